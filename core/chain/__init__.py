@@ -1,0 +1,1 @@
+"""The job wing: everything that runs in a job process and may load torch."""

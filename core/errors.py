@@ -1,0 +1,116 @@
+"""Every error that Transfer Atlas raises on purpose.
+
+Pages and commands catch `AtlasError` alone and show `str(error)`; anything else is a bug and is shown as one.
+
+    AtlasError
+    ├── SpecError                 what the user asked for cannot be
+    │   └── UnknownName           no task, model, language or protocol of that name
+    ├── DataError                 the data are not what the task declares
+    │   ├── MissingSplit          a split, configuration or file is not there
+    │   ├── WrongColumns          columns or types differ from the declaration
+    │   ├── PlaceholderLabels     a test split whose labels are blanks or one class
+    │   ├── ScriptOnlyDataset     the hub holds a loading script, no data files
+    │   └── HubUnreachable        no network, or the hub answered with an error
+    ├── ModelError                a model cannot be loaded
+    │   └── UnsafeWeights         pickled weights or remote code
+    ├── StoreError                the database cannot do what was asked
+    │   └── StoreLocked           another process holds the database file
+    ├── RunFolderDamaged          a run folder cannot be read back
+    ├── DiskFull                  no space left for what must be written
+    └── JobError                  a job cannot be started, found or stopped
+        └── OutOfMemory           the device ran out of memory
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AtlasError(Exception):
+    """Base of all errors whose text is written for the user."""
+
+
+class SpecError(AtlasError):
+    """What the user asked for cannot be."""
+
+
+class UnknownName(SpecError):
+    """No thing of that kind has that name; the message lists the nearest and all known names."""
+
+    def __init__(self, kind: str, name: str, *, known: Iterable[str]) -> None:
+        """Keep the parts and build the message.
+
+        Args:
+            kind: What was looked up, in the singular: "task", "model", "language".
+            name: The name that was not found.
+            known: All names that exist.
+        """
+        self.kind, self.name, self.known = kind, name, tuple(sorted(known))
+        near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.5)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        super().__init__(f"No {kind} named '{name}'.{hint} Known: {', '.join(self.known) or 'none'}.")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild across processes from the keyword arguments."""
+        return (_rebuild_unknown_name, (self.kind, self.name, self.known))
+
+
+def _rebuild_unknown_name(kind: str, name: str, known: tuple[str, ...]) -> UnknownName:
+    return UnknownName(kind, name, known=known)
+
+
+class DataError(AtlasError):
+    """The data are not what the task declares."""
+
+
+class MissingSplit(DataError):
+    """A split, configuration or file is not there."""
+
+
+class WrongColumns(DataError):
+    """Columns or types differ from what the task declares."""
+
+
+class PlaceholderLabels(DataError):
+    """A test split whose labels are blanks or all one class: scores on it would mean nothing."""
+
+
+class ScriptOnlyDataset(DataError):
+    """The hub holds only a loading script for this data set, which is never executed."""
+
+
+class HubUnreachable(DataError):
+    """No network, or the hub answered with an error."""
+
+
+class ModelError(AtlasError):
+    """A model cannot be loaded."""
+
+
+class UnsafeWeights(ModelError):
+    """Weights are pickled, or loading would execute code that came with the model."""
+
+
+class StoreError(AtlasError):
+    """The database cannot do what was asked."""
+
+
+class StoreLocked(StoreError):
+    """Another process holds the database file."""
+
+
+class RunFolderDamaged(AtlasError):
+    """A run folder cannot be read back."""
+
+
+class DiskFull(AtlasError):
+    """No space is left for what must be written."""
+
+
+class JobError(AtlasError):
+    """A job cannot be started, found or stopped."""
+
+
+class OutOfMemory(JobError):
+    """The device ran out of memory; the message names a batch size to try."""

@@ -1,0 +1,261 @@
+"""Past-tense facts that a job reports, one JSON object a line in `events.jsonl`.
+
+The chain knows only `emit: Callable[[Event], None]`; it does not know that there is a file or a database.
+To add a fact: one class with a `Literal` tag, one line in `Event`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from core.spec import Metric, Spec, TaskType
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PlannedStage(Spec):
+    """One stage of the plan, before anything runs."""
+
+    key: str
+    """Content address of the stage."""
+    kind: Literal["intermediate", "target", "evaluation"]
+    """Place in the chain."""
+    name: str
+    """What is trained on or scored: `mnli`, `xnli`."""
+    parent: str | None
+    """Key of the stage whose encoder is carried over; None: the pretrained encoder."""
+    is_done: bool
+    """Whether a finished stage of that key exists already."""
+
+
+class RunStarted(_Fact):
+    """A job began to execute the run."""
+
+    type: Literal["run_started"] = "run_started"
+    run_id: str
+    """Digest of the spec."""
+    attempt: int = Field(ge=1)
+    """1 for the first start, 2 for the first resumption …"""
+    device: str
+    """torch's name: `cpu`, `cuda:0`."""
+    pid: int
+    """Process id of the job."""
+
+
+class RunPlanned(_Fact):
+    """The stages were worked out."""
+
+    type: Literal["run_planned"] = "run_planned"
+    stages: tuple[PlannedStage, ...]
+    """In order of execution."""
+
+
+class DataLoaded(_Fact):
+    """A split was read and checked."""
+
+    type: Literal["data_loaded"] = "data_loaded"
+    task: str
+    """Task name."""
+    role: Literal["train", "dev", "test"]
+    """What the split serves as."""
+    lang: str
+    """XTREME's code."""
+    split: str
+    """The split that was really read, such as `validation`."""
+    n: int = Field(ge=0)
+    """Examples used, after any seeded sample."""
+    n_available: int = Field(ge=0)
+    """Examples the split holds."""
+    fingerprint: str
+    """Digest of the examples used, in order."""
+    revision: str | None
+    """Resolved commit on the hub; None for a folder."""
+
+
+class StageStarted(_Fact):
+    """A training or evaluation began, or went on after an interruption."""
+
+    type: Literal["stage_started"] = "stage_started"
+    key: str
+    """Content address of the stage."""
+    kind: Literal["intermediate", "target", "evaluation"]
+    """Place in the chain."""
+    name: str
+    """What is trained on or scored."""
+    task_type: TaskType | Literal["mlm", "multi_task"]
+    """What the head outputs."""
+    total_steps: int = Field(ge=0)
+    """Optimiser steps, or languages for an evaluation."""
+    resumed_at: int = Field(default=0, ge=0)
+    """Step from which it goes on; 0 for a fresh start."""
+
+
+class StageReused(_Fact):
+    """A finished stage of the same key was taken as it is."""
+
+    type: Literal["stage_reused"] = "stage_reused"
+    key: str
+    """Content address."""
+    kind: Literal["intermediate", "target", "evaluation"]
+    """Place in the chain."""
+    name: str
+    """What it was trained on."""
+
+
+class StepLogged(_Fact):
+    """Some optimiser steps were taken."""
+
+    type: Literal["step_logged"] = "step_logged"
+    key: str
+    """Stage."""
+    step: int = Field(ge=1)
+    """Steps taken so far."""
+    loss: float
+    """Mean training loss since the last report."""
+    learning_rate: float
+    """At this step."""
+    examples_per_s: float
+    """Training examples per second since the last report."""
+
+
+class DevScored(_Fact):
+    """The English development set was scored."""
+
+    type: Literal["dev_scored"] = "dev_scored"
+    key: str
+    """Stage."""
+    step: int = Field(ge=0)
+    """Steps taken so far."""
+    metric: Metric | Literal["loss"]
+    """Headline metric of the task; the negated loss for masked-language modelling."""
+    score: float
+    """Larger is better."""
+    n: int = Field(ge=1)
+    """Examples scored."""
+
+
+class StageFinished(_Fact):
+    """A stage is complete and on disk."""
+
+    type: Literal["stage_finished"] = "stage_finished"
+    key: str
+    """Content address."""
+    kind: Literal["intermediate", "target", "evaluation"]
+    """Place in the chain."""
+    name: str
+    """What it was trained on or scored."""
+    seconds: float = Field(ge=0)
+    """Wall-clock time of this attempt's part."""
+    best_step: int | None = None
+    """Step of the checkpoint that goes on; None for an evaluation."""
+    peak_memory_mb: float | None = None
+    """Largest resident (CPU) or allocated (GPU) memory."""
+
+
+class LanguageScored(_Fact):
+    """One language's test set was scored with one metric."""
+
+    type: Literal["language_scored"] = "language_scored"
+    lang: str
+    """XTREME's code."""
+    metric: Metric
+    """Which metric."""
+    score: float
+    """With the selected checkpoint."""
+    score_last: float | None = None
+    """With the last checkpoint; None where it is the selected one and not scored apart, or none was trained."""
+    n: int = Field(ge=1)
+    """Examples scored (words for word-level metrics, queries for retrieval)."""
+    split: str
+    """Split that was scored."""
+    fingerprint: str
+    """Digest of the examples scored."""
+
+
+class LanguageSkipped(_Fact):
+    """A language has no score, and why."""
+
+    type: Literal["language_skipped"] = "language_skipped"
+    lang: str
+    """XTREME's code."""
+    reason: str
+    """Such as "no test split in this data source"."""
+
+
+class Flagged(_Fact):
+    """Something a reader of the scores must know."""
+
+    type: Literal["flagged"] = "flagged"
+    flag: str
+    """Short name: `in_task`, `split_fallback`, `overlap`."""
+    message: str
+    """One sentence."""
+
+
+class RunFinished(_Fact):
+    """All scores are on disk."""
+
+    type: Literal["run_finished"] = "run_finished"
+    seconds: float = Field(ge=0)
+    """Wall-clock time of this attempt."""
+
+
+class RunFailed(_Fact):
+    """The attempt ended with an error."""
+
+    type: Literal["run_failed"] = "run_failed"
+    error: str
+    """Class name of the error."""
+    message: str
+    """Its text, for the user."""
+    traceback: str
+    """For whoever mends it."""
+
+
+class RunCancelled(_Fact):
+    """The attempt ended because somebody asked for it."""
+
+    type: Literal["run_cancelled"] = "run_cancelled"
+
+
+Event = Annotated[
+    RunStarted
+    | RunPlanned
+    | DataLoaded
+    | StageStarted
+    | StageReused
+    | StepLogged
+    | DevScored
+    | StageFinished
+    | LanguageScored
+    | LanguageSkipped
+    | Flagged
+    | RunFinished
+    | RunFailed
+    | RunCancelled,
+    Field(discriminator="type"),
+]
+"""Any fact."""
+
+Emit = Callable[[Event], None]
+"""What the chain is handed."""
+
+
+class Envelope(_Fact):
+    """A fact with its place and time: one line of `events.jsonl`."""
+
+    seq: int = Field(ge=0)
+    """Place in the file, over all attempts; `(run_id, seq)` is unique."""
+    time: str
+    """UTC, ISO 8601 with milliseconds and `Z`."""
+    event: Event
+    """The fact."""
+
+
+ENVELOPE: TypeAdapter[Envelope] = TypeAdapter(Envelope)
+"""Reads and checks one line."""

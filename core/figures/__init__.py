@@ -1,0 +1,1 @@
+"""DataFrame to plotly Figure, one chart family per file."""

@@ -1,0 +1,1 @@
+"""Submit, list, cancel, retry: jobs as detached processes and files."""

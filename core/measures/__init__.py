@@ -1,0 +1,1 @@
+"""Pure arithmetic: arrays in, numbers or records out."""

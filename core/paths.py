@@ -1,0 +1,178 @@
+"""The only place that spells a file name. Nothing here touches the disk.
+
+`AtlasPaths` is made once, at the edge (a command, a page, a test), and passed in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+"""The checkout: what is committed lives under `REPO / "data"`, wherever `ATLAS_HOME` points."""
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """File names inside one run folder, `data/runs/<run_id>/`."""
+
+    root: Path
+    """The folder itself; its name is the run id."""
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run, which is the folder's name."""
+        return self.root.name
+
+    @property
+    def spec(self) -> Path:
+        """`RunSpec` as JSON, written first."""
+        return self.root / "spec.json"
+
+    @property
+    def events(self) -> Path:
+        """Facts, one JSON object a line, appended by the job."""
+        return self.root / "events.jsonl"
+
+    @property
+    def scores(self) -> Path:
+        """Final scores, one row per language and metric."""
+        return self.root / "scores.parquet"
+
+    @property
+    def predictions(self) -> Path:
+        """Predictions per example, one row per language and example."""
+        return self.root / "predictions.parquet"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device and commit of the job, JSON."""
+        return self.root / "environment.json"
+
+    @property
+    def log(self) -> Path:
+        """Standard output and error of the job."""
+        return self.root / "worker.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Resumable state of the stage in progress."""
+        return self.root / "checkpoints"
+
+    @property
+    def job(self) -> Path:
+        """`JobRecord` as JSON: place in the queue, attempts, device."""
+        return self.root / "job.json"
+
+    @property
+    def process(self) -> Path:
+        """Pid and start time of the process that executes the run, JSON."""
+        return self.root / "process.json"
+
+    @property
+    def heartbeat(self) -> Path:
+        """Touched by the job every few seconds."""
+        return self.root / "heartbeat"
+
+    @property
+    def cancel(self) -> Path:
+        """Marker: somebody asked the job to stop."""
+        return self.root / "cancel"
+
+    @property
+    def finished(self) -> Path:
+        """Marker, written last: the run folder is complete."""
+        return self.root / "finished.json"
+
+    @property
+    def failed(self) -> Path:
+        """Marker: the last attempt ended with an error, JSON with its text."""
+        return self.root / "failed.json"
+
+
+@dataclass(frozen=True)
+class AtlasPaths:
+    """Where everything lives for one Atlas home."""
+
+    home: Path
+    """Folder for what is made at run time; `data/` of the checkout unless `ATLAS_HOME` says otherwise."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> AtlasPaths:
+        """Paths for `ATLAS_HOME`, or for the checkout's `data/` folder.
+
+        Args:
+            environ: Environment to read; the process's own if None.
+        """
+        named = (os.environ if environ is None else environ).get("ATLAS_HOME")
+        return cls(home=Path(named).expanduser().resolve() if named else REPO / "data")
+
+    @property
+    def runs(self) -> Path:
+        """One folder per run."""
+        return self.home / "runs"
+
+    @property
+    def cache(self) -> Path:
+        """Everything that can be made again."""
+        return self.home / "cache"
+
+    @property
+    def stages(self) -> Path:
+        """Finished stages by key, shared by all runs."""
+        return self.cache / "stages"
+
+    @property
+    def slots(self) -> Path:
+        """Lock files: one per GPU, or one for the CPU, and the dispatcher's."""
+        return self.cache / "slots"
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB index; deleting it loses nothing."""
+        return self.home / "atlas.duckdb"
+
+    @property
+    def user_tasks(self) -> Path:
+        """Tasks added by the user, one YAML file each."""
+        return self.home / "tasks"
+
+    @property
+    def user_models(self) -> Path:
+        """Models added by the user, one YAML file each."""
+        return self.home / "models.d"
+
+    @property
+    def local_data(self) -> Path:
+        """Licensed data that the user puts in place, such as `ccg/train.tsv`."""
+        return self.home / "local"
+
+    @property
+    def published(self) -> Path:
+        """Figures transcribed from papers, committed."""
+        return REPO / "data" / "published"
+
+    @property
+    def gallery(self) -> Path:
+        """Measured results, committed."""
+        return REPO / "data" / "gallery"
+
+    @property
+    def bundled_models(self) -> Path:
+        """Models that ship with the checkout."""
+        return REPO / "data" / "models"
+
+    @property
+    def sample_sources(self) -> Path:
+        """Lexicons and patterns of the bundled sample tasks."""
+        return REPO / "data" / "sample"
+
+    def run(self, run_id: str) -> RunPaths:
+        """File names of one run."""
+        return RunPaths(self.runs / run_id)
+
+    def stage(self, key: str) -> Path:
+        """Folder of one finished stage."""
+        return self.stages / key

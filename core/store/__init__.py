@@ -1,0 +1,1 @@
+"""The DuckDB index over run folders and committed results."""

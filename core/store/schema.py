@@ -1,0 +1,138 @@
+"""The tables, as numbered migrations that are applied once each and never edited afterwards.
+
+To change a table: append a function `m00N_…` to `MIGRATIONS`; `tests/core/store/test_schema.py` holds the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import duckdb
+
+Migration = Callable[[duckdb.DuckDBPyConnection], None]
+
+
+def m001_first_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Runs with their stages, curves, scores, skipped languages, flags, data and damaged folders."""
+    con.execute("""
+        CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
+        INSERT INTO meta VALUES ('version', '0');
+        CREATE TABLE ingested (
+            run_id VARCHAR PRIMARY KEY,
+            size BIGINT NOT NULL,            -- bytes of events.jsonl already read (complete lines only)
+            stamp VARCHAR NOT NULL           -- what was seen of the folder: sizes and times of its files
+        );
+        CREATE TABLE damaged (folder VARCHAR PRIMARY KEY, reason VARCHAR NOT NULL);
+        CREATE TABLE runs (
+            run_id VARCHAR PRIMARY KEY,
+            collection VARCHAR NOT NULL CHECK (collection IN ('published', 'measured', 'yours')),
+            study VARCHAR,
+            model VARCHAR NOT NULL,
+            model_fingerprint VARCHAR,
+            intermediate VARCHAR NOT NULL,   -- 'none' for the baseline
+            target VARCHAR NOT NULL,
+            task_type VARCHAR NOT NULL,
+            seed INTEGER NOT NULL,
+            protocol VARCHAR NOT NULL,
+            protocol_digest VARCHAR NOT NULL,
+            data_source VARCHAR NOT NULL,    -- sample, mirror, hub
+            pair_key VARCHAR NOT NULL,       -- equal for a run and its baseline
+            headline_metric VARCHAR NOT NULL,
+            chance DOUBLE NOT NULL,
+            submitted_at TIMESTAMP,
+            started_at TIMESTAMP,            -- of the first attempt, UTC
+            finished_at TIMESTAMP,           -- UTC
+            seconds DOUBLE,                  -- over all attempts
+            attempts INTEGER NOT NULL,
+            device VARCHAR,
+            outcome VARCHAR CHECK (outcome IN ('finished', 'failed', 'cancelled')),   -- NULL: not ended
+            error VARCHAR,
+            message VARCHAR,
+            spec VARCHAR NOT NULL,           -- JSON
+            environment VARCHAR              -- JSON
+        );
+        CREATE TABLE stages (
+            run_id VARCHAR NOT NULL,
+            key VARCHAR NOT NULL,
+            position INTEGER NOT NULL,
+            kind VARCHAR NOT NULL CHECK (kind IN ('intermediate', 'target', 'evaluation')),
+            name VARCHAR NOT NULL,
+            parent VARCHAR,
+            state VARCHAR NOT NULL CHECK (state IN ('planned', 'running', 'finished', 'reused')),
+            step INTEGER,
+            total_steps INTEGER,
+            seconds DOUBLE,
+            best_step INTEGER,
+            peak_memory_mb DOUBLE,
+            PRIMARY KEY (run_id, key)
+        );
+        CREATE TABLE steps (
+            run_id VARCHAR NOT NULL, key VARCHAR NOT NULL, step INTEGER NOT NULL,
+            loss DOUBLE NOT NULL, learning_rate DOUBLE NOT NULL, examples_per_s DOUBLE NOT NULL,
+            PRIMARY KEY (run_id, key, step)
+        );
+        CREATE TABLE dev_scores (
+            run_id VARCHAR NOT NULL, key VARCHAR NOT NULL, step INTEGER NOT NULL,
+            metric VARCHAR NOT NULL, score DOUBLE NOT NULL, n INTEGER NOT NULL,
+            PRIMARY KEY (run_id, key, step)
+        );
+        CREATE TABLE scores (
+            run_id VARCHAR NOT NULL, lang VARCHAR NOT NULL, metric VARCHAR NOT NULL,
+            score DOUBLE NOT NULL, score_last DOUBLE, n INTEGER NOT NULL,
+            split VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL,
+            PRIMARY KEY (run_id, lang, metric)
+        );
+        CREATE TABLE skips (
+            run_id VARCHAR NOT NULL, lang VARCHAR NOT NULL, reason VARCHAR NOT NULL,
+            PRIMARY KEY (run_id, lang)
+        );
+        CREATE TABLE flags (
+            run_id VARCHAR NOT NULL, flag VARCHAR NOT NULL, message VARCHAR NOT NULL,
+            PRIMARY KEY (run_id, flag, message)
+        );
+        CREATE TABLE splits (
+            run_id VARCHAR NOT NULL, task VARCHAR NOT NULL, role VARCHAR NOT NULL, lang VARCHAR NOT NULL,
+            split VARCHAR NOT NULL, n INTEGER NOT NULL, n_available INTEGER NOT NULL,
+            fingerprint VARCHAR NOT NULL, revision VARCHAR,
+            PRIMARY KEY (run_id, task, role, lang)
+        );
+    """)
+
+
+def m002_gains(con: duckdb.DuckDBPyConnection) -> None:
+    """The gain as a stored pair: one row per run with an intermediate, language and metric.
+
+    A gain exists where the baseline of the same pair key scored the same examples (equal fingerprint); otherwise the
+    row has NULL for `baseline_score` and `gain`, and `missing` says why.
+    """
+    con.execute("""
+        CREATE VIEW gains AS
+        SELECT
+            r.collection, r.model, r.intermediate, r.target, s.lang, s.metric, r.protocol, r.data_source, r.seed,
+            s.score, s.score_last,
+            CASE WHEN b.fingerprint = s.fingerprint THEN b.score END AS baseline_score,
+            CASE WHEN b.fingerprint = s.fingerprint THEN s.score - b.score END AS gain,
+            CASE WHEN b.fingerprint = s.fingerprint THEN s.score_last - b.score_last END AS gain_last,
+            s.n, s.split, r.run_id, b.run_id AS baseline_run_id, r.pair_key, r.study,
+            CASE
+                WHEN b.run_id IS NULL THEN 'no baseline'
+                WHEN b.fingerprint <> s.fingerprint THEN 'baseline scored other examples'
+            END AS missing,
+            EXISTS (SELECT 1 FROM flags f WHERE f.run_id = r.run_id AND f.flag = 'in_task') AS in_task,
+            s.metric = r.headline_metric AS is_headline
+        FROM runs r
+        JOIN scores s ON s.run_id = r.run_id
+        LEFT JOIN (
+            SELECT br.pair_key, br.collection, bs.run_id, bs.lang, bs.metric, bs.score, bs.score_last, bs.fingerprint
+            FROM runs br JOIN scores bs ON bs.run_id = br.run_id
+            WHERE br.intermediate = 'none'
+        ) b ON b.pair_key = r.pair_key AND b.collection = r.collection AND b.lang = s.lang AND b.metric = s.metric
+        WHERE r.intermediate <> 'none';
+    """)
+
+
+MIGRATIONS: tuple[tuple[str, Migration], ...] = (
+    ("001_first_tables", m001_first_tables),
+    ("002_gains", m002_gains),
+)
+"""In order; names are recorded in the table `migrations` when they have been applied."""

@@ -1,0 +1,1 @@
+"""Pickers, tables and panels shared by pages."""
