@@ -1,0 +1,82 @@
+"""What commands print: tables for people, JSON for programs, errors for both."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+import typer
+
+from core.errors import AtlasError
+
+Row = Mapping[str, Any]
+
+
+def show(rows: Sequence[Row], *, as_json: bool, empty: str, columns: Sequence[str] = ()) -> None:
+    """Print rows as a JSON list of flat objects, or as an aligned table.
+
+    Args:
+        rows: Flat records; a missing value is None.
+        as_json: JSON on standard output and nothing else.
+        empty: What people read when there are no rows.
+        columns: Columns of the table, in order; all of the first row's if empty. JSON always holds all.
+    """
+    if as_json:
+        typer.echo(json.dumps([dict(row) for row in rows], ensure_ascii=False, allow_nan=False, default=str, indent=1))
+    elif not rows:
+        typer.echo(empty)
+    else:
+        names = list(columns) or list(rows[0])
+        table = [[_cell(row.get(name)) for name in names] for row in rows]
+        widths = [max(len(name), *(len(line[i]) for line in table)) for i, name in enumerate(names)]
+        for line in (names, *table):
+            typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a frame as plain Python values; NaN, NaT and NA become None.
+
+    Args:
+        frame: Any frame with scalar cells.
+    """
+    rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
+    return [{str(name): _plain(value) for name, value in row.items()} for row in rows]
+
+
+def note(text: str) -> None:
+    """Tell people something on standard error, where it never mixes with the result.
+
+    Args:
+        text: One line.
+    """
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def errors_as_messages() -> Iterator[None]:
+    """Turn an `AtlasError` into its text on standard error and exit status 1; bugs keep their traceback."""
+    try:
+        yield
+    except AtlasError as error:
+        note(f"error: {error}")
+        sys.exit(1)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  # whatever a frame holds
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    return value.item() if hasattr(value, "item") else value
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401  # whatever a row holds
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)

@@ -1,0 +1,157 @@
+"""What this machine can do, and what is wrong: the checks behind `python -m core doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from core.errors import AtlasError
+from core.jobs.devices import device_slots
+from core.models import DEFAULT_MODEL, resolve_model
+from core.paths import REPO, AtlasPaths
+from core.store.connection import Store
+
+_GIB = 2**30
+_LOW_DISK_GIB = 5
+
+
+class Check(NamedTuple):
+    """One thing that was looked at."""
+
+    check: str
+    """What."""
+    state: Literal["good", "note", "wrong"]
+    """Whether it works; a note is something to know."""
+    found: str
+    """What is there."""
+    advice: str
+    """What to do; empty if nothing."""
+
+
+def examine(paths: AtlasPaths) -> list[Check]:
+    """All checks, in order of importance.
+
+    Args:
+        paths: The Atlas home to examine.
+    """
+    checks = [_python(), *_packages(), _torch(), _devices(), _memory(), _home(paths), _database(paths)]
+    return [*checks, _model(paths), _samples(paths), _hub(), _git(), _browser()]
+
+
+def _python() -> Check:
+    found = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    return Check("python", "good" if good else "wrong", found, "" if good else "Install Python 3.11 or newer.")
+
+
+def _packages() -> Iterator[Check]:
+    for line in (REPO / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        name, _, wanted = line.partition("==")
+        if not wanted:
+            continue
+        try:
+            found = importlib.metadata.version(name).split("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            yield Check(f"package {name}", "wrong", "not installed", f"pip install {line}")
+            continue
+        if found != wanted:
+            yield Check(f"package {name}", "note", found, f"Tested with {wanted}; pip install {line}")
+
+
+def _torch() -> Check:
+    # A process of its own: this room never loads torch.
+    code = "import torch; print(torch.__version__, torch.cuda.is_available(), torch.get_num_threads())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode:
+        return Check("torch", "wrong", done.stderr.strip().splitlines()[-1], "pip install -r requirements.txt")
+    version, cuda, threads = done.stdout.split()
+    return Check("torch", "good", f"{version}, CUDA {'yes' if cuda == 'True' else 'no'}, {threads} threads", "")
+
+
+def _devices() -> Check:
+    slots = device_slots()
+    if slots == ("cpu",):
+        return Check("devices", "note", "CPU only", "Use protocol 'quick' and small models; one job runs at a time.")
+    return Check("devices", "good", ", ".join(slots), "")
+
+
+def _memory() -> Check:
+    pages = os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    gib = pages * os.sysconf("SC_PAGE_SIZE") / _GIB if pages else 0.0
+    low = 0 < gib < 4  # noqa: PLR2004  # XLM-R base needs about 4 GiB with AdamW
+    return Check("memory", "note" if low else "good", f"{gib:.0f} GiB", "Use small models." if low else "")
+
+
+def _home(paths: AtlasPaths) -> Check:
+    place = paths.home
+    while not place.exists():
+        place = place.parent
+    if not os.access(place, os.W_OK):
+        return Check("home", "wrong", f"{paths.home} cannot be written", "Set ATLAS_HOME to a folder of yours.")
+    free = shutil.disk_usage(place).free / _GIB
+    state: Literal["good", "note"] = "good" if free > _LOW_DISK_GIB else "note"
+    advice = "" if state == "good" else "Set ATLAS_HOME to a larger disk, or empty cache/stages."
+    return Check("home", state, f"{paths.home}, {free:.0f} GiB free", advice)
+
+
+def _database(paths: AtlasPaths) -> Check:
+    if not paths.database.exists():
+        return Check("database", "good", "none yet", "")
+    try:
+        store = Store.open(paths.database)
+    except AtlasError as error:
+        return Check("database", "wrong", str(error), "")
+    version = store.version()
+    store.close()
+    return Check("database", "good", f"{paths.database}, version {version}", "")
+
+
+def _model(paths: AtlasPaths) -> Check:
+    try:
+        model = resolve_model(DEFAULT_MODEL, paths=paths)
+    except AtlasError as error:
+        return Check("default model", "wrong", str(error), "Name another with --model.")
+    return Check("default model", "good", f"{model.name} ({model.fingerprint or model.revision})", "")
+
+
+def _samples(paths: AtlasPaths) -> Check:
+    there = paths.sample_sources.is_dir() and any(paths.sample_sources.rglob("*.yaml"))
+    return Check(
+        "sample tasks",
+        "good" if there else "wrong",
+        "bundled" if there else "missing",
+        "" if there else "Take data/sample from the repository.",
+    )
+
+
+def _hub() -> Check:
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    if os.environ.get("HF_HUB_OFFLINE", "") not in {"", "0"}:
+        return Check("hub", "note", "switched off by HF_HUB_OFFLINE", "Use --data-source mirror or sample.")
+    code = (
+        "import sys, urllib.request as u\n"
+        "try: u.urlopen(u.Request(sys.argv[1], method='HEAD'), timeout=3); print('ok')\n"
+        "except OSError as e: print(getattr(e, 'reason', e))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, endpoint], capture_output=True, text=True, check=False)
+    answer = done.stdout.strip()
+    if answer == "ok":
+        return Check("hub", "good", endpoint, "")
+    return Check("hub", "note", f"{endpoint}: {answer}", "Offline: use --data-source mirror or sample, local models.")
+
+
+def _git() -> Check:
+    there = (REPO / ".git").exists() and shutil.which("git") is not None
+    return Check("git", "good" if there else "note", "yes" if there else "no", "" if there else "Runs record no commit.")
+
+
+def _browser() -> Check:
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    found = next((path for path in map(shutil.which, names) if path), None)
+    return Check("browser", "good" if found else "note", Path(found).name if found else "none found", "")

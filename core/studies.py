@@ -1,0 +1,252 @@
+"""From names that somebody typed to a checked `StudySpec`: one path for the form, the YAML file and the command.
+
+`StudyRequest` is what was typed; `problems` lists everything that is wrong with it, `build_study` raises the first.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from core.errors import AtlasError, SpecError, UnknownName
+from core.models import DEFAULT_MODEL, resolve_model
+from core.paths import AtlasPaths
+from core.protocols import get_protocol
+from core.spec import (
+    DataSource,
+    DataSourceKind,
+    IntermediateSpec,
+    Placebo,
+    Role,
+    Spec,
+    StudySpec,
+    TaskSpec,
+    TaskType,
+    closure,
+)
+from core.tasks import get_task, load_tasks
+
+NO_INTERMEDIATE = "none"
+"""How the chain without an intermediate stage is typed."""
+
+
+class StudyRequest(Spec):
+    """What somebody asks for, by names."""
+
+    name: str = Field(default="study", pattern=r"^[a-z0-9][a-z0-9_.-]*$")
+    """What the study is called."""
+    models: tuple[str, ...] = (DEFAULT_MODEL,)
+    """Registry names or folders in transformers' format."""
+    intermediates: tuple[str, ...] = (NO_INTERMEDIATE,)
+    """Text forms of `IntermediateSpec`, or `none`."""
+    targets: tuple[str, ...] = ()
+    """Names of target tasks."""
+    seeds: tuple[int, ...] = (1,)
+    """Seeds; every run of a study has a baseline of the same seed."""
+    protocol: str = "quick"
+    """Name of a protocol, or a YAML file."""
+    data_source: DataSourceKind = DataSourceKind.SAMPLE
+    """Where the data come from."""
+    mirror: str | None = None
+    """Folder in the hub's layout; only with `data_source: mirror`."""
+    with_baselines: bool = True
+    """Whether each run's paired baseline is part of the study."""
+
+
+def read_study_file(path: Path) -> StudyRequest:
+    """The request that a YAML file holds.
+
+    Args:
+        path: File with the fields of `StudyRequest`.
+
+    Raises:
+        SpecError: The file cannot be read, is not YAML, or has fields that are not known or not right.
+    """
+    try:
+        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"Study file {path} cannot be read: {error}.") from error
+    if not isinstance(raw, dict):
+        raise SpecError(f"Study file {path} holds {type(raw).__name__}, expected fields such as 'targets: [xnli]'.")
+    if raw.get("mirror"):
+        raw["mirror"] = str((path.parent / str(raw["mirror"])).resolve())
+    try:
+        return StudyRequest.model_validate(raw)
+    except ValidationError as error:
+        raise SpecError(f"Study file {path}: {explain(error)}") from error
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error in one line a user can act on.
+
+    Args:
+        error: What pydantic raised.
+    """
+    parts = []
+    for item in error.errors():
+        place = ".".join(str(piece) for piece in item["loc"]) or "the request"
+        parts.append(f"{place}: {item['msg']} (found {item['input']!r})")
+    return "; ".join(parts) + "."
+
+
+def build_study(request: StudyRequest, *, paths: AtlasPaths) -> StudySpec:
+    """The checked study of a request.
+
+    Args:
+        request: Names as they were typed.
+        paths: Where user tasks, user models and bundled models are.
+
+    Raises:
+        AtlasError: The first thing that is wrong with the request.
+    """
+    tasks = load_tasks(paths)
+    intermediates = tuple(_intermediate(text, request=request, tasks=tasks) for text in request.intermediates)
+    targets = tuple(_target(name, tasks=tasks) for name in request.targets)
+    if not targets:
+        raise SpecError(f"No target task was chosen. Targets: {', '.join(target_names(tasks))}.")
+    if not request.seeds or len(set(request.seeds)) != len(request.seeds):
+        raise SpecError(f"Seeds {list(request.seeds)}: expected at least one, each once.")
+    names = {name for spec in intermediates if spec for name in spec.tasks} | {task.name for task in targets}
+    return StudySpec(
+        name=request.name,
+        models=tuple(resolve_model(text, paths=paths) for text in dict.fromkeys(request.models)),
+        intermediates=tuple(dict.fromkeys(intermediates)),
+        targets=tuple(dict.fromkeys(task.name for task in targets)),
+        seeds=request.seeds,
+        protocol=get_protocol(request.protocol),
+        data_source=_data_source(request),
+        tasks=closure(tuple(sorted(names)), tasks=tuple(tasks.values())),
+        with_baselines=request.with_baselines,
+    )
+
+
+def problems(request: StudyRequest, *, paths: AtlasPaths) -> list[str]:
+    """Everything that is wrong with a request, as sentences for the form; empty if it can run.
+
+    Args:
+        request: Names as they were typed.
+        paths: Where user tasks, user models and bundled models are.
+    """
+    tasks = load_tasks(paths)
+    checks = [
+        *(lambda text=text: _intermediate(text, request=request, tasks=tasks) for text in request.intermediates),
+        *(lambda name=name: _target(name, tasks=tasks) for name in request.targets),
+        *(lambda text=text: resolve_model(text, paths=paths) for text in request.models),
+        lambda: _data_source(request),
+    ]
+    found = []
+    for check in checks:
+        try:
+            check()
+        except AtlasError as error:
+            found.append(str(error))
+    if not found:
+        try:
+            build_study(request, paths=paths)
+        except AtlasError as error:
+            found.append(str(error))
+    return list(dict.fromkeys(found))
+
+
+def command(request: StudyRequest) -> str:
+    """The command that starts the same study.
+
+    Args:
+        request: Names as they were typed.
+    """
+    words = ["python", "-m", "core", "run", "--data-source", str(request.data_source)]
+    if request.mirror:
+        words += ["--mirror", request.mirror]
+    for option, values in (
+        ("--model", request.models),
+        ("--intermediate", request.intermediates),
+        ("--target", request.targets),
+        ("--seeds", tuple(str(seed) for seed in request.seeds)),
+        ("--protocol", (request.protocol,)),
+    ):
+        words += [option, *values]
+    if request.name != "study":
+        words += ["--name", request.name]
+    if not request.with_baselines:
+        words.append("--no-baselines")
+    return shlex.join(words)
+
+
+def intermediate_names(tasks: dict[str, TaskSpec]) -> list[str]:
+    """Names of all tasks that can be an intermediate, sorted.
+
+    Args:
+        tasks: All tasks by name.
+    """
+    return sorted(name for name, task in tasks.items() if Role.INTERMEDIATE in task.roles)
+
+
+def target_names(tasks: dict[str, TaskSpec]) -> list[str]:
+    """Names of all tasks that can be a target, in the order of the registry.
+
+    Args:
+        tasks: All tasks by name.
+    """
+    return [name for name, task in tasks.items() if Role.TARGET in task.roles]
+
+
+def _target(name: str, *, tasks: dict[str, TaskSpec]) -> TaskSpec:
+    task = get_task(name, tasks=tasks)
+    if Role.TARGET not in task.roles:
+        raise UnknownName("target task", name, known=target_names(tasks))
+    return task
+
+
+def _intermediate(text: str, *, request: StudyRequest, tasks: dict[str, TaskSpec]) -> IntermediateSpec | None:
+    if text == NO_INTERMEDIATE:
+        return None
+    try:
+        spec = IntermediateSpec.parse(text)
+    except ValidationError as error:
+        raise SpecError(f"'{text}': {explain(error)}") from error
+    for name in spec.tasks:
+        _can_be_trained(get_task(name, tasks=tasks), spec=spec, tasks=tasks)
+    if (spec.domain or spec.difficulty) and request.data_source is not DataSourceKind.SAMPLE:
+        raise SpecError(
+            f"'{text}' asks for a domain or difficulty, which only the sample tasks have; "
+            f"the data source is '{request.data_source}'. Leave out '@…' or use --data-source sample."
+        )
+    return spec
+
+
+def _can_be_trained(task: TaskSpec, *, spec: IntermediateSpec, tasks: dict[str, TaskSpec]) -> None:
+    if Role.INTERMEDIATE in task.roles:
+        return
+    if spec.placebo is Placebo.MLM and (task.train or task.parts):
+        return
+    if task.type is TaskType.RETRIEVAL:
+        raise SpecError(f"'{task.name}' is a retrieval task: it is scored and never trained, so it cannot come between.")
+    raise UnknownName("intermediate task", task.name, known=intermediate_names(tasks))
+
+
+def _data_source(request: StudyRequest) -> DataSource:
+    if request.data_source is not DataSourceKind.MIRROR:
+        if request.mirror:
+            raise SpecError(
+                f"A mirror folder ({request.mirror}) was given with data source '{request.data_source}'. "
+                "Use --data-source mirror, or leave the folder out."
+            )
+        return DataSource(kind=request.data_source)
+    if not request.mirror:
+        raise SpecError("Data source 'mirror' needs its folder: --mirror FOLDER, in the hub's layout (google/xtreme/…).")
+    root = Path(request.mirror).expanduser().resolve()
+    if not root.is_dir():
+        raise SpecError(
+            f"Mirror folder {root} does not exist. Expected a folder in the hub's layout, "
+            "with data sets as <owner>/<name>, such as google/xtreme."
+        )
+    if not any(root.glob("*/*/")):
+        raise SpecError(
+            f"Mirror folder {root} holds no data set. Expected folders <owner>/<name>, such as google/xtreme; "
+            f"found {', '.join(sorted(p.name for p in root.iterdir())[:5]) or 'nothing'}."
+        )
+    return DataSource(kind=DataSourceKind.MIRROR, root=str(root))
