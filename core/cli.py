@@ -25,7 +25,7 @@ from core.spec import DataSourceKind, RunSpec, StudySpec
 from core.store.connection import Store
 from core.store.export import export as export_table
 from core.store.ingest import rebuild as rebuild_store
-from core.studies import StudyRequest, build_study, command, read_study_file
+from core.studies import StudyRequest, build_study, checked_source, command, read_study_file
 from core.tasks import load_tasks, read_task_file
 
 app = typer.Typer(
@@ -115,7 +115,7 @@ def check_task(
 
     paths = AtlasPaths.from_environment()
     source = StudyRequest(data_source=DataSourceKind.MIRROR if mirror else data_source, mirror=mirror)
-    rows = check_task_file(read_task_file(file), source=source.checked_source(), paths=paths)
+    rows = check_task_file(read_task_file(file), source=checked_source(source), paths=paths)
     show(rows, as_json=as_json, empty="Nothing was read.")
     if any(row["problem"] for row in rows):
         note(f"{file} is not ready: see the column 'problem'.")

@@ -15,12 +15,13 @@ from pydantic import Field, ValidationError
 from core.errors import AtlasError, SpecError, UnknownName
 from core.models import DEFAULT_MODEL, resolve_model
 from core.paths import AtlasPaths
-from core.protocols import get_protocol
+from core.protocols import get_protocol, read_protocol_file
 from core.spec import (
     DataSource,
     DataSourceKind,
     IntermediateSpec,
     Placebo,
+    ProtocolSpec,
     Role,
     Spec,
     StudySpec,
@@ -117,8 +118,8 @@ def build_study(request: StudyRequest, *, paths: AtlasPaths) -> StudySpec:
         intermediates=tuple(dict.fromkeys(intermediates)),
         targets=tuple(dict.fromkeys(task.name for task in targets)),
         seeds=request.seeds,
-        protocol=get_protocol(request.protocol),
-        data_source=_data_source(request),
+        protocol=_protocol(request.protocol),
+        data_source=checked_source(request),
         tasks=closure(tuple(sorted(names)), tasks=tuple(tasks.values())),
         with_baselines=request.with_baselines,
     )
@@ -136,7 +137,8 @@ def problems(request: StudyRequest, *, paths: AtlasPaths) -> list[str]:
         *(lambda text=text: _intermediate(text, request=request, tasks=tasks) for text in request.intermediates),
         *(lambda name=name: _target(name, tasks=tasks) for name in request.targets),
         *(lambda text=text: resolve_model(text, paths=paths) for text in request.models),
-        lambda: _data_source(request),
+        lambda: checked_source(request),
+        lambda: _protocol(request.protocol),
     ]
     found = []
     for check in checks:
@@ -192,6 +194,12 @@ def target_names(tasks: dict[str, TaskSpec]) -> list[str]:
         tasks: All tasks by name.
     """
     return [name for name, task in tasks.items() if Role.TARGET in task.roles]
+
+
+def _protocol(text: str) -> ProtocolSpec:
+    if text.endswith((".yaml", ".yml")):
+        return read_protocol_file(Path(text))
+    return get_protocol(text)
 
 
 def _target(name: str, *, tasks: dict[str, TaskSpec]) -> TaskSpec:

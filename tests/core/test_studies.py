@@ -1,0 +1,116 @@
+"""From typed names to a study: what is refused, with which words, and that a command says the same as a form."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from core.cli import spread
+from core.errors import SpecError, UnknownName
+from core.paths import AtlasPaths
+from core.spec import DataSourceKind, Placebo
+from core.studies import StudyRequest, build_study, command, problems, read_study_file
+from tests.fakes import tiny_model_folder
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> AtlasPaths:
+    return AtlasPaths(home=tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny_model_folder(tmp_path_factory.mktemp("model")))
+
+
+def _request(model: str, **fields: object) -> StudyRequest:
+    return StudyRequest.model_validate({"models": (model,), "targets": ("xnli",), "intermediates": ("mnli",)} | fields)
+
+
+def test_runs_of_a_study_pair_each_run_with_its_baseline(paths: AtlasPaths, model: str) -> None:
+    # 2 targets × 2 seeds × (1 baseline + 2 intermediates) = 12 runs, 4 of them baselines.
+    study = build_study(
+        _request(model, targets=("xnli", "panx"), intermediates=("mnli", "qqp~shuffled"), seeds=(1, 2)), paths=paths
+    )
+    runs = study.runs()
+    assert len(runs) == 12 == len({run.run_id for run in runs})
+    baselines = {run.pair_key(): run.run_id for run in runs if run.intermediate is None}
+    assert len(baselines) == 4
+    for run in runs:
+        assert run.baseline().run_id == baselines[run.pair_key()]
+    assert {t.name for t in runs[-1].tasks} == {"panx", "qqp"}
+
+
+def test_no_baselines_when_switched_off(paths: AtlasPaths, model: str) -> None:
+    runs = build_study(_request(model, with_baselines=False), paths=paths).runs()
+    assert [run.intermediate_name for run in runs] == ["mnli"]
+
+
+def test_unknown_names_are_answered_with_the_nearest(paths: AtlasPaths, model: str) -> None:
+    with pytest.raises(UnknownName, match=r"No task named 'xnil'\. Did you mean 'xnli'\?"):
+        build_study(_request(model, targets=("xnil",)), paths=paths)
+    with pytest.raises(UnknownName, match="No target task named 'mnli'"):
+        build_study(_request(model, targets=("mnli",)), paths=paths)
+    with pytest.raises(SpecError, match="'tatoeba' is a retrieval task"):
+        build_study(_request(model, intermediates=("tatoeba",)), paths=paths)
+    with pytest.raises(SpecError, match="no placebo named 'magic'"):
+        build_study(_request(model, intermediates=("mnli~magic",)), paths=paths)
+
+
+def test_a_target_can_lend_its_text_to_masked_language_modelling(paths: AtlasPaths, model: str) -> None:
+    study = build_study(_request(model, targets=("multi_eurlex",), intermediates=("multi_eurlex~mlm",)), paths=paths)
+    assert study.intermediates[0] is not None
+    assert study.intermediates[0].placebo is Placebo.MLM
+
+
+def test_mirror_folder_is_checked(paths: AtlasPaths, model: str, tmp_path: Path) -> None:
+    def ask(folder: Path | None, kind: str = "mirror") -> StudyRequest:
+        return _request(model, data_source=DataSourceKind(kind), mirror=str(folder) if folder else None)
+
+    with pytest.raises(SpecError, match="needs its folder: --mirror FOLDER"):
+        build_study(ask(None), paths=paths)
+    with pytest.raises(SpecError, match=r"nowhere does not exist\. Expected a folder in the hub's layout"):
+        build_study(ask(tmp_path / "nowhere"), paths=paths)
+    (tmp_path / "flat").mkdir()
+    with pytest.raises(SpecError, match="holds no data set"):
+        build_study(ask(tmp_path / "flat"), paths=paths)
+    with pytest.raises(SpecError, match="was given with data source 'sample'"):
+        build_study(ask(tmp_path / "flat", kind="sample"), paths=paths)
+
+
+def test_slices_are_for_the_sample_tasks_alone(paths: AtlasPaths, model: str) -> None:
+    request = _request(model, intermediates=("mnli@food,hard",), data_source=DataSourceKind.HUB)
+    assert problems(request, paths=paths) == [
+        "'mnli@food,hard' asks for a domain or difficulty, which only the sample tasks have; the data source is "
+        "'hub'. Leave out '@…' or use --data-source sample."
+    ]
+
+
+def test_problems_lists_everything_at_once(paths: AtlasPaths, model: str) -> None:
+    found = problems(_request(model, targets=("xnil",), intermediates=("mnlo",), protocol="quik"), paths=paths)
+    assert len(found) == 3
+    assert all("Did you mean" in text for text in found)
+
+
+def test_the_command_says_the_same_as_the_form(model: str) -> None:
+    request = _request(model, targets=("xnli", "panx"), intermediates=("none", "mnli+qqp"), seeds=(1, 2))
+    words = spread(shlex.split(command(request))[4:])
+    assert words[words.index("--seeds") :][:4] == ["--seeds", "1", "--seeds", "2"]
+    assert words.count("--target") == 2
+    assert "mnli+qqp" in words
+
+
+def test_a_study_file_is_read_and_its_mistakes_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "grid.yaml"
+    file.write_text("name: grid\ntargets: [xnli]\nseeds: [1, 2]\ndata_source: mirror\nmirror: hub\n")
+    request = read_study_file(file)
+    assert request.seeds == (1, 2)
+    assert request.mirror == str(tmp_path / "hub"), "a relative mirror is relative to the file"
+    file.write_text("targets: [xnli]\nsedes: [1]\n")
+    with pytest.raises(SpecError, match=r"grid\.yaml: sedes: Extra inputs are not permitted \(found \[1\]\)"):
+        read_study_file(file)
+    file.write_text("- just\n- a list\n")
+    with pytest.raises(SpecError, match="holds list, expected fields such as"):
+        read_study_file(file)

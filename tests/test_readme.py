@@ -1,0 +1,64 @@
+"""The README is true: its commands exist with their options, its tree is the tree, its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+import typer
+
+from core.cli import app, spread
+from core.paths import REPO
+
+README = (REPO / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
+LINES = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines() if line.strip()]
+TREE = next(text for language, text in BLOCKS if not language and text.startswith("app.py"))
+
+
+def _tree_paths() -> list[str]:
+    """Paths of the tree, folders ending in a slash."""
+    paths: list[str] = []
+    stack: list[tuple[int, str]] = []
+    for line in TREE.splitlines():
+        name = line.split()[0]
+        indent = len(line) - len(line.lstrip())
+        stack = [entry for entry in stack if entry[0] < indent]
+        paths.append("".join(folder for _, folder in stack) + name)
+        if name.endswith("/"):
+            stack.append((indent, name))
+    return paths
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("make ")])
+def test_make_targets_exist(line: str) -> None:
+    target = line.split()[1]
+    assert re.search(rf"^{target}:", (REPO / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE), line
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("python -m core")])
+def test_commands_parse(line: str) -> None:
+    """Every command of the README is one the program has, with options it knows."""
+    words = spread(shlex.split(line, comments=True)[3:])
+    group = typer.main.get_command(app)
+    command = group.commands[words[0]]  # type: ignore[attr-defined]  # a typer app with several commands is a group
+    command.make_context(words[0], words[1:], resilient_parsing=False)
+
+
+@pytest.mark.parametrize("path", _tree_paths())
+def test_tree_is_the_tree(path: str) -> None:
+    assert (REPO / path).exists(), f"README names {path}, which is not there"
+
+
+def test_every_module_of_core_stands_in_the_tree() -> None:
+    named = {path.removeprefix("core/").rstrip("/") for path in _tree_paths() if path.startswith("core/")}
+    there = {
+        p.name for p in (REPO / "core").iterdir() if not p.name.startswith("__") and (p.is_dir() or p.suffix == ".py")
+    }
+    assert named == there, f"README lacks {sorted(there - named)} and invents {sorted(named - there)}"
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([^)#:]+)\)|`(docs/[^`]+)`", README))))
+def test_links_lead_somewhere(path: tuple[str, str]) -> None:
+    assert (REPO / (path[0] or path[1])).exists(), path
