@@ -130,6 +130,16 @@ class AtlasPaths:
         return self.cache / "slots"
 
     @property
+    def dispatcher_lock(self) -> Path:
+        """Held by the one process that starts queued jobs."""
+        return self.slots / "dispatcher.lock"
+
+    @property
+    def dispatcher_log(self) -> Path:
+        """Standard output and error of that process."""
+        return self.slots / "dispatcher.log"
+
+    @property
     def database(self) -> Path:
         """The DuckDB index; deleting it loses nothing."""
         return self.home / "atlas.duckdb"
