@@ -1,0 +1,69 @@
+"""What happened while a run trained: loss by step, and the English development score by step."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from core.figures.theme import CATEGORICAL, SYMBOLS, Mode, frame
+
+
+def loss_curve(steps: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
+    """Training loss, one line per stage.
+
+    Args:
+        steps: Columns `stage` (label), `step`, `loss`, `learning_rate`, `examples_per_s`, in order of step.
+        mode: Background.
+
+    Raises:
+        ValueError: There is no step.
+    """
+    _refuse_empty(steps, "steps")
+    fig = go.Figure()
+    for i, (stage, rows) in enumerate(steps.groupby("stage", sort=False)):
+        fig.add_scatter(
+            x=rows["step"], y=rows["loss"], name=str(stage), mode="lines", line={"color": _color(i, mode), "width": 2},
+            customdata=rows[["learning_rate", "examples_per_s"]],
+            hovertemplate="step %{x}<br>loss %{y:.4f}<br>learning rate %{customdata[0]:.2e}"
+            "<br>%{customdata[1]:.0f} examples/s<extra>%{fullData.name}</extra>",
+        )  # fmt: skip
+    frame(fig, height_px=280, mode=mode)
+    fig.update_xaxes(title_text="optimiser step")
+    fig.update_yaxes(title_text="training loss")
+    return fig
+
+
+def dev_curve(scores: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
+    """English development score, one line per stage; the only data that model selection sees.
+
+    Args:
+        scores: Columns `stage` (label), `step`, `metric`, `score` (fraction; a negated loss for masked-language
+            modelling), `n`, in order of step.
+        mode: Background.
+
+    Raises:
+        ValueError: There is no score.
+    """
+    _refuse_empty(scores, "development scores")
+    fig = go.Figure()
+    for i, (stage, rows) in enumerate(scores.groupby("stage", sort=False)):
+        fig.add_scatter(
+            x=rows["step"], y=rows["score"], name=str(stage), mode="lines+markers",
+            line={"color": _color(i, mode), "width": 2}, marker={"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 9},
+            customdata=rows[["metric", "n"]],
+            hovertemplate="step %{x}<br>%{customdata[0]} %{y:.3f}<br>%{customdata[1]} English examples"
+            "<extra>%{fullData.name}</extra>",
+        )  # fmt: skip
+    frame(fig, height_px=280, mode=mode)
+    fig.update_xaxes(title_text="optimiser step")
+    fig.update_yaxes(title_text="English dev score")
+    return fig
+
+
+def _color(i: int, mode: Mode) -> str:
+    return CATEGORICAL[mode][i % len(CATEGORICAL[mode])]
+
+
+def _refuse_empty(rows: pd.DataFrame, what: str) -> None:
+    if rows.empty:
+        raise ValueError(f"No {what} to draw: found 0 rows, expected at least one.")

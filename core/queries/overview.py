@@ -1,0 +1,85 @@
+"""What the store holds, and what stands out in it: the questions of the first page."""
+
+from __future__ import annotations
+
+import duckdb
+import pandas as pd
+
+
+def counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """How much each collection holds.
+
+    Args:
+        cur: Cursor of the store.
+
+    Returns:
+        One row per collection that holds a run, in alphabetical order; columns `collection`, `runs`, `finished`,
+        `models`, `intermediates` (without `none`), `targets`, `langs`, `scores`, `gains` (with a paired baseline).
+    """
+    return cur.execute("""
+        SELECT
+            r.collection,
+            count(DISTINCT r.run_id) AS runs,
+            count(DISTINCT r.run_id) FILTER (WHERE r.outcome = 'finished') AS finished,
+            count(DISTINCT r.model) AS models,
+            count(DISTINCT r.intermediate) FILTER (WHERE r.intermediate <> 'none') AS intermediates,
+            count(DISTINCT r.target) AS targets,
+            count(DISTINCT s.lang) AS langs,
+            count(s.score) AS scores,
+            (SELECT count(g.gain) FROM gains g WHERE g.collection = r.collection) AS gains
+        FROM runs r LEFT JOIN scores s ON s.run_id = r.run_id
+        GROUP BY r.collection ORDER BY r.collection
+    """).df()
+
+
+def findings(cur: duckdb.DuckDBPyConnection, *, limit: int = 6) -> pd.DataFrame:
+    """For each target under one model, protocol and data source: the intermediate with the largest mean gain.
+
+    English and in-task cells are left out: the first is not transfer, the second is more of the same training. Each
+    language counts once (mean over its seeds), then languages are averaged; `langs` of `target_langs` says over how many.
+
+    Args:
+        cur: Cursor of the store.
+        limit: Most rows.
+
+    Returns:
+        Largest absolute mean gain first; columns `collection`, `model`, `target`, `metric`, `protocol`,
+        `protocol_digest`, `data_source`, `intermediate`, `rivals` (intermediates compared, this one included),
+        `mean_gain`, `langs`, `target_langs`, `helped`, `seeds`, `best_lang`, `best_gain`, `worst_lang`, `worst_gain`
+        (gains are fractions).
+    """
+    return cur.execute(
+        """
+        WITH paired AS (
+            SELECT g.*, r.protocol_digest, r.model_fingerprint
+            FROM gains g JOIN runs r ON r.run_id = g.run_id
+            WHERE g.is_headline AND g.gain IS NOT NULL AND NOT g.in_task AND g.lang <> 'en'
+        ),
+        per_lang AS (
+            SELECT collection, model, model_fingerprint, target, metric, protocol, protocol_digest, data_source,
+                   intermediate, lang, avg(gain) AS gain, count(DISTINCT seed) AS seeds
+            FROM paired GROUP BY ALL
+        ),
+        per_intermediate AS (
+            SELECT collection, model, model_fingerprint, target, metric, protocol, protocol_digest, data_source,
+                   intermediate, avg(gain) AS mean_gain, count(*) AS langs, count(*) FILTER (WHERE gain > 0) AS helped,
+                   min(seeds) AS seeds, arg_max(lang, gain) AS best_lang, max(gain) AS best_gain,
+                   arg_min(lang, gain) AS worst_lang, min(gain) AS worst_gain
+            FROM per_lang GROUP BY ALL
+        ),
+        ranked AS (
+            SELECT *, max(langs) OVER w AS target_langs, count(*) OVER w AS rivals,
+                   row_number() OVER (
+                       PARTITION BY collection, model, model_fingerprint, target, protocol_digest, data_source
+                       ORDER BY mean_gain DESC, intermediate
+                   ) AS place
+            FROM per_intermediate
+            WINDOW w AS (PARTITION BY collection, model, model_fingerprint, target, protocol_digest, data_source)
+        )
+        SELECT collection, model, target, metric, protocol, protocol_digest, data_source, intermediate, rivals, mean_gain,
+               langs, target_langs, helped, seeds, best_lang, best_gain, worst_lang, worst_gain
+        FROM ranked WHERE place = 1
+        ORDER BY abs(mean_gain) DESC, collection, model, target, protocol_digest, data_source LIMIT $limit
+        """,
+        {"limit": limit},
+    ).df()

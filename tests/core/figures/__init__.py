@@ -1,0 +1,1 @@
+"""Figures, read through `fig.data`."""
