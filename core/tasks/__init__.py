@@ -1,0 +1,167 @@
+"""The registry of tasks: one file per family, one dict at the top.
+
+To add a task to the program: write a `TaskSpec` in the file of its family and name it in `TASKS` below. To add one
+without touching code: one YAML file in `AtlasPaths.user_tasks` (docs/adding.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from core.errors import SpecError, UnknownName
+from core.paths import AtlasPaths
+from core.spec import IntermediateSpec, Placebo, Role, TaskSpec
+from core.spec_files import read_spec_file
+from core.tasks import (
+    beyond_xtreme,
+    ccg,
+    multiple_choice,
+    nli,
+    paraphrase,
+    qa,
+    single_sentence,
+    xtreme_classification,
+    xtreme_qa,
+    xtreme_retrieval,
+    xtreme_tagging,
+)
+
+
+def assemble(families: Iterable[Iterable[TaskSpec]]) -> dict[str, TaskSpec]:
+    """The tasks of all families by name, in order.
+
+    Args:
+        families: Tasks, family by family.
+
+    Raises:
+        SpecError: Two tasks have one name.
+    """
+    tasks: dict[str, TaskSpec] = {}
+    for task in (task for family in families for task in family):
+        if task.name in tasks:
+            raise SpecError(f"Two tasks are named '{task.name}': '{tasks[task.name].title}' and '{task.title}'.")
+        tasks[task.name] = task
+    return tasks
+
+
+TASKS: dict[str, TaskSpec] = assemble(
+    (
+        # Targets of XTREME
+        (xtreme_classification.XNLI, xtreme_classification.PAWSX),
+        (xtreme_tagging.UDPOS, xtreme_tagging.PANX),
+        (xtreme_qa.XQUAD, xtreme_qa.MLQA, xtreme_qa.TYDIQA),
+        (xtreme_retrieval.BUCC2018, xtreme_retrieval.TATOEBA),
+        # Targets beyond XTREME
+        (
+            beyond_xtreme.SIB200,
+            beyond_xtreme.TWEET_SENTIMENT,
+            beyond_xtreme.STSB_MULTI,
+            beyond_xtreme.MULTI_EURLEX,
+        ),
+        # Intermediates
+        (nli.MNLI, nli.SNLI, nli.ANLI, nli.ANLI_PLUS),
+        (paraphrase.QQP, paraphrase.MRPC, paraphrase.PAWS, paraphrase.STSB),
+        (nli.QNLI, nli.RTE),
+        (single_sentence.COLA, single_sentence.SST2, single_sentence.IMDB, single_sentence.AG_NEWS),
+        (qa.SQUAD, qa.SQUAD_V2),
+        (
+            multiple_choice.HELLASWAG,
+            multiple_choice.SWAG,
+            multiple_choice.COSMOSQA,
+            multiple_choice.COMMONSENSEQA,
+            multiple_choice.SOCIALIQA,
+            multiple_choice.PIQA,
+        ),
+        (ccg.CCG,),
+    )
+)
+"""Every task that ships with the program, by name: targets first."""
+
+
+def load_tasks(paths: AtlasPaths) -> dict[str, TaskSpec]:
+    """`TASKS` and the user's own tasks.
+
+    Args:
+        paths: The Atlas home; its `user_tasks` folder need not exist.
+
+    Raises:
+        SpecError: A file is wrong, has the name of a built-in task, or repeats another file's name.
+    """
+    tasks = dict(TASKS)
+    for file in sorted(paths.user_tasks.glob("*.y*ml")):
+        task = read_task_file(file)
+        if task.name in tasks:
+            owner = "another file in the same folder" if tasks[task.name].is_user_task else "a built-in task"
+            raise SpecError(f"{file}: field 'name': '{task.name}' is already the name of {owner}; choose another.")
+        tasks[task.name] = task
+    for task in tasks.values():
+        _check_references(task, tasks=tasks)
+    return tasks
+
+
+def read_task_file(path: Path) -> TaskSpec:
+    """The task in a user's YAML file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        SpecError: It does not hold a complete task; the message names file, field, what was found and expected.
+    """
+    task = read_spec_file(path, kind=TaskSpec, example="docs/adding.md")
+    return task.model_copy(update={"is_user_task": True})
+
+
+def get_task(name: str, *, tasks: Mapping[str, TaskSpec]) -> TaskSpec:
+    """The task of a name.
+
+    Args:
+        name: Such as `xnli`.
+        tasks: Where to look.
+
+    Raises:
+        UnknownName: There is none.
+    """
+    if name not in tasks:
+        raise UnknownName("task", name, known=tasks)
+    return tasks[name]
+
+
+def is_mlm_only(task: TaskSpec) -> bool:
+    """Whether the task can come between only as text for masked-language modelling (`multi_eurlex~mlm`).
+
+    Args:
+        task: Any task; one without training text gives False.
+    """
+    return Role.INTERMEDIATE not in task.roles and (task.train is not None or bool(task.parts))
+
+
+def in_task_reason(target: TaskSpec, *, intermediate: IntermediateSpec | None) -> str | None:
+    """Why a cell must be flagged "in-task", or None where it is transfer.
+
+    Args:
+        target: The task that is scored.
+        intermediate: What came between; None is the baseline.
+    """
+    if intermediate is None:
+        return None
+    if target.name in intermediate.tasks:
+        kind = "masked-language modelling on" if intermediate.placebo is Placebo.MLM else "training on"
+        return f"in-task: {kind} {target.title}'s own English training text"
+    same = [name for name in intermediate.tasks if name in target.in_task_with]
+    if not same:
+        return None
+    return f"in-task: {' and '.join(same)} {'is' if len(same) == 1 else 'are'} more training on {target.title}'s task"
+
+
+def _check_references(task: TaskSpec, *, tasks: Mapping[str, TaskSpec]) -> None:
+    for field, names in (("parts", task.parts), ("in_task_with", task.in_task_with)):
+        for name in names:
+            if name not in tasks:
+                raise SpecError(f"Task '{task.name}', field '{field}': {UnknownName('task', name, known=tasks)}")
+            if field == "parts" and tasks[name].labels != task.labels:
+                raise SpecError(
+                    f"Task '{task.name}', field 'parts': '{name}' has the labels {', '.join(tasks[name].labels)}; "
+                    f"expected {', '.join(task.labels)}, the same in the same order."
+                )

@@ -1,0 +1,150 @@
+"""Choosing one of several texts in English: HellaSwag, SWAG, CosmosQA, CommonsenseQA, SocialIQA, PIQA.
+
+`labels` names the choices in order; a raw label is the index, the name, or what `label_values` says.
+One example: text "Where do you store butter?", choices "fridge", "oven", label `A`.
+"""
+
+from __future__ import annotations
+
+from core.spec import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+
+_HELLASWAG_REVISION = "218ec52e09a7e7462a5400043bb9a69a41d06b76"
+_CSQA_REVISION = "94630fe30dad47192a8546eb75f094926d47e155"
+_FALLBACK = "Where the training split is missing, part of the validation split is trained on, and the run says so."
+
+HELLASWAG = TaskSpec(
+    name="hellaswag",
+    title="HellaSwag",
+    type=TaskType.MULTIPLE_CHOICE,
+    roles=(Role.INTERMEDIATE,),
+    summary="Which of four endings continues a description? Wrong endings were written by a model and filtered.",
+    languages=("en",),
+    labels=("0", "1", "2", "3"),
+    columns=Columns(text="ctx", choices="endings", label="label"),
+    train=SplitRef(
+        path="Rowan/hellaswag",
+        config="default",
+        split="train",
+        revision=_HELLASWAG_REVISION,
+        fallbacks=("validation",),
+    ),
+    dev=SplitRef(path="Rowan/hellaswag", config="default", split="validation", revision=_HELLASWAG_REVISION),
+    metrics=(Metric.ACCURACY,),
+    chance=0.25,
+    max_length=160,
+    licence="MIT",
+    citation="Zellers et al. 2019, 1905.07830",
+    url="https://rowanzellers.com/hellaswag/",
+    train_examples=39_905,
+    domain_words=("video captions", "WikiHow"),
+    cautions=(_FALLBACK,),
+)
+
+SWAG = TaskSpec(
+    name="swag",
+    title="SWAG",
+    type=TaskType.MULTIPLE_CHOICE,
+    roles=(Role.INTERMEDIATE,),
+    summary="Which of four endings continues a video caption?",
+    languages=("en",),
+    labels=("0", "1", "2", "3"),
+    columns=Columns(text="startphrase", choices=("ending0", "ending1", "ending2", "ending3"), label="label"),
+    train=SplitRef(path="allenai/swag", config="regular", split="train"),
+    dev=SplitRef(path="allenai/swag", config="regular", split="validation"),
+    metrics=(Metric.ACCURACY,),
+    chance=0.25,
+    licence="MIT",
+    citation="Zellers et al. 2018, 1808.05326",
+    url="https://rowanzellers.com/swag/",
+    train_examples=73_546,
+    domain_words=("video captions",),
+    cautions=("Style gives many wrong endings away, which is why HellaSwag was made.",),
+)
+
+COSMOSQA = TaskSpec(
+    name="cosmosqa",
+    title="Cosmos QA",
+    type=TaskType.MULTIPLE_CHOICE,
+    roles=(Role.INTERMEDIATE,),
+    summary="Questions on personal stories whose answer must be inferred; four choices.",
+    languages=("en",),
+    labels=("answer0", "answer1", "answer2", "answer3"),
+    columns=Columns(
+        text=("context", "question"), choices=("answer0", "answer1", "answer2", "answer3"), label="label", id="id"
+    ),
+    train=SplitRef(path="allenai/cosmos_qa", config="default", split="train", fallbacks=("validation",)),
+    dev=SplitRef(path="allenai/cosmos_qa", config="default", split="validation"),
+    metrics=(Metric.ACCURACY,),
+    chance=0.25,
+    max_length=256,
+    licence="CC BY 4.0",
+    citation="Huang et al. 2019, 1909.00277",
+    url="https://wilburone.github.io/cosmos/",
+    train_examples=25_262,
+    domain_words=("blog posts",),
+    cautions=(_FALLBACK, "The paper and Phang et al. count 25,588 training questions; the released file has 25,262."),
+)
+
+COMMONSENSEQA = TaskSpec(
+    name="commonsenseqa",
+    title="CommonsenseQA",
+    type=TaskType.MULTIPLE_CHOICE,
+    roles=(Role.INTERMEDIATE,),
+    summary="Everyday questions with five choices, made from ConceptNet.",
+    languages=("en",),
+    labels=("A", "B", "C", "D", "E"),
+    columns=Columns(text="question", choices="choices.text", choice_keys="choices.label", label="answerKey", id="id"),
+    train=SplitRef(path="tau/commonsense_qa", config="default", split="train", revision=_CSQA_REVISION),
+    dev=SplitRef(path="tau/commonsense_qa", config="default", split="validation", revision=_CSQA_REVISION),
+    metrics=(Metric.ACCURACY,),
+    chance=0.2,
+    licence="MIT",
+    citation="Talmor et al. 2019, 1811.00937",
+    url="https://www.tau-nlp.org/commonsenseqa",
+    train_examples=9_741,
+    domain_words=("everyday knowledge",),
+    cautions=("The random split is used; the test split has no answers.",),
+)
+
+SOCIALIQA = TaskSpec(
+    name="socialiqa",
+    title="SocialIQA",
+    type=TaskType.MULTIPLE_CHOICE,
+    roles=(Role.INTERMEDIATE,),
+    summary="Why did they do that, how do they feel, what next? Three choices.",
+    languages=("en",),
+    labels=("answerA", "answerB", "answerC"),
+    label_values=("1", "2", "3"),
+    columns=Columns(text=("context", "question"), choices=("answerA", "answerB", "answerC"), label="label"),
+    train=SplitRef(path="allenai/social_i_qa", config="default", split="train"),
+    dev=SplitRef(path="allenai/social_i_qa", config="default", split="validation"),
+    metrics=(Metric.ACCURACY,),
+    chance=1 / 3,
+    licence="None stated; released for research",
+    citation="Sap et al. 2019, 1904.09728",
+    url="https://leaderboard.allenai.org/socialiqa",
+    train_examples=33_410,
+    domain_words=("social situations",),
+    cautions=("Raw labels count from 1. The hub may hold a loading script alone, which is never executed.",),
+)
+
+PIQA = TaskSpec(
+    name="piqa",
+    title="PIQA",
+    type=TaskType.MULTIPLE_CHOICE,
+    roles=(Role.INTERMEDIATE,),
+    summary="Which of two ways reaches a practical goal?",
+    languages=("en",),
+    labels=("sol1", "sol2"),
+    columns=Columns(text="goal", choices=("sol1", "sol2"), label="label"),
+    train=SplitRef(path="ybisk/piqa", config="plain_text", split="train"),
+    dev=SplitRef(path="ybisk/piqa", config="plain_text", split="validation"),
+    metrics=(Metric.ACCURACY,),
+    chance=0.5,
+    licence="Academic Free License 3.0",
+    citation="Bisk et al. 2020, 1911.11641",
+    url="https://yonatanbisk.com/piqa/",
+    train_examples=16_113,
+    domain_words=("how-to instructions",),
+    cautions=("The test split has the label -1 throughout. The hub may hold a loading script alone.",),
+)
