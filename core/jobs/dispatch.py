@@ -1,0 +1,257 @@
+"""The dispatcher: `python -m core.jobs.dispatch`, one small process per Atlas home, without torch.
+
+It starts the first queued job on each free slot (one per visible GPU, or one for the CPU), puts back a job whose process
+vanished, and ends when there is nothing left to do. It may be killed at any time: the next one adopts what still runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from filelock import FileLock, Timeout
+
+from core.errors import AtlasError
+from core.jobs.local import is_open, queue_key, run_folders
+from core.jobs.processes import record_of, stop_tree
+from core.jobs.records import JobRecord, JobState, JobStatus, ProcessRecord, read_job, read_process, write_beside
+from core.jobs.state import derive_state
+from core.paths import REPO, AtlasPaths, RunPaths
+
+WORKER = "core.chain.worker"
+"""Module that executes a run; named and never imported, because it loads torch."""
+
+_LOG = logging.getLogger(__name__)
+_LOCK_WAIT_S = 2.0
+_CANCEL_PATIENCE_S = 10.0
+
+
+class Timing(NamedTuple):
+    """How often the dispatcher looks, and how long it stays without work."""
+
+    poll_s: float = 0.5
+    """Seconds between two looks at the queue."""
+    idle_s: float = 10.0
+    """Seconds without a queued or running job after which it ends."""
+
+
+def main(words: list[str] | None = None) -> None:
+    """Look after the queue of the Atlas home until it is empty.
+
+    Args:
+        words: Command line; the process's own if None.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worker-module", default=WORKER)
+    parser.add_argument("--poll-s", type=float, default=Timing().poll_s)
+    parser.add_argument("--idle-s", type=float, default=Timing().idle_s)
+    options = parser.parse_args(words)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    paths = AtlasPaths.from_environment()
+    serve(paths, worker=options.worker_module, timing=Timing(options.poll_s, options.idle_s))
+
+
+def serve(paths: AtlasPaths, *, worker: str, timing: Timing) -> None:
+    """Look after the queue; returns when it is empty, or at once where another dispatcher does so.
+
+    Args:
+        paths: Where everything lives.
+        worker: Module to start for each run.
+        timing: How often to look.
+    """
+    paths.slots.mkdir(parents=True, exist_ok=True)
+    # Waits a little: `ensure_dispatcher` holds the lock for an instant when it looks whether it is free.
+    lock = FileLock(paths.dispatcher_lock, timeout=_LOCK_WAIT_S)
+    dispatcher = Dispatcher(paths, worker=worker, slots=visible_slots(os.environ))
+    try:
+        while True:
+            with lock:
+                dispatcher.work(timing)
+            # Whoever submitted while the lock was held was told that a dispatcher exists: look once more without it.
+            if not dispatcher.has_work():
+                return
+    except Timeout:
+        return
+
+
+def visible_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Devices that each run one job at a time: `cuda:0` … for the visible GPUs, or `cpu`.
+
+    Args:
+        environ: `CUDA_VISIBLE_DEVICES` is respected; torch counts the visible devices from 0.
+    """
+    named = environ.get("CUDA_VISIBLE_DEVICES")
+    asked = None if named is None else [d for d in named.split(",") if d.strip() not in {"", "-1", "NoDevFiles"}]
+    if asked == [] or shutil.which("nvidia-smi", path=environ.get("PATH")) is None:
+        return ("cpu",)
+    try:
+        answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=False, env=environ)
+    except (subprocess.TimeoutExpired, OSError) as error:
+        _LOG.warning("nvidia-smi does not answer (%s): jobs run on the CPU", error)
+        return ("cpu",)
+    n_found = sum(line.startswith("GPU ") for line in answer.stdout.splitlines()) if answer.returncode == 0 else 0
+    n_visible = n_found if asked is None else min(n_found, len(asked))
+    return tuple(f"cuda:{i}" for i in range(n_visible)) or ("cpu",)
+
+
+class Dispatcher:
+    """Starts and watches jobs; what it knows is read from the run folders, save the exit codes of its children."""
+
+    def __init__(self, paths: AtlasPaths, *, worker: str, slots: tuple[str, ...]) -> None:
+        """Start nothing yet.
+
+        Args:
+            paths: Where everything lives.
+            worker: Module to start for each run.
+            slots: Devices that each run one job at a time.
+        """
+        self._paths, self._worker, self._slots = paths, worker, slots
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._finished: set[str] = set()
+
+    def work(self, timing: Timing) -> None:
+        """Look after the queue until it has been empty for a while.
+
+        Args:
+            timing: How often to look.
+        """
+        idle_since = time.monotonic()
+        while time.monotonic() - idle_since < timing.idle_s:
+            if self.step():
+                idle_since = time.monotonic()
+            time.sleep(timing.poll_s)
+
+    def has_work(self) -> bool:
+        """Whether a job is queued, running or lost."""
+        return any(s.state in {JobState.QUEUED, JobState.RUNNING, JobState.LOST} for s in self._open_jobs())
+
+    def step(self) -> bool:
+        """Reap, put back lost jobs, fill free slots; whether anything is queued or running."""
+        exits = self._reap()
+        for status in self._open_jobs():
+            if status.state is JobState.LOST:
+                self._put_back(self._paths.run(status.run_id), exit_code=exits.get(status.run_id))
+        jobs = self._open_jobs()
+        running = [s for s in jobs if s.state is JobState.RUNNING]
+        for status in running:
+            self._stop_if_cancelled(self._paths.run(status.run_id))
+        queue = sorted((s for s in jobs if s.state is JobState.QUEUED), key=queue_key)
+        self._fill(queue, taken={self._slot_of(s) for s in running})
+        return bool(running or queue)
+
+    def _open_jobs(self) -> list[JobStatus]:
+        found = []
+        for run in run_folders(self._paths):
+            # A finished run never opens again, so thousands of them cost one set lookup each.
+            if run.run_id in self._finished:
+                continue
+            if run.finished.exists():
+                self._finished.add(run.run_id)
+            # A cancelled or failed run whose process still lives keeps its slot until it is gone.
+            elif is_open(run) or run.process.exists():
+                found.append(derive_state(run))
+        return found
+
+    def _reap(self) -> dict[str, int]:
+        exits = {run_id: code for run_id, child in self._children.items() if (code := child.poll()) is not None}
+        for run_id in exits:
+            del self._children[run_id]
+        return exits
+
+    def _slot_of(self, status: JobStatus) -> str:
+        job = read_job(self._paths.run(status.run_id).job)
+        # Started by hand, without the queue: it is assumed to be where a job would go first.
+        return job.slot if job and job.slot else self._slots[0]
+
+    def _stop_if_cancelled(self, run: RunPaths) -> None:
+        try:
+            waited_s = time.time() - run.cancel.stat().st_mtime
+        except FileNotFoundError:
+            return
+        process = read_process(run.process)
+        # Whoever cancelled stops the tree; this is for a job that was being started at that very moment.
+        if process and waited_s > _CANCEL_PATIENCE_S:
+            _LOG.info("%s was cancelled %.0f s ago and still runs: stopping it", run.run_id, waited_s)
+            stop_tree(process)
+
+    def _fill(self, queue: list[JobStatus], *, taken: set[str]) -> None:
+        waiting = [(status, job) for status in queue if (job := read_job(self._paths.run(status.run_id).job))]
+        for status, job in waiting:
+            run = self._paths.run(status.run_id)
+            if job.device not in {"auto", "cpu", *self._slots}:
+                _fail(run, f"It asks for {job.device}, but this machine has {', '.join(self._slots)}. Submit it with --device auto.")
+                continue
+            # `cpu` is a slot of its own for who asks for it, even where there are GPUs.
+            options = self._slots if job.device == "auto" else (job.device,)
+            free = [slot for slot in options if slot not in taken]
+            if free:
+                taken.add(free[0])
+                self._start(run, job, slot=free[0])
+
+    def _start(self, run: RunPaths, job: JobRecord, *, slot: str) -> None:
+        # Counted before the start, so that a worker that cannot even import is not started for ever.
+        record = job.model_copy(update={"attempts": job.attempts + 1, "slot": slot, "note": None})
+        write_beside(run.job, record.model_dump_json())
+        with run.log.open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", self._worker, str(run.root), "--device", slot],
+                cwd=REPO,
+                env=os.environ | {"ATLAS_HOME": str(self._paths.home)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._children[run.run_id] = child
+        process = record_of(child)
+        # The worker says the same as soon as it is up; until then this keeps a second dispatcher from starting it too.
+        if process and not run.process.exists():
+            write_beside(run.process, process.model_dump_json())
+        _LOG.info("%s started on %s, attempt %d, pid %d", run.run_id, slot, record.attempts, child.pid)
+
+    def _put_back(self, run: RunPaths, *, exit_code: int | None) -> None:
+        process, job = read_process(run.process), read_job(run.job)
+        reason = _how_it_ended(process, exit_code=exit_code)
+        if process:
+            stop_tree(process)
+        if job is None:
+            _fail(run, f"{reason} It was never submitted, so it is not started again.")
+        elif job.attempts >= job.attempts_allowed:
+            _fail(run, f"{reason} It was started {job.attempts} times and is given up; retry it when the cause is mended.")
+        else:
+            note = f"{reason} Put back into the queue, start {job.attempts + 1} of {job.attempts_allowed}."
+            write_beside(run.job, job.model_copy(update={"note": note}).model_dump_json())
+            run.process.unlink(missing_ok=True)
+            _LOG.info("%s: %s", run.run_id, note)
+
+
+def _how_it_ended(process: ProcessRecord | None, *, exit_code: int | None) -> str:
+    who = f"Its process {process.pid}" if process else "Its process"
+    if exit_code is None:
+        return f"{who} vanished without a word (killed, or the machine was restarted)."
+    if exit_code < 0:
+        hint = ", as the kernel does when memory runs out" if exit_code == -signal.SIGKILL else ""
+        return f"{who} was ended by {signal.Signals(-exit_code).name}{hint}; see worker.log."
+    return f"{who} ended with code {exit_code} and left no marker; see worker.log."
+
+
+def _fail(run: RunPaths, message: str) -> None:
+    failure = {"error": "JobLost", "message": message}
+    write_beside(run.failed, json.dumps(failure, ensure_ascii=False))
+    _LOG.warning("%s failed: %s", run.run_id, message)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AtlasError as error:
+        sys.exit(str(error))

@@ -1,0 +1,222 @@
+"""What the job wing writes beside a run's spec, and what it says about a run.
+
+`JobRecord` and `ProcessRecord` are files of a run folder; `JobState` and `JobStatus` are derived and never stored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import DiskFull, RunFolderDamaged
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+DEVICE_PATTERN = r"^(auto|cpu|cuda:\d+)$"
+"""What a device looks like; `auto` is any slot of this machine."""
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class JobRecord(_Stored):
+    """Place of a run in the queue: `job.json`."""
+
+    run_id: str
+    """Digest of the spec, the folder's name."""
+    study: str | None = None
+    """Name of the study it was submitted with."""
+    position: float
+    """Place in the queue: smaller is earlier."""
+    device: str = Field(default="auto", pattern=DEVICE_PATTERN)
+    """Where it may run: `auto`, `cpu`, `cuda:1`."""
+    submitted_at: str
+    """UTC, ISO 8601 with milliseconds and `Z`."""
+    attempts_allowed: int = Field(default=3, ge=1)
+    """Starts before a job whose process keeps vanishing is given up."""
+    attempts: int = Field(default=0, ge=0)
+    """Starts since it was submitted or retried."""
+    slot: str | None = None
+    """Device it was last started on; None: never started."""
+    note: str | None = None
+    """Why it is in the queue again; None: it was put there by the user."""
+
+
+class ProcessRecord(BaseModel):
+    """The process that executes a run: `process.json`; the worker may say more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    pid: int = Field(ge=1)
+    """Process id, which is also the id of its process group when the dispatcher started it."""
+    started: float
+    """Its start time in seconds since 1970, as psutil's `create_time` says."""
+
+
+class JobState(StrEnum):
+    """What a run is doing; docs/architecture.md has the table that decides."""
+
+    QUEUED = "queued"
+    """Waits for a slot."""
+    RUNNING = "running"
+    """Its process is alive."""
+    DONE = "done"
+    """The run folder is complete."""
+    FAILED = "failed"
+    """The last attempt ended with an error."""
+    CANCELLED = "cancelled"
+    """Somebody stopped it."""
+    LOST = "lost"
+    """Its process is gone without a word; the dispatcher puts it back."""
+    DAMAGED = "damaged"
+    """The folder cannot be read."""
+
+
+class JobStatus(NamedTuple):
+    """One run as pages and commands show it."""
+
+    run_id: str
+    """The folder's name."""
+    state: JobState
+    """What it is doing."""
+    study: str | None
+    """Study it was submitted with."""
+    position: float | None
+    """Place in the queue; None without a `job.json`."""
+    pid: int | None
+    """Process id while it runs."""
+    heartbeat_age_s: float | None
+    """Seconds since the last sign of life while it runs."""
+    attempts: int
+    """Starts since it was submitted or retried."""
+    message: str | None
+    """Error, reason or remark, for the user."""
+    model: str | None
+    """Model; None in a damaged folder, like all that follow."""
+    intermediate: str | None
+    """Intermediate, `none` for a baseline."""
+    target: str | None
+    """Target."""
+    seed: int | None
+    """Seed."""
+    protocol: str | None
+    """Protocol."""
+    data_source: str | None
+    """sample, mirror or hub."""
+    submitted_at: str | None = None
+    """When it was submitted, UTC."""
+
+
+def read_job(path: Path) -> JobRecord | None:
+    """The place of a run in the queue, or None where there is no file.
+
+    Args:
+        path: `job.json`.
+
+    Raises:
+        RunFolderDamaged: The file is not a `JobRecord`.
+    """
+    raw = _bytes(path)
+    if raw is None:
+        return None
+    try:
+        return JobRecord.model_validate_json(raw)
+    except ValidationError as error:
+        raise RunFolderDamaged(f"{path}: {_first_problem(error)}") from error
+
+
+def read_process(path: Path) -> ProcessRecord | None:
+    """The process of a run, or None where there is no file.
+
+    Args:
+        path: `process.json`.
+
+    Raises:
+        RunFolderDamaged: The file names no process.
+    """
+    raw = _bytes(path)
+    if raw is None:
+        return None
+    try:
+        return ProcessRecord.model_validate_json(raw)
+    except ValidationError as error:
+        raise RunFolderDamaged(f"{path}: {_first_problem(error)}") from error
+
+
+def write_beside(path: Path, text: str) -> None:
+    """Write a whole file and rename it into place.
+
+    Args:
+        path: Where it ends up.
+        text: Its content.
+
+    Raises:
+        DiskFull: No space is left; what was there before is still there.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with disk_full_as_error(path):
+        try:
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def failure_text(path: Path) -> str | None:
+    """Text of a failure marker, or None where there is none.
+
+    Args:
+        path: `failed.json`; a marker that is not JSON still counts as one.
+    """
+    raw = _bytes(path)
+    if raw is None:
+        return None
+    try:
+        content = json.loads(raw)
+    except ValueError:
+        return "It failed; the reason could not be read back, see worker.log."
+    message = content.get("message") if isinstance(content, dict) else None
+    return str(message) if message else "It failed without a message, see worker.log."
+
+
+@contextlib.contextmanager
+def disk_full_as_error(path: Path) -> Iterator[None]:
+    """Turn "no space left" into `DiskFull` that names the folder.
+
+    Args:
+        path: What is being written.
+
+    Raises:
+        DiskFull: The block ran out of space or quota.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFull(
+            f"No space left to write {path}. Free some space (finished stages under cache/stages can be made again) "
+            "or set ATLAS_HOME to a folder on another disk."
+        ) from error
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else problem["msg"]

@@ -1,0 +1,138 @@
+"""What a run is doing, derived from its folder: the table in docs/architecture.md, line by line."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from core.errors import RunFolderDamaged
+from core.jobs.processes import is_alive
+from core.jobs.records import JobRecord, JobState, JobStatus, ProcessRecord, failure_text, read_job, read_process
+from core.paths import RunPaths
+from core.spec import IntermediateSpec
+
+QUIET_S = 120.0
+"""A living job without a heartbeat for longer is said to be silent."""
+
+_NO_SUMMARY = (None, None, None, None, None, None)
+
+
+class Summary(NamedTuple):
+    """What a list of runs shows of a spec."""
+
+    model: str
+    """Model."""
+    intermediate: str
+    """Intermediate, `none` for a baseline."""
+    target: str
+    """Target."""
+    seed: int
+    """Seed."""
+    protocol: str
+    """Protocol."""
+    data_source: str
+    """sample, mirror or hub."""
+
+
+def derive_state(run: RunPaths) -> JobStatus:
+    """State of one run; a folder that cannot be read is `damaged` with its reason, never an error.
+
+    Args:
+        run: File names of the run.
+    """
+    if run.finished.exists():
+        return _done(run.root, run.root.stat().st_mtime_ns)
+    return _read(run)
+
+
+@lru_cache(maxsize=100_000)
+def _done(root: Path, mtime_ns: int) -> JobStatus:
+    # A finished folder never changes, so ten thousand of them are read once a process; the time is part of the key.
+    del mtime_ns
+    return _read(RunPaths(root))
+
+
+def _read(run: RunPaths) -> JobStatus:
+    try:
+        summary = _summary_of(run.spec)
+        job = read_job(run.job)
+        state, process, message = _decide(run, job)
+    except (RunFolderDamaged, OSError) as error:
+        return JobStatus(run.run_id, JobState.DAMAGED, None, None, None, None, 0, str(error), *_NO_SUMMARY)
+    age = _heartbeat_age(run) if process else None
+    if age is not None and age > QUIET_S:
+        message = f"No sign of life for {age:.0f} s, though its process {process.pid if process else ''} exists."
+    return JobStatus(
+        run.run_id,
+        state,
+        job.study if job else None,
+        job.position if job else None,
+        process.pid if process else None,
+        age,
+        job.attempts if job else 0,
+        message,
+        *summary,
+        submitted_at=job.submitted_at if job else None,
+    )
+
+
+def _decide(run: RunPaths, job: JobRecord | None) -> tuple[JobState, ProcessRecord | None, str | None]:
+    if run.finished.exists():
+        return JobState.DONE, None, None
+    process = read_process(run.process)
+    if process and is_alive(process):
+        return JobState.RUNNING, process, None
+    # The worker may have ended between the first look and this one: its marker was written before it died.
+    if run.finished.exists():
+        return JobState.DONE, None, None
+    if run.cancel.exists():
+        return JobState.CANCELLED, None, None
+    failure = failure_text(run.failed)
+    if failure is not None:
+        return JobState.FAILED, None, failure
+    if process:
+        return JobState.LOST, None, f"Its process {process.pid} is gone without a word; it will go on by itself."
+    if job is None:
+        raise RunFolderDamaged(
+            f"{run.root} has a spec but was never submitted: there is no {run.job.name}. Submit it again, or remove it."
+        )
+    return JobState.QUEUED, None, job.note
+
+
+def _summary_of(path: Path) -> Summary:
+    try:
+        mtime_ns = path.stat().st_mtime_ns
+    except FileNotFoundError:
+        raise RunFolderDamaged(f"{path.parent} holds no {path.name}. Remove the folder; nothing can be done with it.") from None
+    return _read_summary(path, mtime_ns)
+
+
+@lru_cache(maxsize=100_000)
+def _read_summary(path: Path, mtime_ns: int) -> Summary:
+    # Plain JSON and not `RunSpec`: a list of ten thousand runs needs six fields of each, the store checks the rest.
+    del mtime_ns
+    try:
+        spec = json.loads(path.read_bytes())
+        raw = spec["intermediate"]
+        return Summary(
+            model=str(spec["model"]["name"]),
+            intermediate=IntermediateSpec.model_validate(raw).name if raw is not None else "none",
+            target=str(spec["target"]),
+            seed=int(spec["seed"]),
+            protocol=str(spec["protocol"]["name"]),
+            data_source=str(spec["data_source"]["kind"]),
+        )
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise RunFolderDamaged(f"{path} is not the spec of a run: {type(error).__name__}: {error}") from error
+
+
+def _heartbeat_age(run: RunPaths) -> float | None:
+    try:
+        return max(0.0, time.time() - run.heartbeat.stat().st_mtime)
+    except FileNotFoundError:
+        return None

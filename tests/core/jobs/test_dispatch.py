@@ -1,0 +1,163 @@
+"""The dispatcher with a worker that needs no torch: real processes, killed for real."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.jobs.dispatch import visible_slots
+from core.jobs.local import cancel, ensure_dispatcher, list_jobs, run_folders, submit
+from core.jobs.records import JobState, read_process
+from core.jobs.state import derive_state
+from core.paths import AtlasPaths
+from tests.core.jobs.fakeworker import read
+from tests.core.store.makers import run_spec
+
+OPTIONS = ("--worker-module", "tests.core.jobs.fakeworker", "--poll-s", "0.05", "--idle-s", "0.5")
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AtlasPaths]:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    paths = AtlasPaths(home=tmp_path)
+    yield paths
+    for process in started_for(paths):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def started_for(paths: AtlasPaths) -> list[psutil.Process]:
+    """Dispatcher and workers of this home, by the environment they were given."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("ATLAS_HOME") == str(paths.home):
+                found.append(process)
+    for run in run_folders(paths):
+        record = read_process(run.process)
+        if record and psutil.pid_exists(record.pid):
+            found.append(psutil.Process(record.pid))
+    return found
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def states(paths: AtlasPaths) -> set[JobState]:
+    return {s.state for s in list_jobs(paths)}
+
+
+def starts(paths: AtlasPaths) -> list[str]:
+    return [line.split()[0] for line in read(paths.home / "starts.txt")]
+
+
+def test_jobs_run_in_order_on_one_slot_and_a_failure_stops_nothing(paths: AtlasPaths) -> None:
+    (paths.home / "fake.txt").write_text("sleep=0.2 once=fail")
+    specs = [run_spec(seed=i) for i in range(3)]
+    submit(specs, paths=paths)
+    assert ensure_dispatcher(paths, options=OPTIONS)
+    most = 0
+    while JobState.QUEUED in states(paths) or JobState.RUNNING in states(paths):
+        most = max(most, sum(s.state is JobState.RUNNING for s in list_jobs(paths)))
+        time.sleep(0.02)
+    assert most == 1
+    assert starts(paths) == [s.run_id for s in specs]
+    assert {s.message for s in list_jobs(paths)} == {"made to fail"}
+    submit(specs[:1], paths=paths)
+    ensure_dispatcher(paths, options=OPTIONS)
+    wait_for(lambda: derive_state(paths.run(specs[0].run_id)).state is JobState.DONE)
+
+
+def test_cancel_ends_the_whole_tree(paths: AtlasPaths) -> None:
+    (paths.home / "fake.txt").write_text("sleep=60 child")
+    spec = run_spec()
+    submit([spec], paths=paths)
+    ensure_dispatcher(paths, options=OPTIONS)
+    wait_for(lambda: (paths.home / "child.txt").exists() and (paths.home / "child.txt").read_text() != "")
+    grandchild = psutil.Process(int((paths.home / "child.txt").read_text()))
+    time.sleep(0.3)  # it needs a moment to begin to ignore SIGTERM
+    assert cancel(spec.run_id, paths=paths).state is JobState.CANCELLED
+    assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_killed_worker_is_started_again_and_finishes(paths: AtlasPaths) -> None:
+    (paths.home / "fake.txt").write_text("once=sleep=60")
+    spec = run_spec()
+    submit([spec], paths=paths)
+    ensure_dispatcher(paths, options=OPTIONS)
+    wait_for(lambda: len(starts(paths)) == 1)
+    record = read_process(paths.run(spec.run_id).process)
+    assert record is not None
+    psutil.Process(record.pid).kill()
+    wait_for(lambda: states(paths) == {JobState.DONE})
+    assert starts(paths) == [spec.run_id] * 2
+
+
+def test_dispatcher_and_worker_killed_the_next_dispatcher_goes_on(paths: AtlasPaths) -> None:
+    (paths.home / "fake.txt").write_text("once=sleep=60")
+    spec = run_spec()
+    submit([spec], paths=paths)
+    ensure_dispatcher(paths, options=OPTIONS)
+    wait_for(lambda: len(starts(paths)) == 1)
+    for process in started_for(paths):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    wait_for(lambda: states(paths) == {JobState.LOST})
+    wait_for(lambda: ensure_dispatcher(paths, options=OPTIONS))
+    wait_for(lambda: states(paths) == {JobState.DONE})
+
+
+def test_a_new_dispatcher_adopts_a_living_worker(paths: AtlasPaths) -> None:
+    (paths.home / "fake.txt").write_text("sleep=2")
+    specs = [run_spec(seed=1), run_spec(seed=2)]
+    submit(specs, paths=paths)
+    ensure_dispatcher(paths, options=OPTIONS)
+    wait_for(lambda: len(starts(paths)) == 1)
+    next(p for p in started_for(paths) if "core.jobs.dispatch" in p.cmdline()).kill()
+    wait_for(lambda: ensure_dispatcher(paths, options=OPTIONS))
+    time.sleep(0.8)
+    assert len(starts(paths)) == 1  # the slot is the adopted worker's
+    wait_for(lambda: states(paths) == {JobState.DONE})
+    assert starts(paths) == [s.run_id for s in specs]
+
+
+def test_a_job_that_keeps_vanishing_is_given_up_with_its_reason(paths: AtlasPaths) -> None:
+    (paths.home / "fake.txt").write_text("die")
+    submit([run_spec()], paths=paths)
+    ensure_dispatcher(paths, options=OPTIONS)
+    wait_for(lambda: states(paths) == {JobState.FAILED})
+    (status,) = list_jobs(paths)
+    assert len(starts(paths)) == status.attempts == 3
+    assert "ended with code 7 and left no marker" in (status.message or "")
+    assert "started 3 times and is given up" in (status.message or "")
+
+
+def test_a_device_that_is_not_there_fails_with_what_is(paths: AtlasPaths) -> None:
+    submit([run_spec()], paths=paths, device="cuda:3")
+    ensure_dispatcher(paths, options=OPTIONS)
+    wait_for(lambda: states(paths) == {JobState.FAILED})
+    assert "asks for cuda:3, but this machine has cpu" in (list_jobs(paths)[0].message or "")
+
+
+def test_nothing_to_do_starts_no_dispatcher(paths: AtlasPaths) -> None:
+    assert not ensure_dispatcher(paths, options=OPTIONS)
+
+
+def test_slots_are_the_visible_gpus_or_the_cpu(tmp_path: Path) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'GPU 0: A (UUID: x)'\necho '  MIG 1g Device 0: (UUID: y)'\necho 'GPU 1: B (UUID: z)'\n")
+    tool.chmod(0o755)
+    path = f"{tmp_path}:/bin:/usr/bin"
+    assert visible_slots({"PATH": path}) == ("cuda:0", "cuda:1")
+    assert visible_slots({"PATH": path, "CUDA_VISIBLE_DEVICES": "1"}) == ("cuda:0",)
+    assert visible_slots({"PATH": path, "CUDA_VISIBLE_DEVICES": ""}) == ("cpu",)
+    assert visible_slots({"PATH": "/nowhere"}) == ("cpu",)
