@@ -53,6 +53,11 @@ class _Located(NamedTuple):
     """For messages."""
 
     @property
+    def ref_key(self) -> tuple[str, str | None]:
+        """Data set and configuration, the language left open."""
+        return self.ref.path, self.ref.config
+
+    @property
     def data(self) -> tuple[object, ...]:
         """Equal for two places that hold the same rows."""
         ref = self.ref
@@ -152,8 +157,12 @@ def _locate(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -
 
 def _locate_licensed(ref: SplitRef, origin: DataOrigin) -> _Located:
     roots = (origin.paths.local_data, *((Path(origin.source.root),) if origin.source.root else ()))
-    file = licensed.find(ref.path, folders=roots)
-    return _Located(ref, None, (str(file),), ref.split, str(file))
+    tried = [licensed.file_name(ref.path, split=split) for split in (ref.split, *ref.fallbacks)]
+    for split, name in zip((ref.split, *ref.fallbacks), tried, strict=True):
+        file = licensed.find(name, folders=roots)
+        if file is not None:
+            return _Located(ref, None, (str(file),), split, str(file))
+    raise licensed.missing(tried, folders=roots)
 
 
 def _folder(ref: SplitRef, origin: DataOrigin) -> Folder:
@@ -267,12 +276,9 @@ def _is_shared(task: TaskSpec, *, lang: str, origin: DataOrigin) -> bool:
     """Whether training and development would read the same rows."""
     if task.train is None:
         return False
-    try:
-        train = _locate(task, role="train", lang=lang, origin=origin)
-        dev = _locate(task, role="dev", lang=lang, origin=origin)
-    except MissingSplit:
-        return False
-    return train.data == dev.data
+    train = _found(task, role="train", lang=lang, origin=origin)
+    dev = _found(task, role="dev", lang=lang, origin=origin)
+    return train is not None and dev is not None and train.data == dev.data
 
 
 def _cut(examples: tuple[Example, ...], *, role: SplitRole, split: str) -> tuple[tuple[Example, ...], str]:
@@ -293,15 +299,24 @@ def _place_flags(task: TaskSpec, place: _Located, *, role: SplitRole, lang: str,
         flags.append(Flag("split_fallback", message))
     if place.folder is not None and place.folder.converted:
         flags.append(Flag("converted_parquet", f"{what}: the hub's own Parquet conversion is read, not the script."))
-    if role == "test" and task.dev is not None and lang == "en":
-        try:
-            dev = _locate(task, role="dev", lang=lang, origin=origin)
-        except MissingSplit:
-            return flags
-        if dev.data == place.data:
+    if role == "test" and lang == "en" and task.dev is not None:
+        dev = _found(task, role="dev", lang=lang, origin=origin)
+        if dev is not None and dev.data == place.data:
             message = f"{what}: '{place.split}' also selects the model, so its score is optimistic."
             flags.append(Flag("test_is_dev", message))
+    if role == "test" and task.train is not None:
+        train = _found(task, role="train", lang="en", origin=origin)
+        if train is not None and (train.ref.path, train.ref.config, train.split) == (*place.ref_key, place.split):
+            message = f"{what}: '{place.split}' in English is what the model is trained on, so its score means little."
+            flags.append(Flag("test_is_train", message))
     return flags
+
+
+def _found(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -> _Located | None:
+    try:
+        return _locate(task, role=role, lang=lang, origin=origin)
+    except MissingSplit:
+        return None
 
 
 def _joined(task: TaskSpec, *, lang: str, origin: DataOrigin) -> Split:

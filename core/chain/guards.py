@@ -50,7 +50,7 @@ def check_labels(read: Read, *, task: TaskSpec, role: SplitRole, where: str) -> 
             "labelled split in `fallbacks` of the task's definition."
         )
     if not read.examples:
-        raise DataError(f"The {role} split of task '{task.name}' ({where}) has no usable example; expected one or more.")
+        raise DataError(f"The {role} split of '{task.name}' ({where}) has no usable example. Expected at least one.")
 
 
 def _placeholder(read: Read, task: TaskSpec) -> str | None:

@@ -23,24 +23,41 @@ class TaggedSentence(NamedTuple):
     tags: tuple[str, ...]
 
 
-def find(path: str, *, folders: tuple[Path, ...]) -> Path:
-    """The file of a `file:` path in the first folder that has it.
+def file_name(path: str, *, split: str) -> str:
+    """Relative name of a split's file: `file:ccg/train.tsv` names one, `file:ccg` a folder with one file a split.
 
     Args:
-        path: Such as `file:ccg/train.tsv`.
-        folders: Where to look, in order.
+        path: As in the task's definition.
+        split: Such as `train`.
 
     Raises:
-        MissingSplit: It is in none of them; names the places and the format.
+        DataError: The name leaves the folder of local data.
     """
     name = path.removeprefix(PREFIX)
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise DataError(f"'{path}' leaves the folder of local data. Expected a relative name: file:ccg/train.tsv.")
-    for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
-    places = " or ".join(str(folder / name) for folder in folders)
-    raise MissingSplit(f"The file {places} is not there. These data are licensed, so you put them in place: {FORMAT}.")
+    return name if Path(name).suffix else f"{name}/{split}.tsv"
+
+
+def find(name: str, *, folders: tuple[Path, ...]) -> Path | None:
+    """The file in the first folder that has it, or None.
+
+    Args:
+        name: Relative name.
+        folders: Where to look, in order.
+    """
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
+def missing(names: list[str], *, folders: tuple[Path, ...]) -> MissingSplit:
+    """The error for a file that is nowhere: names the places and the format.
+
+    Args:
+        names: Relative names that were tried.
+        folders: Where they were looked for.
+    """
+    places = " or ".join(str(folder / name) for name in dict.fromkeys(names) for folder in folders)
+    return MissingSplit(f"There is no file {places}. These data are licensed, so you put them in place: {FORMAT}.")
 
 
 def read_tagged(file: Path) -> tuple[TaggedSentence, ...]:

@@ -68,7 +68,7 @@ def hits(queries: Vectors, candidates: Vectors) -> npt.NDArray[np.float64]:
     """
     if len(queries) != len(candidates):
         raise DataError(f"There are {len(queries)} queries and {len(candidates)} translations. Expected the same.")
-    return (nearest(queries, candidates) == np.arange(len(queries))).astype(np.float64)
+    return np.asarray(nearest(queries, candidates) == np.arange(len(queries)), dtype=np.float64)
 
 
 def retrieval_accuracy(queries: Vectors, candidates: Vectors) -> float:
