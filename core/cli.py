@@ -14,6 +14,7 @@ import typer
 from core.console import errors_as_messages, note, records, show
 from core.errors import SpecError
 from core.jobs import local
+from core.jobs.records import JobStatus
 from core.models import load_models
 from core.paths import AtlasPaths
 from core.progress import follow
@@ -290,5 +291,5 @@ def _show_gains(store: Store, *, wanted: Filter | None, run_ids: tuple[str, ...]
     show(records(frame), as_json=as_json, empty="No gains yet.", columns=columns)
 
 
-def _state_row(status: local.JobStatus) -> dict[str, object]:
+def _state_row(status: JobStatus) -> dict[str, object]:
     return {"run_id": status.run_id, "state": str(status.state), "message": status.message}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from core.errors import AtlasError
-from core.jobs.devices import device_slots
+from core.jobs.dispatch import visible_slots
 from core.models import DEFAULT_MODEL, resolve_model
 from core.paths import REPO, AtlasPaths
 from core.store.connection import Store
@@ -75,7 +75,7 @@ def _torch() -> Check:
 
 
 def _devices() -> Check:
-    slots = device_slots()
+    slots = visible_slots(os.environ)
     if slots == ("cpu",):
         return Check("devices", "note", "CPU only", "Use protocol 'quick' and small models; one job runs at a time.")
     return Check("devices", "good", ", ".join(slots), "")

@@ -11,7 +11,8 @@ import orjson
 
 from core.console import note
 from core.jobs import local
-from core.jobs.state import JobState, derive_state
+from core.jobs.records import JobState
+from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.spec import RunSpec
 

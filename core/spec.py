@@ -493,7 +493,7 @@ class IntermediateSpec(Spec):
             tasks=tuple(match["tasks"].split("+")),
             placebo=Placebo(match["placebo"]) if match["placebo"] else None,
             domain=domains[0] if domains else None,
-            difficulty=levels[0] if levels else None,  # type: ignore[arg-type]  # checked against the three above
+            difficulty=levels[0] if levels else None,
         )
 
     @property

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,12 +135,12 @@ def problems(request: StudyRequest, *, paths: AtlasPaths) -> list[str]:
         paths: Where user tasks, user models and bundled models are.
     """
     tasks = load_tasks(paths)
-    checks = [
-        *(lambda text=text: _intermediate(text, request=request, tasks=tasks) for text in request.intermediates),
-        *(lambda name=name: _target(name, tasks=tasks) for name in request.targets),
-        *(lambda text=text: resolve_model(text, paths=paths) for text in request.models),
-        lambda: checked_source(request),
-        lambda: _protocol(request.protocol),
+    checks: list[Callable[[], object]] = [
+        *(partial(_intermediate, text, request=request, tasks=tasks) for text in request.intermediates),
+        *(partial(_target, name, tasks=tasks) for name in request.targets),
+        *(partial(resolve_model, text, paths=paths) for text in request.models),
+        partial(checked_source, request),
+        partial(_protocol, request.protocol),
     ]
     found = []
     for check in checks:
@@ -236,7 +238,15 @@ def _can_be_trained(task: TaskSpec, *, spec: IntermediateSpec, tasks: dict[str, 
     raise UnknownName("intermediate task", task.name, known=intermediate_names(tasks))
 
 
-def _data_source(request: StudyRequest) -> DataSource:
+def checked_source(request: StudyRequest) -> DataSource:
+    """Where the data come from, checked: a mirror exists and looks like one.
+
+    Args:
+        request: Names as they were typed.
+
+    Raises:
+        SpecError: The folder is missing, is not a mirror, or was given for another source.
+    """
     if request.data_source is not DataSourceKind.MIRROR:
         if request.mirror:
             raise SpecError(
