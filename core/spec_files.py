@@ -7,6 +7,7 @@ expected, and the nearest known field for a misspelt one.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -35,7 +36,7 @@ def read_spec_file(path: Path, *, kind: type[S], example: str) -> S:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        lines = [_line(problem, kind=kind) for problem in error.errors()]
+        lines = [_line(dict(problem), kind=kind) for problem in error.errors()]
         raise SpecError(f"{path}:\n" + "\n".join(f"  {line}" for line in lines) + f"\n  See {example}.") from error
 
 
@@ -47,13 +48,11 @@ def _mapping(path: Path, *, example: str) -> dict[str, Any]:  # Any: whatever a 
     except yaml.YAMLError as error:
         raise SpecError(f"{path}: is not YAML that can be read safely: {error}\n  See {example}.") from error
     if not isinstance(raw, dict):
-        raise SpecError(
-            f"{path}: holds {type(raw).__name__} where 'field: value' lines are expected. See {example}."
-        )
+        raise SpecError(f"{path}: holds {type(raw).__name__} where 'field: value' lines are expected. See {example}.")
     return raw
 
 
-def _line(problem: Any, *, kind: type[BaseModel]) -> str:  # Any: pydantic's ErrorDetails, read key by key
+def _line(problem: Mapping[str, Any], *, kind: type[BaseModel]) -> str:  # Any: values of pydantic's ErrorDetails
     place = [str(part) for part in problem["loc"]]
     field = ".".join(place) or "the whole file"
     found = repr(problem["input"])
@@ -65,7 +64,7 @@ def _line(problem: Any, *, kind: type[BaseModel]) -> str:  # Any: pydantic's Err
         return f"field '{field}' is not known.{hint} Known here: {', '.join(known)}."
     if problem["type"] == "missing":
         return f"field '{field}' is missing."
-    expected = problem["msg"].removeprefix("Value error, ")
+    expected = str(problem["msg"]).removeprefix("Value error, ")
     if not place:
         return expected
     return f"field '{field}': found {found}; expected: {expected}."
@@ -79,7 +78,7 @@ def _fields_at(kind: type[BaseModel], place: list[str]) -> set[str]:
     return set(here.model_fields) if here else set()
 
 
-def _record_in(annotation: Any) -> type[BaseModel] | None:  # Any: a type form
+def _record_in(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in {Union, UnionType}:

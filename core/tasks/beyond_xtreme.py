@@ -7,16 +7,48 @@ from __future__ import annotations
 
 from core.spec import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 
-_FLORES_NAMES = dict(
-    pair.split(":")
-    for pair in (
-        "en:eng_Latn af:afr_Latn ar:arb_Arab bg:bul_Cyrl bn:ben_Beng de:deu_Latn el:ell_Grek es:spa_Latn et:est_Latn "
-        "eu:eus_Latn fa:pes_Arab fi:fin_Latn fr:fra_Latn he:heb_Hebr hi:hin_Deva hu:hun_Latn id:ind_Latn it:ita_Latn "
-        "ja:jpn_Jpan jv:jav_Latn ka:kat_Geor kk:kaz_Cyrl ko:kor_Hang ml:mal_Mlym mr:mar_Deva ms:zsm_Latn my:mya_Mymr "
-        "nl:nld_Latn pt:por_Latn ru:rus_Cyrl sw:swh_Latn ta:tam_Taml te:tel_Telu th:tha_Thai tl:tgl_Latn tr:tur_Latn "
-        "ur:urd_Arab vi:vie_Latn yo:yor_Latn zh:zho_Hans"
-    ).split()
-)
+_FLORES_NAMES = {
+    "en": "eng_Latn",
+    "af": "afr_Latn",
+    "ar": "arb_Arab",
+    "bg": "bul_Cyrl",
+    "bn": "ben_Beng",
+    "de": "deu_Latn",
+    "el": "ell_Grek",
+    "es": "spa_Latn",
+    "et": "est_Latn",
+    "eu": "eus_Latn",
+    "fa": "pes_Arab",
+    "fi": "fin_Latn",
+    "fr": "fra_Latn",
+    "he": "heb_Hebr",
+    "hi": "hin_Deva",
+    "hu": "hun_Latn",
+    "id": "ind_Latn",
+    "it": "ita_Latn",
+    "ja": "jpn_Jpan",
+    "jv": "jav_Latn",
+    "ka": "kat_Geor",
+    "kk": "kaz_Cyrl",
+    "ko": "kor_Hang",
+    "ml": "mal_Mlym",
+    "mr": "mar_Deva",
+    "ms": "zsm_Latn",
+    "my": "mya_Mymr",
+    "nl": "nld_Latn",
+    "pt": "por_Latn",
+    "ru": "rus_Cyrl",
+    "sw": "swh_Latn",
+    "ta": "tam_Taml",
+    "te": "tel_Telu",
+    "th": "tha_Thai",
+    "tl": "tgl_Latn",
+    "tr": "tur_Latn",
+    "ur": "urd_Arab",
+    "vi": "vie_Latn",
+    "yo": "yor_Latn",
+    "zh": "zho_Hans",
+}
 _STSB = "PhilipMay/stsb_multi_mt"
 _STSB_REVISION = "b33b300b976e082fb8e74cc5d1d3bf060e001ba6"
 _EURLEX = "coastalcph/multi_eurlex"

@@ -1,6 +1,6 @@
-"""CCG supertagging: one lexical category for each word. Licensed data, read from the user's own files.
+r"""CCG supertagging: one lexical category for each word. Licensed data, read from the user's own files.
 
-The format is documented in docs/adding.md. One example: words `["She", "sleeps"]`, tags `["NP", "S[dcl]\\\\NP"]`.
+The format is documented in docs/adding.md. One example: words `["She", "sleeps"]`, tags `["NP", "S[dcl]\\NP"]`.
 """
 
 from __future__ import annotations

