@@ -27,6 +27,9 @@ N_EXAMPLES = 50
 """Examples that are looked at in each split."""
 
 _SHORT = 200
+_Row = dict[str, str | int | None]
+_KEYS: tuple[str, ...] = ("task", "role", "lang", "split", "n_available", "n_checked", "labels", "longest_text")
+_KEYS += ("first", "notes", "problem")
 
 
 class SplitReport(NamedTuple):
@@ -146,8 +149,10 @@ def _shown(example: Example, names: tuple[str, ...]) -> str:
     return f"{short} → {labels}" if labels else short
 
 
-def check_task_file(task: TaskSpec, *, source: DataSource, paths: AtlasPaths) -> list[dict[str, str | int | None]]:
+def check_task_file(task: TaskSpec, *, source: DataSource, paths: AtlasPaths) -> list[_Row]:
     """`check_task` as flat rows, for the command line: one a split that can be read, then one a problem.
+
+    All rows have the same keys; `problem` is None where nothing keeps the task from running.
 
     Args:
         task: Its declaration.
@@ -155,16 +160,15 @@ def check_task_file(task: TaskSpec, *, source: DataSource, paths: AtlasPaths) ->
         paths: Cache and local data.
     """
     report = check_task(task, origin=DataOrigin(source, paths, tasks=(*TASKS.values(), task)))
-    rows: list[dict[str, str | int | None]] = [_row(report.task, found) for found in report.splits]
-    skipped = [f"test ({lang}): no test split in this data source, skipped" for lang in report.missing_languages]
-    notes = (*((p, "problem") for p in report.problems), *((s, "skipped") for s in skipped))
-    return rows + [{"task": report.task, "outcome": outcome, "message": text} for text, outcome in notes]
+    rows = [_row(found) for found in report.splits]
+    skipped = [f"test ({lang}): no test split in this data source, it is skipped" for lang in report.missing_languages]
+    rows += [dict.fromkeys(_KEYS) | {"notes": text} for text in skipped]
+    rows += [dict.fromkeys(_KEYS) | {"problem": text} for text in report.problems]
+    return [row | {"task": report.task} for row in rows]
 
 
-def _row(task: str, found: SplitReport) -> dict[str, str | int | None]:
-    return {
-        "task": task,
-        "outcome": "ok",
+def _row(found: SplitReport) -> _Row:
+    return dict.fromkeys(_KEYS) | {
         "role": found.role,
         "lang": found.lang,
         "split": found.split,
@@ -173,5 +177,5 @@ def _row(task: str, found: SplitReport) -> dict[str, str | int | None]:
         "labels": ", ".join(f"{name} {n}" for name, n in found.labels.items()) or None,
         "longest_text": found.longest_text,
         "first": found.first,
-        "message": " ".join(found.flags) or None,
+        "notes": " ".join(found.flags) or None,
     }
