@@ -15,10 +15,19 @@ from core.errors import ModelError, SpecError, UnknownName, UnsafeWeights
 from core.models import DEFAULT_MODEL, MODELS, fingerprint, load_models, resolve_model
 from core.paths import REPO, AtlasPaths
 
-NAMES = (
-    "atlas-mini xlm-r-base xlm-r-large mbert distilmbert mdeberta-v3-base multilingual-minilm "
-    "bert-base-uncased bert-base-cased roberta-base xlnet-base"
-).split()
+NAMES = [
+    "atlas-mini",
+    "xlm-r-base",
+    "xlm-r-large",
+    "mbert",
+    "distilmbert",
+    "mdeberta-v3-base",
+    "multilingual-minilm",
+    "bert-base-uncased",
+    "bert-base-cased",
+    "roberta-base",
+    "xlnet-base",
+]
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_every_task_survives_json_with_the_same_id() -> None:
 
 
 def test_closure_names_what_it_was_not_given() -> None:
-    with pytest.raises(SpecError, match="No definition of task 'anli' was given, only of anli_plus"):
+    with pytest.raises(SpecError, match="No definition of task 'snli' was given, only of anli_plus"):
         closure(("anli_plus",), tasks=(TASKS["anli_plus"],))
 
 

@@ -14,13 +14,46 @@ from core.paths import AtlasPaths
 from core.spec import IntermediateSpec, Metric, Role, SplitRef, TaskSpec, TaskType
 from core.tasks import TASKS, assemble, get_task, in_task_reason, is_mlm_only, load_tasks
 
-TARGETS = (
-    "xnli pawsx udpos panx xquad mlqa tydiqa bucc2018 tatoeba sib200 tweet_sentiment stsb_multi multi_eurlex".split()
-)
-INTERMEDIATES = (
-    "mnli snli anli anli_plus qqp mrpc paws stsb qnli rte cola sst2 imdb ag_news squad squad_v2 hellaswag swag "
-    "cosmosqa commonsenseqa socialiqa piqa ccg"
-).split()
+TARGETS = [
+    "xnli",
+    "pawsx",
+    "udpos",
+    "panx",
+    "xquad",
+    "mlqa",
+    "tydiqa",
+    "bucc2018",
+    "tatoeba",
+    "sib200",
+    "tweet_sentiment",
+    "stsb_multi",
+    "multi_eurlex",
+]
+INTERMEDIATES = [
+    "mnli",
+    "snli",
+    "anli",
+    "anli_plus",
+    "qqp",
+    "mrpc",
+    "paws",
+    "stsb",
+    "qnli",
+    "rte",
+    "cola",
+    "sst2",
+    "imdb",
+    "ag_news",
+    "squad",
+    "squad_v2",
+    "hellaswag",
+    "swag",
+    "cosmosqa",
+    "commonsenseqa",
+    "socialiqa",
+    "piqa",
+    "ccg",
+]
 # Languages per task in Hu et al. 2020, Table 1. Two differ from the data on purpose, and the task's cautions say so:
 # BUCC prints 5 and counts English; Tatoeba prints 33, its data have 36.
 XTREME_COUNTS = {
