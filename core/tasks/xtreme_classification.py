@@ -67,5 +67,7 @@ PAWSX = TaskSpec(
         "Chance is 0.5; always answering 'not_paraphrase' scores 0.547 on the English test set (1,093 of 2,000).",
         "The hub's copy lost some rows to parsing: 49,175 English training rows of 49,401.",
         "Where the test split is missing the validation split is scored, and the score says so.",
+        "Where the training split is missing too, English validation pairs are trained on; the validation pairs of the "
+        "other languages are their translations, so a score on them is not zero-shot.",
     ),
 )

@@ -100,7 +100,7 @@ PANX = TaskSpec(
     cautions=(
         "Labels are silver: entities come from links and knowledge-base types.",
         "Official downloads carry stripped test labels; where the test split is missing the validation split is "
-        "scored, and the score says so.",
+        "scored, and the score says so; English is then scored on what selection saw.",
         "Test sets differ in size: 100 sentences in jv, my and yo, 10,000 in most others.",
     ),
 )
