@@ -131,8 +131,14 @@ def m002_gains(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
+def m003_measured_speed(con: duckdb.DuckDBPyConnection) -> None:
+    """What a stage's head outputs: estimates take the speed of earlier stages of the same type."""
+    con.execute("ALTER TABLE stages ADD COLUMN task_type VARCHAR;")
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("001_first_tables", m001_first_tables),
     ("002_gains", m002_gains),
+    ("003_measured_speed", m003_measured_speed),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""

@@ -1,0 +1,104 @@
+"""What happened inside one run: its stages, curves, data, remarks and skipped languages."""
+
+from __future__ import annotations
+
+import duckdb
+import pandas as pd
+
+
+def stages(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
+    """Stages of a run.
+
+    Columns: key, position, kind, name, parent, task_type, state, step, total_steps, fraction (in [0, 1], NULL where
+    unknown), seconds, best_step, peak_memory_mb, examples_per_s (of the last report). Order: position.
+
+    Args:
+        cur: Cursor of the store.
+        run_id: Which run.
+    """
+    sql = """
+        SELECT g.key, g.position, g.kind, g.name, g.parent, g.task_type, g.state, g.step, g.total_steps,
+               CASE WHEN g.state IN ('finished', 'reused') THEN 1.0
+                    WHEN g.total_steps > 0 THEN least(1.0, coalesce(g.step, 0) / g.total_steps) END AS fraction,
+               g.seconds, g.best_step, g.peak_memory_mb, p.examples_per_s
+        FROM stages g LEFT JOIN (
+            SELECT run_id, key, arg_max(examples_per_s, step) AS examples_per_s FROM steps WHERE run_id = $run_id GROUP BY ALL
+        ) p USING (run_id, key)
+        WHERE g.run_id = $run_id ORDER BY g.position, g.key
+    """
+    return cur.execute(sql, {"run_id": run_id}).df()
+
+
+def steps(cur: duckdb.DuckDBPyConnection, run_id: str, *, key: str | None = None) -> pd.DataFrame:
+    """Training curve of a run.
+
+    Columns: key, step, loss, learning_rate, examples_per_s. Order: position of the stage, step.
+
+    Args:
+        cur: Cursor of the store.
+        run_id: Which run.
+        key: Only this stage; None: all of them.
+    """
+    sql = """
+        SELECT p.key, p.step, p.loss, p.learning_rate, p.examples_per_s
+        FROM steps p LEFT JOIN stages g USING (run_id, key)
+        WHERE p.run_id = $run_id AND ($key::VARCHAR IS NULL OR p.key = $key) ORDER BY g.position, p.step
+    """
+    return cur.execute(sql, {"run_id": run_id, "key": key}).df()
+
+
+def dev_scores(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
+    """Scores on the English development sets during training.
+
+    Columns: key, name, kind, step, metric, score, n. Order: position of the stage, step.
+
+    Args:
+        cur: Cursor of the store.
+        run_id: Which run.
+    """
+    sql = """
+        SELECT d.key, g.name, g.kind, d.step, d.metric, d.score, d.n
+        FROM dev_scores d LEFT JOIN stages g USING (run_id, key) WHERE d.run_id = $run_id ORDER BY g.position, d.step
+    """
+    return cur.execute(sql, {"run_id": run_id}).df()
+
+
+def splits(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
+    """Data that a run read.
+
+    Columns: task, role, lang, split, n, n_available, fingerprint, revision. Order: role (train, dev, test), task, lang.
+
+    Args:
+        cur: Cursor of the store.
+        run_id: Which run.
+    """
+    sql = """
+        SELECT task, role, lang, split, n, n_available, fingerprint, revision FROM splits WHERE run_id = $run_id
+        ORDER BY list_position(['train', 'dev', 'test'], role), task, lang
+    """
+    return cur.execute(sql, {"run_id": run_id}).df()
+
+
+def flags(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
+    """What a reader of a run's scores must know.
+
+    Columns: flag, message. Order: as the columns.
+
+    Args:
+        cur: Cursor of the store.
+        run_id: Which run.
+    """
+    sql = "SELECT flag, message FROM flags WHERE run_id = $run_id ORDER BY flag, message"
+    return cur.execute(sql, {"run_id": run_id}).df()
+
+
+def skips(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
+    """Languages of a run that have no score.
+
+    Columns: lang, reason. Order: lang.
+
+    Args:
+        cur: Cursor of the store.
+        run_id: Which run.
+    """
+    return cur.execute("SELECT lang, reason FROM skips WHERE run_id = $run_id ORDER BY lang", {"run_id": run_id}).df()

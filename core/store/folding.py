@@ -1,0 +1,351 @@
+"""One run folder folded into rows: the spec, then every complete line of `events.jsonl` in order.
+
+Later facts supersede earlier ones, so a resumed attempt needs no special case. To store a new fact: one function here,
+one line in `_FOLDERS`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from core import events as facts
+from core.errors import RunFolderDamaged
+from core.paths import RunPaths
+from core.spec import RunSpec, digest
+
+Row = dict[str, Any]  # a row's values have the types of its table's columns, which schema.py states
+
+
+@dataclass
+class Fold:
+    """What the events read so far amount to."""
+
+    run: Row
+    """The row of `runs`."""
+    stages: dict[str, Row] = field(default_factory=dict)
+    """By key."""
+    steps: dict[tuple[str, int], Row] = field(default_factory=dict)
+    """By stage and step."""
+    dev_scores: dict[tuple[str, int], Row] = field(default_factory=dict)
+    """By stage and step."""
+    scores: dict[tuple[str, str], Row] = field(default_factory=dict)
+    """By language and metric."""
+    skips: dict[str, Row] = field(default_factory=dict)
+    """By language."""
+    flags: dict[tuple[str, str], Row] = field(default_factory=dict)
+    """By flag and message."""
+    splits: dict[tuple[str, str, str], Row] = field(default_factory=dict)
+    """By task, role and language."""
+    size: int = 0
+    """Bytes of `events.jsonl` that were read."""
+    time: datetime | None = None
+    """Of the last fact."""
+    attempt_at: datetime | None = None
+    """Start of the attempt in progress."""
+    stage_at: datetime | None = None
+    """Start of the stage in progress, None between stages."""
+    current: str | None = None
+    """Key of that stage."""
+
+    def rows(self, table: str) -> list[Row]:
+        """Rows for one table, without the run id.
+
+        Args:
+            table: Its name.
+        """
+        found: dict[object, Row] = getattr(self, table)
+        return list(found.values())
+
+
+def fold_run(run: RunPaths) -> Fold:
+    """Read a run folder.
+
+    Args:
+        run: File names of the run.
+
+    Raises:
+        RunFolderDamaged: A file is missing, not UTF-8, or not what it should be; the message says which and where.
+    """
+    fold = Fold(run=_spec_row(run))
+    raw = run.events.read_bytes() if run.events.exists() else b""
+    fold.size = raw.rfind(b"\n") + 1
+    last_seq = -1
+    for number, line in enumerate(raw[: fold.size].split(b"\n")[:-1], start=1):
+        try:
+            envelope = facts.ENVELOPE.validate_json(line)
+            fold.time = datetime.fromisoformat(envelope.time).replace(tzinfo=None)
+        except (ValidationError, ValueError) as error:
+            raise RunFolderDamaged(f"{run.events.name}, line {number}: {_problem(error)}") from error
+        # The place in the file is the identity of a fact: one that was written twice counts once.
+        if envelope.seq > last_seq:
+            last_seq = envelope.seq
+            _FOLDERS[type(envelope.event)](fold, envelope.event)
+    _close_attempt(fold)
+    _outcome(run, fold)
+    return fold
+
+
+def _spec_row(run: RunPaths) -> Row:
+    try:
+        raw = orjson.loads(run.spec.read_bytes())
+        spec = RunSpec.model_validate(raw, strict=False)
+    except FileNotFoundError:
+        raise RunFolderDamaged(f"There is no {run.spec.name}.") from None
+    except (ValueError, ValidationError) as error:
+        raise RunFolderDamaged(f"{run.spec.name}: {_problem(error)}") from error
+    text = json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    if digest(text) != run.run_id:
+        raise RunFolderDamaged(f"{run.spec.name} is of run {digest(text)}, but the folder is named {run.run_id}: it was changed.")
+    job = _json_object(run.job.read_bytes() if run.job.exists() else b"{}", name=run.job.name)
+    environment = run.environment.read_text(encoding="utf-8", errors="replace") if run.environment.exists() else None
+    if environment is not None:
+        _json_object(environment.encode(), name=run.environment.name)
+    target = spec.task(spec.target)
+    return {
+        "run_id": run.run_id,
+        "collection": "yours",
+        "study": job.get("study"),
+        "model": spec.model.name,
+        "model_fingerprint": spec.model.fingerprint or spec.model.revision,
+        "intermediate": spec.intermediate_name,
+        "target": spec.target,
+        "task_type": str(target.type),
+        "seed": spec.seed,
+        "protocol": spec.protocol.name,
+        "protocol_digest": spec.protocol.digest(),
+        "data_source": str(spec.data_source.kind),
+        "pair_key": spec.pair_key(),
+        "headline_metric": str(target.headline),
+        "chance": target.chance,
+        "submitted_at": _moment(job.get("submitted_at")),
+        "started_at": None,
+        "finished_at": None,
+        "seconds": None,
+        "attempts": 0,
+        "device": None,
+        "outcome": None,
+        "error": None,
+        "message": None,
+        "spec": text,
+        "environment": environment,
+    }
+
+
+def _json_object(raw: bytes, *, name: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise RunFolderDamaged(f"{name}: {error}") from error
+    if not isinstance(found, dict):
+        raise RunFolderDamaged(f"{name}: expected an object, found {type(found).__name__}.")
+    return found
+
+
+def _moment(text: object) -> datetime | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError as error:
+        raise RunFolderDamaged(f"job.json: submitted_at: {error}") from error
+
+
+def _problem(error: ValueError) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"{where}: {first['msg']}" if where else first["msg"]
+    return str(error)
+
+
+def _outcome(run: RunPaths, fold: Fold) -> None:
+    """Markers decide how a run ended, as they do for its state; a folder without a queue has its events alone."""
+    row = fold.run
+    if run.finished.exists():
+        row["outcome"] = "finished"
+    elif run.cancel.exists():
+        row["outcome"] = "cancelled"
+    elif run.failed.exists():
+        row["outcome"] = "failed"
+        if row["message"] is None:
+            marker = _json_object(run.failed.read_bytes() or b"{}", name=run.failed.name)
+            row["error"], row["message"] = marker.get("error"), marker.get("message")
+    elif run.job.exists():
+        row["outcome"] = None
+    if row["outcome"] != "failed":
+        row["error"] = row["message"] = None
+    if row["outcome"] is None:
+        row["finished_at"] = None
+
+
+# ------------------------------------------------------------------------------------------------ one fact at a time
+
+
+def _run_started(fold: Fold, event: facts.RunStarted) -> None:
+    _close_attempt(fold)
+    row = fold.run
+    row["started_at"] = row["started_at"] or fold.time
+    row["attempts"] = max(row["attempts"] + 1, event.attempt)
+    row["device"] = event.device
+    row["outcome"] = row["error"] = row["message"] = row["finished_at"] = None
+    fold.attempt_at = fold.time
+
+
+def _close_attempt(fold: Fold) -> None:
+    """Count the time of an attempt that said no goodbye."""
+    if fold.attempt_at and fold.time:
+        _add_seconds(fold.run, (fold.time - fold.attempt_at).total_seconds())
+    _interrupt_stage(fold)
+    fold.attempt_at = None
+
+
+def _interrupt_stage(fold: Fold) -> None:
+    if fold.current and fold.stage_at and fold.time:
+        _add_seconds(fold.stages[fold.current], (fold.time - fold.stage_at).total_seconds())
+    fold.stage_at = fold.current = None
+
+
+def _add_seconds(row: Row, seconds: float) -> None:
+    row["seconds"] = (row["seconds"] or 0.0) + max(0.0, seconds)
+
+
+def _run_planned(fold: Fold, event: facts.RunPlanned) -> None:
+    for position, stage in enumerate(event.stages):
+        row = _stage(fold, stage.key, kind=stage.kind, name=stage.name)
+        row["position"], row["parent"] = position, stage.parent
+        if row["state"] == "running":
+            row["state"] = "planned"
+
+
+def _stage(fold: Fold, key: str, *, kind: str, name: str) -> Row:
+    fresh = {"key": key, "position": len(fold.stages), "kind": kind, "name": name, "parent": None, "state": "planned"}
+    empty = dict.fromkeys(("step", "total_steps", "seconds", "best_step", "peak_memory_mb", "task_type"))
+    return fold.stages.setdefault(key, fresh | empty)
+
+
+def _data_loaded(fold: Fold, event: facts.DataLoaded) -> None:
+    row = event.model_dump(exclude={"type"})
+    fold.splits[event.task, event.role, event.lang] = row
+
+
+def _stage_started(fold: Fold, event: facts.StageStarted) -> None:
+    _interrupt_stage(fold)
+    row = _stage(fold, event.key, kind=event.kind, name=event.name)
+    row["state"], row["task_type"], row["total_steps"] = "running", str(event.task_type), event.total_steps
+    row["step"] = event.resumed_at
+    # Steps after the checkpoint are taken again: what they reported the first time is not part of the result.
+    for table in (fold.steps, fold.dev_scores):
+        for place in [p for p in table if p[0] == event.key and p[1] > event.resumed_at]:
+            del table[place]
+    fold.current, fold.stage_at = event.key, fold.time
+
+
+def _stage_reused(fold: Fold, event: facts.StageReused) -> None:
+    row = _stage(fold, event.key, kind=event.kind, name=event.name)
+    # A stage that this very run finished in an earlier attempt stays finished.
+    if row["state"] != "finished":
+        row["state"] = "reused"
+
+
+def _step_logged(fold: Fold, event: facts.StepLogged) -> None:
+    fold.steps[event.key, event.step] = {
+        "key": event.key,
+        "step": event.step,
+        "loss": event.loss,
+        "learning_rate": event.learning_rate,
+        "examples_per_s": event.examples_per_s,
+    }
+    if event.key in fold.stages:
+        fold.stages[event.key]["step"] = event.step
+
+
+def _dev_scored(fold: Fold, event: facts.DevScored) -> None:
+    row = {"key": event.key, "step": event.step, "metric": str(event.metric), "score": event.score, "n": event.n}
+    fold.dev_scores[event.key, event.step] = row
+
+
+def _stage_finished(fold: Fold, event: facts.StageFinished) -> None:
+    row = _stage(fold, event.key, kind=event.kind, name=event.name)
+    row["state"], row["best_step"], row["peak_memory_mb"] = "finished", event.best_step, event.peak_memory_mb
+    _add_seconds(row, event.seconds)
+    fold.current = fold.stage_at = None
+
+
+def _language_scored(fold: Fold, event: facts.LanguageScored) -> None:
+    fold.scores[event.lang, str(event.metric)] = {
+        "lang": event.lang,
+        "metric": str(event.metric),
+        "score": event.score,
+        "score_last": event.score_last,
+        "n": event.n,
+        "split": event.split,
+        "fingerprint": event.fingerprint,
+    }
+    fold.skips.pop(event.lang, None)
+    _count_languages(fold)
+
+
+def _language_skipped(fold: Fold, event: facts.LanguageSkipped) -> None:
+    fold.skips[event.lang] = {"lang": event.lang, "reason": event.reason}
+    for place in [p for p in fold.scores if p[0] == event.lang]:
+        del fold.scores[place]
+    _count_languages(fold)
+
+
+def _count_languages(fold: Fold) -> None:
+    row = fold.stages.get(fold.current or "")
+    if row and row["kind"] == "evaluation":
+        row["step"] = len({lang for lang, _ in fold.scores} | set(fold.skips))
+
+
+def _flagged(fold: Fold, event: facts.Flagged) -> None:
+    fold.flags[event.flag, event.message] = {"flag": event.flag, "message": event.message}
+
+
+def _run_finished(fold: Fold, event: facts.RunFinished) -> None:
+    _end(fold, outcome="finished", seconds=event.seconds)
+
+
+def _run_failed(fold: Fold, event: facts.RunFailed) -> None:
+    _end(fold, outcome="failed", seconds=None)
+    fold.run["error"], fold.run["message"] = event.error, event.message
+
+
+def _run_cancelled(fold: Fold, event: facts.RunCancelled) -> None:
+    del event
+    _end(fold, outcome="cancelled", seconds=None)
+
+
+def _end(fold: Fold, *, outcome: str, seconds: float | None) -> None:
+    if seconds is not None:
+        _add_seconds(fold.run, seconds)
+        fold.attempt_at = None
+    _close_attempt(fold)
+    for row in fold.stages.values():
+        row["state"] = "planned" if row["state"] == "running" else row["state"]
+    fold.run["outcome"], fold.run["finished_at"] = outcome, fold.time
+
+
+_FOLDERS: dict[type, Callable[[Fold, Any], None]] = {
+    facts.RunStarted: _run_started,
+    facts.RunPlanned: _run_planned,
+    facts.DataLoaded: _data_loaded,
+    facts.StageStarted: _stage_started,
+    facts.StageReused: _stage_reused,
+    facts.StepLogged: _step_logged,
+    facts.DevScored: _dev_scored,
+    facts.StageFinished: _stage_finished,
+    facts.LanguageScored: _language_scored,
+    facts.LanguageSkipped: _language_skipped,
+    facts.Flagged: _flagged,
+    facts.RunFinished: _run_finished,
+    facts.RunFailed: _run_failed,
+    facts.RunCancelled: _run_cancelled,
+}

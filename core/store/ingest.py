@@ -1,0 +1,215 @@
+"""Run folders and committed results into the index: `ingest` takes what changed, `rebuild` takes everything.
+
+A folder whose stamp changed is read as a whole and its rows replaced, so twice is the same as once and a rebuild gives
+the same rows as many small steps.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from core.errors import RunFolderDamaged, StoreError, StoreLocked
+from core.paths import AtlasPaths
+from core.store.connection import Store, is_open_here
+from core.store.folding import Fold, Row, fold_run
+
+PARTS = ("stages", "steps", "dev_scores", "scores", "skips", "flags", "splits")
+"""Tables that hold rows of a run beside `runs`."""
+
+_GALLERY = "gallery:"
+_BATCH = 1000
+
+
+class IngestReport(NamedTuple):
+    """What an ingest did."""
+
+    n_new: int
+    """Folders read for the first time."""
+    n_updated: int
+    """Folders that had changed."""
+    n_damaged: int
+    """Folders that are damaged now, whether or not they changed."""
+    seconds: float
+    """Wall-clock time."""
+
+
+class _Changes(NamedTuple):
+    new: dict[str, str]
+    """Stamps by folder."""
+    updated: dict[str, str]
+    """Stamps by folder."""
+    gone: list[str]
+    """Folders that vanished."""
+
+
+def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
+    """Bring the index up to date with the run folders and the gallery; writes nothing where nothing changed.
+
+    Args:
+        store: Open store.
+        paths: Where everything lives.
+    """
+    began = time.monotonic()
+    load_gallery(store, paths)
+    changes = _look(store, paths)
+    if any(changes):
+        with store.write() as cur:
+            # Looked at again inside the lock: another thread may have taken them meanwhile.
+            changes = _look(store, paths)
+            stamps = changes.new | changes.updated
+            _forget(cur, [*changes.updated, *changes.gone])
+            names = list(stamps)
+            for start in range(0, len(names), _BATCH):
+                _take(cur, paths, stamps={name: stamps[name] for name in names[start : start + _BATCH]})
+    with store.cursor() as cur:
+        row = cur.execute("SELECT count(*) FROM damaged").fetchone()
+    return IngestReport(len(changes.new), len(changes.updated), int(row[0]) if row else 0, time.monotonic() - began)
+
+
+def load_gallery(store: Store, paths: AtlasPaths) -> int:
+    """Take the committed results, `<gallery>/<table>.parquet`, as the collection "measured"; number of tables read.
+
+    Their run ids get the prefix `gallery-`: the same run made here stays a run of its own, paired with its own baseline.
+
+    Args:
+        store: Open store.
+        paths: Where everything lives.
+
+    Raises:
+        StoreError: A file does not hold the table it is named after.
+    """
+    files = [file for table in ("runs", *PARTS) if (file := paths.gallery / f"{table}.parquet").exists()]
+    stamp = ";".join(f"{f.name}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files)
+    with store.cursor() as cur:
+        known = cur.execute("SELECT stamp FROM ingested WHERE run_id = ?", [_GALLERY]).fetchone()
+    if stamp == (known[0] if known else ""):
+        return 0
+    with store.write() as cur:
+        mine = cur.execute("SELECT run_id FROM runs WHERE collection = 'measured'").fetchall()
+        _forget(cur, [_GALLERY, *(row[0] for row in mine)])
+        for file in files:
+            ours = ", 'measured' AS collection" if file.stem == "runs" else ""
+            sql = f"INSERT INTO {file.stem} BY NAME SELECT * REPLACE ('gallery-' || run_id AS run_id{ours}) FROM read_parquet(?)"
+            try:
+                cur.execute(sql, [str(file)])
+            except duckdb.Error as error:
+                raise StoreError(f"{file} does not hold the table '{file.stem}': {error}") from error
+        cur.execute("INSERT INTO ingested VALUES (?, 0, ?)", [_GALLERY, stamp])
+    return len(files)
+
+
+def rebuild(store_path: Path, paths: AtlasPaths) -> IngestReport:
+    """Make the database again from the files, beside the old one, and swap them.
+
+    Args:
+        store_path: Database file.
+        paths: Where everything lives.
+
+    Raises:
+        StoreLocked: This or another process has the database open.
+    """
+    _refuse_open(store_path)
+    draft = store_path.with_name(f".{store_path.name}.{os.getpid()}.tmp")
+    draft.unlink(missing_ok=True)
+    try:
+        with Store.open(draft) as store:
+            report = ingest(store, paths)
+        draft.replace(store_path)
+    finally:
+        for leftover in (draft, draft.with_name(f"{draft.name}.wal")):
+            leftover.unlink(missing_ok=True)
+    store_path.with_name(f"{store_path.name}.wal").unlink(missing_ok=True)
+    return report
+
+
+def _refuse_open(path: Path) -> None:
+    if is_open_here(path):
+        raise StoreLocked(f"{path} is open in this process: close the store before it is rebuilt.")
+    if not path.exists():
+        return
+    try:
+        Store.open(path).close()
+    except StoreLocked:
+        raise
+    except StoreError:
+        # Damaged or of another version: that is what a rebuild is for.
+        return
+
+
+def _look(store: Store, paths: AtlasPaths) -> _Changes:
+    with store.cursor() as cur:
+        rows = cur.execute("SELECT run_id, stamp FROM ingested WHERE run_id <> ? ORDER BY run_id", [_GALLERY]).fetchall()
+    known: dict[str, str] = dict(rows)
+    found = _stamps(paths)
+    return _Changes(
+        new={name: stamp for name, stamp in found.items() if name not in known},
+        updated={name: stamp for name, stamp in found.items() if name in known and known[name] != stamp},
+        gone=[name for name in known if name not in found],
+    )
+
+
+def _stamps(paths: AtlasPaths) -> dict[str, str]:
+    """What changes when a run folder does: a file made or renamed moves the folder's time, an append the events' own."""
+    if not paths.runs.is_dir():
+        return {}
+    with os.scandir(paths.runs) as entries:
+        names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
+    return {name: stamp for name in names if (stamp := _stamp(paths, name)) is not None}
+
+
+def _stamp(paths: AtlasPaths, name: str) -> str | None:
+    run = paths.run(name)
+    try:
+        folder = run.root.stat()
+    except FileNotFoundError:
+        return None
+    try:
+        log = run.events.stat()
+    except FileNotFoundError:
+        return f"{folder.st_mtime_ns}"
+    return f"{folder.st_mtime_ns}:{log.st_mtime_ns}:{log.st_size}"
+
+
+def _forget(cur: duckdb.DuckDBPyConnection, run_ids: list[str]) -> None:
+    if not run_ids:
+        return
+    for table in ("runs", "ingested", *PARTS):
+        cur.execute(f"DELETE FROM {table} WHERE run_id IN (SELECT unnest($ids::VARCHAR[]))", {"ids": run_ids})
+    cur.execute("DELETE FROM damaged WHERE folder IN (SELECT unnest($ids::VARCHAR[]))", {"ids": run_ids})
+
+
+def _take(cur: duckdb.DuckDBPyConnection, paths: AtlasPaths, *, stamps: dict[str, str]) -> None:
+    folds: dict[str, Fold] = {}
+    damaged: dict[str, str] = {}
+    for name in stamps:
+        try:
+            folds[name] = fold_run(paths.run(name))
+        except (RunFolderDamaged, OSError) as error:
+            damaged[name] = str(error)
+    _insert(cur, "runs", rows=(fold.run for fold in folds.values()))
+    for table in PARTS:
+        _insert(cur, table, rows=(row | {"run_id": name} for name, fold in folds.items() for row in fold.rows(table)))
+    _insert(cur, "damaged", rows=({"folder": name, "reason": reason} for name, reason in damaged.items()))
+    _insert(
+        cur,
+        "ingested",
+        rows=({"run_id": n, "size": folds[n].size if n in folds else 0, "stamp": s} for n, s in stamps.items()),
+    )
+
+
+def _insert(cur: duckdb.DuckDBPyConnection, table: str, *, rows: Iterable[Row]) -> None:
+    found = list(rows)
+    if not found:
+        return
+    cur.register("incoming", pa.Table.from_pylist(found))
+    try:
+        cur.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
+    finally:
+        cur.unregister("incoming")
