@@ -36,7 +36,8 @@ def findings(cur: duckdb.DuckDBPyConnection, *, limit: int = 6) -> pd.DataFrame:
     """For each target under one model, protocol and data source: the intermediate with the largest mean gain.
 
     English and in-task cells are left out: the first is not transfer, the second is more of the same training. Each
-    language counts once (mean over its seeds), then languages are averaged; `langs` of `target_langs` says over how many.
+    language counts once (mean over its seeds), then languages are averaged; `langs` of `target_langs` says over how
+    many.
 
     Args:
         cur: Cursor of the store.
@@ -76,8 +77,8 @@ def findings(cur: duckdb.DuckDBPyConnection, *, limit: int = 6) -> pd.DataFrame:
             FROM per_intermediate
             WINDOW w AS (PARTITION BY collection, model, model_fingerprint, target, protocol_digest, data_source)
         )
-        SELECT collection, model, target, metric, protocol, protocol_digest, data_source, intermediate, rivals, mean_gain,
-               langs, target_langs, helped, seeds, best_lang, best_gain, worst_lang, worst_gain
+        SELECT collection, model, target, metric, protocol, protocol_digest, data_source, intermediate, rivals,
+               mean_gain, langs, target_langs, helped, seeds, best_lang, best_gain, worst_lang, worst_gain
         FROM ranked WHERE place = 1
         ORDER BY abs(mean_gain) DESC, collection, model, target, protocol_digest, data_source LIMIT $limit
         """,

@@ -71,8 +71,9 @@ def cells(cur: duckdb.DuckDBPyConnection, view: View, *, quantity: Literal["gain
         """
         WITH chosen AS (
             SELECT * FROM runs
-            WHERE collection = $collection AND model = $model AND model_fingerprint IS NOT DISTINCT FROM $model_fingerprint
-              AND target = $target AND protocol_digest = $protocol_digest AND data_source = $data_source
+            WHERE collection = $collection AND model = $model
+              AND model_fingerprint IS NOT DISTINCT FROM $model_fingerprint AND target = $target
+              AND protocol_digest = $protocol_digest AND data_source = $data_source
         ),
         langs AS (
             SELECT s.lang FROM scores s JOIN chosen USING (run_id)
@@ -80,7 +81,8 @@ def cells(cur: duckdb.DuckDBPyConnection, view: View, *, quantity: Literal["gain
         ),
         grid AS (
             SELECT langs.lang, i.intermediate FROM langs
-            CROSS JOIN (SELECT DISTINCT intermediate FROM chosen) i WHERE $quantity = 'score' OR i.intermediate <> 'none'
+            CROSS JOIN (SELECT DISTINCT intermediate FROM chosen) i
+            WHERE $quantity = 'score' OR i.intermediate <> 'none'
         ),
         paired AS (
             SELECT * FROM gains WHERE collection = $collection AND model = $model AND target = $target
@@ -93,19 +95,22 @@ def cells(cur: duckdb.DuckDBPyConnection, view: View, *, quantity: Literal["gain
             LEFT JOIN paired p ON p.run_id = c.run_id AND p.lang = s.lang
         ),
         skipped AS (
-            SELECT k.lang, c.intermediate, min(k.reason) AS reason FROM skips k JOIN chosen c USING (run_id) GROUP BY ALL
+            SELECT k.lang, c.intermediate, min(k.reason) AS reason
+            FROM skips k JOIN chosen c USING (run_id) GROUP BY ALL
         ),
         pending AS (
             SELECT intermediate,
                    CASE WHEN bool_or(outcome IS NULL) THEN 'not finished yet'
-                        WHEN bool_or(outcome <> 'finished') THEN 'run ' || min(outcome) FILTER (WHERE outcome <> 'finished')
+                        WHEN bool_or(outcome <> 'finished')
+                        THEN 'run ' || min(outcome) FILTER (WHERE outcome <> 'finished')
                    END AS reason
             FROM chosen GROUP BY intermediate
         )
         SELECT g.lang, g.intermediate, avg(f.value) AS value, stddev_samp(f.value) AS sd,
                count(f.value)::INTEGER AS n_seeds,
-               coalesce(string_agg(f.seed::VARCHAR, ', ' ORDER BY f.seed) FILTER (WHERE f.value IS NOT NULL), '') AS seeds,
-               coalesce(CASE WHEN min(f.n) = max(f.n) THEN min(f.n)::VARCHAR ELSE min(f.n) || '–' || max(f.n) END, '') AS n,
+               coalesce(string_agg(f.seed::VARCHAR, ', ' ORDER BY f.seed) FILTER (f.value IS NOT NULL), '') AS seeds,
+               coalesce(CASE WHEN min(f.n) = max(f.n) THEN min(f.n)::VARCHAR
+                             ELSE min(f.n) || '–' || max(f.n) END, '') AS n,
                coalesce(bool_or(f.in_task), false) AS in_task,
                CASE WHEN count(f.value) = 0
                     THEN coalesce(min(f.missing), min(k.reason), min(p.reason), 'not run') END AS missing

@@ -1,0 +1,52 @@
+"""What the page of runs asks beside `runs` and `stages`: how far open runs are, and scores beside their baseline."""
+
+from __future__ import annotations
+
+import duckdb
+import pandas as pd
+
+
+def progress(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """How far every run is that has not ended.
+
+    Args:
+        cur: Cursor of the store.
+
+    Returns:
+        Columns `run_id`, `stage` ("target xnli"; NULL before the first), `done` (fraction of the steps of all stages,
+        stages counted alike, in [0, 1]), `stage_left_s` (seconds the stage needs at its pace so far; NULL before its
+        first report). Order: run_id.
+    """
+    return cur.execute("""
+        SELECT s.run_id,
+               max(s.kind || ' ' || s.name) FILTER (s.state = 'running') AS stage,
+               avg(CASE WHEN s.state IN ('finished', 'reused') THEN 1.0
+                        WHEN s.state = 'running' AND s.total_steps > 0
+                        THEN least(1.0, coalesce(s.step, 0) / s.total_steps) ELSE 0.0 END) AS done,
+               max(s.seconds / s.step * greatest(0, s.total_steps - s.step))
+                   FILTER (s.state = 'running' AND s.step > 0 AND s.total_steps > 0) AS stage_left_s
+        FROM stages s JOIN runs r ON r.run_id = s.run_id
+        WHERE r.outcome IS NULL GROUP BY s.run_id ORDER BY s.run_id
+    """).df()
+
+
+def paired_scores(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
+    """Scores of a run beside those of its baseline.
+
+    Args:
+        cur: Cursor of the store.
+        run_id: Id of the run.
+
+    Returns:
+        Columns `lang`, `metric`, `score`, `score_last`, `baseline_score`, `gain` (fractions or NULL), `n`, `split`,
+        `missing` (why there is no gain; NULL for a baseline). Order: headline metric first, English first, lang.
+    """
+    return cur.execute(
+        """
+        SELECT s.lang, s.metric, s.score, s.score_last, g.baseline_score, g.gain, s.n, s.split, g.missing
+        FROM scores s JOIN runs r ON r.run_id = s.run_id
+        LEFT JOIN gains g ON g.run_id = s.run_id AND g.lang = s.lang AND g.metric = s.metric
+        WHERE s.run_id = $run_id ORDER BY s.metric <> r.headline_metric, s.metric, s.lang <> 'en', s.lang
+        """,
+        {"run_id": run_id},
+    ).df()

@@ -1,0 +1,50 @@
+"""Choose what to run, see what it costs, start it."""
+
+from pages.widgets.nav import guard
+
+guard()
+
+import streamlit as st
+
+from core.errors import AtlasError
+from core.studies import command
+from pages.widgets.launch_form import ask
+from pages.widgets.launch_plan import show_plan, start_study, wrong_with
+
+st.title("Launch")
+st.caption(
+    "Pretrained encoder → English intermediate task → English training set of the target → all its languages. "
+    "Jobs run on their own: closing this page or the server does not stop them."
+)
+
+form, plan = st.columns([3, 2], gap="large")
+with form:
+    request, complaints = ask()
+
+with plan:
+    st.subheader("What this starts")
+    complaints = complaints or (wrong_with(request) if request else [])
+    for text in complaints:
+        st.warning(text, icon=":material/block:")
+    if request and not complaints:
+        show_plan(request)
+    if st.button(
+        "Start",
+        type="primary",
+        icon=":material/rocket_launch:",
+        disabled=bool(complaints) or request is None,
+        help="Not possible yet: see above." if complaints else None,
+    ):
+        try:
+            st.session_state["_started"] = start_study(request)
+        except AtlasError as error:
+            st.error(str(error), title="Nothing was started")
+    started = st.session_state.get("_started")
+    if started:
+        st.success(
+            f"{started['open']} of {started['runs']} runs are queued or running.", icon=":material/check_circle:"
+        )
+        st.page_link("pages/runs.py", label="Watch them", icon=":material/monitoring:", query_params=started["link"])
+    if request:
+        st.caption("The same from a terminal:")
+        st.code(command(request), language="bash", wrap_lines=True)

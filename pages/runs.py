@@ -1,0 +1,41 @@
+"""Watch runs: states, progress, curves, scores as they come; cancel, retry, move; read a failure."""
+
+from pages.widgets.nav import guard
+
+guard()
+
+import streamlit as st
+
+from core.jobs import local
+from pages.widgets.run_list import is_active, show_list
+from pages.widgets.run_panel import show_run
+from pages.widgets.shared import paths
+from pages.widgets.show import empty
+
+st.title("Runs")
+jobs = local.list_jobs(paths())
+# The clock ticks only while something can change.
+every = "2s" if any(is_active(job) for job in jobs) else None
+
+
+@st.fragment(run_every=every)
+def watch() -> None:
+    """The list and the chosen run, again every two seconds while a job is at work."""
+    now = local.list_jobs(paths())
+    if every and not any(is_active(job) for job in now):
+        st.rerun()
+    chosen = show_list(now)
+    if chosen:
+        show_run(chosen, job={job.run_id: job for job in now}.get(chosen))
+
+
+if not jobs and "run" not in st.query_params:
+    empty(
+        "No runs yet",
+        "A run is one chain: model, intermediate or none, target, seed. It goes on when this page is closed, and its "
+        "scores appear here language by language.",
+        page="pages/launch.py",
+        label="Launch the first run",
+    )
+else:
+    watch()

@@ -1,0 +1,42 @@
+"""Every task: what it is, in which languages, under which licence, and what to beware of."""
+
+from pages.widgets.nav import guard
+
+guard()
+
+import streamlit as st
+
+from core.errors import AtlasError
+from core.spec import Role, TaskType
+from core.tasks import load_tasks
+from pages.widgets.shared import paths
+from pages.widgets.task_card import card, matches
+
+st.title("Tasks")
+try:
+    tasks = load_tasks(paths())
+except AtlasError as error:
+    st.error(str(error), title="A task file of yours cannot be read")
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    search = st.text_input("Search", key="q", placeholder="name, language, domain", bind="query-params", width=280)
+    role = st.pills("Role", [str(r) for r in Role], key="role", bind="query-params")
+    kind = st.selectbox(
+        "Type",
+        [str(t) for t in TaskType],
+        index=None,
+        key="type",
+        placeholder="all types",
+        format_func=lambda t: t.replace("_", " "),
+        bind="query-params",
+        width=220,
+    )
+
+found = [t for t in tasks.values() if matches(t, search=search or "", role=role, kind=kind)]
+st.caption(f"{len(found)} of {len(tasks)} tasks. Yours can be added with one YAML file: see docs/adding.md.")
+if not found:
+    st.info("No task fits. Take a filter away.", icon=":material/filter_alt_off:")
+with st.grid(2, min_column_width=340):
+    for task in found:
+        card(task)

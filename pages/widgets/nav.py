@@ -1,0 +1,33 @@
+"""The menu, and the guard that every page begins with.
+
+Beside `app.py`, a folder named `pages/` switches Streamlit's older router on until some session has called
+`st.navigation`; a deep link on a fresh server would then run the page without `app.py`. `guard` undoes that.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+TITLE = "Transfer Atlas"
+"""Name of the application."""
+
+
+def pages() -> dict[str, list[StreamlitPage]]:
+    """The menu: sections and their pages; each `url_path` is the stem of its file, which the guard relies on."""
+    return {
+        "": [
+            st.Page("pages/overview.py", title="Overview", icon=":material/home:", url_path="overview", default=True),
+            st.Page("pages/transfer.py", title="Transfer", icon=":material/grid_on:", url_path="transfer"),
+            st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:", url_path="launch"),
+            st.Page("pages/runs.py", title="Runs", icon=":material/monitoring:", url_path="runs"),
+            st.Page("pages/tasks.py", title="Tasks", icon=":material/library_books:", url_path="tasks"),
+        ]
+    }
+
+
+def guard() -> None:
+    """Start again through `app.py` when a page was run without it; first line of every page."""
+    if not st.session_state.get("_routed"):
+        st.navigation(pages(), position="hidden")
+        st.rerun()

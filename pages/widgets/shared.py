@@ -1,0 +1,77 @@
+"""What all pages share: the paths, the one open store, fresh data, and the reader's theme."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import AtlasError, StoreLocked
+from core.figures.theme import Mode
+from core.jobs import local
+from core.paths import AtlasPaths
+from core.store.connection import Store
+from core.store.ingest import ingest
+
+
+def paths() -> AtlasPaths:
+    """Where everything lives, as the environment says."""
+    return AtlasPaths.from_environment()
+
+
+def store() -> Store:
+    """The application's one open store; an explanation and the end of the script where another process holds it."""
+    try:
+        return _open(str(paths().database))
+    except StoreLocked as error:
+        st.error(
+            f"{error}\n\nTransfer Atlas is probably open in another window or terminal. Use that one, or close it and "
+            "reload this page. Running jobs are not affected.",
+            title="The store is in use by another process",
+            icon=":material/lock:",
+        )
+    except AtlasError as error:
+        st.error(str(error), title="The store cannot be opened", icon=":material/error:")
+    st.stop()
+
+
+def start() -> None:
+    """Open the store, take in what jobs wrote, and see to it that queued jobs have a dispatcher."""
+    store()
+    refresh(str(paths().home))
+
+
+@st.cache_data(ttl="2s", show_spinner=False)
+def refresh(home: str) -> int:
+    """Take in what jobs wrote since the last look, at most every two seconds for all sessions.
+
+    Args:
+        home: The Atlas home.
+
+    Returns:
+        Version of the store afterwards.
+    """
+    where = AtlasPaths(home=Path(home))
+    opened = _open(str(where.database))
+    ingest(opened, where)
+    try:
+        local.ensure_dispatcher(where)
+    except AtlasError as error:
+        st.warning(str(error), title="Queued runs are waiting")
+    return opened.version()
+
+
+def version() -> tuple[str, int]:
+    """First argument of every cached query: which store, and its version."""
+    return str(paths().database), store().version()
+
+
+def mode() -> Mode:
+    """Whether the reader sees the light or the dark theme."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+@st.cache_resource(show_spinner=False)
+def _open(database: str) -> Store:
+    Path(database).parent.mkdir(parents=True, exist_ok=True)
+    return Store.open(Path(database))

@@ -1,0 +1,123 @@
+"""How charts, tables, numbers and empty states look on every page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.languages import language
+
+_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoom2d", "pan2d", "autoScale2d"]}
+
+STATE_LOOKS: dict[str, tuple[str, str]] = {
+    "running": ("blue", ":material/play_circle:"),
+    "queued": ("gray", ":material/schedule:"),
+    "done": ("green", ":material/check_circle:"),
+    "failed": ("red", ":material/error:"),
+    "cancelled": ("orange", ":material/cancel:"),
+    "lost": ("orange", ":material/help:"),
+    "damaged": ("red", ":material/broken_image:"),
+}
+"""Colour and icon of each state of a job."""
+
+
+def chart(fig: Any, *, key: str, alt: str, width: int | str = "stretch", **options: Any) -> None:  # noqa: ANN401
+    """A Plotly figure with the common settings.
+
+    Args:
+        fig: A `plotly.graph_objects.Figure`.
+        key: Identity of the element.
+        alt: One sentence for those who cannot see it.
+        width: Pixels, or Streamlit's word.
+        options: `on_select` and the like.
+    """
+    file = {"toImageButtonOptions": {"format": "svg", "filename": f"transfer-atlas-{key}"}}
+    st.plotly_chart(fig, key=key, alt=alt, width=width, theme=None, config=_CONFIG | file, **options)
+
+
+def table(rows: pd.DataFrame, *, alt: str, columns: dict[str, Any], key: str | None = None, **options: Any) -> Any:  # noqa: ANN401
+    """A table that shows the named columns, in their order.
+
+    Args:
+        rows: What to show.
+        alt: One sentence for those who cannot see it.
+        columns: Column → its label or column configuration.
+        key: Identity of the element, for a selection.
+        options: `on_select` and the like.
+    """
+    return st.dataframe(
+        rows, key=key, alt=alt, hide_index=True, column_order=list(columns), column_config=columns, **options
+    )
+
+
+def state_badge(state: str) -> str:
+    """A state of a job as a coloured badge, in Markdown.
+
+    Args:
+        state: Such as "running".
+    """
+    color, icon = STATE_LOOKS.get(state, ("gray", ":material/help:"))
+    return f":{color}-badge[{icon} {state}]"
+
+
+def empty(title: str, text: str, *, page: str | None = None, label: str | None = None) -> None:
+    """What a page says while it has nothing to show: why, and what to do.
+
+    Args:
+        title: Why nothing is here.
+        text: What to do.
+        page: Page to go to, if any.
+        label: Text of the link.
+    """
+    with st.container(border=True):
+        st.markdown(f"#### {title}")
+        st.markdown(text)
+        if page:
+            st.page_link(page, label=label, icon=":material/arrow_forward:")
+
+
+def language_label(code: str) -> str:
+    """Name and code of a language: "Swahili (sw)".
+
+    Args:
+        code: XTREME's code.
+    """
+    return f"{language(code).name} ({code})"
+
+
+def points(fraction: float | None) -> str:
+    """A gain in percentage points with its sign, or a dash.
+
+    Args:
+        fraction: The gain.
+    """
+    return "–" if fraction is None or pd.isna(fraction) else f"{100 * fraction:+.1f}".replace("-", "−")
+
+
+def duration(seconds: float | None) -> str:
+    """A time a person can read: "45 s", "3 min", "2 h 5 min", "3 d 4 h"; a dash where it is not known.
+
+    Args:
+        seconds: The time.
+    """
+    if seconds is None or pd.isna(seconds):
+        return "–"
+    minutes = round(seconds / 60)
+    if seconds < 90:  # noqa: PLR2004
+        return f"{seconds:.0f} s"
+    if minutes < 120:  # noqa: PLR2004
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+def md(text: object) -> str:
+    """Text from outside that is safe inside Markdown.
+
+    Args:
+        text: Names, messages, anything a user or a file may have written.
+    """
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+!|$:~" else c for c in str(text))

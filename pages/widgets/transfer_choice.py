@@ -1,0 +1,81 @@
+"""What the transfer map shows: one picker per thing that must not be mixed, each kept in the URL."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pandas as pd
+import streamlit as st
+
+from core.figures.heatmap import Quantity
+from core.queries.transfer import View, choices
+from core.tasks import load_tasks
+from pages.widgets.shared import paths, store
+
+_COLLECTIONS = {
+    "yours": "yours: runs of this machine",
+    "measured": "measured: came with the application",
+    "published": "published: figures from papers",
+}
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def views(version: tuple[str, int]) -> pd.DataFrame:
+    """Every view with a score, with the labels of the pickers.
+
+    Args:
+        version: Of the store.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        rows = choices(cur)
+    rows["model_label"] = _labels(rows, "model", "model_fingerprint")
+    rows["protocol_label"] = _labels(rows, "protocol", "protocol_digest")
+    return rows
+
+
+def choose(rows: pd.DataFrame) -> tuple[View, Quantity]:
+    """The pickers; each offers what the ones before it leave.
+
+    Args:
+        rows: As `views` returns them, at least one.
+    """
+    titles = {name: task.title for name, task in load_tasks(paths()).items()}
+    with st.grid(6, min_column_width=150):
+        for column, key, label, names in (
+            ("collection", "collection", "Collection", _COLLECTIONS),
+            ("target", "target", "Target", titles),
+            ("model_label", "model", "Model", {}),
+            ("metric", "metric", "Metric", {}),
+            ("protocol_label", "protocol", "Protocol", {}),
+            ("data_source", "source", "Data source", {}),
+        ):
+            options = list(dict.fromkeys(rows[column]))
+            picked = st.selectbox(
+                label,
+                options,
+                key=key,
+                bind="query-params",
+                format_func=lambda o, n=names: n.get(o, o.replace("_", " ")),
+            )
+            rows = rows[rows[column] == picked]
+    quantity = st.segmented_control(
+        "Colour shows", ["gain", "score"], default="gain", required=True, key="show", bind="query-params"
+    )
+    row = rows.iloc[0].to_dict()
+    fingerprint = None if pd.isna(row["model_fingerprint"]) else row["model_fingerprint"]
+    fields = {name: row[name] for name in View._fields} | {"model_fingerprint": fingerprint}
+    return View(**fields), cast("Quantity", quantity)
+
+
+def _labels(rows: pd.DataFrame, name: str, detail: str) -> pd.Series:
+    """The name, with the first digits of the detail where one name stands for several things."""
+    several = rows.groupby(name)[detail].nunique(dropna=False)
+    return pd.Series(
+        [
+            n if several[n] == 1 else f"{n} · {'hub' if pd.isna(d) else str(d)[:6]}"
+            for n, d in zip(rows[name], rows[detail], strict=True)
+        ],
+        index=rows.index,
+        dtype="object",
+    )

@@ -1,0 +1,71 @@
+"""An application over an empty or a filled home, for `AppTest`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.jobs import local
+from core.paths import REPO
+from pages.widgets import shared
+from tests.storefixture import fill
+
+Open = Callable[..., AppTest]
+"""Opens a page: `open_page("pages/runs.py", run="…")`."""
+
+
+@pytest.fixture(autouse=True)
+def _no_job_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages may queue runs; nothing executes them here."""
+    monkeypatch.setattr(local, "ensure_dispatcher", lambda _paths, **_: False)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty home, its store closed afterwards."""
+    monkeypatch.setenv("ATLAS_HOME", str(tmp_path))
+    monkeypatch.chdir(REPO)
+    yield tmp_path
+    if (tmp_path / "atlas.duckdb").exists():
+        shared._open(str(tmp_path / "atlas.duckdb")).close()
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def ids(home: Path) -> dict[str, str]:
+    """A filled home; ids of its runs by what they are."""
+    return fill(home)
+
+
+@pytest.fixture
+def open_page(home: Path) -> Open:
+    """Open a page through `app.py`, with URL parameters; it must not raise."""
+    del home  # only its environment is needed
+
+    def _open(page: str, **params: str) -> AppTest:
+        at = AppTest.from_file(str(REPO / "app.py"), default_timeout=30)
+        for key, value in params.items():
+            at.query_params[key] = value
+        at.run()
+        assert not at.exception, at.exception
+        at.switch_page(page)
+        for key, value in params.items():
+            at.query_params[key] = value
+        return checked(at.run())
+
+    return _open
+
+
+def checked(at: AppTest) -> AppTest:
+    """The same application, which must not have raised.
+
+    Args:
+        at: After a run.
+    """
+    assert not at.exception, [e.value for e in at.exception]
+    return at

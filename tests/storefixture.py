@@ -1,0 +1,188 @@
+"""A filled home for tests: hand-made run folders of every kind, as a job would have left them.
+
+Two intermediates and more on XNLI (two seeds, one language skipped), an in-task pair on XQuAD, a failed run, a run
+without a baseline, a queued-looking cancelled run, and a damaged folder. Scores are made up from a formula and mean
+nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from core import events as facts
+from core.jobs.records import JobRecord
+from core.models import MODELS
+from core.paths import AtlasPaths, RunPaths
+from core.protocols import PROTOCOLS
+from core.spec import DataSource, DataSourceKind, IntermediateSpec, RunSpec, StudySpec
+from core.tasks import TASKS
+
+START = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+"""When the first run of the fixture began."""
+_EFFECT = {"none": 0.0, "mnli": 0.021, "qqp": -0.012, "squad": 0.034, "cola": -0.028, "mnli~shuffled": -0.006}
+_MODEL = "xlm-r-base"
+
+
+def spec(intermediate: str, target: str, *, seed: int = 1) -> RunSpec:
+    """One run of the fixture's setting.
+
+    Args:
+        intermediate: Text form, or `none`.
+        target: Target.
+        seed: Seed.
+    """
+    between = None if intermediate == "none" else IntermediateSpec.parse(intermediate)
+    study = StudySpec(
+        name="fixture",
+        models=(MODELS[_MODEL],),
+        intermediates=(between,),
+        targets=(target,),
+        seeds=(seed,),
+        protocol=PROTOCOLS["quick"],
+        data_source=DataSource(kind=DataSourceKind.SAMPLE),
+        tasks=tuple(TASKS.values()),
+        with_baselines=False,
+    )
+    return study.runs()[0]
+
+
+def fill(home: Path) -> dict[str, str]:
+    """Write all run folders; ids by what they are.
+
+    Args:
+        home: Empty folder that serves as the Atlas home.
+    """
+    paths = AtlasPaths(home=home)
+    for seed in (1, 2):
+        for name in ("none", "mnli", "qqp", "cola", "mnli~shuffled"):
+            _finish(paths, spec(name, "xnli", seed=seed), skip=("sw",) if name == "qqp" else ())
+    for name in ("none", "squad"):
+        _finish(
+            paths, spec(name, "xquad"), flags=(("in_task", "SQuAD is also XQuAD's training data."),) * (name == "squad")
+        )
+    no_baseline, failed, cancelled = spec("mnli", "tatoeba"), spec("stsb", "xnli"), spec("imdb~mlm", "udpos")
+    _finish(paths, no_baseline)
+    _fail(paths, failed)
+    _submitted(paths, cancelled).cancel.touch()
+    broken = paths.runs / "0123456789ab"
+    broken.mkdir(parents=True)
+    (broken / "spec.json").write_text("{ half a", encoding="utf-8")
+    return {
+        "finished": spec("mnli", "xnli").run_id,
+        "skipping": spec("qqp", "xnli").run_id,
+        "in_task": spec("squad", "xquad").run_id,
+        "no_baseline": no_baseline.run_id,
+        "failed": failed.run_id,
+        "cancelled": cancelled.run_id,
+        "damaged": broken.name,
+    }
+
+
+def score_of(run: RunSpec, lang: str) -> float:
+    """The made-up score of a run in a language; equal arguments, equal scores.
+
+    Args:
+        run: The run.
+        lang: Language.
+    """
+    noise = int(hashlib.sha256(f"{run.intermediate_name}{run.seed}{lang}".encode()).hexdigest()[:4], 16) / 65535 - 0.5
+    base = int(hashlib.sha256(lang.encode()).hexdigest()[:4], 16) / 65535
+    return round(0.45 + 0.3 * base + _EFFECT.get(run.intermediate_name, 0.0) * (0.4 + base) + 0.012 * noise, 4)
+
+
+def _submitted(paths: AtlasPaths, run: RunSpec) -> RunPaths:
+    folder = paths.run(run.run_id)
+    folder.root.mkdir(parents=True)
+    folder.spec.write_text(run.canonical_json(), encoding="utf-8")
+    record = JobRecord(
+        run_id=run.run_id,
+        study="fixture",
+        position=1.0,
+        submitted_at=START.isoformat().replace("+00:00", "Z"),
+        attempts=1,
+    )
+    folder.job.write_text(record.model_dump_json(), encoding="utf-8")
+    return folder
+
+
+def _finish(
+    paths: AtlasPaths, run: RunSpec, *, skip: Sequence[str] = (), flags: Sequence[tuple[str, str]] = ()
+) -> None:
+    folder = _submitted(paths, run)
+    target = run.task(run.target)
+    scored = [lang for lang in target.languages if lang not in skip]
+    facts_of_run = [*_training(run), *(facts.Flagged(flag=flag, message=text) for flag, text in flags)]
+    facts_of_run += [
+        facts.LanguageScored(
+            lang=lang,
+            metric=metric,
+            score=score_of(run, lang) - 0.1 * place,
+            n=200,
+            split="test",
+            fingerprint=f"{lang}1",
+        )
+        for lang in scored
+        for place, metric in enumerate(target.metrics)
+    ]
+    facts_of_run += [facts.LanguageSkipped(lang=lang, reason="no test split in this data source") for lang in skip]
+    facts_of_run += [facts.StageFinished(key="e" * 12, kind="evaluation", name=run.target, seconds=30.0)]
+    _write(folder, run, [*facts_of_run, facts.RunFinished(seconds=240.0)])
+    folder.environment.write_text(json.dumps({"python": "3.11", "torch": "2.13", "device": "cpu"}), encoding="utf-8")
+    folder.finished.write_text("{}", encoding="utf-8")
+
+
+def _fail(paths: AtlasPaths, run: RunSpec) -> None:
+    folder = _submitted(paths, run)
+    message = "Out of memory on cpu with batch_tokens 8192. Try batch_tokens 4096 in the protocol."
+    failure = facts.RunFailed(error="OutOfMemory", message=message, traceback="Traceback …\ncore.errors.OutOfMemory")
+    _write(folder, run, [*_training(run)[:12], failure])
+    folder.failed.write_text(json.dumps({"error": "OutOfMemory", "message": message}), encoding="utf-8")
+
+
+def _training(run: RunSpec) -> list[facts.Event]:
+    chain = [("a" * 12, "intermediate", run.intermediate_name)] if run.intermediate else []
+    chain += [("b" * 12, "target", run.target)] if run.task(run.target).train else []
+    planned, parent = [], None
+    for key, kind, name in [*chain, ("e" * 12, "evaluation", run.target)]:
+        planned.append({"key": key, "kind": kind, "name": name, "parent": parent, "is_done": False})
+        parent = key
+    out: list[facts.Event] = [
+        facts.RunStarted(run_id=run.run_id, attempt=1, device="cpu", pid=1),
+        facts.RunPlanned.model_validate({"stages": planned}),
+    ]
+    for key, kind, name in chain:
+        task_type = run.task(run.target).type if kind == "target" else "multi_task"
+        out.append(facts.StageStarted(key=key, kind=kind, name=name, task_type=task_type, total_steps=40))
+        for step in range(5, 45, 5):
+            loss = 1.1 * 0.97**step
+            out.append(facts.StepLogged(key=key, step=step, loss=loss, learning_rate=2e-5, examples_per_s=50.0 + step))
+            if step % 10 == 0:
+                metric = run.task(run.target).headline
+                out.append(facts.DevScored(key=key, step=step, metric=metric, score=0.4 + step / 200, n=100))
+        out.append(facts.StageFinished(key=key, kind=kind, name=name, seconds=90.0, best_step=40, peak_memory_mb=812.0))
+    n_langs = len(run.task(run.target).languages)
+    out.append(
+        facts.StageStarted(
+            key="e" * 12, kind="evaluation", name=run.target, task_type="multi_task", total_steps=n_langs
+        )
+    )
+    return out
+
+
+def _write(folder: RunPaths, run: RunSpec, found: list[facts.Event]) -> None:
+    lines = []
+    for seq, event in enumerate(found):
+        at = (START + timedelta(seconds=5 * seq)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        lines.append(facts.Envelope(seq=seq, time=at, event=event).model_dump_json())
+    folder.events.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    folder.log.write_text(f"{run.intermediate_name} → {run.target}\n" * 60, encoding="utf-8")
+
+
+if __name__ == "__main__":  # python -m tests.storefixture FOLDER: a home to look at
+    import sys
+
+    fill(Path(sys.argv[1]))
