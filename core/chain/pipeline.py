@@ -1,0 +1,246 @@
+"""The recipe of a run: plan, intermediate stage, target stage, evaluation, tables."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from core.chain import objectives
+from core.chain.encoder import load_encoder
+from core.chain.english import Loader, Training, plan
+from core.chain.evaluation import PREDICTION_SCHEMA, Candidate, EvaluationJob, evaluate, facts_of
+from core.chain.heads import build_head
+from core.chain.mlm import load_for_mlm
+from core.chain.stages import CODE_VERSION, StageFolder, StageWriter, identity_of, only_one
+from core.chain.training import StageResult, Workshop, peak_memory_mb, train_stage
+from core.events import (
+    Emit,
+    Flagged,
+    LanguageScored,
+    PlannedStage,
+    RunPlanned,
+    StageFinished,
+    StageReused,
+    StageStarted,
+)
+from core.paths import AtlasPaths
+from core.spec import ModelSpec, Placebo, RunSpec, TaskType, digest
+from core.tasks import in_task_reason
+
+SCORE_SCHEMA = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("lang", pa.string()),
+        ("metric", pa.string()),
+        ("score", pa.float64()),
+        ("score_last", pa.float64()),
+        ("n", pa.int64()),
+        ("split", pa.string()),
+        ("fingerprint", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run and what it needs from the world."""
+
+    spec: RunSpec
+    paths: AtlasPaths
+    shop: Workshop
+    loader: Loader
+
+
+def execute(
+    spec: RunSpec, *, paths: AtlasPaths, emit: Emit, device: torch.device, save_every_s: float = 30.0
+) -> list[LanguageScored]:
+    """Run one chain to the end and write its tables; finished stages and scored languages are not done again.
+
+    Args:
+        spec: The run.
+        paths: The Atlas home.
+        emit: Takes the facts.
+        device: Where to compute.
+        save_every_s: Seconds between two checkpoints.
+
+    Raises:
+        AtlasError: Data, model or device are not what the run needs.
+    """
+    shop = Workshop(device, emit, checkpoints=paths.run(spec.run_id).checkpoints, save_every_s=save_every_s)
+    run = _Run(spec, paths, shop, Loader(spec, paths=paths, emit=emit))
+    trainings = plan(spec, loader=run.loader)
+    _announce(run, trainings)
+    parent: StageFolder | None = None
+    for training in trainings:
+        parent = _reach(run, training, parent=parent)
+    parts = _evaluate(run, trainings, final=parent)
+    return _write_tables(run, parts)
+
+
+def _announce(run: _Run, trainings: tuple[Training, ...]) -> None:
+    stages = [
+        PlannedStage(
+            key=t.job.key,
+            kind=t.job.kind,
+            name=t.job.name,
+            parent=t.identity.parent,
+            is_done=StageFolder(run.paths.stage(t.job.key)).is_finished,
+        )
+        for t in trainings
+    ]
+    parent = trainings[-1].job.key if trainings else None
+    key = _evaluation_key(run, parent)
+    last = PlannedStage(key=key, kind="evaluation", name=run.spec.target, parent=parent, is_done=False)
+    run.shop.emit(RunPlanned(stages=(*stages, last)))
+    reason = in_task_reason(run.spec.task(run.spec.target), intermediate=run.spec.intermediate)
+    if reason:
+        run.shop.emit(Flagged(flag="in_task", message=reason))
+
+
+def _reach(run: _Run, training: Training, *, parent: StageFolder | None) -> StageFolder:
+    """The finished stage: taken as it is, or trained; a damaged one is trained again."""
+    job = training.job
+    folder = StageFolder(run.paths.stage(job.key))
+    with only_one(job.key, paths=run.paths):
+        if folder.is_finished:
+            damage = folder.damage()
+            if damage is None:
+                run.shop.emit(StageReused(key=job.key, kind=job.kind, name=job.name))
+                return folder
+            message = f"The finished stage '{job.name}' ({job.key}) was damaged: {damage}. It is trained again."
+            run.shop.emit(Flagged(flag="stage_damaged", message=message))
+        result = _train(run, training, parent=parent)
+    run.shop.emit(
+        StageFinished(
+            key=job.key,
+            kind=job.kind,
+            name=job.name,
+            seconds=result.seconds,
+            best_step=result.best_step,
+            peak_memory_mb=result.peak_memory_mb,
+        )
+    )
+    return folder
+
+
+def _train(run: _Run, training: Training, *, parent: StageFolder | None) -> StageResult:
+    job, model = training.job, run.spec.model
+    weights = parent.encoder if parent else None
+    protocol, limit = job.protocol, run.spec.protocol.max_length
+    started = time.monotonic()
+    if training.placebo is Placebo.MLM:
+        encoder, head = load_for_mlm(model, weights=weights, dropout=protocol.dropout)
+        encoder.model.to(run.shop.device)
+        head.to(run.shop.device)
+        goals = objectives.masked(training.data, encoder=encoder, head=head, protocol=protocol, max_length=limit)
+    else:
+        encoder = load_encoder(model, weights=weights, dropout=protocol.dropout)
+        encoder.model.to(run.shop.device)
+        goals = objectives.supervised(
+            training.data, encoder=encoder, protocol=protocol, seed=job.seed, max_length=limit
+        )
+    writer = StageWriter(run.paths.stage(job.key))
+    heads = {goal.name: goal.head for goal in goals}
+
+    def keep(which: str) -> None:
+        if which == "selected" or job.kind == "target":
+            writer.keep("selected" if which == "selected" else "last", encoder=encoder, heads=heads)
+
+    result = train_stage(job, encoder=encoder, objectives=goals, workshop=run.shop, keep=keep)
+    facts = {
+        "key": job.key,
+        "kind": job.kind,
+        "name": job.name,
+        "best_step": result.best_step,
+        "steps": result.steps,
+        "seconds": time.monotonic() - started,
+        "identity": training.identity.model_dump(mode="json"),
+    }
+    writer.finish(facts)
+    return result
+
+
+def _evaluate(run: _Run, trainings: tuple[Training, ...], *, final: StageFolder | None) -> list[Path]:
+    spec, started = run.spec, time.monotonic()
+    task = spec.task(spec.target)
+    labels = trainings[-1].data[0].train.labels if task.type is not TaskType.RETRIEVAL else ()
+    key = _evaluation_key(run, trainings[-1].job.key if trainings else None)
+    run.shop.emit(
+        StageStarted(
+            key=key, kind="evaluation", name=task.name, task_type=task.type, total_steps=len(task.languages)
+        )
+    )
+    has_head = task.type is not TaskType.RETRIEVAL
+    last_folder = final.last_encoder if final and has_head else None
+    job = EvaluationJob(
+        key=key,
+        task=task,
+        selected=_candidate(run, final, labels=labels, weights=final.encoder if final else None),
+        last=_candidate(run, final, labels=labels, weights=last_folder) if last_folder else None,
+        last_is_selected=has_head and last_folder is None,
+        load=partial(run.loader.scored, labels=labels),
+        max_length=spec.protocol.max_length,
+        layer=spec.protocol.retrieval_layer if spec.protocol.retrieval_layer is not None else spec.model.retrieval_layer,
+        pooling=spec.protocol.retrieval_pooling or spec.model.retrieval_pooling,
+    )
+    parts = evaluate(job, workshop=run.shop)
+    run.shop.emit(
+        StageFinished(
+            key=key,
+            kind="evaluation",
+            name=task.name,
+            seconds=time.monotonic() - started,
+            peak_memory_mb=peak_memory_mb(run.shop.device),
+        )
+    )
+    return parts
+
+
+def _candidate(run: _Run, final: StageFolder | None, *, labels: tuple[str, ...], weights: Path | None) -> Candidate:
+    model: ModelSpec = run.spec.model
+    encoder = load_encoder(model, weights=weights)
+    encoder.model.to(run.shop.device)
+    task = run.spec.task(run.spec.target)
+    if final is None or task.type is TaskType.RETRIEVAL:
+        return Candidate(encoder, head=None)
+    head = build_head(task, n_labels=len(labels), encoder=encoder, dropout=None)
+    states = final.heads("selected" if weights == final.encoder else "last")
+    head.load_state_dict(states[task.name])
+    return Candidate(encoder, head=head.to(run.shop.device))
+
+
+def _evaluation_key(run: _Run, parent: str | None) -> str:
+    spec = run.spec
+    parts = (
+        parent or identity_of(spec.model),
+        spec.task(spec.target).digest(),
+        spec.protocol.digest(),
+        spec.model.digest(),
+        spec.data_source.digest(),
+        str(CODE_VERSION["evaluation"]),
+    )
+    return digest(" ".join(parts))
+
+
+def _write_tables(run: _Run, parts: list[Path]) -> list[LanguageScored]:
+    facts = [fact for part in parts for fact in facts_of(part)]
+    rows = [
+        {"run_id": run.spec.run_id, **fact.model_dump(mode="json", exclude={"type"})} for fact in facts
+    ]
+    files = run.paths.run(run.spec.run_id)
+    _write(pa.Table.from_pylist(rows, schema=SCORE_SCHEMA), files.scores)
+    tables = [pq.read_table(part).replace_schema_metadata(None) for part in parts]
+    _write(pa.concat_tables(tables).cast(PREDICTION_SCHEMA), files.predictions)
+    return facts
+
+
+def _write(table: pa.Table, target: Path) -> None:
+    beside = target.with_suffix(".parquet.tmp")
+    pq.write_table(table, beside, compression="zstd")
+    beside.replace(target)

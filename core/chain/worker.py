@@ -1,0 +1,241 @@
+"""The job process: `python -m core.chain.worker RUN_FOLDER [--device cpu]`. Nobody imports it.
+
+It writes `process.json` before it loads torch, so that the state shows at once; takes the slot of its device, so that
+one job runs there at a time; and ends with exactly one of `finished.json`, `failed.json` or the event `RunCancelled`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import errno
+import importlib.metadata
+import json
+import os
+import platform
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+import filelock
+import psutil
+
+from core.errors import RunFolderDamaged
+from core.events import (
+    ENVELOPE,
+    Envelope,
+    Event,
+    LanguageScored,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+)
+from core.paths import REPO, AtlasPaths, RunPaths
+from core.spec import RunSpec
+
+HEARTBEAT_S = 5.0
+SAVE_EVERY = "ATLAS_CHECKPOINT_SECONDS"
+"""Environment variable: seconds between two checkpoints; 30 unless set."""
+THREADS = "ATLAS_THREADS"
+"""Environment variable: threads of torch on the CPU; torch's own choice unless set."""
+_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "pyarrow", "safetensors")
+
+
+class _Cancelled(BaseException):
+    """SIGTERM arrived."""
+
+
+class EventLog:
+    """Appends envelopes to `events.jsonl`; a torn last line is cut off first."""
+
+    def __init__(self, file: Path) -> None:
+        """Open for appending.
+
+        Args:
+            file: Made if it is not there.
+        """
+        whole = file.read_bytes() if file.is_file() else b""
+        kept = whole[: whole.rfind(b"\n") + 1]
+        if len(kept) != len(whole):
+            with file.open("r+b") as stream:
+                stream.truncate(len(kept))
+        self.attempts = sum(b'"type":"run_started"' in line for line in kept.splitlines())
+        self._seq = kept.count(b"\n")
+        self._lock = threading.Lock()
+        self._stream: IO[str] = file.open("a", encoding="utf-8", buffering=1)
+
+    def emit(self, event: Event) -> None:
+        """Append one fact and flush it.
+
+        Args:
+            event: What happened.
+        """
+        with self._lock:
+            line = Envelope(seq=self._seq, time=_now(), event=event)
+            self._stream.write(ENVELOPE.dump_json(line).decode() + "\n")
+            self._stream.flush()
+            self._seq += 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Execute a run folder; the exit status.
+
+    Args:
+        arguments: Of the command line; the process's own if None.
+    """
+    parser = argparse.ArgumentParser(prog="python -m core.chain.worker", description="Execute one run folder.")
+    parser.add_argument("folder", type=Path, help="run folder with spec.json")
+    parser.add_argument("--device", default=os.environ.get("ATLAS_DEVICE", "cpu"), help="cpu, cuda:0 …")
+    options = parser.parse_args(arguments)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    run = RunPaths(options.folder.resolve())
+    started = psutil.Process().create_time()
+    _write_json(run.process, {"pid": os.getpid(), "started": started})
+    run.failed.unlink(missing_ok=True)
+    signal.signal(signal.SIGTERM, _on_term)
+    log = EventLog(run.events)
+    stop = _heartbeat(run)
+    try:
+        return _attempt(run, log=log, device=options.device)
+    except _Cancelled:
+        if run.cancel.exists():
+            log.emit(RunCancelled())
+        return 128 + signal.SIGTERM
+    except Exception as error:  # noqa: BLE001  the outermost handler: whatever happened is written down
+        _write_failure(run, error, log=log)
+        return 1
+    finally:
+        stop.set()
+
+
+def _attempt(run: RunPaths, *, log: EventLog, device: str) -> int:
+    begun = time.monotonic()
+    paths = AtlasPaths(home=run.root.parent.parent)
+    spec = _read_spec(run)
+    paths.slots.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(str(paths.slots / f"{device.replace(':', '-')}.lock")):
+        log.emit(RunStarted(run_id=spec.run_id, attempt=log.attempts + 1, device=device, pid=os.getpid()))
+        facts = _compute(spec, paths=paths, log=log, device=device)
+    seconds = time.monotonic() - begun
+    log.emit(RunFinished(seconds=seconds))
+    shutil.rmtree(run.checkpoints, ignore_errors=True)
+    scores = [fact.model_dump(mode="json", exclude={"type"}) for fact in facts]
+    _write_json(run.finished, {"seconds": seconds, "scores": scores})
+    return 0
+
+
+def _compute(spec: RunSpec, *, paths: AtlasPaths, log: EventLog, device: str) -> list[LanguageScored]:
+    import numpy as np  # noqa: PLC0415  loaded after the state is on disk: these take seconds
+    import torch  # noqa: PLC0415
+
+    from core.chain.pipeline import execute  # noqa: PLC0415
+
+    if THREADS in os.environ:
+        torch.set_num_threads(int(os.environ[THREADS]))
+    random.seed(spec.seed)
+    np.random.seed(spec.seed)  # noqa: NPY002  third parties may draw from it
+    torch.manual_seed(spec.seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_flush_denormal(True)
+    where = torch.device(device)
+    _write_json(paths.run(spec.run_id).environment, _environment(where, threads=torch.get_num_threads()))
+    save_every_s = float(os.environ.get(SAVE_EVERY, "30"))
+    return execute(spec, paths=paths, emit=log.emit, device=where, save_every_s=save_every_s)
+
+
+def _read_spec(run: RunPaths) -> RunSpec:
+    try:
+        spec = RunSpec.model_validate_json(run.spec.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RunFolderDamaged(f"{run.spec} cannot be read as a run: {error}") from error
+    if spec.run_id != run.run_id:
+        raise RunFolderDamaged(f"{run.spec} is of run {spec.run_id}, its folder of {run.run_id}. Submit the run again.")
+    return spec
+
+
+def _environment(device: Any, *, threads: int) -> dict[str, object]:  # noqa: ANN401  torch is not loaded here
+    import torch  # noqa: PLC0415  already loaded by `_compute`
+
+    versions = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    is_gpu = device.type == "cuda"
+    return {
+        "versions": versions,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": str(device),
+        "device_name": torch.cuda.get_device_name(device) if is_gpu else platform.processor() or platform.machine(),
+        "threads": threads,
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout; None outside one."""
+    git = shutil.which("git")
+    if git is None or not (REPO / ".git").exists():
+        return None
+    found = subprocess.run([git, "rev-parse", "HEAD"], cwd=REPO, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None
+
+
+def _heartbeat(run: RunPaths) -> threading.Event:
+    stop = threading.Event()
+
+    def beat() -> None:
+        while True:
+            with contextlib.suppress(OSError):  # a full disk must not end the thread that says the job is alive
+                run.heartbeat.touch()
+            if stop.wait(HEARTBEAT_S):
+                return
+
+    threading.Thread(target=beat, name="heartbeat", daemon=True).start()
+    return stop
+
+
+def _on_term(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise _Cancelled
+
+
+def _write_failure(run: RunPaths, error: Exception, *, log: EventLog) -> None:
+    name, message = type(error).__name__, str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        free_mb = shutil.disk_usage(run.root).free // 2**20
+        name = "DiskFull"
+        message = (
+            f"No space left while writing '{error.filename or run.root}': {free_mb} MB are free. A run needs about four "
+            "times the size of its model for checkpoints and stages. Free some space, then retry the run."
+        )
+    text = "".join(traceback.format_exception(error))
+    sys.stderr.write(text)
+    with contextlib.suppress(OSError):  # on a full disk one of the two may still fit
+        log.emit(RunFailed(error=name, message=message, traceback=text))
+    with contextlib.suppress(OSError):
+        _write_json(run.failed, {"error": name, "message": message, "traceback": text})
+
+
+def _write_json(target: Path, content: dict[str, Any]) -> None:
+    beside = target.with_name(target.name + ".tmp")
+    beside.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+    beside.replace(target)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
