@@ -1,6 +1,7 @@
 """The dispatcher: `python -m core.jobs.dispatch`, one small process per Atlas home, without torch.
 
-It starts the first queued job on each free slot (one per visible GPU, or one for the CPU), puts back a job whose process
+It starts the first queued job on each free slot (one per visible GPU, or one for the CPU), puts back a job whose
+process
 vanished, and ends when there is nothing left to do. It may be killed at any time: the next one adopts what still runs.
 """
 
@@ -94,7 +95,9 @@ def visible_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
     if asked == [] or shutil.which("nvidia-smi", path=environ.get("PATH")) is None:
         return ("cpu",)
     try:
-        answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=False, env=environ)
+        answer = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=False, env=environ
+        )
     except (subprocess.TimeoutExpired, OSError) as error:
         _LOG.warning("nvidia-smi does not answer (%s): jobs run on the CPU", error)
         return ("cpu",)
@@ -188,7 +191,11 @@ class Dispatcher:
         for status, job in waiting:
             run = self._paths.run(status.run_id)
             if job.device not in {"auto", "cpu", *self._slots}:
-                _fail(run, f"It asks for {job.device}, but this machine has {', '.join(self._slots)}. Submit it with --device auto.")
+                _fail(
+                    run,
+                    f"It asks for {job.device}, but this machine has {', '.join(self._slots)}. "
+                    "Submit it with --device auto.",
+                )
                 continue
             # `cpu` is a slot of its own for who asks for it, even where there are GPUs.
             options = self._slots if job.device == "auto" else (job.device,)
@@ -226,7 +233,9 @@ class Dispatcher:
         if job is None:
             _fail(run, f"{reason} It was never submitted, so it is not started again.")
         elif job.attempts >= job.attempts_allowed:
-            _fail(run, f"{reason} It was started {job.attempts} times and is given up; retry it when the cause is mended.")
+            _fail(
+                run, f"{reason} It was started {job.attempts} times and is given up; retry it when the cause is mended."
+            )
         else:
             note = f"{reason} Put back into the queue, start {job.attempts + 1} of {job.attempts_allowed}."
             write_beside(run.job, job.model_copy(update={"note": note}).model_dump_json())

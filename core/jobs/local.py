@@ -210,7 +210,7 @@ def ensure_dispatcher(paths: AtlasPaths, *, options: Sequence[str] = ()) -> bool
 
 
 def is_open(run: RunPaths) -> bool:
-    """Whether a run still has to be looked after: it was submitted and has no end marker. Cheap, and may be wrong by yes.
+    """Whether a run was submitted and has no end marker; cheap, without a look at its process.
 
     Args:
         run: File names of the run.

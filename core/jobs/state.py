@@ -92,6 +92,12 @@ def _decide(run: RunPaths, job: JobRecord | None) -> tuple[JobState, ProcessReco
         return JobState.DONE, None, None
     if run.cancel.exists():
         return JobState.CANCELLED, None, None
+    return _without_process(run, job, process)
+
+
+def _without_process(
+    run: RunPaths, job: JobRecord | None, process: ProcessRecord | None
+) -> tuple[JobState, ProcessRecord | None, str | None]:
     failure = failure_text(run.failed)
     if failure is not None:
         return JobState.FAILED, None, failure
@@ -108,7 +114,9 @@ def _summary_of(path: Path) -> Summary:
     try:
         mtime_ns = path.stat().st_mtime_ns
     except FileNotFoundError:
-        raise RunFolderDamaged(f"{path.parent} holds no {path.name}. Remove the folder; nothing can be done with it.") from None
+        raise RunFolderDamaged(
+            f"{path.parent} holds no {path.name}. Remove the folder; nothing can be done with it."
+        ) from None
     return _read_summary(path, mtime_ns)
 
 

@@ -22,7 +22,8 @@ def stages(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
                     WHEN g.total_steps > 0 THEN least(1.0, coalesce(g.step, 0) / g.total_steps) END AS fraction,
                g.seconds, g.best_step, g.peak_memory_mb, p.examples_per_s
         FROM stages g LEFT JOIN (
-            SELECT run_id, key, arg_max(examples_per_s, step) AS examples_per_s FROM steps WHERE run_id = $run_id GROUP BY ALL
+            SELECT run_id, key, arg_max(examples_per_s, step) AS examples_per_s FROM steps WHERE run_id = $run_id GROUP
+            BY ALL
         ) p USING (run_id, key)
         WHERE g.run_id = $run_id ORDER BY g.position, g.key
     """

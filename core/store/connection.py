@@ -149,7 +149,9 @@ def _migrate(con: duckdb.DuckDBPyConnection, *, path: str) -> None:
 def _explained(error: duckdb.Error, *, path: str) -> StoreError | DiskFull:
     text = str(error)
     if "No space left" in text:
-        return DiskFull(f"No space left to write {path}. Free some space, or set ATLAS_HOME to a folder on another disk.")
+        return DiskFull(
+            f"No space left to write {path}. Free some space, or set ATLAS_HOME to a folder on another disk."
+        )
     holder = _HOLDER.search(text)
     if holder or "Could not set lock" in text:
         who = f"process {holder['pid']} ({Path(holder['name']).name})" if holder else "another process"
@@ -160,6 +162,6 @@ def _explained(error: duckdb.Error, *, path: str) -> StoreError | DiskFull:
     if "Is a directory" in text or "Permission denied" in text:
         return StoreError(f"{path} cannot be opened: {text}")
     return StoreError(
-        f"{path} cannot be read as a database ({text}). Delete it and run `make rebuild`: it is an index, and everything "
-        "in it is made again from the run folders and the committed results."
+        f"{path} cannot be read as a database ({text}). Delete it and run `make rebuild`: it is an index, and "
+        "everything in it is made again from the run folders and the committed results."
     )

@@ -23,10 +23,12 @@ _SQL = {
     "scores": """
         SELECT r.collection, r.model, r.intermediate, r.target, s.lang, s.metric, r.protocol, r.data_source, r.seed,
                s.score, s.score_last, s.n, s.split, s.fingerprint, s.run_id
-        FROM scores s JOIN runs r USING (run_id) ORDER BY collection, model, target, intermediate, seed, lang, metric, run_id
+        FROM scores s JOIN runs r USING (run_id) ORDER BY collection, model, target, intermediate, seed, lang, metric,
+        run_id
     """,
     "gains": """
-        SELECT collection, model, intermediate, target, lang, metric, protocol, data_source, seed, score, baseline_score, gain, n,
+        SELECT collection, model, intermediate, target, lang, metric, protocol, data_source, seed, score,
+        baseline_score, gain, n,
                run_id, baseline_run_id, score_last, gain_last, split, in_task, missing
         FROM gains ORDER BY collection, model, target, intermediate, seed, lang, metric, run_id
     """,
@@ -51,7 +53,9 @@ def export(store: Store, *, what: str, file: Path, form: Format | None = None) -
         raise UnknownName("table", what, known=_SQL)
     wanted = form or file.suffix.removeprefix(".").lower()
     if wanted not in get_args(Format):
-        raise StoreError(f"'{file.name}' names no format that can be written: expected a file ending in .csv or .parquet.")
+        raise StoreError(
+            f"'{file.name}' names no format that can be written: expected a file ending in .csv or .parquet."
+        )
     with store.cursor() as cur:
         table = cur.sql(_SQL[what]).to_arrow_table()
     draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")

@@ -102,7 +102,9 @@ def _spec_row(run: RunPaths) -> Row:
         raise RunFolderDamaged(f"{run.spec.name}: {_problem(error)}") from error
     text = json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     if digest(text) != run.run_id:
-        raise RunFolderDamaged(f"{run.spec.name} is of run {digest(text)}, but the folder is named {run.run_id}: it was changed.")
+        raise RunFolderDamaged(
+            f"{run.spec.name} is of run {digest(text)}, but the folder is named {run.run_id}: it was changed."
+        )
     job = _json_object(run.job.read_bytes() if run.job.exists() else b"{}", name=run.job.name)
     environment = run.environment.read_text(encoding="utf-8", errors="replace") if run.environment.exists() else None
     if environment is not None:

@@ -76,7 +76,8 @@ def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
 def load_gallery(store: Store, paths: AtlasPaths) -> int:
     """Take the committed results, `<gallery>/<table>.parquet`, as the collection "measured"; number of tables read.
 
-    Their run ids get the prefix `gallery-`: the same run made here stays a run of its own, paired with its own baseline.
+    Their run ids get the prefix `gallery-`: the same run made here stays a run of its own, paired with its own
+    baseline.
 
     Args:
         store: Open store.
@@ -96,7 +97,8 @@ def load_gallery(store: Store, paths: AtlasPaths) -> int:
         _forget(cur, [_GALLERY, *(row[0] for row in mine)])
         for file in files:
             ours = ", 'measured' AS collection" if file.stem == "runs" else ""
-            sql = f"INSERT INTO {file.stem} BY NAME SELECT * REPLACE ('gallery-' || run_id AS run_id{ours}) FROM read_parquet(?)"
+            kept = f"* REPLACE ('gallery-' || run_id AS run_id{ours})"
+            sql = f"INSERT INTO {file.stem} BY NAME SELECT {kept} FROM read_parquet(?)"
             try:
                 cur.execute(sql, [str(file)])
             except duckdb.Error as error:
@@ -145,7 +147,9 @@ def _refuse_open(path: Path) -> None:
 
 def _look(store: Store, paths: AtlasPaths) -> _Changes:
     with store.cursor() as cur:
-        rows = cur.execute("SELECT run_id, stamp FROM ingested WHERE run_id <> ? ORDER BY run_id", [_GALLERY]).fetchall()
+        rows = cur.execute(
+            "SELECT run_id, stamp FROM ingested WHERE run_id <> ? ORDER BY run_id", [_GALLERY]
+        ).fetchall()
     known: dict[str, str] = dict(rows)
     found = _stamps(paths)
     return _Changes(
@@ -156,7 +160,7 @@ def _look(store: Store, paths: AtlasPaths) -> _Changes:
 
 
 def _stamps(paths: AtlasPaths) -> dict[str, str]:
-    """What changes when a run folder does: a file made or renamed moves the folder's time, an append the events' own."""
+    """Stamps by folder: a file made or renamed moves the folder's time, an append that of the events."""
     if not paths.runs.is_dir():
         return {}
     with os.scandir(paths.runs) as entries:

@@ -1,6 +1,7 @@
-"""A worker without torch that keeps the contract of `core.chain.worker`; its behaviour is named in `fake.txt` of the home.
+"""A worker without torch that keeps the contract of `core.chain.worker`; `fake.txt` of the home says how it behaves.
 
-`fake.txt` holds words: `sleep=S` seconds of work, `fail`, `die` (exit without a marker), `child` (leaves a grandchild that
+`fake.txt` holds words: `sleep=S` seconds of work, `fail`, `die` (exit without a marker), `child` (leaves a grandchild
+that
 ignores SIGTERM), `stubborn` (ignores SIGTERM), `once=WORD` (WORD on the first attempt only).
 """
 
@@ -29,7 +30,9 @@ def main() -> None:
     attempt = 1 + sum(line.startswith(run.run_id) for line in read(home / "starts.txt"))
     with (home / "starts.txt").open("a") as starts:
         starts.write(f"{run.run_id} {attempt} {sys.argv[3]}\n")
-    words = [w.removeprefix("once=") for w in " ".join(read(home / "fake.txt")).split() if attempt == 1 or "once=" not in w]
+    words = [
+        w.removeprefix("once=") for w in " ".join(read(home / "fake.txt")).split() if attempt == 1 or "once=" not in w
+    ]
     seconds = next((float(w.removeprefix("sleep=")) for w in words if w.startswith("sleep=")), 0.0)
     write_beside(run.process, json.dumps({"pid": os.getpid(), "started": psutil.Process().create_time()}))
     run.heartbeat.touch()

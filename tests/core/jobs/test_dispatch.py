@@ -154,7 +154,9 @@ def test_nothing_to_do_starts_no_dispatcher(paths: AtlasPaths) -> None:
 
 def test_slots_are_the_visible_gpus_or_the_cpu(tmp_path: Path) -> None:
     tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 'GPU 0: A (UUID: x)'\necho '  MIG 1g Device 0: (UUID: y)'\necho 'GPU 1: B (UUID: z)'\n")
+    tool.write_text(
+        "#!/bin/sh\necho 'GPU 0: A (UUID: x)'\necho '  MIG 1g Device 0: (UUID: y)'\necho 'GPU 1: B (UUID: z)'\n"
+    )
     tool.chmod(0o755)
     path = f"{tmp_path}:/bin:/usr/bin"
     assert visible_slots({"PATH": path}) == ("cuda:0", "cuda:1")

@@ -18,7 +18,10 @@ from core.store.connection import Store
 from core.store.ingest import ingest
 from tests.core.store.makers import history, run_spec, scored, write_run
 
-COLUMNS = "model intermediate target lang metric protocol data_source seed score baseline_score gain n run_id baseline_run_id".split()
+COLUMNS = (
+    *("model", "intermediate", "target", "lang", "metric", "protocol", "data_source", "seed"),
+    *("score", "baseline_score", "gain", "n", "run_id", "baseline_run_id"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def test_a_gain_names_both_runs_and_is_missing_without_a_pair(store: Store) -> None:
     with store.cursor() as cur:
         frame = gains(cur, Filter(metric="accuracy"))
-    assert list(frame.columns[:14]) == COLUMNS
+    assert list(frame.columns[:14]) == list(COLUMNS)
     row = frame[(frame.intermediate == "mnli") & (frame.lang == "en") & (frame.seed == 1)].iloc[0]
     assert row.gain == pytest.approx(0.25)  # 0.75 - 0.50
     assert (row.run_id, row.baseline_run_id) == (run_spec("mnli").run_id, run_spec().run_id)
@@ -60,7 +63,9 @@ def test_a_gain_names_both_runs_and_is_missing_without_a_pair(store: Store) -> N
 
 def test_gains_of_named_runs_list_baselines_too(store: Store) -> None:
     with store.cursor() as cur:
-        frame = gains(cur, Filter(metric="accuracy", langs=("en",)), run_ids=(run_spec().run_id, run_spec("mnli").run_id))
+        frame = gains(
+            cur, Filter(metric="accuracy", langs=("en",)), run_ids=(run_spec().run_id, run_spec("mnli").run_id)
+        )
     assert list(zip(frame.intermediate, frame.score, strict=True)) == [("mnli", 0.75), ("none", 0.5)]
     assert pd.isna(frame.gain.iloc[1])
 
@@ -117,7 +122,11 @@ def test_lineage_names_baseline_and_children(store: Store) -> None:
         up = run_queries.lineage(cur, run_spec().run_id)
     assert list(zip(down.relation, down.intermediate, strict=True)) == [("self", "mnli"), ("baseline", "none")]
     assert down.intermediate_key.iloc[0] == "i-mnli-1" and down.n_langs.iloc[0] == 2
-    assert list(zip(up.relation, up.intermediate, strict=True)) == [("self", "none"), ("child", "mnli"), ("child", "qqp")]
+    assert list(zip(up.relation, up.intermediate, strict=True)) == [
+        ("self", "none"),
+        ("child", "mnli"),
+        ("child", "qqp"),
+    ]
 
 
 def test_stages_steps_and_remarks_of_a_run(store: Store, tmp_path: Path) -> None:

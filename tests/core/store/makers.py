@@ -35,7 +35,14 @@ from core.spec import (
 )
 
 MODEL = ModelSpec(
-    name="tiny", title="Tiny", path="/m", architecture="bert", languages="multilingual", parameters_m=10, licence="MIT", citation="us"
+    name="tiny",
+    title="Tiny",
+    path="/m",
+    architecture="bert",
+    languages="multilingual",
+    parameters_m=10,
+    licence="MIT",
+    citation="us",
 )
 PROTOCOL = ProtocolSpec(
     name="quick",
@@ -71,7 +78,13 @@ def task(name: str, *, languages: tuple[str, ...] = ("en", "de", "sw"), examples
     )
 
 
-def run_spec(intermediate: str | None = None, *, target: str = "xnli", seed: int = 1, languages: tuple[str, ...] = ("en", "de", "sw")) -> RunSpec:
+def run_spec(
+    intermediate: str | None = None,
+    *,
+    target: str = "xnli",
+    seed: int = 1,
+    languages: tuple[str, ...] = ("en", "de", "sw"),
+) -> RunSpec:
     """A run of the tiny model on the sample data."""
     wanted = IntermediateSpec.parse(intermediate) if intermediate else None
     names = sorted({target, *(wanted.tasks if wanted else ())})
@@ -94,7 +107,9 @@ def lines(events: Iterable[Event], *, start: int = 0) -> str:
     )
 
 
-def scored(lang: str, score: float, *, metric: Metric = Metric.ACCURACY, n: int = 100, fingerprint: str = "f") -> LanguageScored:
+def scored(
+    lang: str, score: float, *, metric: Metric = Metric.ACCURACY, n: int = 100, fingerprint: str = "f"
+) -> LanguageScored:
     """One score; the fingerprint names the examples."""
     return LanguageScored(lang=lang, metric=metric, score=score, n=n, split="test", fingerprint=f"{fingerprint}-{lang}")
 
@@ -103,20 +118,49 @@ def history(spec: RunSpec, scores: Iterable[Event], *, steps: int = 2, speed: fl
     """Everything a run without trouble reports."""
     parent = f"i-{spec.intermediate_name}-{spec.seed}" if spec.intermediate else None
     target, evaluation = f"t-{spec.run_id}", f"e-{spec.run_id}"
-    plan = [PlannedStage(key=parent, kind="intermediate", name=spec.intermediate_name, parent=None, is_done=False)] if parent else []
+    plan = (
+        [PlannedStage(key=parent, kind="intermediate", name=spec.intermediate_name, parent=None, is_done=False)]
+        if parent
+        else []
+    )
     plan.append(PlannedStage(key=target, kind="target", name=spec.target, parent=parent, is_done=False))
     plan.append(PlannedStage(key=evaluation, kind="evaluation", name=spec.target, parent=target, is_done=False))
-    events: list[Event] = [RunStarted(run_id=spec.run_id, attempt=1, device="cpu", pid=1), RunPlanned(stages=tuple(plan))]
+    events: list[Event] = [
+        RunStarted(run_id=spec.run_id, attempt=1, device="cpu", pid=1),
+        RunPlanned(stages=tuple(plan)),
+    ]
     for stage in plan[:-1]:
-        events.append(StageStarted(key=stage.key, kind=stage.kind, name=stage.name, task_type=TaskType.CLASSIFICATION, total_steps=steps))
-        events += [StepLogged(key=stage.key, step=s, loss=1 / s, learning_rate=1e-5, examples_per_s=speed) for s in range(1, steps + 1)]
+        events.append(
+            StageStarted(
+                key=stage.key, kind=stage.kind, name=stage.name, task_type=TaskType.CLASSIFICATION, total_steps=steps
+            )
+        )
+        events += [
+            StepLogged(key=stage.key, step=s, loss=1 / s, learning_rate=1e-5, examples_per_s=speed)
+            for s in range(1, steps + 1)
+        ]
         events.append(StageFinished(key=stage.key, kind=stage.kind, name=stage.name, seconds=10, best_step=steps))
     found = list(scores)
-    events.append(StageStarted(key=evaluation, kind="evaluation", name=spec.target, task_type=TaskType.CLASSIFICATION, total_steps=len(found)))
-    return [*events, *found, StageFinished(key=evaluation, kind="evaluation", name=spec.target, seconds=4), RunFinished(seconds=24)]
+    events.append(
+        StageStarted(
+            key=evaluation,
+            kind="evaluation",
+            name=spec.target,
+            task_type=TaskType.CLASSIFICATION,
+            total_steps=len(found),
+        )
+    )
+    return [
+        *events,
+        *found,
+        StageFinished(key=evaluation, kind="evaluation", name=spec.target, seconds=4),
+        RunFinished(seconds=24),
+    ]
 
 
-def write_run(paths: AtlasPaths, spec: RunSpec, events: Iterable[Event], *, finished: bool = True, study: str | None = None) -> RunPaths:
+def write_run(
+    paths: AtlasPaths, spec: RunSpec, events: Iterable[Event], *, finished: bool = True, study: str | None = None
+) -> RunPaths:
     """A run folder as the chain leaves it."""
     run = paths.run(spec.run_id)
     run.root.mkdir(parents=True)

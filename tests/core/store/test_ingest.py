@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -130,7 +131,9 @@ def test_every_kind_of_damage_is_listed_and_harms_no_other(store: Store, paths: 
     (paths.runs / "a-file").write_text("")
     garbage, unknown = run_spec(seed=2), run_spec(seed=3)
     write_run(paths, garbage, []).events.write_bytes(lines(history(garbage, [])[:1]).encode() + b"\x00\xff garbage\n")
-    write_run(paths, unknown, []).events.write_text('{"seq":0,"time":"2026-01-01T00:00:00.000Z","event":{"type":"run_sang"}}\n')
+    write_run(paths, unknown, []).events.write_text(
+        '{"seq":0,"time":"2026-01-01T00:00:00.000Z","event":{"type":"run_sang"}}\n'
+    )
     assert ingest(store, paths)[:3] == (7, 0, 6)
     with store.cursor() as cur:
         reasons = dict(cur.execute("SELECT * FROM damaged").fetchall())
@@ -173,7 +176,9 @@ def test_a_resumed_attempt_supersedes_the_one_before(store: Store, paths: AtlasP
     assert count(store, f"SELECT state FROM stages WHERE key = '{key}'") == "planned"
     run.failed.unlink()
     again = [start.model_copy(update={"attempt": 2}), plan, stage.model_copy(update={"resumed_at": 1})]
-    run.events.write_text(lines([*first, *again, step.model_copy(update={"step": 2, "loss": 0.5}), Flagged(flag="x", message="y")]))
+    run.events.write_text(
+        lines([*first, *again, step.model_copy(update={"step": 2, "loss": 0.5}), Flagged(flag="x", message="y")])
+    )
     ingest(store, paths)
     assert count(store, "SELECT outcome FROM runs") is None
     assert count(store, "SELECT attempts FROM runs") == 2
@@ -206,11 +211,14 @@ def test_the_gallery_is_a_collection_beside_yours(store: Store, paths: AtlasPath
 def test_two_processes_on_one_file_name_the_holder(tmp_path: Path) -> None:
     file = tmp_path / "a.duckdb"
     with Store.open(file):
-        code = f"from core.store.connection import Store\ntry: Store.open({str(file)!r})\nexcept Exception as e: print(type(e).__name__, e)"
-        answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPO, check=True).stdout
+        code = (
+            f"from core.store.connection import Store\ntry: Store.open({str(file)!r})\n"
+            "except Exception as e: print(type(e).__name__, e)"
+        )
+        answer = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPO, check=True
+        ).stdout
     assert answer.startswith("StoreLocked")
-    import os
-
     assert f"is open in process {os.getpid()} (python" in answer and "ATLAS_HOME=FOLDER" in answer
 
 
@@ -245,7 +253,12 @@ def test_export_writes_missing_as_missing(store: Store, paths: AtlasPaths, tmp_p
     assert export(store, what="gains", file=tmp_path / "g.csv") == 1
     head, row = (tmp_path / "g.csv").read_text().splitlines()
     cells = dict(zip(head.replace('"', "").split(","), row.split(","), strict=True))
-    assert (cells["score"], cells["gain"], cells["baseline_run_id"], cells["missing"]) == ("0.5", "", "", '"no baseline"')
+    assert (cells["score"], cells["gain"], cells["baseline_run_id"], cells["missing"]) == (
+        "0.5",
+        "",
+        "",
+        '"no baseline"',
+    )
     assert export(store, what="scores", file=tmp_path / "s.parquet") == 1
     with pytest.raises(UnknownName, match="No table named 'gain'. Did you mean 'gains'"):
         export(store, what="gain", file=tmp_path / "g.csv")

@@ -1,0 +1,107 @@
+"""Rebuild of 10,000 synthetic runs x 15 languages, and the time of each query on them: `python -m bench.ingest`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+
+from core.jobs.local import list_jobs
+from core.paths import AtlasPaths
+from core.queries import gains, runs, stages
+from core.queries.filters import Filter
+from core.store.connection import Store
+from core.store.ingest import ingest, rebuild
+from tests.core.store.makers import history, run_spec, scored, write_run
+
+LANGS = ("en", "ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
+INTERMEDIATES = (None, "mnli", "qqp", "squad", "stsb", "cola", "sst2", "imdb", "swag", "ccg")
+TARGETS = ("xnli", "pawsx", "udpos", "panx")
+
+
+def make(paths: AtlasPaths, *, n_runs: int) -> str:
+    """Write the run folders; the id of the last.
+
+    Args:
+        paths: Empty home.
+        n_runs: How many.
+    """
+    spec = run_spec(languages=LANGS)
+    for i in range(n_runs):
+        intermediate = INTERMEDIATES[i % len(INTERMEDIATES)]
+        target = TARGETS[i // len(INTERMEDIATES) % len(TARGETS)]
+        seed = i // (len(INTERMEDIATES) * len(TARGETS))
+        spec = run_spec(intermediate, target=target, seed=seed, languages=LANGS)
+        scores = [scored(lang, 0.4 + (i * 31 + j * 17) % 100 / 250) for j, lang in enumerate(LANGS)]
+        write_run(paths, spec, history(spec, scores, steps=10))
+    return spec.run_id
+
+
+def median_ms(question: Callable[[duckdb.DuckDBPyConnection], object], *, store: Store, times: int = 7) -> float:
+    """Median time of a query in milliseconds.
+
+    Args:
+        question: What to ask.
+        store: Whom.
+        times: How often.
+    """
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        with store.cursor() as cur:
+            question(cur)
+        taken.append((time.perf_counter() - began) * 1000)
+    return round(statistics.median(taken), 1)
+
+
+def main() -> None:
+    """Measure and print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=10_000)
+    n_runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as folder:
+        paths = AtlasPaths(home=Path(folder))
+        run_id = make(paths, n_runs=n_runs)
+        report = rebuild(paths.database, paths)
+        began = time.perf_counter()
+        list_jobs(paths)
+        first_list_s = time.perf_counter() - began
+        one = Filter(target="xnli", metric="accuracy")
+        questions: dict[str, Callable[[duckdb.DuckDBPyConnection], object]] = {
+            "gains of one target": lambda c: gains.gains(c, one),
+            "gain_matrix": lambda c: gains.gain_matrix(c, target="xnli", metric="accuracy", wanted=Filter()),
+            "mean_gains": lambda c: gains.mean_gains(c, target="xnli", metric="accuracy", wanted=Filter()),
+            "baseline_scores": lambda c: gains.baseline_scores(c, one),
+            "runs": lambda c: runs.runs(c, Filter()),
+            "recent_runs": runs.recent_runs,
+            "counts_by_outcome": runs.counts_by_outcome,
+            "choices": runs.choices,
+            "lineage": lambda c: runs.lineage(c, run_id),
+            "stages": lambda c: stages.stages(c, run_id),
+            "steps": lambda c: stages.steps(c, run_id),
+        }
+        with Store.open(paths.database) as store:
+            quiet = median_ms(lambda _: ingest(store, paths), store=store)
+            queries = {name: median_ms(question, store=store) for name, question in questions.items()}
+            again = median_ms(lambda _: list_jobs(paths), store=store)
+        figures = {
+            "n_runs": n_runs,
+            "n_langs": len(LANGS),
+            "rebuild_s": round(report.seconds, 1),
+            "n_new": report.n_new,
+            "quiet_ingest_ms": quiet,
+            "first_list_jobs_s": round(first_list_s, 2),
+            "list_jobs_ms": again,
+            "queries_median_ms": queries,
+        }
+    print(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()

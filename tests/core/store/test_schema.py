@@ -1,0 +1,173 @@
+"""The tables after all migrations, written out: a migration that changes them changes this file too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from core.store.connection import Store
+from core.store.schema import MIGRATIONS
+
+EXPECTED: dict[str, list[str]] = {
+    "damaged": [
+        "folder VARCHAR!",
+        "reason VARCHAR!",
+    ],
+    "dev_scores": [
+        "run_id VARCHAR!",
+        "key VARCHAR!",
+        "step INTEGER!",
+        "metric VARCHAR!",
+        "score DOUBLE!",
+        "n INTEGER!",
+    ],
+    "flags": [
+        "run_id VARCHAR!",
+        "flag VARCHAR!",
+        "message VARCHAR!",
+    ],
+    "gains": [
+        "collection VARCHAR",
+        "model VARCHAR",
+        "intermediate VARCHAR",
+        "target VARCHAR",
+        "lang VARCHAR",
+        "metric VARCHAR",
+        "protocol VARCHAR",
+        "data_source VARCHAR",
+        "seed INTEGER",
+        "score DOUBLE",
+        "score_last DOUBLE",
+        "baseline_score DOUBLE",
+        "gain DOUBLE",
+        "gain_last DOUBLE",
+        "n INTEGER",
+        "split VARCHAR",
+        "run_id VARCHAR",
+        "baseline_run_id VARCHAR",
+        "pair_key VARCHAR",
+        "study VARCHAR",
+        "missing VARCHAR",
+        "in_task BOOLEAN",
+        "is_headline BOOLEAN",
+    ],
+    "ingested": [
+        "run_id VARCHAR!",
+        "size BIGINT!",
+        "stamp VARCHAR!",
+    ],
+    "meta": [
+        "key VARCHAR!",
+        "value VARCHAR!",
+    ],
+    "migrations": [
+        "name VARCHAR!",
+        "applied_at TIMESTAMP!",
+    ],
+    "runs": [
+        "run_id VARCHAR!",
+        "collection VARCHAR!",
+        "study VARCHAR",
+        "model VARCHAR!",
+        "model_fingerprint VARCHAR",
+        "intermediate VARCHAR!",
+        "target VARCHAR!",
+        "task_type VARCHAR!",
+        "seed INTEGER!",
+        "protocol VARCHAR!",
+        "protocol_digest VARCHAR!",
+        "data_source VARCHAR!",
+        "pair_key VARCHAR!",
+        "headline_metric VARCHAR!",
+        "chance DOUBLE!",
+        "submitted_at TIMESTAMP",
+        "started_at TIMESTAMP",
+        "finished_at TIMESTAMP",
+        "seconds DOUBLE",
+        "attempts INTEGER!",
+        "device VARCHAR",
+        "outcome VARCHAR",
+        "error VARCHAR",
+        "message VARCHAR",
+        "spec VARCHAR!",
+        "environment VARCHAR",
+    ],
+    "scores": [
+        "run_id VARCHAR!",
+        "lang VARCHAR!",
+        "metric VARCHAR!",
+        "score DOUBLE!",
+        "score_last DOUBLE",
+        "n INTEGER!",
+        "split VARCHAR!",
+        "fingerprint VARCHAR!",
+    ],
+    "skips": [
+        "run_id VARCHAR!",
+        "lang VARCHAR!",
+        "reason VARCHAR!",
+    ],
+    "splits": [
+        "run_id VARCHAR!",
+        "task VARCHAR!",
+        "role VARCHAR!",
+        "lang VARCHAR!",
+        "split VARCHAR!",
+        "n INTEGER!",
+        "n_available INTEGER!",
+        "fingerprint VARCHAR!",
+        "revision VARCHAR",
+    ],
+    "stages": [
+        "run_id VARCHAR!",
+        "key VARCHAR!",
+        "position INTEGER!",
+        "kind VARCHAR!",
+        "name VARCHAR!",
+        "parent VARCHAR",
+        "state VARCHAR!",
+        "step INTEGER",
+        "total_steps INTEGER",
+        "seconds DOUBLE",
+        "best_step INTEGER",
+        "peak_memory_mb DOUBLE",
+        "task_type VARCHAR",
+    ],
+    "steps": [
+        "run_id VARCHAR!",
+        "key VARCHAR!",
+        "step INTEGER!",
+        "loss DOUBLE!",
+        "learning_rate DOUBLE!",
+        "examples_per_s DOUBLE!",
+    ],
+}
+
+
+def test_the_tables_are_these() -> None:
+    with Store.open(":memory:") as store, store.cursor() as cur:
+        rows = cur.execute(
+            "SELECT table_name, column_name || ' ' || data_type || CASE is_nullable WHEN 'NO' THEN '!' ELSE '' END "
+            "FROM information_schema.columns ORDER BY table_name, ordinal_position"
+        ).fetchall()
+        applied = cur.execute("SELECT name FROM migrations ORDER BY name").fetchall()
+    found: dict[str, list[str]] = {}
+    for table, column in rows:
+        found.setdefault(table, []).append(column)
+    assert found == EXPECTED
+    assert [row[0] for row in applied] == [name for name, _ in MIGRATIONS]
+
+
+def test_an_older_database_is_brought_up_with_its_rows(tmp_path: Path) -> None:
+    file = tmp_path / "a.duckdb"
+    with duckdb.connect(str(file)) as con:
+        con.execute("CREATE TABLE migrations (name VARCHAR PRIMARY KEY, applied_at TIMESTAMP NOT NULL)")
+        for name, migration in MIGRATIONS[:2]:
+            migration(con)
+            con.execute("INSERT INTO migrations VALUES (?, now()::TIMESTAMP)", [name])
+        con.execute(
+            "INSERT INTO stages VALUES ('r', 'k', 0, 'target', 'xnli', NULL, 'planned', NULL, 4, NULL, NULL, NULL)"
+        )
+    with Store.open(file) as store, store.cursor() as cur:
+        assert cur.execute("SELECT total_steps, task_type FROM stages").fetchall() == [(4, None)]
