@@ -524,8 +524,12 @@ class RunSpec(Spec):
 
     @property
     def run_id(self) -> str:
-        """Id of the run: digest of the spec."""
-        return self.digest()
+        """Id of the run: digest of the spec, save the place of a model folder whose bytes have a fingerprint."""
+        if self.model.fingerprint is None:
+            return self.digest()
+        # The same folder elsewhere, or the same checkout on another machine, is the same model.
+        anywhere = self.model.model_copy(update={"path": ""})
+        return self.model_copy(update={"model": anywhere}).digest()
 
     @property
     def intermediate_name(self) -> str:
@@ -560,7 +564,7 @@ class RunSpec(Spec):
 
     def pair_key(self) -> str:
         """Digest of everything a run shares with its baseline; a gain is between two runs of one key."""
-        return self.baseline().digest()
+        return self.baseline().run_id
 
 
 class StudySpec(Spec):
