@@ -117,12 +117,13 @@ def wrap(model: Any, *, tokenizer: Any, name: str) -> Encoder:  # noqa: ANN401  
         name: For error messages.
 
     Raises:
-        ModelError: The tokenizer has more pieces than the model has embeddings.
+        ModelError: The tokenizer gives ids for which the model has no embedding.
     """
     rows = int(model.get_input_embeddings().weight.shape[0])
-    if len(tokenizer) > rows:
+    largest = max(tokenizer.get_vocab().values())
+    if largest >= rows:
         raise ModelError(
-            f"The tokenizer of '{name}' has {len(tokenizer)} pieces, the model only {rows} embeddings: they do not "
+            f"The tokenizer of '{name}' gives ids up to {largest}, the model has only {rows} embeddings: they do not "
             "belong together. Take tokenizer files and weights from the same folder."
         )
     segments = int(getattr(model.config, "type_vocab_size", 2) or 0)
