@@ -118,6 +118,8 @@ def _single(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -
     flags += [*_place_flags(task, place, role=role, lang=lang, origin=origin), *flags_of(found, what=what)]
     examples, split = found.examples, place.split
     if role != "test" and _is_shared(task, lang=lang, origin=origin):
+        if len(examples) == 1:
+            raise DataError(f"{place.where} holds 1 example, too few to cut a development split from.")
         examples, split = _cut(examples, role=role, split=place.split)
         flags.append(Flag("dev_cut_from_train", f"{what}: no development split of its own; {split} is used."))
     return Split(

@@ -29,7 +29,8 @@ from core.spec import DataSource, TaskSpec
 hub.DELAYS_S = (0.01, 0.01, 0.01)
 task = TaskSpec.model_validate_json(sys.argv[1])
 try:
-    split = load_split(task, role="test", lang="de", origin=DataOrigin(DataSource(kind="hub"), AtlasPaths(Path(sys.argv[2]))))
+    origin = DataOrigin(DataSource(kind="hub"), AtlasPaths(Path(sys.argv[2])))
+    split = load_split(task, role="test", lang="de", origin=origin)
     out = {"n": len(split.examples), "revision": split.revision, "first": list(split.examples[0])}
 except AtlasError as error:
     out = {"error": type(error).__name__, "message": str(error)}
