@@ -18,7 +18,8 @@ st.caption(
 )
 
 form, plan = st.columns([3, 2], gap="large")
-with form:
+# A container inside the column lets long labels wrap on a phone.
+with form, st.container():
     request, complaints = ask()
 
 with plan:

@@ -71,8 +71,9 @@ def transfer_heatmap(
     langs, columns = list(dict.fromkeys(cells["lang"])), list(dict.fromkeys(cells["intermediate"]))
     fig = go.Figure([_colours(cells, langs, columns, quantity, mode), _dashes(cells, mode), _clicks(cells, quantity)])
     frame(fig, height_px=ROW_PX * len(langs) + 96, mode=mode)
+    short = len(columns) < 8 and max(map(len, columns)) < 10  # noqa: PLR2004
     fig.update_xaxes(
-        side="top", tickangle=0 if len(columns) < 8 else -40, showgrid=False, type="category",  # noqa: PLR2004
+        side="top", tickangle=0 if short else -35, showgrid=False, type="category",
         categoryorder="array", categoryarray=columns, range=[-0.5, len(columns) - 0.5],
     )  # fmt: skip
     fig.update_yaxes(
@@ -115,7 +116,7 @@ def _colours(cells: pd.DataFrame, langs: list[str], columns: list[str], quantity
         z=[[None if pd.isna(v) else float(v) for v in row] for row in percent.to_numpy()],
         x=columns, y=langs, text=texts.to_numpy(), texttemplate="%{text}", textfont={"size": 12},
         colorscale=colorscale(scale), xgap=2, ygap=2, hoverinfo="skip",
-        colorbar={"title": {"text": title, "side": "right"}, "thickness": 12, "outlinewidth": 0},
+        colorbar={"title": {"text": title, "side": "right", "font": {"size": 12}}, "thickness": 12, "outlinewidth": 0},
         **limits,
     )  # fmt: skip
 

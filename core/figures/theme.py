@@ -84,7 +84,7 @@ def frame(fig: go.Figure, *, height_px: int, mode: Mode = "light") -> go.Figure:
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "title": {"text": ""}},
         dragmode=False,
     )
-    axis = {"gridcolor": GRID[mode], "linecolor": GRID[mode], "zeroline": False, "automargin": True}
+    axis = {"gridcolor": GRID[mode], "linecolor": GRID[mode], "zeroline": False, "automargin": True, "ticks": ""}
     fig.update_xaxes(**axis)
     fig.update_yaxes(**axis)
     return fig

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import streamlit as st
 
 from core.jobs import local
+from core.jobs.dispatch import visible_slots
 from core.jobs.records import JobState
+from core.queries.estimate import estimate
 from core.studies import StudyRequest, build_study, problems
-from pages.widgets.shared import paths, refresh
+from pages.widgets.shared import paths, refresh, store
+from pages.widgets.show import duration
 
 
 def wrong_with(request: StudyRequest) -> list[str]:
@@ -22,14 +26,25 @@ def wrong_with(request: StudyRequest) -> list[str]:
 
 
 def show_plan(request: StudyRequest) -> None:
-    """Number of runs and trainings.
+    """Number of runs and trainings, time and disk.
 
     Args:
         request: A request without problems.
     """
     study = build_study(request, paths=paths())
-    runs = study.runs()
-    st.metric("Runs", len(runs))
+    slots = _slots()
+    with store().cursor() as cur:
+        cost = estimate(cur, study, device="cpu" if slots == ("cpu",) else "cuda")
+    with st.grid(2, min_column_width=130):
+        st.metric("Runs", cost.n_runs, border=True, help="Baselines included.")
+        st.metric("Trainings", cost.n_trainings, border=True, help="Stages that runs share are trained once.")
+        st.metric("Time", _span(cost.seconds_low, cost.seconds_high), border=True, help=cost.basis)
+        st.metric("Disk", _size(cost.disk_bytes), border=True, help="Weights of all stages and one checkpoint.")
+    notes = [f"{cost.n_done} of {cost.n_runs} runs are finished already and cost nothing."] if cost.n_done else []
+    if cost.n_trainings < cost.n_trainings_without_reuse:
+        notes.append(f"Without reuse it would be {cost.n_trainings_without_reuse} trainings.")
+    notes += [f"{cost.n_evaluations} languages are scored.", cost.basis]
+    st.caption(" ".join([*notes, f"Time is for one slot; this machine has {len(slots)}: {', '.join(slots)}."]))
 
 
 def start_study(request: StudyRequest) -> dict[str, Any]:
@@ -48,3 +63,18 @@ def start_study(request: StudyRequest) -> dict[str, Any]:
     first = next((s for s in statuses if s.intermediate != "none"), statuses[0])
     waiting = sum(s.state in {JobState.QUEUED, JobState.RUNNING} for s in statuses)
     return {"runs": len(statuses), "open": waiting, "link": {"run": first.run_id}}
+
+
+@st.cache_resource(show_spinner=False)
+def _slots() -> tuple[str, ...]:
+    # Asks nvidia-smi, which takes a second; devices do not come and go.
+    return visible_slots(os.environ)
+
+
+def _span(low_s: float, high_s: float) -> str:
+    low, high = duration(low_s), duration(high_s)
+    return low if low == high else f"{low} – {high}"
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"  # noqa: PLR2004

@@ -6,11 +6,16 @@ Beside `app.py`, a folder named `pages/` switches Streamlit's older router on un
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 TITLE = "Transfer Atlas"
 """Name of the application."""
+
+ICON = Path(__file__).with_name("favicon.png")
+"""A file of ours: a named icon would be fetched from a font server."""
 
 
 def pages() -> dict[str, list[StreamlitPage]]:

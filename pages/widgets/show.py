@@ -48,7 +48,14 @@ def table(rows: pd.DataFrame, *, alt: str, columns: dict[str, Any], key: str | N
         options: `on_select` and the like.
     """
     return st.dataframe(
-        rows, key=key, alt=alt, hide_index=True, column_order=list(columns), column_config=columns, **options
+        rows,
+        key=key,
+        alt=alt,
+        hide_index=True,
+        placeholder="–",
+        column_order=list(columns),
+        column_config=columns,
+        **options,
     )
 
 

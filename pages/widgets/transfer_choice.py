@@ -13,10 +13,12 @@ from core.tasks import load_tasks
 from pages.widgets.shared import paths, store
 
 _COLLECTIONS = {
-    "yours": "yours: runs of this machine",
-    "measured": "measured: came with the application",
-    "published": "published: figures from papers",
+    "yours": "runs made here",
+    "measured": "measured results that came with the application",
+    "published": "figures from papers",
 }
+
+_HELP = {"collection": "; ".join(f"{name}: {text}" for name, text in _COLLECTIONS.items())}
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -43,7 +45,7 @@ def choose(rows: pd.DataFrame) -> tuple[View, Quantity]:
     titles = {name: task.title for name, task in load_tasks(paths()).items()}
     with st.grid(6, min_column_width=150):
         for column, key, label, names in (
-            ("collection", "collection", "Collection", _COLLECTIONS),
+            ("collection", "collection", "Collection", {}),
             ("target", "target", "Target", titles),
             ("model_label", "model", "Model", {}),
             ("metric", "metric", "Metric", {}),
@@ -55,6 +57,7 @@ def choose(rows: pd.DataFrame) -> tuple[View, Quantity]:
                 label,
                 options,
                 key=key,
+                help=_HELP.get(key),
                 bind="query-params",
                 format_func=lambda o, n=names: n.get(o, o.replace("_", " ")),
             )

@@ -82,13 +82,13 @@ def _map(rows: pd.DataFrame, view: View, quantity: Quantity, selected: Cell | No
     n_columns = rows["intermediate"].nunique()
     figure = transfer_heatmap(rows, quantity=quantity, selected=selected, mode=mode())
     # A row that scrolls by itself: numbers stay readable on a phone, and the page keeps its width.
-    with st.container(horizontal=True, wrap=False):
+    width = max(width_px(n_columns), 420)
+    with st.container(horizontal=True, wrap=False), st.container(width=width):
         chart(
             figure,
             key="heat",
             alt=f"Heatmap of the {quantity} in {view.metric} on {view.target}, "
             f"{rows['lang'].nunique()} languages by {n_columns} intermediates; the tab Table holds the same numbers",
-            width=max(width_px(n_columns), 420),
             on_select=_on_click,
             selection_mode="points",
         )
