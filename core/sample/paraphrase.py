@@ -1,0 +1,165 @@
+"""Pairs that mean the same or only look so: paraphrases with exchanged roles, questions, graded similarity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from core.sample.nli import fact_with_synonym, synonym
+from core.sample.scenes import Draw, Fact, Sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.sample.spec import Difficulty
+
+SCORES: Final = (0, 1, 2, 3, 4, 5)
+"""STS-B's grades: 5 the same, 4 but for a detail, 3 another place or day, 2 another thing, 1 same domain, 0 nothing."""
+_HALF: Final = 0.5
+
+
+class Pair(NamedTuple):
+    """Two texts of one or more sentences."""
+
+    first: tuple[Sentence, ...]
+    second: tuple[Sentence, ...]
+
+
+def pair(draw: Draw, *, same: bool, difficulty: Difficulty) -> Pair:
+    """Two texts that say the same, or not."""
+    return draw.pick(_WAYS[difficulty, same])(draw)
+
+
+def _two(draw: Draw) -> tuple[Fact, Fact]:
+    """Two facts of one domain; a pair of words of either holds for its own part."""
+    fact = fact_with_synonym(draw)
+    return fact, draw.fact(but=[fact])
+
+
+def _reworded(draw: Draw) -> Pair:
+    fact = fact_with_synonym(draw)
+    pattern = draw.pick(("act_pl", "act_dp", "act_day"))
+    return Pair((fact.say(pattern),), (synonym(draw, fact).say(pattern),)) if synonym(draw, fact) != fact else _voice(draw)
+
+
+def _voice(draw: Draw) -> Pair:
+    fact = draw.fact()
+    first, second = draw.shuffled(["act_pl", "top_pl"])
+    return Pair((fact.say(first),), (fact.say(second),))
+
+
+def _voice_and_word(draw: Draw) -> Pair:
+    fact = fact_with_synonym(draw)
+    return Pair((fact.say("act_pl"),), (synonym(draw, fact).say("top_pl"),))
+
+
+def _reordered(draw: Draw) -> Pair:
+    fact, other = _two(draw)
+    return Pair((fact.and_(other),), (other.and_(fact),))
+
+
+def _reordered_sentences(draw: Draw) -> Pair:
+    fact, other = _two(draw)
+    return Pair((fact.say("act_day"), other.say("top")), (synonym(draw, other).say("act"), fact.say("act_day")))
+
+
+def _crossed(draw: Draw) -> Pair:
+    """The persons of two facts change places, in the same or in the other order."""
+    fact, other = _two(draw)
+    swapped, others = fact._replace(person=other.person), other._replace(person=fact.person)
+    second = swapped.and_(others) if draw.number() < _HALF else others.and_(swapped)
+    return Pair((fact.and_(other),), (second,))
+
+
+def _crossed_places(draw: Draw) -> Pair:
+    fact, other = _two(draw)
+    place = draw.place(fact.domain, but=[fact.place])
+    first = (fact.say("act_pl"), other.say("top_pl", l=place))
+    return Pair(first, (fact.say("top_pl", l=place), other.say("act_pl", l=fact.place)))
+
+
+def _crossed_negation(draw: Draw) -> Pair:
+    fact, other = _two(draw)
+    return Pair((fact.and_(other, pattern="but"),), (other.and_(fact, pattern="but"),))
+
+
+def _split_negation(draw: Draw) -> Pair:
+    fact, other = _two(draw)
+    return Pair((fact.and_(other, pattern="but"),), (other.say("top"), fact.say("neg")))
+
+
+def _other_place(draw: Draw) -> Pair:
+    fact = draw.fact()
+    other = fact._replace(place=draw.place(fact.domain, but=[fact.place]))
+    return Pair((fact.say("act_pl"),), (other.say(draw.pick(("act_pl", "top_pl"))),))
+
+
+def _other_thing(draw: Draw) -> Pair:
+    fact = draw.fact()
+    other = draw.fact(but=[fact])._replace(person=fact.person, place=fact.place, day=fact.day)
+    pattern = draw.pick(("act_pl", "act_dp"))
+    return Pair((fact.say(pattern),), (other.say(pattern),))
+
+
+def _negated(draw: Draw) -> Pair:
+    fact = draw.fact()
+    first, second = draw.shuffled(["neg", draw.pick(("act", "top"))])
+    return Pair((fact.say(first),), (fact.say(second),))
+
+
+def _person(draw: Draw) -> Pair:
+    fact = draw.fact()
+    other = fact._replace(person=draw.person(but=[fact.person]))
+    return Pair((fact.say("act_dp"),), (other.say(draw.pick(("act_dp", "top_pl"))),))
+
+
+_WAYS: Final[dict[tuple[Difficulty, bool], tuple[Callable[[Draw], Pair], ...]]] = {
+    ("easy", True): (_reworded, _voice),
+    ("easy", False): (_other_thing, _person),
+    ("medium", True): (_reworded, _voice, _voice_and_word, _reordered),
+    ("medium", False): (_other_place, _other_thing, _negated, _person, _crossed),
+    ("hard", True): (_voice_and_word, _reordered, _reordered_sentences, _split_negation),
+    ("hard", False): (_crossed, _crossed_places, _crossed_negation, _other_place),
+}
+
+
+def questions(draw: Draw, *, same: bool, difficulty: Difficulty) -> Pair:
+    """Two questions with the same answer, or two that only look alike."""
+    asked = draw.pick(("q_where", "q_when", "q_who", "q_what"))
+    fact = fact_with_synonym(draw) if same or difficulty == "hard" else draw.fact()
+    if same:
+        if synonym(draw, fact) == fact:
+            return questions(draw, same=same, difficulty=difficulty)
+        return Pair((fact.say(asked),), (synonym(draw, fact).say(asked),))
+    if difficulty == "easy":
+        other = draw.fact(but=[fact])
+    elif difficulty == "medium":
+        other = draw.fact(but=[fact], verb=fact.verb.key)._replace(person=fact.person)
+        asked = "q_where" if asked in {"q_what", "q_who"} else asked
+    else:
+        other = synonym(draw, fact)
+        return Pair((fact.say(asked),), (other.say({"q_where": "q_when", "q_when": "q_where"}.get(asked, "q_where")),))
+    return Pair((fact.say(asked),), (other.say(asked),))
+
+
+def graded(draw: Draw, *, score: int, difficulty: Difficulty) -> Pair:
+    """Two sentences of a similarity from 0 to 5; the harder, the less their words tell."""
+    fact = fact_with_synonym(draw)
+    plain = difficulty == "easy"
+    pattern = "act_dp"
+    other = fact if plain else synonym(draw, fact)
+    if score == 5:  # noqa: PLR2004  # the grades are documented at SCORES
+        return Pair((fact.say("act_pl"),), (other.say("top_pl"),))
+    if score == 4:  # noqa: PLR2004
+        pattern = draw.pick(("act", "act_pl", "act_day") if plain else ("top", "act", "some"))
+    elif score == 3:  # noqa: PLR2004
+        other = other._replace(place=draw.place(fact.domain, but=[fact.place]))
+        other = other if plain else other._replace(day=draw.day(but=[fact.day]))
+    elif score == 2:  # noqa: PLR2004
+        other = draw.fact(but=[fact])._replace(person=fact.person)
+    elif score == 1:
+        other = draw.fact(but=[fact])
+    else:
+        away = draw.pick(tuple(draw.concepts.nouns), but=[fact.domain])
+        other = draw.fact(domain=away)
+        other = other if plain else other._replace(person=fact.person)
+    return Pair((fact.say("act_dp"),), (other.say(pattern),))

@@ -1,0 +1,144 @@
+"""Single texts: acceptability, sentiment, topic. English ones may use English words beyond the lexicon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from core.sample.realise import Token, realise, write
+from core.sample.scenes import Draw, Sentence, lives, works
+
+if TYPE_CHECKING:
+    from core.sample.lexicon import Language
+    from core.sample.realise import Tokens
+    from core.sample.spec import Difficulty
+
+_HALF: Final = 0.5
+_PATTERNS: Final = ("act", "act_pl", "act_day", "act_dp", "neg", "top", "top_pl", "only", "maybe")
+_SIZES: Final[dict[Difficulty, int]] = {"easy": 2, "medium": 3, "hard": 5}
+
+
+class Review(NamedTuple):
+    """Sentences and whether what they tell is good (1), bad (-1) or neither (0)."""
+
+    sentences: tuple[Sentence, ...]
+    mood: int
+
+
+def plain(draw: Draw) -> Sentence:
+    """Any statement about a deed."""
+    return draw.fact().say(draw.pick(_PATTERNS))
+
+
+def any_statement(draw: Draw) -> Sentence:
+    """Any statement at all, for tagging and retrieval."""
+    u = draw.number()
+    if u < 0.12:  # noqa: PLR2004  # shares of the kinds of statement
+        return works(draw.person(), organisation=draw.organisation(), city=draw.city())
+    if u < 0.2:  # noqa: PLR2004
+        return lives(draw.person(), city=draw.city())
+    if u < 0.3:  # noqa: PLR2004
+        return draw.quality().say(draw.pick(("adj", "adjneg", "adjsay")), p=draw.person())
+    if u < 0.42:  # noqa: PLR2004
+        fact = draw.fact()
+        return fact.and_(draw.fact(but=[fact]), pattern=draw.pick(("both", "but")))
+    if u < 0.5:  # noqa: PLR2004
+        fact = draw.fact()
+        return fact.say("says", p=draw.person(but=[fact.person]), q=fact.person)
+    return plain(draw)
+
+
+def sentiment(draw: Draw, *, mood: int, difficulty: Difficulty) -> Review:
+    """One sentence that praises (1), blames (-1) or only tells (0).
+
+    Easy: the adjective tells. Medium: it may be negated. Hard: it is, or two are weighed.
+    """
+    if mood == 0:
+        return Review((plain(draw),), 0)
+    negated = difficulty == "hard" or (difficulty == "medium" and draw.number() < _HALF)
+    words = draw.concepts.positive if (mood > 0) != negated else draw.concepts.negative
+    quality = draw.quality(words=words)
+    pattern = "adjneg" if negated else "adj"
+    return Review((_signed(draw, quality.say(pattern)),), mood)
+
+
+def _signed(draw: Draw, sentence: Sentence) -> Sentence:
+    return Sentence(sentence.pattern, tuple(sorted((*sentence.fillers, ("p", draw.person())))))
+
+
+def opinion(draw: Draw, *, mood: int, difficulty: Difficulty) -> Review:
+    """A person and a verdict: praise, blame, or a deed with neither; used where sentences need a person."""
+    first = sentiment(draw, mood=mood, difficulty=difficulty)
+    return Review((*first.sentences, plain(draw)), mood) if mood else Review((plain(draw), plain(draw)), 0)
+
+
+def review(draw: Draw, *, mood: int, difficulty: Difficulty) -> Review:
+    """Several sentences: deeds that say nothing, more verdicts of one mood than of the other (in hard ones)."""
+    size = _SIZES[difficulty]
+    moods = [mood, mood, -mood] if difficulty == "hard" else [mood]
+    domain = draw.domain()
+    said = [s for m in moods for s in sentiment(draw, mood=m, difficulty="easy" if size < 3 else "medium").sentences]  # noqa: PLR2004
+    said += [draw.fact(domain=domain).say(draw.pick(("act_pl", "act_day", "act_dp"))) for _ in range(size - 1)]
+    return Review(tuple(draw.shuffled(said)), mood)
+
+
+def news(draw: Draw, *, topic: str, difficulty: Difficulty) -> tuple[Sentence, ...]:
+    """A short report on one domain; harder ones have sentences of other domains, but fewer."""
+    extra = {"easy": 0, "medium": 1, "hard": 2}[difficulty]
+    others = [d for d in draw.domains if d != topic] or [d for d in draw.concepts.nouns if d != topic]
+    said = [draw.fact(domain=topic).say(draw.pick(("act_pl", "act_dp", "top_pl"))) for _ in range(1 + extra)]
+    said += [draw.fact(domain=draw.pick(others)).say(draw.pick(("act", "act_day"))) for _ in range(extra)]
+    return tuple(draw.shuffled(said))
+
+
+def acceptability(language: Language, *, draw: Draw, acceptable: bool, difficulty: Difficulty) -> str:
+    """An English sentence, right or with one slip; easy slips break the order, hard ones one agreement."""
+    fact = draw.fact()
+    wanted = "act" if acceptable else ""
+    slip = wanted or draw.pick(_SLIPS[difficulty])
+    pattern = draw.pick(_PATTERNS) if acceptable else draw.pick(_SLIP_PATTERNS[slip])
+    tokens = realise(language.code, pattern=pattern, fillers=fact.say(pattern).fillers)
+    if not acceptable:
+        forms = language.entries["verb"][fact.verb.key]
+        tokens = _slipped(tokens, draw=draw, slip=slip, forms=forms)
+    return write(language, tokens=tokens)
+
+
+_SLIPS: Final[dict[Difficulty, tuple[str, ...]]] = {
+    "easy": ("order", "doubled", "no_verb"),
+    "medium": ("order", "article", "did_past", "no_object"),
+    "hard": ("did_past", "base", "was_base", "article"),
+}
+_SLIP_PATTERNS: Final[dict[str, tuple[str, ...]]] = {
+    "order": ("act", "act_pl", "act_day", "top", "maybe"),
+    "doubled": ("act", "act_pl", "neg", "top"),
+    "no_verb": ("act", "act_pl", "act_dp", "maybe"),
+    "article": ("act", "act_pl", "act_day", "neg", "only"),
+    "no_object": ("act_pl", "act_dp"),
+    "did_past": ("neg",),
+    "base": ("act", "act_pl", "act_day", "only", "maybe"),
+    "was_base": ("top", "top_pl"),
+}
+
+
+def _slipped(tokens: Tokens, *, draw: Draw, slip: str, forms: dict[str, str]) -> Tokens:
+    """The words with one slip. `forms`: past, base and part of the verb."""
+    verb = max(i for i, token in enumerate(tokens) if token.slot == "v")
+    noun = [i for i, token in enumerate(tokens) if token.slot == "o"]
+    words = list(tokens)
+    if slip == "order":
+        words[verb], words[verb + 1] = words[verb + 1], words[verb]
+    elif slip == "doubled":
+        words.insert(verb, words[verb])
+    elif slip == "no_verb":
+        del words[verb]
+    elif slip == "article":
+        article = words.pop(noun[0])
+        words.insert(noun[-1], article)
+    elif slip == "no_object":
+        words = [token for token in words if token.slot != "o"]
+        words.insert(verb, Token("the", "DET", "O", "o"))
+    else:
+        base = forms["base"] if slip != "did_past" else forms["past"]
+        base = base if base != words[verb].text else forms["base"] + "s"
+        words[verb] = words[verb]._replace(text=base)
+    return tuple(words)
