@@ -31,9 +31,7 @@ else:
             with st.container(border=True):
                 st.markdown(f"**{row['collection'].capitalize()}** · {row['runs']} runs, {row['finished']} finished")
                 st.markdown(f"{row['scores']} scores and {row['gains']} gains in {row['langs']} languages")
-                st.caption(
-                    f"models: {row['models']} · intermediates: {row['intermediates']} · targets: {row['targets']}"
-                )
+                st.caption(f"models: {row['models']} · intermediates {row['intermediates']} · targets {row['targets']}")
 
 st.subheader("Where to go")
 with st.grid(4):

@@ -28,7 +28,6 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         index=None,
         key="type",
         placeholder="all types",
-        format_func=lambda t: t.replace("_", " "),
         bind="query-params",
         width=220,
     )

@@ -37,7 +37,7 @@ def show_list(jobs: Sequence[JobStatus]) -> str | None:
     whole = [job for job in jobs if job.state is not JobState.DAMAGED]
     states = [state for state in STATE_LOOKS if any(job.state == state for job in whole)]
     shown_states = st.pills(
-        "State", states, selection_mode="multi", key="state", bind="query-params",
+        "State", states, selection_mode="multi", key="state",
         format_func=lambda s: f"{_ICONS[s]} {s} {sum(job.state == s for job in whole)}",
     ) if states else []  # fmt: skip
     rows = run_rows([job for job in whole if not shown_states or job.state in shown_states], done=_progress(version()))

@@ -9,8 +9,7 @@ import streamlit as st
 
 from core.figures.heatmap import Quantity
 from core.queries.transfer import View, choices
-from core.tasks import load_tasks
-from pages.widgets.shared import paths, store
+from pages.widgets.shared import store
 
 _COLLECTIONS = {
     "yours": "runs made here",
@@ -42,15 +41,15 @@ def choose(rows: pd.DataFrame) -> tuple[View, Quantity]:
     Args:
         rows: As `views` returns them, at least one.
     """
-    titles = {name: task.title for name, task in load_tasks(paths()).items()}
+    # No `format_func`: what a bound picker shows is what stands in the URL.
     with st.grid(6, min_column_width=150):
-        for column, key, label, names in (
-            ("collection", "collection", "Collection", {}),
-            ("target", "target", "Target", titles),
-            ("model_label", "model", "Model", {}),
-            ("metric", "metric", "Metric", {}),
-            ("protocol_label", "protocol", "Protocol", {}),
-            ("data_source", "source", "Data source", {}),
+        for column, key, label in (
+            ("collection", "collection", "Collection"),
+            ("target", "target", "Target"),
+            ("model_label", "model", "Model"),
+            ("metric", "metric", "Metric"),
+            ("protocol_label", "protocol", "Protocol"),
+            ("data_source", "source", "Data source"),
         ):
             options = list(dict.fromkeys(rows[column]))
             picked = st.selectbox(
@@ -59,7 +58,6 @@ def choose(rows: pd.DataFrame) -> tuple[View, Quantity]:
                 key=key,
                 help=_HELP.get(key),
                 bind="query-params",
-                format_func=lambda o, n=names: n.get(o, o.replace("_", " ")),
             )
             rows = rows[rows[column] == picked]
     quantity = st.segmented_control(

@@ -22,7 +22,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
 
-PAGES = ("overview", "transfer", "launch", "runs", "tasks")
+PAGES = ("", "transfer", "launch", "runs", "tasks")
 IDLE = "[data-testid='stApp'][data-test-script-state='notRunning']"
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"),
@@ -131,7 +131,7 @@ def test_every_page(kind: str, scheme: str, width_px: int, browser: object, requ
     for page in PAGES:
         query = f"?run={server.ids['finished']}" if page == "runs" and server.ids else ""
         visit.go(f"{server.url}/{page}{query}")
-        visit.check(f"{page}, {kind} store, {scheme}, {width_px} px")
+        visit.check(f"{page or 'overview'}, {kind} store, {scheme}, {width_px} px")
     visit.tab.close()
 
 

@@ -1,0 +1,209 @@
+"""What pages do: choose, launch, cancel, retry, explain."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.figures.heatmap import Cell
+from core.jobs import local
+from core.jobs.records import JobState
+from core.paths import REPO, AtlasPaths
+from core.spec import TaskType
+from core.tasks import TASKS
+from pages.widgets.launch_form import intermediates_of, read_seeds
+from pages.widgets.run_panel import again, tail
+from pages.widgets.show import duration, md, points
+from pages.widgets.task_card import matches
+from pages.widgets.transfer_map import cell_of_click, cell_of_url
+from tests.pages.conftest import Open, checked
+from tests.storefixture import spec
+
+
+def _texts(at: AppTest) -> str:
+    kinds = (at.markdown, at.caption, at.warning, at.error, at.success, at.subheader, at.code)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def test_overview_tells_first_steps_on_an_empty_store(open_page: Open) -> None:
+    assert "three steps to a first gain" in _texts(open_page("pages/overview.py"))
+
+
+def test_overview_finds_the_best_intermediate_and_names_what_it_rests_on(ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    at = open_page("pages/overview.py")
+    assert [m.label for m in at.metric] == ["XNLI, after mnli"]  # SQuAD before XQuAD is in-task and left out
+    text = _texts(at)
+    assert "mean over 14 of 14 languages" in text
+    assert "2 seeds" in text
+
+
+def test_transfer_opens_at_the_cell_of_the_url(ids: dict[str, str], open_page: Open) -> None:
+    at = open_page("pages/transfer.py", target="xnli", cell="ru~mnli")
+    assert "Russian (ru) after mnli" in [s.value for s in at.subheader]
+    shown = next(d.value for d in at.dataframe if "baseline_run_id" in d.value.columns)
+    assert ids["finished"] in set(shown["run_id"])
+    assert len(shown) == 2  # two seeds
+
+
+def test_transfer_says_why_a_cell_is_missing(ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    at = open_page("pages/transfer.py", target="xnli", cell="sw~qqp")
+    cells = next(d.value for d in at.dataframe if "n_seeds" in d.value.columns)
+    hole = cells[(cells["lang"] == "sw") & (cells["intermediate"] == "qqp")].iloc[0]
+    assert pd.isna(hole["value"])
+    assert hole["missing"] == "no test split in this data source"
+    failed = cells[(cells["lang"] == "sw") & (cells["intermediate"] == "stsb")].iloc[0]
+    assert failed["missing"] == "run failed"
+
+
+def test_transfer_without_baseline_has_holes_and_scores(ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    at = open_page("pages/transfer.py", target="tatoeba")
+    cells = next(d.value for d in at.dataframe if "n_seeds" in d.value.columns)
+    assert cells["value"].isna().all()
+    assert set(cells["missing"]) == {"no baseline"}
+
+
+def test_launch_says_what_is_missing_before_anything_can_start(open_page: Open) -> None:
+    at = open_page("pages/launch.py")
+    assert any("Choose a target" in w.value for w in at.warning)
+    assert at.button[0].disabled
+
+
+def test_launch_queues_the_runs_and_links_to_them(open_page: Open, home: Path) -> None:
+    at = open_page("pages/launch.py", target="xnli", intermediate="qqp")
+    at.multiselect[0].set_value(["xlm-r-base"])
+    checked(at.run())
+    assert not at.warning, [w.value for w in at.warning]
+    assert {m.label: m.value for m in at.metric}["Runs"] == "2"  # the run and its baseline
+    assert "--intermediate qqp --target xnli" in at.code[0].value
+    checked(at.button[0].click().run())
+    jobs = local.list_jobs(AtlasPaths(home=home))
+    assert {(j.intermediate, j.target, j.state) for j in jobs} == {
+        ("none", "xnli", JobState.QUEUED),
+        ("qqp", "xnli", JobState.QUEUED),
+    }
+    assert "2 of 2 runs are queued" in at.success[0].value
+
+
+def test_launch_refuses_a_wrong_mirror_in_words(open_page: Open) -> None:
+    at = open_page("pages/launch.py", target="xnli", intermediate="qqp")
+    at.multiselect[0].set_value(["xlm-r-base"])
+    checked(at.segmented_control[0].set_value("mirror").run())
+    mirror = next(t for t in at.text_input if t.label == "Folder of the mirror")
+    checked(mirror.set_value("/no/such/folder").run())
+    assert any("/no/such/folder does not exist" in w.value for w in at.warning)
+    assert at.button[0].disabled
+
+
+def test_runs_shows_a_failure_with_its_remedy(ids: dict[str, str], open_page: Open) -> None:
+    at = open_page("pages/runs.py", run=ids["failed"])
+    assert "Try batch\\_tokens 4096" in at.error[0].value
+    assert "Retry" in [b.label for b in at.button]
+
+
+def test_runs_names_damaged_folders_and_still_shows_the_others(ids: dict[str, str], open_page: Open) -> None:
+    at = open_page("pages/runs.py", run=ids["finished"])
+    assert any("1 damaged folder" in e.label for e in at.expander)
+    damaged = next(d.value for d in at.dataframe if "folder" in d.value.columns)
+    assert damaged["folder"].tolist() == [ids["damaged"]]
+
+
+def test_retry_puts_a_cancelled_run_back_and_cancel_takes_it_out(
+    ids: dict[str, str], open_page: Open, home: Path
+) -> None:
+    paths = AtlasPaths(home=home)
+    at = open_page("pages/runs.py", run=ids["cancelled"])
+    checked(next(b for b in at.button if b.label == "Retry").click().run())
+    states = {j.run_id: j.state for j in local.list_jobs(paths)}
+    assert states[ids["cancelled"]] is JobState.QUEUED
+    assert {"Cancel", "Move first"} <= {b.label for b in at.button}
+    checked(next(b for b in at.button if b.label == "Cancel").click().run())
+    assert {j.run_id: j.state for j in local.list_jobs(paths)}[ids["cancelled"]] is JobState.CANCELLED
+
+
+def test_a_locked_store_is_a_message_that_names_the_process(home: Path) -> None:
+    file = str(home / "atlas.duckdb")
+    code = f"import duckdb, time; c = duckdb.connect({file!r}); print(1, flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=30).run())
+        holder.kill()
+    assert f"process {holder.pid}" in at.error[0].value
+    assert not at.title  # nothing else was drawn
+
+
+def test_tasks_filter_by_search(open_page: Open) -> None:
+    at = open_page("pages/tasks.py", q="tatoeba")
+    assert "1 of" in _texts(at)
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("1 2 3", (1, 2, 3)), ("1,2;2", (1, 2)), ("", ()), ("-1", ()), ("1 x", ()), ("9" * 30, ())]
+)
+def test_read_seeds(text: str, seeds: tuple[int, ...]) -> None:
+    found, wrong = read_seeds(text)
+    assert found == seeds
+    assert bool(wrong) == (not seeds)
+
+
+def test_intermediates_of_the_form() -> None:
+    assert intermediates_of(["none", "qqp", "mnli"], together=False, kinds=["real", "mlm"]) == [
+        "none", "qqp", "qqp~mlm", "mnli", "mnli~mlm",
+    ]  # fmt: skip
+    assert intermediates_of(["qqp", "mnli"], together=True, kinds=["shuffled"]) == ["mnli+qqp~shuffled"]
+    assert intermediates_of(["none"], together=True, kinds=["real"]) == ["none"]
+
+
+def test_cells_of_urls_and_clicks() -> None:
+    rows = pd.DataFrame({"lang": ["sw"], "intermediate": ["mnli~shuffled"]})
+    assert cell_of_url("sw~mnli~shuffled", rows) == Cell("sw", "mnli~shuffled")
+    assert cell_of_url("sw~mnli", rows) is None
+    assert cell_of_url(None, rows) is None
+    assert cell_of_click({"selection": {"points": [{"x": "mnli", "y": "sw"}]}}) == "sw~mnli"
+    assert cell_of_click({"selection": {"points": []}}) is None
+
+
+def test_the_command_of_a_run_asks_for_the_same_run() -> None:
+    run = spec("mnli~shuffled", "xnli", seed=7)
+    row = {"spec": run.canonical_json(), "intermediate": run.intermediate_name, "target": "xnli", "seed": 7}
+    words = again(row | {"protocol": "quick"}).split()
+    assert words[:4] == ["python", "-m", "core", "run"]
+    for option, value in (("--model", "xlm-r-base"), ("--intermediate", "'mnli~shuffled'"), ("--seeds", "7")):
+        assert words[words.index(option) + 1].strip("'") == value.strip("'")
+
+
+def test_tail_starts_at_a_whole_line(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    log.write_text("first line\nsecond\nthird\n")
+    assert tail(log) == "first line\nsecond\nthird\n"
+    assert tail(log, n_bytes=10) == "third\n"  # "ond\nthird\n": the cut line goes
+    assert tail(tmp_path / "none") == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (45, "45 s"), (180, "3 min"), (7500, "2 h 5 min"), (3 * 86400 + 4 * 3600, "3 d 4 h")],
+)
+def test_duration(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_text_from_outside_is_text() -> None:
+    assert md("a_b <b> [x](y) :red[z] $1") == "a\\_b \\<b\\> \\[x\\]\\(y\\) \\:red\\[z\\] \\$1"
+    assert points(-0.0123) == "−1.2"
+    assert points(None) == "–"
+
+
+def test_every_task_is_found_by_its_name_role_and_type() -> None:
+    for task in TASKS.values():
+        assert matches(task, search=task.name, role=str(task.roles[0]), kind=str(task.type))
+        other = next(t for t in TaskType if t is not task.type)
+        assert not matches(task, search="", role=None, kind=str(other))
