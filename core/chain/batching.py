@@ -140,7 +140,7 @@ def training_batch(features: Features, items: Ints, *, encoder: Encoder) -> Batc
         targets = np.where(places >= 0, features.targets[places], IGNORED)
         return batch._replace(targets=_tensor(targets, encoder), weight=float((targets != IGNORED).sum()))
     targets = features.targets[items]
-    if targets.ndim == 2 and np.issubdtype(targets.dtype, np.integer) and encoder.pads_left:
+    if targets.ndim > 1 and np.issubdtype(targets.dtype, np.integer) and encoder.pads_left:
         targets = targets + (places < 0).sum(axis=1)[:, None]  # spans point at pieces, which padding moves
     return batch._replace(targets=torch.from_numpy(targets).to(encoder.device), weight=float(len(items)))
 

@@ -119,7 +119,8 @@ def write(content: dict[str, Any], target: Path) -> None:
     except (OSError, RuntimeError) as error:
         beside.unlink(missing_ok=True)
         if getattr(error, "errno", None) == _NO_SPACE or "no space" in str(error).lower() or "file write" in str(error):
-            raise DiskFull(f"No space left for the checkpoint '{target}'. Free some space, then retry the run.") from error
+            message = f"No space left for the checkpoint '{target}'. Free some space, then retry the run."
+            raise DiskFull(message) from error
         raise
     beside.replace(target)
 

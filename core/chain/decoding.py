@@ -157,4 +157,3 @@ def as_text(prediction: Prediction, *, labels: Sequence[str]) -> str:
     if isinstance(prediction, int) and labels:
         return labels[prediction]
     return f"{prediction:.6g}" if isinstance(prediction, float) else str(prediction)
-

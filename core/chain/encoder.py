@@ -57,7 +57,8 @@ class Encoder:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next(iter(self.model.parameters())).device
+        found: torch.device = next(iter(self.model.parameters())).device
+        return found
 
 
 def load_encoder(spec: ModelSpec, *, weights: Path | None = None, dropout: float | None = None) -> Encoder:
@@ -100,8 +101,8 @@ def load_tokenizer(spec: ModelSpec) -> Any:  # noqa: ANN401  transformers' token
         tokenizer = AutoTokenizer.from_pretrained(spec.path, revision=spec.revision, trust_remote_code=False)
     if not tokenizer.is_fast:
         raise ModelError(
-            f"Model '{spec.path}' has only a slow tokenizer ({type(tokenizer).__name__}); tagging and question answering "
-            "need character offsets. Save a fast one beside the weights (tokenizer.json)."
+            f"Model '{spec.path}' has only a slow tokenizer ({type(tokenizer).__name__}); tagging and question "
+            "answering need character offsets. Save a fast one beside the weights (tokenizer.json)."
         )
     if tokenizer.pad_token_id is None:
         raise ModelError(f"The tokenizer of '{spec.path}' has no padding token; batches need one. Set pad_token.")
@@ -256,7 +257,7 @@ def _without_pooler(config: Any) -> dict[str, bool]:  # noqa: ANN401  untyped th
         base = AutoModel._model_mapping[type(config)]
     except KeyError:
         return {}
-    return {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(base.__init__).parameters else {}
+    return {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(base).parameters else {}
 
 
 def with_dropout(config: Any, dropout: float | None) -> Any:  # noqa: ANN401  untyped third party
@@ -298,8 +299,8 @@ def model_problems(spec: ModelSpec) -> Iterator[None]:
         UnsafeWeights: Only pickled weights, or code that comes with the model.
         HubUnreachable: No network.
     """
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
@@ -321,7 +322,7 @@ def _translated(error: BaseException, *, spec: ModelSpec) -> Exception:
             "never loaded; convert them with save_pretrained(safe_serialization=True)."
         )
     if folder.is_absolute() and not (folder / "config.json").is_file():
-        return ModelError(f"No model in '{spec.path}': config.json is not there. Name a folder in transformers' format.")
+        return ModelError(f"No config.json in '{spec.path}'. Name a folder in transformers' format.")
     if "connect" in text.lower() or "offline" in text.lower():
         return HubUnreachable(f"Model '{spec.path}' could not be fetched: {text}. Check the network, or name a folder.")
     return ModelError(f"Model '{spec.path}' cannot be loaded: {text}")

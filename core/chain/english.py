@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from core.chain.datasets import load_split, subsample
 from core.chain.objectives import shuffled
@@ -137,7 +138,7 @@ def _training(spec: RunSpec, role: Role, tasks: Sequence[TaskSpec], *, parent: s
         data = tuple(
             EnglishData(train=shuffled(d.train, seed=spec.seed), dev=shuffled(d.dev, seed=spec.seed)) for d in data
         )
-    kind = "intermediate" if role is Role.INTERMEDIATE else "target"
+    kind: Literal["intermediate", "target"] = "intermediate" if role is Role.INTERMEDIATE else "target"
     identity = StageIdentity(
         kind=kind,
         code=CODE_VERSION[kind],

@@ -108,7 +108,8 @@ def evaluate(job: EvaluationJob, *, workshop: Workshop) -> list[Path]:
         parts.append(part)
     if not parts:
         raise NothingScored(
-            f"None of {len(job.task.languages)} languages of '{job.task.name}' could be scored. First reason: {reasons[0]}"
+            f"None of {len(job.task.languages)} languages of '{job.task.name}' could be scored. "
+            f"First reason: {reasons[0]}"
         )
     return parts
 
@@ -155,7 +156,9 @@ def _score_language(job: EvaluationJob, split: Split) -> _Scored:
 
 
 def _predicted(
-    candidate: Candidate, split: Split, features: Any  # noqa: ANN401  `Features`, kept short
+    candidate: Candidate,
+    split: Split,
+    features: Any,  # noqa: ANN401  `Features`, kept short
 ) -> tuple[list[Prediction], dict[Metric, MetricScore]]:
     assert candidate.head is not None  # only retrieval has no head
     predictions = predict(candidate.encoder, candidate.head, features=features, split=split)
@@ -221,9 +224,7 @@ def _sides(split: Split) -> _Sides:
 
 
 def _vectors(job: EvaluationJob, texts: list[str]) -> Any:  # noqa: ANN401  (n, hidden) float32
-    return embed(
-        job.selected.encoder, texts, layer=job.layer, pooling=job.pooling, batch_tokens=_EMBED_TOKENS
-    )
+    return embed(job.selected.encoder, texts, layer=job.layer, pooling=job.pooling, batch_tokens=_EMBED_TOKENS)
 
 
 def _table(split: Split, *, texts: list[str], scores: dict[Metric, MetricScore]) -> pa.Table:

@@ -90,7 +90,9 @@ class _Rows:
             self.types.extend(encoded["token_type_ids"])
         self.example_of.extend(examples)
 
-    def finish(self, targets: Array, *, rows_per_item: Sequence[int] | None = None, positions: Ints | None = None) -> Features:
+    def finish(
+        self, targets: Array, *, rows_per_item: Sequence[int] | None = None, positions: Ints | None = None
+    ) -> Features:
         counts = np.ones(len(self.ids), dtype=np.int64) if rows_per_item is None else np.asarray(rows_per_item)
         return Features(
             ids=_flat(self.ids),
@@ -250,7 +252,7 @@ def _choices(split: Split, encoder: Encoder, limit: int) -> Features:
     examples = [e for e in split.examples if isinstance(e, ChoiceExample)]
     counts = {len(e.choices) for e in examples}
     if len(counts) != 1:
-        raise DataError(f"Task '{split.task.name}': examples have {sorted(counts)} choices; all must have the same number.")
+        raise DataError(f"Task '{split.task.name}': examples have {sorted(counts)} choices; expected one number.")
     for start in range(0, len(examples), _CHUNK):
         chunk = examples[start : start + _CHUNK]
         flat = [(start + i, e.text, c) for i, e in enumerate(chunk) for c in e.choices]
@@ -278,7 +280,7 @@ def featurise_text(split: Split, *, encoder: Encoder, max_length: int | None = N
     return rows.finish(np.zeros(len(texts), dtype=np.int64))
 
 
-def _tokenise(
+def _tokenise(  # noqa: PLR0913  one place that knows the tokenizer's arguments
     encoder: Encoder,
     texts: Sequence[Any],
     *,
@@ -294,7 +296,9 @@ def _tokenise(
             f"{type(encoder.tokenizer).__name__} is a slow tokenizer: it gives no character offsets, which tagging and "
             "question answering need. Save a fast one beside the weights (tokenizer.json)."
         )
-    windows = {} if stride is None else {"stride": stride, "return_overflowing_tokens": True, "return_offsets_mapping": True}
+    windows: dict[str, Any] = {}
+    if stride is not None:
+        windows = {"stride": stride, "return_overflowing_tokens": True, "return_offsets_mapping": True}
     return encoder.tokenizer(
         list(texts),
         None if second is None else list(second),

@@ -1,8 +1,8 @@
 """Our heads on top of a bare encoder: one per task type, new for every stage.
 
-`encode` gives the states of a micro-batch, a head turns them into logits, `loss_sum` into a loss. Losses are sums, never
-means: the trainer divides by the weight of the whole optimiser step, so that accumulated micro-batches give exactly
-the gradient of the full batch. To add a task type: a case in `build_head` and one in `loss_sum`.
+`encode` gives the states of a micro-batch, a head turns them into logits, `loss_sum` into a loss. Losses are sums,
+never means: the trainer divides by the weight of the whole optimiser step, so that accumulated micro-batches give
+exactly the gradient of the full batch. To add a task type: a case in `build_head` and one in `loss_sum`.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ from core.chain.heads import IGNORED, Batch
 from core.errors import ModelError
 from core.spec import ModelSpec
 
+_MASKED, _MASKED_OR_RANDOM = 0.8, 0.9  # shares of the chosen pieces (Devlin et al. 2019)
+
 
 class HostedHead(nn.Module):
     """transformers' own head, fed with masked positions through a hook on the base model."""
@@ -87,7 +89,9 @@ class TiedHead(nn.Module):
 MlmHead = HostedHead | TiedHead
 
 
-def load_for_mlm(spec: ModelSpec, *, weights: Path | None = None, dropout: float | None = None) -> tuple[Encoder, MlmHead]:
+def load_for_mlm(
+    spec: ModelSpec, *, weights: Path | None = None, dropout: float | None = None
+) -> tuple[Encoder, MlmHead]:
     """An encoder and a head that predicts masked pieces.
 
     Args:
@@ -100,7 +104,7 @@ def load_for_mlm(spec: ModelSpec, *, weights: Path | None = None, dropout: float
     """
     tokenizer = load_tokenizer(spec)
     if tokenizer.mask_token_id is None:
-        raise ModelError(f"The tokenizer of '{spec.path}' has no mask token, so masked-language modelling cannot be done.")
+        raise ModelError(f"The tokenizer of '{spec.path}' has no mask token, which masked-language modelling needs.")
     with model_problems(spec):
         config = AutoConfig.from_pretrained(spec.path, revision=spec.revision, trust_remote_code=False)
     if type(config) not in AutoModelForMaskedLM._model_mapping:
@@ -137,9 +141,9 @@ def masked_batch(
     if not chosen.any():
         chosen = _one_of(usable if usable.any() else places >= 0, rng=rng)
     fate = rng.random(ids.shape)
-    masked = np.where(chosen & (fate < 0.8), encoder.tokenizer.mask_token_id, ids)
+    masked = np.where(chosen & (fate < _MASKED), encoder.tokenizer.mask_token_id, ids)
     random_ids = rng.integers(0, len(encoder.tokenizer), ids.shape)
-    masked = np.where(chosen & (fate >= 0.8) & (fate < 0.9), random_ids, masked)
+    masked = np.where(chosen & (fate >= _MASKED) & (fate < _MASKED_OR_RANDOM), random_ids, masked)
     targets = torch.from_numpy(np.where(chosen, ids, IGNORED)).to(encoder.device)
     return batch._replace(
         ids=torch.from_numpy(masked.astype(np.int64)).to(encoder.device), targets=targets, weight=float(chosen.sum())

@@ -170,5 +170,3 @@ def _moved(example: SpanExample, *, rng: np.random.Generator) -> SpanExample:
     size = min(len(example.answers[0]), len(example.context))
     start = int(rng.integers(0, len(example.context) - size + 1))
     return example._replace(answers=(example.context[start : start + size],), starts=(start,))
-
-

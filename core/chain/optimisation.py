@@ -149,8 +149,8 @@ def decay_until(steps: int, *, total: int, protocol: StageProtocol) -> float:
 def set_frozen(encoder: Encoder, *, freezing: str, step: int, total: int, epoch_steps: int) -> None:
     """Which encoder weights are updated at a step.
 
-    Gradual unfreezing (Howard & Ruder 2018): first the head alone with the top layer, then one layer more per epoch; where
-    the stage has fewer epochs than layers, at even intervals, so that the embeddings are trained in the last part.
+    Gradual unfreezing (Howard & Ruder 2018): first the head with the top layer, then one layer more per epoch; where a
+    stage has fewer epochs than layers, at even intervals, so that the embeddings are trained in the last part.
 
     Args:
         encoder: Changed in place.

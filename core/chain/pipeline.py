@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 import torch
 
 from core.chain import objectives
+from core.chain.device import peak_memory_mb
 from core.chain.encoder import load_encoder
 from core.chain.english import Loader, Training, plan
 from core.chain.evaluation import PREDICTION_SCHEMA, Candidate, EvaluationJob, evaluate, facts_of
 from core.chain.heads import build_head
 from core.chain.mlm import load_for_mlm
 from core.chain.stages import CODE_VERSION, StageFolder, StageWriter, identity_of, only_one
-from core.chain.training import StageResult, Workshop, peak_memory_mb, train_stage
+from core.chain.training import StageResult, Workshop, train_stage
 from core.events import (
     Emit,
     Flagged,
@@ -172,9 +173,7 @@ def _evaluate(run: _Run, trainings: tuple[Training, ...], *, final: StageFolder 
     labels = trainings[-1].data[0].train.labels if task.type is not TaskType.RETRIEVAL else ()
     key = _evaluation_key(run, trainings[-1].job.key if trainings else None)
     run.shop.emit(
-        StageStarted(
-            key=key, kind="evaluation", name=task.name, task_type=task.type, total_steps=len(task.languages)
-        )
+        StageStarted(key=key, kind="evaluation", name=task.name, task_type=task.type, total_steps=len(task.languages))
     )
     has_head = task.type is not TaskType.RETRIEVAL
     last_folder = final.last_encoder if final and has_head else None
@@ -186,7 +185,7 @@ def _evaluate(run: _Run, trainings: tuple[Training, ...], *, final: StageFolder 
         last_is_selected=has_head and last_folder is None,
         load=partial(run.loader.scored, labels=labels),
         max_length=spec.protocol.max_length,
-        layer=spec.protocol.retrieval_layer if spec.protocol.retrieval_layer is not None else spec.model.retrieval_layer,
+        layer=_first_set(spec.protocol.retrieval_layer, spec.model.retrieval_layer),
         pooling=spec.protocol.retrieval_pooling or spec.model.retrieval_pooling,
     )
     parts = evaluate(job, workshop=run.shop)
@@ -200,6 +199,10 @@ def _evaluate(run: _Run, trainings: tuple[Training, ...], *, final: StageFolder 
         )
     )
     return parts
+
+
+def _first_set(*values: int | None) -> int | None:
+    return next((v for v in values if v is not None), None)
 
 
 def _candidate(run: _Run, final: StageFolder | None, *, labels: tuple[str, ...], weights: Path | None) -> Candidate:
@@ -230,9 +233,7 @@ def _evaluation_key(run: _Run, parent: str | None) -> str:
 
 def _write_tables(run: _Run, parts: list[Path]) -> list[LanguageScored]:
     facts = [fact for part in parts for fact in facts_of(part)]
-    rows = [
-        {"run_id": run.spec.run_id, **fact.model_dump(mode="json", exclude={"type"})} for fact in facts
-    ]
+    rows = [{"run_id": run.spec.run_id, **fact.model_dump(mode="json", exclude={"type"})} for fact in facts]
     files = run.paths.run(run.spec.run_id)
     _write(pa.Table.from_pylist(rows, schema=SCORE_SCHEMA), files.scores)
     tables = [pq.read_table(part).replace_schema_metadata(None) for part in parts]

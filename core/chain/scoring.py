@@ -9,7 +9,15 @@ import numpy as np
 
 from core.chain.decoding import Prediction
 from core.chain.features import Array
-from core.chain.records import ChoiceExample, MultiLabelExample, ScoredExample, SpanExample, Split, TaggedExample, TextExample
+from core.chain.records import (
+    ChoiceExample,
+    MultiLabelExample,
+    ScoredExample,
+    SpanExample,
+    Split,
+    TaggedExample,
+    TextExample,
+)
 from core.errors import DataError
 from core.measures import metrics
 from core.measures.answers import score_answers

@@ -7,11 +7,8 @@ and ends with the weights of an undisturbed one (bit for bit on a CPU with the s
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,19 +18,19 @@ import torch
 
 from core.chain.batching import micro_batches, step_items, training_batch
 from core.chain.checkpoints import Checkpoints, Progress
+from core.chain.device import memory_problems, own_random_state, peak_memory_mb
 from core.chain.encoder import Encoder
 from core.chain.features import Features, Ints
 from core.chain.heads import Batch, Head, encode, loss_sum
 from core.chain.mlm import MlmHead, masked_batch, mlm_loss_sum
 from core.chain.optimisation import Compaction, decay_until, parameter_groups, rate_at, set_frozen
 from core.chain.records import Split
-from core.errors import OutOfMemory, SpecError
+from core.errors import SpecError
 from core.events import DevScored, Emit, StageStarted, StepLogged
 from core.spec import Metric, StageProtocol, TaskType
 
 _OVERHEAD_TOKENS = {"cpu": 96, "cuda": 4096}
 _LOG_EVERY_S = 1.5
-_FIRST_MOMENT_STEPS = 0
 
 
 @dataclass(frozen=True)
@@ -54,8 +51,8 @@ class EnglishData:
         for split, role in ((self.train, "train"), (self.dev, "dev")):
             if split.lang != "en" or split.role != role:
                 raise SpecError(
-                    f"Training was handed the {split.role} split of '{split.task.name}' in '{split.lang}' as {role} data; "
-                    "only English training and development splits are ever trained or selected on."
+                    f"Training was handed the {split.role} split of '{split.task.name}' in '{split.lang}' as {role} "
+                    "data; only English training and development splits are ever trained or selected on."
                 )
 
 
@@ -190,7 +187,7 @@ def train_stage(
     started = time.monotonic()
     used = None if any(o.used_ids is None for o in objectives) else _union([o.used_ids for o in objectives])
     compaction = Compaction(encoder, used=used)
-    with _own_random_state(job.seed, device=workshop.device), _memory_problems(job.protocol):
+    with own_random_state(job.seed, device=workshop.device), memory_problems(job.protocol):
         training = _Training(job, encoder, objectives, workshop)
         _resume(training)
         _announce(training)
@@ -290,9 +287,8 @@ def _batches(training: _Training, objective: Objective, items: Ints) -> list[Bat
         return [training_batch(objective.features, group, encoder=training.encoder) for group in groups]
     rng = np.random.default_rng([training.job.seed, training.progress.step, 1])
     chance = protocol.mlm_probability
-    return [
-        masked_batch(objective.features, group, encoder=training.encoder, rng=rng, probability=chance) for group in groups
-    ]
+    features, encoder = objective.features, training.encoder
+    return [masked_batch(features, group, encoder=encoder, rng=rng, probability=chance) for group in groups]
 
 
 def batch_loss(objective: Objective, batch: Batch, *, encoder: Encoder) -> torch.Tensor:
@@ -343,7 +339,8 @@ def _log(training: _Training, *, loss: float, rate: float) -> None:
 def _checkpoint(training: _Training) -> None:
     if training.job.protocol.selection == "last":
         training.progress.best_step = None
-    state = {"weights": training.weights(), "optimiser": training.optimiser.state_dict(), "cpu_rng": torch.get_rng_state()}
+    moments, random_state = training.optimiser.state_dict(), torch.get_rng_state()
+    state = {"weights": training.weights(), "optimiser": moments, "cpu_rng": random_state}
     if training.shop.device.type == "cuda":
         state["cuda_rng"] = torch.cuda.get_rng_state(training.shop.device)
     if training.progress.best_step == training.progress.step == training.total:
@@ -394,39 +391,3 @@ def _pool(objectives: list[Objective], *, cap: int | None, seed: int) -> Ints:
 
 def _union(ids: list[Ints | None]) -> Ints:
     return np.unique(np.concatenate([i for i in ids if i is not None])).astype(np.int64)
-
-
-@contextmanager
-def _own_random_state(seed: int, *, device: torch.device) -> Iterator[None]:
-    """Dropout depends on the stage's seed alone, whatever ran before in the process."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def _memory_problems(protocol: StageProtocol) -> Iterator[None]:
-    try:
-        yield
-    except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-        text = str(error)
-        if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError):
-            if "not enough memory" not in text and "DefaultCPUAllocator" not in text:
-                raise
-        half = max(64, protocol.batch_tokens // 2)
-        raise OutOfMemory(
-            f"The device ran out of memory with batch_tokens = {protocol.batch_tokens}. Try batch_tokens = {half}: the "
-            f"result stays the same, because {protocol.batch_size} examples still make one step."
-        ) from error
-
-
-def peak_memory_mb(device: torch.device) -> float:
-    """Largest memory so far: allocated on a GPU, resident on a CPU, in MB.
-
-    Args:
-        device: Where it computes.
-    """
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

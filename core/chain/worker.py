@@ -216,8 +216,8 @@ def _write_failure(run: RunPaths, error: Exception, *, log: EventLog) -> None:
         free_mb = shutil.disk_usage(run.root).free // 2**20
         name = "DiskFull"
         message = (
-            f"No space left while writing '{error.filename or run.root}': {free_mb} MB are free. A run needs about four "
-            "times the size of its model for checkpoints and stages. Free some space, then retry the run."
+            f"No space left while writing '{error.filename or run.root}': {free_mb} MB are free. A run needs about "
+            "four times the size of its model for checkpoints and stages. Free some space, then retry the run."
         )
     text = "".join(traceback.format_exception(error))
     sys.stderr.write(text)

@@ -1,0 +1,62 @@
+"""What depends on the device: its memory, and random state of one's own."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from core.errors import OutOfMemory
+from core.spec import StageProtocol
+
+
+@contextmanager
+def own_random_state(seed: int, *, device: torch.device) -> Iterator[None]:
+    """Inside the block torch's random state is the stage's own: dropout depends on its seed alone.
+
+    Args:
+        seed: Of the stage.
+        device: Whose generator is set beside the CPU's.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def memory_problems(protocol: StageProtocol) -> Iterator[None]:
+    """Turn running out of memory into an error that names a size to try.
+
+    Args:
+        protocol: Gives the present size.
+
+    Raises:
+        OutOfMemory: The device has no memory left.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+        text = str(error)
+        is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not is_memory and "not enough memory" not in text and "DefaultCPUAllocator" not in text:
+            raise
+        half = max(64, protocol.batch_tokens // 2)
+        raise OutOfMemory(
+            f"The device ran out of memory with batch_tokens = {protocol.batch_tokens}. Try batch_tokens = {half}: the "
+            f"result stays the same, because {protocol.batch_size} examples still make one step."
+        ) from error
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Largest memory so far: allocated on a GPU, resident on a CPU, in MB.
+
+    Args:
+        device: Where it computes.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,93 @@
+"""Features: windows cover every word once, spans map back to the answer, choices are grouped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.chain.decoding import best_span
+from core.chain.encoder import Encoder, load_encoder
+from core.chain.features import featurise
+from core.chain.heads import IGNORED
+from core.chain.records import SpanExample, TaggedExample
+from core.errors import DataError, ModelError
+from core.spec import TaskType
+from tests.fakes import ARCHITECTURES, WORDS, tiny_model, toy_split
+
+
+@pytest.fixture(params=["bert", "roberta", "xlnet"])
+def encoder(request: pytest.FixtureRequest, tmp_path: Path) -> Encoder:
+    return load_encoder(tiny_model(tmp_path, architecture=request.param))
+
+
+def test_every_word_of_a_long_sentence_is_predicted_exactly_once(encoder: Encoder) -> None:
+    words = tuple(WORDS[i % len(WORDS)] for i in range(100))  # a hundred words in windows of 32 pieces
+    tags = tuple(i % 3 for i in range(100))
+    split = toy_split(TaskType.TAGGING)._replace(examples=(TaggedExample("long", words, tags),))
+    features = featurise(split, encoder=encoder)
+    assert features.positions is not None
+    assert len(features.starts) > 3
+    assert features.row_lengths.max() <= 32
+    kept = features.positions >= 0
+    assert sorted(features.positions[kept]) == list(range(100))
+    assert [tags[w] for w in features.positions[kept]] == list(features.targets[kept])
+    assert (features.targets[~kept] == IGNORED).all()
+
+
+def test_the_answer_is_found_again_in_some_window(encoder: Encoder) -> None:
+    context = " ".join(["the cat sleeps"] * 12 + ["one bird sings"] + ["a dog runs"] * 5)
+    start = context.index("bird")
+    split = toy_split(TaskType.SPAN_QA)._replace(
+        examples=(SpanExample("q", "not yes ?", context, ("bird",), (start,)),)
+    )
+    features = featurise(split, encoder=encoder)
+    assert features.positions is not None
+    found = set()
+    for row in range(len(features.example_of)):
+        begin, end = (int(features.starts[row] + t) for t in features.targets[row])
+        nowhere = 0 if encoder.summary == "first" else int(features.row_lengths[row]) - 1
+        if features.targets[row, 0] != nowhere:
+            found.add(context[features.positions[begin, 0] : features.positions[end, 1] + 1])
+    assert found == {"bird"}
+    assert len(features.example_of) > 2, "the passage does not fit one window"
+    covered = {int(c) for a, b in features.positions if a >= 0 for c in range(a, b + 1)}
+    assert covered == {i for i, c in enumerate(context) if c != " "}, "windows leave no character out"
+
+
+def test_best_span_by_hand() -> None:
+    logits = np.array([[9.0, 9.0], [1.0, 0.0], [0.0, 3.0], [2.0, 1.0]], dtype=np.float32)
+    usable = np.array([False, True, True, True])
+    # starts 1, 0, 2 and ends 0, 3, 1 on pieces 1 to 3: 1→2 gives 4; 3→3 gives 3; 3→2 would be backwards.
+    assert best_span(logits, usable=usable) == (4.0, 1, 2)
+    assert best_span(logits, usable=np.zeros(4, dtype=bool)) is None
+
+
+def test_choices_of_a_question_are_one_item(encoder: Encoder) -> None:
+    features = featurise(toy_split(TaskType.MULTIPLE_CHOICE, n=5), encoder=encoder)
+    assert features.n_items == 5
+    assert len(features.example_of) == 15
+    assert (features.item_lengths == features.row_lengths.reshape(5, 3).max(axis=1)).all()
+
+
+def test_empty_splits_and_slow_tokenizers_say_what_is_wrong(encoder: Encoder) -> None:
+    with pytest.raises(DataError, match=r"Split 'train' of task 'toy_tagging' \(en\) has no example"):
+        featurise(toy_split(TaskType.TAGGING)._replace(examples=()), encoder=encoder)
+
+    class Slow:
+        is_fast = False
+
+    encoder.tokenizer = Slow()
+    with pytest.raises(ModelError, match="slow tokenizer.*tokenizer.json"):
+        featurise(toy_split(TaskType.TAGGING), encoder=encoder)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_architecture_facts(tmp_path: Path, architecture: str) -> None:
+    found = load_encoder(tiny_model(tmp_path, architecture=architecture))
+    assert found.summary == ("last" if architecture == "xlnet" else "first")
+    assert found.pads_left == (architecture == "xlnet")
+    # RoBERTa's 66 rows hold 64 tokens: positions are counted from the padding index on.
+    assert found.max_length == 64
+    assert found.takes_types == (architecture in {"bert", "xlnet", "electra", "albert"})

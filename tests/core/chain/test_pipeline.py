@@ -1,0 +1,158 @@
+"""The pipeline: every architecture through every task type, reuse of stages, damage, skipped languages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from core.chain.evaluation import NothingScored
+from core.chain.pipeline import execute
+from core.errors import UnsafeWeights
+from core.events import (
+    DataLoaded,
+    DevScored,
+    Event,
+    Flagged,
+    LanguageScored,
+    LanguageSkipped,
+    RunPlanned,
+    StageFinished,
+    StageReused,
+    StageStarted,
+)
+from core.paths import AtlasPaths
+from core.spec import DataSource, ModelSpec, RunSpec, TaskType
+from tests.fakes import ARCHITECTURES, TRAINED, WORDS, tiny_model, toy_mirror, toy_protocol, toy_run
+
+_FAST = toy_protocol(max_steps=2, evaluations=1, max_dev_examples=12)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
+    """A mirror with every task type."""
+    root = tmp_path_factory.mktemp("hub")
+    found = toy_mirror(root, kinds=TRAINED, n=20)
+    rows = [{"id": f"{a}{b}", "source": f"{a} {b}", "target": f"{b} {a}"} for a in WORDS for b in WORDS[:2]]
+    for lang in ("en", "de"):
+        folder = root / "toy" / "retrieval" / lang
+        folder.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(rows), folder / "test-00000-of-00001.parquet")
+    return found
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> ModelSpec:
+    """A tiny BERT."""
+    return tiny_model(tmp_path / "model")
+
+
+def _execute(run: RunSpec, home: Path) -> list[Event]:
+    events: list[Event] = []
+    execute(run, paths=AtlasPaths(home), emit=events.append, device=torch.device("cpu"))
+    return events
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_does_every_task_type(architecture: str, tmp_path: Path, source: DataSource) -> None:
+    model = tiny_model(tmp_path / "model", architecture=architecture)
+    for kind in TaskType:  # the masked-language modelling stage before them is trained once and reused
+        run = toy_run(model, target=kind, intermediate="toy_tagging~mlm", source=source, protocol=_FAST)
+        scored = [e for e in _execute(run, tmp_path / "home") if isinstance(e, LanguageScored)]
+        metrics = [str(m) for m in run.task(run.target).metrics]
+        assert [(e.lang, str(e.metric)) for e in scored] == [(lang, m) for lang in ("en", "de") for m in metrics]
+        assert all(-1 <= e.score <= 1 for e in scored)
+        assert all((e.score_last is None) == (kind is TaskType.RETRIEVAL) for e in scored)
+
+
+def test_the_story_of_a_run(tmp_path: Path, source: DataSource, model: ModelSpec) -> None:
+    run = toy_run(model, target=TaskType.CLASSIFICATION, intermediate="toy_tagging", source=source)
+    events = _execute(run, tmp_path / "home")
+    planned = next(e for e in events if isinstance(e, RunPlanned))
+    assert [(s.kind, s.name, s.is_done) for s in planned.stages] == [
+        ("intermediate", "toy_tagging", False),
+        ("target", "toy_classification", False),
+        ("evaluation", "toy_classification", False),
+    ]
+    assert planned.stages[1].parent == planned.stages[0].key
+    assert [e.kind for e in events if isinstance(e, StageStarted)] == ["intermediate", "target", "evaluation"]
+    assert [e.kind for e in events if isinstance(e, StageFinished)] == ["intermediate", "target", "evaluation"]
+    before_scores = events[: events.index(next(e for e in events if isinstance(e, LanguageScored)))]
+    loaded = [(e.task, e.role, e.lang) for e in before_scores if isinstance(e, DataLoaded)]
+    assert all(lang == "en" for _, role, lang in loaded if role != "test")
+    skipped = [e for e in events if isinstance(e, LanguageSkipped)]
+    assert [e.lang for e in skipped] == ["sw"] and skipped[0].reason
+    assert len([e for e in events if isinstance(e, DevScored)]) == 4
+
+    files = AtlasPaths(tmp_path / "home").run(run.run_id)
+    scores = pq.read_table(files.scores).to_pylist()
+    facts = [e for e in events if isinstance(e, LanguageScored)]
+    assert [(r["lang"], r["score"], r["n"]) for r in scores] == [(e.lang, e.score, e.n) for e in facts]
+    predictions = pq.read_table(files.predictions).to_pandas()
+    for row in scores:  # the mean of the examples' own contributions is the accuracy
+        own = predictions[predictions.lang == row["lang"]].correct
+        assert own.mean() == pytest.approx(row["score"])
+        assert len(own) == row["n"]
+
+
+def test_stages_are_reused_and_a_damaged_one_is_trained_again(
+    tmp_path: Path, source: DataSource, model: ModelSpec
+) -> None:
+    home = tmp_path / "home"
+    first = toy_run(model, target=TaskType.CLASSIFICATION, intermediate="toy_tagging", source=source, protocol=_FAST)
+    second = toy_run(model, target=TaskType.REGRESSION, intermediate="toy_tagging", source=source, protocol=_FAST)
+    before = [e for e in _execute(first, home) if isinstance(e, LanguageScored)]
+    events = _execute(second, home)
+    assert [e.name for e in events if isinstance(e, StageReused)] == ["toy_tagging"]
+    key = next(e.key for e in events if isinstance(e, StageReused))
+    weights = AtlasPaths(home).stage(key) / "encoder" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    again = _execute(first.model_copy(update={"seed": first.seed}), home)
+    flags = [e.message for e in again if isinstance(e, Flagged) and e.flag == "stage_damaged"]
+    assert len(flags) == 1 and "encoder/model.safetensors was changed. It is trained again" in flags[0]
+    assert [e for e in again if isinstance(e, LanguageScored)] == before
+
+
+def test_scored_languages_are_not_scored_again(tmp_path: Path, source: DataSource, model: ModelSpec) -> None:
+    home = tmp_path / "home"
+    run = toy_run(model, target=TaskType.RETRIEVAL, source=source)
+    before = [e for e in _execute(run, home) if isinstance(e, LanguageScored)]
+    events = _execute(run, home)
+    assert [e for e in events if isinstance(e, LanguageScored)] == before
+    assert not [e for e in events if isinstance(e, DataLoaded)], "no test set was read again"
+
+
+def test_nothing_scored_is_an_error(tmp_path: Path, model: ModelSpec) -> None:
+    source = toy_mirror(tmp_path / "hub", kinds=(TaskType.CLASSIFICATION,), n=12)
+    for file in (tmp_path / "hub").rglob("test-*.parquet"):
+        file.unlink()
+    with pytest.raises(
+        NothingScored, match="None of 3 languages of 'toy_classification' could be scored. First reason: en"
+    ):
+        _execute(toy_run(model, target=TaskType.CLASSIFICATION, source=source, protocol=_FAST), tmp_path / "home")
+
+
+def test_pickled_weights_are_refused(tmp_path: Path, source: DataSource, model: ModelSpec) -> None:
+    folder = Path(model.path)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(UnsafeWeights, match="found pytorch_model.bin, expected model.safetensors"):
+        _execute(toy_run(model, target=TaskType.CLASSIFICATION, source=source, protocol=_FAST), tmp_path / "home")
+
+
+def test_several_intermediates_and_placebos_change_the_key(
+    tmp_path: Path, source: DataSource, model: ModelSpec
+) -> None:
+    keys = {}
+    for text in ("toy_tagging", "toy_tagging~shuffled", "toy_tagging~mlm", "toy_regression+toy_span_qa+toy_tagging"):
+        run = toy_run(model, target=TaskType.RETRIEVAL, intermediate=text, source=source, protocol=_FAST)
+        events = _execute(run, tmp_path / "home")
+        started = next(e for e in events if isinstance(e, StageStarted))
+        keys[text] = (started.key, started.task_type)
+        marker = AtlasPaths(tmp_path / "home").stage(started.key) / "stage.json"
+        assert json.loads(marker.read_text())["name"] == text
+    assert len({key for key, _ in keys.values()}) == 4
+    assert [str(kind) for _, kind in keys.values()] == ["tagging", "tagging", "mlm", "multi_task"]

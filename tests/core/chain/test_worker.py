@@ -1,0 +1,122 @@
+"""The job process: what it writes, what a kill -9 leaves, how it fails and how it is cancelled."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from core.chain.worker import EventLog
+from core.events import ENVELOPE, RunCancelled, RunFinished
+from core.paths import REPO, AtlasPaths, RunPaths
+from core.spec import RunSpec, TaskType
+from tests.fakes import tiny_model, toy_mirror, toy_protocol, toy_run
+
+
+def _prepare(folder: Path, *, steps: int = 40) -> tuple[RunPaths, RunSpec]:
+    source = toy_mirror(folder / "hub", kinds=(TaskType.CLASSIFICATION,), n=48)
+    protocol = toy_protocol(max_steps=steps, epochs=20.0, evaluations=4)
+    run = toy_run(tiny_model(folder / "model"), target=TaskType.CLASSIFICATION, source=source, protocol=protocol)
+    return _place(run, folder / "home"), run
+
+
+def _place(run: RunSpec, home: Path) -> RunPaths:
+    paths = AtlasPaths(home).run(run.run_id)
+    paths.root.mkdir(parents=True)
+    paths.spec.write_text(run.model_dump_json(), encoding="utf-8")
+    return paths
+
+
+def _start(paths: RunPaths) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "core.chain.worker", str(paths.root)],
+        cwd=REPO,
+        env=os.environ | {"ATLAS_CHECKPOINT_SECONDS": "0", "ATLAS_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _wait_for(paths: RunPaths, text: str, job: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if paths.events.is_file() and text in paths.events.read_text(encoding="utf-8"):
+            return
+        assert job.poll() is None, job.communicate()[1].decode()
+        time.sleep(0.02)
+    pytest.fail(f"'{text}' did not show in {paths.events} within 120 s")
+
+
+def test_killed_mid_stage_and_restarted_it_ends_with_the_scores_of_an_undisturbed_run(tmp_path: Path) -> None:
+    paths, run = _prepare(tmp_path)
+    other = _place(run, tmp_path / "other")
+    undisturbed = _start(other)
+    assert undisturbed.wait(timeout=200) == 0, undisturbed.communicate()[1].decode()
+    job = _start(paths)
+    _wait_for(paths, '"dev_scored"', job)
+    job.send_signal(signal.SIGKILL)
+    job.wait()
+    assert not paths.finished.exists()
+    with paths.events.open("a", encoding="utf-8") as stream:
+        stream.write('{"seq": 99, "torn')  # what a kill in the middle of a line leaves
+    again = _start(paths)
+    assert again.wait(timeout=200) == 0, again.communicate()[1].decode()
+
+    assert pq.read_table(paths.scores).equals(pq.read_table(other.scores))
+    assert pq.read_table(paths.predictions).equals(pq.read_table(other.predictions))
+    lines = [ENVELOPE.validate_json(line) for line in paths.events.read_text(encoding="utf-8").splitlines()]
+    assert [line.seq for line in lines] == list(range(len(lines)))
+    attempts = [line.event.attempt for line in lines if line.event.type == "run_started"]
+    resumed = [
+        line.event.resumed_at for line in lines if line.event.type == "stage_started" and line.event.kind == "target"
+    ]
+    assert attempts == [1, 2]
+    assert resumed[0] == 0 and resumed[1] > 0
+    assert isinstance(lines[-1].event, RunFinished)
+    finished = json.loads(paths.finished.read_text())
+    assert [s["score"] for s in finished["scores"]] == pq.read_table(paths.scores)["score"].to_pylist()
+    environment = json.loads(paths.environment.read_text())
+    assert environment["device"] == "cpu" and environment["threads"] == 1 and "torch" in environment["versions"]
+    assert json.loads(paths.process.read_text())["pid"] == again.pid
+
+
+def test_cancelled_by_sigterm(tmp_path: Path) -> None:
+    paths, _ = _prepare(tmp_path, steps=10_000)
+    job = _start(paths)
+    _wait_for(paths, '"step_logged"', job)
+    paths.cancel.touch()
+    job.terminate()
+    assert job.wait(timeout=60) != 0
+    last = paths.events.read_text(encoding="utf-8").splitlines()[-1]
+    assert isinstance(ENVELOPE.validate_json(last).event, RunCancelled)
+    assert not paths.failed.exists() and not paths.finished.exists()
+
+
+def test_a_failure_is_written_down(tmp_path: Path) -> None:
+    source = toy_mirror(tmp_path / "hub", kinds=(TaskType.CLASSIFICATION,))
+    model = tiny_model(tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").unlink()
+    paths = _place(toy_run(model, target=TaskType.CLASSIFICATION, source=source), tmp_path / "home")
+    job = _start(paths)
+    assert job.wait(timeout=120) == 1
+    failed = json.loads(paths.failed.read_text())
+    assert failed["error"] == "UnsafeWeights" and "expected model.safetensors" in failed["message"]
+    assert "Traceback" in failed["traceback"]
+    last = ENVELOPE.validate_json(paths.events.read_text(encoding="utf-8").splitlines()[-1]).event
+    assert last.type == "run_failed" and last.message == failed["message"]
+
+
+def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    log = EventLog(file)
+    log.emit(RunCancelled())
+    file.write_text(file.read_text() + '{"seq": 1, "ti', encoding="utf-8")
+    EventLog(file).emit(RunCancelled())
+    assert [ENVELOPE.validate_json(line).seq for line in file.read_text().splitlines()] == [0, 1]
