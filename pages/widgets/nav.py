@@ -34,5 +34,7 @@ def pages() -> dict[str, list[StreamlitPage]]:
 def guard() -> None:
     """Start again through `app.py` when a page was run without it; first line of every page."""
     if not st.session_state.get("_routed"):
+        # Without this the browser would fetch the page's own icon from a font server.
+        st.set_page_config(page_title=TITLE, page_icon=ICON, layout="wide")
         st.navigation(pages(), position="hidden")
         st.rerun()
