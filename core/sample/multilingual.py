@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.sample.lexicon import Language
-    from core.sample.realise import Ref, Tokens
+    from core.sample.realise import Tokens
 
 _TRIES: Final = 200
 _TOPICS: Final = {"films": "entertainment", "travel": "travel", "sport": "sports", "health": "health"}
@@ -54,10 +54,11 @@ def distinct(make: Callable[[int], Meaning], *, n: int, draw: Draw) -> list[Mean
     return found
 
 
-def _canonical(draw: Draw, sentence: Sentence) -> tuple[str, tuple[tuple[str, Ref], ...]]:
+def _canonical(draw: Draw, sentence: Sentence) -> Tokens:
+    """The sentence in English with one of each two synonyms."""
     synonyms = draw.concepts.synonyms
     fillers = [(slot, ref._replace(key=min(ref.key, synonyms.get(ref.key, ref.key)))) for slot, ref in sentence.fillers]
-    return sentence.pattern, tuple(fillers)
+    return realise("en", pattern=sentence.pattern, fillers=tuple(fillers))
 
 
 def inference(draw: Draw, *, n: int) -> list[Meaning]:

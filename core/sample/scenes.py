@@ -95,7 +95,7 @@ class Draw:
         self.difficulty = difficulty
         self._rng = rng
         self._pool: list[float] = []
-        self._people = concepts.entities["test" if part == "test" else "train"]
+        self._people = concepts.entities[part]
         kin = [concepts.synonyms, concepts.opposite_verbs]
         self._verbs = {d: _kept(concepts.verbs[d], part=part, kin=kin) for d in concepts.nouns}
         self._adjectives = {d: _kept(concepts.adjectives[d], part=part, kin=[concepts.opposite_adjectives]) for d in concepts.nouns}
