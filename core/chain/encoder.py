@@ -254,7 +254,7 @@ def _longest_input(model: Any, *, tokenizer: Any) -> int:  # noqa: ANN401  untyp
 def _without_pooler(config: Any) -> dict[str, bool]:  # noqa: ANN401  untyped third party
     """`add_pooling_layer=False` where the architecture has that argument: our heads never use the pooler."""
     try:
-        base = AutoModel._model_mapping[type(config)]
+        base: Any = AutoModel._model_mapping[type(config)]
     except KeyError:
         return {}
     return {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(base).parameters else {}

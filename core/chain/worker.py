@@ -86,6 +86,10 @@ class EventLog:
             self._stream.flush()
             self._seq += 1
 
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Execute a run folder; the exit status.
@@ -116,6 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     finally:
         stop.set()
+        log.close()
 
 
 def _attempt(run: RunPaths, *, log: EventLog, device: str) -> int:

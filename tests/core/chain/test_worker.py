@@ -117,6 +117,9 @@ def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     log = EventLog(file)
     log.emit(RunCancelled())
+    log.close()
     file.write_text(file.read_text() + '{"seq": 1, "ti', encoding="utf-8")
-    EventLog(file).emit(RunCancelled())
+    log = EventLog(file)
+    log.emit(RunCancelled())
+    log.close()
     assert [ENVELOPE.validate_json(line).seq for line in file.read_text().splitlines()] == [0, 1]
