@@ -14,7 +14,6 @@ check: .venv/dev  ## style, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy core
-	$(BIN)/pydoclint core
 	$(BIN)/python -m pytest -q -n 0 tests/test_layers.py
 
 bench: .venv/dev  ## speed, in turns, medians

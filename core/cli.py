@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -69,7 +69,7 @@ def spread(words: list[str]) -> list[str]:
 @app.command()
 def tasks(as_json: AsJson = False) -> None:
     """List the tasks: what they are, in which languages, and the score of a model that knows nothing."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": task.name,
             "roles": [str(role) for role in task.roles],
@@ -82,7 +82,8 @@ def tasks(as_json: AsJson = False) -> None:
         }
         for task in load_tasks(AtlasPaths.from_environment()).values()
     ]
-    show(rows, as_json=as_json, empty="No tasks.", columns=("name", "roles", "type", "languages", "metric", "chance"))
+    counted = rows if as_json else [row | {"languages": len(row["languages"])} for row in rows]
+    show(counted, as_json=as_json, empty="No tasks.", columns=("name", "roles", "type", "languages", "metric", "chance"))
 
 
 @app.command()
@@ -101,7 +102,8 @@ def models(as_json: AsJson = False) -> None:
         }
         for model in load_models(AtlasPaths.from_environment()).values()
     ]
-    show(rows, as_json=as_json, empty="No models.", columns=("name", "architecture", "languages", "parameters_m", "path"))
+    columns = ("name", "architecture", "languages", "parameters_m", "path")
+    show(rows, as_json=as_json, empty="No models.", columns=columns)
 
 
 @app.command("check-task")
@@ -112,7 +114,7 @@ def check_task(
     as_json: AsJson = False,
 ) -> None:
     """Check a task file and read 50 examples of each split."""
-    from core.chain.checktask import check_task_file  # the chain is loaded only where it is needed
+    from core.chain.checktask import check_task_file  # noqa: PLC0415  # the chain only where it is needed
 
     paths = AtlasPaths.from_environment()
     source = StudyRequest(data_source=DataSourceKind.MIRROR if mirror else data_source, mirror=mirror)
@@ -126,10 +128,10 @@ def check_task(
 
 
 @app.command()
-def run(  # noqa: PLR0913  # one parameter per option
+def run(  # noqa: PLR0913, PLR0917  # one parameter per option
     target: Annotated[list[str], typer.Option(help="Target tasks.")],
     model: Annotated[list[str] | None, typer.Option(help="Models: names or folders.")] = None,
-    intermediate: Annotated[list[str] | None, typer.Option(help="Intermediates: mnli, mnli+qqp, mnli~mlm, none.")] = None,
+    intermediate: Annotated[list[str] | None, typer.Option(help="mnli, mnli+qqp, mnli~mlm, none …")] = None,
     seeds: Annotated[list[int] | None, typer.Option(help="Seeds.")] = None,
     protocol: Annotated[str, typer.Option(help="Hyper-parameters: a name or a YAML file.")] = "quick",
     data_source: Annotated[DataSourceKind, typer.Option(help="Where the data come from.")] = DataSourceKind.SAMPLE,
@@ -248,7 +250,7 @@ def rebuild(as_json: AsJson = False) -> None:
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine can do, and what is wrong."""
-    from core.doctor import examine  # asks every library for its version, which takes a second
+    from core.doctor import examine  # noqa: PLC0415  # asks every library for its version: a second
 
     rows = [check._asdict() for check in examine(AtlasPaths.from_environment())]
     show(rows, as_json=as_json, empty="Nothing was examined.")
@@ -287,7 +289,7 @@ def _shown(wanted: StudySpec, specs: tuple[RunSpec, ...]) -> tuple[str, ...]:
 def _show_gains(store: Store, *, wanted: Filter | None, run_ids: tuple[str, ...] | None, as_json: bool) -> None:
     with store.cursor() as cur:
         frame = query_gains(cur, wanted or Filter(), run_ids=run_ids)
-    columns = ("model", "intermediate", "target", "lang", "metric", "seed", "score", "baseline_score", "gain", "n", "run_id")
+    columns = ("model", "intermediate", "target", "lang", "metric", "seed", "score", "baseline_score", "gain", "n")
     show(records(frame), as_json=as_json, empty="No gains yet.", columns=columns)
 
 

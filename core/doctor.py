@@ -148,7 +148,7 @@ def _hub() -> Check:
 
 def _git() -> Check:
     there = (REPO / ".git").exists() and shutil.which("git") is not None
-    return Check("git", "good" if there else "note", "yes" if there else "no", "" if there else "Runs record no commit.")
+    return Check("git", "good", "yes", "") if there else Check("git", "note", "no", "Runs record no commit.")
 
 
 def _browser() -> Check:

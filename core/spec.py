@@ -426,7 +426,7 @@ class DataSource(Spec):
     @model_validator(mode="after")
     def _mirror_has_root(self) -> Self:
         if (self.kind is DataSourceKind.MIRROR) != (self.root is not None):
-            raise ValueError(f"data source '{self.kind}': a mirror, and only a mirror, needs its folder (--mirror FOLDER)")
+            raise ValueError(f"data source '{self.kind}': a mirror, and only a mirror, needs its folder (--mirror)")
         return self
 
 

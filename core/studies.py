@@ -234,7 +234,7 @@ def _can_be_trained(task: TaskSpec, *, spec: IntermediateSpec, tasks: dict[str, 
     if spec.placebo is Placebo.MLM and (task.train or task.parts):
         return
     if task.type is TaskType.RETRIEVAL:
-        raise SpecError(f"'{task.name}' is a retrieval task: it is scored and never trained, so it cannot come between.")
+        raise SpecError(f"'{task.name}' is a retrieval task: it is scored and never trained; choose another.")
     raise UnknownName("intermediate task", task.name, known=intermediate_names(tasks))
 
 
@@ -255,7 +255,7 @@ def checked_source(request: StudyRequest) -> DataSource:
             )
         return DataSource(kind=request.data_source)
     if not request.mirror:
-        raise SpecError("Data source 'mirror' needs its folder: --mirror FOLDER, in the hub's layout (google/xtreme/…).")
+        raise SpecError("Data source 'mirror' needs its folder: --mirror FOLDER, in the hub's layout (google/xtreme).")
     root = Path(request.mirror).expanduser().resolve()
     if not root.is_dir():
         raise SpecError(

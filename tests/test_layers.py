@@ -42,8 +42,8 @@ ROOMS: dict[str, Room] = {
     "chain": Room(
         GROUND - {"studies"} | {"measures", "sample"},
         {
-            "torch", "transformers", "sentence_transformers", "datasets", "huggingface_hub", "safetensors", "tokenizers",
-            "numpy", "pyarrow", "pydantic", "filelock", "psutil", "httpx", "orjson", "pandas",
+            "torch", "transformers", "sentence_transformers", "datasets", "huggingface_hub", "safetensors",
+            "tokenizers", "numpy", "pyarrow", "pydantic", "filelock", "psutil", "httpx2", "yaml", "pandas",
         },
     ),
     "jobs": Room({"errors", "paths", "spec", "events"}, {"psutil", "filelock", "pydantic", "orjson"}),
@@ -55,8 +55,10 @@ ROOMS: dict[str, Room] = {
     "figures": Room({"languages"}, {"plotly", "pandas", "numpy"}),
     "console": Room({"errors"}, {"typer", "pandas", "orjson"}),
     "doctor": Room({"errors", "paths", "models", "store", "jobs", "sample"}, {"psutil", "filelock"}),
+    "progress": Room({"console", "jobs", "paths", "spec"}, {"orjson"}),
+    "reading": Room({"console", "errors", "paths", "store"}, set()),
     "cli": Room(
-        GROUND | {"chain", "jobs", "store", "queries", "console", "doctor", "measures", "sample", "figures"},
+        GROUND | {"chain", "jobs", "store", "queries", "console", "doctor", "progress", "reading"},
         {"typer", "click", "pandas", "pydantic"},
     ),
     "__main__": Room({"cli"}, set()),
@@ -139,7 +141,9 @@ def test_app_rooms_do_not_load_torch() -> None:
         if _room_of(p) in {*rooms, *GROUND} and p.name != "__init__.py"
     ]
     heavy = "{'torch', 'transformers', 'sentence_transformers', 'datasets'}"
-    code = f"import sys, importlib; [importlib.import_module(m) for m in {modules!r}]; print({heavy} & set(sys.modules))"
+    code = (
+        f"import sys, importlib; [importlib.import_module(m) for m in {modules!r}]; print({heavy} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "set()", f"the app wing loaded {done.stdout.strip()}"

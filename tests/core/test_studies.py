@@ -12,7 +12,7 @@ from core.errors import SpecError, UnknownName
 from core.paths import AtlasPaths
 from core.spec import DataSourceKind, Placebo
 from core.studies import StudyRequest, build_study, command, problems, read_study_file
-from tests.fakes import tiny_model_folder
+from tests.fakes import tiny_model
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def paths(tmp_path: Path) -> AtlasPaths:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(tiny_model_folder(tmp_path_factory.mktemp("model")))
+    return tiny_model(tmp_path_factory.mktemp("model")).path
 
 
 def _request(model: str, **fields: object) -> StudyRequest:
