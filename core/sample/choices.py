@@ -81,7 +81,9 @@ def _wrong(w: Writer, fact: Fact, *, difficulty: Difficulty, n: int) -> list[Fac
 
 def ending(w: Writer, *, difficulty: Difficulty) -> Choice:
     """What happens next: the person goes on with the same thing (HellaSwag, SWAG)."""
-    fact = w.draw.fact(verbs=("buy", "find", "choose", "rent", "pack", "prepare", "win", "sign", "watch", "visit", "prescribe"))
+    fact = w.draw.fact(
+        verbs=("buy", "find", "choose", "rent", "pack", "prepare", "win", "sign", "watch", "visit", "prescribe")
+    )
     pronoun = w.pronoun(fact.person)
     after = _next_verb(w, fact)
     wrong = _wrong(w, fact, difficulty=difficulty, n=3)
@@ -149,8 +151,10 @@ def social(w: Writer, *, difficulty: Difficulty) -> Choice:
     clause = f"{w.name(other)} {deed} {who} for it"
     if denied:
         base = w.draw.pick(_BAD if mood > 0 else _GOOD)
-        clause = f"{w.name(other)} never {base} {who} for it, as {who} had feared" if mood > 0 else (
-            f"{w.name(other)} never {base} {who} for it, as {who} had hoped"
+        clause = (
+            f"{w.name(other)} never {base} {who} for it, as {who} had feared"
+            if mood > 0
+            else (f"{w.name(other)} never {base} {who} for it, as {who} had hoped")
         )
     context = f"{w.say(fact.say('act_pl'))} {clause}."
     if difficulty == "easy":

@@ -28,7 +28,7 @@ class Making(NamedTuple):
 
     draw: Draw
     english: Language
-    index: int
+    number: int
     """Number of the row; labels go round with it, so they are balanced."""
     difficulty: Difficulty
 
@@ -69,23 +69,19 @@ def rows(name: str, *, draw: Draw, english: Language, n: int, prefix: str) -> li
 def _numbered(name: str, made: Row, *, index: int, prefix: str) -> Row:
     """The row with the columns that only number it."""
     key = f"{prefix}-{index:05d}"
-    if name in {"squad", "squad_v2", "cosmosqa", "commonsenseqa"}:
-        return {"id": key, **made}
-    if name == "anli":
-        return {"uid": key, **made}
-    if name == "swag":
-        return {"video-id": key, "fold-ind": str(index), **made}
-    if name == "hellaswag":
-        return {"ind": index, "source_id": key, "split": prefix, **made}
-    if name == "paws":
-        return {"id": index, **made}
-    if name in {"snli", "imdb", "ag_news", "socialiqa", "piqa"}:
-        return made
-    return {**made, "idx": index}
+    keyed: dict[str, Row] = {
+        "anli": {"uid": key},
+        "swag": {"video-id": key, "fold-ind": str(index)},
+        "hellaswag": {"ind": index, "source_id": key, "split": prefix},
+        "paws": {"id": index},
+        **dict.fromkeys(("squad", "squad_v2", "cosmosqa", "commonsenseqa"), {"id": key}),
+        **dict.fromkeys(("snli", "imdb", "ag_news", "socialiqa", "piqa"), {}),
+    }
+    return {**keyed.get(name, {"idx": index}), **made}
 
 
 def _nli(m: Making) -> Row:
-    label = m.index % 3
+    label = m.number % 3
     item = nli.item(m.draw, label=nli.LABELS[label], difficulty=m.difficulty)
     return {"premise": m.text(item.premise), "hypothesis": say(m.english, item.hypothesis), "label": label}
 
@@ -103,7 +99,7 @@ def _anli(m: Making) -> Row:
 
 
 def _rte(m: Making) -> Row:
-    label = m.index % 2
+    label = m.number % 2
     kind: nli.Label = "entailment" if label == 0 else m.draw.pick(("neutral", "contradiction"))
     item = nli.item(m.draw, label=kind, difficulty=m.difficulty)
     return {"sentence1": m.text(item.premise), "sentence2": say(m.english, item.hypothesis), "label": label}
@@ -111,14 +107,14 @@ def _rte(m: Making) -> Row:
 
 def _qnli(m: Making) -> Row:
     """Does the passage answer the question?"""
-    label = m.index % 2
+    label = m.number % 2
     asked = questions.question(m.draw, difficulty=m.difficulty, answerable=label == 0)
     written = questions.write_question(m.english, asked=asked)
     return {"question": written.question, "sentence": written.context, "label": label}
 
 
 def _pair(m: Making) -> Row:
-    label = m.index % 2
+    label = m.number % 2
     made = paraphrase.pair(m.draw, same=label == 1, difficulty=m.difficulty)
     return {"sentence1": m.text(made.first), "sentence2": m.text(made.second), "label": label}
 
@@ -131,37 +127,37 @@ def _mrpc(m: Making) -> Row:
 
 
 def _qqp(m: Making) -> Row:
-    label = m.index % 2
+    label = m.number % 2
     made = paraphrase.questions(m.draw, same=label == 1, difficulty=m.difficulty)
     return {"question1": m.text(made.first), "question2": m.text(made.second), "label": label}
 
 
 def _stsb(m: Making) -> Row:
-    score = m.index % len(paraphrase.SCORES)
+    score = m.number % len(paraphrase.SCORES)
     made = paraphrase.graded(m.draw, score=score, difficulty=m.difficulty)
     return {"sentence1": m.text(made.first), "sentence2": m.text(made.second), "label": float(score)}
 
 
 def _cola(m: Making) -> Row:
-    label = m.index % 2
+    label = m.number % 2
     text = singles.acceptability(m.english, draw=m.draw, acceptable=label == 1, difficulty=m.difficulty)
     return {"sentence": text, "label": label}
 
 
 def _sst2(m: Making) -> Row:
-    label = m.index % 2
+    label = m.number % 2
     made = singles.opinion(m.draw, mood=1 if label else -1, difficulty=m.difficulty)
     return {"sentence": m.text(made.sentences), "label": label}
 
 
 def _imdb(m: Making) -> Row:
-    label = m.index % 2
+    label = m.number % 2
     made = singles.review(m.draw, mood=1 if label else -1, difficulty=m.difficulty)
     return {"text": m.text(made.sentences), "label": label}
 
 
 def _ag_news(m: Making) -> Row:
-    topic = tuple(NEWS_TOPICS)[m.index % len(NEWS_TOPICS)]
+    topic = tuple(NEWS_TOPICS)[m.number % len(NEWS_TOPICS)]
     return {"text": m.text(singles.news(m.draw, topic=topic, difficulty=m.difficulty)), "label": NEWS_TOPICS[topic]}
 
 
@@ -179,7 +175,7 @@ def _squad(m: Making, *, answerable: bool = True) -> Row:
 
 def _squad_v2(m: Making) -> Row:
     """Every third question has no answer."""
-    return _squad(m, answerable=m.index % 3 != 0)
+    return _squad(m, answerable=m.number % 3 != 0)
 
 
 def _writer(m: Making) -> choices.Writer:

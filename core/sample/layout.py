@@ -38,10 +38,29 @@ TWEET_NAMES: Final = {
 }  # fmt: skip
 STSB_LANGUAGES: Final = ("en", "de", "es", "fr", "ru", "zh")
 EURLEX_LANGUAGES: Final = ("en", "de", "es", "fr", "fi", "el")
-EUROVOC: Final = (
-    "100149 100160 100148 100147 100152 100143 100156 100158 100154 100153 100142 100145 100150 100162 100159 100144 "
-    "100151 100157 100161 100146 100155"
-).split()
+EUROVOC: Final = [
+    "100149",
+    "100160",
+    "100148",
+    "100147",
+    "100152",
+    "100143",
+    "100156",
+    "100158",
+    "100154",
+    "100153",
+    "100142",
+    "100145",
+    "100150",
+    "100162",
+    "100159",
+    "100144",
+    "100151",
+    "100157",
+    "100161",
+    "100146",
+    "100155",
+]
 
 
 def _value(dtype: str) -> Feature:
@@ -165,9 +184,7 @@ INTERMEDIATES: Final[dict[str, DataSet]] = {
     ),
     "squad": DataSet("rajpurkar/squad", "plain_text", "plain_text", _SQUAD),
     "squad_v2": DataSet("rajpurkar/squad_v2", "squad_v2", "squad_v2", _SQUAD),
-    "imdb": DataSet(
-        "stanfordnlp/imdb", "plain_text", "plain_text", {"text": _STRING, "label": _classes("neg", "pos")}
-    ),
+    "imdb": DataSet("stanfordnlp/imdb", "plain_text", "plain_text", {"text": _STRING, "label": _classes("neg", "pos")}),
     "ag_news": DataSet(
         "fancyzhx/ag_news",
         "default",
@@ -179,8 +196,16 @@ INTERMEDIATES: Final[dict[str, DataSet]] = {
         "default",
         "data",
         {
-            "ind": _value("int32"), "activity_label": _STRING, "ctx_a": _STRING, "ctx_b": _STRING, "ctx": _STRING,
-            "endings": _TEXTS, "source_id": _STRING, "split": _STRING, "split_type": _STRING, "label": _STRING,
+            "ind": _value("int32"),
+            "activity_label": _STRING,
+            "ctx_a": _STRING,
+            "ctx_b": _STRING,
+            "ctx": _STRING,
+            "endings": _TEXTS,
+            "source_id": _STRING,
+            "split": _STRING,
+            "split_type": _STRING,
+            "label": _STRING,
         },
     ),  # fmt: skip
     "swag": DataSet(
@@ -188,8 +213,16 @@ INTERMEDIATES: Final[dict[str, DataSet]] = {
         "regular",
         "regular",
         {
-            "video-id": _STRING, "fold-ind": _STRING, "startphrase": _STRING, "sent1": _STRING, "sent2": _STRING,
-            "gold-source": _STRING, "ending0": _STRING, "ending1": _STRING, "ending2": _STRING, "ending3": _STRING,
+            "video-id": _STRING,
+            "fold-ind": _STRING,
+            "startphrase": _STRING,
+            "sent1": _STRING,
+            "sent2": _STRING,
+            "gold-source": _STRING,
+            "ending0": _STRING,
+            "ending1": _STRING,
+            "ending2": _STRING,
+            "ending3": _STRING,
             "label": _classes("0", "1", "2", "3"),
         },
     ),  # fmt: skip
@@ -198,8 +231,14 @@ INTERMEDIATES: Final[dict[str, DataSet]] = {
         "default",
         "data",
         {
-            "id": _STRING, "context": _STRING, "question": _STRING, "answer0": _STRING, "answer1": _STRING,
-            "answer2": _STRING, "answer3": _STRING, "label": _value("int32"),
+            "id": _STRING,
+            "context": _STRING,
+            "question": _STRING,
+            "answer0": _STRING,
+            "answer1": _STRING,
+            "answer2": _STRING,
+            "answer3": _STRING,
+            "label": _value("int32"),
         },
     ),  # fmt: skip
     "commonsenseqa": DataSet(
@@ -207,8 +246,11 @@ INTERMEDIATES: Final[dict[str, DataSet]] = {
         "default",
         "data",
         {
-            "id": _STRING, "question": _STRING, "question_concept": _STRING,
-            "choices": {"label": _TEXTS, "text": _TEXTS}, "answerKey": _STRING,
+            "id": _STRING,
+            "question": _STRING,
+            "question_concept": _STRING,
+            "choices": {"label": _TEXTS, "text": _TEXTS},
+            "answerKey": _STRING,
         },
     ),  # fmt: skip
     "socialiqa": DataSet(

@@ -8,7 +8,7 @@ from core.sample import nli, paraphrase, questions, singles
 from core.sample.english import Row, say
 from core.sample.layout import EUROVOC, TYDIQA_NAMES
 from core.sample.realise import NER_TAGS, POS_TAGS, realise
-from core.sample.scenes import Draw, Sentence
+from core.sample.scenes import Draw, Sentence, lives, works
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 _TRIES: Final = 200
 _TOPICS: Final = {"films": "entertainment", "travel": "travel", "sport": "sports", "health": "health"}
 _GEOGRAPHY: Final = "geography"
-_LAW: Final = {"films": "100145", "food": "100157", "travel": "100154", "sport": "100149", "health": "100149", "money": "100148"}
+_LAW: Final = {
+    "films": "100145",
+    "food": "100157",
+    "travel": "100154",
+    "sport": "100149",
+    "health": "100149",
+    "money": "100148",
+}
 """EuroVoc domains of MultiEURLEX that come nearest: sport and health both belong to social questions."""
 _FRAGMENTS: Final = ("frag_per_loc", "frag_org_loc", "frag_per_org", "frag_people", "frag_places", "frag_org")
 _QUESTIONS: Final = ("q_who", "q_what", "q_where", "q_when")
@@ -148,9 +155,9 @@ def topics(draw: Draw, *, n: int) -> list[Meaning]:
     def make(index: int) -> Meaning:
         domain = domains[index % len(domains)]
         if domain == _GEOGRAPHY:
-            statement = singles.lives(draw.person(), city=draw.city())
+            statement = lives(draw.person(), city=draw.city())
             if draw.number() < 1 / 2:
-                statement = singles.works(draw.person(), organisation=draw.organisation(), city=draw.city())
+                statement = works(draw.person(), organisation=draw.organisation(), city=draw.city())
             return Meaning(((statement,),), _GEOGRAPHY)
         fact = draw.fact(domain=domain)
         return Meaning(((fact.say(draw.pick(("act", "act_day", "act_pl", "top"))),),), _TOPICS[domain])
@@ -224,7 +231,9 @@ def tydiqa_rows(language: Language, items: list[questions.Question], *, prefix: 
     return question_rows(language, items, prefix=f"{TYDIQA_NAMES[language.code]}-{prefix}", title=True)
 
 
-def retrieval_rows(language: Language, meanings: list[Meaning], *, english: Language, names: tuple[str, str]) -> list[Row]:
+def retrieval_rows(
+    language: Language, meanings: list[Meaning], *, english: Language, names: tuple[str, str]
+) -> list[Row]:
     """Rows of BUCC and Tatoeba. `names`: of the language and of English, as the data set writes them."""
     return [
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from core.sample.nli import fact_with_synonym, synonym
+from core.sample.realise import Ref
 from core.sample.scenes import Draw, Fact, Sentence
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 SCORES: Final = (0, 1, 2, 3, 4, 5)
 """STS-B's grades: 5 the same, 4 but for a detail, 3 another place or day, 2 another thing, 1 same domain, 0 nothing."""
 _HALF: Final = 0.5
+_VERB_SHARE: Final = 0.85
+_OTHER_QUESTION: Final = {"q_where": "q_when", "q_when": "q_where"}
 
 
 class Pair(NamedTuple):
@@ -38,7 +41,9 @@ def _two(draw: Draw) -> tuple[Fact, Fact]:
 def _reworded(draw: Draw) -> Pair:
     fact = fact_with_synonym(draw)
     pattern = draw.pick(("act_pl", "act_dp", "act_day"))
-    return Pair((fact.say(pattern),), (synonym(draw, fact).say(pattern),)) if synonym(draw, fact) != fact else _voice(draw)
+    return (
+        Pair((fact.say(pattern),), (synonym(draw, fact).say(pattern),)) if synonym(draw, fact) != fact else _voice(draw)
+    )
 
 
 def _voice(draw: Draw) -> Pair:
@@ -125,20 +130,33 @@ _WAYS: Final[dict[tuple[Difficulty, bool], tuple[Callable[[Draw], Pair], ...]]] 
 def questions(draw: Draw, *, same: bool, difficulty: Difficulty) -> Pair:
     """Two questions with the same answer, or two that only look alike."""
     asked = draw.pick(("q_where", "q_when", "q_who", "q_what"))
-    fact = fact_with_synonym(draw) if same or difficulty == "hard" else draw.fact()
+    fact = fact_with_synonym(draw)
+    second = fact.say(asked)
     if same:
         if synonym(draw, fact) == fact:
             return questions(draw, same=same, difficulty=difficulty)
-        return Pair((fact.say(asked),), (synonym(draw, fact).say(asked),))
-    if difficulty == "easy":
-        other = draw.fact(but=[fact])
-    elif difficulty == "medium":
-        other = draw.fact(but=[fact], verb=fact.verb.key)._replace(person=fact.person)
-        asked = "q_where" if asked in {"q_what", "q_who"} else asked
+        second = synonym(draw, fact).say(asked)
+    elif difficulty == "easy":
+        second = fact_with_synonym(draw, but=(fact,)).say(asked)
     else:
-        other = synonym(draw, fact)
-        return Pair((fact.say(asked),), (other.say({"q_where": "q_when", "q_when": "q_where"}.get(asked, "q_where")),))
-    return Pair((fact.say(asked),), (other.say(asked),))
+        asked, second = _lookalike(draw, fact, asked=asked, difficulty=difficulty)
+    first, second = draw.shuffled([fact.say(asked), second])
+    return Pair((first,), (second,))
+
+
+def _lookalike(draw: Draw, fact: Fact, *, asked: str, difficulty: Difficulty) -> tuple[str, Sentence]:
+    """A question that differs in one word, as a paraphrase does: another thing, verb or question word.
+
+    Returns the pattern of the first question with it, because not every pattern names the thing.
+    """
+    u = draw.number()
+    if u < (_HALF if difficulty == "medium" else _HALF / 2):
+        named = draw.pick(("q_where", "q_when"))
+        return named, draw.fact(but=[fact], verb=fact.verb.key)._replace(person=fact.person).say(named)
+    verbs = [v for v in draw.verbs_for(fact) if v != draw.concepts.synonyms.get(fact.verb.key)]
+    if verbs and u < _VERB_SHARE:
+        return asked, fact._replace(verb=Ref("verb", draw.pick(verbs))).say(asked)
+    return asked, fact.say(_OTHER_QUESTION.get(asked, "q_where"))
 
 
 def graded(draw: Draw, *, score: int, difficulty: Difficulty) -> Pair:

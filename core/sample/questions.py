@@ -22,7 +22,7 @@ class Question(NamedTuple):
     domain: str
     passage: tuple[Sentence, ...]
     question: Sentence
-    index: int
+    at: int
     """Sentence of the passage with the answer; -1 when it is not there."""
     slot: str
 
@@ -123,7 +123,7 @@ def write_question(language: Language, *, asked: Question) -> Written:
         tokens = realise(language.code, pattern=sentence.pattern, fillers=sentence.fillers)
         if context and language.spaces:
             context += " "
-        if i == asked.index:
+        if i == asked.at:
             span = locate(language, tokens=tokens, slot=asked.slot)
             answer, start = span.text, len(context) + span.start
         context += write(language, tokens=tokens)

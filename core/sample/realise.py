@@ -11,12 +11,32 @@ from core.errors import DataError
 if TYPE_CHECKING:
     from core.sample.lexicon import Language
 
-POS_TAGS: Final = tuple("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())
+POS_TAGS: Final = tuple(
+    [
+        "ADJ",
+        "ADP",
+        "ADV",
+        "AUX",
+        "CCONJ",
+        "DET",
+        "INTJ",
+        "NOUN",
+        "NUM",
+        "PART",
+        "PRON",
+        "PROPN",
+        "PUNCT",
+        "SCONJ",
+        "SYM",
+        "VERB",
+        "X",
+    ]
+)
 NER_TAGS: Final = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 _DEFAULT_POS: Final = {"noun": "NOUN", "verb": "VERB", "adjective": "ADJ", "place": "NOUN", "day": "NOUN"}
 _ENTITY: Final = {"person": "PER", "surname": "PER", "organisation": "ORG", "city": "LOC"}
-_NO_SPACE_BEFORE: Final = frozenset(". , ? ! : ; ) । 。 ， ？ ） ؟ ،".split())
-_NO_SPACE_AFTER: Final = frozenset("( （".split())
+_NO_SPACE_BEFORE: Final = frozenset([".", ",", "?", "!", ":", ";", ")", "।", "。", "，", "？", "）", "؟", "،"])
+_NO_SPACE_AFTER: Final = frozenset(["(", "（"])
 OWN: Final = "own"
 """Instead of another slot's agreement class: the word's own."""
 _SLOT: Final = re.compile(r"\{(\w+)(?:\.(\w+))?(?:@(\w+))?\}")
@@ -59,8 +79,10 @@ class Span(NamedTuple):
 
 
 def _tag(language: Language, *, text: str, default: str, slot: str, entity: str) -> list[Token]:
-    """Tokens of a listed form; `word/TAG` overrides, `_` is a space inside one word, `+` glues the next word on; function words come from the language's closed list.
+    """Tokens of a listed form.
 
+    `word/TAG` gives the part of speech, otherwise the language's closed list does, otherwise `default`; `_` is a space
+    inside one word; `+` glues the next word on.
     With brackets only the words inside them belong to the entity, for example `στην [Πράγα]`.
     """
     tokens: list[Token] = []
@@ -117,7 +139,7 @@ def _phrase(code: str, ref: Ref, slot: str, form: str, agreement: str) -> Tokens
         name = language.entries["surname"][ref.surname]["n"]
         tokens[at:at] = [Token(word, "PROPN", "I-PER", slot) for word in name.split()]
         if not language.spaces:
-            tokens[at - 1 : at] = [tokens[at - 1]._replace(text=tokens[at - 1].text + "·"[: _LATIN.match(name) is None])]
+            tokens[at - 1] = tokens[at - 1]._replace(text=tokens[at - 1].text + "·")
     return tuple(tokens)
 
 

@@ -73,7 +73,8 @@ def divided(words: Sequence[str], *, salt: str) -> dict[str, Part]:
     """The part of each word: about 60 % train, 15 % dev and 25 % test, each with at least one of three or more."""
     mixed = sorted(dict.fromkeys(words), key=lambda word: (zlib.crc32(f"{salt}:{word}".encode()), word))
     n_test, n_dev = max(1, round(_TEST_SHARE * len(mixed))), max(1, round(_DEV_SHARE * len(mixed)))
-    parts: list[Part] = ["test"] * n_test + ["dev"] * n_dev + ["train"] * len(mixed)
+    sizes: tuple[tuple[Part, int], ...] = (("test", n_test), ("dev", n_dev), ("train", len(mixed)))
+    parts = [part for part, n in sizes for _ in range(n)]
     return dict(zip(mixed, parts, strict=False))
 
 
@@ -98,7 +99,9 @@ class Draw:
         self._people = concepts.entities[part]
         kin = [concepts.synonyms, concepts.opposite_verbs]
         self._verbs = {d: _kept(concepts.verbs[d], part=part, kin=kin) for d in concepts.nouns}
-        self._adjectives = {d: _kept(concepts.adjectives[d], part=part, kin=[concepts.opposite_adjectives]) for d in concepts.nouns}
+        self._adjectives = {
+            d: _kept(concepts.adjectives[d], part=part, kin=[concepts.opposite_adjectives]) for d in concepts.nouns
+        }
         self._by_verb = {d: _grouped(pairs) for d, pairs in self._verbs.items()}
         self._priced = {
             d: [n for n, found in divided(concepts.priced[d], salt="price").items() if found == part]

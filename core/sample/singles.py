@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from core.sample.realise import Tokens
     from core.sample.spec import Difficulty
 
-_HALF: Final = 0.5
+_NEGATED: Final[dict[Difficulty, float]] = {"easy": 0.0, "medium": 0.25, "hard": 0.6}
 _PATTERNS: Final = ("act", "act_pl", "act_day", "act_dp", "neg", "top", "top_pl", "only", "maybe")
 _SIZES: Final[dict[Difficulty, int]] = {"easy": 2, "medium": 3, "hard": 5}
 
@@ -50,11 +50,11 @@ def any_statement(draw: Draw) -> Sentence:
 def sentiment(draw: Draw, *, mood: int, difficulty: Difficulty) -> Review:
     """One sentence that praises (1), blames (-1) or only tells (0).
 
-    Easy: the adjective tells. Medium: it may be negated. Hard: it is, or two are weighed.
+    Easy: the adjective tells. Medium: a quarter is negated. Hard: three in five are.
     """
     if mood == 0:
         return Review((plain(draw),), 0)
-    negated = difficulty == "hard" or (difficulty == "medium" and draw.number() < _HALF)
+    negated = draw.number() < _NEGATED[difficulty]
     words = draw.concepts.positive if (mood > 0) != negated else draw.concepts.negative
     quality = draw.quality(words=words)
     pattern = "adjneg" if negated else "adj"
@@ -82,11 +82,15 @@ def review(draw: Draw, *, mood: int, difficulty: Difficulty) -> Review:
 
 
 def news(draw: Draw, *, topic: str, difficulty: Difficulty) -> tuple[Sentence, ...]:
-    """A short report on one domain; harder ones have sentences of other domains, but fewer."""
-    extra = {"easy": 0, "medium": 1, "hard": 2}[difficulty]
+    """A short report on the domain in which something happened.
+
+    Easy: nothing else is told. Medium: something did not happen in another domain. Hard: as much did not as did.
+    """
+    told, denied = {"easy": (1, 0), "medium": (2, 1), "hard": (2, 2)}[difficulty]
     others = [d for d in draw.domains if d != topic] or [d for d in draw.concepts.nouns if d != topic]
-    said = [draw.fact(domain=topic).say(draw.pick(("act_pl", "act_dp", "top_pl"))) for _ in range(1 + extra)]
-    said += [draw.fact(domain=draw.pick(others)).say(draw.pick(("act", "act_day"))) for _ in range(extra)]
+    other = draw.pick(others)
+    said = [draw.fact(domain=topic).say(draw.pick(("act", "act_day", "top"))) for _ in range(told)]
+    said += [draw.fact(domain=other).say(draw.pick(("neg", "neg", "nobody"))) for _ in range(denied)]
     return tuple(draw.shuffled(said))
 
 
