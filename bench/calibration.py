@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -48,20 +48,19 @@ class Row(NamedTuple):
     replications: int
 
 
-def table(replications: int, *, seed: int = 0) -> list[Row]:
+def table(replications: int, *, seed: int = 0) -> Iterator[Row]:
     """Simulate every method without an effect (rejections) and with one (coverage, power).
 
     Args:
-        replications: Simulated data sets per line; the mixed model has a quarter of them.
+        replications: Simulated data sets per line; models across cells have half of them.
         seed: Of the simulations.
     """
-    rows = [_row(m, design="1 seed x 400 examples", draw=_one_seed, n=replications, seed=seed) for m in ONE_SEED]
-    for seeds in (2, 3, 5):
-        design = f"{seeds} seeds x 200 examples"
-        rows += [_row(m, design=design, draw=_seeds(seeds), n=replications, seed=seed) for m in MANY_SEEDS]
-    few = max(replications // 4, 1)
-    rows += [_row(m, design="12 x 5 x 4 cells", draw=_cells, n=few, seed=seed) for m in ACROSS]
-    return rows
+    for method in ONE_SEED:
+        yield _row(method, design="1 seed x 400 examples", draw=_one_seed, n=replications, seed=seed)
+    for (design, draw), method in itertools.product(SEED_DESIGNS.items(), MANY_SEEDS):
+        yield _row(method, design=design, draw=draw, n=replications, seed=seed)
+    for method in ACROSS:
+        yield _row(method, design="12 x 5 x 4 cells", draw=_cells, n=max(replications // 2, 1), seed=seed)
 
 
 def _row(method: str, *, design: str, draw: Callable[[np.random.Generator, float], object], n: int, seed: int) -> Row:
@@ -89,10 +88,10 @@ def _one_seed(rng: np.random.Generator, effect: float) -> tuple[np.ndarray, np.n
     return np.where(~after & (rng.random(400) < effect / (1 - base)), True, after).astype(float), before.astype(float)
 
 
-def _seeds(n_seeds: int) -> Callable[[np.random.Generator, float], np.ndarray]:
+def _seeds(n_seeds: int, *, spread: float = 0.02) -> Callable[[np.random.Generator, float], np.ndarray]:
     def draw(rng: np.random.Generator, effect: float) -> np.ndarray:
-        """Differences with as much variance of the mean from seeds as from examples."""
-        seed, example = rng.normal(0, 0.02, (n_seeds, 1)), rng.normal(0, 0.28, (1, 200))
+        """Differences; at the default spread of seeds, one seed moves the mean as much as the choice of examples."""
+        seed, example = rng.normal(0, spread, (n_seeds, 1)), rng.normal(0, 0.28, (1, 200))
         return np.asarray(effect + seed + example + rng.normal(0, 0.3, (n_seeds, 200)))
 
     return draw
@@ -152,7 +151,9 @@ METHODS: dict[str, tuple[Callable[..., Outcome], float]] = {
         0.1,
     ),
     "examples alone (seeds averaged)": (
-        lambda d, e, r: _compared(paired_bootstrap(d.mean(axis=0), before=np.zeros(d.shape[1]), rng=r), e),
+        lambda d, e, r: _compared(
+            paired_bootstrap(d.mean(axis=0), before=np.zeros(d.shape[1]), rng=r, plan=Plan(500)), e
+        ),
         0.1,
     ),
     "mixed model, difficulty": (_term("difficulty", naive=False), 1.0),
@@ -160,6 +161,9 @@ METHODS: dict[str, tuple[Callable[..., Outcome], float]] = {
     "permutation of intermediates, similarity": (_permuted, 1.0),
     "naive per-cell regression, difficulty": (_term("difficulty", naive=True), 1.0),
     "naive per-cell regression, similarity": (_term("similarity", naive=True), 1.0),
+}
+SEED_DESIGNS = {f"{n} seeds x 200 examples": _seeds(n) for n in (2, 3, 5)} | {
+    f"{n} seeds that differ much x 200 examples": _seeds(n, spread=0.08) for n in (3, 5)
 }
 ONE_SEED = tuple(METHODS)[:4]
 MANY_SEEDS = tuple(METHODS)[4:7]

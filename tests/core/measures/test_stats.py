@@ -122,6 +122,20 @@ def test_crossed_error_by_hand() -> None:
     assert error[3:6] == pytest.approx((2, 0, 0))
 
 
+def test_crossed_interval_by_hand() -> None:
+    # The same table: all variance from two seeds, so t with 1 df: 1 +- 12.7062, and p = 1/2 at t = 1.
+    comparison = crossed_interval([[0, 0], [2, 2]])
+    assert comparison.difference[:3] == pytest.approx((1, -11.7062, 13.7062), abs=1e-3)
+    assert comparison.p_value == pytest.approx(0.5)
+
+
+def test_crossed_p_value_agrees_with_its_interval() -> None:
+    table = rng(3).normal(0.1, 1, (4, 50))
+    p_value = crossed_interval(table).p_value
+    ends = crossed_interval(table, level=1 - p_value).difference
+    assert min(abs(ends.low), abs(ends.high)) == pytest.approx(0, abs=1e-9)
+
+
 def test_one_seed_is_refused_with_a_way_out() -> None:
     with pytest.raises(DataError, match="use paired_bootstrap"):
         crossed_interval([[0.1, 0.2, 0.3]])
