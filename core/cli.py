@@ -83,7 +83,9 @@ def tasks(as_json: AsJson = False) -> None:
         for task in load_tasks(AtlasPaths.from_environment()).values()
     ]
     counted = rows if as_json else [row | {"languages": len(row["languages"])} for row in rows]
-    show(counted, as_json=as_json, empty="No tasks.", columns=("name", "roles", "type", "languages", "metric", "chance"))
+    show(
+        counted, as_json=as_json, empty="No tasks.", columns=("name", "roles", "type", "languages", "metric", "chance")
+    )
 
 
 @app.command()

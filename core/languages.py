@@ -103,9 +103,7 @@ def _parse_line(line: str) -> Language:
     return Language(code, name, family, script, float(millions) if millions else None)
 
 
-LANGUAGES: dict[str, Language] = {
-    entry.code: entry for entry in map(_parse_line, _TABLE.strip().splitlines())
-}
+LANGUAGES: dict[str, Language] = {entry.code: entry for entry in map(_parse_line, _TABLE.strip().splitlines())}
 """The languages of the table, by code, in alphabetical order of the code."""
 
 XTREME_LANGUAGES: tuple[str, ...] = tuple(c for c, entry in LANGUAGES.items() if entry.wikipedia_millions is not None)

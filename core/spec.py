@@ -12,7 +12,7 @@ import itertools
 import json
 import re
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -32,11 +32,33 @@ class Spec(BaseModel):
 
     def canonical_json(self) -> str:
         """JSON with sorted keys and no spaces; equal specs give equal text."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return canonical(self.model_dump(mode="json"))
 
     def digest(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of the canonical JSON."""
         return digest(self.canonical_json())
+
+
+def canonical(raw: object) -> str:
+    """JSON with sorted keys and no spaces.
+
+    Args:
+        raw: Plain JSON values.
+    """
+    return json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def run_id_of(raw: dict[str, Any]) -> str:
+    """Id of the run that a `spec.json` describes, also where it was written before a field was added.
+
+    Args:
+        raw: `RunSpec` as plain JSON values.
+    """
+    model = raw["model"]
+    if model.get("fingerprint"):
+        # The same folder elsewhere, or the same checkout on another machine, is the same model.
+        model = model | {"path": ""}
+    return digest(canonical(raw | {"model": model}))
 
 
 def digest(text: str) -> str:
@@ -525,11 +547,7 @@ class RunSpec(Spec):
     @property
     def run_id(self) -> str:
         """Id of the run: digest of the spec, save the place of a model folder whose bytes have a fingerprint."""
-        if self.model.fingerprint is None:
-            return self.digest()
-        # The same folder elsewhere, or the same checkout on another machine, is the same model.
-        anywhere = self.model.model_copy(update={"path": ""})
-        return self.model_copy(update={"model": anywhere}).digest()
+        return run_id_of(self.model_dump(mode="json"))
 
     @property
     def intermediate_name(self) -> str:

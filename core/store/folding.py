@@ -6,7 +6,6 @@ one line in `_FOLDERS`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +17,7 @@ from pydantic import ValidationError
 from core import events as facts
 from core.errors import RunFolderDamaged
 from core.paths import RunPaths
-from core.spec import RunSpec, digest
+from core.spec import RunSpec, canonical, run_id_of
 
 Row = dict[str, Any]  # a row's values have the types of its table's columns, which schema.py states
 
@@ -100,10 +99,9 @@ def _spec_row(run: RunPaths) -> Row:
         raise RunFolderDamaged(f"There is no {run.spec.name}.") from None
     except (ValueError, ValidationError) as error:
         raise RunFolderDamaged(f"{run.spec.name}: {_problem(error)}") from error
-    text = json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    if digest(text) != run.run_id:
+    if run_id_of(raw) != run.run_id:
         raise RunFolderDamaged(
-            f"{run.spec.name} is of run {digest(text)}, but the folder is named {run.run_id}: it was changed."
+            f"{run.spec.name} is of run {run_id_of(raw)}, but the folder is named {run.run_id}: it was changed."
         )
     job = _json_object(run.job.read_bytes() if run.job.exists() else b"{}", name=run.job.name)
     environment = run.environment.read_text(encoding="utf-8", errors="replace") if run.environment.exists() else None
@@ -135,7 +133,7 @@ def _spec_row(run: RunPaths) -> Row:
         "outcome": None,
         "error": None,
         "message": None,
-        "spec": text,
+        "spec": canonical(raw),
         "environment": environment,
     }
 

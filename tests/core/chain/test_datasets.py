@@ -230,9 +230,7 @@ def test_label_of_no_class_script_and_damaged_file(origin: DataOrigin, put: Call
         load_split(_task(), role="train", lang="en", origin=origin)
 
 
-def test_class_names_in_another_order_are_mapped_by_name(
-    origin: DataOrigin, put: Callable[[str, Rows], None]
-) -> None:
+def test_class_names_in_another_order_are_mapped_by_name(origin: DataOrigin, put: Callable[[str, Rows], None]) -> None:
     import datasets  # noqa: PLC0415  # only here
 
     features = datasets.Features({"a": datasets.Value("string"), "y": datasets.ClassLabel(names=["yes", "no"])})
