@@ -170,7 +170,7 @@ def _intermediates(shop: _Workshop) -> Iterator[Table]:
         splits = _SPLITS.get(name, _TRAIN_DEV)
         trains = sum(part == "train" for part in splits.values())
         for split, part in splits.items():
-            n = shop.n(EXTRA_TRAIN if "test" in splits else TRAIN) // trains if part == "train" else DEV
+            n = shop.n(EXTRA_TRAIN if "test" in splits else TRAIN) // trains if part == "train" else DEV // trains
             draw = shop.draw(f"{name}:{split}", part=part, intermediate=True)
             yield Table(
                 dataset,

@@ -37,6 +37,8 @@ class Writer(NamedTuple):
 
     language: Language
     draw: Draw
+    number: int = 0
+    """Number of the question; the place of the right answer goes round with it."""
 
     def say(self, sentence: Sentence) -> str:
         """The sentence as text."""
@@ -65,8 +67,10 @@ class Writer(NamedTuple):
 
 
 def _mixed(w: Writer, *, right: str, wrong: Sequence[str], context: str, question: str, concept: str) -> Choice:
-    choices = w.draw.shuffled([right, *wrong])
-    return Choice(context, question, tuple(choices), choices.index(right), concept)
+    choices = w.draw.shuffled(wrong)
+    at = w.number % (len(choices) + 1)
+    choices.insert(at, right)
+    return Choice(context, question, tuple(choices), at, concept)
 
 
 def _wrong(w: Writer, fact: Fact, *, difficulty: Difficulty, n: int) -> list[Fact]:

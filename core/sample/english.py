@@ -179,7 +179,7 @@ def _squad_v2(m: Making) -> Row:
 
 
 def _writer(m: Making) -> choices.Writer:
-    return choices.Writer(m.english, m.draw)
+    return choices.Writer(m.english, m.draw, m.number)
 
 
 def _hellaswag(m: Making) -> Row:

@@ -163,16 +163,18 @@ def register(language: Language) -> None:
 
 
 @lru_cache(maxsize=10_000)
-def _compiled(code: str, pattern: str) -> tuple[Token | tuple[str, str, str], ...]:
+def _compiled(code: str, pattern: str) -> tuple[tuple[Token | None, str, str, str], ...]:
+    """The pieces of a pattern: a word, or slot, form and the slot that it agrees with."""
     language = _LANGUAGES[code]
     if pattern not in language.patterns:
         raise DataError(f"{code}: no pattern named {pattern!r}. Patterns: {', '.join(sorted(language.patterns))}.")
-    items: list[Token | tuple[str, str, str]] = []
+    items: list[tuple[Token | None, str, str, str]] = []
     for piece in language.patterns[pattern].split():
         if match := _SLOT.fullmatch(piece):
-            items.append((match[1], match[2] or "", match[3] or ""))
+            items.append((None, match[1], match[2] or "", match[3] or ""))
         else:
-            items += _tag(language, text=piece, default=_guess(language, word=piece), slot="", entity="")
+            words = _tag(language, text=piece, default=_guess(language, word=piece), slot="", entity="")
+            items += [(word, "", "", "") for word in words]
     return tuple(items)
 
 
@@ -187,17 +189,17 @@ def realise(code: str, *, pattern: str, fillers: Fillers) -> Tokens:
     """The sentence of a pattern, its first letter upper case where the script has one."""
     slots = dict(fillers)
     tokens: list[Token] = []
-    for item in _compiled(code, pattern):
-        if isinstance(item, Token):
-            tokens.append(item)
+    for token, slot, form, agree in _compiled(code, pattern):
+        if token is not None:
+            tokens.append(token)
             continue
-        slot, form, agree = item
         agreement = _class_of(code, slots[agree]) if agree else OWN
         tokens += _phrase(code, slots[slot], slot, form, agreement)
-    at = next(i for i, token in enumerate(tokens) if token.text != "¿")
+    at = 1 if tokens[0].text == "¿" else 0
     first = tokens[at].text
-    capital = _LANGUAGES[code].capitals.get(first[:1], first[:1].upper())
-    tokens[at] = tokens[at]._replace(text=capital + first[1:])
+    if first[:1].islower():
+        capital = _LANGUAGES[code].capitals.get(first[:1], first[:1].upper())
+        tokens[at] = tokens[at]._replace(text=capital + first[1:])
     return tuple(tokens)
 
 

@@ -97,6 +97,15 @@ class Draw:
         self._rng = rng
         self._pool: list[float] = []
         self._people = concepts.entities[part]
+        people = self._people
+        self._bare = _refs("person", people["men"] + people["women"])
+        self._full = {
+            ref.key: [Ref("person", ref.key, surname) for surname in people["surnames"]] for ref in self._bare
+        }
+        self._cities = _refs("city", people["cities"])
+        self._organisations = _refs("organisation", people["organisations"])
+        self._days = _refs("day", concepts.days)
+        self._places = {d: _refs("place", places) for d, places in concepts.places.items()}
         kin = [concepts.synonyms, concepts.opposite_verbs]
         self._verbs = {d: _kept(concepts.verbs[d], part=part, kin=kin) for d in concepts.nouns}
         self._adjectives = {
@@ -110,8 +119,10 @@ class Draw:
 
     def number(self) -> float:
         """A uniform draw from [0, 1)."""
-        if not self._pool:
-            self._pool = self._rng.random(_POOL).tolist()
+        return self._pool.pop() if self._pool else self._refilled()
+
+    def _refilled(self) -> float:
+        self._pool = self._rng.random(_POOL).tolist()
         return self._pool.pop()
 
     def pick(self, items: Sequence[T], *, but: Sequence[T] = ()) -> T:
@@ -141,26 +152,27 @@ class Draw:
 
     def person(self, *, but: Sequence[Ref] = ()) -> Ref:
         """A person with a first name that nobody of `but` has."""
-        names = self._people["men"] + self._people["women"]
-        name = self.pick(names, but=[ref.key for ref in but])
-        surname = self.pick(self._people["surnames"]) if self.number() < _SURNAME_SHARE else ""
-        return Ref("person", name, surname)
+        used = [ref.key for ref in but]
+        bare = self.pick(self._bare)
+        while bare.key in used:
+            bare = self.pick(self._bare)
+        return self.pick(self._full[bare.key]) if self.number() < _SURNAME_SHARE else bare
 
     def city(self, *, but: Sequence[Ref] = ()) -> Ref:
         """A city."""
-        return Ref("city", self.pick(self._people["cities"], but=[ref.key for ref in but]))
+        return self.pick(self._cities, but=but)
 
     def organisation(self, *, but: Sequence[Ref] = ()) -> Ref:
         """A company with a coined name."""
-        return Ref("organisation", self.pick(self._people["organisations"], but=[ref.key for ref in but]))
+        return self.pick(self._organisations, but=but)
 
     def day(self, *, but: Sequence[Ref] = ()) -> Ref:
         """A day of the week."""
-        return Ref("day", self.pick(self.concepts.days, but=[ref.key for ref in but]))
+        return self.pick(self._days, but=but)
 
     def place(self, domain: str, *, but: Sequence[Ref] = ()) -> Ref:
         """A place of a domain."""
-        return Ref("place", self.pick(self.concepts.places[domain], but=[ref.key for ref in but]))
+        return self.pick(self._places[domain], but=but)
 
     def fact(self, *, but: Sequence[Fact] = (), domain: str = "", verb: str = "", verbs: Sequence[str] = ()) -> Fact:
         """A fact with another person and another thing than the facts of `but`.
@@ -228,6 +240,10 @@ def _kept(pairs: Sequence[tuple[str, str]], *, part: Part, kin: Sequence[dict[st
         groups.setdefault(first[word], []).append(noun)
     parts = {group: divided(nouns, salt=group) for group, nouns in groups.items()}
     return [(word, noun) for word, noun in pairs if parts[first[word]][noun] == part]
+
+
+def _refs(kind: str, keys: Sequence[str]) -> list[Ref]:
+    return [Ref(kind, key) for key in keys]
 
 
 def _grouped(pairs: Sequence[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
