@@ -1,0 +1,1 @@
+"""Recipes that make what the repository ships; nothing in the application imports them."""
