@@ -84,18 +84,24 @@ def _wrong(w: Writer, fact: Fact, *, difficulty: Difficulty, n: int) -> list[Fac
 
 
 def ending(w: Writer, *, difficulty: Difficulty) -> Choice:
-    """What happens next: the person goes on with the same thing (HellaSwag, SWAG)."""
+    """What happens next: the person goes on with the same thing (HellaSwag, SWAG).
+
+    Beyond easy ones, a wrong ending goes on with the thing of somebody else in the story.
+    """
     fact = w.draw.fact(
         verbs=("buy", "find", "choose", "rent", "pack", "prepare", "win", "sign", "watch", "visit", "prescribe")
     )
     pronoun = w.pronoun(fact.person)
     after = _next_verb(w, fact)
     wrong = _wrong(w, fact, difficulty=difficulty, n=3)
+    other = w.draw.fact(but=[fact, *wrong])
+    if difficulty != "easy":
+        wrong[0] = other
     says = [f"{w.verb(_next_verb(w, f), form='past')} {w.thing(f.noun)} {w.place(f.place)}." for f in wrong]
     right = f"{w.verb(after, form='past')} {w.thing(fact.noun)} {w.place(fact.place)}."
     context = w.say(fact.say("act_pl" if difficulty != "hard" else "act_day"))
     if difficulty != "easy":
-        context += " " + w.say(w.draw.fact(but=[fact, *wrong]).say("act_day"))
+        context += " " + w.say(other.say("act_day"))
     question = f"Later, {w.name(fact.person)}" if difficulty != "easy" else f"Then {pronoun}"
     return _mixed(w, right=right, wrong=says, context=context, question=question, concept=fact.noun.key)
 
