@@ -158,7 +158,8 @@ def _imdb(m: Making) -> Row:
 
 def _ag_news(m: Making) -> Row:
     topic = tuple(NEWS_TOPICS)[m.number % len(NEWS_TOPICS)]
-    return {"text": m.text(singles.news(m.draw, topic=topic, difficulty=m.difficulty)), "label": NEWS_TOPICS[topic]}
+    said = singles.news(m.draw, topics=tuple(NEWS_TOPICS), topic=topic, difficulty=m.difficulty)
+    return {"text": m.text(said), "label": NEWS_TOPICS[topic]}
 
 
 def _squad(m: Making, *, answerable: bool = True) -> Row:

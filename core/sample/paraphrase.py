@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 SCORES: Final = (0, 1, 2, 3, 4, 5)
 """STS-B's grades: 5 the same, 4 but for a detail, 3 another place or day, 2 another thing, 1 same domain, 0 nothing."""
 _HALF: Final = 0.5
-_VERB_SHARE: Final = 0.85
+_THING_SHARE: Final = 0.5
+_PERSON_SHARE: Final = 0.8
+_VERB_SHARE: Final = 0.9
 _OTHER_QUESTION: Final = {"q_where": "q_when", "q_when": "q_where"}
 
 
@@ -145,18 +147,23 @@ def questions(draw: Draw, *, same: bool, difficulty: Difficulty) -> Pair:
 
 
 def _lookalike(draw: Draw, fact: Fact, *, asked: str, difficulty: Difficulty) -> tuple[str, Sentence]:
-    """A question that differs in one word, as a paraphrase does: another thing, verb or question word.
+    """A question that asks for something else; hard ones differ in one word, as a paraphrase does.
 
-    Returns the pattern of the first question with it, because not every pattern names the thing.
+    Returns the pattern of the first question with it, because not every pattern names the person or the thing.
     """
+    named = draw.pick(("q_where", "q_when"))
+    kept = synonym(draw, fact) if difficulty == "medium" and draw.number() < _HALF else fact
     u = draw.number()
-    if u < (_HALF if difficulty == "medium" else _HALF / 2):
-        named = draw.pick(("q_where", "q_when"))
-        return named, draw.fact(but=[fact], verb=fact.verb.key)._replace(person=fact.person).say(named)
+    if u < _THING_SHARE:
+        other = draw.fact(but=[fact], verb=fact.verb.key)
+        if other.verb == fact.verb:
+            return named, kept._replace(noun=other.noun).say(named)
+    if u < _PERSON_SHARE:
+        return named, kept._replace(person=draw.person(but=[fact.person])).say(named)
     verbs = [v for v in draw.verbs_for(fact) if v != draw.concepts.synonyms.get(fact.verb.key)]
     if verbs and u < _VERB_SHARE:
         return asked, fact._replace(verb=Ref("verb", draw.pick(verbs))).say(asked)
-    return asked, fact.say(_OTHER_QUESTION.get(asked, "q_where"))
+    return asked, kept.say(_OTHER_QUESTION.get(asked, "q_where"))
 
 
 def graded(draw: Draw, *, score: int, difficulty: Difficulty) -> Pair:

@@ -8,6 +8,8 @@ from core.sample.realise import Token, realise, write
 from core.sample.scenes import Draw, Sentence, lives, works
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.sample.lexicon import Language
     from core.sample.realise import Tokens
     from core.sample.spec import Difficulty
@@ -81,25 +83,36 @@ def review(draw: Draw, *, mood: int, difficulty: Difficulty) -> Review:
     return Review(tuple(draw.shuffled(said)), mood)
 
 
-def news(draw: Draw, *, topic: str, difficulty: Difficulty) -> tuple[Sentence, ...]:
+def news(draw: Draw, *, topics: Sequence[str], topic: str, difficulty: Difficulty) -> tuple[Sentence, ...]:
     """A short report on the domain in which something happened.
 
-    Easy: nothing else is told. Medium: something did not happen in another domain. Hard: as much did not as did.
+    Easy: nothing else is told. Medium: something of another topic did not happen. Hard: as much did not as did. Beyond
+    easy ones, something of the draw's own domain did not happen either.
+
+    Args:
+        draw: Its domains give what did not happen, besides the other topics.
+        topics: The domains that are topics.
+        topic: The domain of the report.
+        difficulty: How much else is told.
     """
     told, denied = {"easy": (1, 0), "medium": (2, 1), "hard": (2, 2)}[difficulty]
-    others = [d for d in draw.domains if d != topic] or [d for d in draw.concepts.nouns if d != topic]
-    other = draw.pick(others)
+    other = draw.pick([d for d in topics if d != topic])
+    around = draw.pick(draw.domains)
     said = [draw.fact(domain=topic).say(draw.pick(("act", "act_day", "top"))) for _ in range(told)]
-    said += [draw.fact(domain=other).say(draw.pick(("neg", "neg", "nobody"))) for _ in range(denied)]
+    denials = [other] * denied + ([around] if denied and around not in {topic, other} else [])
+    said += [draw.fact(domain=d).say(draw.pick(("neg", "neg", "nobody"))) for d in denials]
     return tuple(draw.shuffled(said))
 
 
 def acceptability(language: Language, *, draw: Draw, acceptable: bool, difficulty: Difficulty) -> str:
-    """An English sentence, right or with one slip; easy slips break the order, hard ones one agreement."""
+    """An English sentence, right or with one slip.
+
+    Easy: a word is doubled or missing. Medium: the order is wrong. Hard: a verb form does not go with its auxiliary,
+    while right sentences have all forms, so that no form tells.
+    """
     fact = draw.fact()
-    wanted = "act" if acceptable else ""
-    slip = wanted or draw.pick(_SLIPS[difficulty])
-    pattern = draw.pick(_PATTERNS) if acceptable else draw.pick(_SLIP_PATTERNS[slip])
+    slip = draw.pick(_SLIPS[difficulty])
+    pattern = draw.pick(_PATTERNS if acceptable and difficulty != "hard" else _SLIP_PATTERNS[slip])
     tokens = realise(language.code, pattern=pattern, fillers=fact.say(pattern).fillers)
     if not acceptable:
         forms = language.entries["verb"][fact.verb.key]
@@ -108,9 +121,9 @@ def acceptability(language: Language, *, draw: Draw, acceptable: bool, difficult
 
 
 _SLIPS: Final[dict[Difficulty, tuple[str, ...]]] = {
-    "easy": ("order", "doubled", "no_verb"),
-    "medium": ("order", "article", "did_past", "no_object"),
-    "hard": ("did_past", "base", "was_base", "article"),
+    "easy": ("doubled", "no_verb", "no_object"),
+    "medium": ("order", "article"),
+    "hard": ("did_past", "base", "was_base"),
 }
 _SLIP_PATTERNS: Final[dict[str, tuple[str, ...]]] = {
     "order": ("act", "act_pl", "act_day", "top", "maybe"),
@@ -140,7 +153,7 @@ def _slipped(tokens: Tokens, *, draw: Draw, slip: str, forms: dict[str, str]) ->
         words.insert(noun[-1], article)
     elif slip == "no_object":
         words = [token for token in words if token.slot != "o"]
-        words.insert(verb, Token("the", "DET", "O", "o"))
+        words.insert(verb + 1, Token("the", "DET", "O", "o"))
     else:
         base = forms["base"] if slip != "did_past" else forms["past"]
         base = base if base != words[verb].text else forms["base"] + "s"
