@@ -41,8 +41,9 @@ MODELS: dict[str, ModelSpec] = {
         name="atlas-mini",
         title="Atlas mini (bundled)",
         path=str(REPO / "data" / "models" / "atlas-mini"),
-        architecture="bert",
+        architecture="modernbert",
         languages="multilingual",
+        learning_rate_factor=6,
         licence="Apache-2.0",
         citation="Transfer Atlas; see data/models/atlas-mini/README.md",
     ),
@@ -291,6 +292,12 @@ def _folder_facts(folder: Path) -> dict[str, Any]:  # Any: fields of a ModelSpec
     return {"path": str(folder), "architecture": config["model_type"], "fingerprint": fingerprint(folder)}
 
 
+def _rate_factor(folder: Path) -> float:
+    """768 / width, at least 1 and at most 4: the learning rates of our protocols suit encoders of width 768."""
+    width = _config(folder).get("hidden_size") or _config(folder).get("dim") or _config(folder).get("d_model")
+    return min(4.0, max(1.0, 768 / width)) if isinstance(width, int) and width > 0 else 1.0
+
+
 def _local(folder: Path) -> ModelSpec:
     facts = _folder_facts(folder)
     stem = re.sub(r"[^a-z0-9_.-]+", "-", folder.name.lower()).strip("-._")[:60] or "model"
@@ -301,5 +308,6 @@ def _local(folder: Path) -> ModelSpec:
         licence="unknown (local folder)",
         citation="local folder",
         is_user_model=True,
+        learning_rate_factor=_rate_factor(folder),
         **facts,
     )

@@ -328,6 +328,8 @@ class ModelSpec(Spec):
     """Layer whose states are pooled for retrieval, 0 the embeddings; negative counts from the last; None: the last."""
     retrieval_pooling: Literal["mean", "cls"] = "mean"
     """How the states of a sentence become one vector."""
+    learning_rate_factor: float = Field(default=1.0, gt=0, le=100)
+    """What the learning rates of unpublished protocols are multiplied by: small encoders want larger steps."""
     licence: str
     """Licence as its authors state it."""
     citation: str
@@ -567,6 +569,18 @@ class RunSpec(Spec):
             if spec.name == name:
                 return spec
         raise SpecError(f"Run {self.run_id} carries no task '{name}', only {', '.join(t.name for t in self.tasks)}.")
+
+    def stage_protocol(self, role: Role, task: str) -> StageProtocol:
+        """Hyper-parameters of a stage for this run's model; a published protocol is taken as it is.
+
+        Args:
+            role: Which of the two stages.
+            task: Name of the task trained on.
+        """
+        stage = self.protocol.stage_for(role, task)
+        if self.protocol.stated:
+            return stage
+        return stage.model_copy(update={"learning_rate": stage.learning_rate * self.model.learning_rate_factor})
 
     def baseline(self) -> RunSpec:
         """The same chain without the intermediate stage: what its gain is measured against."""

@@ -132,8 +132,8 @@ def _training(spec: RunSpec, role: Role, tasks: Sequence[TaskSpec], *, parent: s
     is_first = role is Role.INTERMEDIATE and spec.intermediate is not None
     name = spec.intermediate.name if is_first and spec.intermediate else tasks[0].name
     placebo = spec.intermediate.placebo if is_first and spec.intermediate else None
-    protocol = spec.protocol.stage_for(role, tasks[0].name)
-    data = tuple(loader.english(t, role=role, protocol=spec.protocol.stage_for(role, t.name)) for t in tasks)
+    protocol = spec.stage_protocol(role, tasks[0].name)
+    data = tuple(loader.english(t, role=role, protocol=spec.stage_protocol(role, t.name)) for t in tasks)
     if placebo is Placebo.SHUFFLED:
         data = tuple(
             EnglishData(train=shuffled(d.train, seed=spec.seed), dev=shuffled(d.dev, seed=spec.seed)) for d in data

@@ -138,7 +138,7 @@ def _task_type(run: RunSpec, role: Role) -> str:
 def _training_examples(run: RunSpec, role: Role) -> float:
     """Examples through the model in a stage: training passes, and development passes at a third of their cost."""
     names = run.intermediate.tasks if role is Role.INTERMEDIATE and run.intermediate else (run.target,)
-    stage = run.protocol.stage_for(role, names[0])
+    stage = run.stage_protocol(role, names[0])
     sizes = [_size(run.task(name), run=run) * stage.train_share for name in names]
     n = sum(min(size, stage.mix_cap) if stage.mix_cap and len(names) > 1 else size for size in sizes)
     n = min(n, stage.max_train_examples) if stage.max_train_examples else n
