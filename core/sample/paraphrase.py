@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from core.sample.nli import fact_with_synonym, synonym
@@ -54,50 +55,62 @@ def _voice(draw: Draw) -> Pair:
     return Pair((fact.say(first),), (fact.say(second),))
 
 
-def _voice_and_word(draw: Draw) -> Pair:
+def _maybe_synonym(draw: Draw, fact: Fact) -> Fact:
+    return synonym(draw, fact) if draw.number() < _HALF else fact
+
+
+def _in_any_order(draw: Draw, fact: Fact, other: Fact) -> tuple[Fact, Fact]:
+    return (fact, other) if draw.number() < _HALF else (other, fact)
+
+
+def _crossed(fact: Fact, other: Fact) -> tuple[Fact, Fact]:
+    """The two facts with their persons exchanged."""
+    return fact._replace(person=other.person), other._replace(person=fact.person)
+
+
+# The next four exist in both kinds with the same patterns, so that only who did what where tells them apart.
+
+
+def _clauses(draw: Draw, *, same: bool) -> Pair:
+    """Two clauses, and the same two or those with exchanged persons, in any order."""
+    fact, other = _two(draw)
+    told = (fact, other) if same else _crossed(fact, other)
+    first, second = _in_any_order(draw, _maybe_synonym(draw, told[0]), told[1])
+    said = fact.and_(other)
+    return Pair((said,), (first.and_(second),)) if first.and_(second) != said else _clauses(draw, same=same)
+
+
+def _places(draw: Draw, *, same: bool) -> Pair:
+    """Two sentences with places, and the same two or those with exchanged places, in any order and voice."""
+    fact, other = _two(draw)
+    other = other._replace(place=draw.place(fact.domain, but=[fact.place]))
+    told = (fact, other)
+    if not same:
+        told = (fact._replace(place=other.place), other._replace(place=fact.place))
+    patterns = ("act_pl", "top_pl")
+    first, second = _in_any_order(draw, _maybe_synonym(draw, told[0]), told[1])
+    said = (fact.say(draw.pick(patterns)), other.say(draw.pick(patterns)))
+    again = (first.say(draw.pick(patterns)), second.say(draw.pick(patterns)))
+    return Pair(said, again) if said != again else _places(draw, same=same)
+
+
+def _denial(draw: Draw, *, same: bool) -> Pair:
+    """One did not, the other did; then the same or with exchanged persons, in one sentence or in two."""
+    fact, other = _two(draw)
+    denied, done = (fact, other) if same else _crossed(fact, other)
+    denied = _maybe_synonym(draw, denied)
+    second: tuple[Sentence, ...] = (denied.and_(done, pattern="but"),)
+    if draw.number() < _HALF or second == (fact.and_(other, pattern="but"),):
+        second = (done.say(draw.pick(("act", "top"))), denied.say("neg"))
+    return Pair((fact.and_(other, pattern="but"),), second)
+
+
+def _place(draw: Draw, *, same: bool) -> Pair:
+    """A deed at a place, and the same in the other voice or with another verb, there or elsewhere."""
     fact = fact_with_synonym(draw)
-    return Pair((fact.say("act_pl"),), (synonym(draw, fact).say("top_pl"),))
-
-
-def _reordered(draw: Draw) -> Pair:
-    fact, other = _two(draw)
-    return Pair((fact.and_(other),), (other.and_(fact),))
-
-
-def _reordered_sentences(draw: Draw) -> Pair:
-    fact, other = _two(draw)
-    return Pair((fact.say("act_day"), other.say("top")), (synonym(draw, other).say("act"), fact.say("act_day")))
-
-
-def _crossed(draw: Draw) -> Pair:
-    """The persons of two facts change places, in the same or in the other order."""
-    fact, other = _two(draw)
-    swapped, others = fact._replace(person=other.person), other._replace(person=fact.person)
-    second = swapped.and_(others) if draw.number() < _HALF else others.and_(swapped)
-    return Pair((fact.and_(other),), (second,))
-
-
-def _crossed_places(draw: Draw) -> Pair:
-    fact, other = _two(draw)
-    place = draw.place(fact.domain, but=[fact.place])
-    first = (fact.say("act_pl"), other.say("top_pl", l=place))
-    return Pair(first, (fact.say("top_pl", l=place), other.say("act_pl", l=fact.place)))
-
-
-def _crossed_negation(draw: Draw) -> Pair:
-    fact, other = _two(draw)
-    return Pair((fact.and_(other, pattern="but"),), (other.and_(fact, pattern="but"),))
-
-
-def _split_negation(draw: Draw) -> Pair:
-    fact, other = _two(draw)
-    return Pair((fact.and_(other, pattern="but"),), (other.say("top"), fact.say("neg")))
-
-
-def _other_place(draw: Draw) -> Pair:
-    fact = draw.fact()
-    other = fact._replace(place=draw.place(fact.domain, but=[fact.place]))
-    return Pair((fact.say("act_pl"),), (other.say(draw.pick(("act_pl", "top_pl"))),))
+    told = fact if same else fact._replace(place=draw.place(fact.domain, but=[fact.place]))
+    first, second = draw.shuffled(["act_pl", "top_pl"])
+    return Pair((fact.say(first),), (_maybe_synonym(draw, told).say(second),))
 
 
 def _other_thing(draw: Draw) -> Pair:
@@ -119,13 +132,18 @@ def _person(draw: Draw) -> Pair:
     return Pair((fact.say("act_dp"),), (other.say(draw.pick(("act_dp", "top_pl"))),))
 
 
+def _same(way: Callable[..., Pair], *, same: bool) -> Callable[[Draw], Pair]:
+    return partial(way, same=same)
+
+
+_BOTH: Final = {"medium": (_clauses, _place), "hard": (_clauses, _places, _denial, _place)}
 _WAYS: Final[dict[tuple[Difficulty, bool], tuple[Callable[[Draw], Pair], ...]]] = {
     ("easy", True): (_reworded, _voice),
     ("easy", False): (_other_thing, _person),
-    ("medium", True): (_reworded, _voice, _voice_and_word, _reordered),
-    ("medium", False): (_other_place, _other_thing, _negated, _person, _crossed),
-    ("hard", True): (_voice_and_word, _reordered, _reordered_sentences, _split_negation),
-    ("hard", False): (_crossed, _crossed_places, _crossed_negation, _other_place),
+    ("medium", True): (_reworded, _voice, *(_same(way, same=True) for way in _BOTH["medium"])),
+    ("medium", False): (_other_thing, _negated, _person, *(_same(way, same=False) for way in _BOTH["medium"])),
+    ("hard", True): tuple(_same(way, same=True) for way in _BOTH["hard"]),
+    ("hard", False): tuple(_same(way, same=False) for way in _BOTH["hard"]),
 }
 
 
