@@ -77,6 +77,11 @@ class RunPaths:
         return self.root / "heartbeat"
 
     @property
+    def reserve(self) -> Path:
+        """Blocks that a running job sets aside, so that it can still write down that the disk is full."""
+        return self.root / "reserve"
+
+    @property
     def cancel(self) -> Path:
         """Marker: somebody asked the job to stop."""
         return self.root / "cancel"

@@ -118,7 +118,8 @@ def write(content: dict[str, Any], target: Path) -> None:
         torch.save(content, beside)
     except (OSError, RuntimeError) as error:
         beside.unlink(missing_ok=True)
-        if getattr(error, "errno", None) == _NO_SPACE or "no space" in str(error).lower() or "file write" in str(error):
+        # torch's own writer says where in its container it stopped, and not why: it stops for want of space alone.
+        if getattr(error, "errno", None) == _NO_SPACE or "inline_container" in str(error) or "file write" in str(error):
             message = f"No space left for the checkpoint '{target}'. Free some space, then retry the run."
             raise DiskFull(message) from error
         raise

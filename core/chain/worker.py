@@ -44,6 +44,7 @@ from core.paths import REPO, AtlasPaths, RunPaths
 from core.spec import RunSpec
 
 HEARTBEAT_S = 5.0
+_RESERVE_BYTES = 65_536
 SAVE_EVERY = "ATLAS_CHECKPOINT_SECONDS"
 """Environment variable: seconds between two checkpoints; 30 unless set."""
 THREADS = "ATLAS_THREADS"
@@ -121,12 +122,14 @@ def main(arguments: list[str] | None = None) -> int:
         _write_failure(run, error, log=log)
         return 1
     finally:
+        run.reserve.unlink(missing_ok=True)
         stop.set()
         log.close()
 
 
 def _attempt(run: RunPaths, *, log: EventLog, device: str) -> int:
     begun = time.monotonic()
+    run.reserve.write_bytes(bytes(_RESERVE_BYTES))
     paths = AtlasPaths(home=run.root.parent.parent)
     spec = _read_spec(run)
     paths.slots.mkdir(parents=True, exist_ok=True)
@@ -218,13 +221,15 @@ def _on_term(number: int, frame: FrameType | None) -> None:
 
 
 def _write_failure(run: RunPaths, error: Exception, *, log: EventLog) -> None:
+    run.reserve.unlink(missing_ok=True)
     name, message = type(error).__name__, str(error)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if is_disk_full(error):
         free_mb = shutil.disk_usage(run.root).free // 2**20
         name = "DiskFull"
         message = (
-            f"No space left while writing '{error.filename or run.root}': {free_mb} MB are free. A run needs about "
-            "four times the size of its model for checkpoints and stages. Free some space, then retry the run."
+            f"No space left below {run.root.parent.parent}: {free_mb} MB are free. A run needs about four times the "
+            "size of its model for checkpoints and stages. Free some space, then retry the run: it goes on from its "
+            "last checkpoint."
         )
     text = "".join(traceback.format_exception(error))
     sys.stderr.write(text)
@@ -232,6 +237,19 @@ def _write_failure(run: RunPaths, error: Exception, *, log: EventLog) -> None:
         log.emit(RunFailed(error=name, message=message, traceback=text))
     with contextlib.suppress(OSError):
         _write_json(run.failed, {"error": name, "message": message, "traceback": text})
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, came from a full disk.
+
+    Args:
+        error: What was raised; safetensors and torch wrap the system's error in their own words.
+    """
+    while error is not None:
+        if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _write_json(target: Path, content: dict[str, Any]) -> None:

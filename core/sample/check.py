@@ -29,6 +29,8 @@ _SENTENCE_COLUMNS: Final = (
     "text", "ctx", "startphrase", "goal", "source_sentence", "target_sentence",
 )  # fmt: skip
 _LABEL_COLUMNS: Final = ("label", "gold_label", "category", "answerKey")
+_MARKUP: Final = frozenset("|_+")
+"""Signs of the lexicons that must not come out in a text."""
 _FAMILIES: Final = {
     "nyu-mll/glue/mnli": "XNLI", "google/xtreme/XNLI": "XNLI", "rajpurkar/squad/plain_text": "XQuAD",
     "google/xtreme/SQuAD": "XQuAD", "google/xtreme/XQuAD": "XQuAD", "google/xtreme/MLQA": "XQuAD",
@@ -142,8 +144,10 @@ def _check_row(row: Row) -> Iterable[str]:
     tags = row.get("pos_tags") or row.get("ner_tags")
     if tags is not None and len(tags) != len(row["tokens"]):
         yield f"{len(tags)} tags for {row['tokens']}"
-    if "tokens" in row and not all(word.strip() for word in row["tokens"]):
+    if "tokens" in row and not all(word.strip() and word.isprintable() for word in row["tokens"]):
         yield f"an empty word in {row['tokens']}"
+    told = [*row.get("tokens", ()), *(row[name] for name in _SENTENCE_COLUMNS if name in row)]
+    yield from (f"markup of a lexicon is left in {text!r}" for text in told if _MARKUP & set(text))
     yield from (f"{name} is empty" for name in _SENTENCE_COLUMNS if name in row and not row[name].strip())
     choices = row.get("endings") or (row.get("choices") or {}).get("text")
     if choices and len(set(choices)) != len(choices):

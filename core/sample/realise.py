@@ -148,7 +148,8 @@ def _kind_of_organisation(language: Language, *, key: str, slot: str) -> list[To
     kind, _, base = key.partition(":")
     names = [language.entries[k][base]["n"] for k in ("organisation", "surname", "city") if base in language.entries[k]]
     text = language.organisation_kinds[kind].replace("{n}", names[0].strip("[]"))
-    return [Token(w, "PROPN", "B-ORG" if i == 0 else "I-ORG", slot) for i, w in enumerate(text.split())]
+    words = [word.replace("_", " ") for word in text.split()]
+    return [Token(word, "PROPN", "I-ORG" if i else "B-ORG", slot) for i, word in enumerate(words)]
 
 
 _LANGUAGES: dict[str, Language] = {}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from core.chain.worker import EventLog
+from core.chain.worker import EventLog, is_disk_full
 from core.events import ENVELOPE, RunCancelled, RunFinished
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.spec import RunSpec, TaskType
@@ -111,6 +114,51 @@ def test_a_failure_is_written_down(tmp_path: Path) -> None:
     assert "Traceback" in failed["traceback"]
     last = ENVELOPE.validate_json(paths.events.read_text(encoding="utf-8").splitlines()[-1]).event
     assert last.type == "run_failed" and last.message == failed["message"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB, where the machine lets us mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_space(tmp_path: Path, small_disk: Path) -> None:
+    source = toy_mirror(tmp_path / "hub", kinds=(TaskType.CLASSIFICATION,))
+    run = toy_run(tiny_model(tmp_path / "model"), target=TaskType.CLASSIFICATION, source=source)
+    paths = _place(run, small_disk)
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 200_000))
+    assert _start(paths).wait(timeout=120) == 1
+    failed = json.loads(paths.failed.read_text(encoding="utf-8"))
+    assert failed["error"] == "DiskFull", failed["message"]
+    assert "No space left" in failed["message"]
+    assert "then retry the run" in failed["message"]
+    filler.unlink()
+    assert _start(paths).wait(timeout=120) == 0, paths.failed.read_text(encoding="utf-8")
+    assert pq.read_table(paths.scores).num_rows == 2
+    assert not paths.failed.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_full"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (ValueError("Error while serializing: I/O error: No space left on device (os error 28)"), True),
+        (OSError(errno.EACCES, "Permission denied"), False),
+    ],
+)
+def test_a_full_disk_is_known_in_every_library_s_words(error: Exception, is_full: bool) -> None:
+    assert is_disk_full(error) is is_full
+    try:
+        raise RuntimeError("wrapped") from error
+    except RuntimeError as wrapped:
+        assert is_disk_full(wrapped) is is_full
 
 
 def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
