@@ -30,6 +30,8 @@ _LAW: Final = {
 """EuroVoc domains of MultiEURLEX that come nearest: sport and health both belong to social questions."""
 _FRAGMENTS: Final = ("frag_per_loc", "frag_org_loc", "frag_per_org", "frag_people", "frag_places", "frag_org")
 _QUESTIONS: Final = ("q_who", "q_what", "q_where", "q_when")
+_HALF: Final = 0.5
+_TAGGED_DOMAINS: Final = ("films", "food", "travel")
 _FRAGMENT_SHARE: Final = 0.4
 _QUESTION_SHARE: Final = 0.12
 
@@ -101,7 +103,7 @@ def similarities(draw: Draw, *, n: int) -> list[Meaning]:
 
 
 def statements(draw: Draw, *, n: int) -> list[Meaning]:
-    """Retrieval: single sentences, each with a name, so that no two are alike."""
+    """Retrieval: single sentences, no two alike."""
 
     def make(_index: int) -> Meaning:
         return Meaning(((singles.any_statement(draw),),))
@@ -109,10 +111,28 @@ def statements(draw: Draw, *, n: int) -> list[Meaning]:
     return distinct(make, n=n, draw=draw)
 
 
+def _plain_statement(draw: Draw) -> Sentence:
+    """A statement of three domains and few patterns; every part of speech is among them, but few of its words."""
+    domain = draw.pick(_TAGGED_DOMAINS)
+    u = draw.number()
+    if u < _QUESTION_SHARE:
+        return draw.quality(domain=domain).say("adj") if draw.number() < _HALF else singles.priced(draw)
+    fact = draw.fact(domain=domain)
+    if u < 2 * _QUESTION_SHARE:
+        other = draw.fact(but=[fact])
+        return draw.pick((fact.and_(other), fact.say("says", q=other.person), fact.say("maybe"), fact.say("some")))
+    return fact.say(draw.pick(("act", "act_pl", "act_day", "neg", "top")))
+
+
 def tagged(draw: Draw, *, n: int) -> list[Meaning]:
-    """Part-of-speech tagging: statements and some questions."""
+    """Part-of-speech tagging: statements and some questions; training sees three domains and ten patterns of them.
+
+    With all of them in training, a sentence pattern would give its tags away.
+    """
 
     def make(_index: int) -> Meaning:
+        if draw.part == "train":
+            return Meaning(((_plain_statement(draw),),))
         asked = draw.number() < _QUESTION_SHARE
         return Meaning(((draw.fact().say(draw.pick(_QUESTIONS)) if asked else singles.any_statement(draw),),))
 

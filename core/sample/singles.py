@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from core.sample.realise import Token, realise, write
-from core.sample.scenes import Draw, Sentence, lives, works
+from core.sample.scenes import Draw, Sentence, cost, lives, works
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,10 +34,8 @@ def plain(draw: Draw) -> Sentence:
 def any_statement(draw: Draw) -> Sentence:
     """Any statement at all, for tagging and retrieval."""
     u = draw.number()
-    if u < 0.12:  # noqa: PLR2004  # shares of the kinds of statement
-        return works(draw.person(), organisation=draw.organisation(), city=draw.city())
-    if u < 0.2:  # noqa: PLR2004
-        return lives(draw.person(), city=draw.city())
+    if u < 0.2:  # noqa: PLR2004  # shares of the kinds of statement
+        return _whereabouts(draw)
     if u < 0.3:  # noqa: PLR2004
         return draw.quality().say(draw.pick(("adj", "adjneg", "adjsay")), p=draw.person())
     if u < 0.42:  # noqa: PLR2004
@@ -46,7 +44,22 @@ def any_statement(draw: Draw) -> Sentence:
     if u < 0.5:  # noqa: PLR2004
         fact = draw.fact()
         return fact.say("says", p=draw.person(but=[fact.person]), q=fact.person)
+    if u < 0.53:  # noqa: PLR2004
+        return priced(draw)
     return plain(draw)
+
+
+def _whereabouts(draw: Draw) -> Sentence:
+    """Where somebody works or lives."""
+    if draw.number() < _HALF:
+        return works(draw.person(), organisation=draw.organisation(), city=draw.city())
+    return lives(draw.person(), city=draw.city())
+
+
+def priced(draw: Draw) -> Sentence:
+    """What something costs."""
+    ((noun, price),) = draw.prices(n=1)
+    return cost(noun, price=price)
 
 
 def sentiment(draw: Draw, *, mood: int, difficulty: Difficulty) -> Review:
