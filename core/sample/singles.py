@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from core.sample.realise import Tokens
     from core.sample.spec import Difficulty
 
+_HALF: Final = 0.5
 _NEGATED: Final[dict[Difficulty, float]] = {"easy": 0.0, "medium": 0.25, "hard": 0.6}
 _PATTERNS: Final = ("act", "act_pl", "act_day", "act_dp", "neg", "top", "top_pl", "only", "maybe")
 _SIZES: Final[dict[Difficulty, int]] = {"easy": 2, "medium": 3, "hard": 5}
