@@ -172,7 +172,7 @@ def command(request: StudyRequest) -> str:
         ("--seeds", tuple(str(seed) for seed in request.seeds)),
         ("--protocol", (request.protocol,)),
     ):
-        words += [option, *values]
+        words += [option, *values] if values else []
     if request.name != "study":
         words += ["--name", request.name]
     if not request.with_baselines:

@@ -186,7 +186,7 @@ def _sample_root(origin: DataOrigin) -> Path:
         spec = SampleSpec.model_validate(wanted)
     except ValueError as error:
         raise SpecError(f"The sample tasks cannot be built for {wanted}: {error}") from error
-    folder: Path = ensure_sample(origin.paths.cache / "sample", spec)
+    folder: Path = ensure_sample(origin.paths.cache, spec)
     return folder
 
 

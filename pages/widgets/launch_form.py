@@ -38,7 +38,7 @@ def ask() -> tuple[StudyRequest | None, list[str]]:
     )  # fmt: skip
     intermediates = _ask_intermediates(tasks)
     targets = st.multiselect(
-        "Targets", target_names(tasks), default=_from_url("target", target_names(tasks)),
+        "Targets", target_names(tasks), default=_from_url("target", target_names(tasks), otherwise="xnli"),
         format_func=lambda t: tasks[t].title,
         help="Scored in every language; retrieval targets are scored without any target training.",
     )  # fmt: skip
@@ -92,7 +92,7 @@ def intermediates_of(names: Sequence[str], *, together: bool, kinds: Sequence[st
 def _ask_intermediates(tasks: dict[str, TaskSpec]) -> list[str]:
     known = [NO_INTERMEDIATE, *intermediate_names(tasks)]
     names = st.multiselect(
-        "Intermediates", known, default=_from_url("intermediate", known),
+        "Intermediates", known, default=_from_url("intermediate", known, otherwise="qqp"),
         format_func=lambda n: "none (baseline)" if n == NO_INTERMEDIATE else tasks[n].title,
         help="English tasks that are trained on before the target. Each is its own chain unless trained together.",
     )  # fmt: skip
@@ -135,5 +135,5 @@ def _ask_rest() -> tuple[bool, str]:
     return with_baselines, name.strip()
 
 
-def _from_url(key: str, known: Sequence[str]) -> list[str]:
-    return [name for name in st.query_params.get_all(key) if name in known]
+def _from_url(key: str, known: Sequence[str], *, otherwise: str) -> list[str]:
+    return [name for name in st.query_params.get_all(key) if name in known] or [otherwise]

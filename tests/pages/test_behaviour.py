@@ -72,8 +72,12 @@ def test_transfer_without_baseline_has_holes_and_scores(ids: dict[str, str], ope
 
 def test_launch_says_what_is_missing_before_anything_can_start(open_page: Open) -> None:
     at = open_page("pages/launch.py")
+    assert not at.warning, "the form opens with a small chain that can start at once"
+    assert not at.button[0].disabled
+    checked(next(m for m in at.multiselect if m.label == "Targets").set_value([]).run())
     assert any("Choose a target" in w.value for w in at.warning)
     assert at.button[0].disabled
+    assert "--target" not in at.code[0].value
 
 
 def test_launch_queues_the_runs_and_links_to_them(open_page: Open, home: Path) -> None:
