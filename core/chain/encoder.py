@@ -274,6 +274,26 @@ def with_dropout(config: Any, dropout: float | None) -> Any:  # noqa: ANN401  un
     return config
 
 
+def hub_commit(spec: ModelSpec) -> str:
+    """The commit that a hub model's main branch points at now, so that a stage is never reused for other weights.
+
+    Args:
+        spec: A hub model without a pinned revision.
+
+    Raises:
+        ModelError: The hub did not say.
+        HubUnreachable: No network.
+    """
+    with model_problems(spec):
+        config = AutoConfig.from_pretrained(spec.path, trust_remote_code=False)
+    commit = getattr(config, "_commit_hash", None)
+    if not commit:
+        raise ModelError(
+            f"Model '{spec.path}': the hub named no commit. Pin a revision, or use a folder."
+        )
+    return str(commit)
+
+
 def configured_dropout(config: Any) -> float:  # noqa: ANN401  untyped third party
     """Dropout of the hidden states, which the heads share; 0.1 where the configuration has none.
 

@@ -156,10 +156,10 @@ def _words(split: Split, predictions: Sequence[Any]) -> MetricScore:
 _METRICS: dict[TaskType, dict[Metric, Callable[[Split, Any], MetricScore]]] = {
     TaskType.CLASSIFICATION: {
         Metric.ACCURACY: _labels(metrics.accuracy, own=True),
-        Metric.MACRO_F1: _labels(metrics.macro_f1, own=True),
+        Metric.MACRO_F1: _labels(metrics.macro_f1),
         Metric.MICRO_F1: _labels(metrics.micro_f1, own=True),
-        Metric.MATTHEWS: _labels(metrics.matthews, own=True),
-        Metric.F1: _labels(lambda g, p: metrics.micro_f1((g == 1)[:, None], (p == 1)[:, None]), own=True),
+        Metric.MATTHEWS: _labels(metrics.matthews),
+        Metric.F1: _labels(lambda g, p: metrics.micro_f1((g == 1)[:, None], (p == 1)[:, None])),
     },
     TaskType.MULTIPLE_CHOICE: {Metric.ACCURACY: _labels(metrics.accuracy, own=True)},
     TaskType.MULTILABEL: {

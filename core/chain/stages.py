@@ -15,7 +15,7 @@ import filelock
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from core.chain.encoder import Encoder, save_encoder
+from core.chain.encoder import Encoder, hub_commit, save_encoder
 from core.chain.heads import Head
 from core.chain.mlm import MlmHead
 from core.chain.records import Split
@@ -70,7 +70,7 @@ def identity_of(model: ModelSpec) -> str:
         return model.fingerprint
     folder = Path(model.path)
     if not folder.is_dir():
-        return f"{model.path}@{model.revision or 'main'}"
+        return f"{model.path}@{model.revision or hub_commit(model)}"
     files = sorted([*folder.glob("*.safetensors"), folder / "config.json", *folder.glob("tokenizer*.json")])
     if not any(f.suffix == ".safetensors" for f in files):
         found = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
