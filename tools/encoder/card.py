@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from tools.encoder.corpus import SOURCES, load_monolingual, load_pairs
+from tools.encoder.corpus import SOURCES, UNCLEAR_LICENCE, load_monolingual, load_pairs
 from tools.encoder.export import folder_size
 from tools.encoder.layout import MODEL, RESULTS, SHARED
 
@@ -83,7 +83,8 @@ def data_table(shared: Path) -> str:
         frame = single if source.kind == "mono" else pairs
         part = frame[frame["file"] == name]
         if len(part):
-            rows.append([name, source.kind, f"{len(part):,}", str(part["lang"].nunique()), source.licence])
+            shown = f"{name} (left out)" if name in UNCLEAR_LICENCE else name
+            rows.append([shown, source.kind, f"{len(part):,}", str(part["lang"].nunique()), source.licence])
     return table(["source", "kind", "rows", "languages", "licence as stated"], rows=rows)
 
 
@@ -101,6 +102,7 @@ def marks(results: dict, *, shared: Path, folder: Path) -> dict[str, str]:
         "domain_pearson": f"{english['domain_similarity']['pearson']:.3f}",
         "domain_spearman": f"{english['domain_similarity']['spearman']:.3f}",
         "domain_tasks": str(english["domain_similarity"]["tasks"]),
+        "left_out": ", ".join(UNCLEAR_LICENCE),
         "load_automodel": f"{speed['load_s']['automodel']:.2f}",
         "load_sentence": f"{speed['load_s']['sentence_transformer']:.2f}",
         "sentences_per_s": f"{speed['sentences_per_s']:.0f}",

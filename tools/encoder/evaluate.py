@@ -23,7 +23,9 @@ from tools.encoder.retrieval import load_tatoeba, tatoeba_accuracy
 from tools.encoder.teacher import load_teacher
 
 PARTS = ("tatoeba", "english", "speed", "xnli", "panx", "udpos")
-SEEDS = (1, 2, 3)
+RUNS = ("trained-1", "random-1", "trained-2", "random-2", "trained-3", "random-3")
+"""Fine-tunings of each task: the shipped weights and random ones, with three seeds."""
+
 BATCH_SIZE = 64
 LEVEL = 0.95
 
@@ -90,11 +92,16 @@ def margin(trained: list[float], *, random: list[float]) -> dict:
     return {"mean": mean, "low": mean - half, "high": mean + half, "level": LEVEL, "n": n, "method": "paired t"}
 
 
+def paired_seeds(runs: dict[str, dict[str, float]]) -> list[str]:
+    """Seeds that were run with the shipped weights and with random ones."""
+    return sorted(
+        seed for kind, seed in (key.split("-") for key in runs) if kind == "trained" and f"random-{seed}" in runs
+    )
+
+
 def summary(runs: dict[str, dict[str, float]], *, chance: float) -> dict:
     """Figures of a task from its fine-tunings, keyed `trained-SEED` and `random-SEED`."""
-    seeds = sorted(
-        key.split("-")[1] for key in runs if key.startswith("trained") and f"random-{key.split('-')[1]}" in runs
-    )
+    seeds = paired_seeds(runs)
     languages = sorted(next(iter(runs.values())))
     others = [lang for lang in languages if lang != "en"]
     means = {
@@ -130,9 +137,9 @@ class Job(NamedTuple):
     path: Path
     """JSON file with the figures."""
     quick: bool
-    """One seed on few examples."""
-    kinds: tuple[str, ...]
-    """`trained`, `random` or both."""
+    """Few examples."""
+    runs: tuple[str, ...]
+    """Fine-tunings to run, such as `trained-1` or `random-3`."""
 
 
 def measure_transfer(name: str, *, job: Job, results: dict) -> None:
@@ -144,20 +151,18 @@ def measure_transfer(name: str, *, job: Job, results: dict) -> None:
         part.clear()
         part["settings"] = settings._asdict()
     runs = part.setdefault("runs", {})
-    for seed in SEEDS[:1] if job.quick else SEEDS:
-        for kind in job.kinds:
-            key = f"{kind}-{seed}"
-            if key in runs:
-                continue
-            started = time.monotonic()
-            trained = kind == "trained"
-            runs[key] = transfer.run(name, folder=job.folder, task=task, settings=settings, seed=seed, trained=trained)
-            others = float(np.mean([value for lang, value in runs[key].items() if lang != "en"]))
-            seconds = time.monotonic() - started
-            sys.stdout.write(f"{name} {key}: en {runs[key]['en']:.4f} others {others:.4f} ({seconds:.0f} s)\n")
-            sys.stdout.flush()
-            write(results, path=job.path)
-    if any(key.startswith("trained") for key in runs) and any(key.startswith("random") for key in runs):
+    for key in [key for key in job.runs if key not in runs]:
+        kind, seed = key.split("-")
+        started = time.monotonic()
+        runs[key] = transfer.run(
+            name, folder=job.folder, task=task, settings=settings, seed=int(seed), trained=kind == "trained"
+        )
+        others = float(np.mean([value for lang, value in runs[key].items() if lang != "en"]))
+        seconds = time.monotonic() - started
+        sys.stdout.write(f"{name} {key}: en {runs[key]['en']:.4f} others {others:.4f} ({seconds:.0f} s)\n")
+        sys.stdout.flush()
+        write(results, path=job.path)
+    if paired_seeds(runs):
         part["summary"] = summary(runs, chance=task.chance)
     write(results, path=job.path)
 
@@ -186,7 +191,9 @@ def main(
     results: Annotated[Path, typer.Option(help="JSON file with the figures.")] = RESULTS,
     only: Annotated[str, typer.Option(help="Parts to run, separated by commas.")] = ",".join(PARTS),
     quick: Annotated[bool, typer.Option(help="One seed on few examples; writes beside, as *-quick.json.")] = False,
-    kinds: Annotated[str, typer.Option(help="Fine-tunings to run: trained, random or both.")] = "trained,random",
+    runs: Annotated[str, typer.Option(help="Fine-tunings to run (with --quick always the first two).")] = ",".join(
+        RUNS
+    ),
 ) -> None:
     """Measure and write the figures."""
     parts = only.split(",")
@@ -194,7 +201,7 @@ def main(
     if unknown:
         raise typer.BadParameter(f"No part named {unknown[0]!r}. Parts: {', '.join(PARTS)}.")
     path = results.with_name(f"{results.stem}-quick.json") if quick else results
-    job = Job(folder, shared / "hub", path, quick, tuple(kinds.split(",")))
+    job = Job(folder, shared / "hub", path, quick, RUNS[:2] if quick else tuple(runs.split(",")))
     found = load_results(path, folder=folder)
     simple = {"tatoeba": measure_tatoeba, "english": measure_english, "speed": measure_speed}
     for part in parts:

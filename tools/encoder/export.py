@@ -1,4 +1,4 @@
-"""Write the shipped folder: `python -m tools.encoder.export --checkpoint static-layers`.
+"""Write the shipped folder: `python -m tools.encoder.export`.
 
 The folder loads with AutoModel (and the other Auto classes), AutoTokenizer and SentenceTransformer, with no network.
 Weights are stored as float16; `dtype` in config.json makes loading return float32.
@@ -18,6 +18,7 @@ from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import ModernBertForMaskedLM, PreTrainedTokenizerFast
 
+from tools.encoder.layers import Settings
 from tools.encoder.layout import MODEL, SIZE_LIMIT_BYTES, WORK
 from tools.encoder.network import build_network, load_network, start_from
 from tools.encoder.static import DIMENSION, TokenTable
@@ -26,6 +27,9 @@ from tools.encoder.vocabulary import shorten_scores
 
 MAX_SENTENCE_PIECES = 128
 """Where SentenceTransformer cuts a text; training saw at most 64 pieces a side."""
+
+SHARE = 1.0
+"""How far the shipped weights are from the static start (0) to the trained layers (1)."""
 
 SENTENCE_FILES = (
     "modules.json",
@@ -61,22 +65,31 @@ def write_folder(folder: Path, *, network: ModernBertForMaskedLM, tokenizer: Pre
     (folder / "sentence_bert_config.json").write_text(json.dumps(sentence, indent=2) + "\n", encoding="utf-8")
 
 
+@torch.no_grad()
+def blend(start: ModernBertForMaskedLM, *, trained: ModernBertForMaskedLM, share: float) -> None:
+    """Move the weights of `start` towards the trained ones by `share`, in place.
+
+    Both come from one start, so the points between them are good networks too (Wortsman et al. 2022, arXiv 2109.01903).
+    """
+    for weight, goal in zip(start.parameters(), trained.parameters(), strict=True):
+        weight.lerp_(goal, share)
+
+
 def main(
     work: Annotated[Path, typer.Option(help="Folder for intermediate results.")] = WORK,
     tokenizer: Annotated[str, typer.Option(help="Name of a tokenizer folder under WORK.")] = "tokenizer-bpe-48000",
-    checkpoint: Annotated[str, typer.Option(help="Name of a checkpoint of the layers under WORK.")] = "static-layers",
-    static: Annotated[str, typer.Option(help="Instead: a static checkpoint, under layers that add nothing.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the static checkpoint; its layers are NAME-layers.")] = "static",
+    share: Annotated[float, typer.Option(help="1 for the trained layers, 0 for the static start, or between.")] = SHARE,
     folder: Annotated[Path, typer.Option(help="Folder to write.")] = MODEL,
 ) -> None:
     """Write the folder and check its size."""
     encoder = load_tokenizer(work / tokenizer)
-    if static:
-        table = TokenTable(len(encoder), seed=0)
-        table.load_state_dict(torch.load(work / f"{static}.pt", weights_only=True))
-        network = build_network(len(encoder), seed=1)
-        start_from(network, table=table)
-    else:
-        network = load_network(work / f"{checkpoint}.pt", size=len(encoder))
+    table = TokenTable(len(encoder), seed=0)
+    table.load_state_dict(torch.load(work / f"{name}.pt", weights_only=True))
+    network = build_network(len(encoder), seed=Settings().seed)
+    start_from(network, table=table)
+    if share > 0.0:
+        blend(network, trained=load_network(work / f"{name}-layers.pt", size=len(encoder)), share=share)
     folder.mkdir(parents=True, exist_ok=True)
     write_folder(folder, network=network, tokenizer=encoder)
     size = folder_size(folder)

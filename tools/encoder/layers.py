@@ -40,9 +40,9 @@ class Settings(NamedTuple):
 
     minutes: float = 50.0
     """Length of the training; the learning rate falls to zero by then."""
-    pairs: int = 192
+    pairs: int = 64
     """Sentence pairs an update."""
-    masked: int = 128
+    masked: int = 64
     """Masked texts an update."""
     rate: float = 8e-4
     """Peak learning rate of the layers."""
