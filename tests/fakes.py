@@ -22,6 +22,7 @@ from core.chain.records import (
     TextExample,
     fingerprint,
 )
+from core.models import fingerprint as fingerprint_of
 from core.spec import (
     Columns,
     DataSource,
@@ -111,7 +112,7 @@ def tiny_model(folder: Path, *, architecture: str = "bert", seed: int = 0) -> Mo
         name=f"tiny-{architecture}",
         title="Tiny",
         path=str(folder),
-        fingerprint=f"tiny-{architecture}-{seed}",
+        fingerprint=fingerprint_of(folder),
         architecture=architecture,
         languages="multilingual",
         licence="Apache-2.0",

@@ -288,9 +288,7 @@ def hub_commit(spec: ModelSpec) -> str:
         config = AutoConfig.from_pretrained(spec.path, trust_remote_code=False)
     commit = getattr(config, "_commit_hash", None)
     if not commit:
-        raise ModelError(
-            f"Model '{spec.path}': the hub named no commit. Pin a revision, or use a folder."
-        )
+        raise ModelError(f"Model '{spec.path}': the hub named no commit. Pin a revision, or use a folder.")
     return str(commit)
 
 

@@ -20,6 +20,7 @@ from core.chain.heads import build_head
 from core.chain.mlm import load_for_mlm
 from core.chain.stages import CODE_VERSION, StageFolder, StageWriter, identity_of, only_one
 from core.chain.training import StageResult, Workshop, train_stage
+from core.errors import ModelError
 from core.events import (
     Emit,
     Flagged,
@@ -30,6 +31,7 @@ from core.events import (
     StageReused,
     StageStarted,
 )
+from core.models import check_model_folder, fingerprint
 from core.paths import AtlasPaths
 from core.spec import ModelSpec, Placebo, RunSpec, TaskType, digest
 from core.tasks import in_task_reason
@@ -73,6 +75,7 @@ def execute(
     Raises:
         AtlasError: Data, model or device are not what the run needs.
     """
+    _same_model(spec.model)
     shop = Workshop(device, emit, checkpoints=paths.run(spec.run_id).checkpoints, save_every_s=save_every_s)
     run = _Run(spec, paths, shop, Loader(spec, paths=paths, emit=emit))
     trainings = plan(spec, loader=run.loader)
@@ -82,6 +85,19 @@ def execute(
         parent = _reach(run, training, parent=parent)
     parts = _evaluate(run, trainings, final=parent)
     return _write_tables(run, parts)
+
+
+def _same_model(model: ModelSpec) -> None:
+    """Refuse a model folder whose bytes are no longer those that the run was asked for with."""
+    if model.fingerprint is None or not Path(model.path).is_dir():
+        return
+    check_model_folder(Path(model.path))
+    found = fingerprint(Path(model.path))
+    if found != model.fingerprint:
+        raise ModelError(
+            f"Model folder {model.path} has changed since the run was asked for: its fingerprint is {found}, the run's "
+            f"is {model.fingerprint}. Put the old folder back and retry, or start the run anew for the new one."
+        )
 
 
 def _announce(run: _Run, trainings: tuple[Training, ...]) -> None:

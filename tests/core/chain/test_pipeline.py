@@ -12,7 +12,7 @@ import torch
 
 from core.chain.evaluation import NothingScored
 from core.chain.pipeline import execute
-from core.errors import UnsafeWeights
+from core.errors import ModelError, UnsafeWeights
 from core.events import (
     DataLoaded,
     DevScored,
@@ -139,8 +139,15 @@ def test_nothing_scored_is_an_error(tmp_path: Path, model: ModelSpec) -> None:
 def test_pickled_weights_are_refused(tmp_path: Path, source: DataSource, model: ModelSpec) -> None:
     folder = Path(model.path)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(UnsafeWeights, match="found pytorch_model.bin, expected model.safetensors"):
+    with pytest.raises(UnsafeWeights, match=r"the weights are pickled \(pytorch_model.bin\)"):
         _execute(toy_run(model, target=TaskType.CLASSIFICATION, source=source, protocol=_FAST), tmp_path / "home")
+
+
+def test_a_model_folder_that_changed_since_is_refused(tmp_path: Path, source: DataSource, model: ModelSpec) -> None:
+    run = toy_run(model, target=TaskType.CLASSIFICATION, source=source, protocol=_FAST)
+    tiny_model(Path(model.path), seed=1)
+    with pytest.raises(ModelError, match="has changed since the run was asked for"):
+        _execute(run, tmp_path / "home")
 
 
 def test_several_intermediates_and_placebos_change_the_key(

@@ -110,7 +110,7 @@ def test_a_failure_is_written_down(tmp_path: Path) -> None:
     job = _start(paths)
     assert job.wait(timeout=120) == 1
     failed = json.loads(paths.failed.read_text())
-    assert failed["error"] == "UnsafeWeights" and "expected model.safetensors" in failed["message"]
+    assert failed["error"] == "ModelError" and "expected model.safetensors" in failed["message"]
     assert "Traceback" in failed["traceback"]
     last = ENVELOPE.validate_json(paths.events.read_text(encoding="utf-8").splitlines()[-1]).event
     assert last.type == "run_failed" and last.message == failed["message"]
