@@ -1,12 +1,9 @@
-"""Transfer Atlas: `streamlit run app.py`."""
+"""Transfer Atlas: `streamlit run app.py`. Pages load the store themselves, after their title is on the screen."""
 
 import streamlit as st
 
 from pages.widgets.nav import ICON, TITLE, pages
-from pages.widgets.shared import start
 
 st.set_page_config(page_title=TITLE, page_icon=ICON, layout="wide")
 st.session_state["_routed"] = True
-page = st.navigation(pages(), position="top")
-start()
-page.run()
+st.navigation(pages(), position="top").run()

@@ -10,8 +10,10 @@ from core.errors import AtlasError
 from core.studies import command
 from pages.widgets.launch_form import ask
 from pages.widgets.launch_plan import show_plan, start_study, wrong_with
+from pages.widgets.shared import start
 
 st.title("Launch")
+start()
 st.caption(
     "Pretrained encoder → English intermediate task → English training set of the target → all its languages. "
     "Jobs run on their own: closing this page or the server does not stop them."

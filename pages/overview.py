@@ -6,9 +6,6 @@ guard()
 
 import streamlit as st
 
-from pages.widgets.overview_panels import collections, finding_cards, first_steps
-from pages.widgets.shared import version
-
 st.title("Transfer Atlas")
 st.markdown(
     "**How do the difficulty of an English intermediate task and its domain similarity to the target change zero-shot "
@@ -20,6 +17,11 @@ st.caption(
     "without the intermediate step."
 )
 
+# The words above are painted before DuckDB, pandas and plotly are loaded, which takes most of a second.
+from pages.widgets.overview_panels import collections, finding_cards, first_steps
+from pages.widgets.shared import start, version
+
+start()
 counts, findings = collections(version())
 if counts.empty:
     first_steps()

@@ -9,10 +9,11 @@ import streamlit as st
 from core.jobs import local
 from pages.widgets.run_list import is_active, show_list
 from pages.widgets.run_panel import show_run
-from pages.widgets.shared import paths
+from pages.widgets.shared import paths, start
 from pages.widgets.show import empty
 
 st.title("Runs")
+start()
 jobs = local.list_jobs(paths())
 # The clock ticks only while something can change.
 every = "2s" if any(is_active(job) for job in jobs) else None

@@ -9,10 +9,11 @@ import streamlit as st
 from core.errors import AtlasError
 from core.spec import Role, TaskType
 from core.tasks import load_tasks
-from pages.widgets.shared import paths
+from pages.widgets.shared import paths, start
 from pages.widgets.task_card import card, matches
 
 st.title("Tasks")
+start()
 try:
     tasks = load_tasks(paths())
 except AtlasError as error:

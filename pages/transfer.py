@@ -6,12 +6,13 @@ guard()
 
 import streamlit as st
 
-from pages.widgets.shared import version
+from pages.widgets.shared import start, version
 from pages.widgets.show import empty
 from pages.widgets.transfer_choice import choose, views
 from pages.widgets.transfer_map import show_map
 
 st.title("Transfer")
+start()
 available = views(version())
 if available.empty:
     empty(
