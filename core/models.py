@@ -43,6 +43,7 @@ MODELS: dict[str, ModelSpec] = {
         path=str(REPO / "data" / "models" / "atlas-mini"),
         architecture="modernbert",
         languages="multilingual",
+        parameters_m=14.4,
         learning_rate_factor=6,
         licence="Apache-2.0",
         citation="Transfer Atlas; see data/models/atlas-mini/README.md",

@@ -43,7 +43,7 @@ def show_plan(request: StudyRequest) -> None:
     notes = [f"{cost.n_done} of {cost.n_runs} runs are finished already and cost nothing."] if cost.n_done else []
     if cost.n_trainings < cost.n_trainings_without_reuse:
         notes.append(f"Without reuse it would be {cost.n_trainings_without_reuse} trainings.")
-    notes += [f"{cost.n_evaluations} languages are scored.", cost.basis]
+    notes += [f"{cost.n_evaluations} test sets are scored.", cost.basis]
     st.caption(" ".join([*notes, f"Time is for one slot; this machine has {len(slots)}: {', '.join(slots)}."]))
 
 
@@ -73,7 +73,9 @@ def _slots() -> tuple[str, ...]:
 
 def _span(low_s: float, high_s: float) -> str:
     low, high = duration(low_s), duration(high_s)
-    return low if low == high else f"{low} – {high}"
+    same_unit = low.split()[1:] == high.split()[1:]
+    # "2–5 min" fits a quarter of the page; "2 min – 5 min" is cut.
+    return low if low == high else f"{low.split()[0]}–{high}" if same_unit else f"{low} – {high}"
 
 
 def _size(n_bytes: int) -> str:
