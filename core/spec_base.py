@@ -1,0 +1,59 @@
+"""The base of every stored record, and the ids: hashes of the canonical JSON of a spec."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
+"""What names of tasks, models and protocols look like."""
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=80)]
+
+
+class Spec(BaseModel):
+    """Base of everything stored: frozen, no unknown fields, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def canonical_json(self) -> str:
+        """JSON with sorted keys and no spaces; equal specs give equal text."""
+        return canonical(self.model_dump(mode="json"))
+
+    def digest(self) -> str:
+        """First 12 hexadecimal digits of the SHA-256 of the canonical JSON."""
+        return digest(self.canonical_json())
+
+
+def canonical(raw: object) -> str:
+    """JSON with sorted keys and no spaces.
+
+    Args:
+        raw: Plain JSON values.
+    """
+    return json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def run_id_of(raw: dict[str, Any]) -> str:
+    """Id of the run that a `spec.json` describes, also where it was written before a field was added.
+
+    Args:
+        raw: `RunSpec` as plain JSON values.
+    """
+    model = raw["model"]
+    if model.get("fingerprint"):
+        # The same folder elsewhere, or the same checkout on another machine, is the same model.
+        model = model | {"path": ""}
+    return digest(canonical(raw | {"model": model}))
+
+
+def digest(text: str) -> str:
+    """First 12 hexadecimal digits of the SHA-256 of a text.
+
+    Args:
+        text: Anything; encoded as UTF-8.
+    """
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
