@@ -136,9 +136,68 @@ def m003_measured_speed(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("ALTER TABLE stages ADD COLUMN task_type VARCHAR;")
 
 
+def m004_profiles(con: duckdb.DuckDBPyConnection) -> None:
+    """What profile jobs measured: domains of texts, similarity of pairs, difficulty, change of the encoder.
+
+    A point is one text: `mnli` (English training text of an intermediate), `mnli@food,hard` (a slice of it),
+    `xnli:train` (a target's English training text), `xnli:test:de` (its test text in German).
+    """
+    con.execute("""
+        CREATE TABLE profiles (
+            profile_id VARCHAR PRIMARY KEY,
+            collection VARCHAR NOT NULL CHECK (collection IN ('measured', 'yours')),
+            kind VARCHAR NOT NULL CHECK (kind IN ('domain', 'difficulty', 'encoder')),
+            model VARCHAR NOT NULL,          -- sentence encoder (domain) or fine-tuned model (the others)
+            model_fingerprint VARCHAR,
+            data_source VARCHAR NOT NULL,
+            seed INTEGER NOT NULL,
+            finished_at TIMESTAMP,           -- UTC
+            seconds DOUBLE,
+            spec VARCHAR NOT NULL,           -- JSON
+            environment VARCHAR              -- JSON
+        );
+        CREATE TABLE profile_texts (
+            profile_id VARCHAR NOT NULL, point VARCHAR NOT NULL, task VARCHAR NOT NULL,
+            role VARCHAR NOT NULL CHECK (role IN ('intermediate', 'train', 'test')),
+            lang VARCHAR NOT NULL, split VARCHAR NOT NULL,
+            n INTEGER NOT NULL, n_available INTEGER NOT NULL, fingerprint VARCHAR NOT NULL,
+            PRIMARY KEY (profile_id, point)
+        );
+        CREATE TABLE similarities (
+            profile_id VARCHAR NOT NULL, a VARCHAR NOT NULL, b VARCHAR NOT NULL,   -- points, a < b
+            measure VARCHAR NOT NULL,
+            centred BOOLEAN NOT NULL,        -- whether each language's mean was removed first
+            value DOUBLE NOT NULL, ci_low DOUBLE, ci_high DOUBLE,
+            n_a INTEGER NOT NULL, n_b INTEGER NOT NULL, resamples INTEGER NOT NULL,
+            PRIMARY KEY (profile_id, a, b, measure, centred)
+        );
+        CREATE TABLE positions (
+            profile_id VARCHAR NOT NULL, point VARCHAR NOT NULL,
+            method VARCHAR NOT NULL,         -- pca, umap
+            centred BOOLEAN NOT NULL,
+            x DOUBLE NOT NULL, y DOUBLE NOT NULL,
+            PRIMARY KEY (profile_id, point, method, centred)
+        );
+        CREATE TABLE difficulties (
+            profile_id VARCHAR NOT NULL, intermediate VARCHAR NOT NULL, measure VARCHAR NOT NULL,
+            value DOUBLE NOT NULL, ci_low DOUBLE, ci_high DOUBLE,
+            n INTEGER NOT NULL, resamples INTEGER NOT NULL,
+            PRIMARY KEY (profile_id, intermediate, measure)
+        );
+        CREATE TABLE encoder_changes (
+            profile_id VARCHAR NOT NULL, intermediate VARCHAR NOT NULL,
+            lang VARCHAR NOT NULL, layer INTEGER NOT NULL,
+            measure VARCHAR NOT NULL,        -- retrieval, cka
+            value DOUBLE NOT NULL, ci_low DOUBLE, ci_high DOUBLE, n INTEGER NOT NULL,
+            PRIMARY KEY (profile_id, intermediate, lang, layer, measure)
+        );
+    """)
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("001_first_tables", m001_first_tables),
     ("002_gains", m002_gains),
     ("003_measured_speed", m003_measured_speed),
+    ("004_profiles", m004_profiles),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""
