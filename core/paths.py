@@ -98,6 +98,19 @@ class RunPaths:
 
 
 @dataclass(frozen=True)
+class ProfilePaths(RunPaths):
+    """File names inside one profile folder, `data/profiles/<profile_id>/`: those of a run and its own tables."""
+
+    def table(self, name: str) -> Path:
+        """One of the profile's tables; a profile has those of its kind.
+
+        Args:
+            name: `profile_texts`, `similarities`, `positions`, `difficulties` or `encoder_changes`.
+        """
+        return self.root / f"{name.removeprefix('profile_')}.parquet"
+
+
+@dataclass(frozen=True)
 class AtlasPaths:
     """Where everything lives for one Atlas home."""
 
@@ -120,6 +133,11 @@ class AtlasPaths:
         return self.home / "runs"
 
     @property
+    def profiles(self) -> Path:
+        """One folder per profile."""
+        return self.home / "profiles"
+
+    @property
     def cache(self) -> Path:
         """Everything that can be made again."""
         return self.home / "cache"
@@ -128,6 +146,16 @@ class AtlasPaths:
     def stages(self) -> Path:
         """Finished stages by key, shared by all runs."""
         return self.cache / "stages"
+
+    @property
+    def embeddings(self) -> Path:
+        """Sentence embeddings by what decides them, shared by all profiles."""
+        return self.cache / "embeddings"
+
+    @property
+    def similarities(self) -> Path:
+        """Measures of pairs of texts by what decides them, shared by all profiles."""
+        return self.cache / "similarities"
 
     @property
     def slots(self) -> Path:
@@ -187,6 +215,14 @@ class AtlasPaths:
     def run(self, run_id: str) -> RunPaths:
         """File names of one run."""
         return RunPaths(self.runs / run_id)
+
+    def profile(self, profile_id: str) -> ProfilePaths:
+        """File names of one profile."""
+        return ProfilePaths(self.profiles / profile_id)
+
+    def job(self, job_id: str) -> RunPaths:
+        """File names of one run or profile; the id says which: that of a profile begins with `p`, no digest does."""
+        return self.profile(job_id) if job_id.startswith("p") else self.run(job_id)
 
     def stage(self, key: str) -> Path:
         """Folder of one finished stage."""

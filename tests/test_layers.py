@@ -16,7 +16,7 @@ import pytest
 
 from core.paths import REPO
 
-GROUND = {"errors", "paths", "languages", "spec", "events", "protocols", "models", "tasks", "studies"}
+GROUND = {"errors", "paths", "languages", "spec", "spec_profile", "events", "protocols", "models", "tasks", "studies"}
 
 
 class Room(NamedTuple):
@@ -33,12 +33,13 @@ ROOMS: dict[str, Room] = {
     "spec_base": Room(set(), {"pydantic"}),
     "spec_task": Room({"errors", "languages", "spec_base"}, {"pydantic"}),
     "spec": Room({"errors", "languages", "spec_base", "spec_task"}, {"pydantic"}),
+    "spec_profile": Room({"errors", "languages", "spec"}, {"pydantic"}),
     "events": Room({"spec"}, {"pydantic"}),
     "spec_files": Room({"errors", "spec"}, {"pydantic", "yaml"}),
     "protocols": Room({"errors", "spec", "spec_files"}, {"pydantic", "yaml"}),
     "models": Room({"errors", "paths", "spec", "spec_files"}, {"pydantic", "yaml"}),
     "tasks": Room({"errors", "languages", "paths", "spec", "spec_files"}, {"pydantic", "yaml"}),
-    "studies": Room({"errors", "paths", "spec", "tasks", "models", "protocols"}, {"pydantic", "yaml"}),
+    "studies": Room({"errors", "paths", "spec", "spec_profile", "tasks", "models", "protocols"}, {"pydantic", "yaml"}),
     "sample": Room({"errors"}, {"pydantic", "yaml", "numpy", "pyarrow"}),
     "measures": Room({"errors"}, {"numpy", "scipy", "statsmodels", "sklearn"}),
     "chain": Room(
@@ -48,16 +49,18 @@ ROOMS: dict[str, Room] = {
             "tokenizers", "numpy", "pyarrow", "pydantic", "filelock", "psutil", "httpx2", "yaml", "pandas",
         },
     ),
-    "jobs": Room({"errors", "paths", "spec", "events"}, {"psutil", "filelock", "pydantic", "orjson"}),
-    "store": Room({"errors", "paths", "spec", "events"}, {"duckdb", "pyarrow", "orjson", "pydantic", "filelock"}),
+    "jobs": Room({"errors", "paths", "spec", "spec_profile", "events"}, {"psutil", "filelock", "pydantic", "orjson"}),
+    "store": Room(
+        {"errors", "paths", "spec", "spec_profile", "events"}, {"duckdb", "pyarrow", "orjson", "pydantic", "filelock"}
+    ),
     "queries": Room(
-        {"errors", "languages", "spec", "tasks", "models", "protocols", "store", "measures"},
+        {"errors", "languages", "spec", "spec_profile", "tasks", "models", "protocols", "store", "measures"},
         {"duckdb", "pandas", "numpy", "pydantic"},
     ),
     "figures": Room({"languages"}, {"plotly", "pandas", "numpy"}),
     "console": Room({"errors"}, {"typer", "pandas", "orjson"}),
     "doctor": Room({"errors", "paths", "models", "store", "jobs", "sample"}, {"psutil", "filelock"}),
-    "progress": Room({"console", "jobs", "paths", "spec"}, {"orjson"}),
+    "progress": Room({"console", "jobs", "paths", "spec", "spec_profile"}, {"orjson"}),
     "reading": Room({"console", "errors", "paths", "store"}, set()),
     "cli": Room(
         GROUND | {"chain", "jobs", "store", "queries", "console", "doctor", "progress", "reading"},
