@@ -194,10 +194,59 @@ def m004_profiles(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
+def m005_published(con: duckdb.DuckDBPyConnection) -> None:
+    """Figures transcribed from papers, beside the runs: they have no folder, seldom a seed, often no languages.
+
+    A published table is one table of one document; its figures are never shown beside those of another table.
+    """
+    con.execute("""
+        CREATE TABLE published_tables (
+            name VARCHAR PRIMARY KEY,        -- such as phang2020v1-table2
+            file VARCHAR NOT NULL,           -- in data/published
+            title VARCHAR NOT NULL,
+            paper VARCHAR NOT NULL,
+            arxiv VARCHAR,
+            version VARCHAR NOT NULL,        -- such as 'v1 draft, May 2020'
+            printed_table VARCHAR NOT NULL,  -- where in the document
+            source VARCHAR NOT NULL,         -- the document that was read
+            unit VARCHAR NOT NULL CHECK (unit IN ('percent', 'fraction', 'none')),   -- of the printed figures
+            derived BOOLEAN NOT NULL,        -- computed by us from printed figures
+            confidence VARCHAR NOT NULL CHECK (confidence IN ('verified', 'second-hand', 'unclear')),
+            caution VARCHAR,
+            averages VARCHAR CHECK (averages IN ('all', 'without en'))   -- languages in its printed averages
+        );
+        CREATE TABLE published_figures (
+            table_name VARCHAR NOT NULL,
+            position INTEGER NOT NULL,       -- line in the table, from 1
+            model VARCHAR,                   -- as printed; NULL where the figure is not about a model
+            intermediate VARCHAR,            -- as printed; 'none' for the baseline
+            target VARCHAR,                  -- as printed
+            lang VARCHAR,                    -- NULL: average over languages
+            metric VARCHAR NOT NULL,         -- 'avg': the printed average over the targets of the row
+            split VARCHAR CHECK (split IN ('dev', 'test')),   -- NULL: not stated
+            seed INTEGER,
+            kind VARCHAR NOT NULL CHECK (kind IN ('score', 'gain', 'fact')),
+            value DOUBLE,                    -- fraction; NULL for a fact
+            rounding DOUBLE,                 -- half a unit of the last printed digit, as a fraction; NULL for a fact
+            printed VARCHAR NOT NULL,
+            derived BOOLEAN NOT NULL,
+            caution VARCHAR,                 -- about this figure alone
+            source VARCHAR NOT NULL,
+            target_task VARCHAR,             -- the registry's name; NULL: not one of ours
+            intermediate_task VARCHAR,       -- our text form of the intermediate; NULL: not one of ours
+            PRIMARY KEY (table_name, position),
+            CHECK (kind <> 'score' OR (value IS NOT NULL AND value BETWEEN 0 AND 1)),
+            CHECK (kind <> 'gain' OR (value IS NOT NULL AND value BETWEEN -1 AND 1)),
+            CHECK (kind <> 'fact' OR value IS NULL)
+        );
+    """)
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("001_first_tables", m001_first_tables),
     ("002_gains", m002_gains),
     ("003_measured_speed", m003_measured_speed),
     ("004_profiles", m004_profiles),
+    ("005_published", m005_published),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""
