@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from core.errors import AtlasError
-from core.jobs.dispatch import visible_slots
+from core.jobs.dispatch import CPU_SLOTS, visible_slots
 from core.models import DEFAULT_MODEL, resolve_model
 from core.paths import REPO, AtlasPaths
 from core.store.connection import Store
@@ -76,8 +76,9 @@ def _torch() -> Check:
 
 def _devices() -> Check:
     slots = visible_slots(os.environ)
-    if slots == ("cpu",):
-        return Check("devices", "note", "CPU only", "Use protocol 'quick' and small models; one job runs at a time.")
+    if slots[0].startswith("cpu"):
+        advice = f"Use protocol 'quick' and small models; jobs at a time: {len(slots)} ({CPU_SLOTS})."
+        return Check("devices", "note", "CPU only", advice)
     return Check("devices", "good", ", ".join(slots), "")
 
 

@@ -157,7 +157,7 @@ def _compute(spec: RunSpec, *, paths: AtlasPaths, log: EventLog, device: str) ->
     torch.manual_seed(spec.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.set_flush_denormal(True)
-    where = torch.device(device)
+    where = torch.device("cpu" if device.startswith("cpu:") else device)  # `cpu:1` is a slot, not a device
     _write_json(paths.run(spec.run_id).environment, _environment(where, threads=torch.get_num_threads()))
     save_every_s = float(os.environ.get(SAVE_EVERY, "30"))
     return execute(spec, paths=paths, emit=log.emit, device=where, save_every_s=save_every_s)

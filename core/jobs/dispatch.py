@@ -1,8 +1,8 @@
 """The dispatcher: `python -m core.jobs.dispatch`, one small process per Atlas home, without torch.
 
-It starts the first queued job on each free slot (one per visible GPU, or one for the CPU), puts back a job whose
-process
-vanished, and ends when there is nothing left to do. It may be killed at any time: the next one adopts what still runs.
+It starts the first queued job on each free slot (one per visible GPU, or one for the CPU unless `ATLAS_CPU_SLOTS` says
+otherwise), puts back a job whose process vanished, and ends when there is nothing left to do. It may be killed at any
+time: the next one adopts what still runs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from core.errors import AtlasError
+from core.errors import AtlasError, SpecError
 from core.jobs.local import is_open, queue_key, run_folders
 from core.jobs.processes import record_of, stop_tree
 from core.jobs.records import JobRecord, JobState, JobStatus, ProcessRecord, read_job, read_process, write_beside
@@ -30,6 +30,11 @@ from core.paths import REPO, AtlasPaths, RunPaths
 
 WORKER = "core.chain.worker"
 """Module that executes a run; named and never imported, because it loads torch."""
+
+CPU_SLOTS = "ATLAS_CPU_SLOTS"
+"""Environment variable: jobs at a time on a machine without GPUs; 1 unless set. They share the cores."""
+_THREADS = "ATLAS_THREADS"
+_MOST_CPU_SLOTS = 256
 
 _LOG = logging.getLogger(__name__)
 _LOCK_WAIT_S = 2.0
@@ -85,25 +90,43 @@ def serve(paths: AtlasPaths, *, worker: str, timing: Timing) -> None:
 
 
 def visible_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Devices that each run one job at a time: `cuda:0` … for the visible GPUs, or `cpu`.
+    """Devices that each run one job at a time: `cuda:0` … for the visible GPUs, or those of `cpu_slots`.
 
     Args:
         environ: `CUDA_VISIBLE_DEVICES` is respected; torch counts the visible devices from 0.
     """
+    cpus = cpu_slots(environ)
     named = environ.get("CUDA_VISIBLE_DEVICES")
     asked = None if named is None else [d for d in named.split(",") if d.strip() not in {"", "-1", "NoDevFiles"}]
     if asked == [] or shutil.which("nvidia-smi", path=environ.get("PATH")) is None:
-        return ("cpu",)
+        return cpus
     try:
         answer = subprocess.run(
             ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=False, env=environ
         )
     except (subprocess.TimeoutExpired, OSError) as error:
         _LOG.warning("nvidia-smi does not answer (%s): jobs run on the CPU", error)
-        return ("cpu",)
+        return cpus
     n_found = sum(line.startswith("GPU ") for line in answer.stdout.splitlines()) if answer.returncode == 0 else 0
     n_visible = n_found if asked is None else min(n_found, len(asked))
-    return tuple(f"cuda:{i}" for i in range(n_visible)) or ("cpu",)
+    return tuple(f"cuda:{i}" for i in range(n_visible)) or cpus
+
+
+def cpu_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Slots of a machine without GPUs: one, or `cpu:0` … where `ATLAS_CPU_SLOTS` asks for several.
+
+    Args:
+        environ: Environment to read.
+
+    Raises:
+        SpecError: The variable holds no whole number from 1 to 256.
+    """
+    asked = environ.get(CPU_SLOTS, "1").strip()
+    if not asked.isdecimal() or not 1 <= int(asked) <= _MOST_CPU_SLOTS:
+        raise SpecError(
+            f"{CPU_SLOTS} is '{asked}', expected a whole number from 1 to {_MOST_CPU_SLOTS}: jobs at a time."
+        )
+    return ("cpu",) if int(asked) == 1 else tuple(f"cpu:{i}" for i in range(int(asked)))
 
 
 class Dispatcher:
@@ -208,11 +231,14 @@ class Dispatcher:
         # Counted before the start, so that a worker that cannot even import is not started for ever.
         record = job.model_copy(update={"attempts": job.attempts + 1, "slot": slot, "note": None})
         write_beside(run.job, record.model_dump_json())
+        environ = os.environ | {"ATLAS_HOME": str(self._paths.home)}
+        if slot.startswith("cpu:"):
+            environ.setdefault(_THREADS, str(max(1, (os.cpu_count() or 1) // len(self._slots))))
         with run.log.open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", self._worker, str(run.root), "--device", slot],
                 cwd=REPO,
-                env=os.environ | {"ATLAS_HOME": str(self._paths.home)},
+                env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

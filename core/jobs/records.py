@@ -20,7 +20,7 @@ from core.errors import DiskFull, RunFolderDamaged
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
-DEVICE_PATTERN = r"^(auto|cpu|cuda:\d+)$"
+DEVICE_PATTERN = r"^(auto|cpu(:\d+)?|cuda:\d+)$"
 """What a device looks like; `auto` is any slot of this machine."""
 
 

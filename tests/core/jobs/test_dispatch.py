@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.jobs.dispatch import visible_slots
+from core.errors import SpecError
+from core.jobs.dispatch import CPU_SLOTS, visible_slots
 from core.jobs.local import cancel, ensure_dispatcher, list_jobs, run_folders, submit
 from core.jobs.records import JobState, read_process
 from core.jobs.state import derive_state
@@ -163,3 +164,19 @@ def test_slots_are_the_visible_gpus_or_the_cpu(tmp_path: Path) -> None:
     assert visible_slots({"PATH": path, "CUDA_VISIBLE_DEVICES": "1"}) == ("cuda:0",)
     assert visible_slots({"PATH": path, "CUDA_VISIBLE_DEVICES": ""}) == ("cpu",)
     assert visible_slots({"PATH": "/nowhere"}) == ("cpu",)
+
+
+def test_two_cpu_slots_run_two_jobs_at_a_time(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CPU_SLOTS, "2")
+    (paths.home / "fake.txt").write_text("sleep=1")
+    submit([run_spec(seed=i) for i in range(4)], paths=paths)
+    assert ensure_dispatcher(paths, options=OPTIONS)
+    wait_for(lambda: sum(s.state is JobState.RUNNING for s in list_jobs(paths)) == 2)
+    wait_for(lambda: states(paths) == {JobState.DONE})
+    assert {line.split()[2] for line in read(paths.home / "starts.txt")} == {"cpu:0", "cpu:1"}
+
+
+@pytest.mark.parametrize("asked", ["0", "two", "-1", "1000", ""])
+def test_a_wrong_number_of_cpu_slots_is_named(asked: str) -> None:
+    with pytest.raises(SpecError, match=f"ATLAS_CPU_SLOTS is '{asked}', expected a whole number from 1 to 256"):
+        visible_slots({"PATH": "/nowhere", CPU_SLOTS: asked})
