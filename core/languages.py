@@ -1,7 +1,8 @@
-"""Languages by XTREME's two-letter codes: name, family, script, direction.
+"""Languages by XTREME's two-letter codes: name, family, script, direction, size of Wikipedia, distance from English.
 
 The table below holds the 40 languages of XTREME (Hu et al. 2020, Table 5, with the four slips of its script column
-corrected) and those of MultiEURLEX. Any other valid BCP 47 code works too: `language` derives its name and script
+corrected) and those of MultiEURLEX. Its last column comes from URIEL (Littell et al. 2017, in lang2vec 1.1.2,
+CC BY-SA 4.0), by `tools/uriel.py`. Any other valid BCP 47 code works too: `language` derives its name and script
 from CLDR and says that the family is not known. To give a language a family, add a line here.
 """
 
@@ -31,6 +32,8 @@ class Language(NamedTuple):
     """ISO 15924 code, such as `Cyrl`."""
     wikipedia_millions: float | None
     """Wikipedia articles in millions (Hu et al. 2020, Table 5); None where the paper has none."""
+    syntax_distance: float | None
+    """Distance from English: 1 - cosine of URIEL's `syntax_knn` vectors, in [0, 1]; None where not known."""
 
     @property
     def is_rtl(self) -> bool:
@@ -44,63 +47,65 @@ class Language(NamedTuple):
 
 
 _TABLE = """
-af|Afrikaans|IE: Germanic|Latn|0.09
-ar|Arabic|Afro-Asiatic|Arab|1.02
-bg|Bulgarian|IE: Slavic|Cyrl|0.26
-bn|Bengali|IE: Indo-Aryan|Beng|0.08
-cs|Czech|IE: Slavic|Latn|
-da|Danish|IE: Germanic|Latn|
-de|German|IE: Germanic|Latn|2.37
-el|Greek|IE: Greek|Grek|0.17
-en|English|IE: Germanic|Latn|5.98
-es|Spanish|IE: Romance|Latn|1.56
-et|Estonian|Uralic|Latn|0.20
-eu|Basque|Basque|Latn|0.34
-fa|Persian|IE: Iranian|Arab|0.70
-fi|Finnish|Uralic|Latn|0.47
-fr|French|IE: Romance|Latn|2.16
-he|Hebrew|Afro-Asiatic|Hebr|0.25
-hi|Hindi|IE: Indo-Aryan|Deva|0.13
-hr|Croatian|IE: Slavic|Latn|
-hu|Hungarian|Uralic|Latn|0.46
-id|Indonesian|Austronesian|Latn|0.51
-it|Italian|IE: Romance|Latn|1.57
-ja|Japanese|Japonic|Jpan|1.18
-jv|Javanese|Austronesian|Latn|0.06
-ka|Georgian|Kartvelian|Geor|0.13
-kk|Kazakh|Turkic|Cyrl|0.23
-ko|Korean|Koreanic|Kore|0.47
-lt|Lithuanian|IE: Baltic|Latn|
-lv|Latvian|IE: Baltic|Latn|
-ml|Malayalam|Dravidian|Mlym|0.07
-mr|Marathi|IE: Indo-Aryan|Deva|0.06
-ms|Malay|Austronesian|Latn|0.33
-mt|Maltese|Afro-Asiatic|Latn|
-my|Burmese|Sino-Tibetan|Mymr|0.05
-nl|Dutch|IE: Germanic|Latn|1.99
-pl|Polish|IE: Slavic|Latn|
-pt|Portuguese|IE: Romance|Latn|1.02
-ro|Romanian|IE: Romance|Latn|
-ru|Russian|IE: Slavic|Cyrl|1.58
-sk|Slovak|IE: Slavic|Latn|
-sl|Slovenian|IE: Slavic|Latn|
-sv|Swedish|IE: Germanic|Latn|
-sw|Swahili|Niger-Congo|Latn|0.05
-ta|Tamil|Dravidian|Taml|0.12
-te|Telugu|Dravidian|Telu|0.07
-th|Thai|Kra-Dai|Thai|0.13
-tl|Tagalog|Austronesian|Latn|0.08
-tr|Turkish|Turkic|Latn|0.34
-ur|Urdu|IE: Indo-Aryan|Arab|0.15
-vi|Vietnamese|Austro-Asiatic|Latn|1.24
-yo|Yoruba|Niger-Congo|Latn|0.03
-zh|Mandarin|Sino-Tibetan|Hans|1.09
+af|Afrikaans|IE: Germanic|Latn|0.09|0.151
+ar|Arabic|Afro-Asiatic|Arab|1.02|0.349
+bg|Bulgarian|IE: Slavic|Cyrl|0.26|0.142
+bn|Bengali|IE: Indo-Aryan|Beng|0.08|0.417
+cs|Czech|IE: Slavic|Latn||0.260
+da|Danish|IE: Germanic|Latn||0.120
+de|German|IE: Germanic|Latn|2.37|0.097
+el|Greek|IE: Greek|Grek|0.17|0.217
+en|English|IE: Germanic|Latn|5.98|0.000
+es|Spanish|IE: Romance|Latn|1.56|0.178
+et|Estonian|Uralic|Latn|0.20|0.227
+eu|Basque|Basque|Latn|0.34|0.377
+fa|Persian|IE: Iranian|Arab|0.70|0.500
+fi|Finnish|Uralic|Latn|0.47|0.289
+fr|French|IE: Romance|Latn|2.16|0.188
+he|Hebrew|Afro-Asiatic|Hebr|0.25|0.249
+hi|Hindi|IE: Indo-Aryan|Deva|0.13|0.384
+hr|Croatian|IE: Slavic|Latn||0.168
+hu|Hungarian|Uralic|Latn|0.46|0.306
+id|Indonesian|Austronesian|Latn|0.51|0.273
+it|Italian|IE: Romance|Latn|1.57|0.142
+ja|Japanese|Japonic|Jpan|1.18|0.500
+jv|Javanese|Austronesian|Latn|0.06|0.399
+ka|Georgian|Kartvelian|Geor|0.13|0.315
+kk|Kazakh|Turkic|Cyrl|0.23|0.552
+ko|Korean|Koreanic|Kore|0.47|0.447
+lt|Lithuanian|IE: Baltic|Latn||0.307
+lv|Latvian|IE: Baltic|Latn||0.246
+ml|Malayalam|Dravidian|Mlym|0.07|0.464
+mr|Marathi|IE: Indo-Aryan|Deva|0.06|0.435
+ms|Malay|Austronesian|Latn|0.33|0.295
+mt|Maltese|Afro-Asiatic|Latn||0.306
+my|Burmese|Sino-Tibetan|Mymr|0.05|0.605
+nl|Dutch|IE: Germanic|Latn|1.99|0.076
+pl|Polish|IE: Slavic|Latn||0.214
+pt|Portuguese|IE: Romance|Latn|1.02|0.158
+ro|Romanian|IE: Romance|Latn||0.204
+ru|Russian|IE: Slavic|Cyrl|1.58|0.188
+sk|Slovak|IE: Slavic|Latn||0.178
+sl|Slovenian|IE: Slavic|Latn||0.194
+sv|Swedish|IE: Germanic|Latn||0.067
+sw|Swahili|Niger-Congo|Latn|0.05|0.541
+ta|Tamil|Dravidian|Taml|0.12|0.486
+te|Telugu|Dravidian|Telu|0.07|0.479
+th|Thai|Kra-Dai|Thai|0.13|0.361
+tl|Tagalog|Austronesian|Latn|0.08|0.391
+tr|Turkish|Turkic|Latn|0.34|0.493
+ur|Urdu|IE: Indo-Aryan|Arab|0.15|0.384
+vi|Vietnamese|Austro-Asiatic|Latn|1.24|0.340
+yo|Yoruba|Niger-Congo|Latn|0.03|0.400
+zh|Mandarin|Sino-Tibetan|Hans|1.09|0.289
 """
 
 
 def _parse_line(line: str) -> Language:
-    code, name, family, script, millions = line.split("|")
-    return Language(code, name, family, script, float(millions) if millions else None)
+    code, name, family, script, millions, distance = line.split("|")
+    return Language(
+        code, name, family, script, float(millions) if millions else None, float(distance) if distance else None
+    )
 
 
 LANGUAGES: dict[str, Language] = {entry.code: entry for entry in map(_parse_line, _TABLE.strip().splitlines())}
@@ -125,7 +130,7 @@ def language(code: str) -> Language:
     if not langcodes.tag_is_valid(code):
         raise UnknownName("language", code, known=LANGUAGES)
     tag = langcodes.Language.get(code)
-    return Language(code, tag.display_name(), "unknown", tag.maximize().script or "Zyyy", None)
+    return Language(code, tag.display_name(), "unknown", tag.maximize().script or "Zyyy", None, None)
 
 
 def check_language(code: str) -> str:

@@ -38,9 +38,18 @@ def test_codes_outside_the_table_come_from_cldr(code: str, name: str, script: st
     found = language(code)
     assert (found.name, found.script, found.family) == (name, script, "unknown")
     assert found.wikipedia_millions is None
+    assert found.syntax_distance is None
     assert check_language(code) == code
 
 
 def test_a_name_is_not_a_code() -> None:
     with pytest.raises(UnknownName, match=r"No language named 'English_'.* Known: af, ar, bg"):
         check_language("English_")
+
+
+def test_distances_from_english_are_known_for_the_whole_table() -> None:
+    distances = {code: entry.syntax_distance for code, entry in LANGUAGES.items()}
+    assert None not in distances.values()
+    assert [code for code, distance in distances.items() if distance == 0] == ["en"]
+    # Germanic before Romance before what orders words the other way round.
+    assert distances["sv"] < distances["fr"] < distances["hi"] < distances["ja"] < 1
