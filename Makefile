@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: app test check bench rebuild clean
+.PHONY: app test check bench gallery rebuild clean
 
 app: .venv/app  ## open the application
 	$(BIN)/streamlit run app.py
@@ -18,6 +18,9 @@ check: .venv/dev  ## style, types, layers
 
 bench: .venv/dev  ## speed, in turns, medians
 	$(BIN)/python -m bench
+
+gallery: .venv/dev  ## run what is missing of the gallery's studies, and write its files (hours; resumable)
+	$(BIN)/python -m tools.gallery
 
 rebuild: .venv/app  ## make the database again from the run folders and the committed results
 	$(BIN)/python -m core rebuild

@@ -1,0 +1,103 @@
+"""Measured results as the committed Parquet files of `data/gallery`: figures, seeds and fingerprints, no sentences.
+
+`load_gallery` in `ingest` reads what is written here. A folder on this machine means nothing elsewhere, so paths of
+models and mirrors are left out; a model is known by its name and fingerprint, data by theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from core.errors import DiskFull, StoreError
+from core.store.connection import Store
+from core.store.ingest import PARTS
+
+MIRROR = "FOLDER-IN-THE-HUBS-LAYOUT"
+"""Stands for the folder of a mirror in a committed spec."""
+
+_NOT_KEPT = ("steps",)
+"""Loss curves stay with the runs: they would be nine tenths of the files."""
+
+
+def save_gallery(store: Store, *, folder: Path, run_ids: Collection[str]) -> dict[str, int]:
+    """Write finished runs into the gallery, beside and renamed; rows of other runs that are there stay.
+
+    Args:
+        store: Open store that holds the runs.
+        folder: The gallery.
+        run_ids: Runs of the collection "yours"; those that are not finished are left out.
+
+    Returns:
+        Number of rows in each file.
+
+    Raises:
+        StoreError: A file that is there is not one of the gallery's.
+        DiskFull: No space is left; the files are as they were.
+    """
+    with store.cursor() as cur:
+        wanted = pa.table({"run_id": pa.array(sorted(run_ids), pa.string())})
+        cur.register("wanted", wanted)
+        runs = cur.sql(
+            "SELECT * FROM runs SEMI JOIN wanted USING (run_id) WHERE collection = 'yours' AND outcome = 'finished'"
+        ).to_arrow_table()
+        cur.register("kept", runs.select(["run_id"]))
+        tables = {"runs": _portable(runs)} | {
+            part: cur.sql(f"SELECT p.* FROM {part} p SEMI JOIN kept USING (run_id)").to_arrow_table()  # noqa: S608
+            for part in PARTS
+            if part not in _NOT_KEPT
+        }
+        cur.unregister("kept")
+        cur.unregister("wanted")
+    return {name: _merge(table, file=folder / f"{name}.parquet", new=runs["run_id"]) for name, table in tables.items()}
+
+
+def portable_spec(text: str) -> str:
+    """A spec as JSON without folders of this machine.
+
+    Args:
+        text: JSON of a `RunSpec`.
+    """
+    raw = json.loads(text)
+    if raw["model"].get("fingerprint"):
+        raw["model"]["path"] = raw["model"]["name"]
+    if raw["data_source"].get("root"):
+        raw["data_source"]["root"] = MIRROR
+    return json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _portable(runs: pa.Table) -> pa.Table:
+    specs = pa.array([portable_spec(text) for text in runs["spec"].to_pylist()], pa.string())
+    return runs.set_column(runs.schema.get_field_index("spec"), "spec", specs)
+
+
+def _merge(table: pa.Table, *, file: Path, new: pa.ChunkedArray) -> int:
+    if file.exists():
+        try:
+            old = pq.read_table(file)
+            others = old.filter(pc.invert(pc.is_in(old["run_id"], value_set=new.combine_chunks())))
+        except (pa.ArrowException, KeyError) as error:
+            raise StoreError(
+                f"{file} is not a file of the gallery ({error}). Restore it from version control, or remove it."
+            ) from error
+        table = pa.concat_tables([others, table], promote_options="permissive")
+    order = [(name, "ascending") for name in table.schema.names[:4]]
+    keys = [("run_id", "ascending"), *(o for o in order if o[0] != "run_id")]
+    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table.sort_by(keys), draft, compression="zstd")
+        draft.replace(file)
+    except OSError as error:
+        if "No space left" not in str(error):
+            raise StoreError(f"{file} cannot be written: {error}") from error
+        raise DiskFull(f"No space left to write {file}. Free some space, then run the command again.") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return int(table.num_rows)
