@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,15 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from core.chain import objectives
 from core.chain.device import peak_memory_mb
 from core.chain.encoder import load_encoder
-from core.chain.english import Loader, Training, plan
+from core.chain.english import Training, plan
 from core.chain.evaluation import PREDICTION_SCHEMA, Candidate, EvaluationJob, evaluate, facts_of
 from core.chain.heads import build_head
-from core.chain.mlm import load_for_mlm
-from core.chain.stages import CODE_VERSION, StageFolder, StageWriter, identity_of, only_one
-from core.chain.training import StageResult, Workshop, train_stage
+from core.chain.stages import CODE_VERSION, StageFolder, identity_of
+from core.chain.trained import OpenRun, open_run, reach
+from core.chain.training import Workshop
 from core.errors import ModelError
 from core.events import (
     Emit,
@@ -28,12 +26,11 @@ from core.events import (
     PlannedStage,
     RunPlanned,
     StageFinished,
-    StageReused,
     StageStarted,
 )
 from core.models import check_model_folder, fingerprint
 from core.paths import AtlasPaths
-from core.spec import ModelSpec, Placebo, RunSpec, TaskType, digest
+from core.spec import ModelSpec, RunSpec, TaskType, digest
 from core.tasks import in_task_reason
 
 SCORE_SCHEMA = pa.schema(
@@ -48,16 +45,6 @@ SCORE_SCHEMA = pa.schema(
         ("fingerprint", pa.string()),
     ]
 )
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A run and what it needs from the world."""
-
-    spec: RunSpec
-    paths: AtlasPaths
-    shop: Workshop
-    loader: Loader
 
 
 def execute(
@@ -77,12 +64,12 @@ def execute(
     """
     _same_model(spec.model)
     shop = Workshop(device, emit, checkpoints=paths.run(spec.run_id).checkpoints, save_every_s=save_every_s)
-    run = _Run(spec, paths, shop, Loader(spec, paths=paths, emit=emit))
+    run = open_run(spec, paths=paths, workshop=shop)
     trainings = plan(spec, loader=run.loader)
     _announce(run, trainings)
     parent: StageFolder | None = None
     for training in trainings:
-        parent = _reach(run, training, parent=parent)
+        parent = reach(run, training, parent=parent)
     parts = _evaluate(run, trainings, final=parent)
     return _write_tables(run, parts)
 
@@ -100,7 +87,7 @@ def _same_model(model: ModelSpec) -> None:
         )
 
 
-def _announce(run: _Run, trainings: tuple[Training, ...]) -> None:
+def _announce(run: OpenRun, trainings: tuple[Training, ...]) -> None:
     stages = [
         PlannedStage(
             key=t.job.key,
@@ -120,70 +107,7 @@ def _announce(run: _Run, trainings: tuple[Training, ...]) -> None:
         run.shop.emit(Flagged(flag="in_task", message=reason))
 
 
-def _reach(run: _Run, training: Training, *, parent: StageFolder | None) -> StageFolder:
-    """The finished stage: taken as it is, or trained; a damaged one is trained again."""
-    job = training.job
-    folder = StageFolder(run.paths.stage(job.key))
-    with only_one(job.key, paths=run.paths):
-        if folder.is_finished:
-            damage = folder.damage()
-            if damage is None:
-                run.shop.emit(StageReused(key=job.key, kind=job.kind, name=job.name))
-                return folder
-            message = f"The finished stage '{job.name}' ({job.key}) was damaged: {damage}. It is trained again."
-            run.shop.emit(Flagged(flag="stage_damaged", message=message))
-        result = _train(run, training, parent=parent)
-    run.shop.emit(
-        StageFinished(
-            key=job.key,
-            kind=job.kind,
-            name=job.name,
-            seconds=result.seconds,
-            best_step=result.best_step,
-            peak_memory_mb=result.peak_memory_mb,
-        )
-    )
-    return folder
-
-
-def _train(run: _Run, training: Training, *, parent: StageFolder | None) -> StageResult:
-    job, model = training.job, run.spec.model
-    weights = parent.encoder if parent else None
-    protocol, limit = job.protocol, run.spec.protocol.max_length
-    started = time.monotonic()
-    if training.placebo is Placebo.MLM:
-        encoder, head = load_for_mlm(model, weights=weights, dropout=protocol.dropout)
-        encoder.model.to(run.shop.device)
-        head.to(run.shop.device)
-        goals = objectives.masked(training.data, encoder=encoder, head=head, protocol=protocol, max_length=limit)
-    else:
-        encoder = load_encoder(model, weights=weights, dropout=protocol.dropout)
-        encoder.model.to(run.shop.device)
-        goals = objectives.supervised(
-            training.data, encoder=encoder, protocol=protocol, seed=job.seed, max_length=limit
-        )
-    writer = StageWriter(run.paths.stage(job.key))
-    heads = {goal.name: goal.head for goal in goals}
-
-    def keep(which: str) -> None:
-        if which == "selected" or job.kind == "target":
-            writer.keep("selected" if which == "selected" else "last", encoder=encoder, heads=heads)
-
-    result = train_stage(job, encoder=encoder, objectives=goals, workshop=run.shop, keep=keep)
-    facts = {
-        "key": job.key,
-        "kind": job.kind,
-        "name": job.name,
-        "best_step": result.best_step,
-        "steps": result.steps,
-        "seconds": time.monotonic() - started,
-        "identity": training.identity.model_dump(mode="json"),
-    }
-    writer.finish(facts)
-    return result
-
-
-def _evaluate(run: _Run, trainings: tuple[Training, ...], *, final: StageFolder | None) -> list[Path]:
+def _evaluate(run: OpenRun, trainings: tuple[Training, ...], *, final: StageFolder | None) -> list[Path]:
     spec, started = run.spec, time.monotonic()
     task = spec.task(spec.target)
     labels = trainings[-1].data[0].train.labels if task.type is not TaskType.RETRIEVAL else ()
@@ -221,7 +145,7 @@ def _first_set(*values: int | None) -> int | None:
     return next((v for v in values if v is not None), None)
 
 
-def _candidate(run: _Run, final: StageFolder | None, *, labels: tuple[str, ...], weights: Path | None) -> Candidate:
+def _candidate(run: OpenRun, final: StageFolder | None, *, labels: tuple[str, ...], weights: Path | None) -> Candidate:
     model: ModelSpec = run.spec.model
     encoder = load_encoder(model, weights=weights)
     encoder.model.to(run.shop.device)
@@ -234,7 +158,7 @@ def _candidate(run: _Run, final: StageFolder | None, *, labels: tuple[str, ...],
     return Candidate(encoder, head=head.to(run.shop.device))
 
 
-def _evaluation_key(run: _Run, parent: str | None) -> str:
+def _evaluation_key(run: OpenRun, parent: str | None) -> str:
     spec = run.spec
     parts = (
         parent or identity_of(spec.model),
@@ -247,7 +171,7 @@ def _evaluation_key(run: _Run, parent: str | None) -> str:
     return digest(" ".join(parts))
 
 
-def _write_tables(run: _Run, parts: list[Path]) -> list[LanguageScored]:
+def _write_tables(run: OpenRun, parts: list[Path]) -> list[LanguageScored]:
     facts = [fact for part in parts for fact in facts_of(part)]
     rows = [{"run_id": run.spec.run_id, **fact.model_dump(mode="json", exclude={"type"})} for fact in facts]
     files = run.paths.run(run.spec.run_id)
