@@ -17,14 +17,14 @@ KINDS: Final = ("noun", "verb", "adjective")
 SECTIONS: Final = {"noun": "nouns", "verb": "verbs", "adjective": "adjectives", "place": "places", "day": "days"}
 Entry = dict[str, str]
 FRAGMENTS: Final = {
-    "frag_per_loc": "{p} ( {c} )",
+    "frag_per_loc": "{p.bare} ( {c} )",
     "frag_org_loc": "{g} , {c}",
-    "frag_per_org": "{p} - {g}",
-    "frag_people": "{p} , {q} , {g}",
+    "frag_per_org": "{p.bare} - {g}",
+    "frag_people": "{p.bare} , {q.bare} , {g}",
     "frag_places": "{c} , {d} - {g}",
-    "frag_org": "{g} ( {c} , {p} )",
+    "frag_org": "{g} ( {c} , {p.bare} )",
 }
-"""Patterns without words, like the titles and lists of PAN-X; the same in every language."""
+"""Patterns without words, like the titles and lists of PAN-X; the same in every language, names without an article."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,8 @@ def _names(raw: dict[str, Any], concepts: Concepts) -> dict[str, dict[str, Entry
     found: dict[str, dict[str, Entry]] = {"person": {}, "surname": {}, "city": {}, "organisation": {}}
     for kinds in concepts.entities.values():
         for gender, sex in (("men", "m"), ("women", "f")):
-            found["person"] |= {n: {"n": raw["persons"].get(n, n), "g": sex} for n in kinds[gender]}
+            spelt = {n: raw["persons"].get(n, n) for n in kinds[gender]}
+            found["person"] |= {n: {"n": name, "bare": name, "g": sex} for n, name in spelt.items()}
         found["surname"] |= {n: {"n": raw["surnames"].get(n, n)} for n in kinds["surnames"]}
         found["organisation"] |= {n: {"n": raw["organisations"].get(n, n)} for n in kinds["organisations"]}
         for city in kinds["cities"]:
