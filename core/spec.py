@@ -11,9 +11,9 @@ from __future__ import annotations
 import itertools
 import re
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from core.errors import SpecError
 from core.spec_base import NAME_PATTERN, Name, Spec, canonical, digest, run_id_of
@@ -203,6 +203,9 @@ class Placebo(StrEnum):
     """Masked-language modelling on the text."""
 
 
+Third = Literal["easiest", "middle", "hardest"]
+"""Third of a task's training examples by how much of their label the model can say, easy first."""
+
 _INTERMEDIATE = re.compile(
     r"^(?P<tasks>[a-z0-9_.-]+(\+[a-z0-9_.-]+)*)(~(?P<placebo>[a-z]+))?(@(?P<slice>[a-z0-9_]+(,[a-z0-9_]+)*))?$"
 )
@@ -212,8 +215,9 @@ class IntermediateSpec(Spec):
     """What is trained on between pretraining and the target.
 
     As text: `mnli`; `mnli+qqp+squad` (multi-task); `mnli~shuffled`, `imdb~mlm` (placebos);
-    `mnli@food,hard` (a domain and a difficulty of the sample tasks). A target's English training text can be used
-    for masked-language modelling: `multi_eurlex~mlm`.
+    `mnli@food,hard` (a domain and a difficulty of the sample tasks); `mnli@hardest` (the third of its examples that is
+    hardest for the run's model). A target's English training text can be used for masked-language modelling:
+    `multi_eurlex~mlm`.
     """
 
     tasks: tuple[Name, ...] = Field(min_length=1)
@@ -224,6 +228,13 @@ class IntermediateSpec(Spec):
     """Domain of the sample tasks; None: all of them."""
     difficulty: Literal["easy", "medium", "hard"] | None = None
     """Difficulty of the sample tasks; None: the mixture."""
+    third: Third | None = None
+    """Third of the training examples by measured difficulty; None: all. Absent from the JSON where it is None."""
+
+    @model_serializer(mode="wrap")
+    def _as_before_there_were_thirds(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        fields: dict[str, object] = handler(self)
+        return {name: value for name, value in fields.items() if name != "third" or value is not None}
 
     @field_validator("tasks")
     @classmethod
@@ -245,26 +256,31 @@ class IntermediateSpec(Spec):
         match = _INTERMEDIATE.match(text.strip())
         slices = match["slice"].split(",") if match and match["slice"] else []
         levels = [s for s in slices if s in {"easy", "medium", "hard"}]
-        domains = [s for s in slices if s not in levels]
-        if match is None or len(levels) > 1 or len(domains) > 1:
+        thirds = [s for s in slices if s in get_args(Third)]
+        domains = [s for s in slices if s not in levels and s not in thirds]
+        if match is None or max(len(levels), len(thirds), len(domains)) > 1:
             raise SpecError(
                 f"'{text}' does not name an intermediate. Write one task (mnli), several (mnli+qqp), "
-                "a placebo (mnli~shuffled, mnli~mlm) or a slice of the sample tasks (mnli@food,hard)."
+                "a placebo (mnli~shuffled, mnli~mlm), a difficulty third (mnli@hardest, @middle, @easiest) "
+                "or a slice of the sample tasks (mnli@food,hard)."
             )
         if match["placebo"] and match["placebo"] not in set(Placebo):
             raise SpecError(f"'{text}': no placebo named '{match['placebo']}'. Known: {', '.join(Placebo)}.")
-        return cls(
-            tasks=tuple(match["tasks"].split("+")),
-            placebo=Placebo(match["placebo"]) if match["placebo"] else None,
-            domain=domains[0] if domains else None,
-            difficulty=levels[0] if levels else None,
+        return cls.model_validate(
+            {
+                "tasks": tuple(match["tasks"].split("+")),
+                "placebo": Placebo(match["placebo"]) if match["placebo"] else None,
+                "domain": next(iter(domains), None),
+                "difficulty": next(iter(levels), None),
+                "third": next(iter(thirds), None),
+            }
         )
 
     @property
     def name(self) -> str:
         """The text form; equal for equal specs."""
         placebo = f"~{self.placebo}" if self.placebo else ""
-        slices = ",".join(s for s in (self.domain, self.difficulty) if s)
+        slices = ",".join(s for s in (self.domain, self.difficulty, self.third) if s)
         return "+".join(self.tasks) + placebo + (f"@{slices}" if slices else "")
 
 

@@ -31,7 +31,7 @@ from core.spec import (
     TaskType,
     closure,
 )
-from core.tasks import get_task, load_tasks
+from core.tasks import get_task, load_tasks, no_thirds_reason
 
 NO_INTERMEDIATE = "none"
 """How the chain without an intermediate stage is typed."""
@@ -220,6 +220,9 @@ def _intermediate(text: str, *, request: StudyRequest, tasks: dict[str, TaskSpec
         raise SpecError(f"'{text}': {explain(error)}") from error
     for name in spec.tasks:
         _can_be_trained(get_task(name, tasks=tasks), spec=spec, tasks=tasks)
+        reason = no_thirds_reason(get_task(name, tasks=tasks)) if spec.third else None
+        if reason:
+            raise SpecError(f"'{text}': {reason}. Leave out '{spec.third}', or choose another task.")
     if (spec.domain or spec.difficulty) and request.data_source is not DataSourceKind.SAMPLE:
         raise SpecError(
             f"'{text}' asks for a domain or difficulty, which only the sample tasks have; "

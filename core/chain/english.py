@@ -11,6 +11,7 @@ from core.chain.objectives import shuffled
 from core.chain.records import DataOrigin, Split, SplitRole, fingerprint, text_of
 from core.chain.stages import CODE_VERSION, StageIdentity, identity_of
 from core.chain.training import EnglishData, StageJob
+from core.errors import SpecError
 from core.events import DataLoaded, Emit, Flagged
 from core.paths import AtlasPaths
 from core.spec import Placebo, Role, RunSpec, StageProtocol, TaskSpec, TaskType
@@ -56,6 +57,8 @@ class Loader:
             protocol: Sizes of the samples.
         """
         intermediate = self._spec.intermediate if role is Role.INTERMEDIATE else None
+        if intermediate is not None and intermediate.third is not None:
+            raise SpecError(f"'{intermediate.name}': thirds are not measured yet. Leave out '{intermediate.third}'.")
         origin = DataOrigin(
             source=self._spec.data_source,
             paths=self._paths,

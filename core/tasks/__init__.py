@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.errors import SpecError, UnknownName
 from core.paths import AtlasPaths
-from core.spec import IntermediateSpec, Placebo, Role, TaskSpec
+from core.spec import IntermediateSpec, Placebo, Role, TaskSpec, TaskType
 from core.spec_files import read_spec_file
 from core.tasks import (
     beyond_xtreme,
@@ -135,6 +135,22 @@ def is_mlm_only(task: TaskSpec) -> bool:
         task: Any task; one without training text gives False.
     """
     return Role.INTERMEDIATE not in task.roles and (task.train is not None or bool(task.parts))
+
+
+def no_thirds_reason(task: TaskSpec) -> str | None:
+    """Why a task has no difficulty thirds, or None where it has.
+
+    Args:
+        task: Any task.
+    """
+    if task.type is TaskType.RETRIEVAL:
+        return f"'{task.name}' is a retrieval task: it is never trained, so no example of it is hard or easy to learn"
+    if task.type is TaskType.MULTILABEL:
+        return (
+            f"'{task.name}' is a multi-label task: thirds are matched in label balance, and sets of labels are too "
+            "many to be matched"
+        )
+    return None
 
 
 def in_task_reason(target: TaskSpec, *, intermediate: IntermediateSpec | None) -> str | None:

@@ -31,7 +31,17 @@ def _study(*intermediates: str, seeds: tuple[int, ...] = (1, 2), with_baselines:
 
 
 @pytest.mark.parametrize(
-    "text", ["mnli", "mnli+qqp+squad", "mnli~shuffled", "imdb~mlm", "mnli@food,hard", "a+b~mlm@food"]
+    "text",
+    [
+        "mnli",
+        "mnli+qqp+squad",
+        "mnli~shuffled",
+        "imdb~mlm",
+        "mnli@food,hard",
+        "a+b~mlm@food",
+        "mnli@hardest",
+        "mnli~shuffled@food,hard,easiest",
+    ],
 )
 def test_text_forms_round_trip(text: str) -> None:
     assert IntermediateSpec.parse(text).name == text
@@ -42,10 +52,23 @@ def test_text_forms_round_trip(text: str) -> None:
     tasks=st.sets(st.sampled_from(sorted(TASKS)), min_size=1, max_size=5),
     placebo=st.sampled_from([None, *Placebo]),
     difficulty=st.sampled_from([None, "easy", "medium", "hard"]),
+    third=st.sampled_from([None, "easiest", "middle", "hardest"]),
 )
-def test_every_intermediate_round_trips(tasks: set[str], placebo: Placebo | None, difficulty: str | None) -> None:
-    spec = IntermediateSpec(tasks=tuple(tasks), placebo=placebo, difficulty=difficulty)  # type: ignore[arg-type]
+def test_every_intermediate_round_trips(
+    tasks: set[str], placebo: Placebo | None, difficulty: str | None, third: str | None
+) -> None:
+    raw = {"tasks": tuple(tasks), "placebo": placebo, "difficulty": difficulty, "third": third}
+    spec = IntermediateSpec.model_validate(raw)
     assert IntermediateSpec.parse(spec.name) == spec
+    assert IntermediateSpec.model_validate_json(spec.canonical_json()) == spec
+
+
+def test_ids_from_before_there_were_thirds_stay() -> None:
+    before = '{"difficulty":null,"domain":null,"placebo":null,"tasks":["mnli"]}'
+    assert IntermediateSpec.parse("mnli").canonical_json() == before
+    run = next(r for r in _study("mnli").runs() if r.intermediate)
+    assert '"intermediate":' + before in run.canonical_json()
+    assert '"third":"hardest"' in IntermediateSpec.parse("mnli@hardest").canonical_json()
 
 
 def test_the_order_typed_does_not_matter() -> None:
@@ -57,6 +80,7 @@ def test_the_order_typed_does_not_matter() -> None:
     [
         ("mnli~wrong", "'mnli~wrong': no placebo named 'wrong'. Known: shuffled, mlm."),
         ("mnli@easy,hard", "does not name an intermediate"),
+        ("mnli@easiest,hardest", "a difficulty third (mnli@hardest, @middle, @easiest)"),
         ("MNLI!", "does not name an intermediate"),
         ("", "does not name an intermediate"),
     ],

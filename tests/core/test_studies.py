@@ -88,6 +88,16 @@ def test_slices_are_for_the_sample_tasks_alone(paths: AtlasPaths, model: str) ->
     ]
 
 
+def test_thirds_are_for_every_source_and_not_for_sets_of_labels(paths: AtlasPaths, model: str, tmp_path: Path) -> None:
+    (tmp_path / "mirror" / "google" / "xtreme").mkdir(parents=True)
+    mirror = {"data_source": DataSourceKind.MIRROR, "mirror": str(tmp_path / "mirror")}
+    study = build_study(_request(model, intermediates=("mnli@hardest", "squad@easiest"), **mirror), paths=paths)
+    assert [i.name for i in study.intermediates if i] == ["mnli@hardest", "squad@easiest"]
+    message = "'multi_eurlex' is a multi-label task: thirds are matched in label balance"
+    with pytest.raises(SpecError, match=message):
+        build_study(_request(model, intermediates=("multi_eurlex~mlm@hardest",)), paths=paths)
+
+
 def test_problems_lists_everything_at_once(paths: AtlasPaths, model: str) -> None:
     found = problems(_request(model, targets=("xnil",), intermediates=("mnlo",), protocol="quik"), paths=paths)
     assert len(found) == 3
