@@ -242,11 +242,22 @@ def m005_published(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
+def m006_profile_skips(con: duckdb.DuckDBPyConnection) -> None:
+    """Points that a profile has no text for, and why."""
+    con.execute("""
+        CREATE TABLE profile_skips (
+            profile_id VARCHAR NOT NULL, point VARCHAR NOT NULL, reason VARCHAR NOT NULL,
+            PRIMARY KEY (profile_id, point)
+        );
+    """)
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("001_first_tables", m001_first_tables),
     ("002_gains", m002_gains),
     ("003_measured_speed", m003_measured_speed),
     ("004_profiles", m004_profiles),
     ("005_published", m005_published),
+    ("006_profile_skips", m006_profile_skips),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""

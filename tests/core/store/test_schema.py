@@ -171,6 +171,11 @@ EXPECTED: dict[str, list[str]] = {
         "x DOUBLE!",
         "y DOUBLE!",
     ],
+    "profile_skips": [
+        "profile_id VARCHAR!",
+        "point VARCHAR!",
+        "reason VARCHAR!",
+    ],
     "profile_texts": [
         "profile_id VARCHAR!",
         "point VARCHAR!",

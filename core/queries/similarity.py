@@ -1,0 +1,208 @@
+"""How alike texts are: profiles, similarity of intermediates and targets, the map, agreement of the measures.
+
+One profile answers for a sentence encoder and data source: the one with the most points, of several the newest
+(`current_profile`), so that every value of a picture was measured together.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from core.measures.ranking import kendall_tau
+from core.measures.similarity_names import SIMILARITIES, SimilarityMeasure
+from core.spec import IntermediateSpec
+
+__all__ = [
+    "SIMILARITIES",
+    "SimilarityMeasure",
+    "agreement",
+    "current_profile",
+    "pairs",
+    "point_of",
+    "points",
+    "profiles",
+    "similarities",
+]
+
+Kind = Literal["domain", "difficulty", "encoder"]
+
+
+def point_of(intermediate: str) -> str:
+    """Name of the point of an intermediate's text: its text form without the placebo, which changes no text.
+
+    Args:
+        intermediate: Such as `mnli~shuffled`.
+
+    Raises:
+        SpecError: It does not name an intermediate.
+    """
+    return IntermediateSpec.parse(intermediate).model_copy(update={"placebo": None}).name
+
+
+def profiles(cur: duckdb.DuckDBPyConnection, *, kind: Kind | None = None) -> pd.DataFrame:
+    """Finished profiles, newest first.
+
+    Columns: profile_id, collection, kind, model, model_fingerprint, data_source, seed, finished_at, seconds, n_points,
+    n_skipped (points without text).
+
+    Args:
+        cur: Cursor of the store.
+        kind: Only this kind; None: all.
+    """
+    sql = """
+        SELECT profile_id, collection, kind, model, model_fingerprint, data_source, seed, finished_at, seconds,
+               coalesce(t.n, 0)::INTEGER AS n_points, coalesce(s.n, 0)::INTEGER AS n_skipped
+        FROM profiles
+        LEFT JOIN (SELECT profile_id, count(*) AS n FROM profile_texts GROUP BY ALL) t USING (profile_id)
+        LEFT JOIN (SELECT profile_id, count(*) AS n FROM profile_skips GROUP BY ALL) s USING (profile_id)
+        WHERE $kind::VARCHAR IS NULL OR kind = $kind
+        ORDER BY finished_at DESC NULLS LAST, profile_id
+    """
+    return cur.execute(sql, {"kind": kind}).df()
+
+
+def current_profile(
+    cur: duckdb.DuckDBPyConnection, *, data_source: str, model: str | None = None, kind: Kind = "domain"
+) -> str | None:
+    """Id of the profile that answers for a model and data source: the fullest, then the newest; None: there is none.
+
+    Args:
+        cur: Cursor of the store.
+        data_source: sample, mirror or hub.
+        model: Sentence encoder; None: any.
+        kind: domain, difficulty or encoder.
+    """
+    found = profiles(cur, kind=kind)
+    found = found[found["data_source"] == data_source]
+    if model is not None:
+        found = found[found["model"] == model]
+    if found.empty:
+        return None
+    ordered = found.sort_values(["n_points", "finished_at", "profile_id"], ascending=[False, False, True])
+    return str(ordered["profile_id"].iloc[0])
+
+
+def similarities(
+    cur: duckdb.DuckDBPyConnection,
+    profile_id: str,
+    *,
+    target: str | None = None,
+    measure: str | None = None,
+    centred: bool | None = None,
+) -> pd.DataFrame:
+    """How alike each intermediate and each text of a target are.
+
+    Columns: intermediate (text form without placebo: join on `point_of`), target, role (train, test), lang, measure,
+    centred, value, ci_low, ci_high, n_intermediate, n_target (texts used), resamples (0: closed form), profile_id.
+    Order: target, role, lang, measure, centred, intermediate.
+
+    Args:
+        cur: Cursor of the store.
+        profile_id: From `current_profile`.
+        target: Only this target.
+        measure: Only this measure, a name of `SIMILARITIES`.
+        centred: Only after (or before) each language's mean was removed; None: both.
+    """
+    sql = """
+        SELECT i.point AS intermediate, t.task AS target, t.role, t.lang, s.measure, s.centred, s.value, s.ci_low,
+               s.ci_high, CASE WHEN s.a = i.point THEN s.n_a ELSE s.n_b END AS n_intermediate,
+               CASE WHEN s.a = i.point THEN s.n_b ELSE s.n_a END AS n_target, s.resamples, s.profile_id
+        FROM similarities s
+        JOIN profile_texts i
+          ON i.profile_id = s.profile_id AND i.role = 'intermediate' AND (i.point = s.a OR i.point = s.b)
+        JOIN profile_texts t
+          ON t.profile_id = s.profile_id AND t.role <> 'intermediate' AND (t.point = s.a OR t.point = s.b)
+        WHERE s.profile_id = $profile_id AND ($target::VARCHAR IS NULL OR t.task = $target)
+          AND ($measure::VARCHAR IS NULL OR s.measure = $measure)
+          AND ($centred::BOOLEAN IS NULL OR s.centred = $centred)
+        ORDER BY t.task, t.role, t.lang, s.measure, s.centred, i.point
+    """
+    values = {"profile_id": profile_id, "target": target, "measure": measure, "centred": centred}
+    return cur.execute(sql, values).df()
+
+
+def pairs(cur: duckdb.DuckDBPyConnection, profile_id: str, *, point: str | None = None) -> pd.DataFrame:
+    """All measured pairs of a profile, intermediates among themselves included.
+
+    Columns: a, b, measure, centred, value, ci_low, ci_high, n_a, n_b, resamples. Order: the first four.
+
+    Args:
+        cur: Cursor of the store.
+        profile_id: From `current_profile`.
+        point: Only pairs of this point.
+    """
+    sql = """
+        SELECT a, b, measure, centred, value, ci_low, ci_high, n_a, n_b, resamples FROM similarities
+        WHERE profile_id = $profile_id AND ($point::VARCHAR IS NULL OR a = $point OR b = $point)
+        ORDER BY a, b, measure, centred
+    """
+    return cur.execute(sql, {"profile_id": profile_id, "point": point}).df()
+
+
+def points(
+    cur: duckdb.DuckDBPyConnection, profile_id: str, *, method: str = "pca", centred: bool = False
+) -> pd.DataFrame:
+    """The points of a profile with their places on the map.
+
+    Columns: point, task, role (intermediate, train, test), lang, split, n, n_available, fingerprint, x, y (NULL where
+    the point has no place). Order: role, task, lang, point.
+
+    Args:
+        cur: Cursor of the store.
+        profile_id: From `current_profile`.
+        method: `pca`.
+        centred: After each language's mean was removed.
+    """
+    sql = """
+        SELECT t.point, t.task, t.role, t.lang, t.split, t.n, t.n_available, t.fingerprint, p.x, p.y
+        FROM profile_texts t
+        LEFT JOIN positions p ON p.profile_id = t.profile_id AND p.point = t.point
+            AND p.method = $method AND p.centred = $centred
+        WHERE t.profile_id = $profile_id ORDER BY t.role, t.task, t.lang, t.point
+    """
+    return cur.execute(sql, {"profile_id": profile_id, "method": method, "centred": centred}).df()
+
+
+def agreement(
+    cur: duckdb.DuckDBPyConnection, profile_id: str, *, target: str | None = None, centred: bool = False
+) -> pd.DataFrame:
+    """How far the measures rank the same pairs alike, all turned so that large means near.
+
+    Pairs are intermediate × text of a target. A measure that embeds nothing has no centred variant: its only values
+    are compared with either. Columns: measure_a, measure_b, kendall (tau-b), spearman, n_pairs (pairs that have both);
+    NULL where fewer than three pairs do. One row per unordered pair of measures, in the order of `SIMILARITIES`.
+
+    Args:
+        cur: Cursor of the store.
+        profile_id: From `current_profile`.
+        target: Only pairs with this target's texts.
+        centred: Embedding measures after each language's mean was removed.
+    """
+    rows = similarities(cur, profile_id, target=target)
+    embedded = rows["measure"].map(lambda name: name in SIMILARITIES and SIMILARITIES[name].is_embedded)
+    rows = rows[(rows["centred"] == centred) | ~embedded.astype(bool)]
+    keys = ["intermediate", "target", "role", "lang"]
+    table = rows.pivot_table(index=keys, columns="measure", values="value", aggfunc="first")
+    names = [name for name in SIMILARITIES if name in table.columns]
+    for name in names:
+        table[name] *= 1.0 if SIMILARITIES[name].larger_is_closer else -1.0
+    found = [_agree(table, a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    return pd.DataFrame(found, columns=["measure_a", "measure_b", "kendall", "spearman", "n_pairs"])
+
+
+_FEWEST_PAIRS = 3
+
+
+def _agree(table: pd.DataFrame, first: str, second: str) -> tuple[str, str, float | None, float | None, int]:
+    both = table[[first, second]].dropna()
+    if len(both) < _FEWEST_PAIRS:
+        return first, second, None, None, len(both)
+    tau = kendall_tau(both[first].to_numpy(), other=both[second].to_numpy())
+    ranks = both.rank().to_numpy()
+    spread = ranks.std(axis=0)
+    rho = float(np.corrcoef(ranks.T)[0, 1]) if spread.min() > 0 else None
+    return first, second, tau, rho, len(both)
