@@ -19,6 +19,7 @@ from core.errors import RunFolderDamaged, StoreError, StoreLocked
 from core.paths import AtlasPaths
 from core.store.connection import Store, is_open_here
 from core.store.folding import Fold, Row, fold_run
+from core.store.published import load_published
 
 PARTS = ("stages", "steps", "dev_scores", "scores", "skips", "flags", "splits")
 """Tables that hold rows of a run beside `runs`."""
@@ -50,7 +51,7 @@ class _Changes(NamedTuple):
 
 
 def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
-    """Bring the index up to date with the run folders and the gallery; writes nothing where nothing changed.
+    """Bring the index up to date with runs, gallery and published figures; writes nothing where nothing changed.
 
     Args:
         store: Open store.
@@ -58,6 +59,7 @@ def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
     """
     began = time.monotonic()
     load_gallery(store, paths)
+    load_published(store, paths)
     changes = _look(store, paths)
     if any(changes):
         with store.write() as cur:
