@@ -1,0 +1,245 @@
+"""What is known of each intermediate, target and language beside its gains: the explaining side of the evidence.
+
+Difficulty and similarity come from profiles, task types and sizes from the runs themselves, language facts from
+`core.languages`. Every covariate is turned so that its name says what large means: hard, near, match, large, far. To
+add a measure: one line in `DIFFICULTY` or `SIMILARITY`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from core.errors import UnknownName
+
+
+class Quantity(NamedTuple):
+    """A measure as people read it."""
+
+    label: str
+    """Plain words."""
+    unit: str
+    """Of the stored value."""
+    sign: int
+    """1 where large already means hard (or near), -1 where it is turned round."""
+    formula: str
+    """In one line; docs/measures.md has the rest."""
+
+
+DIFFICULTY: dict[str, Quantity] = {
+    "headroom": Quantity(
+        "headroom left by a fixed budget", "share", -1, "(score - chance) / (1 - chance) on English dev, turned round"
+    ),
+    "curve_area": Quantity("area above the learning curve", "share", -1, "area under the learning curve, turned round"),
+    "v_information": Quantity("missing usable information", "bits", -1, "mean PVI on held-out examples, turned round"),
+    "code_length": Quantity("prequential code length", "bits an example", 1, "bits to send the labels block by block"),
+    "label_entropy": Quantity("label entropy", "bits", 1, "-sum p log2 p over labels"),
+}
+"""Measures of `difficulties.measure`; after the sign, large means hard."""
+
+SIMILARITY: dict[str, Quantity] = {
+    "centroid_cosine": Quantity("cosine of the mean embeddings", "cosine", 1, "cos(mean X, mean Y)"),
+    "frechet": Quantity("Frechet distance, turned round", "embedding units squared", -1, "-(|mu|^2 + tr terms)"),
+    "mmd": Quantity("mean discrepancy, turned round", "-", -1, "-(unbiased MMD^2, Gaussian kernel)"),
+    "proxy_a": Quantity("proxy A-distance, turned round", "-", -1, "-2 (1 - 2 error of a domain classifier)"),
+    "sliced_wasserstein": Quantity("sliced Wasserstein distance, turned round", "embedding units", -1, "-SW2"),
+    "vocabulary_overlap": Quantity("vocabulary overlap", "share", 1, "words in both / words in either"),
+    "unigram_jsd": Quantity("divergence of word frequencies, turned round", "bits", -1, "-Jensen-Shannon divergence"),
+    "near_duplicates": Quantity("near-duplicate texts", "share", 1, "texts with a 5-gram Jaccard of 0.8 or more"),
+}
+"""Measures of `similarities.measure`; after the sign, large means near."""
+
+_PLACEBO = re.compile(r"~[a-z]+")
+
+
+class Measured(NamedTuple):
+    """Values of a measure, and where they are from in one sentence."""
+
+    frame: pd.DataFrame
+    origin: str
+
+
+def text_point(intermediate: str) -> str:
+    """Point of an intermediate's text: that of the task itself, as a placebo has the same text.
+
+    Args:
+        intermediate: Text form, such as `mnli~shuffled@food`.
+    """
+    return _PLACEBO.sub("", intermediate)
+
+
+def base_tasks(intermediate: str) -> str:
+    """The tasks of an intermediate without placebo and slice: conditions that share them are not quite independent.
+
+    Args:
+        intermediate: Text form.
+    """
+    return text_point(intermediate).split("@")[0]
+
+
+def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, model: str, data_source: str) -> Measured:
+    """Difficulty of each intermediate, large meaning hard; the model's own profiles, or those of the model with most.
+
+    Profiles that differ in seed are averaged.
+
+    Columns: intermediate, difficulty, difficulty_n (profiles averaged). Order: intermediate.
+
+    Args:
+        cur: Cursor of the store.
+        measure: Key of `DIFFICULTY`.
+        model: Model of the runs.
+        data_source: Of the runs; other sources are other data.
+
+    Raises:
+        UnknownName: There is no such measure.
+    """
+    if measure not in DIFFICULTY:
+        raise UnknownName("difficulty measure", measure, known=DIFFICULTY)
+    rows = cur.execute(
+        """
+        SELECT p.model, d.intermediate, p.seed, arg_max(d.value, p.finished_at) AS value
+        FROM difficulties d JOIN profiles p USING (profile_id)
+        WHERE d.measure = $measure AND p.data_source = $data_source
+        GROUP BY ALL ORDER BY p.model, d.intermediate, p.seed
+        """,
+        {"measure": measure, "data_source": data_source},
+    ).df()
+    if rows.empty:
+        return Measured(
+            pd.DataFrame({"intermediate": pd.Series(dtype=str), "difficulty": [], "difficulty_n": []}),
+            f"no difficulty profile on data source '{data_source}' holds '{measure}'",
+        )
+    counts = rows.groupby("model")["intermediate"].nunique()
+    chosen = model if model in counts.index else str(counts.idxmax())
+    mine = rows[rows["model"] == chosen].groupby("intermediate", as_index=False)
+    frame = mine.agg(difficulty=("value", "mean"), difficulty_n=("value", "size"))
+    frame["difficulty"] *= DIFFICULTY[measure].sign
+    whose = "the runs' own model" if chosen == model else f"'{chosen}', as '{model}' has no difficulty profile"
+    return Measured(frame, f"'{measure}' of {whose}, on {data_source}")
+
+
+def similarities(
+    cur: duckdb.DuckDBPyConnection, *, measure: str, data_source: str, centred: bool | None = None
+) -> Measured:
+    """Similarity of every pair of points, both ways round, large meaning near; one sentence encoder only.
+
+    The encoder is the one with most pairs; of several profiles of a pair the latest counts.
+    Columns: point, other, similarity, similarity_low, similarity_high. Order: point, other.
+
+    Args:
+        cur: Cursor of the store.
+        measure: Key of `SIMILARITY`.
+        data_source: Of the runs.
+        centred: With each language's mean removed or not; None: removed where the store has that.
+
+    Raises:
+        UnknownName: There is no such measure.
+    """
+    if measure not in SIMILARITY:
+        raise UnknownName("similarity measure", measure, known=SIMILARITY)
+    rows = cur.execute(
+        """
+        WITH latest AS (
+            SELECT p.model, s.centred, s.a, s.b, arg_max(s.value, p.finished_at) AS value,
+                   arg_max(s.ci_low, p.finished_at) AS low, arg_max(s.ci_high, p.finished_at) AS high
+            FROM similarities s JOIN profiles p USING (profile_id)
+            WHERE s.measure = $measure AND p.data_source = $data_source
+              AND ($centred::BOOLEAN IS NULL OR s.centred = $centred)
+            GROUP BY ALL
+        ), chosen AS (
+            SELECT model, centred FROM latest GROUP BY ALL ORDER BY centred DESC, count(*) DESC, model LIMIT 1
+        )
+        SELECT model, centred, a AS point, b AS other, value, low, high FROM latest JOIN chosen USING (model, centred)
+        UNION ALL
+        SELECT model, centred, b, a, value, low, high FROM latest JOIN chosen USING (model, centred)
+        ORDER BY point, other
+        """,
+        {"measure": measure, "data_source": data_source, "centred": centred},
+    ).df()
+    if rows.empty:
+        empty: dict[str, list[float]] = {name: [] for name in ("similarity", "similarity_low", "similarity_high")}
+        frame = pd.DataFrame({"point": pd.Series(dtype=str), "other": pd.Series(dtype=str)} | empty)
+        return Measured(frame, f"no domain profile on data source '{data_source}' holds '{measure}'")
+    sign = SIMILARITY[measure].sign
+    low, high = ("low", "high") if sign > 0 else ("high", "low")
+    frame = pd.DataFrame(
+        {
+            "point": rows["point"],
+            "other": rows["other"],
+            "similarity": sign * rows["value"],
+            "similarity_low": sign * rows[low],
+            "similarity_high": sign * rows[high],
+        }
+    )
+    means = "each language's mean removed" if rows["centred"].iloc[0] else "languages' means kept"
+    return Measured(frame, f"'{measure}' in the space of '{rows['model'].iloc[0]}', {means}, on {data_source}")
+
+
+def intermediates(cur: duckdb.DuckDBPyConnection, *, run_ids: list[str]) -> pd.DataFrame:
+    """Task types and training size of each intermediate of some runs.
+
+    Columns: intermediate, types (text, sorted, joined by `+`; `mlm` for masked-language modelling), log_size (log10 of
+    the training examples that were used, of all its tasks together; NULL where not known). Order: intermediate.
+
+    Args:
+        cur: Cursor of the store.
+        run_ids: One run or more of each intermediate.
+    """
+    rows = cur.execute(
+        """
+        WITH chosen AS (SELECT * FROM runs WHERE list_contains($run_ids, run_id) AND intermediate <> 'none'),
+        sizes AS (
+            SELECT c.intermediate, s.task, max(s.n) AS n
+            FROM splits s JOIN chosen c USING (run_id) WHERE s.role = 'train' GROUP BY ALL
+        )
+        SELECT c.intermediate, c.spec, s.sizes
+        FROM (SELECT intermediate, min(spec) AS spec FROM chosen GROUP BY intermediate) c
+        LEFT JOIN (SELECT intermediate, map_from_entries(list((task, n))) AS sizes FROM sizes GROUP BY intermediate) s
+        USING (intermediate) ORDER BY c.intermediate
+        """,
+        {"run_ids": run_ids},
+    ).fetchall()
+    facts = [_facts(name, json.loads(spec), sizes or {}) for name, spec, sizes in rows]
+    return pd.DataFrame(facts, columns=["intermediate", "types", "log_size"])
+
+
+def type_match(types: str, *, target: str) -> float:
+    """Share of an intermediate's tasks that have the target's type.
+
+    Args:
+        types: As `intermediates` returns them.
+        target: Type of the target.
+    """
+    named = types.split("+")
+    return sum(name == target for name in named) / len(named)
+
+
+def _facts(name: str, spec: dict[str, Any], sizes: dict[str, int]) -> tuple[str, str, float | None]:
+    """`spec` is a run's JSON: whatever older versions of the program wrote."""
+    between = spec.get("intermediate") or {}
+    tasks = {task["name"]: task for task in spec.get("tasks", [])}
+    named = between.get("tasks") or base_tasks(name).split("+")
+    if between.get("placebo") == "mlm":
+        types = "mlm"
+    else:
+        types = "+".join(sorted(str(tasks[task]["type"]) if task in tasks else "unknown" for task in named))
+    counts = [sizes.get(task) or _planned_size(task, tasks=tasks, spec=spec) for task in named]
+    known = [count for count in counts if count]
+    return name, types, float(np.log10(sum(known))) if len(known) == len(counts) else None
+
+
+def _planned_size(name: str, *, tasks: dict[str, Any], spec: dict[str, Any]) -> int | None:
+    """What the protocol would take, where no run has said what it took."""
+    task = tasks.get(name, {})
+    parts = [tasks[part].get("train_examples") for part in task.get("parts", ()) if part in tasks]
+    size = task.get("train_examples") or (sum(parts) if parts and all(parts) else None)
+    stage = spec.get("protocol", {}).get("intermediate", {})
+    if not size:
+        return None
+    wanted = int(size * (stage.get("train_share") or 1.0))
+    return min(wanted, stage.get("max_train_examples") or wanted)

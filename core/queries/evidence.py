@@ -1,0 +1,314 @@
+"""The evidence for an answer: one row per run and language with its gain and everything that may explain it.
+
+A row counts where its gain, difficulty and similarity are all there; what is missing is listed with the reason and the
+command that would fill it. Runs of different models, protocols or data sources are never pooled: a `Setting` comes
+first.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import duckdb
+import pandas as pd
+
+from core.errors import DataError
+from core.languages import language
+from core.queries.covariates import base_tasks, difficulties, intermediates, similarities, text_point, type_match
+from core.queries.filters import Filter, condition
+
+Anchor = Literal["test", "train"]
+"""Which text of the target an intermediate is compared with: its test text in each language, or its English one."""
+
+
+class Setting(NamedTuple):
+    """Runs that may be pooled."""
+
+    collection: str
+    """published, measured or yours."""
+    model: str
+    """Name of the model."""
+    model_fingerprint: str | None
+    """Digest of a local folder's weights; None for a hub model."""
+    protocol: str
+    """Name of the protocol."""
+    protocol_digest: str
+    """Its digest: two protocols of one name are two settings."""
+    data_source: str
+    """sample, mirror or hub."""
+
+    @property
+    def label(self) -> str:
+        """Model, protocol, data source and collection in one line."""
+        return f"{self.model} · {self.protocol} · {self.data_source} · {self.collection}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows, and which measures explain them."""
+
+    wanted: Filter = field(default_factory=Filter)
+    """Rows to keep; its collection, model, protocol and data source narrow the settings."""
+    difficulty: str = "headroom"
+    """Key of `covariates.DIFFICULTY`."""
+    similarity: str = "centroid_cosine"
+    """Key of `covariates.SIMILARITY`."""
+    anchor: Anchor = "test"
+    """Which text of the target the similarity is to."""
+    centred: bool | None = None
+    """Similarity with languages' means removed; None: where the store has that."""
+    with_english: bool = False
+    """Whether English cells count: they are not transfer to another language."""
+    with_in_task: bool = False
+    """Whether cells count whose intermediate is more training on the target's task."""
+    with_placebos: bool = True
+    """Whether shuffled labels and masked-language modelling count as conditions."""
+    families: tuple[str, ...] = ()
+    """Language families to keep; empty: all."""
+    scripts: tuple[str, ...] = ()
+    """Scripts to keep; empty: all."""
+
+
+class Units(NamedTuple):
+    """How much there is of each, among complete rows."""
+
+    rows: int
+    """Runs x languages."""
+    cells: int
+    """Intermediate x target x language."""
+    intermediates: int
+    """Intermediate conditions: the independent units."""
+    tasks: int
+    """Different sets of tasks behind them: slices and placebos of one task share its text."""
+    targets: int
+    """Targets."""
+    langs: int
+    """Languages."""
+    seeds: int
+    """Seeds of the cell with most."""
+
+
+class Evidence(NamedTuple):
+    """What the store says on the question."""
+
+    frame: pd.DataFrame
+    """Every row of the setting and filter; `complete` marks those that count."""
+    missing: pd.DataFrame
+    """What is missing: what, cells, names, why, remedy."""
+    units: Units
+    """Of complete rows."""
+    setting: Setting
+    """What was pooled."""
+    choice: Choice
+    """What was asked."""
+    origins: dict[str, str]
+    """Where difficulty and similarity are from."""
+
+    @property
+    def complete(self) -> pd.DataFrame:
+        """Rows with gain, difficulty and similarity."""
+        return self.frame[self.frame["complete"]]
+
+
+COLUMNS = (
+    *("model", "intermediate", "target", "lang", "seed", "metric", "gain", "score", "baseline_score", "n", "in_task"),
+    *("difficulty", "similarity", "type_match", "log_size", "distance", "family", "script", "target_type", "task"),
+    *("complete", "why", "run_id", "baseline_run_id"),
+)
+"""Columns of the evidence, in order."""
+
+
+def settings(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
+    """Sets of runs that may be pooled, the one with most intermediates (then gains) first.
+
+    Columns: those of `Setting`, intermediates, targets, langs, gains.
+
+    Args:
+        cur: Cursor of the store.
+        wanted: Rows to keep.
+    """
+    kept = condition(wanted, table="g")
+    return cur.execute(
+        f"""
+        SELECT r.collection, r.model, r.model_fingerprint, r.protocol, r.protocol_digest, r.data_source,
+               count(DISTINCT r.intermediate) AS intermediates, count(DISTINCT r.target) AS targets,
+               count(DISTINCT g.lang) AS langs, count(*) AS gains
+        FROM gains g JOIN runs r USING (run_id)
+        WHERE g.gain IS NOT NULL AND g.is_headline AND {kept.sql}
+        GROUP BY ALL ORDER BY intermediates DESC, gains DESC, r.collection DESC, r.model, r.protocol
+        """,
+        kept.values,
+    ).df()
+
+
+def choose_setting(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> Setting:
+    """The setting with most intermediates that the filter leaves.
+
+    Args:
+        cur: Cursor of the store.
+        wanted: Rows to keep.
+
+    Raises:
+        DataError: No gain is left.
+    """
+    rows = settings(cur, wanted)
+    if rows.empty:
+        raise DataError(
+            "No gain to analyse: a gain needs a finished run with an intermediate and its paired baseline. "
+            "Start some: python -m core run --intermediate mnli qqp squad --target xnli --seeds 1 2 3"
+        )
+    return setting_of(rows.iloc[0].to_dict())
+
+
+def setting_of(row: Mapping[Hashable, Any]) -> Setting:
+    """The setting that a row of `settings` describes.
+
+    Args:
+        row: With the fields of `Setting`.
+    """
+    fingerprint = None if pd.isna(row["model_fingerprint"]) else str(row["model_fingerprint"])
+    fields = {name: str(row[name]) for name in Setting._fields} | {"model_fingerprint": fingerprint}
+    return Setting(**fields)  # type: ignore[arg-type]  # only the fingerprint can be None
+
+
+def evidence(cur: duckdb.DuckDBPyConnection, setting: Setting, *, choice: Choice) -> Evidence:
+    """One row per run and language, with what may explain its gain.
+
+    Columns: `COLUMNS`; gain and scores are fractions, difficulty large where hard, similarity large where near,
+    type_match the share of the intermediate's tasks of the target's type, log_size log10 of its training examples,
+    distance the syntactic distance of the language from English; `why` says why a row does not count. Order:
+    intermediate, target, lang, seed.
+
+    Args:
+        cur: Cursor of the store.
+        setting: What is pooled.
+        choice: Which rows, which measures.
+
+    Raises:
+        UnknownName: There is no such measure.
+    """
+    rows = _gains(cur, setting, wanted=choice.wanted)
+    source = setting.data_source
+    hard = difficulties(cur, measure=choice.difficulty, model=setting.model, data_source=source)
+    near = similarities(cur, measure=choice.similarity, data_source=source, centred=choice.centred)
+    runs = rows.drop_duplicates(["intermediate", "target"])["run_id"].tolist()
+    frame = rows.merge(intermediates(cur, run_ids=runs), on="intermediate", how="left")
+    frame = _explained(frame, difficulty=hard.frame, similarity=near.frame, anchor=choice.anchor)
+    frame = _judged(frame, choice)
+    frame = frame.sort_values(["intermediate", "target", "lang", "seed"], kind="stable", ignore_index=True)
+    missing = _missing(frame, setting=setting, choice=choice)
+    origins = {"difficulty": hard.origin, "similarity": near.origin}
+    return Evidence(frame[list(COLUMNS)], missing, units_of(frame[frame["complete"]]), setting, choice, origins)
+
+
+def units_of(complete: pd.DataFrame) -> Units:
+    """How much there is of each.
+
+    Args:
+        complete: Rows that count.
+    """
+    cells = complete.groupby(["intermediate", "target", "lang"], observed=True).size()
+    return Units(
+        len(complete), len(cells), complete["intermediate"].nunique(), complete["task"].nunique(),
+        complete["target"].nunique(), complete["lang"].nunique(), int(cells.max()) if len(cells) else 0,
+    )  # fmt: skip
+
+
+def _gains(cur: duckdb.DuckDBPyConnection, setting: Setting, *, wanted: Filter) -> pd.DataFrame:
+    pooled = {"collection", "model", "protocol", "data_source"}
+    kept = condition(wanted, table="g", without=frozenset(pooled))
+    return cur.execute(
+        f"""
+        SELECT g.model, g.intermediate, g.target, g.lang, g.seed, g.metric, g.gain, g.score, g.baseline_score, g.n,
+               g.in_task, g.missing, g.run_id, g.baseline_run_id, r.task_type AS target_type
+        FROM gains g JOIN runs r USING (run_id)
+        WHERE g.is_headline AND r.collection = $collection_ AND r.model = $model_
+          AND r.model_fingerprint IS NOT DISTINCT FROM $model_fingerprint_ AND r.data_source = $data_source_
+          AND r.protocol_digest = $protocol_digest_ AND {kept.sql}
+        """,
+        kept.values | {f"{k}_": v for k, v in setting._asdict().items() if k != "protocol"},
+    ).df()
+
+
+def _explained(
+    frame: pd.DataFrame, *, difficulty: pd.DataFrame, similarity: pd.DataFrame, anchor: Anchor
+) -> pd.DataFrame:
+    frame = frame.merge(difficulty[["intermediate", "difficulty"]], on="intermediate", how="left")
+    frame["point"] = frame["intermediate"].map(text_point)
+    frame["task"] = frame["intermediate"].map(base_tasks)
+    frame["other"] = frame["target"] + (":train" if anchor == "train" else ":test:" + frame["lang"])
+    frame = frame.merge(similarity[["point", "other", "similarity"]], on=["point", "other"], how="left")
+    if anchor == "train":  # masked-language modelling on a target's own text has that text as its point
+        frame.loc[frame["point"] == frame["target"], "similarity"] = float("nan")
+    pairs = frame[["types", "target_type"]].drop_duplicates()
+    pairs["type_match"] = [type_match(a, target=b) for a, b in pairs.itertuples(index=False)]
+    facts = pd.DataFrame(
+        [(code, language(code).syntax_distance, language(code).family, language(code).script)
+         for code in frame["lang"].unique()], columns=["lang", "distance", "family", "script"],
+    )  # fmt: skip
+    facts["distance"] = facts["distance"].astype("float64")
+    return frame.merge(pairs, on=["types", "target_type"], how="left").merge(facts, on="lang", how="left")
+
+
+def _judged(frame: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """Rows of the wanted languages, with the first reason why a row does not count."""
+    keep = pd.Series(True, index=frame.index)
+    if choice.families:
+        keep &= frame["family"].isin(choice.families)
+    if choice.scripts:
+        keep &= frame["script"].isin(choice.scripts)
+    frame = frame[keep].copy()
+    frame["why"] = None
+    reasons = [
+        (frame["gain"].isna(), "no gain"),
+        ((frame["lang"] == "en") & (not choice.with_english), "English"),
+        (frame["in_task"] & (not choice.with_in_task), "in-task"),
+        (frame["intermediate"].str.contains("~", regex=False) & (not choice.with_placebos), "placebo"),
+        (frame["difficulty"].isna(), "no difficulty"),
+        (frame["similarity"].isna(), "no similarity"),
+    ]
+    for mask, reason in reasons:
+        frame.loc[mask & frame["why"].isna(), "why"] = reason
+    frame["complete"] = frame["why"].isna()
+    return frame
+
+
+def _missing(frame: pd.DataFrame, *, setting: Setting, choice: Choice) -> pd.DataFrame:
+    """One row per reason: what, cells, names, why, remedy (empty where it was left out on purpose)."""
+    texts = {
+        "no gain": "the paired baseline is missing or scored other examples",
+        "English": "left out: English is not transfer to another language",
+        "in-task": "left out: the intermediate is more training on the target's own task",
+        "placebo": "left out: placebos",
+        "no difficulty": f"no difficulty '{choice.difficulty}' of the intermediate on {setting.data_source}",
+        "no similarity": f"no similarity '{choice.similarity}' of the intermediate's text to the target's "
+        f"{'test text in that language' if choice.anchor == 'test' else 'English training text'}",
+    }
+    rows = []
+    for reason, text in texts.items():
+        part = frame[frame["why"] == reason]
+        if part.empty:
+            continue
+        names = sorted(part["target"].unique()) if reason == "in-task" else sorted(part["intermediate"].unique())
+        cells = len(part.drop_duplicates(["intermediate", "target", "lang"]))
+        rows.append((reason, cells, ", ".join(names), text, _remedy(reason, part=part, setting=setting)))
+    return pd.DataFrame(rows, columns=["what", "cells", "names", "why", "remedy"])
+
+
+def _remedy(reason: str, *, part: pd.DataFrame, setting: Setting) -> str:
+    names, targets = sorted(part["intermediate"].unique()), sorted(part["target"].unique())
+    source = ["--data-source", setting.data_source]
+    if reason == "no gain":
+        seeds = [str(seed) for seed in sorted(part["seed"].unique())]
+        words = ["run", "--model", setting.model, "--intermediate", "none", "--target", *targets, "--seeds", *seeds]
+        return shlex.join(["python", "-m", "core", *words, "--protocol", setting.protocol, *source])
+    if reason == "no difficulty":
+        words = ["profile", "--kind", "difficulty", "--model", setting.model, "--intermediate", *names]
+        return shlex.join(["python", "-m", "core", *words, *source])
+    if reason == "no similarity":
+        words = ["profile", "--kind", "domain", "--intermediate", *map(text_point, names), "--target", *targets]
+        return shlex.join(["python", "-m", "core", *words, *source])
+    return ""

@@ -1,0 +1,108 @@
+"""The evidence: rows that count, what is missing and why, and how many independent units there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+
+from core.errors import DataError, UnknownName
+from core.queries.covariates import base_tasks, text_point, type_match
+from core.queries.evidence import COLUMNS, Choice, Evidence, choose_setting, evidence, settings
+from core.queries.filters import Filter
+from core.store.connection import Store
+from tests.synthetic import INTERMEDIATES, LANGS, TARGETS, Planted, add_difficulty, add_scores, planted
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store.open(":memory:") as opened:
+        yield opened
+
+
+def ask(store: Store, choice: Choice | None = None) -> Evidence:
+    wanted = choice or Choice()
+    with store.cursor() as cur:
+        return evidence(cur, choose_setting(cur, wanted.wanted), choice=wanted)
+
+
+def test_every_row_has_what_was_planted(store: Store) -> None:
+    rows = planted(store, Planted(difficulty=0.01))
+    found = ask(store)
+    assert tuple(found.frame.columns) == COLUMNS
+    assert len(found.frame) == len(rows)
+    # PAWS before PAWS-X is more training on the same task, so one pair of the 12 x 5 does not count.
+    out = found.frame[~found.frame["complete"]]
+    assert set(out["why"]) == {"in-task"}
+    assert set(zip(out["intermediate"], out["target"], strict=True)) == {("paws", "pawsx")}
+    assert found.units.intermediates == found.units.tasks == len(INTERMEDIATES)
+    assert found.units.targets == len(TARGETS)
+    assert found.units.cells == (12 * 5 - 1) * len(LANGS)
+    assert found.units.seeds == 3
+    one = found.frame[(found.frame["intermediate"] == "squad") & (found.frame["target"] == "tydiqa")].iloc[0]
+    # Both are span QA; quick takes 2,000 examples, log10 = 3.301; the sign of headroom is turned: hard is large.
+    assert one["type_match"] == 1
+    assert one["log_size"] == pytest.approx(3.30103)
+    assert one["distance"] == pytest.approx(0.097)
+    assert found.frame["family"].nunique() == 4
+
+
+def test_the_sign_of_a_measure_is_turned(store: Store) -> None:
+    planted(store, Planted(intermediates=("mnli", "qqp"), targets=("sib200",)))
+    add_difficulty(store, {"mnli": 0.9, "qqp": 0.2}, measure="label_entropy")
+    add_difficulty(store, {"mnli": 0.9, "qqp": 0.2}, measure="v_information")
+    entropy = ask(store, Choice(difficulty="label_entropy")).frame.groupby("intermediate")["difficulty"].first()
+    information = ask(store, Choice(difficulty="v_information")).frame.groupby("intermediate")["difficulty"].first()
+    assert entropy["mnli"] > entropy["qqp"]
+    assert information["mnli"] == -0.9
+
+
+def test_missing_is_listed_with_reason_and_command(store: Store) -> None:
+    planted(store, Planted(intermediates=("mnli", "qqp", "squad"), targets=("sib200",), langs=("de", "en")))
+    rows = [("rte", "sib200", "de", 1, 0.6), ("mnli", "sib200", "de", 9, 0.6)]
+    add_scores(store, pd.DataFrame(rows, columns=["intermediate", "target", "lang", "seed", "score"]))
+    missing = ask(store).missing.set_index("what")
+    assert set(missing.index) == {"no gain", "English", "no difficulty"}
+    assert missing.loc["English", "cells"] == 3
+    assert missing.loc["no gain", "remedy"].startswith("python -m core run --model atlas-mini --intermediate none")
+    assert "--seeds 9" in missing.loc["no gain", "remedy"]
+    assert "rte" in missing.loc["no difficulty", "remedy"]
+
+
+def test_settings_are_never_pooled(store: Store) -> None:
+    planted(store, Planted(intermediates=("mnli", "qqp", "squad"), targets=("sib200",)))
+    other = [("none", "sib200", "de", 1, 0.5, "mbert"), ("mnli", "sib200", "de", 1, 0.9, "mbert")]
+    add_scores(store, pd.DataFrame(other, columns=["intermediate", "target", "lang", "seed", "score", "model"]))
+    with store.cursor() as cur:
+        assert settings(cur, Filter())["model"].tolist() == ["atlas-mini", "mbert"]
+        assert choose_setting(cur, Filter(model="mbert")).model == "mbert"
+    assert set(ask(store).frame["model"]) == {"atlas-mini"}
+    note = ask(store, Choice(wanted=Filter(model="mbert"))).origins["difficulty"]
+    assert "as 'mbert' has no difficulty profile" not in note or "'atlas-mini'" in note
+
+
+def test_filters_by_family_and_script(store: Store) -> None:
+    planted(store, Planted(intermediates=("mnli", "qqp"), targets=("sib200",)))
+    assert set(ask(store, Choice(families=("Niger-Congo",))).frame["lang"]) == {"sw"}
+    assert set(ask(store, Choice(scripts=("Deva", "Hans"))).frame["lang"]) == {"hi", "zh"}
+
+
+def test_an_empty_store_says_what_to_do(store: Store) -> None:
+    with store.cursor() as cur, pytest.raises(DataError, match=r"No gain to analyse.*python -m core run"):
+        choose_setting(cur, Filter())
+
+
+def test_unknown_measures_name_the_known(store: Store) -> None:
+    planted(store, Planted(intermediates=("mnli", "qqp"), targets=("sib200",)))
+    with pytest.raises(UnknownName, match="Did you mean 'headroom'"):
+        ask(store, Choice(difficulty="headrom"))
+    with pytest.raises(UnknownName, match="No similarity measure named 'cosine'"):
+        ask(store, Choice(similarity="cosine"))
+
+
+def test_points_and_types() -> None:
+    assert text_point("mnli~shuffled@food") == "mnli@food"
+    assert base_tasks("mnli~shuffled@food") == "mnli"
+    assert type_match("classification+span_qa", target="span_qa") == 0.5
+    assert type_match("mlm", target="span_qa") == 0
