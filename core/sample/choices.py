@@ -107,7 +107,10 @@ def ending(w: Writer, *, difficulty: Difficulty) -> Choice:
 
 
 def _next_verb(w: Writer, fact: Fact) -> Ref:
-    return Ref("verb", w.draw.pick(w.draw.verbs_for(fact) or [fact.verb.key]))
+    """Another verb for the same thing; never the opposite, which would deny what was just told."""
+    opposite = w.draw.concepts.opposite_verbs.get(fact.verb.key)
+    verbs = [verb for verb in w.draw.verbs_for(fact) if verb != opposite]
+    return Ref("verb", w.draw.pick(verbs or [fact.verb.key]))
 
 
 def common_sense(w: Writer, *, difficulty: Difficulty) -> Choice:

@@ -118,6 +118,27 @@ def test_only_the_name_is_the_entity_where_a_preposition_carries_the_article(lan
     assert said == ["Η/O", "Μάγια/B-PER", "Μπεργκ/I-PER", "μένει/O", "στην/O", "Πράγα/B-LOC", "./O"]
 
 
+def test_a_greek_pronoun_loses_its_last_letter_before_a_fricative_as_the_article_does(
+    languages: dict[str, Language],
+) -> None:
+    said = [
+        realise("el", pattern="top", fillers=(("o", Ref("noun", "ball")), *BOUGHT[2:3], ("v", Ref("verb", verb))))
+        for verb in ("lift", "buy")
+    ]
+    assert [write(languages["el"], tokens=tokens) for tokens in said] == [
+        "Την μπάλα τη σήκωσε η Μάρτα.",
+        "Την μπάλα την αγόρασε η Μάρτα.",
+    ]
+    assert [tokens[2].pos for tokens in said] == ["PRON", "PRON"]
+
+
+def test_a_name_in_a_title_has_no_article(languages: dict[str, Language]) -> None:
+    slots = (("c", Ref("city", "Prague")), ("p", Ref("person", "Maya", "Berg")))
+    tokens = realise("el", pattern="frag_per_loc", fillers=slots)
+    assert write(languages["el"], tokens=tokens) == "Μάγια Μπεργκ (Πράγα)"
+    assert [token.entity for token in tokens] == ["B-PER", "I-PER", "O", "B-LOC", "O"]
+
+
 def test_an_answer_leaves_out_articles_and_adpositions_at_its_edges(languages: dict[str, Language]) -> None:
     found = locate(languages["de"], tokens=_said("de", "act_pl"), slot="l")
     assert found == (len("Marta kaufte die Maske im "), "Studio")

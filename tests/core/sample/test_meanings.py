@@ -116,6 +116,14 @@ def test_choices_are_different_and_the_right_one_moves(difficulty: Difficulty, l
         assert len({item.right for item in made}) == len(made[0].choices)
 
 
+def test_what_comes_next_is_never_the_opposite_of_what_was_told(languages: dict[str, Language]) -> None:
+    draw = _draw()
+    made = [choices.ending(choices.Writer(languages["en"], draw, i), difficulty="easy") for i in range(400)]
+    won = [item for item in made if " won " in item.context]
+    assert won
+    assert not [item for item in won if item.choices[item.right].startswith("lost ")]
+
+
 def test_price_questions_ask_for_the_number(languages: dict[str, Language]) -> None:
     draw = _draw()
     asked = [questions.question(draw, difficulty="easy") for _ in range(120)]
