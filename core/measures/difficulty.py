@@ -13,9 +13,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.errors import DataError, SpecError
-from core.measures.intervals import Floats, Interval, Plan, bootstrap_interval, finite_vector, mean_interval
+from core.measures.intervals import (
+    Floats,
+    Interval,
+    Plan,
+    at_least_two,
+    bootstrap_interval,
+    finite_vector,
+    mean_interval,
+    percentile_interval,
+    resampled_sums,
+)
 
-THIRDS = ("easy", "middle", "hard")
+THIRDS = ("easiest", "middle", "hardest")
+"""Names of the thirds, in the order of their numbers."""
 
 
 class CodeLength(NamedTuple):
@@ -37,11 +48,11 @@ class ThirdSummary(NamedTuple):
     label_shares: tuple[float, ...]
 
 
-def headroom(score: float, *, chance: float, ceiling: float = 1.0) -> float:
-    """Share of the room above chance that is left: 1 at chance, 0 at the ceiling; above 1 below chance.
+def headroom(score: ArrayLike, *, chance: float, ceiling: float = 1.0) -> Floats:
+    """Share of the room above chance that scores have taken: 0 at chance, 1 at the ceiling; below 0 below chance.
 
     Args:
-        score: Headline score after the fixed budget.
+        score: Headline scores after a fixed budget, any shape.
         chance: Score of a model that knows nothing.
         ceiling: Best possible score.
 
@@ -50,7 +61,7 @@ def headroom(score: float, *, chance: float, ceiling: float = 1.0) -> float:
     """
     if ceiling <= chance:
         raise SpecError(f"Ceiling {ceiling:g} is not above chance {chance:g}; headroom has no meaning. Check the task.")
-    return (ceiling - score) / (ceiling - chance)
+    return np.asarray((np.asarray(score, dtype=float) - chance) / (ceiling - chance))
 
 
 def headroom_interval(
@@ -68,9 +79,7 @@ def headroom_interval(
         DataError: Fewer than two examples.
         SpecError: Chance is 1 or more.
     """
-    headroom(0.0, chance=chance)
-    room = (1 - np.asarray(contributions, dtype=float)) / (1 - chance)
-    return mean_interval(room, rng=rng, plan=plan)
+    return mean_interval(headroom(contributions, chance=chance), rng=rng, plan=plan)
 
 
 def learning_curve_area(examples: ArrayLike, *, scores: ArrayLike, chance: float, logarithmic: bool = False) -> float:
@@ -94,7 +103,7 @@ def learning_curve_area(examples: ArrayLike, *, scores: ArrayLike, chance: float
             + (" and above 0." if logarithmic else ".")
         )
     axis = np.log(x) if logarithmic else x
-    height = 1 - (1 - y) / (1 - chance)
+    height = headroom(y, chance=chance)
     return float(np.trapezoid(height, axis) / (axis[-1] - axis[0]))
 
 
@@ -131,15 +140,50 @@ def label_entropy_interval(labels: ArrayLike, *, rng: np.random.Generator, plan:
     )
 
 
-def pointwise_information(with_input: ArrayLike, *, without_input: ArrayLike) -> Floats:
+def count_entropy_interval(counts: ArrayLike, *, rng: np.random.Generator, plan: Plan | None = None) -> Interval:
+    """Entropy in bits of labels that come several to an example (tags of words), resampling examples.
+
+    Args:
+        counts: (n, labels) how often each label occurs in each example.
+        rng: Source of the draws.
+        plan: Resamples and level.
+
+    Raises:
+        DataError: Fewer than two examples, or no label at all.
+    """
+    plan, table = plan or Plan(), np.asarray(counts, dtype=float)
+    n = at_least_two(len(table), what="examples")
+    totals = resampled_sums(table, rng=rng, resamples=plan.resamples)
+    draws = [label_entropy(row) for row in totals if row.sum() > 0]
+    return percentile_interval(draws, estimate=label_entropy(table.sum(axis=0)), n=n, level=plan.level)
+
+
+def gaussian_nats(squared_errors: ArrayLike, *, variance: float) -> Floats:
+    """Log-density of gold values under a normal predictive distribution around the model's predictions, in nats.
+
+    Args:
+        squared_errors: (n,) squared errors, of values scaled to [0, 1]; the density is relative to the uniform one.
+        variance: Of the errors: their mean square on held-out examples.
+
+    Raises:
+        DataError: The variance is not above 0: every prediction was exact, which a density cannot express.
+    """
+    errors = finite_vector(squared_errors, what="squared errors")
+    if variance <= 0:
+        raise DataError(f"Variance {variance:g} of the errors; expected above 0. Score examples not trained on.")
+    return np.asarray(-0.5 * (np.log(2 * math.pi * variance) + errors / variance))
+
+
+def pointwise_information(with_input: ArrayLike, *, without_input: ArrayLike, densities: bool = False) -> Floats:
     """PVI of each example in bits (Ethayarajh et al. 2022): how much the input helps to say the gold label.
 
     Args:
         with_input: (n,) log p(y | x) of the fine-tuned model, on examples it was not trained on.
         without_input: (n,) log p(y | empty input) of a model fine-tuned on empty inputs.
+        densities: Whether p are densities (regression), whose logarithms may be above 0.
 
     Raises:
-        DataError: Lengths differ, or a logarithm above 0.
+        DataError: Lengths differ, or a logarithm of a probability above 0.
     """
     given, blank = (
         finite_vector(with_input, what="log-probabilities"),
@@ -147,7 +191,7 @@ def pointwise_information(with_input: ArrayLike, *, without_input: ArrayLike) ->
     )
     if given.size != blank.size:
         raise DataError(f"{given.size} log-probabilities with input, {blank.size} without; expected the same examples.")
-    if max(given.max(), blank.max()) > 1e-9:  # noqa: PLR2004 rounding
+    if not densities and max(given.max(), blank.max()) > 1e-6:  # noqa: PLR2004 rounding of float32
         raise DataError(f"A log-probability is {max(given.max(), blank.max()):g}; expected at most 0. Pass logarithms.")
     return np.asarray((given - blank) / math.log(2))
 
@@ -224,6 +268,42 @@ def code_length_interval(
 
     # Compression falls as the loss rises, so the limits change places.
     return mean._replace(estimate=compression(mean.estimate), low=compression(mean.high), high=compression(mean.low))
+
+
+def bits_per_decision(
+    totals: ArrayLike,
+    *,
+    decisions: ArrayLike,
+    before: tuple[float, float] = (0.0, 0.0),
+    rng: np.random.Generator,
+    plan: Plan | None = None,
+) -> Interval:
+    """Bits per decision with a bootstrap interval over examples: a sentence of a tagging task holds many decisions.
+
+    With `before`, the prequential code length per label: the first block's bits are the uniform code's, which no
+    resample changes, and `totals` are those of the examples of later blocks.
+
+    Args:
+        totals: (n,) bits of each example.
+        decisions: (n,) labels that each example's bits say: words of a sentence, 1 for one label.
+        before: Bits and decisions that are counted in full.
+        rng: Source of the draws.
+        plan: Resamples and level.
+
+    Raises:
+        DataError: Fewer than two examples, lengths differ, or no decision at all.
+    """
+    plan, bits, units = plan or Plan(), finite_vector(totals, what="bits"), finite_vector(decisions, what="decisions")
+    n = at_least_two(bits.size, what="examples")
+    if units.size != n or units.min() < 0 or units.sum() + before[1] <= 0:
+        raise DataError(
+            f"{n} bits, {units.size} numbers of decisions with sum {units.sum():g}: expected one number, 0 or more, "
+            "for each example and at least one decision."
+        )
+    drawn = resampled_sums(np.stack([bits, units], axis=1), rng=rng, resamples=plan.resamples) + np.asarray(before)
+    estimate = (bits.sum() + before[0]) / (units.sum() + before[1])
+    drawn = drawn[drawn[:, 1] > 0]
+    return percentile_interval(drawn[:, 0] / drawn[:, 1], estimate=float(estimate), n=n, level=plan.level)
 
 
 def difficulty_thirds(pvi: ArrayLike, *, labels: ArrayLike, lengths: ArrayLike, bins: int = 10) -> NDArray[np.int8]:

@@ -171,6 +171,23 @@ def mean_draws(values: Floats, *, rng: np.random.Generator, resamples: int) -> F
     return draws
 
 
+def resampled_sums(columns: ArrayLike, *, rng: np.random.Generator, resamples: int) -> Floats:
+    """(resamples, k) column sums of resamples of the rows.
+
+    Args:
+        columns: (n, k) numbers; rows are the independent units.
+        rng: Source of the draws.
+        resamples: How many.
+    """
+    table = np.asarray(columns, dtype=float)
+    n, sums = len(table), np.empty((resamples, table.shape[1]))
+    step = max(1, BLOCK // n)
+    for start in range(0, resamples, step):
+        count = min(step, resamples - start)
+        sums[start : start + count] = rng.multinomial(n, np.full(n, 1 / n), size=count) @ table
+    return sums
+
+
 def at_least_two(n: int, *, what: str) -> int:
     """The count itself, if it allows an interval.
 

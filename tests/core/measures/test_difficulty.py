@@ -9,9 +9,12 @@ import pytest
 
 from core.errors import DataError, SpecError
 from core.measures.difficulty import (
+    bits_per_decision,
     code_length,
     code_length_interval,
+    count_entropy_interval,
     difficulty_thirds,
+    gaussian_nats,
     headroom,
     headroom_interval,
     label_entropy,
@@ -28,18 +31,18 @@ def rng() -> np.random.Generator:
 
 
 def test_headroom_by_hand() -> None:
-    # Three classes, score 2/3: (1 - 2/3) / (1 - 1/3) = 1/2.
+    # Three classes, score 2/3: (2/3 - 1/3) / (1 - 1/3) = 1/2 of the room above chance.
     assert headroom(2 / 3, chance=1 / 3) == pytest.approx(0.5)
-    assert headroom(1 / 3, chance=1 / 3) == pytest.approx(1)
-    assert headroom(0.2, chance=1 / 3) > 1
+    assert headroom([1 / 3, 1], chance=1 / 3) == pytest.approx([0, 1])
+    assert headroom(0.2, chance=1 / 3) < 0
     with pytest.raises(SpecError, match="Ceiling 0.5 is not above chance 0.5"):
         headroom(0.4, chance=0.5, ceiling=0.5)
 
 
 def test_headroom_interval_holds_the_estimate() -> None:
     interval = headroom_interval([1] * 60 + [0] * 40, chance=0.5, rng=rng())
-    assert interval.estimate == pytest.approx(0.8)
-    assert interval.low < 0.8 < interval.high
+    assert interval.estimate == pytest.approx(0.2)
+    assert interval.low < 0.2 < interval.high
     assert interval.n == 100
 
 
@@ -61,6 +64,40 @@ def test_entropy_by_hand() -> None:
     interval = label_entropy_interval(["a"] * 50 + ["b"] * 50, rng=rng())
     assert interval.estimate == pytest.approx(1)
     assert interval.low < interval.high <= 1
+
+
+def test_entropy_of_tags_by_hand() -> None:
+    # Two sentences, tags 3 + 1 and 1 + 3: 4 of each, 1 bit; a resample may hold one sentence twice: 3/4, 1/4.
+    interval = count_entropy_interval([[3, 1], [1, 3]], rng=rng())
+    uneven = -(0.75 * math.log2(0.75) + 0.25 * math.log2(0.25))
+    assert (interval.estimate, interval.n) == (1, 2)
+    assert (interval.low, interval.high) == pytest.approx((uneven, 1))
+
+
+def test_gaussian_information_by_hand() -> None:
+    # Errors of mean square 0.01 with input, 0.04 without: half the logarithm of 4 is 1 bit, whatever the examples.
+    given, blank = gaussian_nats([0.01, 0.01], variance=0.01), gaussian_nats([0.04, 0.04], variance=0.04)
+    assert pointwise_information(given, without_input=blank, densities=True) == pytest.approx([1, 1])
+    assert given[0] == pytest.approx(-0.5 * math.log(2 * math.pi * 0.01) - 0.5)
+    with pytest.raises(DataError, match="Variance 0 of the errors"):
+        gaussian_nats([0.0], variance=0.0)
+
+
+def test_bits_per_decision_by_hand() -> None:
+    # A sentence of 1 word with 4 bits and one of 3 with 2: 6 bits for 4 words, not the mean of 4 and 2/3.
+    interval = bits_per_decision([4, 2], decisions=[1, 3], rng=rng())
+    assert (interval.estimate, interval.low, interval.high) == pytest.approx((1.5, 2 / 3, 4))
+    with pytest.raises(DataError, match="expected one number, 0 or more, for each example"):
+        bits_per_decision([4, 2], decisions=[0, 0], rng=rng())
+
+
+def test_bits_per_decision_is_the_prequential_code_of_a_plain_task() -> None:
+    losses = np.linspace(0.1, 1.2, 60)
+    whole = code_length([float(losses.sum())], block_sizes=[20, 60], n_labels=3)
+    before = (20 * math.log2(3), 20.0)
+    interval = bits_per_decision(losses / math.log(2), decisions=np.ones(60), before=before, rng=rng())
+    assert interval.estimate == pytest.approx(whole.bits_per_label)
+    assert interval.low < interval.estimate < interval.high
 
 
 def test_information_by_hand() -> None:
