@@ -180,9 +180,11 @@ def add_similarity(
         [(profile["profile_id"], min(pair), max(pair), measure, True, v, 500, 500, 200) for pair, v in values.items()]
     )
     rows.columns = pd.Index(["profile_id", "a", "b", "measure", "centred", "value", "n_a", "n_b", "resamples"])
+    points = sorted({point for pair in values for point in pair})
     with store.write() as cur:
         _insert(cur, "profiles", pd.DataFrame([profile]))
         _insert(cur, "similarities", rows)
+        _insert(cur, "profile_texts", pd.DataFrame([_text(profile["profile_id"], point) for point in points]))
 
 
 def add_rows(store: Store, table: str, rows: pd.DataFrame) -> None:
@@ -210,6 +212,15 @@ def _profile(name: str, *, kind: str, model: str) -> dict[str, object]:
     return {
         "profile_id": name, "collection": "yours", "kind": kind, "model": model, "data_source": "sample", "seed": 1,
         "finished_at": at, "spec": "{}",
+    }  # fmt: skip
+
+
+def _text(profile_id: object, point: str) -> dict[str, object]:
+    task, _, rest = point.partition(":")
+    role, _, lang = rest.partition(":")
+    return {
+        "profile_id": profile_id, "point": point, "task": task.split("@")[0], "role": role or "intermediate",
+        "lang": lang or "en", "split": role or "train", "n": 500, "n_available": 500, "fingerprint": "f",
     }  # fmt: skip
 
 

@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 
 from core.errors import UnknownName
+from core.measures.similarity_names import SIMILARITIES
+from core.queries.similarity import current_profile
 
 
 class Quantity(NamedTuple):
@@ -43,15 +45,12 @@ DIFFICULTY: dict[str, Quantity] = {
 """Measures of `difficulties.measure`; after the sign, large means hard."""
 
 SIMILARITY: dict[str, Quantity] = {
-    "centroid_cosine": Quantity("cosine of the mean embeddings", "cosine", 1, "cos(mean X, mean Y)"),
-    "frechet": Quantity("Frechet distance, turned round", "embedding units squared", -1, "-(|mu|^2 + tr terms)"),
-    "mmd": Quantity("mean discrepancy, turned round", "-", -1, "-(unbiased MMD^2, Gaussian kernel)"),
-    "proxy_a": Quantity("proxy A-distance, turned round", "-", -1, "-2 (1 - 2 error of a domain classifier)"),
-    "sliced_wasserstein": Quantity("sliced Wasserstein distance, turned round", "embedding units", -1, "-SW2"),
-    "vocabulary_overlap": Quantity("vocabulary overlap", "share", 1, "words in both / words in either"),
-    "unigram_jsd": Quantity("divergence of word frequencies, turned round", "bits", -1, "-Jensen-Shannon divergence"),
-    "near_duplicates": Quantity("near-duplicate texts", "share", 1, "texts with a 5-gram Jaccard of 0.8 or more"),
-}
+    name: Quantity(
+        measure.title + ("" if measure.larger_is_closer else ", turned round"), measure.unit,
+        1 if measure.larger_is_closer else -1, measure.meaning,
+    )
+    for name, measure in SIMILARITIES.items()
+}  # fmt: skip
 """Measures of `similarities.measure`; after the sign, large means near."""
 
 _PLACEBO = re.compile(r"~[a-z]+")
@@ -126,58 +125,49 @@ def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, model: str, da
 def similarities(
     cur: duckdb.DuckDBPyConnection, *, measure: str, data_source: str, centred: bool | None = None
 ) -> Measured:
-    """Similarity of every pair of points, both ways round, large meaning near; one sentence encoder only.
+    """Similarity of each intermediate's text to each text of the targets, large meaning near; of one profile.
 
-    The encoder is the one with most pairs; of several profiles of a pair the latest counts.
-    Columns: point, other, similarity, similarity_low, similarity_high. Order: point, other.
+    Columns: point (text of an intermediate), target, role (train, test), lang, similarity, similarity_low,
+    similarity_high. Order: the first four.
 
     Args:
         cur: Cursor of the store.
         measure: Key of `SIMILARITY`.
         data_source: Of the runs.
-        centred: With each language's mean removed or not; None: removed where the store has that.
+        centred: With each language's mean removed or not; None: removed where the measure has that.
 
     Raises:
         UnknownName: There is no such measure.
     """
     if measure not in SIMILARITY:
         raise UnknownName("similarity measure", measure, known=SIMILARITY)
+    profile = current_profile(cur, data_source=data_source)
+    wanted = SIMILARITIES[measure].is_embedded if centred is None else centred
     rows = cur.execute(
         """
-        WITH latest AS (
-            SELECT p.model, s.centred, s.a, s.b, arg_max(s.value, p.finished_at) AS value,
-                   arg_max(s.ci_low, p.finished_at) AS low, arg_max(s.ci_high, p.finished_at) AS high
-            FROM similarities s JOIN profiles p USING (profile_id)
-            WHERE s.measure = $measure AND p.data_source = $data_source
-              AND ($centred::BOOLEAN IS NULL OR s.centred = $centred)
-            GROUP BY ALL
-        ), chosen AS (
-            SELECT model, centred FROM latest GROUP BY ALL ORDER BY centred DESC, count(*) DESC, model LIMIT 1
+        WITH pairs AS (
+            SELECT a AS point, b AS other, value, ci_low, ci_high FROM similarities
+            WHERE profile_id = $profile AND measure = $measure AND centred = $centred
+            UNION ALL
+            SELECT b, a, value, ci_low, ci_high FROM similarities
+            WHERE profile_id = $profile AND measure = $measure AND centred = $centred
         )
-        SELECT model, centred, a AS point, b AS other, value, low, high FROM latest JOIN chosen USING (model, centred)
-        UNION ALL
-        SELECT model, centred, b, a, value, low, high FROM latest JOIN chosen USING (model, centred)
-        ORDER BY point, other
+        SELECT p.point, t.task AS target, t.role, t.lang, p.value, p.ci_low AS low, p.ci_high AS high
+        FROM pairs p JOIN profile_texts i ON i.profile_id = $profile AND i.point = p.point AND i.role = 'intermediate'
+        JOIN profile_texts t ON t.profile_id = $profile AND t.point = p.other AND t.role <> 'intermediate'
+        ORDER BY p.point, t.task, t.role, t.lang
         """,
-        {"measure": measure, "data_source": data_source, "centred": centred},
+        {"profile": profile, "measure": measure, "centred": wanted},
     ).df()
-    if rows.empty:
-        empty: dict[str, list[float]] = {name: [] for name in ("similarity", "similarity_low", "similarity_high")}
-        frame = pd.DataFrame({"point": pd.Series(dtype=str), "other": pd.Series(dtype=str)} | empty)
-        return Measured(frame, f"no domain profile on data source '{data_source}' holds '{measure}'")
     sign = SIMILARITY[measure].sign
     low, high = ("low", "high") if sign > 0 else ("high", "low")
-    frame = pd.DataFrame(
-        {
-            "point": rows["point"],
-            "other": rows["other"],
-            "similarity": sign * rows["value"],
-            "similarity_low": sign * rows[low],
-            "similarity_high": sign * rows[high],
-        }
+    frame = rows[["point", "target", "role", "lang"]].assign(
+        similarity=sign * rows["value"], similarity_low=sign * rows[low], similarity_high=sign * rows[high]
     )
-    means = "each language's mean removed" if rows["centred"].iloc[0] else "languages' means kept"
-    return Measured(frame, f"'{measure}' in the space of '{rows['model'].iloc[0]}', {means}, on {data_source}")
+    if profile is None:
+        return Measured(frame, f"no domain profile on data source '{data_source}'")
+    means = "each language's mean removed" if wanted else "languages' means kept"
+    return Measured(frame, f"'{measure}' of profile {profile}, {means}, on {data_source}")
 
 
 def intermediates(cur: duckdb.DuckDBPyConnection, *, run_ids: list[str]) -> pd.DataFrame:

@@ -194,11 +194,19 @@ def evidence(cur: duckdb.DuckDBPyConnection, setting: Setting, *, choice: Choice
     source = setting.data_source
     hard = difficulties(cur, measure=choice.difficulty, model=setting.model, data_source=source)
     near = similarities(cur, measure=choice.similarity, data_source=source, centred=choice.centred)
-    runs = rows.drop_duplicates(["intermediate", "target"])["run_id"].tolist()
-    frame = rows.merge(intermediates(cur, run_ids=runs), on="intermediate", how="left")
-    frame = _explained(frame, difficulty=hard.frame, similarity=near.frame, anchor=choice.anchor)
-    frame = _judged(frame, choice)
-    frame = frame.sort_values(["intermediate", "target", "lang", "seed"], kind="stable", ignore_index=True)
+    numbers = rows.groupby(["intermediate", "target", "lang"], sort=False).ngroup().to_numpy()
+    cells = rows.loc[
+        ~pd.Series(numbers).duplicated(), ["intermediate", "target", "lang", "target_type", "in_task", "run_id"]
+    ]
+    cells = _explained(
+        cells, facts=_intermediates(cur, cells), difficulty=hard.frame, similarity=_anchored(near.frame, choice)
+    )
+    cells = _judged(cells, choice)
+    added = [name for name in (*COLUMNS, "keep") if name not in rows.columns]
+    frame = pd.concat([rows, cells[added].take(numbers).set_axis(rows.index)], axis=1)
+    frame = frame[frame.pop("keep")].reset_index(drop=True)
+    frame.loc[frame["gain"].isna(), "why"] = "no gain"
+    frame["complete"] = frame["why"].isna()
     missing = _missing(frame, setting=setting, choice=choice)
     origins = {"difficulty": hard.origin, "similarity": near.origin}
     return Evidence(frame[list(COLUMNS)], missing, units_of(frame[frame["complete"]]), setting, choice, origins)
@@ -228,52 +236,62 @@ def _gains(cur: duckdb.DuckDBPyConnection, setting: Setting, *, wanted: Filter) 
         WHERE g.is_headline AND r.collection = $collection_ AND r.model = $model_
           AND r.model_fingerprint IS NOT DISTINCT FROM $model_fingerprint_ AND r.data_source = $data_source_
           AND r.protocol_digest = $protocol_digest_ AND {kept.sql}
+        ORDER BY g.intermediate, g.target, g.lang, g.seed, g.run_id
         """,
         kept.values | {f"{k}_": v for k, v in setting._asdict().items() if k != "protocol"},
     ).df()
 
 
+def _intermediates(cur: duckdb.DuckDBPyConnection, cells: pd.DataFrame) -> pd.DataFrame:
+    runs = cells.drop_duplicates(["intermediate", "target"])["run_id"].tolist()
+    return intermediates(cur, run_ids=runs)
+
+
+def _anchored(similarity: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """Similarities to the texts that are asked for; those to English training texts hold for every language."""
+    kept = similarity[similarity["role"] == choice.anchor][["point", "target", "lang", "similarity"]]
+    return kept.drop(columns="lang") if choice.anchor == "train" else kept
+
+
 def _explained(
-    frame: pd.DataFrame, *, difficulty: pd.DataFrame, similarity: pd.DataFrame, anchor: Anchor
+    cells: pd.DataFrame, *, facts: pd.DataFrame, difficulty: pd.DataFrame, similarity: pd.DataFrame
 ) -> pd.DataFrame:
+    """One row per cell, in the order given, with every covariate."""
+    names = facts.assign(point=facts["intermediate"].map(text_point), task=facts["intermediate"].map(base_tasks))
+    frame = cells.merge(names, on="intermediate", how="left")
     frame = frame.merge(difficulty[["intermediate", "difficulty"]], on="intermediate", how="left")
-    frame["point"] = frame["intermediate"].map(text_point)
-    frame["task"] = frame["intermediate"].map(base_tasks)
-    frame["other"] = frame["target"] + (":train" if anchor == "train" else ":test:" + frame["lang"])
-    frame = frame.merge(similarity[["point", "other", "similarity"]], on=["point", "other"], how="left")
-    if anchor == "train":  # masked-language modelling on a target's own text has that text as its point
-        frame.loc[frame["point"] == frame["target"], "similarity"] = float("nan")
+    frame = frame.merge(similarity, on=[c for c in similarity.columns if c != "similarity"], how="left")
     pairs = frame[["types", "target_type"]].drop_duplicates()
     pairs["type_match"] = [type_match(a, target=b) for a, b in pairs.itertuples(index=False)]
-    facts = pd.DataFrame(
-        [(code, language(code).syntax_distance, language(code).family, language(code).script)
-         for code in frame["lang"].unique()], columns=["lang", "distance", "family", "script"],
-    )  # fmt: skip
-    facts["distance"] = facts["distance"].astype("float64")
-    return frame.merge(pairs, on=["types", "target_type"], how="left").merge(facts, on="lang", how="left")
+    known = [language(code) for code in frame["lang"].unique()]
+    about = pd.DataFrame(
+        {
+            "lang": [entry.code for entry in known],
+            "distance": pd.Series([entry.syntax_distance for entry in known], dtype="float64"),
+            "family": [entry.family for entry in known],
+            "script": [entry.script for entry in known],
+        }
+    )
+    return frame.merge(pairs, on=["types", "target_type"], how="left").merge(about, on="lang", how="left")
 
 
-def _judged(frame: pd.DataFrame, choice: Choice) -> pd.DataFrame:
-    """Rows of the wanted languages, with the first reason why a row does not count."""
-    keep = pd.Series(True, index=frame.index)
+def _judged(cells: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """The same cells with `keep` (of a wanted language) and the first reason why a cell does not count."""
+    cells = cells.assign(keep=True, why=pd.Series(None, index=cells.index, dtype="object"), complete=False)
     if choice.families:
-        keep &= frame["family"].isin(choice.families)
+        cells["keep"] &= cells["family"].isin(choice.families)
     if choice.scripts:
-        keep &= frame["script"].isin(choice.scripts)
-    frame = frame[keep].copy()
-    frame["why"] = None
+        cells["keep"] &= cells["script"].isin(choice.scripts)
     reasons = [
-        (frame["gain"].isna(), "no gain"),
-        ((frame["lang"] == "en") & (not choice.with_english), "English"),
-        (frame["in_task"] & (not choice.with_in_task), "in-task"),
-        (frame["intermediate"].str.contains("~", regex=False) & (not choice.with_placebos), "placebo"),
-        (frame["difficulty"].isna(), "no difficulty"),
-        (frame["similarity"].isna(), "no similarity"),
+        ((cells["lang"] == "en") & (not choice.with_english), "English"),
+        (cells["in_task"] & (not choice.with_in_task), "in-task"),
+        (cells["intermediate"].str.contains("~", regex=False) & (not choice.with_placebos), "placebo"),
+        (cells["difficulty"].isna(), "no difficulty"),
+        (cells["similarity"].isna(), "no similarity"),
     ]
     for mask, reason in reasons:
-        frame.loc[mask & frame["why"].isna(), "why"] = reason
-    frame["complete"] = frame["why"].isna()
-    return frame
+        cells.loc[mask & cells["why"].isna(), "why"] = reason
+    return cells
 
 
 def _missing(frame: pd.DataFrame, *, setting: Setting, choice: Choice) -> pd.DataFrame:
@@ -309,6 +327,7 @@ def _remedy(reason: str, *, part: pd.DataFrame, setting: Setting) -> str:
         words = ["profile", "--kind", "difficulty", "--model", setting.model, "--intermediate", *names]
         return shlex.join(["python", "-m", "core", *words, *source])
     if reason == "no similarity":
-        words = ["profile", "--kind", "domain", "--intermediate", *map(text_point, names), "--target", *targets]
+        points = sorted(set(map(text_point, names)))
+        words = ["profile", "--kind", "domain", "--intermediate", *points, "--target", *targets]
         return shlex.join(["python", "-m", "core", *words, *source])
     return ""
