@@ -1,0 +1,48 @@
+"""One shape for every number of an answer: an estimate with its interval, n, unit, method and formula.
+
+Pages, commands and sentences read the same rows. Gains are fractions here; points appear in figures and text.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+FIGURES = (
+    *("kind", "name", "label", "estimate", "ci_low", "ci_high", "level", "p_value", "n", "n_unit", "unit"),
+    *("detectable", "method", "formula", "note"),
+)
+"""Columns: n counts the independent units, which n_unit names; detectable is what 80 % of such studies would find."""
+
+FigureRow = dict[str, object]
+"""One row; its values have the types of the columns."""
+
+
+def figure_row(
+    kind: str, name: str, *, low: float | None = None, high: float | None = None, **fields: object
+) -> FigureRow:  # one keyword per column, checked by `figures_frame`
+    """One row of figures.
+
+    Args:
+        kind: What it is: term, naive, share, null, permutation.
+        name: Of what.
+        low: Lower limit, if there is an interval.
+        high: Upper limit.
+        fields: The other columns of `FIGURES`.
+    """
+    level = 0.95 if low is not None else None
+    return {"kind": kind, "name": name, "ci_low": low, "ci_high": high, "level": level} | fields
+
+
+def figures_frame(rows: list[FigureRow]) -> pd.DataFrame:
+    """Rows as a frame with the columns `FIGURES`, missing ones None.
+
+    Args:
+        rows: From `figure_row`.
+
+    Raises:
+        KeyError: A row has a column that is not one of `FIGURES`.
+    """
+    strange = {name for row in rows for name in row} - set(FIGURES)
+    if strange:
+        raise KeyError(f"Figures have no columns {sorted(strange)}; known: {', '.join(FIGURES)}.")
+    return pd.DataFrame(rows, columns=list(FIGURES))
