@@ -24,7 +24,7 @@ FRAGMENTS: Final = {
     "frag_places": "{c} , {d} - {g}",
     "frag_org": "{g} ( {c} , {p.bare} )",
 }
-"""Patterns without words, like the titles and lists of PAN-X; the same in every language, names without an article."""
+"""Patterns without words, like the titles and lists of PAN-X, names without an article; a language may have its own."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,7 @@ def _names(raw: dict[str, Any], concepts: Concepts) -> dict[str, dict[str, Entry
     found: dict[str, dict[str, Entry]] = {"person": {}, "surname": {}, "city": {}, "organisation": {}}
     for kinds in concepts.entities.values():
         for gender, sex in (("men", "m"), ("women", "f")):
-            spelt = {n: raw["persons"].get(n, n) for n in kinds[gender]}
-            found["person"] |= {n: {"n": name, "bare": name, "g": sex} for n, name in spelt.items()}
+            found["person"] |= {n: _person(raw, name=n) | {"g": sex} for n in kinds[gender]}
         found["surname"] |= {n: {"n": raw["surnames"].get(n, n)} for n in kinds["surnames"]}
         found["organisation"] |= {n: {"n": raw["organisations"].get(n, n)} for n in kinds["organisations"]}
         for city in kinds["cities"]:
@@ -175,6 +174,14 @@ def _names(raw: dict[str, Any], concepts: Concepts) -> dict[str, dict[str, Entry
             inside = cells[1] if len(cells) > 1 else raw["city_in"].replace("{n}", f"[{cells[0]}]")
             found["city"][city] = {"n": f"[{cells[0]}]", "in": inside}
     return found
+
+
+def _person(raw: dict[str, Any], *, name: str) -> Entry:
+    """Forms of a first name: `n`, `bare`, and what else `columns` asks of persons, spelt like `n` where left out."""
+    columns = [str(column) for column in raw["columns"].get("person", ["n"])]
+    defaults = dict.fromkeys(columns[1:], "n")
+    entry = _entry(raw["persons"].get(name, name), columns=columns, defaults=defaults, where=f"persons.{name}")
+    return entry | {"bare": entry["n"]}
 
 
 @cache
@@ -205,7 +212,7 @@ def load_language(folder: Path, *, code: str) -> Language:
         forms={
             kind: {name: _templates(value) for name, value in forms.items()} for kind, forms in raw["forms"].items()
         },
-        patterns=raw["patterns"] | FRAGMENTS,
+        patterns=FRAGMENTS | raw["patterns"],
         organisation_kinds=raw["organisation_kinds"],
         capitals=raw.get("capitals", {}),
     )

@@ -144,6 +144,42 @@ def test_an_answer_leaves_out_articles_and_adpositions_at_its_edges(languages: d
     assert found == (len("Marta kaufte die Maske im "), "Studio")
 
 
+@pytest.mark.parametrize(
+    ("code", "pattern", "verb", "noun", "written"),
+    [
+        # Verbs that do not take a plain object, by hand: instrumental, от and на; the plane must not be hijacked;
+        # ب on the next word; Nadir with the visible accusative after إن; a postposition, with the noun in oblique.
+        ("ru", "top", "admire", "castle", "Замком любовался Надир."),
+        ("ru", "q_what", "refuse", "diet", "От чего отказался Надир?"),
+        ("ru", "neg", "miss", "train", "Надир не опоздал на поезд."),
+        ("tr", "top", "miss", "plane", "Uçağı Nadir kaçırdı."),
+        ("tr", "q_what", "visit", "castle", "Nadir neyi ziyaret etti?"),
+        ("ar", "act", "win", "race", "فاز نادر بالسباق."),
+        ("ar", "says", "rewrite", "script", "تقول فيرا إن نادرا أعاد كتابة السيناريو."),
+        ("hi", "q_where", "admire", "castle", "नादिर ने किले को कहाँ निहारा?"),
+    ],
+)
+def test_a_verb_governs_its_object(
+    code: str, pattern: str, verb: str, noun: str, written: str, languages: dict[str, Language]
+) -> None:
+    says = pattern == "says"
+    slots = {"p": Ref("person", "Vera" if says else "Nadir"), "v": Ref("verb", verb), "o": Ref("noun", noun)}
+    slots |= {"q": Ref("person", "Nadir")}
+    tokens = realise(code, pattern=pattern, fillers=tuple(sorted(slots.items())))
+    assert write(languages[code], tokens=tokens) == written
+
+
+def test_a_light_verb_is_a_verb_and_the_case_marker_of_the_same_spelling_is_not(languages: dict[str, Language]) -> None:
+    slots = (("o", Ref("noun", "plan")), ("p", Ref("person", "Vera")), ("v", Ref("verb", "praise")))
+    tags = [token.pos for token in realise("hi", pattern="act", fillers=slots) if token.text == "की"]
+    assert tags == ["ADP", "VERB"]
+
+
+def test_arabic_lists_of_names_have_an_arabic_comma(languages: dict[str, Language]) -> None:
+    slots = (("c", Ref("city", "Riga")), ("g", Ref("organisation", "Norvik")))
+    assert write(languages["ar"], tokens=realise("ar", pattern="frag_org_loc", fillers=slots)) == "نورفيك، ريغا"
+
+
 def test_a_missing_word_names_the_language_and_the_word(tmp_path: Path) -> None:
     shutil.copytree(SOURCES, tmp_path / "sample")
     path = tmp_path / "sample" / "lexicon" / "de.yaml"
