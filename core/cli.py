@@ -20,6 +20,9 @@ from core.paths import AtlasPaths
 from core.progress import follow
 from core.queries.filters import Filter
 from core.queries.gains import gains as query_gains
+from core.queries.published import averages as query_averages
+from core.queries.published import figures as query_figures
+from core.queries.published import tables as query_tables
 from core.queries.runs import damaged as query_damaged
 from core.reading import open_for_reading
 from core.spec import DataSourceKind, RunSpec, StudySpec
@@ -228,6 +231,27 @@ def gains(
     wanted = Filter(model=model, intermediate=intermediate, target=target, metric=metric, langs=tuple(lang or ()))
     with open_for_reading(AtlasPaths.from_environment()) as store:
         _show_gains(store, wanted=wanted, run_ids=None, as_json=as_json)
+
+
+@app.command()
+def published(
+    table: Annotated[str | None, typer.Option(help="Figures of this table, one a line.")] = None,
+    averages: Annotated[bool, typer.Option(help="Printed averages beside the averages of their parts.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the tables transcribed from papers with version and caution, the figures of one, or a check of averages."""
+    columns: tuple[str, ...] = ("name", "version", "confidence", "derived", "n_gains", "n_scores", "n_facts", "title")
+    with open_for_reading(AtlasPaths.from_environment()) as store, store.cursor() as cur:
+        if averages:
+            rows = records(query_averages(cur, table))
+            columns = ("table", "model", "intermediate", "target", "metric", "printed", "recomputed", "agrees")
+        elif table is not None:
+            rows = records(query_figures(cur, table))
+            columns = ("model", "intermediate", "target", "lang", "metric", "kind", "printed", "derived", "caution")
+            note(f"{rows[0]['version']}. {rows[0]['table_caution'] or ''} Source: {rows[0]['source']}")
+        else:
+            rows = records(query_tables(cur))
+    show(rows, as_json=as_json, empty="No published figures.", columns=columns)
 
 
 @app.command()

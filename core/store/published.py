@@ -7,9 +7,9 @@ source is found here. To add one: a line in `tables.csv` and rows in a file; `da
 from __future__ import annotations
 
 import csv
-import math
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -204,14 +204,15 @@ def _number(line: _Line, *, unit: str) -> Row:
         raise StoreError(
             f"{line.where} has the language '{cells['lang']}', expected a code, or nothing for an average."
         )
-    whole = 100.0 if unit == "percent" else 1.0
-    value = float(cells["printed"]) / whole
-    if not _LOWEST[cells["kind"]] <= value <= 1 or not math.isfinite(value):
+    places = 2 if unit == "percent" else 0
+    # In decimals: 80.1 / 100 in binary is 0.8009999999999999.
+    value = float(Decimal(cells["printed"]).scaleb(-places))
+    if not _LOWEST[cells["kind"]] <= value <= 1:
         raise StoreError(
             f"{line.where} prints {cells['printed']} in {unit}: as a fraction {value:g}, expected a {cells['kind']} "
             f"from {_LOWEST[cells['kind']]:g} to 1."
         )
-    return {"value": value, "rounding": 0.5 * 10.0 ** -len(parsed["decimals"] or "") / whole}
+    return {"value": value, "rounding": float(Decimal(5).scaleb(-1 - len(parsed["decimals"] or "") - places))}
 
 
 def _check_words(line: _Line, *columns: str) -> None:
