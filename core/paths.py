@@ -157,6 +157,10 @@ class AtlasPaths:
         """Measures of pairs of texts by what decides them, shared by all profiles."""
         return self.cache / "similarities"
 
+    def probe(self, key: str) -> Path:
+        """What the small training of a key said of the examples it was asked about."""
+        return self.cache / "probes" / f"{key}.parquet"
+
     @property
     def slots(self) -> Path:
         """Lock files: one per GPU, or one for the CPU, and the dispatcher's."""

@@ -8,12 +8,13 @@ from typing import Literal
 
 from core.chain.datasets import load_split, subsample
 from core.chain.objectives import shuffled
+from core.chain.probes import Bench
 from core.chain.records import DataOrigin, Split, SplitRole, fingerprint, text_of
 from core.chain.stages import CODE_VERSION, StageIdentity, identity_of
+from core.chain.thirds import POOL, chosen_third
 from core.chain.training import EnglishData, StageJob
 from core.errors import SpecError
-from core.events import DataLoaded, Emit, Flagged
-from core.paths import AtlasPaths
+from core.events import DataLoaded, Flagged
 from core.spec import Placebo, Role, RunSpec, StageProtocol, TaskSpec, TaskType
 
 TEST_SEED = 20200526
@@ -37,15 +38,14 @@ class Training:
 class Loader:
     """Loads splits for a run and reports each: the one place of the chain that knows where data come from."""
 
-    def __init__(self, spec: RunSpec, *, paths: AtlasPaths, emit: Emit) -> None:
+    def __init__(self, bench: Bench) -> None:
         """Nothing is read yet.
 
         Args:
-            spec: The run.
-            paths: The Atlas home.
-            emit: Takes `DataLoaded` and `Flagged`.
+            bench: The run, the Atlas home, where `DataLoaded` and `Flagged` go, and where thirds are measured.
         """
-        self._spec, self._paths, self._emit = spec, paths, emit
+        self._spec, self._paths, self._emit = bench.spec, bench.paths, bench.shop.emit
+        self._bench = bench
         self._seen: set[int] = set()
 
     def english(self, task: TaskSpec, *, role: Role, protocol: StageProtocol) -> EnglishData:
@@ -57,23 +57,44 @@ class Loader:
             protocol: Sizes of the samples.
         """
         intermediate = self._spec.intermediate if role is Role.INTERMEDIATE else None
+        origin = self._origin(role)
+        train = load_split(task, role="train", lang="en", origin=origin)
+        if protocol.train_share < 1:
+            train = subsample(train, n=max(1, round(protocol.train_share * len(train.examples))), seed=self._spec.seed)
+        dev = load_split(task, role="dev", lang="en", origin=origin)
+        dev = _first(dev._replace(labels=train.labels), n=protocol.max_dev_examples)
+        size = protocol.max_train_examples
         if intermediate is not None and intermediate.third is not None:
-            raise SpecError(f"'{intermediate.name}': thirds are not measured yet. Leave out '{intermediate.third}'.")
-        origin = DataOrigin(
+            pool = subsample(train, n=size and POOL * size, seed=self._spec.seed)
+            data = EnglishData(train=pool, dev=dev)
+            train = chosen_third(self._bench, data, protocol=protocol, third=intermediate.third)
+        train = self._report(subsample(train, n=size, seed=self._spec.seed))
+        self._report(dev)
+        self._seen.update(hash(text_of(e)) for e in train.examples)
+        return EnglishData(train=train, dev=dev)
+
+    def held_out(self, *, like: EnglishData, n: int) -> Split:
+        """English development examples of the intermediate: those that select its model, and more where there are more.
+
+        Args:
+            like: Its training data, which name the labels.
+            n: At most so many, from the first on.
+        """
+        split = load_split(like.train.task, role="dev", lang="en", origin=self._origin(Role.INTERMEDIATE))
+        split = _first(split._replace(labels=like.train.labels), n=n)
+        intermediate = self._spec.intermediate
+        is_shuffled = intermediate is not None and intermediate.placebo is Placebo.SHUFFLED
+        return self._report(shuffled(split, seed=self._spec.seed) if is_shuffled else split)
+
+    def _origin(self, role: Role) -> DataOrigin:
+        intermediate = self._spec.intermediate if role is Role.INTERMEDIATE else None
+        return DataOrigin(
             source=self._spec.data_source,
             paths=self._paths,
             domain=intermediate.domain if intermediate else None,
             difficulty=intermediate.difficulty if intermediate else None,
             tasks=self._spec.tasks,
         )
-        train = load_split(task, role="train", lang="en", origin=origin)
-        if protocol.train_share < 1:
-            train = subsample(train, n=max(1, round(protocol.train_share * len(train.examples))), seed=self._spec.seed)
-        train = self._report(subsample(train, n=protocol.max_train_examples, seed=self._spec.seed))
-        dev = load_split(task, role="dev", lang="en", origin=origin)
-        dev = self._report(_first(dev._replace(labels=train.labels), n=protocol.max_dev_examples))
-        self._seen.update(hash(text_of(e)) for e in train.examples)
-        return EnglishData(train=train, dev=dev)
 
     def scored(self, role: SplitRole, lang: str, *, labels: tuple[str, ...]) -> Split:
         """A split of the target that is scored (or, for mining, one that the threshold is chosen on).
@@ -122,13 +143,28 @@ def plan(spec: RunSpec, *, loader: Loader) -> tuple[Training, ...]:
     """
     trainings: list[Training] = []
     if spec.intermediate is not None:
-        tasks = [spec.task(name) for name in spec.intermediate.tasks]
-        trainings.append(_training(spec, Role.INTERMEDIATE, tasks, parent=None, loader=loader))
+        trainings.append(plan_intermediate(spec, loader=loader))
     target = spec.task(spec.target)
     if target.type is not TaskType.RETRIEVAL:
         parent = trainings[0].job.key if trainings else None
         trainings.append(_training(spec, Role.TARGET, [target], parent=parent, loader=loader))
     return tuple(trainings)
+
+
+def plan_intermediate(spec: RunSpec, *, loader: Loader) -> Training:
+    """The training of a run's intermediate stage.
+
+    Args:
+        spec: The run.
+        loader: Reads the English data.
+
+    Raises:
+        SpecError: The run has no intermediate.
+    """
+    if spec.intermediate is None:
+        raise SpecError(f"Run {spec.run_id} has no intermediate stage; expected one.")
+    tasks = [spec.task(name) for name in spec.intermediate.tasks]
+    return _training(spec, Role.INTERMEDIATE, tasks, parent=None, loader=loader)
 
 
 def _training(spec: RunSpec, role: Role, tasks: Sequence[TaskSpec], *, parent: str | None, loader: Loader) -> Training:

@@ -12,6 +12,7 @@ from core.chain.decoding import INFERENCE_TOKENS, label_scores, predict
 from core.chain.encoder import Encoder
 from core.chain.features import Features, featurise, featurise_text
 from core.chain.heads import build_head
+from core.chain.likelihood import blanked
 from core.chain.mlm import MlmHead, masked_batch, mlm_loss_sum
 from core.chain.records import Example, SpanExample, Split, TaggedExample, fingerprint
 from core.chain.scoring import score
@@ -48,6 +49,8 @@ def _one(
     task = data.train.task
     features = featurise(data.train, encoder=encoder, max_length=max_length)
     dev = featurise(data.dev, encoder=encoder, max_length=max_length)
+    if data.without_input:
+        features, dev = (blanked(found, encoder=encoder, kind=task.type) for found in (features, dev))
     head = build_head(task, n_labels=len(data.train.labels), encoder=encoder, dropout=dropout).to(encoder.device)
 
     def by_headline() -> float:

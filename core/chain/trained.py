@@ -9,6 +9,7 @@ from core.chain import objectives
 from core.chain.encoder import load_encoder
 from core.chain.english import Loader, Training
 from core.chain.mlm import load_for_mlm
+from core.chain.probes import Bench
 from core.chain.stages import StageFolder, StageWriter, only_one
 from core.chain.training import StageResult, Workshop, train_stage
 from core.events import Flagged, StageFinished, StageReused
@@ -38,7 +39,7 @@ def open_run(spec: RunSpec, *, paths: AtlasPaths, workshop: Workshop) -> OpenRun
         paths: The Atlas home.
         workshop: Device, events, checkpoints.
     """
-    return OpenRun(spec, paths, workshop, Loader(spec, paths=paths, emit=workshop.emit))
+    return OpenRun(spec, paths, workshop, Loader(Bench(spec, paths, workshop)))
 
 
 def reach(run: OpenRun, training: Training, *, parent: StageFolder | None) -> StageFolder:

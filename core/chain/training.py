@@ -41,6 +41,8 @@ class EnglishData:
     """English training split."""
     dev: Split
     """English development split."""
+    without_input: bool = False
+    """Whether the input is taken away, so that the model learns what can be said without it."""
 
     def __post_init__(self) -> None:
         """Refuse another language or a test split.
