@@ -79,6 +79,22 @@ def test_every_table_says_which_version_of_what_it_is() -> None:
     assert [name for name, t in tables.items() if t["derived"]] == ["phang2020v1-table2-derived"]
 
 
+def test_the_readme_carries_version_source_and_caution_of_every_table() -> None:
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for row in read_published(FOLDER).tables:
+        entry = next((line for line in text.splitlines() if line.startswith(f"- **{row['name']}** ")), "")
+        for part in (
+            row["title"],
+            row["paper"],
+            row["version"],
+            row["source"],
+            row["confidence"],
+            row["caution"] or "",
+        ):
+            assert part in entry, f"data/published/README.md lacks '{part}' at {row['name']}"
+        assert f"### `{row['file']}`" in text
+
+
 def test_the_claims_have_their_columns() -> None:
     with (FOLDER / CLAIMS).open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
