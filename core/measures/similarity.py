@@ -89,7 +89,7 @@ def centroid_cosine(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> I
     unit_a, unit_b = mean_a / norm_a, mean_b / norm_b
     cosine = float(np.clip(unit_a @ unit_b, -1, 1))
     pull_a, pull_b = a @ (unit_b - cosine * unit_a) / norm_a, b @ (unit_a - cosine * unit_b) / norm_b
-    return _jackknife(cosine, pulls=(pull_a, pull_b), level=level, bounds=(-1, 1))
+    return jackknife(cosine, pulls=(pull_a, pull_b), level=level, bounds=(-1, 1))
 
 
 def frechet_distance(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> Interval:
@@ -120,7 +120,7 @@ def frechet_distance(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> 
     distance = shift @ shift + np.sum(scaled_a**2) + np.sum(scaled_b**2) - 2 * values.sum()
     pull_a = 2 * centred_a @ shift + len(a) * (np.sum(scaled_a**2, axis=1) - overlap_a)
     pull_b = -2 * centred_b @ shift + len(b) * (np.sum(scaled_b**2, axis=1) - overlap_b)
-    return _jackknife(max(float(distance), 0.0), pulls=(pull_a, pull_b), level=level, bounds=(0, math.inf))
+    return jackknife(max(float(distance), 0.0), pulls=(pull_a, pull_b), level=level, bounds=(0, math.inf))
 
 
 def mean_discrepancy(
@@ -156,7 +156,7 @@ def mean_discrepancy(
     kernel = np.exp(scale * across)
     estimate = float(near_a.mean() + near_b.mean() - 2 * kernel.mean())
     pulls = (2 * (near_a - kernel.mean(axis=1)), 2 * (near_b - kernel.mean(axis=0)))
-    return _jackknife(estimate, pulls=pulls, level=level, bounds=(-2, 2))
+    return jackknife(estimate, pulls=pulls, level=level, bounds=(-2, 2))
 
 
 def proxy_a_distance(x: ArrayLike, *, other: ArrayLike, penalty: float = 0.01, level: float = 0.95) -> Interval:
@@ -194,7 +194,7 @@ def proxy_a_distance(x: ArrayLike, *, other: ArrayLike, penalty: float = 0.01, l
     wrong = np.where(left_out * sign > 0, 0.0, 1.0)
     wrong_a, wrong_b = wrong[: len(a)], wrong[len(a) :]
     distance = 2 * (1 - wrong_a.mean() - wrong_b.mean())
-    return _jackknife(max(float(distance), 0.0), pulls=(-2 * wrong_a, -2 * wrong_b), level=level, bounds=(0, 2))
+    return jackknife(max(float(distance), 0.0), pulls=(-2 * wrong_a, -2 * wrong_b), level=level, bounds=(0, 2))
 
 
 def sliced_wasserstein(
@@ -222,7 +222,7 @@ def sliced_wasserstein(
     for here, there in ((flat_a, flat_b), (flat_b, flat_a)):
         order = np.argsort(here, axis=0)
         mine = np.take_along_axis(here, order, axis=0)
-        gap = mine - _at_quantiles(np.sort(there, axis=0), len(mine))
+        gap = mine - at_quantiles(np.sort(there, axis=0), len(mine))
         # The dual potential: its slope at a point is twice the way that the point is moved.
         steps = np.diff(mine, axis=0) * (gap[1:] + gap[:-1])
         potential = np.empty_like(mine)
@@ -231,7 +231,7 @@ def sliced_wasserstein(
     (square_a, pull_a), (square_b, pull_b) = ends
     distance = math.sqrt(square_a if len(a) <= len(b) else square_b)
     slope = 0.5 / distance if distance > 0 else 0.0
-    return _jackknife(distance, pulls=(pull_a * slope, pull_b * slope), level=level, bounds=(0, math.inf))
+    return jackknife(distance, pulls=(pull_a * slope, pull_b * slope), level=level, bounds=(0, math.inf))
 
 
 def linear_cka(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> Interval:
@@ -257,7 +257,7 @@ def linear_cka(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> Interv
         raise DataError("All states are the same; alignment is not defined. Pass states that differ between texts.")
     estimate = total[0] / math.sqrt(total[1] * total[2])
     pull = len(a) * estimate * (2 * part[0] / max(total[0], 1e-300) - part[1] / total[1] - part[2] / total[2])
-    return _jackknife(estimate, pulls=(pull,), level=level, bounds=(0, 1))
+    return jackknife(estimate, pulls=(pull,), level=level, bounds=(0, 1))
 
 
 def retrieval_accuracy(
@@ -315,8 +315,15 @@ MEASURES: dict[str, Measure] = {
 """Measures of two embedded domains by name."""
 
 
-def _jackknife(estimate: float, *, pulls: tuple[Floats, ...], level: float, bounds: tuple[float, float]) -> Interval:
-    """Interval from each sentence's pull: the derivative of the estimate in its weight, times the sample's size."""
+def jackknife(estimate: float, *, pulls: tuple[Floats, ...], level: float, bounds: tuple[float, float]) -> Interval:
+    """Interval from each sentence's pull: the derivative of the estimate in its weight, times the sample's size.
+
+    Args:
+        estimate: Of all sentences.
+        pulls: (n,) of each sample.
+        level: Of the interval.
+        bounds: Smallest and largest value there is.
+    """
     variance = sum(float(np.sum((pull - pull.mean()) ** 2)) / (len(pull) * (len(pull) - 1)) for pull in pulls)
     half = float(special.ndtri((1 + level) / 2)) * math.sqrt(variance)
     low, high = max(estimate - half, bounds[0]), min(estimate + half, bounds[1])
@@ -346,8 +353,13 @@ def _squared(a: Floats, b: Floats) -> Floats:
     return np.asarray(np.maximum(squares, 0.0))
 
 
-def _at_quantiles(values: Floats, size: int) -> NDArray[np.float64]:
-    """(size, k) values of sorted columns at the midpoints of `size` equal shares."""
+def at_quantiles(values: Floats, size: int) -> NDArray[np.float64]:
+    """(size, k) values of sorted columns at the midpoints of `size` equal shares.
+
+    Args:
+        values: (n, k), each column in ascending order.
+        size: How many.
+    """
     if len(values) == size:
         return values
     place = np.clip((np.arange(size) + 0.5) / size * len(values) - 0.5, 0, len(values) - 1)
