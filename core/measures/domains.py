@@ -183,8 +183,9 @@ def _cosine(a: Domain, b: Domain, *, offset: Offset | None, level: float) -> Int
 def _spread(a: Domain, b: Domain) -> _Spread:
     """Trace of A + B - 2 (A B)^(1/2), with A and B the covariances, and each row's pull on it.
 
-    With M = root_aᵀ root_b, the trace of (A B)^(1/2) is the sum of M's singular values, found as roots of the eigenvalues of
-    M Mᵀ; the pulls are the quadratic forms |c|² - cᵀ Q c, Q the linear map that carries one Gaussian to the other.
+    With M = root_aᵀ root_b, the trace of (A B)^(1/2) is the sum of M's singular values, found as roots of the
+    eigenvalues of M Mᵀ; the pulls are the quadratic forms |c|² - cᵀ Q c, Q the linear map that carries one Gaussian to
+    the other.
     """
     product = a.root.T @ b.root
     values, left = linalg.eigh(product @ product.T, check_finite=False, driver="evd")
