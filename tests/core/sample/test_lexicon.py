@@ -157,6 +157,12 @@ def test_an_answer_leaves_out_articles_and_adpositions_at_its_edges(languages: d
         ("ar", "act", "win", "race", "فاز نادر بالسباق."),
         ("ar", "says", "rewrite", "script", "تقول فيرا إن نادرا أعاد كتابة السيناريو."),
         ("hi", "q_where", "admire", "castle", "नादिर ने किले को कहाँ निहारा?"),
+        # Soup is drunk and a purse unfolded in Chinese; a factory is closed otherwise than a wallet; Finnish elative.
+        ("zh", "q_when", "eat", "soup", "纳迪尔是什么时候喝汤的？"),
+        ("zh", "top", "open", "wallet", "钱包是纳迪尔打开的。"),
+        ("vi", "neg", "close", "factory", "Nadir đã không đóng cửa nhà máy."),
+        ("fi", "q_what", "refuse", "diet", "Mistä Nadir kieltäytyi?"),
+        ("fi", "nobody", "miss", "train", "Kukaan ei myöhästynyt junasta."),
     ],
 )
 def test_a_verb_governs_its_object(
