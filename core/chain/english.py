@@ -105,8 +105,7 @@ class Loader:
             labels: Of the training split; empty for retrieval.
         """
         task = self._spec.task(self._spec.target)
-        origin = DataOrigin(source=self._spec.data_source, paths=self._paths, tasks=self._spec.tasks)
-        split = load_split(task, role=role, lang=lang, origin=origin)
+        split = load_split(task, role=role, lang=lang, origin=self._origin(Role.TARGET))
         if role == "test":
             split = subsample(split, n=self._spec.protocol.max_test_examples, seed=TEST_SEED)
         split = self._report(split._replace(labels=labels or split.labels))
@@ -115,6 +114,14 @@ class Loader:
             message = f"{known} of {len(split.examples)} {task.name} {role} texts ({lang}) occur in the training data."
             self._emit(Flagged(flag="overlap", message=message))
         return split
+
+    def parallel(self, lang: str) -> Split:
+        """All sentence pairs of a retrieval target in a language: for what is compared and not scored.
+
+        Args:
+            lang: XTREME's code.
+        """
+        return load_split(self._spec.task(self._spec.target), role="test", lang=lang, origin=self._origin(Role.TARGET))
 
     def _report(self, split: Split) -> Split:
         self._emit(

@@ -1,0 +1,144 @@
+"""How hard intermediates are for a model, and what their stage did to its encoder, as stored by profiles.
+
+A view fixes what must not be mixed: collection, model and its weights, protocol, data source. Seeds vary
+inside it; of several profiles of one seed the newest counts.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import duckdb
+import pandas as pd
+
+from core.errors import UnknownName
+from core.measures.difficulty_catalogue import DIFFICULTY_MEASURES
+
+
+class ProfileView(NamedTuple):
+    """What figures of one picture have in common."""
+
+    collection: str
+    """measured or yours."""
+    model: str
+    """The model that is trained."""
+    model_fingerprint: str | None
+    """Digest of a local folder's weights; None for a hub model."""
+    protocol: str
+    """Name of the protocol."""
+    data_source: str
+    """sample, mirror or hub."""
+
+
+_NEWEST = """
+    WITH chosen AS (
+        SELECT profile_id, seed, finished_at FROM profiles
+        WHERE kind = $kind AND collection = $collection AND model = $model
+          AND model_fingerprint IS NOT DISTINCT FROM $model_fingerprint AND data_source = $data_source
+          AND json_extract_string(spec, '$.protocol.name') = $protocol
+    )
+"""
+
+
+def views(cur: duckdb.DuckDBPyConnection, *, kind: str) -> pd.DataFrame:
+    """Every view that has a profile of a kind.
+
+    Columns: those of `ProfileView`, `seeds` (text), `profiles`. Order: yours first, most profiles first, model.
+
+    Args:
+        cur: Cursor of the store.
+        kind: difficulty or encoder.
+    """
+    sql = """
+        SELECT collection, model, model_fingerprint, json_extract_string(spec, '$.protocol.name') AS protocol,
+               data_source, string_agg(DISTINCT seed::VARCHAR, ', ' ORDER BY seed::VARCHAR) AS seeds,
+               count(*)::INTEGER AS profiles
+        FROM profiles WHERE kind = $kind
+        GROUP BY ALL ORDER BY collection DESC, profiles DESC, model, model_fingerprint, protocol, data_source
+    """
+    return cur.execute(sql, {"kind": kind}).df()
+
+
+def difficulties(cur: duckdb.DuckDBPyConnection, view: ProfileView, *, measure: str) -> pd.DataFrame:
+    """One measure of every intermediate of a view, hardest first.
+
+    Columns: intermediate, value (mean over seeds, in the measure's unit), ci_low, ci_high (means of the seeds' own
+    limits over examples: seeds do not make them narrower; NULL where a seed has none), sd (sample standard deviation
+    over seeds; NULL for one), n_seeds, seeds (text), n (text; examples, a range where seeds differ), resamples,
+    hardness (the value turned so that large is hard). Order: hardness, then intermediate.
+
+    Args:
+        cur: Cursor of the store.
+        view: What is fixed.
+        measure: Key of `DIFFICULTY_MEASURES`.
+
+    Raises:
+        UnknownName: There is no such measure.
+    """
+    if measure not in DIFFICULTY_MEASURES:
+        raise UnknownName("difficulty measure", measure, known=DIFFICULTY_MEASURES)
+    sign = 1 if DIFFICULTY_MEASURES[measure].larger_is_harder else -1
+    sql = f"""{_NEWEST}, newest AS (
+            SELECT d.* EXCLUDE (profile_id), c.seed FROM difficulties d JOIN chosen c USING (profile_id)
+            WHERE d.measure = $measure
+            QUALIFY row_number() OVER (
+                PARTITION BY d.intermediate, c.seed ORDER BY c.finished_at DESC NULLS LAST, profile_id
+            ) = 1
+        )
+        SELECT intermediate, avg(value) AS value,
+               CASE WHEN count(ci_low) = count(*) THEN avg(ci_low) END AS ci_low,
+               CASE WHEN count(ci_high) = count(*) THEN avg(ci_high) END AS ci_high,
+               stddev_samp(value) AS sd, count(*)::INTEGER AS n_seeds,
+               string_agg(seed::VARCHAR, ', ' ORDER BY seed) AS seeds,
+               CASE WHEN min(n) = max(n) THEN min(n)::VARCHAR ELSE min(n) || '–' || max(n) END AS n,
+               min(resamples) AS resamples, $sign * avg(value) AS hardness
+        FROM newest GROUP BY intermediate ORDER BY hardness DESC, intermediate
+    """
+    return cur.execute(sql, view._asdict() | {"kind": "difficulty", "measure": measure, "sign": sign}).df()
+
+
+def difficulty_table(cur: duckdb.DuckDBPyConnection, view: ProfileView) -> pd.DataFrame:
+    """All measures of all intermediates of a view, one row per intermediate.
+
+    Columns: intermediate, then the measures in the order of `DIFFICULTY_MEASURES` (mean over seeds, each in its own
+    unit and direction; NULL where an intermediate has none). Order: intermediate.
+
+    Args:
+        cur: Cursor of the store.
+        view: What is fixed.
+    """
+    columns = {m: difficulties(cur, view, measure=m).set_index("intermediate")["value"] for m in DIFFICULTY_MEASURES}
+    return pd.DataFrame(columns).rename_axis("intermediate").sort_index().reset_index()
+
+
+def encoder_changes(
+    cur: duckdb.DuckDBPyConnection, view: ProfileView, *, measure: str, intermediate: str | None = None
+) -> pd.DataFrame:
+    """What intermediate stages did to the encoder, per language and layer.
+
+    Columns: intermediate, lang, layer, value (mean over seeds), ci_low, ci_high (means of the seeds' own limits over
+    sentences), sd (NULL for one seed), n_seeds, n (text). Order: intermediate, English first, lang, layer.
+
+    Args:
+        cur: Cursor of the store.
+        view: What is fixed.
+        measure: retrieval (`none` is the original encoder), retrieval_change or cka.
+        intermediate: Only this one; None: all.
+    """
+    sql = f"""{_NEWEST}, newest AS (
+            SELECT e.* EXCLUDE (profile_id), c.seed FROM encoder_changes e JOIN chosen c USING (profile_id)
+            WHERE e.measure = $measure AND ($intermediate::VARCHAR IS NULL OR e.intermediate = $intermediate)
+            QUALIFY row_number() OVER (
+                PARTITION BY e.intermediate, e.lang, e.layer, c.seed
+                ORDER BY c.finished_at DESC NULLS LAST, profile_id
+            ) = 1
+        )
+        SELECT intermediate, lang, layer, avg(value) AS value,
+               CASE WHEN count(ci_low) = count(*) THEN avg(ci_low) END AS ci_low,
+               CASE WHEN count(ci_high) = count(*) THEN avg(ci_high) END AS ci_high,
+               stddev_samp(value) AS sd, count(*)::INTEGER AS n_seeds,
+               CASE WHEN min(n) = max(n) THEN min(n)::VARCHAR ELSE min(n) || '–' || max(n) END AS n
+        FROM newest GROUP BY intermediate, lang, layer
+        ORDER BY intermediate, lang <> 'en', lang, layer
+    """
+    return cur.execute(sql, view._asdict() | {"kind": "encoder", "measure": measure, "intermediate": intermediate}).df()
