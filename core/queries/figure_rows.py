@@ -5,6 +5,8 @@ Pages, commands and sentences read the same rows. Gains are fractions here; poin
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 FIGURES = (
@@ -46,3 +48,12 @@ def figures_frame(rows: list[FigureRow]) -> pd.DataFrame:
     if strange:
         raise KeyError(f"Figures have no columns {sorted(strange)}; known: {', '.join(FIGURES)}.")
     return pd.DataFrame(rows, columns=list(FIGURES))
+
+
+def by_name(frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
+    """Rows of figures by kind and name, for sentences.
+
+    Args:
+        frame: From `figures_frame`.
+    """
+    return {(row["kind"], row["name"]): {str(k): v for k, v in row.items()} for row in frame.to_dict("records")}
