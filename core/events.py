@@ -197,6 +197,30 @@ class Flagged(_Fact):
     """One sentence."""
 
 
+class PointSkipped(_Fact):
+    """A profile has no text for a point, and why."""
+
+    type: Literal["point_skipped"] = "point_skipped"
+    point: str
+    """Such as `xnli:test:sw`."""
+    reason: str
+    """Such as "licensed data are not there"."""
+
+
+class ProfileAdvanced(_Fact):
+    """A part of a profile's work was done."""
+
+    type: Literal["profile_advanced"] = "profile_advanced"
+    phase: Literal["texts", "embeddings", "pairs", "intermediates"]
+    """What is being worked on."""
+    done: int = Field(ge=0)
+    """How many are done."""
+    total: int = Field(ge=0)
+    """How many there are."""
+    computed: int = Field(ge=0)
+    """How many of the done were computed now and not found ready."""
+
+
 class RunFinished(_Fact):
     """All scores are on disk."""
 
@@ -235,6 +259,8 @@ Event = Annotated[
     | LanguageScored
     | LanguageSkipped
     | Flagged
+    | PointSkipped
+    | ProfileAdvanced
     | RunFinished
     | RunFailed
     | RunCancelled,

@@ -15,6 +15,7 @@ from core.jobs.records import JobState
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.spec import RunSpec
+from core.spec_profile import ProfileSpec, job_id_of
 
 _ENDED = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.DAMAGED})
 _POLL_S = 1.0
@@ -22,19 +23,19 @@ _QUIET_S = 5.0
 _TAIL_BYTES = 16_384
 
 
-def follow(specs: Sequence[RunSpec], *, paths: AtlasPaths) -> list[str]:
-    """Ids of the runs that did not end well, once all have ended.
+def follow(specs: Sequence[RunSpec | ProfileSpec], *, paths: AtlasPaths) -> list[str]:
+    """Ids of the runs or profiles that did not end well, once all have ended.
 
     Args:
-        specs: Runs that were submitted.
+        specs: What was submitted.
         paths: Where they live.
     """
-    pending = {spec.run_id: spec for spec in specs}
+    pending = {job_id_of(spec): spec for spec in specs}
     spoken: dict[str, tuple[float, str]] = {}
     bad: list[str] = []
     while pending:
         for run_id, spec in list(pending.items()):
-            status = derive_state(paths.run(run_id))
+            status = derive_state(paths.job(run_id))
             if status.state in _ENDED:
                 del pending[run_id]
                 _say_end(spec, state=status.state, message=status.message, left=len(pending))
@@ -64,7 +65,7 @@ def latest_event(events: Path) -> dict[str, Any] | None:
     return event
 
 
-def describe(event: dict[str, Any]) -> str | None:
+def describe(event: dict[str, Any]) -> str | None:  # noqa: PLR0911  # one line per fact
     """A fact in a few words; None for one that is not worth a line.
 
     Args:
@@ -80,25 +81,29 @@ def describe(event: dict[str, Any]) -> str | None:
             return f"step {event['step']}, loss {event['loss']:.3f}, {event['examples_per_s']:.0f} examples/s"
         case "dev_scored":
             return f"step {event['step']}, English dev {event['metric']} {event['score']:.3f}"
+        case "profile_advanced":
+            return f"{event['phase']}: {event['done']} of {event['total']}, {event['computed']} computed now"
         case "language_scored":
             return f"{event['lang']} {event['metric']} {event['score']:.3f} on {event['n']}"
         case _:
             return None
 
 
-def _say_progress(spec: RunSpec, *, paths: AtlasPaths, spoken: dict[str, tuple[float, str]]) -> None:
-    event = latest_event(paths.run(spec.run_id).events)
+def _say_progress(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, spoken: dict[str, tuple[float, str]]) -> None:
+    event = latest_event(paths.job(job_id_of(spec)).events)
     text = describe(event) if event else None
-    said_at, said = spoken.get(spec.run_id, (0.0, ""))
+    said_at, said = spoken.get(job_id_of(spec), (0.0, ""))
     if text and text != said and time.monotonic() - said_at > _QUIET_S:
-        spoken[spec.run_id] = (time.monotonic(), text)
+        spoken[job_id_of(spec)] = (time.monotonic(), text)
         note(f"{_label(spec)}: {text}")
 
 
-def _say_end(spec: RunSpec, *, state: JobState, message: str | None, left: int) -> None:
+def _say_end(spec: RunSpec | ProfileSpec, *, state: JobState, message: str | None, left: int) -> None:
     reason = f": {message}" if message else ""
     note(f"{_label(spec)}: {state}{reason} ({left} left)")
 
 
-def _label(spec: RunSpec) -> str:
+def _label(spec: RunSpec | ProfileSpec) -> str:
+    if isinstance(spec, ProfileSpec):
+        return f"{spec.profile_id} {spec.kind} profile, {spec.model.name}, seed {spec.seed}"
     return f"{spec.run_id} {spec.intermediate_name} → {spec.target}, seed {spec.seed}"

@@ -13,7 +13,18 @@ from pydantic import Field, field_validator, model_validator
 
 from core.errors import SpecError
 from core.languages import check_language
-from core.spec import DataSource, IntermediateSpec, ModelSpec, Name, ProtocolSpec, Role, Spec, TaskSpec, run_id_of
+from core.spec import (
+    DataSource,
+    IntermediateSpec,
+    ModelSpec,
+    Name,
+    ProtocolSpec,
+    Role,
+    RunSpec,
+    Spec,
+    TaskSpec,
+    run_id_of,
+)
 
 DEFAULT_TEXTS = 1_000
 """Texts of a point, at most, unless somebody asks for another number."""
@@ -137,6 +148,15 @@ def profile_id_of(raw: dict[str, object]) -> str:
         raw: `ProfileSpec` as plain JSON values.
     """
     return f"p{run_id_of(raw)}"
+
+
+def job_id_of(spec: RunSpec | ProfileSpec) -> str:
+    """Id of the job that computes a run or profile: its folder's name.
+
+    Args:
+        spec: What is asked for.
+    """
+    return spec.run_id if isinstance(spec, RunSpec) else spec.profile_id
 
 
 def train_point(target: str) -> str:

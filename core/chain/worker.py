@@ -34,7 +34,6 @@ from core.events import (
     ENVELOPE,
     Envelope,
     Event,
-    LanguageScored,
     RunCancelled,
     RunFailed,
     RunFinished,
@@ -42,6 +41,7 @@ from core.events import (
 )
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.spec import RunSpec
+from core.spec_profile import ProfileSpec, job_id_of
 
 HEARTBEAT_S = 5.0
 _RESERVE_BYTES = 65_536
@@ -49,7 +49,10 @@ SAVE_EVERY = "ATLAS_CHECKPOINT_SECONDS"
 """Environment variable: seconds between two checkpoints; 30 unless set."""
 THREADS = "ATLAS_THREADS"
 """Environment variable: threads of torch on the CPU; torch's own choice unless set."""
-_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "pyarrow", "safetensors")
+_PACKAGES = (
+    *("torch", "transformers", "tokenizers", "sentence-transformers", "datasets", "numpy", "scipy", "pyarrow"),
+    "safetensors",
+)
 
 
 class _Cancelled(BaseException):
@@ -93,13 +96,13 @@ class EventLog:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Execute a run folder; the exit status.
+    """Execute a run or profile folder; the exit status.
 
     Args:
         arguments: Of the command line; the process's own if None.
     """
-    parser = argparse.ArgumentParser(prog="python -m core.chain.worker", description="Execute one run folder.")
-    parser.add_argument("folder", type=Path, help="run folder with spec.json")
+    parser = argparse.ArgumentParser(prog="python -m core.chain.worker", description="Execute one job folder.")
+    parser.add_argument("folder", type=Path, help="run or profile folder with spec.json")
     parser.add_argument("--device", default=os.environ.get("ATLAS_DEVICE", "cpu"), help="cpu, cuda:0 …")
     options = parser.parse_args(arguments)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -131,20 +134,19 @@ def _attempt(run: RunPaths, *, log: EventLog, device: str) -> int:
     begun = time.monotonic()
     run.reserve.write_bytes(bytes(_RESERVE_BYTES))
     paths = AtlasPaths(home=run.root.parent.parent)
-    spec = _read_spec(run)
+    spec = _read_spec(run, paths=paths)
     paths.slots.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(str(paths.slots / f"{device.replace(':', '-')}.lock")):
-        log.emit(RunStarted(run_id=spec.run_id, attempt=log.attempts + 1, device=device, pid=os.getpid()))
-        facts = _compute(spec, paths=paths, log=log, device=device)
+        log.emit(RunStarted(run_id=job_id_of(spec), attempt=log.attempts + 1, device=device, pid=os.getpid()))
+        result = _compute(spec, paths=paths, log=log, device=device)
     seconds = time.monotonic() - begun
     log.emit(RunFinished(seconds=seconds))
     shutil.rmtree(run.checkpoints, ignore_errors=True)
-    scores = [fact.model_dump(mode="json", exclude={"type"}) for fact in facts]
-    _write_json(run.finished, {"seconds": seconds, "scores": scores})
+    _write_json(run.finished, {"seconds": seconds} | result)
     return 0
 
 
-def _compute(spec: RunSpec, *, paths: AtlasPaths, log: EventLog, device: str) -> list[LanguageScored]:
+def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, device: str) -> dict[str, Any]:
     import numpy as np  # noqa: PLC0415  loaded after the state is on disk: these take seconds
     import torch  # noqa: PLC0415
 
@@ -158,18 +160,27 @@ def _compute(spec: RunSpec, *, paths: AtlasPaths, log: EventLog, device: str) ->
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.set_flush_denormal(True)
     where = torch.device("cpu" if device.startswith("cpu:") else device)  # `cpu:1` is a slot, not a device
-    _write_json(paths.run(spec.run_id).environment, _environment(where, threads=torch.get_num_threads()))
+    _write_json(paths.job(job_id_of(spec)).environment, _environment(where, threads=torch.get_num_threads()))
     save_every_s = float(os.environ.get(SAVE_EVERY, "30"))
-    return execute(spec, paths=paths, emit=log.emit, device=where, save_every_s=save_every_s)
+    if isinstance(spec, ProfileSpec):
+        from core.chain.profiling import execute_profile  # noqa: PLC0415  a run needs none of it
+
+        n_rows = execute_profile(spec, paths=paths, emit=log.emit, device=where, save_every_s=save_every_s)
+        return {"rows": n_rows}
+    facts = execute(spec, paths=paths, emit=log.emit, device=where, save_every_s=save_every_s)
+    return {"scores": [fact.model_dump(mode="json", exclude={"type"}) for fact in facts]}
 
 
-def _read_spec(run: RunPaths) -> RunSpec:
+def _read_spec(run: RunPaths, *, paths: AtlasPaths) -> RunSpec | ProfileSpec:
+    kind: type[RunSpec] | type[ProfileSpec] = ProfileSpec if run.root.parent == paths.profiles else RunSpec
+    what = "profile" if kind is ProfileSpec else "run"
     try:
-        spec = RunSpec.model_validate_json(run.spec.read_bytes())
+        spec = kind.model_validate_json(run.spec.read_bytes())
     except (OSError, ValueError) as error:
-        raise RunFolderDamaged(f"{run.spec} cannot be read as a run: {error}") from error
-    if spec.run_id != run.run_id:
-        raise RunFolderDamaged(f"{run.spec} is of run {spec.run_id}, its folder of {run.run_id}. Submit the run again.")
+        raise RunFolderDamaged(f"{run.spec} cannot be read as a {what}: {error}") from error
+    found = job_id_of(spec)
+    if found != run.run_id:
+        raise RunFolderDamaged(f"{run.spec} is of {what} {found}, its folder of {run.run_id}. Submit the {what} again.")
     return spec
 
 

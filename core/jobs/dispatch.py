@@ -22,14 +22,14 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from core.errors import AtlasError, SpecError
-from core.jobs.local import is_open, queue_key, run_folders
+from core.jobs.local import is_open, job_folders, queue_key
 from core.jobs.processes import record_of, stop_tree
 from core.jobs.records import JobRecord, JobState, JobStatus, ProcessRecord, read_job, read_process, write_beside
 from core.jobs.state import derive_state
 from core.paths import REPO, AtlasPaths, RunPaths
 
 WORKER = "core.chain.worker"
-"""Module that executes a run; named and never imported, because it loads torch."""
+"""Module that executes a run or profile; named and never imported, because it loads torch."""
 
 CPU_SLOTS = "ATLAS_CPU_SLOTS"
 """Environment variable: jobs at a time on a machine without GPUs; 1 unless set. They share the cores."""
@@ -165,18 +165,18 @@ class Dispatcher:
         exits = self._reap()
         for status in self._open_jobs():
             if status.state is JobState.LOST:
-                self._put_back(self._paths.run(status.run_id), exit_code=exits.get(status.run_id))
+                self._put_back(self._paths.job(status.run_id), exit_code=exits.get(status.run_id))
         jobs = self._open_jobs()
         running = [s for s in jobs if s.state is JobState.RUNNING]
         for status in running:
-            self._stop_if_cancelled(self._paths.run(status.run_id))
+            self._stop_if_cancelled(self._paths.job(status.run_id))
         queue = sorted((s for s in jobs if s.state is JobState.QUEUED), key=queue_key)
         self._fill(queue, taken={self._slot_of(s) for s in running})
         return bool(running or queue)
 
     def _open_jobs(self) -> list[JobStatus]:
         found = []
-        for run in run_folders(self._paths):
+        for run in job_folders(self._paths):
             # A finished run never opens again, so thousands of them cost one set lookup each.
             if run.run_id in self._finished:
                 continue
@@ -194,7 +194,7 @@ class Dispatcher:
         return exits
 
     def _slot_of(self, status: JobStatus) -> str:
-        job = read_job(self._paths.run(status.run_id).job)
+        job = read_job(self._paths.job(status.run_id).job)
         # Started by hand, without the queue: it is assumed to be where a job would go first.
         return job.slot if job and job.slot else self._slots[0]
 
@@ -210,9 +210,9 @@ class Dispatcher:
             stop_tree(process)
 
     def _fill(self, queue: list[JobStatus], *, taken: set[str]) -> None:
-        waiting = [(status, job) for status in queue if (job := read_job(self._paths.run(status.run_id).job))]
+        waiting = [(status, job) for status in queue if (job := read_job(self._paths.job(status.run_id).job))]
         for status, job in waiting:
-            run = self._paths.run(status.run_id)
+            run = self._paths.job(status.run_id)
             if job.device not in {"auto", "cpu", *self._slots}:
                 _fail(
                     run,

@@ -1,18 +1,19 @@
 """Jobs on this machine: submit, list, cancel, retry, reorder.
 
-A job is a run folder with a `job.json`. Nothing here runs one: a detached dispatcher (`core.jobs.dispatch`) starts the
-first of the queue on each free slot, and `ensure_dispatcher` sees to it that there is one.
+A job is a run or profile folder with a `job.json`. Nothing here runs one: a detached dispatcher (`core.jobs.dispatch`)
+starts the first of the queue on each free slot, and `ensure_dispatcher` sees to it that there is one.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,7 @@ from core.jobs.records import JobRecord, JobState, JobStatus, disk_full_as_error
 from core.jobs.state import derive_state
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.spec import RunSpec
+from core.spec_profile import ProfileSpec, job_id_of
 
 _ORDER = (
     JobState.RUNNING,
@@ -39,9 +41,9 @@ _ORDER = (
 
 
 def submit(
-    runs: Sequence[RunSpec], *, paths: AtlasPaths, study: str | None = None, device: str = "auto"
+    runs: Sequence[RunSpec | ProfileSpec], *, paths: AtlasPaths, study: str | None = None, device: str = "auto"
 ) -> list[JobStatus]:
-    """Put runs into the queue, all or none; one status each, in their order.
+    """Put runs or profiles into the queue, all or none; one status each, in their order.
 
     A run that is done, queued or running stays as it is; one that failed or was cancelled is queued again.
 
@@ -55,8 +57,8 @@ def submit(
         JobError: The device is none, or a folder of that id is damaged.
         DiskFull: No space is left; nothing was queued.
     """
-    wanted = {spec.run_id: spec for spec in runs}
-    known = {run_id: derive_state(paths.run(run_id)) for run_id in wanted if paths.run(run_id).root.exists()}
+    wanted = {job_id_of(spec): spec for spec in runs}
+    known = {run_id: derive_state(paths.job(run_id)) for run_id in wanted if paths.job(run_id).root.exists()}
     for status in known.values():
         _refuse_damaged(status)
     last = _last_position(paths)
@@ -67,8 +69,8 @@ def submit(
     _write_folders([(wanted[i], records[i]) for i in wanted if i not in known], paths=paths)
     for run_id, status in known.items():
         if status.state in {JobState.FAILED, JobState.CANCELLED}:
-            _requeue(paths.run(run_id), records[run_id])
-    return [derive_state(paths.run(spec.run_id)) for spec in runs]
+            _requeue(paths.job(run_id), records[run_id])
+    return [derive_state(paths.job(job_id_of(spec))) for spec in runs]
 
 
 def list_jobs(paths: AtlasPaths) -> list[JobStatus]:
@@ -77,8 +79,20 @@ def list_jobs(paths: AtlasPaths) -> list[JobStatus]:
     Args:
         paths: Where everything lives.
     """
-    statuses = [derive_state(run) for run in run_folders(paths)]
-    return sorted(statuses, key=lambda s: (_ORDER.index(s.state), *queue_key(s)))
+    return _in_order(run_folders(paths))
+
+
+def list_profiles(paths: AtlasPaths) -> list[JobStatus]:
+    """All profiles, in the same order; they share the queue with the runs.
+
+    Args:
+        paths: Where everything lives.
+    """
+    return _in_order(profile_folders(paths))
+
+
+def _in_order(folders: Iterable[RunPaths]) -> list[JobStatus]:
+    return sorted(map(derive_state, folders), key=lambda s: (_ORDER.index(s.state), *queue_key(s)))
 
 
 def queue_key(status: JobStatus) -> tuple[float, str, str]:
@@ -96,10 +110,32 @@ def run_folders(paths: AtlasPaths) -> Iterator[RunPaths]:
     Args:
         paths: Where everything lives.
     """
-    with contextlib.suppress(FileNotFoundError), os.scandir(paths.runs) as entries:
+    return (paths.run(name) for name in _folders(paths.runs))
+
+
+def profile_folders(paths: AtlasPaths) -> Iterator[RunPaths]:
+    """Every profile folder, unsorted.
+
+    Args:
+        paths: Where everything lives.
+    """
+    return (paths.profile(name) for name in _folders(paths.profiles))
+
+
+def job_folders(paths: AtlasPaths) -> Iterator[RunPaths]:
+    """Every run and profile folder: what the queue is made of.
+
+    Args:
+        paths: Where everything lives.
+    """
+    return itertools.chain(run_folders(paths), profile_folders(paths))
+
+
+def _folders(root: Path) -> Iterator[str]:
+    with contextlib.suppress(FileNotFoundError), os.scandir(root) as entries:
         for entry in entries:
             if not entry.name.startswith(".") and entry.is_dir():
-                yield paths.run(entry.name)
+                yield entry.name
 
 
 def cancel(run_id: str, *, paths: AtlasPaths) -> JobStatus:
@@ -116,7 +152,7 @@ def cancel(run_id: str, *, paths: AtlasPaths) -> JobStatus:
     status = _known(run_id, paths=paths)
     if status.state not in {JobState.QUEUED, JobState.RUNNING, JobState.LOST, JobState.CANCELLED}:
         raise JobError(f"Run {run_id} is {status.state}: only a queued or running one can be cancelled.")
-    run = paths.run(run_id)
+    run = paths.job(run_id)
     with disk_full_as_error(run.cancel):
         run.cancel.touch()
     process = read_process(run.process)
@@ -140,7 +176,7 @@ def retry(run_id: str, *, paths: AtlasPaths) -> JobStatus:
     _refuse_damaged(status)
     if status.state not in {JobState.FAILED, JobState.CANCELLED, JobState.LOST}:
         raise JobError(f"Run {run_id} is {status.state}: only a failed, cancelled or lost one can be retried.")
-    run = paths.run(run_id)
+    run = paths.job(run_id)
     before = read_job(run.job)
     fresh = _new_record(run_id, study=status.study, device=before.device if before else "auto", position=0.0)
     _requeue(run, fresh.model_copy(update={"position": _last_position(paths) + 1}))
@@ -164,7 +200,7 @@ def reorder(run_id: str, *, place: int | Literal["first", "last"], paths: AtlasP
         raise JobError(f"Run {run_id} is {status.state}: only a queued one has a place to change.")
     if isinstance(place, int) and place < 0:
         raise JobError(f"Place {place}: expected 0 for the head of the queue, or a larger number.")
-    queue = [s for s in list_jobs(paths) if s.state is JobState.QUEUED and s.run_id != run_id]
+    queue = [s for s in _in_order(job_folders(paths)) if s.state is JobState.QUEUED and s.run_id != run_id]
     at = {"first": 0, "last": len(queue)}[place] if isinstance(place, str) else min(place, len(queue))
     before = queue[at - 1].position if at > 0 else None
     after = queue[at].position if at < len(queue) else None
@@ -172,7 +208,7 @@ def reorder(run_id: str, *, place: int | Literal["first", "last"], paths: AtlasP
         _renumber([*queue[:at], status, *queue[at:]], paths=paths)
     else:
         _move(run_id, position=_between(before, after), paths=paths)
-    return derive_state(paths.run(run_id))
+    return derive_state(paths.job(run_id))
 
 
 def ensure_dispatcher(paths: AtlasPaths, *, options: Sequence[str] = ()) -> bool:
@@ -185,7 +221,7 @@ def ensure_dispatcher(paths: AtlasPaths, *, options: Sequence[str] = ()) -> bool
     Raises:
         DiskFull: No space is left for its log.
     """
-    if not any(is_open(run) for run in run_folders(paths)):
+    if not any(is_open(run) for run in job_folders(paths)):
         return False
     with disk_full_as_error(paths.slots):
         paths.slots.mkdir(parents=True, exist_ok=True)
@@ -219,9 +255,9 @@ def is_open(run: RunPaths) -> bool:
 
 
 def _known(run_id: str, *, paths: AtlasPaths) -> JobStatus:
-    if "/" in run_id or run_id.startswith(".") or not run_id or not paths.run(run_id).root.is_dir():
-        raise UnknownName("run", run_id, known=(run.run_id for run in run_folders(paths)))
-    return derive_state(paths.run(run_id))
+    if "/" in run_id or run_id.startswith(".") or not run_id or not paths.job(run_id).root.is_dir():
+        raise UnknownName("run", run_id, known=(run.run_id for run in job_folders(paths)))
+    return derive_state(paths.job(run_id))
 
 
 def _refuse_damaged(status: JobStatus) -> None:
@@ -230,7 +266,7 @@ def _refuse_damaged(status: JobStatus) -> None:
 
 
 def _last_position(paths: AtlasPaths) -> float:
-    positions = [s.position for s in map(derive_state, filter(is_open, run_folders(paths))) if s.position is not None]
+    positions = [s.position for s in map(derive_state, filter(is_open, job_folders(paths))) if s.position is not None]
     return max(positions, default=0.0)
 
 
@@ -242,14 +278,15 @@ def _new_record(run_id: str, *, study: str | None, device: str, position: float)
         raise JobError(f"Device '{device}': expected auto, cpu, or cuda: and a number, such as cuda:0.") from error
 
 
-def _write_folders(jobs: list[tuple[RunSpec, JobRecord]], *, paths: AtlasPaths) -> None:
+def _write_folders(jobs: list[tuple[RunSpec | ProfileSpec, JobRecord]], *, paths: AtlasPaths) -> None:
     # All drafts are complete before the first is renamed: a full disk leaves no part of a study behind.
     drafts: list[tuple[Path, Path]] = []
     with disk_full_as_error(paths.runs):
         try:
             for spec, record in jobs:
-                draft = RunPaths(paths.runs / f".{record.run_id}.{os.getpid()}.tmp")
-                drafts.append((draft.root, paths.run(record.run_id).root))
+                root = paths.job(record.run_id).root
+                draft = RunPaths(root.with_name(f".{record.run_id}.{os.getpid()}.tmp"))
+                drafts.append((draft.root, root))
                 draft.root.mkdir(parents=True, exist_ok=True)
                 draft.spec.write_text(spec.canonical_json(), encoding="utf-8")
                 draft.job.write_text(record.model_dump_json(), encoding="utf-8")
@@ -289,7 +326,7 @@ def _renumber(queue: list[JobStatus], *, paths: AtlasPaths) -> None:
 
 
 def _move(run_id: str, *, position: float, paths: AtlasPaths) -> None:
-    run = paths.run(run_id)
+    run = paths.job(run_id)
     record = read_job(run.job)
     if record is None:
         raise JobError(f"Run {run_id} left the queue while it was moved. Look at the list again.")

@@ -114,6 +114,8 @@ class JobStatus(NamedTuple):
     """sample, mirror or hub."""
     submitted_at: str | None = None
     """When it was submitted, UTC."""
+    kind: str = "run"
+    """`run`, or what a profile measures: `domain`, `difficulty`, `encoder`."""
 
 
 def read_job(path: Path) -> JobRecord | None:

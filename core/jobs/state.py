@@ -6,7 +6,7 @@ import json
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -20,6 +20,7 @@ QUIET_S = 120.0
 """A living job without a heartbeat for longer is said to be silent."""
 
 _NO_SUMMARY = (None, None, None, None, None, None)
+_NO_PROTOCOL = "none"
 
 
 class Summary(NamedTuple):
@@ -37,6 +38,8 @@ class Summary(NamedTuple):
     """Protocol."""
     data_source: str
     """sample, mirror or hub."""
+    kind: str = "run"
+    """`run`, or what a profile measures."""
 
 
 def derive_state(run: RunPaths) -> JobStatus:
@@ -76,8 +79,9 @@ def _read(run: RunPaths) -> JobStatus:
         age,
         job.attempts if job else 0,
         message,
-        *summary,
+        *summary[:-1],
         submitted_at=job.submitted_at if job else None,
+        kind=summary.kind,
     )
 
 
@@ -126,6 +130,8 @@ def _read_summary(path: Path, mtime_ns: int) -> Summary:
     del mtime_ns
     try:
         spec = json.loads(path.read_bytes())
+        if "kind" in spec:
+            return _summary_of_profile(spec)
         raw = spec["intermediate"]
         return Summary(
             model=str(spec["model"]["name"]),
@@ -137,6 +143,18 @@ def _read_summary(path: Path, mtime_ns: int) -> Summary:
         )
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise RunFolderDamaged(f"{path} is not the spec of a run: {type(error).__name__}: {error}") from error
+
+
+def _summary_of_profile(spec: dict[str, Any]) -> Summary:
+    return Summary(
+        model=str(spec["model"]["name"]),
+        intermediate=", ".join(spec["intermediates"]),
+        target=", ".join(spec["targets"]),
+        seed=int(spec["seed"]),
+        protocol=str(spec["protocol"]["name"]) if spec["protocol"] else _NO_PROTOCOL,
+        data_source=str(spec["data_source"]["kind"]),
+        kind=str(spec["kind"]),
+    )
 
 
 def _heartbeat_age(run: RunPaths) -> float | None:

@@ -6,6 +6,7 @@ once and used against every other text.
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -48,7 +49,7 @@ class Words(NamedTuple):
     """One text's words."""
 
     ids: NDArray[np.int64]
-    """(v,) ascending ids of its words in the shared vocabulary."""
+    """(v,) ascending ids of its words."""
     counts: Floats
     """(v,) how often each occurs."""
     resampled: NDArray[np.uint16]
@@ -71,7 +72,8 @@ def count_words(texts: Sequence[str], *, vocabulary: dict[str, int], rng: np.ran
 
     Args:
         texts: Sentences.
-        vocabulary: Ids of words, shared by all texts; new words are added.
+        vocabulary: Ids of words met so far; new words are added. An id is a digest of its word, so that the order in
+            which texts are counted changes nothing.
         rng: Source of the resamples.
         resamples: How many.
 
@@ -82,7 +84,9 @@ def count_words(texts: Sequence[str], *, vocabulary: dict[str, int], rng: np.ran
     ends = np.cumsum([0, *(len(words) for words in found)])
     if ends[-1] == 0:
         raise DataError(f"{len(texts)} sentences without a word: nothing to compare.")
-    raw = np.array([vocabulary.setdefault(word, len(vocabulary)) for words in found for word in words])
+    for word in {word for words in found for word in words} - vocabulary.keys():
+        vocabulary[word] = int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
+    raw = np.array([vocabulary[word] for words in found for word in words], dtype=np.int64)
     ids, columns = np.unique(raw, return_inverse=True)
     matrix = sparse.csr_array((np.ones(len(columns)), columns, ends), shape=(len(texts), len(ids)))
     matrix.sum_duplicates()
@@ -98,7 +102,7 @@ def compare_words(a: Words, b: Words, *, level: float = 0.95) -> dict[str, Inter
 
     Args:
         a: One text.
-        b: The other, counted with the same vocabulary and number of resamples.
+        b: The other, with the same number of resamples.
         level: Of the intervals.
     """
     _, in_a, in_b = np.intersect1d(a.ids, b.ids, assume_unique=True, return_indices=True)

@@ -309,6 +309,11 @@ def _flagged(fold: Fold, event: facts.Flagged) -> None:
     fold.flags[event.flag, event.message] = {"flag": event.flag, "message": event.message}
 
 
+def _not_of_a_run(fold: Fold, event: facts.PointSkipped | facts.ProfileAdvanced) -> None:
+    """Facts of profiles, which `profiles.py` reads; a run has none."""
+    del fold, event
+
+
 def _run_finished(fold: Fold, event: facts.RunFinished) -> None:
     _end(fold, outcome="finished", seconds=event.seconds)
 
@@ -345,6 +350,8 @@ _FOLDERS: dict[type, Callable[[Fold, Any], None]] = {
     facts.LanguageScored: _language_scored,
     facts.LanguageSkipped: _language_skipped,
     facts.Flagged: _flagged,
+    facts.PointSkipped: _not_of_a_run,
+    facts.ProfileAdvanced: _not_of_a_run,
     facts.RunFinished: _run_finished,
     facts.RunFailed: _run_failed,
     facts.RunCancelled: _run_cancelled,
