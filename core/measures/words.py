@@ -85,7 +85,8 @@ def count_words(texts: Sequence[str], *, vocabulary: dict[str, int], rng: np.ran
     if ends[-1] == 0:
         raise DataError(f"{len(texts)} sentences without a word: nothing to compare.")
     for word in {word for words in found for word in words} - vocabulary.keys():
-        vocabulary[word] = int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
+        raw_word = word.encode("utf-8", "surrogatepass")
+        vocabulary[word] = int.from_bytes(hashlib.blake2b(raw_word, digest_size=8).digest(), "big") >> 1
     raw = np.array([vocabulary[word] for words in found for word in words], dtype=np.int64)
     ids, columns = np.unique(raw, return_inverse=True)
     matrix = sparse.csr_array((np.ones(len(columns)), columns, ends), shape=(len(texts), len(ids)))
