@@ -1,4 +1,4 @@
-"""Languages × intermediates for one target: where an intermediate helps, and where it does not."""
+"""Languages × intermediates for one target, beside the map of domains: where an intermediate helps, and why."""
 
 from pages.widgets.nav import guard
 
@@ -6,15 +6,17 @@ guard()
 
 import streamlit as st
 
+st.title("Transfer")
+
+from pages.widgets.published import has_published, show_published
 from pages.widgets.shared import start, version
 from pages.widgets.show import empty
 from pages.widgets.transfer_choice import choose, views
 from pages.widgets.transfer_map import show_map
 
-st.title("Transfer")
 start()
-available = views(version())
-if available.empty:
+available, with_published = views(version()), has_published(version())
+if available.empty and not with_published:
     empty(
         "No scores yet",
         "Each finished run adds a column: one intermediate, scored in every language of the target. A gain also needs "
@@ -24,5 +26,8 @@ if available.empty:
     )
     st.stop()
 
-view, quantity = choose(available)
-show_map(view, quantity)
+view = choose(available, with_published=with_published)
+if view is None:
+    show_published()
+else:
+    show_map(view)

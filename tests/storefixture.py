@@ -1,17 +1,21 @@
 """A filled home for tests: hand-made run folders of every kind, as a job would have left them.
 
-Two intermediates and more on XNLI (two seeds, one language skipped), an in-task pair on XQuAD, a failed run, a run
-without a baseline, a queued-looking cancelled run, and a damaged folder. Scores are made up from a formula and mean
-nothing.
+Two intermediates and more on XNLI (two seeds, one language skipped, predictions for MNLI and its baseline), an in-task
+pair on XQuAD, a failed run, a run without a baseline, a queued-looking cancelled run, and a damaged folder. `profile`
+adds the domain profile of all of them. Scores, answers and places are made up from formulas and mean nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from core import events as facts
 from core.jobs.records import JobRecord
@@ -19,12 +23,16 @@ from core.models import MODELS
 from core.paths import AtlasPaths, RunPaths
 from core.protocols import PROTOCOLS
 from core.spec import DataSource, DataSourceKind, IntermediateSpec, RunSpec, StudySpec
+from core.store.connection import Store
 from core.tasks import TASKS
 
 START = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 """When the first run of the fixture began."""
 _EFFECT = {"none": 0.0, "mnli": 0.021, "qqp": -0.012, "squad": 0.034, "cola": -0.028, "mnli~shuffled": -0.006}
 _MODEL = "xlm-r-base"
+PROFILED = ("cola", "mnli", "qqp", "squad", "stsb")
+"""Intermediates of the fixture's domain profile."""
+_PROFILE = "p00000000001"
 
 
 def spec(intermediate: str, target: str, *, seed: int = 1) -> RunSpec:
@@ -73,6 +81,7 @@ def fill(home: Path) -> dict[str, str]:
     (broken / "spec.json").write_text("{ half a", encoding="utf-8")
     return {
         "finished": spec("mnli", "xnli").run_id,
+        "baseline": spec("none", "xnli").run_id,
         "skipping": spec("qqp", "xnli").run_id,
         "in_task": spec("squad", "xquad").run_id,
         "no_baseline": no_baseline.run_id,
@@ -80,6 +89,69 @@ def fill(home: Path) -> dict[str, str]:
         "cancelled": cancelled.run_id,
         "damaged": broken.name,
     }
+
+
+def profile(store: Store) -> str:
+    """Put a domain profile of the fixture's tasks into a store; its id.
+
+    Args:
+        store: Open store.
+    """
+    points = [(name, name, "intermediate", "en") for name in PROFILED]
+    points += [("xnli:train", "xnli", "train", "en"), ("xquad:train", "xquad", "train", "en")]
+    points += [(f"xnli:test:{lang}", "xnli", "test", lang) for lang in TASKS["xnli"].languages]
+    similarities = [
+        (
+            _PROFILE,
+            *sorted((a[0], b[0])),
+            name,
+            centred,
+            round(_nearness(a[0], b[0]) * scale, 4),
+            None,
+            None,
+            500,
+            500,
+            0,
+        )
+        for a in points
+        for b in points
+        if a[2] == "intermediate" and b[2] != "intermediate"
+        for name, scale in (("centroid_cosine", 1.0), ("frechet", -1.0), ("vocabulary_overlap", 0.5))
+        for centred in ((False,) if name == "vocabulary_overlap" else (False, True))
+    ]
+    with store.write() as cur:
+        cur.execute(
+            """
+            INSERT INTO profiles
+            VALUES (?, 'measured', 'domain', 'fixture-encoder', NULL, 'sample', 1, ?, 2.5, '{}', '{}')
+            """,
+            [_PROFILE, START],
+        )
+        cur.executemany(
+            "INSERT INTO profile_texts VALUES (?, ?, ?, ?, ?, 'train', 500, 4000, 'f')",
+            [(_PROFILE, *point) for point in points],
+        )
+        cur.executemany("INSERT INTO similarities VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", similarities)
+        cur.executemany(
+            "INSERT INTO positions VALUES (?, ?, 'pca', ?, ?, ?)",
+            [(_PROFILE, point[0], c, *_place(point[0], c)) for point in points for c in (False, True)],
+        )
+    return _PROFILE
+
+
+def _share(text: str) -> float:
+    """A number in [0, 1] that depends on the text alone."""
+    return int(hashlib.sha256(text.encode()).hexdigest()[:4], 16) / 65535
+
+
+def _nearness(intermediate: str, point: str) -> float:
+    """Closer where the fixture's effect is larger, with some noise."""
+    return 0.6 + 5 * _EFFECT.get(intermediate, 0.0) + 0.08 * (_share(f"{intermediate} {point}") - 0.5)
+
+
+def _place(point: str, centred: bool) -> tuple[float, float]:
+    angle, radius = 2 * math.pi * _share(point), 0.3 if ":test:" in point and centred else 1.0
+    return radius * math.cos(angle), radius * math.sin(angle)
 
 
 def score_of(run: RunSpec, lang: str) -> float:
@@ -131,8 +203,27 @@ def _finish(
     facts_of_run += [facts.LanguageSkipped(lang=lang, reason="no test split in this data source") for lang in skip]
     facts_of_run += [facts.StageFinished(key="e" * 12, kind="evaluation", name=run.target, seconds=30.0)]
     _write(folder, run, [*facts_of_run, facts.RunFinished(seconds=240.0)])
+    if run.target == "xnli" and run.intermediate_name in ("none", "mnli"):
+        _predictions(folder, run, langs=scored)
     folder.environment.write_text(json.dumps({"python": "3.11", "torch": "2.13", "device": "cpu"}), encoding="utf-8")
     folder.finished.write_text("{}", encoding="utf-8")
+
+
+def _predictions(folder: RunPaths, run: RunSpec, *, langs: Sequence[str]) -> None:
+    """Twenty answers a language; the place in the sequence and the run decide which are right."""
+    rows = [
+        {
+            "lang": lang, "metric": "accuracy", "index": i, "example_id": f"{lang}-{i}",
+            "prediction": "entailment" if _share(f"{run.intermediate_name}{lang}{i}") < 0.6 else "neutral",
+            "correct": float(_share(f"{run.intermediate_name}{lang}{i}") < 0.6),
+        }
+        for lang in langs
+        for i in range(20)
+    ]  # fmt: skip
+    text = pa.string()
+    kinds = {"lang": text, "metric": text, "index": pa.int32(), "example_id": text, "prediction": text,
+             "correct": pa.float64()}  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(kinds)), folder.predictions)
 
 
 def _fail(paths: AtlasPaths, run: RunSpec) -> None:
@@ -186,3 +277,5 @@ if __name__ == "__main__":  # python -m tests.storefixture FOLDER: a home to loo
     import sys
 
     fill(Path(sys.argv[1]))
+    with Store.open(Path(sys.argv[1]) / "atlas.duckdb") as opened:
+        profile(opened)

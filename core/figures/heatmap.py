@@ -1,7 +1,8 @@
-"""Languages × intermediates: gains in percentage points around zero, or scores in per cent.
+"""Languages × intermediates: gains in points around zero, scores in per cent, ranks, or z-scores.
 
-A missing cell has no colour and shows "–"; its reason is in the hover. A cell that is more training on the same task is
-marked "†". Above the coloured layer lies an invisible one of squares, because a heatmap itself reports no clicks.
+Above the languages stands the mean over them. A cell without a value has no colour and shows "–"; its state is in the
+hover. "*" marks a gain that differs from zero after correction, "†" more training on the same task. Above the coloured
+layer lies an invisible one of squares, because a heatmap itself reports no clicks.
 """
 
 from __future__ import annotations
@@ -12,33 +13,62 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.figures.theme import DIVERGING, MUTED, SEQUENTIAL, Mode, colorscale, frame
+from core.figures.theme import DIVERGING, GRID, MUTED, SEQUENTIAL, Mode, colorscale, frame
 from core.languages import language
 
-Quantity = Literal["gain", "score"]
+Quantity = Literal["gain", "score", "rank", "z"]
 """What the colour shows."""
 
 LABEL_WIDTH_PX = 130
 """Room for the names of the languages."""
-ROW_PX = 30
+ROW_PX = 27
 """Height of a language."""
-COLUMN_PX = 74
-"""Least width of an intermediate: room for "+12.3†"."""
-HIGHLIGHT = "#009E73"
-"""Frame of the chosen cell; neither colour of the scale."""
+COLUMN_PX = 76
+"""Least width of an intermediate: room for "+12.3*†"."""
+HIGHLIGHT: dict[Mode, str] = {"light": "#00795A", "dark": "#33C49A"}
+"""Frame of what is chosen, here and in the figures beside it; neither colour of the scale."""
 IN_TASK = "†"
 """Mark of a cell whose intermediate is more training on the same task."""
+SIGNIFICANT = "*"
+"""Mark of a gain that differs from zero after correction over the cells shown."""
 MISSING = "–"
 """Text of a cell without a value."""
+MEAN = "mean"
+"""Stands for the language in the row of means."""
+_LONGEST_REASON = 120
 
 
 class Cell(NamedTuple):
-    """One cell of the map."""
+    """What is chosen: a cell, a language or an intermediate."""
 
-    lang: str
-    """XTREME's code."""
-    intermediate: str
-    """Text form of the intermediate."""
+    lang: str | None
+    """XTREME's code; None: no language."""
+    intermediate: str | None
+    """Text form of the intermediate; None: none."""
+
+
+class Look(NamedTuple):
+    """How a quantity is written and coloured."""
+
+    title: str
+    """Of the colour scale."""
+    unit: str
+    """Behind a number in a sentence."""
+    factor: float
+    """From the stored value to the shown one."""
+    form: str
+    """Format of a number."""
+    is_diverging: bool
+    """Coloured around zero."""
+
+
+LOOKS: dict[Quantity, Look] = {
+    "gain": Look("gain, points", " points", 100, "+.1f", True),
+    "score": Look("score, %", " %", 100, ".1f", False),
+    "rank": Look("rank of the gain", "", 1, ".3g", False),
+    "z": Look("z-score of the gain", "", 1, "+.1f", True),
+}
+"""Every quantity."""
 
 
 def width_px(n_intermediates: int) -> int:
@@ -51,16 +81,22 @@ def width_px(n_intermediates: int) -> int:
 
 
 def transfer_heatmap(
-    cells: pd.DataFrame, *, quantity: Quantity, selected: Cell | None = None, mode: Mode = "light"
+    cells: pd.DataFrame,
+    *,
+    quantity: Quantity,
+    means: pd.DataFrame | None = None,
+    selected: Cell | None = None,
+    mode: Mode = "light",
 ) -> go.Figure:
     """Heatmap of one target.
 
     Args:
-        cells: Columns `lang`, `intermediate`, `value` (fraction; NULL where missing), `sd` (fraction or NULL),
-            `n_seeds`, `seeds` (text), `n` (test examples), `in_task` (bool), `missing` (reason or NULL). Languages and
-            intermediates appear in the order of their first row.
-        quantity: Whether `value` is a gain (diverging scale, symmetric about zero) or a score (sequential).
-        selected: Cell to frame, if any.
+        cells: As `core.queries.cells.cell_table` returns them: `lang`, `intermediate`, `value`, `gain`, `score`, `low`,
+            `high`, `sd`, `n_seeds`, `seeds`, `n`, `in_task`, `q_value`, `significant`, `state`, `missing`. Languages
+            and intermediates appear in the order of their first row.
+        quantity: What `value` is.
+        means: As `core.queries.cells.mean_row` returns them; None draws no row of means.
+        selected: What to frame, if anything.
         mode: Background.
 
     Raises:
@@ -69,93 +105,149 @@ def transfer_heatmap(
     if cells.empty:
         raise ValueError("No cells to draw: found 0 rows, expected at least one language and one intermediate.")
     langs, columns = list(dict.fromkeys(cells["lang"])), list(dict.fromkeys(cells["intermediate"]))
-    fig = go.Figure([_colours(cells, langs, columns, quantity, mode), _dashes(cells, mode), _clicks(cells, quantity)])
-    frame(fig, height_px=ROW_PX * len(langs) + 96, mode=mode)
+    drawn = cells.assign(text=[_text(row, quantity) for row in cells.to_dict("records")],
+                         hover=[_hover(row, quantity) for row in cells.to_dict("records")])  # fmt: skip
+    rows = langs
+    if means is not None:
+        drawn, rows = pd.concat([_mean_cells(means, quantity), drawn], ignore_index=True), [MEAN, *langs]
+    fig = go.Figure([_colours(drawn, rows, columns, quantity, mode), _dashes(drawn, mode), _clicks(drawn)])
+    _axes(fig, rows, columns, mode)
+    fig.update_layout(clickmode="event+select", margin={"l": 8, "r": 8, "t": 8, "b": 8})
+    if selected:
+        _frame(fig, selected, rows=rows, columns=columns, color=HIGHLIGHT[mode])
+    return fig
+
+
+def cell_text(value: float | None, *, quantity: Quantity, marks: str = "") -> str:
+    """What a cell says: a number in the quantity's form with its marks, or a dash.
+
+    Args:
+        value: As stored, or None where missing.
+        quantity: What the value is.
+        marks: Appended to a number.
+    """
+    if value is None or pd.isna(value):
+        return MISSING
+    look = LOOKS[quantity]
+    return format(look.factor * value, look.form).replace("-", "−") + marks
+
+
+def _text(row: dict[Hashable, Any], quantity: Quantity) -> str:
+    stars = SIGNIFICANT * bool(row["significant"]) + IN_TASK * bool(row["in_task"])
+    return cell_text(row["value"], quantity=quantity, marks=stars)
+
+
+def _axes(fig: go.Figure, rows: list[str], columns: list[str], mode: Mode) -> None:
+    frame(fig, height_px=ROW_PX * len(rows) + 96, mode=mode)
     short = len(columns) < 8 and max(map(len, columns)) < 10  # noqa: PLR2004
     fig.update_xaxes(
         side="top", tickangle=0 if short else -35, showgrid=False, type="category",
         categoryorder="array", categoryarray=columns, range=[-0.5, len(columns) - 0.5],
     )  # fmt: skip
+    names = ["<b>mean</b>" if code == MEAN else f"{language(code).name} · {code}" for code in rows]
     fig.update_yaxes(
-        showgrid=False, type="category", categoryorder="array", categoryarray=langs, range=[len(langs) - 0.5, -0.5],
-        tickvals=langs, ticktext=[f"{language(code).name} · {code}" for code in langs],
+        showgrid=False, type="category", categoryorder="array", categoryarray=rows, range=[len(rows) - 0.5, -0.5],
+        tickvals=rows, ticktext=names,
     )  # fmt: skip
-    fig.update_layout(clickmode="event+select", margin={"l": 8, "r": 8, "t": 8, "b": 8})
-    if selected and selected.lang in langs and selected.intermediate in columns:
-        _frame_cell(fig, row=langs.index(selected.lang), column=columns.index(selected.intermediate))
-    return fig
+    if rows[0] == MEAN:
+        fig.add_shape(type="line", xref="paper", x0=0, x1=1, y0=0.5, y1=0.5, line={"width": 1.5, "color": GRID[mode]})
 
 
-def cell_text(value: float | None, *, quantity: Quantity, in_task: bool) -> str:
-    """What a cell says: a gain with its sign in points, a score in per cent, or a dash.
+def _mean_cells(means: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
+    marks = [IN_TASK * bool(t) for t in means["in_task"]]
+    texts = [cell_text(v, quantity=quantity, marks=m) for v, m in zip(means["value"], marks, strict=True)]
+    hovers = []
+    for row, text in zip(means.to_dict("records"), texts, strict=True):
+        head = f"<b>{row['intermediate']}</b>, mean over {row['n_langs']} languages"
+        if pd.isna(row["value"]):
+            hovers.append(f"{head}<br>no mean: not every one of them has a value")
+            continue
+        seeds = f"<br>{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''} with all of them"
+        hovers.append(f"{head}<br>{quantity} {text}{LOOKS[quantity].unit}{_limits(row, quantity)}{seeds}")
+    return means[["intermediate", "value"]].assign(lang=MEAN, text=texts, hover=hovers)
 
-    Args:
-        value: Fraction, or None where missing.
-        quantity: What the value is.
-        in_task: Whether the mark is appended.
-    """
-    if value is None or pd.isna(value):
-        return MISSING
-    number = f"{100 * value:+.1f}" if quantity == "gain" else f"{100 * value:.1f}"
-    return number.replace("-", "−") + (IN_TASK if in_task else "")
 
-
-def _colours(cells: pd.DataFrame, langs: list[str], columns: list[str], quantity: Quantity, mode: Mode) -> go.Heatmap:
-    values = cells.pivot(index="lang", columns="intermediate", values="value").reindex(index=langs, columns=columns)
-    texts = cells.assign(
-        text=[cell_text(r["value"], quantity=quantity, in_task=r["in_task"]) for r in cells.to_dict("records")]
-    ).pivot(index="lang", columns="intermediate", values="text").reindex(index=langs, columns=columns)  # fmt: skip
-    percent = values.astype("float64") * 100
+def _colours(drawn: pd.DataFrame, rows: list[str], columns: list[str], quantity: Quantity, mode: Mode) -> go.Heatmap:
+    look = LOOKS[quantity]
+    shape = {"index": "lang", "columns": "intermediate"}
+    values = drawn.pivot(**shape, values="value").reindex(index=rows, columns=columns).astype("float64") * look.factor
+    texts = drawn.pivot(**shape, values="text").reindex(index=rows, columns=columns)
     texts = texts.where(values.notna(), "").fillna("")
-    largest = percent.abs().max().max()
+    largest = values.abs().max().max()
     bound = max(float(largest), 0.1) if pd.notna(largest) else 1.0
-    scale = DIVERGING[mode] if quantity == "gain" else SEQUENTIAL[mode]
-    limits = {"zmin": -bound, "zmid": 0, "zmax": bound} if quantity == "gain" else {}
-    title = "gain, points" if quantity == "gain" else "score, %"
+    scale = colorscale((DIVERGING if look.is_diverging else SEQUENTIAL)[mode])
+    limits = {"zmin": -bound, "zmid": 0, "zmax": bound} if look.is_diverging else {}
     return go.Heatmap(
-        z=[[None if pd.isna(v) else float(v) for v in row] for row in percent.to_numpy()],
-        x=columns, y=langs, text=texts.to_numpy(), texttemplate="%{text}", textfont={"size": 12},
-        colorscale=colorscale(scale), xgap=2, ygap=2, hoverinfo="skip",
-        colorbar={"title": {"text": title, "side": "right", "font": {"size": 12}}, "thickness": 12, "outlinewidth": 0},
+        z=[[None if pd.isna(v) else float(v) for v in row] for row in values.to_numpy()],
+        x=columns, y=rows, text=texts.to_numpy(), texttemplate="%{text}", textfont={"size": 12},
+        colorscale=scale, reversescale=quantity == "rank", xgap=2, ygap=2, hoverinfo="skip",
+        colorbar={
+            "title": {"text": look.title, "side": "right", "font": {"size": 12}}, "thickness": 10, "outlinewidth": 0,
+        },
         **limits,
     )  # fmt: skip
 
 
-def _dashes(cells: pd.DataFrame, mode: Mode) -> go.Scatter:
-    empty = cells[cells["value"].isna()]
+def _dashes(drawn: pd.DataFrame, mode: Mode) -> go.Scatter:
+    empty = drawn[drawn["value"].isna()]
     return go.Scatter(
         x=empty["intermediate"].tolist(), y=empty["lang"].tolist(), mode="markers+text", text=[MISSING] * len(empty),
         textfont={"color": MUTED[mode], "size": 13}, hoverinfo="skip", showlegend=False,
-        marker={"symbol": "line-ne", "size": 24, "opacity": 0.45, "line": {"width": 1, "color": MUTED[mode]}},
+        marker={"symbol": "line-ne", "size": 22, "opacity": 0.45, "line": {"width": 1, "color": MUTED[mode]}},
         selected={"marker": {"opacity": 0.45}}, unselected={"marker": {"opacity": 0.45}},
     )  # fmt: skip
 
 
-def _clicks(cells: pd.DataFrame, quantity: Quantity) -> go.Scatter:
+def _clicks(drawn: pd.DataFrame) -> go.Scatter:
     return go.Scatter(
-        x=cells["intermediate"].tolist(), y=cells["lang"].tolist(), mode="markers", showlegend=False,
-        marker={"symbol": "square", "size": 26, "opacity": 0},
+        x=drawn["intermediate"].tolist(), y=drawn["lang"].tolist(), mode="markers", showlegend=False,
+        marker={"symbol": "square", "size": 24, "opacity": 0},
         selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
-        text=[_hover(row, quantity) for row in cells.to_dict("records")],
-        customdata=cells[["lang", "intermediate"]].to_numpy().tolist(),
+        text=drawn["hover"].tolist(),
+        customdata=[["" if lang == MEAN else lang, name]
+                    for lang, name in zip(drawn["lang"], drawn["intermediate"], strict=True)],
         hovertemplate="%{text}<extra></extra>",
     )  # fmt: skip
 
 
 def _hover(row: dict[Hashable, Any], quantity: Quantity) -> str:
-    head = f"<b>{language(row['lang']).name}</b> after <b>{row['intermediate']}</b>"
+    after = "no intermediate" if row["intermediate"] == "none" else f"<b>{row['intermediate']}</b>"
+    head = f"<b>{language(row['lang']).name}</b> after {after}"
     if pd.isna(row["value"]):
-        return f"{head}<br>no {quantity}: {row['missing'] or 'not run'}"
-    text = cell_text(row["value"], quantity=quantity, in_task=False)
-    unit = "points" if quantity == "gain" else "%"
-    spread = "" if pd.isna(row["sd"]) else f"<br>sd over seeds {100 * float(str(row['sd'])):.2f}"
-    seeds = f"<br>{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}: {row['seeds']}"
-    note = f"<br>{IN_TASK} in-task: more training on the same task" if row["in_task"] else ""
-    return f"{head}<br>mean {quantity} {text} {unit}{spread}{seeds}<br>{row['n']} test examples{note}"
+        reason = str(row["missing"])
+        short = reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + " …"
+        return f"{head}<br>no {quantity}: {row['state']}, {short}"
+    lines = [head, f"{quantity} {cell_text(row['value'], quantity=quantity)}{LOOKS[quantity].unit}"]
+    if quantity in ("gain", "score"):
+        lines[1] += _limits(row, quantity)
+    else:
+        lines.append(f"gain {cell_text(row['gain'], quantity='gain')} points{_limits(row, 'gain')}")
+    if quantity != "score":
+        lines.append(f"score {cell_text(row['score'], quantity='score')} %")
+    lines.append(f"{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}: {row['seeds']}")
+    if pd.notna(row["q_value"]):
+        lines.append(f"q = {row['q_value']:.2g} against zero, corrected over the cells shown")
+    lines.append(f"{row['n']} test examples")
+    lines += [f"{IN_TASK} in-task: more training on the same task"] if row["in_task"] else []
+    return "<br>".join(lines)
 
 
-def _frame_cell(fig: go.Figure, *, row: int, column: int) -> None:
+def _limits(row: dict[Hashable, Any], quantity: Quantity) -> str:
+    if pd.isna(row["low"]):
+        return ""
+    low, high = (cell_text(row[name], quantity=quantity) for name in ("low", "high"))
+    return f" [{low}, {high}]"
+
+
+def _frame(fig: go.Figure, selected: Cell, *, rows: list[str], columns: list[str], color: str) -> None:
+    if (selected.lang or rows[0]) not in rows or (selected.intermediate or columns[0]) not in columns:
+        return
+    y = rows.index(selected.lang) if selected.lang else None
+    x = columns.index(selected.intermediate) if selected.intermediate else None
+    if x is None and y is None:
+        return
     fig.add_shape(
-        type="rect", x0=column - 0.48, x1=column + 0.48, y0=row - 0.47, y1=row + 0.47,
-        line={"width": 3, "color": HIGHLIGHT},
+        type="rect", x0=-0.5 if x is None else x - 0.48, x1=len(columns) - 0.5 if x is None else x + 0.48,
+        y0=-0.5 if y is None else y - 0.47, y1=len(rows) - 0.5 if y is None else y + 0.47,
+        line={"width": 3, "color": color},
     )  # fmt: skip

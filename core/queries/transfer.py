@@ -1,4 +1,4 @@
-"""What the transfer page asks: which views there are, the cells of one, and the runs behind a cell.
+"""What the transfer page asks: which views there are, the rows of one, why cells are empty, the runs behind a cell.
 
 A view fixes everything that must not be mixed in one cell: collection, model and its weights, target, metric, protocol
 by digest, data source. Only seeds vary inside a cell.
@@ -6,12 +6,17 @@ by digest, data source. Only seeds vary inside a cell.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 import pandas as pd
 
-from core.languages import language
+_CHOSEN = """
+    SELECT * FROM runs
+    WHERE collection = $collection AND model = $model AND model_fingerprint IS NOT DISTINCT FROM $model_fingerprint
+      AND target = $target AND protocol_digest = $protocol_digest AND data_source = $data_source
+"""
+"""Runs of a view."""
 
 
 class View(NamedTuple):
@@ -53,78 +58,82 @@ def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """).df()
 
 
-def cells(cur: duckdb.DuckDBPyConnection, view: View, *, quantity: Literal["gain", "score"]) -> pd.DataFrame:
-    """All languages × intermediates of a view, holes included.
+def seed_rows(cur: duckdb.DuckDBPyConnection, view: View) -> pd.DataFrame:
+    """What was scored in a view: one row per language, intermediate and seed, baselines included.
 
     Args:
         cur: Cursor of the store.
         view: What is fixed.
-        quantity: `gain` leaves the column `none` out, `score` puts it first.
 
     Returns:
-        English first, then languages by name; intermediates in alphabetical order. Columns `lang`, `intermediate`,
-        `value` (mean over seeds; NULL where missing), `sd` (sample standard deviation over seeds; NULL for fewer than
-        two), `n_seeds`, `seeds` (text), `n` (text; test examples, a range where seeds differ), `in_task`, `missing`
-        (reason, NULL where there is a value).
+        Columns `lang`, `intermediate` (both categorical), `seed`, `score`, `baseline_score`, `gain` (fractions; NULL
+        where there is no pair), `n` (test examples), `in_task`, `missing` (why there is no gain). Order: intermediate,
+        lang, seed.
     """
     rows = cur.execute(
-        """
-        WITH chosen AS (
-            SELECT * FROM runs
-            WHERE collection = $collection AND model = $model
-              AND model_fingerprint IS NOT DISTINCT FROM $model_fingerprint AND target = $target
-              AND protocol_digest = $protocol_digest AND data_source = $data_source
-        ),
+        f"""
+        WITH chosen AS ({_CHOSEN})
+        SELECT s.lang, c.intermediate, c.seed, s.score, g.baseline_score, g.gain, s.n,
+               coalesce(g.in_task, false) AS in_task, g.missing
+        FROM chosen c JOIN scores s ON s.run_id = c.run_id AND s.metric = $metric
+        LEFT JOIN (
+            SELECT run_id, lang, baseline_score, gain, in_task, missing FROM gains
+            WHERE collection = $collection AND model = $model AND target = $target AND data_source = $data_source
+              AND metric = $metric
+        ) g ON g.run_id = c.run_id AND g.lang = s.lang
+        ORDER BY c.intermediate, s.lang, c.seed
+        """,
+        view._asdict(),
+    ).df()
+    return rows.astype({"lang": "category", "intermediate": "category"})
+
+
+def states(cur: duckdb.DuckDBPyConnection, view: View) -> pd.DataFrame:
+    """All languages × intermediates of a view, each with what would explain an empty cell.
+
+    Args:
+        cur: Cursor of the store.
+        view: What is fixed.
+
+    Returns:
+        Columns `lang`, `intermediate`, `state` (skipped, running, queued, failed, cancelled, missing), `reason` (one
+        sentence). Of several runs of a cell the first of that list speaks. Order: `none` first, then intermediate;
+        lang.
+    """
+    return cur.execute(
+        f"""
+        WITH chosen AS ({_CHOSEN}),
         langs AS (
             SELECT s.lang FROM scores s JOIN chosen USING (run_id)
             UNION SELECT k.lang FROM skips k JOIN chosen USING (run_id)
-        ),
-        grid AS (
-            SELECT langs.lang, i.intermediate FROM langs
-            CROSS JOIN (SELECT DISTINCT intermediate FROM chosen) i
-            WHERE $quantity = 'score' OR i.intermediate <> 'none'
-        ),
-        paired AS (
-            SELECT * FROM gains WHERE collection = $collection AND model = $model AND target = $target
-              AND data_source = $data_source AND metric = $metric
-        ),
-        found AS (
-            SELECT s.lang, c.intermediate, c.seed, s.n, p.missing, coalesce(p.in_task, false) AS in_task,
-                   CASE WHEN $quantity = 'gain' THEN p.gain ELSE s.score END AS value
-            FROM chosen c JOIN scores s ON s.run_id = c.run_id AND s.metric = $metric
-            LEFT JOIN paired p ON p.run_id = c.run_id AND p.lang = s.lang
         ),
         skipped AS (
             SELECT k.lang, c.intermediate, min(k.reason) AS reason
             FROM skips k JOIN chosen c USING (run_id) GROUP BY ALL
         ),
-        pending AS (
+        ended AS (
             SELECT intermediate,
-                   CASE WHEN bool_or(outcome IS NULL) THEN 'not finished yet'
-                        WHEN bool_or(outcome <> 'finished')
-                        THEN 'run ' || min(outcome) FILTER (WHERE outcome <> 'finished')
-                   END AS reason
+                   count(*) FILTER (WHERE outcome IS NULL AND started_at IS NOT NULL) AS running,
+                   count(*) FILTER (WHERE outcome IS NULL AND started_at IS NULL) AS queued,
+                   count(*) FILTER (WHERE outcome = 'cancelled') AS cancelled,
+                   min(coalesce(error || ': ', '') || coalesce(message, 'no message was left'))
+                       FILTER (WHERE outcome = 'failed') AS failure
             FROM chosen GROUP BY intermediate
         )
-        SELECT g.lang, g.intermediate, avg(f.value) AS value, stddev_samp(f.value) AS sd,
-               count(f.value)::INTEGER AS n_seeds,
-               coalesce(string_agg(f.seed::VARCHAR, ', ' ORDER BY f.seed) FILTER (f.value IS NOT NULL), '') AS seeds,
-               coalesce(CASE WHEN min(f.n) = max(f.n) THEN min(f.n)::VARCHAR
-                             ELSE min(f.n) || '–' || max(f.n) END, '') AS n,
-               coalesce(bool_or(f.in_task), false) AS in_task,
-               CASE WHEN count(f.value) = 0
-                    THEN coalesce(min(f.missing), min(k.reason), min(p.reason), 'not run') END AS missing
-        FROM grid g
-        LEFT JOIN found f ON f.lang = g.lang AND f.intermediate = g.intermediate
-        LEFT JOIN skipped k ON k.lang = g.lang AND k.intermediate = g.intermediate
-        LEFT JOIN pending p ON p.intermediate = g.intermediate
-        GROUP BY g.lang, g.intermediate
-        ORDER BY g.intermediate <> 'none', g.intermediate, g.lang
+        SELECT langs.lang, e.intermediate,
+               CASE WHEN k.reason IS NOT NULL THEN 'skipped' WHEN e.running > 0 THEN 'running'
+                    WHEN e.queued > 0 THEN 'queued' WHEN e.failure IS NOT NULL THEN 'failed'
+                    WHEN e.cancelled > 0 THEN 'cancelled' ELSE 'missing' END AS state,
+               CASE WHEN k.reason IS NOT NULL THEN k.reason WHEN e.running > 0 THEN 'the run is not finished'
+                    WHEN e.queued > 0 THEN 'the run waits in the queue' WHEN e.failure IS NOT NULL THEN e.failure
+                    WHEN e.cancelled > 0 THEN 'the run was cancelled'
+                    ELSE 'not scored in this language' END AS reason
+        FROM langs CROSS JOIN ended e
+        LEFT JOIN skipped k ON k.lang = langs.lang AND k.intermediate = e.intermediate
+        ORDER BY e.intermediate <> 'none', e.intermediate, langs.lang
         """,
-        view._asdict() | {"quantity": quantity},
+        {name: value for name, value in view._asdict().items() if name != "metric"},
     ).df()
-    order = {code: (code != "en", language(code).name) for code in rows["lang"].unique()}
-    return rows.sort_values("lang", key=lambda codes: codes.map(order), kind="stable").reset_index(drop=True)
 
 
 def cell_runs(cur: duckdb.DuckDBPyConnection, view: View, *, lang: str, intermediate: str) -> pd.DataFrame:
@@ -141,16 +150,14 @@ def cell_runs(cur: duckdb.DuckDBPyConnection, view: View, *, lang: str, intermed
         `baseline_score`, `gain` (fractions or NULL), `n`, `split`, `missing`, `run_id`, `baseline_run_id`.
     """
     return cur.execute(
-        """
+        f"""
+        WITH chosen AS ({_CHOSEN} AND intermediate = $intermediate)
         SELECT r.seed, r.outcome, s.score, s.score_last, g.baseline_score, g.gain, s.n, s.split,
                coalesce(g.missing, k.reason) AS missing, r.run_id, g.baseline_run_id
-        FROM runs r
+        FROM chosen r
         LEFT JOIN scores s ON s.run_id = r.run_id AND s.lang = $lang AND s.metric = $metric
         LEFT JOIN gains g ON g.run_id = r.run_id AND g.lang = s.lang AND g.metric = s.metric
         LEFT JOIN skips k ON k.run_id = r.run_id AND k.lang = $lang
-        WHERE r.collection = $collection AND r.model = $model
-          AND r.model_fingerprint IS NOT DISTINCT FROM $model_fingerprint AND r.target = $target
-          AND r.protocol_digest = $protocol_digest AND r.data_source = $data_source AND r.intermediate = $intermediate
         ORDER BY r.seed, r.run_id
         """,
         view._asdict() | {"lang": lang, "intermediate": intermediate},

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pandas as pd
 import streamlit as st
 
-from core.figures.heatmap import Quantity
 from core.queries.transfer import View, choices
 from pages.widgets.shared import store
+
+PUBLISHED = "published"
+"""The collection whose figures come from papers: they have no runs, so they are shown by a widget of their own."""
 
 _COLLECTIONS = {
     "yours": "runs made here",
     "measured": "measured results that came with the application",
-    "published": "figures from papers",
+    PUBLISHED: "figures from papers",
 }
 
 _HELP = {"collection": "; ".join(f"{name}: {text}" for name, text in _COLLECTIONS.items())}
@@ -35,38 +35,36 @@ def views(version: tuple[str, int]) -> pd.DataFrame:
     return rows
 
 
-def choose(rows: pd.DataFrame) -> tuple[View, Quantity]:
-    """The pickers; each offers what the ones before it leave.
+def choose(rows: pd.DataFrame, *, with_published: bool) -> View | None:
+    """The pickers; each offers what the ones before it leave. None where published figures were chosen.
 
     Args:
-        rows: As `views` returns them, at least one.
+        rows: As `views` returns them; at least one, or published figures.
+        with_published: Whether the store holds published figures.
     """
     # No `format_func`: what a bound picker shows is what stands in the URL.
     with st.grid(6, min_column_width=150):
+        collections = [*dict.fromkeys(rows["collection"]), *([PUBLISHED] if with_published else [])]
+        picked = _pick("Collection", list(dict.fromkeys(collections)), key="collection")
+        if picked == PUBLISHED:
+            return None
+        rows = rows[rows["collection"] == picked]
         for column, key, label in (
-            ("collection", "collection", "Collection"),
             ("target", "target", "Target"),
             ("model_label", "model", "Model"),
             ("metric", "metric", "Metric"),
             ("protocol_label", "protocol", "Protocol"),
             ("data_source", "source", "Data source"),
         ):
-            options = list(dict.fromkeys(rows[column]))
-            picked = st.selectbox(
-                label,
-                options,
-                key=key,
-                help=_HELP.get(key),
-                bind="query-params",
-            )
+            picked = _pick(label, list(dict.fromkeys(rows[column])), key=key)
             rows = rows[rows[column] == picked]
-    quantity = st.segmented_control(
-        "Colour shows", ["gain", "score"], default="gain", required=True, key="show", bind="query-params"
-    )
     row = rows.iloc[0].to_dict()
     fingerprint = None if pd.isna(row["model_fingerprint"]) else row["model_fingerprint"]
-    fields = {name: row[name] for name in View._fields} | {"model_fingerprint": fingerprint}
-    return View(**fields), cast("Quantity", quantity)
+    return View(**{name: row[name] for name in View._fields} | {"model_fingerprint": fingerprint})
+
+
+def _pick(label: str, options: list[str], *, key: str) -> str:
+    return st.selectbox(label, options, key=key, help=_HELP.get(key), bind="query-params")
 
 
 def _labels(rows: pd.DataFrame, name: str, detail: str) -> pd.Series:

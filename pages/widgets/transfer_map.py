@@ -1,200 +1,178 @@
-"""The heatmap, its table twin, and the runs behind a cell.
-
-The chosen cell lives in the URL as `?cell=<lang>~<intermediate>`; a click, the two pickers and the browser's Back all
-write or read that one place. Plotly's own selection is never trusted: it is lost whenever the figure changes.
-"""
+"""The Transfer page below its pickers: heatmap, map and scatter that choose the same thing, and what belongs to it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple, cast
 
 import pandas as pd
 import streamlit as st
 
-from core.figures.heatmap import Cell, Quantity, transfer_heatmap, width_px
-from core.queries.transfer import View, cell_runs, cells
-from pages.widgets.shared import mode, store, version
-from pages.widgets.show import chart, empty, language_label, md, points, table
+from core.figures.heatmap import LOOKS, Cell, Quantity, transfer_heatmap, width_px
+from core.queries.cells import LEVEL, Grid, Shown
+from core.queries.transfer import View
+from pages.widgets.cell_panel import show_cell
+from pages.widgets.domain_panel import no_profile, show_domains
+from pages.widgets.language_filter import BY_GAIN, ORDERS, language_filter, ordered
+from pages.widgets.selection import on_click, pickers, read
+from pages.widgets.shared import mode, version
+from pages.widgets.show import chart, empty, language_label, table
+from pages.widgets.transfer_data import encoders, view_axes, view_grid
+
+_TITLES = {"gain": "gain", "score": "score", "rank": "rank", "z-score": "z"}
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def grid(version: tuple[str, int], view: View, quantity: Quantity) -> pd.DataFrame:
-    """All cells of a view.
-
-    Args:
-        version: Of the store.
-        view: What is fixed.
-        quantity: Gain or score.
-    """
-    del version  # part of the cache's key alone
-    with store().cursor() as cur:
-        return cells(cur, View(*view), quantity=quantity)
-
-
-def cell_of_url(text: str | None, rows: pd.DataFrame) -> Cell | None:
-    """The cell that the URL names, if the view has it.
-
-    Args:
-        text: `<lang>~<intermediate>`, or anything at all: a URL is typed by users.
-        rows: Cells of the view.
-    """
-    lang, _, intermediate = (text or "").partition("~")
-    there = not rows[(rows["lang"] == lang) & (rows["intermediate"] == intermediate)].empty
-    return Cell(lang, intermediate) if there else None
-
-
-def cell_of_click(selection: dict[str, Any] | None) -> str | None:
-    """The URL's text of a clicked point, None where nothing was hit.
-
-    Args:
-        selection: State of the chart.
-    """
-    points_hit = selection["selection"]["points"] if selection else []
-    return f"{points_hit[0]['y']}~{points_hit[0]['x']}" if points_hit else None
+class _Look(NamedTuple):
+    quantity: Quantity
+    seed: int | None
+    order: str
 
 
 @st.fragment
-def show_map(view: View, quantity: Quantity) -> None:
-    """Draw the map of a view and what belongs to the chosen cell.
+def show_map(view: View) -> None:
+    """Draw a view and what belongs to the chosen cell.
 
     Args:
         view: What is fixed.
-        quantity: Gain or score.
     """
-    rows = grid(version(), view, quantity)
-    if rows.empty:
+    langs, intermediates, seeds = view_axes(version(), view)
+    selected = read(st.query_params.get("cell"), langs=langs, intermediates=[*intermediates, "none"])
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        look = _look(seeds)
+        pickers(selected, langs=ordered(langs, order="name", gains={}), intermediates=[*intermediates, "none"])
+    kept = language_filter(langs)
+    if not kept:
+        empty("No language is left", "The filter keeps none of this view's languages: widen it.")
+        return
+    if not intermediates and look.quantity != "score":
         empty("No intermediate here yet", "Only baselines were run: there is no gain to show. Switch to *score*.")
         return
-    selected = cell_of_url(st.query_params.get("cell"), rows)
-    map_tab, table_tab = st.tabs(["Map", "Table"])
-    with map_tab:
-        _map(rows, view, quantity, selected)
-    with table_tab:
-        _twin(rows, view, quantity)
-    _pickers(rows, selected)
-    if selected:
-        _cell(view, selected)
+    shown = Shown(_order(view, kept, look), look.seed, look.quantity)
+    found = view_grid(version(), view, shown)
+    _views(view, shown, found, selected)
+    if selected.lang and selected.intermediate:
+        show_cell(view, selected, found.cells)
     else:
-        st.caption("Click a cell, or pick a language and an intermediate, to see the runs behind it.")
+        st.caption("Click a cell, or pick a language and an intermediate above, to see the runs behind it.")
 
 
-def _map(rows: pd.DataFrame, view: View, quantity: Quantity, selected: Cell | None) -> None:
-    n_columns = rows["intermediate"].nunique()
-    figure = transfer_heatmap(rows, quantity=quantity, selected=selected, mode=mode())
+def _look(seeds: list[int]) -> _Look:
+    title = st.segmented_control(
+        "Colour shows", list(_TITLES), default="gain", required=True, key="show", bind="query-params",
+        help="Rank and z-score compare the gains of the intermediates within each language.",
+    )  # fmt: skip
+    options = ["mean", *map(str, seeds)]
+    seed = st.selectbox("Seeds", options, key="seeds", bind="query-params", width=110)
+    order = st.selectbox("Order languages by", list(ORDERS), key="order", bind="query-params", width=190)
+    return _Look(cast("Quantity", _TITLES[title]), None if seed == "mean" else int(seed), order)
+
+
+def _order(view: View, kept: list[str], look: _Look) -> tuple[str, ...]:
+    gains: dict[str, float] = {}
+    if look.order == BY_GAIN:
+        plain = view_grid(version(), view, Shown(ordered(kept, order="name", gains={}), look.seed, "gain"))
+        means = plain.cells.groupby("lang")["gain"].mean().dropna()
+        gains = {str(code): float(gain) for code, gain in means.items()}
+    return ordered(kept, order=look.order, gains=gains)
+
+
+def _views(view: View, shown: Shown, found: Grid, selected: Cell) -> None:
+    with_profile = encoders(version(), view.data_source)
+    gains = found if shown.quantity == "gain" else view_grid(version(), view, shown._replace(quantity="gain"))
+    if not with_profile or gains.cells.empty:
+        _grid_tabs(view, shown, found, selected)
+        if not with_profile:
+            no_profile(view)
+        return
+    left, right = st.columns([6, 5], gap="medium")
+    with left:
+        _grid_tabs(view, shown, found, selected)
+    with right:
+        show_domains(view, gains, selected, with_profile)
+
+
+def _grid_tabs(view: View, shown: Shown, found: Grid, selected: Cell) -> None:
+    map_tab, table_tab = st.tabs(["Heatmap", "Table"])
+    with map_tab:
+        _heatmap(view, shown, found, selected)
+    with table_tab:
+        _twin(view, shown, found.cells)
+
+
+def _heatmap(view: View, shown: Shown, found: Grid, selected: Cell) -> None:
+    n_columns = found.cells["intermediate"].nunique()
+    means = found.means if found.averaged and len(shown.langs) > 1 else None
+    figure = transfer_heatmap(found.cells, quantity=shown.quantity, means=means, selected=selected, mode=mode())
     # A row that scrolls by itself: numbers stay readable on a phone, and the page keeps its width.
-    width = max(width_px(n_columns), 420)
-    with st.container(horizontal=True, wrap=False), st.container(width=width):
+    with st.container(horizontal=True, wrap=False), st.container(width=max(width_px(n_columns), 420)):
         chart(
             figure,
             key="heat",
-            alt=f"Heatmap of the {quantity} in {view.metric} on {view.target}, "
-            f"{rows['lang'].nunique()} languages by {n_columns} intermediates; the tab Table holds the same numbers",
-            on_select=_on_click,
+            alt=f"Heatmap of the {shown.quantity} in {view.metric} on {view.target}, {len(shown.langs)} languages by "
+            f"{n_columns} intermediates; the tab Table holds the same numbers",
+            on_select=lambda: on_click("heat"),
             selection_mode="points",
         )
-    unit = "percentage points, orange below and purple above zero" if quantity == "gain" else "per cent"
-    notes = [f"Mean over seeds, in {unit}."]
-    notes += ["– no value; the hover says why."] if rows["value"].isna().any() else []
-    notes += ["† in-task: the intermediate is more training on the same task."] if rows["in_task"].any() else []
-    st.caption(" ".join(notes))
+    st.caption(" ".join(_notes(shown, found)))
 
 
-def _on_click() -> None:
-    hit = cell_of_click(st.session_state.get("heat"))
-    if hit:
-        st.query_params["cell"] = hit
+def _notes(shown: Shown, found: Grid) -> list[str]:
+    cells = found.cells
+    of = "Mean over seeds" if shown.seed is None else f"Seed {shown.seed} alone"
+    notes = {
+        "gain": [f"{of}, in percentage points; orange below and purple above zero."],
+        "score": [f"{of}, in per cent."],
+        "rank": [f"Rank of the gain within each language, 1 is the largest. {of}."],
+        "z": [f"Gain minus the language's mean, over its standard deviation across intermediates. {of}."],
+    }[shown.quantity]
+    left_out = [code for code in shown.langs if code not in found.averaged]
+    if found.averaged and len(shown.langs) > 1:
+        notes.append(f"The row of means is over {len(found.averaged)} languages that every intermediate has")
+        notes[-1] += f", without {', '.join(map(language_label, left_out))}." if left_out else "."
+    if shown.quantity == "gain":
+        n_found = int(cells["significant"].sum())
+        notes.append(
+            f"\\* {n_found} of {found.n_tested} cells differ from zero (t over seeds, Benjamini–Hochberg, q < {LEVEL})."
+            if found.n_tested
+            else "No interval: a cell needs two seeds that differ."
+        )
+    notes += ["– no value; the hover says why."] if cells["value"].isna().any() else []
+    notes += ["† in-task: the intermediate is more training on the same task."] if cells["in_task"].any() else []
+    return notes
 
 
-def _pickers(rows: pd.DataFrame, selected: Cell | None) -> None:
-    st.session_state["cell_lang"] = selected.lang if selected else None
-    st.session_state["cell_intermediate"] = selected.intermediate if selected else None
-    with st.container(horizontal=True):
-        st.selectbox(
-            "Language", list(dict.fromkeys(rows["lang"])), key="cell_lang", format_func=language_label, index=None,
-            placeholder="pick a language", on_change=_on_pick, args=(rows["intermediate"].iloc[0], "lang"), width=240,
-        )  # fmt: skip
-        st.selectbox(
-            "After", list(dict.fromkeys(rows["intermediate"])), key="cell_intermediate", index=None,
-            placeholder="pick an intermediate", on_change=_on_pick, args=(rows["lang"].iloc[0], "intermediate"),
-            width=240,
-        )  # fmt: skip
-
-
-def _on_pick(other: str, which: str) -> None:
-    lang, intermediate = st.session_state["cell_lang"], st.session_state["cell_intermediate"]
-    if st.session_state[f"cell_{which}"] is None:
-        st.query_params.pop("cell", None)
-        return
-    pair = (lang, intermediate or other) if which == "lang" else (lang or other, intermediate)
-    st.query_params["cell"] = "~".join(pair)
-
-
-def _twin(rows: pd.DataFrame, view: View, quantity: Quantity) -> None:
-    number = st.column_config.NumberColumn
-    unit = "gain, points" if quantity == "gain" else "score, %"
-    shown = rows.assign(
-        language=rows["lang"].map(language_label), percent=100 * rows["value"].astype("float64"),
-        percent_sd=100 * rows["sd"].astype("float64"),
-    )  # fmt: skip
+def _twin(view: View, shown: Shown, cells: pd.DataFrame) -> None:
+    look, number = LOOKS[shown.quantity], st.column_config.NumberColumn
+    signed = "%+.2f" if look.is_diverging else "%.2f"
+    factor = 100 if shown.quantity != "score" else look.factor
+    scaled = {f"shown_{name}": factor * cells[name].astype("float64") for name in ("low", "high", "sd")}
+    rows = cells.assign(
+        language=cells["lang"].map(language_label), shown=look.factor * cells["value"].astype("float64"), **scaled
+    )
+    of = "score, %" if shown.quantity == "score" else "gain, points"
     table(
-        shown,
-        alt=f"The cells of the map as a table: {quantity} by language and intermediate",
+        rows,
+        alt=f"The cells of the map as a table: {shown.quantity} by language and intermediate",
         columns={
             "language": "language",
             "intermediate": "intermediate",
-            "percent": number(unit, format="%+.2f" if quantity == "gain" else "%.2f"),
-            "percent_sd": number("sd over seeds", format="%.2f"),
+            "shown": number(look.title, format=signed),
+            "shown_low": number(f"95 % low ({of})", format="%+.2f"),
+            "shown_high": number("95 % high", format="%+.2f"),
+            "shown_sd": number("sd over seeds", format="%.2f"),
             "n_seeds": number("seeds"),
+            "q_value": number("q against zero", format="%.3f"),
             "n": "test examples",
             "in_task": st.column_config.CheckboxColumn("in-task"),
+            "state": "state",
             "missing": "why missing",
         },
     )
-    context = rows.assign(**view._asdict(), quantity=quantity)
     st.download_button(
         "Download CSV",
-        context.to_csv(index=False),
-        f"transfer-{view.target}-{quantity}.csv",
+        cells.assign(**view._asdict(), quantity=shown.quantity).to_csv(index=False),
+        f"transfer-{view.target}-{shown.quantity}.csv",
         "text/csv",
         icon=":material/download:",
         on_click="ignore",
     )
     st.caption("The file holds fractions between 0 and 1; an empty value is missing, never zero.")
-
-
-def _cell(view: View, cell: Cell) -> None:
-    with store().cursor() as cur:
-        runs = cell_runs(cur, view, lang=cell.lang, intermediate=cell.intermediate)
-    st.subheader(f"{language_label(cell.lang)} after {cell.intermediate}")
-    if runs.empty:
-        st.caption("No run of this intermediate yet.")
-        return
-    number = st.column_config.NumberColumn
-    shown = runs.assign(
-        **{c: 100 * runs[c].astype("float64") for c in ("score", "baseline_score", "gain", "score_last")}
-    )
-    table(
-        shown,
-        alt="Runs behind the chosen cell, one row per seed",
-        columns={
-            "seed": "seed",
-            "score": number("score, %", format="%.2f"),
-            "baseline_score": number("baseline, %", format="%.2f"),
-            "gain": number("gain, points", format="%+.2f"),
-            "score_last": number("last checkpoint, %", format="%.2f"),
-            "n": "test examples",
-            "split": "split",
-            "missing": "why missing",
-            "run_id": "run",
-            "baseline_run_id": "baseline run",
-        },
-    )
-    with st.container(horizontal=True):
-        for run in runs.to_dict("records"):
-            gain = f", {points(run['gain'])} points" if pd.notna(run["gain"]) else ""
-            st.page_link(
-                "pages/runs.py",
-                label=md(f"Seed {run['seed']}{gain}"),
-                icon=":material/monitoring:",
-                query_params={"run": run["run_id"]},
-            )

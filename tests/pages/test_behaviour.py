@@ -6,11 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.figures.heatmap import Cell
 from core.jobs import local
 from core.jobs.records import JobState
 from core.paths import REPO, AtlasPaths
@@ -20,7 +18,6 @@ from pages.widgets.launch_form import intermediates_of, read_seeds
 from pages.widgets.run_panel import again, tail
 from pages.widgets.show import duration, md, points
 from pages.widgets.task_card import matches
-from pages.widgets.transfer_map import cell_of_click, cell_of_url
 from tests.pages.conftest import Open, checked
 from tests.storefixture import spec
 
@@ -41,33 +38,6 @@ def test_overview_finds_the_best_intermediate_and_names_what_it_rests_on(ids: di
     text = _texts(at)
     assert "mean over 14 of 14 languages" in text
     assert "2 seeds" in text
-
-
-def test_transfer_opens_at_the_cell_of_the_url(ids: dict[str, str], open_page: Open) -> None:
-    at = open_page("pages/transfer.py", target="xnli", cell="ru~mnli")
-    assert "Russian (ru) after mnli" in [s.value for s in at.subheader]
-    shown = next(d.value for d in at.dataframe if "baseline_run_id" in d.value.columns)
-    assert ids["finished"] in set(shown["run_id"])
-    assert len(shown) == 2  # two seeds
-
-
-def test_transfer_says_why_a_cell_is_missing(ids: dict[str, str], open_page: Open) -> None:
-    del ids
-    at = open_page("pages/transfer.py", target="xnli", cell="sw~qqp")
-    cells = next(d.value for d in at.dataframe if "n_seeds" in d.value.columns)
-    hole = cells[(cells["lang"] == "sw") & (cells["intermediate"] == "qqp")].iloc[0]
-    assert pd.isna(hole["value"])
-    assert hole["missing"] == "no test split in this data source"
-    failed = cells[(cells["lang"] == "sw") & (cells["intermediate"] == "stsb")].iloc[0]
-    assert failed["missing"] == "run failed"
-
-
-def test_transfer_without_baseline_has_holes_and_scores(ids: dict[str, str], open_page: Open) -> None:
-    del ids
-    at = open_page("pages/transfer.py", target="tatoeba")
-    cells = next(d.value for d in at.dataframe if "n_seeds" in d.value.columns)
-    assert cells["value"].isna().all()
-    assert set(cells["missing"]) == {"no baseline"}
 
 
 def test_launch_says_what_is_missing_before_anything_can_start(open_page: Open) -> None:
@@ -164,15 +134,6 @@ def test_intermediates_of_the_form() -> None:
     ]  # fmt: skip
     assert intermediates_of(["qqp", "mnli"], together=True, kinds=["shuffled"]) == ["mnli+qqp~shuffled"]
     assert intermediates_of(["none"], together=True, kinds=["real"]) == ["none"]
-
-
-def test_cells_of_urls_and_clicks() -> None:
-    rows = pd.DataFrame({"lang": ["sw"], "intermediate": ["mnli~shuffled"]})
-    assert cell_of_url("sw~mnli~shuffled", rows) == Cell("sw", "mnli~shuffled")
-    assert cell_of_url("sw~mnli", rows) is None
-    assert cell_of_url(None, rows) is None
-    assert cell_of_click({"selection": {"points": [{"x": "mnli", "y": "sw"}]}}) == "sw~mnli"
-    assert cell_of_click({"selection": {"points": []}}) is None
 
 
 def test_the_command_of_a_run_asks_for_the_same_run() -> None:

@@ -11,14 +11,21 @@ from core.figures.theme import DIVERGING, Mode
 
 
 def _cells() -> pd.DataFrame:
-    columns = ["lang", "intermediate", "value", "sd", "n_seeds", "seeds", "n", "in_task", "missing"]
+    columns = ["lang", "intermediate", "value", "low", "high", "q_value", "significant", "n_seeds", "seeds", "n",
+               "in_task", "state", "missing"]  # fmt: skip
     rows = [
-        ("en", "mnli", 0.012, 0.004, 2, "1, 2", 100, False, None),
-        ("en", "squad", -0.035, None, 1, "1", 100, True, None),
-        ("sw", "mnli", 0.0, 0.0, 2, "1, 2", 90, False, None),
-        ("sw", "squad", None, None, 0, "", 0, False, "no baseline"),
+        ("en", "mnli", 0.012, 0.002, 0.022, 0.03, True, 2, "1, 2", 100, False, "done", None),
+        ("en", "squad", -0.035, None, None, None, False, 1, "1", 100, True, "done", None),
+        ("sw", "mnli", 0.0, -0.01, 0.01, 0.9, False, 2, "1, 2", 90, False, "done", None),
+        ("sw", "squad", None, None, None, None, False, 0, "", 0, False, "failed", "out of memory " * 20),
     ]
-    return pd.DataFrame(rows, columns=columns)
+    found = pd.DataFrame(rows, columns=columns)
+    return found.assign(gain=found["value"], score=0.5, sd=0.004)
+
+
+def _means() -> pd.DataFrame:
+    return pd.DataFrame({"intermediate": ["mnli", "squad"], "value": [0.006, None], "low": [0.001, None],
+                         "high": [0.011, None], "n_seeds": [2, 0], "n_langs": 2, "in_task": False})  # fmt: skip
 
 
 def _draw(quantity: Quantity = "gain", *, selected: Cell | None = None, mode: Mode = "light") -> go.Figure:
@@ -39,7 +46,8 @@ def test_a_missing_cell_is_empty_and_says_why() -> None:
     assert heat.z[1][1] is None
     assert heat.text[1][1] == ""
     assert (list(dashes.x), list(dashes.y), list(dashes.text)) == (["squad"], ["sw"], ["–"])
-    assert "no gain: no baseline" in clicks.text[3]
+    assert "no gain: failed, out of memory" in clicks.text[3]
+    assert len(clicks.text[3]) < 200, "a message may be a page long"
 
 
 def test_zero_is_a_value_and_not_a_hole() -> None:
@@ -54,16 +62,47 @@ def test_in_task_cells_are_marked() -> None:
     assert "in-task" in clicks.text[1]
 
 
-def test_hover_tells_mean_spread_seeds_and_examples() -> None:
+def test_hover_tells_mean_interval_seeds_test_and_examples() -> None:
     text = _draw().data[2].text[0]
-    for part in ("English", "mnli", "+1.2 points", "sd over seeds 0.40", "2 seeds: 1, 2", "100 test examples"):
+    for part in ("English", "mnli", "+1.2 points [+0.2, +2.2]", "2 seeds: 1, 2", "q = 0.03", "100 test examples"):
         assert part in text
+    assert "[" not in _draw().data[2].text[1]  # one seed has no interval
+
+
+def test_a_gain_that_differs_from_zero_has_a_star() -> None:
+    assert _draw().data[0].text[0].tolist() == ["+1.2*", "−3.5†"]
+
+
+def test_the_row_of_means_stands_first_and_chooses_no_language() -> None:
+    fig = transfer_heatmap(_cells(), quantity="gain", means=_means(), selected=Cell("sw", "mnli"))
+    heat, dashes, clicks = fig.data
+    assert heat.z[0] == pytest.approx((0.6, None))
+    assert list(fig.layout.yaxis.categoryarray) == ["mean", "en", "sw"]
+    assert list(dashes.y) == ["mean", "sw"]
+    assert [list(c) for c in clicks.customdata[:2]] == [["", "mnli"], ["", "squad"]]
+    assert "mean over 2 languages" in clicks.text[0] and "+0.6 points [+0.1, +1.1]" in clicks.text[0]
+    assert "not every one of them" in clicks.text[1]
+    box = next(s for s in fig.layout.shapes if s.type == "rect")
+    assert (box.y0, box.y1) == pytest.approx((1.53, 2.47))  # below the means and English
+
+
+def test_a_language_or_an_intermediate_alone_frames_its_row_or_column() -> None:
+    row, column = (_draw(selected=cell).layout.shapes[0] for cell in (Cell("sw", None), Cell(None, "squad")))
+    assert (row.x0, row.x1, row.y0, row.y1) == pytest.approx((-0.5, 1.5, 0.53, 1.47))
+    assert (column.x0, column.x1, column.y0, column.y1) == pytest.approx((0.52, 1.48, -0.5, 1.5))
+    assert not _draw(selected=Cell(None, None)).layout.shapes
+
+
+def test_ranks_colour_the_first_place_strongest_and_z_scores_around_zero() -> None:
+    assert _draw("rank").data[0].reversescale
+    assert _draw("z").data[0].zmid == 0
+    assert "gain +1.2 points [+0.2, +2.2]" in _draw("rank").data[2].text[0]
 
 
 def test_scores_are_per_cent_on_a_sequential_scale() -> None:
     heat = _draw("score").data[0]
     assert heat.zmid is None
-    assert heat.text[0][0] == "1.2"
+    assert heat.text[0][0] == "1.2*"
 
 
 def test_clicks_carry_the_cell() -> None:
@@ -91,13 +130,15 @@ def test_all_missing_still_draws() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "quantity", "in_task", "text"),
+    ("value", "quantity", "marks", "text"),
     [
-        (0.1234, "gain", False, "+12.3"),
-        (-0.001, "gain", False, "−0.1"),
-        (0.5, "score", True, "50.0†"),
-        (None, "gain", True, "–"),
+        (0.1234, "gain", "", "+12.3"),
+        (-0.001, "gain", "", "−0.1"),
+        (0.5, "score", "†", "50.0†"),
+        (2.5, "rank", "", "2.5"),
+        (-1.26, "z", "", "−1.3"),
+        (None, "gain", "†", "–"),
     ],
 )
-def test_cell_text(value: float | None, quantity: Quantity, in_task: bool, text: str) -> None:
-    assert cell_text(value, quantity=quantity, in_task=in_task) == text
+def test_cell_text(value: float | None, quantity: Quantity, marks: str, text: str) -> None:
+    assert cell_text(value, quantity=quantity, marks=marks) == text

@@ -10,10 +10,10 @@ import pytest
 from core.paths import AtlasPaths
 from core.queries.overview import counts, findings
 from core.queries.run_detail import paired_scores, progress
-from core.queries.transfer import View, cell_runs, cells, choices
+from core.queries.transfer import View, cell_runs, choices
 from core.store.connection import Store
 from core.store.ingest import ingest
-from tests.storefixture import fill, score_of, spec
+from tests.storefixture import fill, spec
 
 
 @pytest.fixture(scope="module")
@@ -42,26 +42,6 @@ def test_counts_by_collection(cur: duckdb.DuckDBPyConnection) -> None:
     rows = rows[rows["collection"] == "yours"].iloc[0]
     # 2 seeds × 5 conditions on XNLI, 2 on XQuAD, 1 on Tatoeba are finished; one failed, one was cancelled.
     assert (rows["runs"], rows["finished"], rows["targets"]) == (15, 13, 4)
-
-
-def test_a_cell_is_the_mean_of_its_seeds(cur: duckdb.DuckDBPyConnection) -> None:
-    rows = cells(cur, _view(cur, "xnli", "accuracy"), quantity="gain")
-    row = rows[(rows["lang"] == "de") & (rows["intermediate"] == "mnli")].iloc[0]
-    gains = [
-        score_of(spec("mnli", "xnli", seed=s), "de") - score_of(spec("none", "xnli", seed=s), "de") for s in (1, 2)
-    ]
-    assert row["value"] == pytest.approx(sum(gains) / 2)
-    assert row["sd"] == pytest.approx(abs(gains[0] - gains[1]) / 2**0.5)  # sample sd of two values
-    assert (row["n_seeds"], row["seeds"], row["n"]) == (2, "1, 2", "200")
-
-
-def test_the_grid_is_complete_and_in_order(cur: duckdb.DuckDBPyConnection) -> None:
-    rows = cells(cur, _view(cur, "xnli", "accuracy"), quantity="score")
-    assert rows["lang"].iloc[0] == "en"
-    assert len(rows) == 15 * 6  # languages × (five intermediates and the baseline)
-    assert list(dict.fromkeys(rows["intermediate"]))[0] == "none"
-    assert "none" not in set(cells(cur, _view(cur, "xnli", "accuracy"), quantity="gain")["intermediate"])
-    assert (rows["value"].isna() == rows["missing"].notna()).all()
 
 
 def test_cell_runs_name_both_runs(cur: duckdb.DuckDBPyConnection) -> None:

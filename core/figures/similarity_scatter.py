@@ -1,0 +1,99 @@
+"""Similarity of texts against gain: one point per intermediate, both intervals drawn, closer always to the right."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from core.figures.heatmap import HIGHLIGHT, IN_TASK, Cell, cell_text
+from core.figures.theme import CATEGORICAL, GRID, INK, MUTED, Mode, frame
+
+HEIGHT_PX = 340
+
+
+class Axis(NamedTuple):
+    """The measure on the horizontal axis."""
+
+    title: str
+    """Name of the measure."""
+    larger_is_closer: bool
+    """Whether a large value means alike; otherwise the axis is turned round."""
+
+
+def similarity_scatter(
+    points: pd.DataFrame, *, axis: Axis, selected: Cell | None = None, mode: Mode = "light"
+) -> go.Figure:
+    """Scatter of an intermediate's closeness to the target against its gain.
+
+    Args:
+        points: Columns `intermediate`, `similarity`, `similarity_low`, `similarity_high`, `gain`, `gain_low`,
+            `gain_high` (fractions), `n_seeds`, `n_langs` (averaged), `counts` (whether the correlation counts it),
+            `in_task`; limits are NaN where there is none.
+        axis: The measure.
+        selected: The intermediate that is ringed, if any.
+        mode: Background.
+
+    Raises:
+        ValueError: There is no point.
+    """
+    if points.empty:
+        raise ValueError("No points to draw: found 0 rows, expected at least one intermediate with both values.")
+    fig = go.Figure()
+    for counted in (True, False):
+        rows = points[points["counts"] == counted]
+        if len(rows):
+            fig.add_trace(_points(rows, is_counted=counted, mode=mode))
+    chosen = points[points["intermediate"] == (selected.intermediate if selected else None)]
+    fig.add_scatter(
+        x=chosen["similarity"].tolist(), y=(100 * chosen["gain"]).tolist(), mode="markers", showlegend=False,
+        hoverinfo="skip", selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
+        marker={"symbol": "circle-open", "size": 22, "color": HIGHLIGHT[mode], "line": {"width": 3}},
+    )  # fmt: skip
+    frame(fig, height_px=HEIGHT_PX, mode=mode)
+    arrow = "larger is closer" if axis.larger_is_closer else "axis turned: smaller is closer"
+    fig.update_xaxes(title_text=f"{axis.title} ({arrow}) →")
+    if not axis.larger_is_closer:
+        fig.update_xaxes(autorange="reversed")
+    fig.update_yaxes(title_text="gain, points", zeroline=True, zerolinecolor=GRID[mode], zerolinewidth=2)
+    fig.update_layout(clickmode="event+select", margin={"l": 8, "r": 8, "t": 30, "b": 8})
+    return fig
+
+
+def _points(rows: pd.DataFrame, *, is_counted: bool, mode: Mode) -> go.Scatter:
+    color = CATEGORICAL[mode][0] if is_counted else MUTED[mode]
+    return go.Scatter(
+        x=rows["similarity"].tolist(), y=(100 * rows["gain"]).tolist(), mode="markers+text",
+        name="counted" if is_counted else "not counted: placebo or in-task",
+        text=[f"{r['intermediate']}{IN_TASK * bool(r['in_task'])}" for r in rows.to_dict("records")],
+        textposition="top center", textfont={"size": 12, "color": INK[mode] if is_counted else MUTED[mode]},
+        marker={"symbol": "circle" if is_counted else "circle-open", "size": 11, "color": color},
+        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
+        error_x=_bars(rows["similarity"], rows["similarity_low"], rows["similarity_high"], color),
+        error_y=_bars(100 * rows["gain"], 100 * rows["gain_low"], 100 * rows["gain_high"], color),
+        customdata=[["", name] for name in rows["intermediate"]], cliponaxis=False,
+        hovertext=[_hover(row) for row in rows.to_dict("records")], hovertemplate="%{hovertext}<extra></extra>",
+    )  # fmt: skip
+
+
+def _bars(middle: pd.Series, low: pd.Series, high: pd.Series, color: str) -> dict[str, Any]:
+    return {
+        "type": "data", "symmetric": False, "thickness": 1, "width": 3, "color": color,
+        "array": [None if pd.isna(v) else max(float(v), 0.0) for v in high - middle],
+        "arrayminus": [None if pd.isna(v) else max(float(v), 0.0) for v in middle - low],
+    }  # fmt: skip
+
+
+def _hover(row: dict[Hashable, Any]) -> str:
+    gain = cell_text(row["gain"], quantity="gain")
+    limits = "" if pd.isna(row["gain_low"]) else (
+        f" [{cell_text(row['gain_low'], quantity='gain')}, {cell_text(row['gain_high'], quantity='gain')}]"
+    )  # fmt: skip
+    near = f"{row['similarity']:.3g}"
+    if pd.notna(row["similarity_low"]):
+        near += f" [{row['similarity_low']:.3g}, {row['similarity_high']:.3g}]"
+    over = f"mean over {row['n_langs']} languages, " if row["n_langs"] > 1 else ""
+    seeds = f"{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}"
+    return f"<b>{row['intermediate']}</b><br>gain {gain} points{limits}<br>{over}{seeds}<br>similarity {near}"

@@ -1,0 +1,208 @@
+"""From rows of seeds to the cells of a heatmap: means with intervals, significance, ranks, and the row of means.
+
+No SQL here: the rows were asked for once, and every filter of languages or seeds is answered from them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from core.measures.correlation import spearman, t_limits
+from core.measures.intervals import Interval
+from core.measures.stats import benjamini_hochberg
+
+Quantity = Literal["gain", "score", "rank", "z"]
+"""Gain; score; rank of the mean gain within a language (1: largest); its z-score within a language."""
+
+LEVEL = 0.05
+"""False discoveries accepted among the cells that are called different from zero."""
+
+FEWEST_FOR_Z = 3
+"""Intermediates below which a z-score says nothing."""
+
+
+class Shown(NamedTuple):
+    """What of a view is looked at."""
+
+    langs: tuple[str, ...]
+    """Languages in their order on the screen."""
+    seed: int | None = None
+    """One seed; None: the mean over all."""
+    quantity: Quantity = "gain"
+    """What a cell's value is."""
+
+
+class Grid(NamedTuple):
+    """A heatmap with its row of means."""
+
+    cells: pd.DataFrame
+    """One row per language and intermediate, as `cell_table` says."""
+    means: pd.DataFrame
+    """One row per intermediate, as `mean_row` says."""
+    averaged: tuple[str, ...]
+    """Languages behind the row of means, the same for every intermediate."""
+    n_tested: int
+    """Cells with a test against zero: the family of the correction."""
+
+
+def grid(rows: pd.DataFrame, states: pd.DataFrame, *, shown: Shown) -> Grid:
+    """The cells of a view and the row of means.
+
+    Args:
+        rows: As `seed_rows` returns them.
+        states: As `states` returns them.
+        shown: Languages, seed and quantity.
+    """
+    kept = rows if shown.seed is None else rows[rows["seed"] == shown.seed]
+    cells = cell_table(kept, states, shown=shown)
+    averaged = common_languages(cells)
+    means = mean_row(kept, cells, langs=averaged, quantity=shown.quantity)
+    return Grid(cells, means, averaged, int(cells["q_value"].notna().sum()))
+
+
+def cell_table(rows: pd.DataFrame, states: pd.DataFrame, *, shown: Shown) -> pd.DataFrame:
+    """One row per shown language and intermediate, holes included.
+
+    Args:
+        rows: As `seed_rows` returns them, of the seeds that count.
+        states: As `states` returns them.
+        shown: Languages and quantity; the score alone shows the column `none`.
+
+    Returns:
+        Columns `lang`, `intermediate`, `value` (in the quantity's unit; NaN where missing), `gain`, `score` (means over
+        seeds), `low`, `high` (95 % limits of gain, or of score where that is shown), `sd` (of the same over seeds),
+        `n_seeds`, `seeds` (text), `n` (text; test examples), `in_task`, `q_value` (of the gain against zero, corrected
+        over these cells), `significant`, `state` (done, or as in `states`), `missing` (why there is no value). Order:
+        intermediate, `none` first; languages as shown.
+    """
+    wanted = states[states["lang"].isin(shown.langs)]
+    if shown.quantity != "score":
+        wanted = wanted[wanted["intermediate"] != "none"]
+    keys = ["lang", "intermediate"]
+    found = wanted.merge(_moments(rows, _counted(shown.quantity)), on=keys, how="left")
+    found["n_seeds"] = found["n_seeds"].fillna(0).astype(int)
+    found["in_task"] = found["in_task"].eq(True)
+    for column in ("seeds", "n"):
+        found[column] = found[column].fillna("")
+    spread = t_limits(found[_counted(shown.quantity)], sd=found["sd"], n=found["n_seeds"])
+    found["low"], found["high"] = spread.low, spread.high
+    found["q_value"], found["significant"] = _corrected(spread.p_value if shown.quantity != "score" else None, found)
+    found["value"] = _value(found, shown.quantity)
+    there = found["value"].notna()
+    found["missing"] = found["no_pair"].fillna(found["reason"]).where(~there, None)
+    found["state"] = found["state"].where(found["no_pair"].isna(), "missing").where(~there, "done")
+    if shown.quantity == "z":
+        lone = found["gain"].notna() & ~there
+        found.loc[lone, "missing"] = f"a z-score needs {FEWEST_FOR_Z} intermediates that differ"
+        found.loc[lone, "state"] = "missing"
+    place = {code: i for i, code in enumerate(shown.langs)}
+    number = {name: i for i, name in enumerate(pd.unique(wanted["intermediate"]))}
+    order = np.lexsort([found["lang"].map(place).to_numpy(), found["intermediate"].map(number).to_numpy()])
+    return found.iloc[order].drop(columns=["reason", "no_pair"]).reset_index(drop=True)
+
+
+def common_languages(cells: pd.DataFrame) -> tuple[str, ...]:
+    """Languages that a row of means is over: those of every intermediate that has a value in at least half of them.
+
+    An intermediate that has been scored in a few languages so far takes none away from the others; it has no mean.
+    English is left out unless it is the only language: the target was trained in English, so it is not transfer.
+
+    Args:
+        cells: As `cell_table` returns them.
+    """
+    table = cells.pivot(index="lang", columns="intermediate", values="value").reindex(cells["lang"].unique())
+    if len(table) > 1:
+        table = table.drop(index="en", errors="ignore")
+    counts = table.notna().sum()
+    full = table.loc[:, (counts > 0) & (2 * counts >= len(table))]
+    return tuple(full.index[full.notna().all(axis=1)]) if full.shape[1] else ()
+
+
+def mean_row(rows: pd.DataFrame, cells: pd.DataFrame, *, langs: tuple[str, ...], quantity: Quantity) -> pd.DataFrame:
+    """One row per intermediate: the mean over languages, its interval over seeds.
+
+    Args:
+        rows: As `seed_rows` returns them, of the seeds that count.
+        cells: As `cell_table` returns them.
+        langs: As `common_languages` says.
+        quantity: What the cells' values are.
+
+    Returns:
+        Columns `intermediate`, `value` (mean over the languages of the cells' values; NaN where one has none), `low`,
+        `high` (95 % limits over the seeds that have every language; NaN for ranks and z-scores), `n_seeds` (those),
+        `n_langs`, `in_task`. Order: as in `cells`.
+    """
+    values = cells.pivot(index="intermediate", columns="lang", values="value").reindex(columns=list(langs))
+    values = values.reindex(pd.unique(cells["intermediate"]))
+    whole = values.notna().all(axis=1) & bool(langs)
+    out = pd.DataFrame({"value": values.mean(axis=1).where(whole), "n_langs": len(langs)})
+    counted = _counted(quantity)
+    seeds = rows[rows["lang"].isin(langs) & rows[counted].notna()]
+    per_seed = seeds.groupby(["intermediate", "seed"], observed=True)[counted].agg(["mean", "size"])
+    complete = per_seed.loc[per_seed["size"] == len(langs), "mean"].groupby("intermediate", observed=True)
+    moments = complete.agg(["std", "size"]).reindex(out.index)
+    out["n_seeds"] = moments["size"].fillna(0).astype(int)
+    centre = out["value"] if quantity in ("gain", "score") else out["value"] * np.nan
+    limits = t_limits(centre, sd=moments["std"], n=out["n_seeds"])
+    out["low"], out["high"] = limits.low, limits.high
+    out["in_task"] = cells.groupby("intermediate")["in_task"].any().reindex(out.index)
+    return out.rename_axis("intermediate").reset_index()
+
+
+def agreement(points: pd.DataFrame, *, larger_is_closer: bool) -> Interval | None:
+    """Rank correlation of closeness with gain over the intermediates that count; positive: the closer gain more.
+
+    Args:
+        points: Columns `similarity`, `gain`, `counts` (bool).
+        larger_is_closer: Which way the measure runs.
+
+    Returns:
+        None where fewer than three intermediates count or one side is constant.
+    """
+    kept = points[points["counts"] & points["similarity"].notna() & points["gain"].notna()]
+    if len(kept) < FEWEST_FOR_Z or min(kept["similarity"].nunique(), kept["gain"].nunique()) < 2:  # noqa: PLR2004
+        return None
+    sign = 1.0 if larger_is_closer else -1.0
+    return spearman(sign * kept["similarity"].to_numpy(), other=kept["gain"].to_numpy())
+
+
+def _counted(quantity: Quantity) -> Literal["gain", "score"]:
+    return "score" if quantity == "score" else "gain"
+
+
+def _moments(rows: pd.DataFrame, counted: str) -> pd.DataFrame:
+    """Means over seeds; `sd`, `n_seeds` and `seeds` are of the rows where the counted column has a value."""
+    groups = rows.groupby(["lang", "intermediate"], observed=True)
+    found = groups.agg(
+        gain=("gain", "mean"), score=("score", "mean"), sd=(counted, "std"), n_seeds=(counted, "count"),
+        n_low=("n", "min"), n_high=("n", "max"), in_task=("in_task", "any"), no_pair=("missing", "first"),
+    )  # fmt: skip
+    there = rows[rows[counted].notna()]
+    seeds = there["seed"].astype(str).groupby([there["lang"], there["intermediate"]], observed=True)
+    found["seeds"] = seeds.agg(", ".join)
+    low, high = found.pop("n_low").astype(str), found.pop("n_high").astype(str)
+    found["n"] = low.where(low == high, low + "–" + high)
+    found["no_pair"] = found["no_pair"].where(found[counted].isna(), None)
+    keys = found.index.to_frame(index=False).astype(str)
+    return pd.concat([keys, found.reset_index(drop=True)], axis=1)
+
+
+def _corrected(p_values: np.ndarray | None, found: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    q_values = pd.Series(np.nan, index=found.index)
+    if p_values is not None and np.isfinite(p_values).any():
+        tested = np.isfinite(p_values)
+        q_values[tested] = benjamini_hochberg(p_values[tested], level=LEVEL).q_values
+    return q_values, q_values < LEVEL
+
+
+def _value(found: pd.DataFrame, quantity: Quantity) -> pd.Series:
+    if quantity in ("gain", "score"):
+        return found[quantity].astype("float64")
+    by_language = found["gain"].astype("float64").groupby(found["lang"])
+    if quantity == "rank":
+        return by_language.rank(ascending=False)
+    spread = by_language.transform("std").where(by_language.transform("count") >= FEWEST_FOR_Z)
+    return (found["gain"] - by_language.transform("mean")) / spread.where(spread > 0)

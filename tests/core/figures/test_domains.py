@@ -1,0 +1,107 @@
+"""The map of domains and the scatter beside it: fixed window, what a click carries, what is ringed, errors."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from core.figures.domain_map import domain_map
+from core.figures.heatmap import Cell
+from core.figures.similarity_scatter import Axis, similarity_scatter
+from core.figures.theme import Mode
+
+COSINE, FRECHET = Axis("Centroid cosine", True), Axis("Fréchet distance", False)
+
+
+def _points() -> pd.DataFrame:
+    rows = [
+        ("mnli", "intermediate", "mnli", "en", 0.0, 1.0, ["", "mnli"], True),
+        ("qqp", "intermediate", "qqp", "en", 2.0, 0.0, ["", "qqp"], True),
+        ("xnli", "train", "xnli", "en", 1.0, 1.0, ["", ""], True),
+        ("de", "test", "xnli", "de", 1.0, 0.5, ["de", ""], True),
+        ("sw", "test", "xnli", "sw", 1.5, 0.5, ["sw", ""], False),
+        ("far", "test", "udpos", "de", -8.0, 4.0, ["de", ""], False),
+        ("lost", "intermediate", "lost", "en", None, None, ["", ""], True),
+    ]
+    columns = ["label", "role", "task", "lang", "x", "y", "key", "is_shown"]
+    return pd.DataFrame(rows, columns=columns).assign(n=500)
+
+
+def _ring(fig: go.Figure) -> list[tuple[float, float]]:
+    trace = next(t for t in fig.data if t.marker.size == 22)
+    return list(zip(trace.x, trace.y, strict=True))
+
+
+def test_points_by_kind_with_names_and_what_a_click_chooses() -> None:
+    fig = domain_map(_points())
+    assert [t.name for t in fig.data[:3]] == ["intermediates", "target, training text", "target, test text by language"]
+    assert list(fig.data[0].text) == ["mnli", "qqp"]
+    assert [list(c) for c in fig.data[2].customdata] == [["de", ""]]
+    assert "test text in German" in fig.data[2].hovertext[0]
+
+
+def test_the_window_is_that_of_all_points_shown_or_not() -> None:
+    narrow = domain_map(_points())
+    wide = domain_map(_points().assign(is_shown=True))
+    for axis in ("xaxis", "yaxis"):
+        assert narrow.layout[axis].range == wide.layout[axis].range
+    # x runs from -8 to 2: 12 % of 10 on each side.
+    assert narrow.layout.xaxis.range == pytest.approx((-9.2, 3.2))
+
+
+def test_the_choice_is_ringed() -> None:
+    assert _ring(domain_map(_points(), selected=Cell("de", "qqp"))) == [(2.0, 0.0), (1.0, 0.5)]
+    assert _ring(domain_map(_points(), selected=Cell("sw", None))) == []  # not shown
+    assert _ring(domain_map(_points())) == []
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_both_themes_draw(mode: Mode) -> None:
+    assert domain_map(_points(), mode=mode).data
+    assert similarity_scatter(_pairs(), axis=COSINE, mode=mode).data
+
+
+def test_a_map_without_points_is_an_error() -> None:
+    with pytest.raises(ValueError, match="found 0 that are shown"):
+        domain_map(_points().assign(is_shown=False))
+
+
+def _pairs() -> pd.DataFrame:
+    rows = [
+        ("mnli", 0.9, 0.8, 0.95, 0.02, 0.01, 0.03, True, False),
+        ("qqp", 0.7, math.nan, math.nan, -0.01, math.nan, math.nan, True, False),
+        ("squad", 0.5, math.nan, math.nan, 0.04, math.nan, math.nan, False, True),
+    ]
+    columns = ["intermediate", "similarity", "similarity_low", "similarity_high", "gain", "gain_low", "gain_high",
+               "counts", "in_task"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).assign(n_seeds=2, n_langs=14)
+
+
+def test_gains_are_in_points_with_both_intervals() -> None:
+    counted, others = similarity_scatter(_pairs(), axis=COSINE).data[:2]
+    assert list(counted.y) == pytest.approx([2.0, -1.0])
+    # 95 % limits of MNLI: gain 2 [1, 3], similarity 0.9 [0.8, 0.95]; QQP has none.
+    assert counted.error_y.array[0] == pytest.approx(1.0) and counted.error_y.array[1] is None
+    assert counted.error_x.arrayminus[0] == pytest.approx(0.1) and counted.error_x.array[0] == pytest.approx(0.05)
+    assert list(others.text) == ["squad†"] and "not counted" in others.name
+    assert [list(c) for c in counted.customdata] == [["", "mnli"], ["", "qqp"]]
+    assert "mean over 14 languages, 2 seeds" in counted.hovertext[0]
+
+
+def test_closer_is_always_to_the_right() -> None:
+    assert similarity_scatter(_pairs(), axis=COSINE).layout.xaxis.autorange is None
+    turned = similarity_scatter(_pairs(), axis=FRECHET).layout.xaxis
+    assert turned.autorange == "reversed" and "smaller is closer" in turned.title.text
+
+
+def test_the_chosen_intermediate_is_ringed() -> None:
+    assert _ring(similarity_scatter(_pairs(), axis=COSINE, selected=Cell("de", "qqp"))) == [(0.7, -1.0)]
+    assert _ring(similarity_scatter(_pairs(), axis=COSINE, selected=Cell("de", None))) == []
+
+
+def test_a_scatter_without_points_is_an_error() -> None:
+    with pytest.raises(ValueError, match="found 0 rows"):
+        similarity_scatter(_pairs().head(0), axis=COSINE)

@@ -1,0 +1,281 @@
+"""The Transfer page: choices in the URL, three figures that follow each other, filters, what lies behind a cell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.figures.heatmap import Cell
+from core.languages import LANGUAGES, language
+from core.queries.cells import Grid, agreement
+from core.queries.similarity import SIMILARITIES
+from core.queries.transfer import View
+from pages.widgets import shared
+from pages.widgets.cell_panel import summary
+from pages.widgets.domain_panel import Against, against, placed, scatter_points, sentence, umap_advice
+from pages.widgets.language_filter import DISTANCES, ORDERS, Wanted, ordered
+from pages.widgets.selection import NOTHING, clicked, read, write
+from tests.pages.conftest import Open, checked
+from tests.storefixture import profile
+
+
+def _texts(at: AppTest) -> str:
+    kinds = (at.markdown, at.caption, at.info, at.warning, at.error, at.subheader, at.code)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def _cells(at: AppTest) -> pd.DataFrame:
+    return next(d.value for d in at.dataframe if "q_value" in d.value.columns)
+
+
+def _figures(at: AppTest) -> list[dict[str, Any]]:
+    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+
+
+def _rings(figure: dict[str, Any]) -> list[float]:
+    """Where something is ringed in the map or the scatter."""
+    return [x for t in figure["data"] if t["marker"].get("size") == 22 for x in t["x"]]
+
+
+@pytest.fixture
+def profiled(ids: dict[str, str], home: Path) -> dict[str, str]:
+    """A filled home whose store holds a domain profile."""
+    profile(shared._open(str(home / "atlas.duckdb")))
+    return ids
+
+
+def test_a_deep_link_opens_its_cell(ids: dict[str, str], open_page: Open) -> None:
+    at = open_page("pages/transfer.py", target="xnli", cell="ru~mnli")
+    assert "Russian (ru) after mnli" in [s.value for s in at.subheader]
+    shown = next(d.value for d in at.dataframe if "baseline_run_id" in d.value.columns)
+    assert ids["finished"] in set(shown["run_id"])
+    assert len(shown) == 2  # two seeds
+
+
+def test_an_empty_cell_says_its_state_and_why(ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    at = open_page("pages/transfer.py", target="xnli", cell="sw~stsb")
+    cells = _cells(at).set_index(["lang", "intermediate"])
+    assert pd.isna(cells.loc[("sw", "qqp"), "value"])
+    assert cells.loc[("sw", "qqp"), ["state", "missing"]].tolist() == ["skipped", "no test split in this data source"]
+    assert cells.loc[("sw", "stsb"), "state"] == "failed"
+    assert "Try batch_tokens 4096" in cells.loc[("sw", "stsb"), "missing"]
+    assert "No value: **failed**" in _texts(at)
+
+
+def test_without_a_baseline_there_are_scores_and_no_gains(ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    at = open_page("pages/transfer.py", target="tatoeba")
+    assert _cells(at)["value"].isna().all()
+    assert set(_cells(at)["missing"]) == {"no baseline"}
+    at = open_page("pages/transfer.py", target="tatoeba", show="score")
+    assert _cells(at)["value"].notna().all()
+
+
+def test_without_a_profile_the_page_says_what_to_run(ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    at = open_page("pages/transfer.py", target="xnli")
+    assert len(_figures(at)) == 1  # the heatmap alone
+    assert "No map of domains yet" in _texts(at)
+    assert any(code.value.startswith("python -m core profile") for code in at.code)
+
+
+def test_a_choice_is_marked_in_all_three_figures(profiled: dict[str, str], open_page: Open) -> None:
+    del profiled
+    heat, places, scatter = _figures(open_page("pages/transfer.py", target="xnli", cell="de~mnli"))
+    assert len([s for s in heat["layout"]["shapes"] if s["type"] == "rect"]) == 1
+    assert len(_rings(places)) == 2  # the intermediate, and the language of the target
+    assert len(_rings(scatter)) == 1
+    nothing = _figures(open_page("pages/transfer.py", target="xnli"))
+    assert [s for s in nothing[0]["layout"]["shapes"] if s["type"] == "rect"] == []
+    assert [_rings(figure) for figure in nothing[1:]] == [[], []]
+
+
+def test_pickers_choose_what_a_click_would(profiled: dict[str, str], open_page: Open) -> None:
+    del profiled
+    at = open_page("pages/transfer.py", target="xnli")
+    checked(next(s for s in at.selectbox if s.key == "cell_intermediate").set_value("qqp").run())
+    assert at.query_params["cell"] == "~qqp"
+    checked(next(s for s in at.selectbox if s.key == "cell_lang").set_value("de").run())
+    assert at.query_params["cell"] == "de~qqp"
+    assert "German (de) after qqp" in [s.value for s in at.subheader]
+    checked(next(s for s in at.selectbox if s.key == "cell_lang").set_value(None).run())
+    checked(next(s for s in at.selectbox if s.key == "cell_intermediate").set_value(None).run())
+    assert "cell" not in at.query_params
+
+
+def test_the_filter_recomputes_means_and_the_scatter(profiled: dict[str, str], open_page: Open) -> None:
+    del profiled
+    everything = open_page("pages/transfer.py", target="xnli")
+    european = open_page("pages/transfer.py", target="xnli", family="IE: Germanic", script="Latn")
+    assert set(_cells(european)["lang"]) == {"en", "de"}
+    means = [_figures(at)[0]["data"][0]["z"]["_inputArray"] if "_inputArray" in _figures(at)[0]["data"][0]["z"] else
+             _figures(at)[0]["data"][0]["z"] for at in (everything, european)]  # fmt: skip
+    assert means[0][0] != means[1][0]
+    # Over German alone: the mean is the cell.
+    cells = _cells(european).set_index(["lang", "intermediate"])["value"]
+    assert means[1][0][0] == pytest.approx(100 * cells["de", "cola"])
+    assert "mean gain over 13 languages" in _texts(everything)
+    assert "mean gain over 1 languages" in _texts(european)
+    assert "2 of 15 languages are shown" in _texts(european)
+
+
+def test_a_filter_that_keeps_nothing_says_so(ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    at = open_page("pages/transfer.py", target="xnli", family="Kra-Dai", script="Latn")
+    assert "No language is left" in _texts(at)
+
+
+def test_ranks_and_single_seeds(ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    ranks = _cells(open_page("pages/transfer.py", target="xnli", show="rank")).set_index(["lang", "intermediate"])
+    assert ranks.loc[("de", "mnli"), "value"] == 1
+    at = open_page("pages/transfer.py", target="xnli", seeds="2")
+    assert set(_cells(at).dropna(subset="value")["seeds"]) == {"2"}
+    assert _cells(at)["q_value"].isna().all()
+    assert "Seed 2 alone" in _texts(at)
+
+
+def test_flipped_examples_are_those_that_one_run_got_right(ids: dict[str, str], open_page: Open, home: Path) -> None:
+    at = open_page("pages/transfer.py", target="xnli", cell="de~mnli", cell_tab="Flipped examples")
+    at.session_state["cell_tab"] = "Flipped examples"
+    checked(at.run())
+    found = next(d.value for d in at.dataframe if "change" in d.value.columns)
+    one, other = (
+        pd.read_parquet(home / "runs" / run / "predictions.parquet").query("lang == 'de'").set_index("example_id")
+        for run in (ids["finished"], ids["baseline"])
+    )
+    assert set(found["example_id"]) == set(one.index[one["correct"] != other["correct"]])
+    gained = int((one["correct"] > other["correct"]).sum())
+    assert f"**{gained}** examples gained" in _texts(at)
+    assert "exact mcnemar" in _texts(at).lower()
+
+
+def test_the_command_of_a_cell(ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    at = open_page("pages/transfer.py", target="xnli", cell="de~mnli")
+    at.session_state["cell_tab"] = "Run again"
+    checked(at.run())
+    assert any("--intermediate mnli --target xnli --seeds 1" in code.value for code in at.code)
+
+
+def test_published_figures_are_a_collection_of_their_own(ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    at = open_page("pages/transfer.py", collection="published")
+    assert [s.label for s in at.selectbox][0] == "Collection"
+    assert "Published table" in [s.label for s in at.selectbox]
+    assert "Target" not in [s.label for s in at.selectbox]
+
+
+def test_reading_and_writing_a_choice() -> None:
+    langs, names = ["sw", "de"], ["mnli~shuffled", "mnli"]
+    assert read("sw~mnli~shuffled", langs=langs, intermediates=names) == Cell("sw", "mnli~shuffled")
+    assert read("sw~", langs=langs, intermediates=names) == Cell("sw", None)
+    assert read("~mnli", langs=langs, intermediates=names) == Cell(None, "mnli")
+    assert read("xx~squad", langs=langs, intermediates=names) == NOTHING
+    assert read(None, langs=langs, intermediates=names) == NOTHING
+    for cell in (Cell("sw", "mnli~shuffled"), Cell("sw", None), Cell(None, "mnli"), NOTHING):
+        assert read(write(cell), langs=langs, intermediates=names) == cell
+    assert write(NOTHING) == ""
+
+
+def test_a_click_changes_what_it_names_and_nothing_else() -> None:
+    before = Cell("de", "mnli")
+
+    def click(*points: dict[str, Any]) -> Cell:
+        return clicked({"selection": {"points": list(points)}}, before=before)
+
+    assert click({"customdata": ["sw", "qqp"]}) == Cell("sw", "qqp")  # a cell of the heatmap
+    assert click({"customdata": ["", "qqp"]}) == Cell("de", "qqp")  # an intermediate on the map or in the scatter
+    assert click({"customdata": ["sw", ""]}) == Cell("sw", "mnli")  # a language on the map
+    assert click() == click({"x": 1}) == clicked(None, before=before) == before
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_order_keeps_all_languages_and_english_first(order: str) -> None:
+    codes = [*LANGUAGES, "gl"]  # Galician has no family, size or distance here
+    found = ordered(codes, order=order, gains={"th": 0.3, "sw": 0.1})
+    assert sorted(found) == sorted(codes)
+    assert found[0] == "en"
+
+
+def test_orders_by_hand() -> None:
+    codes = ["sw", "de", "hi", "gl"]
+    assert ordered(codes, order="distance from English", gains={}) == ("de", "hi", "sw", "gl")  # unknown last
+    assert ordered(codes, order="size of Wikipedia", gains={}) == ("de", "hi", "sw", "gl")  # 2.37, 0.13, 0.05
+    assert ordered(codes, order="mean gain", gains={"sw": 0.2, "de": 0.1}) == ("sw", "de", "gl", "hi")
+
+
+def test_a_narrowed_range_drops_what_is_not_known() -> None:
+    assert Wanted().keeps(language("gl"))
+    assert not Wanted(distance=(DISTANCES[0], 0.5)).keeps(language("gl"))
+    assert Wanted(distance=(0.0, 0.2)).keeps(language("de"))
+    assert not Wanted(distance=(0.2, 0.5)).keeps(language("de"))  # 0.097
+    assert not Wanted(millions=(1.0, 6.0)).keeps(language("sw"))
+    assert max(entry.syntax_distance or 0.0 for entry in LANGUAGES.values()) < DISTANCES[1]
+
+
+def _points(rows: list[tuple[str, float, float, bool]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["intermediate", "similarity", "gain", "counts"])
+    return frame.assign(n_langs=3)
+
+
+def test_the_scatter_says_its_n_and_turns_distances_round() -> None:
+    points = _points([("a", 1, 0.4, True), ("b", 2, 0.3, True), ("c", 3, 0.1, True), ("d", 4, 0.2, True),
+                      ("e~shuffled", 0, 9.0, False)])  # fmt: skip
+    near = agreement(points, larger_is_closer=False)
+    assert near is not None
+    # Ranks of the distance 1 2 3 4, of the gain 4 3 1 2: d = -3 -1 2 2, 1 - 6 * 18 / 60 = -0.8; turned round +0.8.
+    assert near.estimate == pytest.approx(0.8)
+    text = sentence(points, measure=SIMILARITIES["frechet"], text=Against("train", "en"), lang=None)
+    assert "rank correlation +0.80" in text
+    assert "n = 4 intermediates (the closer gain more" in text
+    assert "placebos and in-task pairs" in text
+    few = sentence(points.head(2), measure=SIMILARITIES["frechet"], text=Against("test", "de"), lang="de")
+    assert "n = 2 intermediates, too few" in few
+
+
+def test_the_text_that_is_compared_with() -> None:
+    rows = pd.DataFrame({"role": ["train", "test", "test"], "lang": ["en", "en", "de"]})
+    assert against(rows, lang="de") == Against("test", "de")
+    assert against(rows, lang="sw") == against(rows, lang=None) == Against("train", "en")
+    assert against(rows[rows["role"] == "test"], lang=None) == Against("test", "en")
+    assert against(rows.head(0), lang=None) is None
+
+
+def test_a_placebo_has_the_place_and_similarity_of_its_task() -> None:
+    view = View("yours", "m", None, "xnli", "accuracy", "p", "sample")
+    points = pd.DataFrame(
+        [("mnli", "mnli", "intermediate", "en"), ("qqp@food", "qqp", "intermediate", "en"),
+         ("xnli:test:de", "xnli", "test", "de"), ("xnli:test:sw", "xnli", "test", "sw"),
+         ("udpos:train", "udpos", "train", "en")],
+        columns=["point", "task", "role", "lang"],
+    )  # fmt: skip
+    drawn = placed(points, view=view, names=["mnli~shuffled"], langs=["de"])
+    assert drawn["is_shown"].tolist() == [True, False, True, False, False]
+    assert drawn["key"].tolist()[0] == ["", "mnli~shuffled"]
+    assert drawn["key"].tolist()[2] == ["de", ""]
+    means = pd.DataFrame({"intermediate": ["mnli~shuffled", "mnli"], "value": [0.1, 0.2], "low": [None, 0.1],
+                          "high": [None, 0.3], "n_seeds": 2, "n_langs": 3, "in_task": [False, True]})  # fmt: skip
+    rows = pd.DataFrame({"intermediate": ["mnli"], "value": [0.9], "ci_low": [0.8], "ci_high": [1.0]})
+    found = scatter_points(Grid(pd.DataFrame(), means, (), 0), rows, lang=None)
+    assert found["similarity"].tolist() == [0.9, 0.9]
+    assert found["counts"].tolist() == [False, False]  # a placebo, and an in-task pair
+
+
+def test_umap_says_how_to_get_it() -> None:
+    assert "umap-learn" in umap_advice() or "no UMAP positions" in umap_advice()
+
+
+def test_a_summary_has_interval_and_significance() -> None:
+    cell = {"value": 0.02, "gain": 0.02, "low": 0.01, "high": 0.03, "score": 0.7, "q_value": 0.01, "significant": True,
+            "n_seeds": 3, "in_task": False, "state": "done", "missing": None}  # fmt: skip
+    text = summary(cell)
+    for part in ("**+2.0** points", "+1.0 to +3.0", "differs from zero after correction (q = 0.01)", "3 seeds"):
+        assert part in text
+    assert "does not differ" in summary(cell | {"significant": False})
