@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core.cli_profile import profile
 from core.console import errors_as_messages, note, records, show
 from core.errors import SpecError
 from core.jobs import local
@@ -38,6 +39,8 @@ app = typer.Typer(
     add_completion=False,
     help="Transfer Atlas: how difficulty and domain similarity of an English intermediate task change transfer.",
 )
+
+app.command()(profile)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
 MANY = ("--model", "--intermediate", "--target", "--seeds", "--lang")

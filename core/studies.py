@@ -1,4 +1,4 @@
-"""From names that somebody typed to a checked `StudySpec`: one path for the form, the YAML file and the command.
+"""From typed names to a checked `StudySpec` or `ProfileSpec`: one path for the form, the YAML file and the command.
 
 `StudyRequest` is what was typed; `problems` lists everything that is wrong with it, `build_study` raises the first.
 """
@@ -31,10 +31,14 @@ from core.spec import (
     TaskType,
     closure,
 )
+from core.spec_profile import DEFAULT_RESAMPLES, DEFAULT_TEXTS, ProfileKind, ProfileSpec
 from core.tasks import get_task, load_tasks, no_thirds_reason
 
 NO_INTERMEDIATE = "none"
 """How the chain without an intermediate stage is typed."""
+
+RETRIEVED = "tatoeba"
+"""Target whose parallel sentences an encoder profile retrieves unless somebody names another."""
 
 
 class StudyRequest(Spec):
@@ -58,6 +62,33 @@ class StudyRequest(Spec):
     """Folder in the hub's layout; only with `data_source: mirror`."""
     with_baselines: bool = True
     """Whether each run's paired baseline is part of the study."""
+
+
+class ProfileRequest(Spec):
+    """A profile as somebody asks for it, by names."""
+
+    kind: ProfileKind = ProfileKind.DOMAIN
+    """What is measured."""
+    model: str = DEFAULT_MODEL
+    """Sentence encoder, or the model that is trained: a registry name or a folder."""
+    intermediates: tuple[str, ...] = ()
+    """Text forms of `IntermediateSpec`; empty: every intermediate (domain)."""
+    targets: tuple[str, ...] = ()
+    """Names of targets; empty: every target (domain), `tatoeba` (encoder)."""
+    languages: tuple[str, ...] = ()
+    """Languages of test texts; empty: all of each target."""
+    n: int = DEFAULT_TEXTS
+    """Texts of a point, or examples that are scored, at most."""
+    resamples: int = DEFAULT_RESAMPLES
+    """Resamples of intervals that have no closed form."""
+    seed: int = 1
+    """Seed of every draw."""
+    protocol: str | None = None
+    """Name of a protocol, or a YAML file, for what is trained; None: `quick`."""
+    data_source: DataSourceKind = DataSourceKind.SAMPLE
+    """Where the data come from."""
+    mirror: str | None = None
+    """Folder in the hub's layout; only with `data_source: mirror`."""
 
 
 def read_study_file(path: Path) -> StudyRequest:
@@ -125,6 +156,42 @@ def build_study(request: StudyRequest, *, paths: AtlasPaths) -> StudySpec:
         tasks=closure(tuple(sorted(names)), tasks=tuple(tasks.values())),
         with_baselines=request.with_baselines,
     )
+
+
+def build_profile(request: ProfileRequest, *, paths: AtlasPaths) -> ProfileSpec:
+    """The checked profile of a request.
+
+    Args:
+        request: Names as they were typed.
+        paths: Where user tasks, user models and bundled models are.
+
+    Raises:
+        AtlasError: The first thing that is wrong with the request.
+    """
+    tasks = load_tasks(paths)
+    is_domain = request.kind is ProfileKind.DOMAIN
+    texts = request.intermediates or (tuple(intermediate_names(tasks)) if is_domain else ())
+    parsed = [_intermediate(text, request=request, tasks=tasks) for text in texts]
+    default = {ProfileKind.DOMAIN: tuple(target_names(tasks)), ProfileKind.ENCODER: (RETRIEVED,)}
+    targets = tuple(_target(name, tasks=tasks).name for name in request.targets or default.get(request.kind, ()))
+    intermediates = [spec for spec in parsed if spec is not None]
+    names = {name for spec in intermediates for name in spec.tasks} | set(targets)
+    try:
+        return ProfileSpec(
+            kind=request.kind,
+            model=resolve_model(request.model, paths=paths),
+            data_source=checked_source(request),
+            intermediates=tuple(spec.name for spec in intermediates),
+            targets=targets,
+            languages=request.languages,
+            tasks=closure(tuple(sorted(names)), tasks=tuple(tasks.values())),
+            protocol=None if is_domain else _protocol(request.protocol or "quick"),
+            n=request.n,
+            resamples=request.resamples,
+            seed=request.seed,
+        )
+    except ValidationError as error:
+        raise SpecError(f"This profile cannot be: {explain(error)}") from error
 
 
 def problems(request: StudyRequest, *, paths: AtlasPaths) -> list[str]:
@@ -211,7 +278,9 @@ def _target(name: str, *, tasks: dict[str, TaskSpec]) -> TaskSpec:
     return task
 
 
-def _intermediate(text: str, *, request: StudyRequest, tasks: dict[str, TaskSpec]) -> IntermediateSpec | None:
+def _intermediate(
+    text: str, *, request: StudyRequest | ProfileRequest, tasks: dict[str, TaskSpec]
+) -> IntermediateSpec | None:
     if text == NO_INTERMEDIATE:
         return None
     try:
@@ -241,7 +310,7 @@ def _can_be_trained(task: TaskSpec, *, spec: IntermediateSpec, tasks: dict[str, 
     raise UnknownName("intermediate task", task.name, known=intermediate_names(tasks))
 
 
-def checked_source(request: StudyRequest) -> DataSource:
+def checked_source(request: StudyRequest | ProfileRequest) -> DataSource:
     """Where the data come from, checked: a mirror exists and looks like one.
 
     Args:

@@ -62,8 +62,11 @@ ROOMS: dict[str, Room] = {
     "doctor": Room({"errors", "paths", "models", "store", "jobs", "sample"}, {"psutil", "filelock"}),
     "progress": Room({"console", "jobs", "paths", "spec", "spec_profile"}, {"orjson"}),
     "reading": Room({"console", "errors", "paths", "store"}, set()),
+    "cli_profile": Room(
+        GROUND | {"jobs", "store", "queries", "console", "progress", "reading"}, {"typer", "click", "pandas"}
+    ),
     "cli": Room(
-        GROUND | {"chain", "jobs", "store", "queries", "console", "doctor", "progress", "reading"},
+        GROUND | {"cli_profile", "chain", "jobs", "store", "queries", "console", "doctor", "progress", "reading"},
         {"typer", "click", "pandas", "pydantic"},
     ),
     "__main__": Room({"cli"}, set()),

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from core.errors import DiskFull, StoreError
 from core.store.connection import Store
 from core.store.ingest import PARTS
+from core.store.profiles import PARTS as PROFILE_PARTS
 
 MIRROR = "FOLDER-IN-THE-HUBS-LAYOUT"
 """Stands for the folder of a mirror in a committed spec."""
@@ -58,11 +59,44 @@ def save_gallery(store: Store, *, folder: Path, run_ids: Collection[str]) -> dic
     return {name: _merge(table, file=folder / f"{name}.parquet", new=runs["run_id"]) for name, table in tables.items()}
 
 
+def save_profiles(store: Store, *, folder: Path, profile_ids: Collection[str]) -> dict[str, int]:
+    """Write finished profiles into the gallery as `save_gallery` does runs.
+
+    Args:
+        store: Open store that holds the profiles.
+        folder: The gallery.
+        profile_ids: Profiles of the collection "yours"; those that are not finished are left out.
+
+    Returns:
+        Number of rows in each file.
+
+    Raises:
+        StoreError: A file that is there is not one of the gallery's.
+        DiskFull: No space is left; the files are as they were.
+    """
+    wanted = {"ids": sorted(profile_ids)}
+    sql = "SELECT * FROM profiles WHERE collection = 'yours' AND list_contains($ids::VARCHAR[], profile_id)"
+    with store.cursor() as cur:
+        found: pa.Table = cur.execute(sql, wanted).to_arrow_table()
+        kept = {"ids": found["profile_id"].to_pylist()}
+        tables = {"profiles": _portable(found)} | {
+            part: cur.execute(
+                f"SELECT * FROM {part} WHERE list_contains($ids::VARCHAR[], profile_id) ORDER BY ALL",  # noqa: S608
+                kept,
+            ).to_arrow_table()
+            for part in PROFILE_PARTS
+        }
+    return {
+        name: _merge(table, file=folder / f"{name}.parquet", new=found["profile_id"], key="profile_id")
+        for name, table in tables.items()
+    }
+
+
 def portable_spec(text: str) -> str:
     """A spec as JSON without folders of this machine.
 
     Args:
-        text: JSON of a `RunSpec`.
+        text: JSON of a `RunSpec` or `ProfileSpec`.
     """
     raw = json.loads(text)
     if raw["model"].get("fingerprint"):
@@ -77,18 +111,18 @@ def _portable(runs: pa.Table) -> pa.Table:
     return runs.set_column(runs.schema.get_field_index("spec"), "spec", specs)
 
 
-def _merge(table: pa.Table, *, file: Path, new: pa.ChunkedArray) -> int:
+def _merge(table: pa.Table, *, file: Path, new: pa.ChunkedArray, key: str = "run_id") -> int:
     if file.exists():
         try:
             old = pq.read_table(file)
-            others = old.filter(pc.invert(pc.is_in(old["run_id"], value_set=new.combine_chunks())))
+            others = old.filter(pc.invert(pc.is_in(old[key], value_set=new.combine_chunks())))
         except (pa.ArrowException, KeyError) as error:
             raise StoreError(
                 f"{file} is not a file of the gallery ({error}). Restore it from version control, or remove it."
             ) from error
         table = pa.concat_tables([others, table], promote_options="permissive")
     order = [(name, "ascending") for name in table.schema.names[:4]]
-    keys = [("run_id", "ascending"), *(o for o in order if o[0] != "run_id")]
+    keys = [(key, "ascending"), *(o for o in order if o[0] != key)]
     draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from core.errors import RunFolderDamaged, StoreError, StoreLocked
 from core.paths import AtlasPaths
 from core.store.connection import Store, is_open_here
 from core.store.folding import Fold, Row, fold_run
+from core.store.profiles import PREFIX, ingest_profiles, load_profile_gallery
 from core.store.published import load_published
 
 PARTS = ("stages", "steps", "dev_scores", "scores", "skips", "flags", "splits")
@@ -51,7 +52,7 @@ class _Changes(NamedTuple):
 
 
 def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
-    """Bring the index up to date with runs, gallery and published figures; writes nothing where nothing changed.
+    """Bring the index up to date with runs, profiles and committed figures; writes nothing where nothing changed.
 
     Args:
         store: Open store.
@@ -60,6 +61,8 @@ def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
     began = time.monotonic()
     load_gallery(store, paths)
     load_published(store, paths)
+    load_profile_gallery(store, paths)
+    profiles = ingest_profiles(store, paths)
     changes = _look(store, paths)
     if any(changes):
         with store.write() as cur:
@@ -72,7 +75,12 @@ def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
                 _take(cur, paths, stamps={name: stamps[name] for name in names[start : start + _BATCH]})
     with store.cursor() as cur:
         row = cur.execute("SELECT count(*) FROM damaged").fetchone()
-    return IngestReport(len(changes.new), len(changes.updated), int(row[0]) if row else 0, time.monotonic() - began)
+    return IngestReport(
+        n_new=len(changes.new) + len(profiles.new),
+        n_updated=len(changes.updated) + len(profiles.updated),
+        n_damaged=int(row[0]) if row else 0,
+        seconds=time.monotonic() - began,
+    )
 
 
 def load_gallery(store: Store, paths: AtlasPaths) -> int:
@@ -149,8 +157,11 @@ def _refuse_open(path: Path) -> None:
 
 def _look(store: Store, paths: AtlasPaths) -> _Changes:
     with store.cursor() as cur:
+        # Ids of profiles begin with a letter of their own, names of committed files have a colon.
         rows = cur.execute(
-            "SELECT run_id, stamp FROM ingested WHERE run_id <> ? ORDER BY run_id", [_GALLERY]
+            "SELECT run_id, stamp FROM ingested WHERE NOT starts_with(run_id, ?) AND NOT contains(run_id, ':') "
+            "ORDER BY run_id",
+            [PREFIX],
         ).fetchall()
     known: dict[str, str] = dict(rows)
     found = _stamps(paths)

@@ -1,0 +1,243 @@
+"""Finished profile folders and committed profiles into the index; like runs, but read from their Parquet files.
+
+A profile that has not ended has no rows; a finished one whose files cannot be read is listed as damaged.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import duckdb
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from core import events as facts
+from core.errors import RunFolderDamaged, StoreError
+from core.paths import AtlasPaths, ProfilePaths
+from core.spec import canonical
+from core.spec_profile import ProfileSpec, profile_id_of
+from core.store.connection import Store
+
+PARTS = ("profile_texts", "profile_skips", "similarities", "positions", "difficulties", "encoder_changes")
+"""Tables that hold rows of a profile beside `profiles`."""
+
+TABLES_OF = {
+    "domain": ("profile_texts", "similarities", "positions"),
+    "difficulty": ("difficulties",),
+    "encoder": ("encoder_changes",),
+}
+"""Files that a finished profile of each kind has."""
+
+PREFIX = "p"
+"""First letter of a profile's id, which no run's has."""
+
+_GALLERY = "gallery:profiles"
+_OURS = "profile_id LIKE 'gallery-%'"
+
+
+class ProfileChanges(NamedTuple):
+    """Folders that an ingest has to look at."""
+
+    new: tuple[str, ...]
+    updated: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
+def ingest_profiles(store: Store, paths: AtlasPaths) -> ProfileChanges:
+    """Bring the index up to date with the profile folders; writes nothing where nothing changed.
+
+    Args:
+        store: Open store.
+        paths: Where everything lives.
+    """
+    changes = _look(store, paths)
+    if any(changes):
+        with store.write() as cur:
+            # Looked at again inside the lock: another thread may have taken them meanwhile.
+            changes = _look(store, paths)
+            _forget(cur, [*changes.updated, *changes.gone])
+            for name in (*changes.new, *changes.updated):
+                stamp = _stamp(paths.profile(name))
+                if stamp is not None:
+                    _take(cur, paths.profile(name), stamp=stamp)
+    return changes
+
+
+def load_profile_gallery(store: Store, paths: AtlasPaths) -> int:
+    """Take the committed profiles, `<gallery>/<table>.parquet`, as the collection "measured"; number of tables read.
+
+    Their ids get the prefix `gallery-`, so that the same profile made here stays one of its own.
+
+    Args:
+        store: Open store.
+        paths: Where everything lives.
+
+    Raises:
+        StoreError: A file does not hold the table it is named after.
+    """
+    files = [file for table in ("profiles", *PARTS) if (file := paths.gallery / f"{table}.parquet").exists()]
+    stamp = ";".join(f"{f.name}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files)
+    with store.cursor() as cur:
+        known = cur.execute("SELECT stamp FROM ingested WHERE run_id = ?", [_GALLERY]).fetchone()
+    if stamp == (known[0] if known else ""):
+        return 0
+    with store.write() as cur:
+        for table in ("profiles", *PARTS):
+            cur.execute(f"DELETE FROM {table} WHERE {_OURS}")
+        cur.execute("DELETE FROM ingested WHERE run_id = ?", [_GALLERY])
+        for file in files:
+            ours = ", 'measured' AS collection" if file.stem == "profiles" else ""
+            kept = f"* REPLACE ('gallery-' || profile_id AS profile_id{ours})"
+            try:
+                cur.execute(f"INSERT INTO {file.stem} BY NAME SELECT {kept} FROM read_parquet(?)", [str(file)])
+            except duckdb.Error as error:
+                raise StoreError(f"{file} does not hold the table '{file.stem}': {error}") from error
+        cur.execute("INSERT INTO ingested VALUES (?, 0, ?)", [_GALLERY, stamp])
+    return len(files)
+
+
+def _look(store: Store, paths: AtlasPaths) -> ProfileChanges:
+    with store.cursor() as cur:
+        rows = cur.execute("SELECT run_id, stamp FROM ingested WHERE starts_with(run_id, ?)", [PREFIX]).fetchall()
+    known: dict[str, str] = dict(rows)
+    found: dict[str, str] = {}
+    if paths.profiles.is_dir():
+        with os.scandir(paths.profiles) as entries:
+            names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
+        found = {name: stamp for name in names if (stamp := _stamp(paths.profile(name))) is not None}
+    return ProfileChanges(
+        new=tuple(name for name in found if name not in known),
+        updated=tuple(name for name, stamp in found.items() if name in known and known[name] != stamp),
+        gone=tuple(name for name in known if name not in found),
+    )
+
+
+def _stamp(profile: ProfilePaths) -> str | None:
+    """What was seen of a folder that has ended well, or holds no readable spec; None: nothing to read yet."""
+    try:
+        folder = profile.root.stat()
+    except FileNotFoundError:
+        return None
+    if profile.finished.exists() or not profile.spec.exists():
+        return f"{folder.st_mtime_ns}"
+    return None
+
+
+def _forget(cur: duckdb.DuckDBPyConnection, names: list[str]) -> None:
+    if not names:
+        return
+    ids = {"ids": names}
+    for table in ("profiles", *PARTS):
+        cur.execute(f"DELETE FROM {table} WHERE list_contains($ids::VARCHAR[], profile_id)", ids)
+    cur.execute("DELETE FROM ingested WHERE list_contains($ids::VARCHAR[], run_id)", ids)
+    cur.execute("DELETE FROM damaged WHERE list_contains($ids::VARCHAR[], folder)", ids)
+
+
+def _take(cur: duckdb.DuckDBPyConnection, profile: ProfilePaths, *, stamp: str) -> None:
+    try:
+        tables = _read(profile)
+    except (RunFolderDamaged, OSError) as error:
+        cur.execute("INSERT INTO damaged VALUES (?, ?)", [profile.run_id, str(error)])
+        tables = {}
+    for name, table in tables.items():
+        if table.num_rows:
+            _insert(cur, name, table=table)
+    cur.execute("INSERT INTO ingested VALUES (?, 0, ?)", [profile.run_id, stamp])
+
+
+def _insert(cur: duckdb.DuckDBPyConnection, name: str, *, table: pa.Table) -> None:
+    cur.register("incoming", table)
+    try:
+        cur.execute(f"INSERT INTO {name} BY NAME SELECT * FROM incoming")
+    finally:
+        cur.unregister("incoming")
+
+
+def _read(profile: ProfilePaths) -> dict[str, pa.Table]:
+    spec, raw = _spec(profile)
+    found = {name: _table(profile, name) for name in TABLES_OF[spec.kind]}
+    points: set[str] = set()
+    if "profile_texts" in found:
+        points = set(found["profile_texts"].column("point").to_pylist())
+    skips, ended = _facts(profile)
+    skipped = [
+        {"profile_id": profile.run_id, "point": point, "reason": reason}
+        for point, reason in sorted(skips.items())
+        if point not in points
+    ]
+    row = {
+        "profile_id": profile.run_id,
+        "collection": "yours",
+        "kind": str(spec.kind),
+        "model": spec.model.name,
+        "model_fingerprint": spec.model.fingerprint or spec.model.revision,
+        "data_source": str(spec.data_source.kind),
+        "seed": spec.seed,
+        "finished_at": ended,
+        "seconds": _seconds(profile),
+        "spec": canonical(raw),
+        "environment": profile.environment.read_text("utf-8", "replace") if profile.environment.exists() else None,
+    }
+    return {"profiles": pa.Table.from_pylist([row]), "profile_skips": pa.Table.from_pylist(skipped)} | found
+
+
+def _spec(profile: ProfilePaths) -> tuple[ProfileSpec, dict[str, Any]]:
+    try:
+        raw: dict[str, Any] = orjson.loads(profile.spec.read_bytes())
+        spec = ProfileSpec.model_validate(raw)
+    except FileNotFoundError:
+        raise RunFolderDamaged(f"There is no {profile.spec.name}.") from None
+    except (ValueError, ValidationError) as error:
+        raise RunFolderDamaged(f"{profile.spec.name} is not the spec of a profile: {error}") from error
+    if profile_id_of(raw) != profile.run_id:
+        raise RunFolderDamaged(
+            f"{profile.spec.name} is of profile {profile_id_of(raw)}, but the folder is named {profile.run_id}: "
+            "it was changed."
+        )
+    return spec, raw
+
+
+def _table(profile: ProfilePaths, name: str) -> pa.Table:
+    file = profile.table(name)
+    try:
+        found = pq.read_table(file)
+    except FileNotFoundError:
+        raise RunFolderDamaged(
+            f"There is no {file.name}, though {profile.finished.name} says it is complete."
+        ) from None
+    except pa.ArrowException as error:
+        raise RunFolderDamaged(f"{file.name}: {error}") from error
+    ids = set(found.column("profile_id").to_pylist()) if "profile_id" in found.column_names else {"no"}
+    if ids - {profile.run_id}:
+        raise RunFolderDamaged(f"{file.name} holds rows of profile {', '.join(sorted(ids))}: it was changed.")
+    return found
+
+
+def _seconds(profile: ProfilePaths) -> float | None:
+    try:
+        return float(orjson.loads(profile.finished.read_bytes())["seconds"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunFolderDamaged(f"{profile.finished.name}: {type(error).__name__}: {error}") from error
+
+
+def _facts(profile: ProfilePaths) -> tuple[dict[str, str], datetime | None]:
+    """Reasons by point of the last attempt, and when it ended."""
+    skips: dict[str, str] = {}
+    ended: datetime | None = None
+    raw = profile.events.read_bytes() if profile.events.exists() else b""
+    for number, line in enumerate(raw[: raw.rfind(b"\n") + 1].split(b"\n")[:-1], start=1):
+        try:
+            envelope = facts.ENVELOPE.validate_json(line)
+        except ValidationError as error:
+            raise RunFolderDamaged(f"{profile.events.name}, line {number}: {error}") from error
+        if isinstance(envelope.event, facts.RunStarted):
+            skips.clear()
+        elif isinstance(envelope.event, facts.PointSkipped):
+            skips[envelope.event.point] = envelope.event.reason
+        elif isinstance(envelope.event, facts.RunFinished):
+            ended = datetime.fromisoformat(envelope.time).replace(tzinfo=None)
+    return skips, ended
