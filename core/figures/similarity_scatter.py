@@ -54,12 +54,20 @@ def similarity_scatter(
     )  # fmt: skip
     frame(fig, height_px=HEIGHT_PX, mode=mode)
     arrow = "larger is closer" if axis.larger_is_closer else "axis turned: smaller is closer"
-    fig.update_xaxes(title_text=f"{axis.title} ({arrow}) →")
-    if not axis.larger_is_closer:
-        fig.update_xaxes(autorange="reversed")
+    fig.update_xaxes(title_text=f"{axis.title} ({arrow}) →", range=_range(points, axis))
     fig.update_yaxes(title_text="gain, points", zeroline=True, zerolinecolor=GRID[mode], zerolinewidth=2)
     fig.update_layout(clickmode="event+select", margin={"l": 8, "r": 8, "t": 30, "b": 8})
     return fig
+
+
+def _range(points: pd.DataFrame, axis: Axis) -> list[float]:
+    """From far to close, with room for the names on the right of their points."""
+    ends = points[["similarity", "similarity_low", "similarity_high"]]
+    low, high = float(ends.min().min()), float(ends.max().max())
+    spread = high - low or max(abs(high), 1.0) / 10
+    if axis.larger_is_closer:
+        return [low - 0.08 * spread, high + 0.25 * spread]
+    return [high + 0.08 * spread, low - 0.25 * spread]
 
 
 def _points(rows: pd.DataFrame, *, is_counted: bool, mode: Mode) -> go.Scatter:
@@ -68,7 +76,7 @@ def _points(rows: pd.DataFrame, *, is_counted: bool, mode: Mode) -> go.Scatter:
         x=rows["similarity"].tolist(), y=(100 * rows["gain"]).tolist(), mode="markers+text",
         name="counted" if is_counted else "not counted: placebo or in-task",
         text=[f"{r['intermediate']}{IN_TASK * bool(r['in_task'])}" for r in rows.to_dict("records")],
-        textposition="top center", textfont={"size": 12, "color": INK[mode] if is_counted else MUTED[mode]},
+        textposition="middle right", textfont={"size": 12, "color": INK[mode] if is_counted else MUTED[mode]},
         marker={"symbol": "circle" if is_counted else "circle-open", "size": 11, "color": color},
         selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
         error_x=_bars(rows["similarity"], rows["similarity_low"], rows["similarity_high"], color),

@@ -10,9 +10,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.measures.correlation import spearman, t_limits
+from core.measures.correlation import FEWEST, spearman, t_limits
 from core.measures.intervals import Interval
 from core.measures.stats import benjamini_hochberg
+
+__all__ = ["FEWEST", "LEVEL", "Grid", "Quantity", "Shown", "agreement", "cell_table", "common_languages", "grid"]
 
 Quantity = Literal["gain", "score", "rank", "z"]
 """Gain; score; rank of the mean gain within a language (1: largest); its z-score within a language."""

@@ -7,8 +7,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.errors import AtlasError
 from core.figures.curves import dev_curve, loss_curve
 from core.figures.heatmap import Cell, cell_text
+from core.jobs.texts import example_texts
 from core.queries.transfer import View
 from pages.widgets.run_panel import again, detail
 from pages.widgets.shared import mode, paths, version
@@ -153,11 +155,13 @@ def _flips(run: dict[str, Any], *, lang: str, metric: str) -> None:
     if found.test is not None:
         line += f" Exact McNemar test: p = {found.test.p_value:.2g}; it speaks for this seed alone."
     st.markdown(line)
+    rows = _with_texts(found.rows.head(_MOST_ROWS), run, lang=lang)
     table(
-        found.rows.head(_MOST_ROWS),
+        rows,
         alt="Examples whose credit differs between the run and its baseline",
         columns={
             "example_id": "example",
+            **({"text": st.column_config.TextColumn("text", width="large")} if "text" in rows else {}),
             "index": "place in the test set",
             "before": "baseline answered",
             "after": "run answered",
@@ -166,6 +170,27 @@ def _flips(run: dict[str, Any], *, lang: str, metric: str) -> None:
     )
     if len(found.rows) > _MOST_ROWS:
         st.caption(f"The first {_MOST_ROWS} of {len(found.rows)}.")
+
+
+@st.cache_data(max_entries=8, show_spinner="Reading the sentences")
+def _sentences(run_id: str, lang: str, ids: tuple[str, ...]) -> dict[str, str]:
+    return example_texts(run_id, lang=lang, ids=ids, paths=paths())
+
+
+def _with_texts(rows: pd.DataFrame, run: dict[str, Any], *, lang: str) -> pd.DataFrame:
+    """The rows with their sentences, once the reader asks for them: they are read from the data source each time."""
+    found = detail(version(), run["run_id"])
+    if found is None or found.run["data_source"] == "hub":
+        st.caption("Predictions hold ids alone; the sentences lie on the hub.")
+        return rows
+    if not st.toggle("Show the sentences", key="flip_texts", help="Read from the data source; nothing is stored."):
+        return rows
+    try:
+        texts = _sentences(run["run_id"], lang, tuple(rows["example_id"]))
+    except AtlasError as error:
+        st.warning(md(error), title="Ids only")
+        return rows
+    return rows.assign(text=rows["example_id"].map(texts))
 
 
 def _command(run: dict[str, Any]) -> None:

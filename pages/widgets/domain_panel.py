@@ -11,7 +11,7 @@ import streamlit as st
 from core.figures.domain_map import domain_map
 from core.figures.heatmap import IN_TASK, Cell
 from core.figures.similarity_scatter import Axis, similarity_scatter
-from core.queries.cells import Grid, agreement
+from core.queries.cells import FEWEST, Grid, agreement
 from core.queries.similarity import SIMILARITIES, SimilarityMeasure, point_of
 from core.queries.transfer import View
 from pages.widgets.selection import on_click
@@ -51,7 +51,8 @@ def profile_command(data_source: str) -> str:
     Args:
         data_source: sample, mirror or hub.
     """
-    return f"python -m core profile --kind domain --data-source {data_source}"
+    folder = " --mirror FOLDER" if data_source == "mirror" else ""
+    return f"python -m core profile --kind domain --data-source {data_source}{folder}"
 
 
 def show_domains(view: View, gains: Grid, selected: Cell, choices: list[Encoder]) -> None:
@@ -75,9 +76,11 @@ def show_domains(view: View, gains: Grid, selected: Cell, choices: list[Encoder]
             "Languages centred", key="centred", bind="query-params",
             help="Removes each language's mean first, so that the same domain in two languages lies together.",
         )  # fmt: skip
-    if projection == "UMAP":
+    drawn = map_points(version(), encoder.profile_id, projection.lower(), centred=centred)
+    if projection == "UMAP" and drawn["x"].isna().all():
         st.info(umap_advice())
-    _map(view, gains, selected, map_points(version(), encoder.profile_id, centred))
+        drawn = map_points(version(), encoder.profile_id, "pca", centred=centred)
+    _map(view, gains, selected, drawn)
     st.caption(f"Sentences embedded by {md(encoder.name)}. The window is fixed: another target never turns the map.")
     _scatter(view, gains, selected, target_similarities(version(), encoder.profile_id, view.target), centred)
 
@@ -85,8 +88,11 @@ def show_domains(view: View, gains: Grid, selected: Cell, choices: list[Encoder]
 def umap_advice() -> str:
     """Why the map is PCA although UMAP was asked for, and what to do."""
     if importlib.util.find_spec("umap") is None:
-        return "UMAP needs a package that is not installed: `pip install umap-learn==0.5.12`. Until then this is PCA."
-    return "This profile holds no UMAP positions, and its own axes are those of PCA, which is shown."
+        return (
+            "UMAP needs a package that is not installed, `pip install umap-learn==0.5.12`, and a profile made with it. "
+            "This is PCA."
+        )
+    return "This profile was made without UMAP positions. This is PCA."
 
 
 def placed(points: pd.DataFrame, *, view: View, names: list[str], langs: list[str]) -> pd.DataFrame:
@@ -222,16 +228,20 @@ def sentence(points: pd.DataFrame, *, measure: SimilarityMeasure, text: Against,
         lang: Language of the gains; None: the mean over those shown.
     """
     n_langs = int(points["n_langs"].max())
-    gain = f"gain in {language_label(lang)}" if lang else f"mean gain over {n_langs} languages"
+    over = f"{n_langs} language{'s' if n_langs != 1 else ''}"
+    gain = f"gain in {language_label(lang)}" if lang else f"mean gain over {over}"
     with_text = "training text" if text.role == "train" else f"test text in {language_label(text.lang)}"
     found = agreement(points, larger_is_closer=measure.larger_is_closer)
     n = int(points["counts"].sum())
-    left_out = f"; placebos and in-task pairs ({IN_TASK}) are not counted" if n < len(points) else ""
+    left_out = f" Placebos and in-task pairs ({IN_TASK}) are not counted." if n < len(points) else ""
     head = f"{measure.title} to the {with_text} against {gain}: "
     if found is None:
-        return f"{head}n = {n} intermediates, too few or too alike for a correlation{left_out}."
-    limits = "" if pd.isna(found.low) else f" [{found.low:+.2f}, {found.high:+.2f}]"
-    sign = "the closer gain more" if found.estimate > 0 else "the closer gain less"
-    text_of_r = f"rank correlation {found.estimate:+.2f}{limits}".replace("-", "−")
-    unsure = "" if pd.isna(found.low) else ", which the interval does not settle" * (found.low <= 0 <= found.high)
-    return f"{head}{text_of_r}, n = {n} intermediates ({sign}{unsure}){left_out}. {measure.meaning}"
+        return f"{head}n = {n} intermediates, too few or too alike for a correlation.{left_out}"
+    if pd.isna(found.low):
+        limits, verdict = "", "too few for an interval" if n < FEWEST else "a perfect order has no interval"
+    else:
+        limits = f" [{found.low:+.2f}, {found.high:+.2f}]"
+        closer = f"closer ones gain {'more' if found.estimate > 0 else 'less'}"
+        verdict = "the interval holds zero: not settled" if found.low <= 0 <= found.high else closer
+    r = f"rank correlation {found.estimate:+.2f}{limits}".replace("-", "−")
+    return f"{head}{r}, n = {n} intermediates; {verdict}.{left_out} {measure.meaning}"

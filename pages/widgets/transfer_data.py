@@ -82,17 +82,18 @@ def encoders(version: Version, data_source: str) -> list[Encoder]:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def map_points(version: Version, profile_id: str, centred: bool) -> pd.DataFrame:  # noqa: FBT001  # a cache's key
+def map_points(version: Version, profile_id: str, method: str, *, centred: bool) -> pd.DataFrame:
     """Every point of a profile with its place.
 
     Args:
         version: Of the store.
         profile_id: The profile.
+        method: pca or umap.
         centred: After each language's mean was removed.
     """
     del version  # part of the cache's key alone
     with store().cursor() as cur:
-        return points(cur, profile_id, centred=centred)
+        return points(cur, profile_id, method=method, centred=centred)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

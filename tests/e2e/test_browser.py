@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 import pytest
 
-from core.paths import REPO
-from tests.storefixture import fill
+from core.paths import REPO, AtlasPaths
+from core.store.connection import Store
+from core.store.ingest import ingest
+from tests.storefixture import fill, profile
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
@@ -75,7 +77,11 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("filled")
-    yield from _serve(home, fill(home))
+    ids = fill(home)
+    with Store.open(AtlasPaths(home=home).database) as store:
+        ingest(store, AtlasPaths(home=home))
+        profile(store)
+    yield from _serve(home, ids)
 
 
 @pytest.fixture(scope="module")
@@ -148,23 +154,103 @@ def test_deep_link_on_a_fresh_server(browser: object, tmp_path: Path) -> None:
         visit.tab.close()
 
 
-def test_a_click_on_the_map_goes_into_the_url_and_back_takes_it_out(filled: Server, browser: object) -> None:
-    visit = Visit(browser)
-    visit.go(f"{filled.url}/transfer?cell=ru~mnli")
-    area = visit.tab.locator(".js-plotly-plot .nsewdrag").first
-    area.wait_for()
+HEAT, MAP, SCATTER = range(3)
+"""The figures of the Transfer page in their order."""
+FOLLOW = """
+    () => [...document.querySelectorAll('.js-plotly-plot')].map(figure => ({
+        boxes: (figure.layout.shapes || []).filter(s => s.type === 'rect')
+            .map(s => [(s.x0 + s.x1) / 2, (s.y0 + s.y1) / 2]),
+        rings: figure.data.filter(t => t.marker && t.marker.size === 22).flatMap(t => t.x.length ? [...t.x] : []),
+        means: figure.data[0].z ? [...figure.data[0].z[0]] : [],
+    }))
+"""
+"""What each figure marks, and the row of means."""
+POINT = """
+    ([figure, trace, name]) => {
+        const plot = document.querySelectorAll('.js-plotly-plot')[figure], data = plot.data[trace];
+        const { xaxis, yaxis, _size } = plot._fullLayout, box = plot.getBoundingClientRect();
+        const i = [...data.text].indexOf(name);
+        return [box.x + _size.l + xaxis.d2p(data.x[i]), box.y + _size.t + yaxis.d2p(data.y[i])];
+    }
+"""
+"""Where on the screen a named point of a figure lies."""
+
+
+def _transfer(server: Server, browser: object, query: str, **look: object) -> Visit:
+    visit = Visit(browser, **look)  # type: ignore[arg-type]  # scheme and width_px
+    visit.go(f"{server.url}/transfer?{query}")
     visit.tab.locator(".js-plotly-plot .heatmaplayer image").first.wait_for(state="attached")
-    box = area.bounding_box()
-    # Five columns, fifteen rows: the middle of the first cell, English after CoLA.
-    x, y = box["x"] + box["width"] / 10, box["y"] + box["height"] / 30
+    return visit
+
+
+def _click(visit: Visit, x: float, y: float) -> None:
     visit.tab.mouse.move(x, y)
     visit.tab.wait_for_timeout(300)
     visit.tab.mouse.click(x, y)
+
+
+def _click_cell(visit: Visit, *, row: int, column: int) -> None:
+    """A cell of the heatmap of the fixture: the means and fifteen languages, five intermediates."""
+    box = visit.tab.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    _click(visit, box["x"] + box["width"] * (column + 0.5) / 5, box["y"] + box["height"] * (row + 0.5) / 16)
+
+
+def test_a_click_goes_into_the_url_the_others_follow_and_back_takes_it_out(filled: Server, browser: object) -> None:
+    visit = _transfer(filled, browser, "target=xnli&cell=ru~mnli")
+    visit.tab.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 3")
+    before = visit.tab.evaluate(FOLLOW)
+    assert [len(figure["rings"]) for figure in before] == [0, 2, 1]
+    _click_cell(visit, row=1, column=0)  # below the means: English after CoLA
     visit.tab.get_by_role("heading", name="English (en) after cola").wait_for()
-    assert "cell=en" in visit.tab.url
+    visit.settle()
+    assert "cell=en%7Ecola" in visit.tab.url or "cell=en~cola" in visit.tab.url
+    after = visit.tab.evaluate(FOLLOW)
+    assert after[HEAT]["boxes"] == [[0, 1]]
+    assert after[MAP]["rings"] != before[MAP]["rings"] and after[SCATTER]["rings"] != before[SCATTER]["rings"]
     visit.tab.go_back()
     visit.tab.get_by_role("heading", name="Russian (ru) after mnli").wait_for()
     visit.check("after Back")
+    visit.tab.close()
+
+
+def test_clicks_on_map_and_scatter_choose_the_intermediate_everywhere(filled: Server, browser: object) -> None:
+    visit = _transfer(filled, browser, "target=xnli&cell=ru~mnli")
+    visit.tab.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 3")
+    for figure, name in ((MAP, "qqp"), (SCATTER, "cola")):
+        _click(visit, *visit.tab.evaluate(POINT, [figure, 0, name]))
+        visit.tab.get_by_role("heading", name=f"Russian (ru) after {name}").wait_for()
+        visit.settle()
+        marked = visit.tab.evaluate(FOLLOW)
+        assert marked[HEAT]["boxes"][0][0] == ["cola", "mnli", "mnli~shuffled", "qqp", "stsb"].index(name)
+        assert len(marked[SCATTER]["rings"]) == 1
+    visit.check("after clicks on the map and the scatter")
+    visit.tab.close()
+
+
+def test_filtering_languages_changes_the_means(filled: Server, browser: object) -> None:
+    visit = _transfer(filled, browser, "target=xnli")
+    before = visit.tab.evaluate(FOLLOW)[HEAT]["means"]
+    visit.tab.get_by_text("Filter languages").click()
+    visit.tab.get_by_role("combobox", name="Script").fill("Cyrl")
+    visit.tab.keyboard.press("Enter")
+    visit.tab.get_by_text("2 of 15 languages are shown").wait_for()
+    visit.settle()
+    after = visit.tab.evaluate(FOLLOW)[HEAT]["means"]
+    assert before[0] != after[0] and before[1] != after[1]
+    assert "script=Cyrl" in visit.tab.url
+    visit.check("after the filter")
+    visit.tab.close()
+
+
+def test_a_phone_in_the_dark_chooses_by_the_pickers(filled: Server, browser: object) -> None:
+    visit = _transfer(filled, browser, "target=xnli", scheme="dark", width_px=390)
+    for name, text in (("Language", "Russian"), ("Intermediate", "qqp")):
+        visit.tab.get_by_role("combobox", name=name, exact=True).fill(text)
+        visit.tab.keyboard.press("Enter")
+        visit.settle()
+    visit.tab.get_by_role("heading", name="Russian (ru) after qqp").wait_for()
+    assert visit.tab.evaluate(FOLLOW)[HEAT]["boxes"] == [[3, visit.tab.evaluate(FOLLOW)[HEAT]["boxes"][0][1]]]
+    visit.check("phone, dark")
     visit.tab.close()
 
 

@@ -12,9 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 from core.figures.heatmap import Cell
 from core.languages import LANGUAGES, language
+from core.paths import AtlasPaths
 from core.queries.cells import Grid, agreement
 from core.queries.similarity import SIMILARITIES
 from core.queries.transfer import View
+from core.store.ingest import ingest
 from pages.widgets import shared
 from pages.widgets.cell_panel import summary
 from pages.widgets.domain_panel import Against, against, placed, scatter_points, sentence, umap_advice
@@ -45,7 +47,9 @@ def _rings(figure: dict[str, Any]) -> list[float]:
 @pytest.fixture
 def profiled(ids: dict[str, str], home: Path) -> dict[str, str]:
     """A filled home whose store holds a domain profile."""
-    profile(shared._open(str(home / "atlas.duckdb")))
+    opened = shared._open(str(home / "atlas.duckdb"))
+    ingest(opened, AtlasPaths(home=home))
+    profile(opened)
     return ids
 
 
@@ -121,7 +125,7 @@ def test_the_filter_recomputes_means_and_the_scatter(profiled: dict[str, str], o
     cells = _cells(european).set_index(["lang", "intermediate"])["value"]
     assert means[1][0][0] == pytest.approx(100 * cells["de", "cola"])
     assert "mean gain over 13 languages" in _texts(everything)
-    assert "mean gain over 1 languages" in _texts(european)
+    assert "mean gain over 1 language:" in _texts(european)
     assert "2 of 15 languages are shown" in _texts(european)
 
 
@@ -234,8 +238,13 @@ def test_the_scatter_says_its_n_and_turns_distances_round() -> None:
     assert near.estimate == pytest.approx(0.8)
     text = sentence(points, measure=SIMILARITIES["frechet"], text=Against("train", "en"), lang=None)
     assert "rank correlation +0.80" in text
-    assert "n = 4 intermediates (the closer gain more" in text
-    assert "placebos and in-task pairs" in text
+    # artanh 0.8 = 1.0986, half width 1.96 * sqrt(1.32): from tanh(-1.153) = -0.82.
+    assert "[−0.82, +1.00], n = 4 intermediates; the interval holds zero: not settled" in text
+    assert "Placebos and in-task pairs" in text
+    perfect = points.assign(gain=[0.4, 0.3, 0.2, 0.1, 9.0])
+    assert "a perfect order has no interval" in sentence(
+        perfect, measure=SIMILARITIES["frechet"], text=Against("train", "en"), lang=None
+    )
     few = sentence(points.head(2), measure=SIMILARITIES["frechet"], text=Against("test", "de"), lang="de")
     assert "n = 2 intermediates, too few" in few
 
@@ -269,7 +278,7 @@ def test_a_placebo_has_the_place_and_similarity_of_its_task() -> None:
 
 
 def test_umap_says_how_to_get_it() -> None:
-    assert "umap-learn" in umap_advice() or "no UMAP positions" in umap_advice()
+    assert "umap-learn" in umap_advice() or "without UMAP positions" in umap_advice()
 
 
 def test_a_summary_has_interval_and_significance() -> None:
