@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core import cli_analysis
 from core.cli_profile import profile
 from core.console import errors_as_messages, note, records, show
 from core.errors import SpecError
@@ -41,9 +42,10 @@ app = typer.Typer(
 )
 
 app.command()(profile)
+cli_analysis.register(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
-MANY = ("--model", "--intermediate", "--target", "--seeds", "--lang")
+MANY = ("--model", "--intermediate", "--target", "--seeds", "--lang", "--family", "--script", "--id")
 """Options that take several values after one name: `--seeds 1 2`."""
 
 

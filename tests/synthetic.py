@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from core.models import MODELS
 from core.protocols import PROTOCOLS
 from core.spec import IntermediateSpec
 from core.store.connection import Store
@@ -115,11 +116,9 @@ def add_scores(store: Store, rows: pd.DataFrame, *, changes: Mapping[str, object
     rows["pair_key"] = key + "|" + rows["data_source"] + "|" + rows["collection"]
     rows["run_id"] = rows["pair_key"] + "|" + rows["intermediate"]
     runs = rows.drop_duplicates("run_id").copy()
-    specs = {
-        k: _spec(*k, changes=changes or {})
-        for k in set(zip(runs.intermediate, runs.target, runs.protocol, strict=True))
-    }
-    runs["spec"] = [specs[k] for k in zip(runs.intermediate, runs.target, runs.protocol, strict=True)]
+    keys = list(zip(runs["model"], runs["intermediate"], runs["target"], runs["protocol"], strict=True))
+    specs = {key: _spec(*key, changes=changes or {}) for key in set(keys)}
+    runs["spec"] = [specs[key] for key in keys]
     runs["task_type"] = runs["target"].map(lambda name: str(TASKS[name].type))
     runs["protocol_digest"] = runs["protocol"] + "-digest"
     runs["headline_metric"], runs["chance"], runs["attempts"], runs["outcome"] = runs["metric"], 0.0, 1, "finished"
@@ -234,7 +233,7 @@ def _flags(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["run_id", "flag", "message"])
 
 
-def _spec(name: str, target: str, protocol: str, *, changes: Mapping[str, object]) -> str:
+def _spec(model: str, name: str, target: str, protocol: str, *, changes: Mapping[str, object]) -> str:
     between = None if name == "none" else IntermediateSpec.parse(name)
     names = {target, *(between.tasks if between else ())}
     names |= {part for name in names for part in TASKS[name].parts}
@@ -243,6 +242,7 @@ def _spec(name: str, target: str, protocol: str, *, changes: Mapping[str, object
         found[stage] = found[stage] | fields if isinstance(fields, dict) else fields
     return json.dumps(
         {
+            "model": {"architecture": MODELS[model].architecture},
             "intermediate": between.model_dump(mode="json") if between else None,
             "target": target,
             "tasks": [TASKS[n].model_dump(mode="json") for n in sorted(names)],

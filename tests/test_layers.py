@@ -65,14 +65,23 @@ ROOMS: dict[str, Room] = {
     "cli_profile": Room(
         GROUND | {"jobs", "store", "queries", "console", "progress", "reading"}, {"typer", "click", "pandas"}
     ),
+    "claims": Room(
+        {"errors", "spec", "studies", "queries", "measures"}, {"duckdb", "pandas", "numpy"}
+    ),
+    "cli_analysis": Room(
+        GROUND | {"claims", "store", "queries", "console", "reading"}, {"typer", "pandas"}
+    ),
     "cli": Room(
-        GROUND | {"cli_profile", "chain", "jobs", "store", "queries", "console", "doctor", "progress", "reading"},
+        GROUND
+        | {"cli_profile", "cli_analysis", "chain", "jobs", "store", "queries"}
+        | {"console", "doctor", "progress", "reading"},
         {"typer", "click", "pandas", "pydantic"},
     ),
     "__main__": Room({"cli"}, set()),
-    "pages": Room(GROUND | {"jobs", "store", "queries", "figures", "pages.widgets"}, {"streamlit", "pandas"}),
+    "pages": Room(GROUND | {"jobs", "store", "queries", "claims", "figures", "pages.widgets"}, {"streamlit", "pandas"}),
     "pages.widgets": Room(
-        GROUND | {"jobs", "store", "queries", "figures"}, {"streamlit", "pandas", "numpy", "plotly", "pydantic"}
+        GROUND | {"jobs", "store", "queries", "claims", "figures"},
+        {"streamlit", "pandas", "numpy", "plotly", "pydantic"},
     ),
     "app": Room(GROUND | {"jobs", "store", "queries", "pages.widgets"}, {"streamlit"}),
 }  # fmt: skip

@@ -252,6 +252,18 @@ def m006_profile_skips(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
+def m007_selector_scores(con: duckdb.DuckDBPyConnection) -> None:
+    """What selectors that read the encoder's features say of an intermediate for a target, before its training."""
+    con.execute("""
+        CREATE TABLE selector_scores (
+            profile_id VARCHAR NOT NULL, intermediate VARCHAR NOT NULL, target VARCHAR NOT NULL,
+            selector VARCHAR NOT NULL,       -- logme, h_score, transrate, knn, linear_probe, task_embedding
+            value DOUBLE NOT NULL, ci_low DOUBLE, ci_high DOUBLE, n INTEGER NOT NULL,
+            PRIMARY KEY (profile_id, intermediate, target, selector)
+        );
+    """)
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("001_first_tables", m001_first_tables),
     ("002_gains", m002_gains),
@@ -259,5 +271,6 @@ MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("004_profiles", m004_profiles),
     ("005_published", m005_published),
     ("006_profile_skips", m006_profile_skips),
+    ("007_selector_scores", m007_selector_scores),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""

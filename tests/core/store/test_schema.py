@@ -200,6 +200,16 @@ EXPECTED: dict[str, list[str]] = {
         "spec VARCHAR!",
         "environment VARCHAR",
     ],
+    "selector_scores": [
+        "profile_id VARCHAR!",
+        "intermediate VARCHAR!",
+        "target VARCHAR!",
+        "selector VARCHAR!",
+        "value DOUBLE!",
+        "ci_low DOUBLE",
+        "ci_high DOUBLE",
+        "n INTEGER!",
+    ],
     "similarities": [
         "profile_id VARCHAR!",
         "a VARCHAR!",

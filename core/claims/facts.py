@@ -1,0 +1,130 @@
+"""The store as the claims' tests read it: pairs of intermediate and target, and what the specs of runs say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from core.claims.records import Finding
+from core.errors import DataError
+from core.queries.evidence import Choice, Evidence, choose_setting, evidence
+from core.queries.filters import RUN_ONLY, Filter, condition
+
+SETTING = ("collection", "model", "model_fingerprint", "protocol", "protocol_digest", "data_source")
+"""Columns that runs must share to be pooled."""
+COMPARISON = ("collection", "protocol", "protocol_digest", "data_source")
+"""Columns that runs of different models must share to be compared."""
+
+
+class Facts:
+    """Frames that several tests need, read once each."""
+
+    def __init__(self, cur: duckdb.DuckDBPyConnection, wanted: Filter, *, choice: Choice | None = None) -> None:
+        """Remember what to read.
+
+        Args:
+            cur: Cursor of the store.
+            wanted: Rows to keep.
+            choice: Measures of difficulty and similarity.
+        """
+        self.cur, self.wanted = cur, wanted
+        self.choice = choice or Choice(wanted=wanted)
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """One row per run: means over languages of its headline score and gain.
+
+        Columns: `SETTING`, architecture, intermediate, target, target_type, seed, run_id, score, score_en (NULL where
+        English is not scored), gain, gain_en, langs; means are over languages other than English. Baselines have no
+        gain.
+        """
+        kept = condition(self.wanted, table="r", without=RUN_ONLY)
+        langs = condition(self.wanted, table="s", without=frozenset(set(Filter.__dataclass_fields__) - {"langs"}))
+        setting = ", ".join(f"r.{name}" for name in SETTING)
+        return self.cur.execute(
+            f"""
+            SELECT {setting}, json_extract_string(r.spec, '$.model.architecture') AS architecture, r.intermediate,
+                   r.target, r.task_type AS target_type, r.seed, r.run_id,
+                   avg(s.score) FILTER (s.lang <> 'en') AS score, avg(s.score) FILTER (s.lang = 'en') AS score_en,
+                   avg(g.gain) FILTER (s.lang <> 'en') AS gain, avg(g.gain) FILTER (s.lang = 'en') AS gain_en,
+                   count(*) FILTER (s.lang <> 'en') AS langs
+            FROM runs r JOIN scores s ON s.run_id = r.run_id AND s.metric = r.headline_metric
+            LEFT JOIN gains g ON g.run_id = s.run_id AND g.lang = s.lang AND g.metric = s.metric
+            WHERE {kept.sql} AND {langs.sql} GROUP BY ALL ORDER BY ALL
+            """,
+            kept.values | langs.values,
+        ).df()
+
+    @cached_property
+    def gains(self) -> pd.DataFrame:
+        """Rows of `pairs` that have a gain."""
+        return self.pairs[self.pairs["gain"].notna()]
+
+    @cached_property
+    def evidence(self) -> Evidence | None:
+        """Evidence of the setting with most intermediates; None where there is no gain."""
+        try:
+            setting = choose_setting(self.cur, self.wanted)
+        except DataError:
+            return None
+        return evidence(self.cur, setting, choice=self.choice)
+
+    def specs(self, *, protocol: str) -> pd.DataFrame:
+        """Runs of a protocol. Columns: run_id, intermediate, target, target_type, pair_key, spec (parsed).
+
+        Args:
+            protocol: Its name.
+        """
+        kept = condition(self.wanted, without=RUN_ONLY | {"protocol"})
+        rows = self.cur.execute(
+            f"""
+            SELECT run_id, intermediate, target, task_type AS target_type, pair_key, spec FROM runs
+            WHERE protocol = $name AND outcome = 'finished' AND {kept.sql} ORDER BY run_id
+            """,
+            kept.values | {"name": protocol},
+        ).df()
+        rows["spec"] = pd.Series([json.loads(text) for text in rows["spec"]], dtype="object", index=rows.index)
+        return rows
+
+    def frame(self, sql: str, **values: Any) -> pd.DataFrame:  # noqa: ANN401  # whatever DuckDB binds
+        """Rows of a statement that one test alone needs.
+
+        Args:
+            sql: With named parameters.
+            values: Theirs.
+        """
+        return self.cur.execute(sql, values).df()
+
+
+def best_of(
+    rows: pd.DataFrame, *, by: tuple[str, ...], test: Callable[[pd.DataFrame], Finding], absent: str
+) -> Finding:
+    """The finding with most units among the sets of rows that may be pooled; why there is none otherwise.
+
+    Args:
+        rows: Of `pairs` or like it.
+        by: Columns that must be equal.
+        test: From the rows of one set to a finding.
+        absent: What to say where there is no row at all.
+    """
+    found: list[Finding] = []
+    for _, part in rows.groupby(list(by), dropna=False, sort=True):
+        try:
+            result = test(part)
+        except DataError as error:
+            result = Finding(None, note=str(error))
+        found.append(result._replace(tested_on=_label(part)))
+    if not found:
+        return Finding(None, note=absent)
+    return max(found, key=lambda f: (f.interval is not None, f.interval.n if f.interval else 0))
+
+
+def _label(rows: pd.DataFrame) -> str:
+    models = ", ".join(sorted(rows["model"].unique()))
+    first = rows.iloc[0]
+    return f"{models} · {first['protocol']} · {first['data_source']} · {first['collection']}"

@@ -1,0 +1,197 @@
+"""Commands that answer: analyse, predict, claims, next. `core.cli` registers them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from core.console import note, records, show
+from core.errors import DataError, UnknownName
+from core.paths import AtlasPaths
+from core.queries.evidence import Anchor, Choice, Evidence, choose_setting, evidence
+from core.queries.filters import Filter
+from core.reading import open_for_reading
+from core.store.connection import Store
+from core.tasks import load_tasks
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
+Models = Annotated[list[str] | None, typer.Option("--model", help="Only these models.")]
+Targets = Annotated[list[str] | None, typer.Option("--target", help="Only these targets.")]
+Langs = Annotated[list[str] | None, typer.Option("--lang", help="Only these languages.")]
+Families = Annotated[list[str] | None, typer.Option("--family", help="Only these language families.")]
+Scripts = Annotated[list[str] | None, typer.Option("--script", help="Only these scripts, such as Cyrl.")]
+Collection = Annotated[str | None, typer.Option(help="measured or yours; the one with most intermediates otherwise.")]
+Protocol = Annotated[str | None, typer.Option(help="Only this protocol.")]
+Source = Annotated[str | None, typer.Option(help="sample, mirror or hub.")]
+Difficulty = Annotated[str, typer.Option(help="Measure of difficulty; see docs/measures.md.")]
+Similarity = Annotated[str, typer.Option(help="Measure of similarity; see docs/measures.md.")]
+InTask = Annotated[bool, typer.Option("--with-in-task", help="Count intermediates that train the target's own task.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program.
+
+    Args:
+        app: The program's.
+    """
+    for name, function in (("analyse", analyse_), ("predict", predict), ("claims", claims), ("next", next_)):
+        app.command(name)(function)
+
+
+def analyse_(  # noqa: PLR0913, PLR0917  # one parameter per option
+    model: Models = None,
+    target: Targets = None,
+    lang: Langs = None,
+    family: Families = None,
+    script: Scripts = None,
+    collection: Collection = None,
+    protocol: Protocol = None,
+    data_source: Source = None,
+    difficulty: Difficulty = "headroom",
+    similarity: Similarity = "centroid_cosine",
+    anchor: Annotated[str, typer.Option(help="Nearness to the target's test or train text.")] = "test",
+    with_in_task: InTask = False,
+    by: Annotated[str | None, typer.Option(help="Again within each: target, family or script.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how much difficulty and similarity explain, with intervals, and what is missing."""
+    # scipy's fitting takes half a second to load, which other commands need not wait for.
+    import pandas as pd  # noqa: PLC0415
+
+    from core.queries.analysis import additive_null, analyse, by_group  # noqa: PLC0415
+    from core.queries.answer import answer  # noqa: PLC0415
+
+    wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
+    choice = Choice(
+        wanted=wanted, difficulty=difficulty, similarity=similarity, anchor=_anchor(anchor), with_in_task=with_in_task,
+        families=tuple(family or ()), scripts=tuple(script or ()),
+    )  # fmt: skip
+    if by not in {None, "target", "family", "script"}:
+        raise UnknownName("grouping", str(by), known=("target", "family", "script"))
+    with open_for_reading(AtlasPaths.from_environment()) as store:
+        found = _evidence(store, choice)
+    analysis = analyse(found)
+    null = additive_null(analysis)
+    figures = pd.concat([f for f in (analysis.figures, null) if not f.empty]) if analysis.fit else analysis.figures
+    said = answer(found, analysis, null=null)
+    if as_json:
+        texts = [("headline", said.headline), *((f"detail {i}", text) for i, text in enumerate(said.details, 1))]
+        rows = [{"kind": "answer", "name": name, "label": text, "note": said.weight} for name, text in texts]
+        rows += records(figures)
+        rows += [{"kind": "missing"} | row for row in records(found.missing)]
+        rows += records(by_group(found, kind=by)) if by else []
+        show(rows, as_json=True, empty="")
+        return
+    for text in (said.headline, *said.details):
+        typer.echo(f"{text}\n")
+    columns = ("kind", "name", "estimate", "ci_low", "ci_high", "p_value", "n", "n_unit", "unit")
+    show(records(figures), as_json=False, empty="No model.", columns=columns)
+    if by:
+        grouped = ("group", "kind", "name", "estimate", "ci_low", "ci_high", "n", "note")
+        show(records(by_group(found, kind=by)), as_json=False, empty="No group.", columns=grouped)
+
+
+def predict(  # noqa: PLR0913, PLR0917  # one parameter per option
+    model: Models = None,
+    target: Targets = None,
+    lang: Langs = None,
+    collection: Collection = None,
+    protocol: Protocol = None,
+    data_source: Source = None,
+    difficulty: Difficulty = "headroom",
+    as_json: AsJson = False,
+) -> None:
+    """Say how well each selector would have chosen the intermediate, before training."""
+    from core.queries.predictions import judge_selectors, selectors  # noqa: PLC0415  # loads scipy
+
+    wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
+    with open_for_reading(AtlasPaths.from_environment()) as store, store.cursor() as cur:
+        found = _evidence(store, Choice(wanted=wanted, difficulty=difficulty))
+        rows = judge_selectors(selectors(cur, found))
+    columns = (
+        "selector",
+        "direction",
+        "ndcg",
+        "ndcg_low",
+        "ndcg_high",
+        "regret_at_1",
+        "kendall_tau",
+        "targets",
+        "note",
+    )
+    show(records(rows), as_json=as_json, empty="No selector.", columns=columns)
+
+
+def claims(
+    claim: Annotated[list[str] | None, typer.Option("--id", help="Only these claims: S1, P3 …")] = None,
+    model: Models = None,
+    collection: Collection = None,
+    protocol: Protocol = None,
+    as_json: AsJson = False,
+) -> None:
+    """Test the published claims: supported, contradicted, mixed, or not testable and what to run."""
+    from core.claims.judging import judge_claims  # noqa: PLC0415  # loads scipy
+    from core.claims.registry import CLAIMS  # noqa: PLC0415
+
+    for name in claim or ():
+        if name not in CLAIMS:
+            raise UnknownName("claim", name, known=CLAIMS)
+    wanted = _filter(model, None, None, collection=collection, protocol=protocol, data_source=None)
+    with open_for_reading(AtlasPaths.from_environment()) as store, store.cursor() as cur:
+        rows = judge_claims(cur, wanted, ids=tuple(claim or ()))
+    columns = ("id", "verdict", "estimate", "ci_low", "ci_high", "n", "n_unit", "unit", "claim")
+    found = records(rows)
+    short = found if as_json else [row | {"claim": f"{row['claim'][:60]}…"} for row in found]
+    show(short, as_json=as_json, empty="No claim.", columns=columns)
+    if not as_json and any(row["needs"] for row in found):
+        note("Not testable yet? `python -m core claims --json` has the command of each under 'needs'.")
+
+
+def next_(  # noqa: PLR0913, PLR0917  # one parameter per option
+    model: Models = None,
+    target: Targets = None,
+    collection: Collection = None,
+    protocol: Protocol = None,
+    data_source: Source = None,
+    seeds: Annotated[int, typer.Option(help="Seeds of each new pair.")] = 3,
+    limit: Annotated[int, typer.Option(help="Most proposals.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Propose what to run next: the missing pairs that would narrow the answer most."""
+    from core.queries.analysis import analyse  # noqa: PLC0415  # loads scipy
+    from core.queries.next_cells import Plan, propose  # noqa: PLC0415
+
+    wanted = _filter(model, target, None, collection=collection, protocol=protocol, data_source=data_source)
+    paths = AtlasPaths.from_environment()
+    plan = Plan(load_tasks(paths), seeds=seeds, limit=limit)
+    with open_for_reading(paths) as store, store.cursor() as cur:
+        found = _evidence(store, Choice(wanted=wanted))
+        rows = propose(cur, found, analyse(found), plan=plan)
+    columns = ("kind", "intermediate", "target", "runs", "difficulty_narrower", "similarity_narrower", "command")
+    show(records(rows), as_json=as_json, empty="Nothing is missing that the profiles know of.", columns=columns)
+
+
+def _evidence(store: Store, choice: Choice) -> Evidence:
+    with store.cursor() as cur:
+        found = evidence(cur, choose_setting(cur, choice.wanted), choice=choice)
+    if found.frame.empty:
+        raise DataError("No row is left: the languages, families or scripts asked for were not scored. Ask for fewer.")
+    note(f"{found.setting.label}: {found.units.intermediates} intermediate conditions.")
+    return found
+
+
+def _anchor(text: str) -> Anchor:
+    if text == "test":
+        return "test"
+    if text == "train":
+        return "train"
+    raise UnknownName("anchor", text, known=("test", "train"))
+
+
+def _filter(
+    model: list[str] | None, target: list[str] | None, lang: list[str] | None, **one: str | None
+) -> Filter:  # the rest are single names
+    whole = Filter(model=tuple(model or ()), target=tuple(target or ()), langs=tuple(lang or ()))
+    return replace(whole, **one)  # type: ignore[arg-type]  # fields that hold one name

@@ -1,0 +1,202 @@
+"""Which intermediate to choose, before training: selectors, and how well each ranks on the store.
+
+A list is one target; its items are the intermediates that were run on it. A selector is a column of scores, large where
+it would choose. Everything that learns is judged on what it has not seen: one intermediate, or one target, left out.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from core.errors import DataError
+from core.measures.intervals import Interval
+from core.measures.transferability import combine_selectors, judge_ranking
+from core.queries.covariates import SIMILARITY, base_tasks, similarities, text_point
+from core.queries.evidence import Evidence
+
+FEATURES = ("logme", "h_score", "transrate", "knn", "linear_probe", "task_embedding")
+"""Selectors that need the encoder's features of the target's training text: rows of `selector_scores`."""
+
+DIRECTIONS = ("leave one intermediate out", "leave one target out")
+"""What is held out of a selector that learns; the others see no gain and are the same in both."""
+
+QUALITY = ("ndcg", "regret_at_1", "regret_at_3", "regret_at_5", "kendall_tau")
+"""Measures of a ranking, each with limits over targets."""
+
+_LEAST_LISTS = 2
+_LEAST_ITEMS = 3
+
+
+class Selectors(NamedTuple):
+    """Pairs with a score of every selector that the store can compute."""
+
+    pairs: pd.DataFrame
+    """intermediate, target, gain (mean over languages and seeds), cells, a column per selector (NaN: not known)."""
+    labels: dict[str, str]
+    """What each selector is, by column."""
+    absent: dict[str, str]
+    """Why a selector is not there, by name."""
+
+
+def selectors(cur: duckdb.DuckDBPyConnection, evidence: Evidence) -> Selectors:
+    """Every pair that has a gain, with what each selector says of it.
+
+    Args:
+        cur: Cursor of the store.
+        evidence: What the store says; its filter decides which pairs.
+    """
+    rows = evidence.frame
+    frame = rows[rows["gain"].notna() & (rows["lang"] != "en") & ~rows["in_task"].astype(bool)]
+    grouped = frame.groupby(["intermediate", "target"], observed=True, sort=True)
+    pairs = grouped.agg(
+        gain=("gain", "mean"), cells=("gain", "size"), difficulty=("difficulty", "first"), size=("log_size", "first"),
+        type_match=("type_match", "first"),
+    ).reset_index()  # fmt: skip
+    labels = {
+        "difficulty": f"hardest first ({evidence.choice.difficulty})",
+        "size": "largest training set first",
+        "type_match": "same task type first",
+    }
+    pairs, found = _with_similarities(cur, pairs, evidence)
+    labels |= found
+    pairs, found, absent = _with_features(cur, pairs, evidence)
+    labels |= found
+    pairs["random"], pairs["always_mnli"] = 0.0, (pairs["intermediate"].map(base_tasks) == "mnli").astype(float)
+    labels |= {"random": "any, with equal chance", "always_mnli": "always MNLI"}
+    for name in [n for n in labels if n != "random" and pairs[n].nunique() < 2]:  # noqa: PLR2004
+        absent[name] = "not known for any pair" if pairs[name].isna().all() else "the same for every pair"
+        labels.pop(name)
+    return Selectors(pairs, labels, absent)
+
+
+def judge_selectors(found: Selectors, *, seed: int = 0) -> pd.DataFrame:
+    """How well each selector ranks the intermediates of each target, with intervals over targets.
+
+    Columns: selector, label, direction, for each of `QUALITY` its estimate and _low and _high, targets, pairs, note
+    (why
+    it is not judged). Order: NDCG, best first; what is not judged comes last. Regrets are shares of the range of gains.
+
+    Args:
+        found: From `selectors`.
+        seed: Of the bootstrap over targets.
+    """
+    rows = [_judged(found, name, seed=seed) for name in found.labels]
+    rows += [_combined(found, direction, seed=seed) for direction in DIRECTIONS]
+    rows += [{"selector": name, "label": name, "note": why} for name, why in found.absent.items()]
+    limits = [f"{q}{end}" for q in QUALITY for end in ("", "_low", "_high")]
+    columns = ["selector", "label", "direction", *limits, "targets", "pairs", "note"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.sort_values("ndcg", ascending=False, na_position="last", kind="stable", ignore_index=True)
+
+
+def ranking(found: Selectors, *, target: str) -> pd.DataFrame:
+    """What the learned combination says of each intermediate for a target, and what was measured.
+
+    Columns: intermediate, predicted (gain, with that target left out), gain, place, measured_place. Order: place.
+
+    Args:
+        found: From `selectors`.
+        target: Of one of the pairs.
+
+    Raises:
+        DataError: There is too little to learn from.
+    """
+    names, rows = _usable(found)
+    rows = rows.assign(predicted=combine_selectors(rows[names], gains=rows["gain"], groups=rows["target"]).predictions)
+    mine = rows[rows["target"] == target]
+    mine = mine.assign(
+        place=mine["predicted"].rank(ascending=False).astype(int), measured_place=mine["gain"].rank(ascending=False)
+    )
+    columns = ["intermediate", "predicted", "gain", "place", "measured_place"]
+    return mine[columns].sort_values("place", kind="stable", ignore_index=True)
+
+
+def _with_similarities(
+    cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, evidence: Evidence
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """A column per measure: to the target's English training text, or its test text where nothing is trained."""
+    labels = {}
+    pairs["point"] = pairs["intermediate"].map(text_point)
+    for name, quantity in SIMILARITY.items():
+        rows = similarities(cur, measure=name, data_source=evidence.setting.data_source).frame
+        english = rows[rows["lang"] == "en"].sort_values("role", ascending=False)  # train before test
+        best = english.drop_duplicates(["point", "target"])[["point", "target", "similarity"]]
+        if best.empty:
+            continue
+        pairs = pairs.merge(best.rename(columns={"similarity": name}), on=["point", "target"], how="left")
+        labels[name] = f"nearest first: {quantity.label}"
+    return pairs.drop(columns="point"), labels
+
+
+def _with_features(
+    cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, evidence: Evidence
+) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
+    rows = cur.execute(
+        """
+        SELECT s.selector, s.intermediate, s.target, avg(s.value) AS value
+        FROM selector_scores s JOIN profiles p USING (profile_id)
+        WHERE p.data_source = $data_source AND p.model = $model GROUP BY ALL ORDER BY ALL
+        """,
+        {"data_source": evidence.setting.data_source, "model": evidence.setting.model},
+    ).df()
+    labels, absent = {}, {}
+    for name in FEATURES:
+        mine = rows[rows["selector"] == name]
+        if mine.empty:
+            absent[name] = (
+                "needs the encoder's features of the target's training text after each intermediate: no profile of "
+                f"{evidence.setting.model} on {evidence.setting.data_source} holds them"
+            )
+            continue
+        column = mine.rename(columns={"value": name})[["intermediate", "target", name]]
+        pairs = pairs.merge(column, on=["intermediate", "target"], how="left")
+        labels[name] = f"{name} of the encoder after the intermediate"
+    return pairs, labels, absent
+
+
+def _judged(found: Selectors, name: str, *, seed: int) -> dict[str, object]:
+    rows = found.pairs[found.pairs[name].notna()]
+    head = {"selector": name, "label": found.labels[name], "direction": "sees no gain"}
+    return head | _quality(rows, rows[name].to_numpy(float), seed=seed)
+
+
+def _combined(found: Selectors, direction: str, *, seed: int) -> dict[str, object]:
+    head: dict[str, object] = {
+        "selector": "combination", "label": f"ridge on all of them, {direction}", "direction": direction
+    }  # fmt: skip
+    held = "intermediate" if "intermediate" in direction else "target"
+    try:
+        names, rows = _usable(found)
+        predicted = combine_selectors(rows[names], gains=rows["gain"], groups=rows[held]).predictions
+    except DataError as error:
+        return head | {"note": str(error)}
+    return head | {"label": f"ridge on {', '.join(names)}"} | _quality(rows, predicted, seed=seed)
+
+
+def _usable(found: Selectors) -> tuple[list[str], pd.DataFrame]:
+    """Selectors that are known for at least nine in ten pairs, and the pairs that have them all."""
+    known = found.pairs
+    names = [n for n in found.labels if n not in {"random", "always_mnli"} and known[n].notna().mean() > 0.9]  # noqa: PLR2004
+    rows = known.dropna(subset=names)
+    if not names or len(rows) < 2 * _LEAST_ITEMS:
+        raise DataError(f"{len(names)} selectors are known for {len(rows)} pairs; a combination needs more of both.")
+    return names, rows
+
+
+def _quality(rows: pd.DataFrame, scores: np.ndarray, *, seed: int) -> dict[str, object]:
+    sizes = rows.groupby("target")["intermediate"].transform("size").to_numpy()
+    keep = sizes >= _LEAST_ITEMS
+    lists = rows.loc[keep, "target"]
+    if lists.nunique() < _LEAST_LISTS:
+        few = f"{lists.nunique()} targets with {_LEAST_ITEMS} or more intermediates"
+        return {"note": f"{few}; {_LEAST_LISTS} are needed"}
+    judged = judge_ranking(scores[keep], gains=rows.loc[keep, "gain"], lists=lists, rng=np.random.default_rng(seed))
+    figures: dict[str, object] = {"targets": judged.n_lists, "pairs": int(keep.sum()), "note": None}
+    for name in QUALITY:
+        interval: Interval = getattr(judged, name)
+        figures |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return figures
