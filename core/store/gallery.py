@@ -77,12 +77,12 @@ def save_profiles(store: Store, *, folder: Path, profile_ids: Collection[str]) -
     wanted = {"ids": sorted(profile_ids)}
     sql = "SELECT * FROM profiles WHERE collection = 'yours' AND list_contains($ids::VARCHAR[], profile_id)"
     with store.cursor() as cur:
-        found: pa.Table = cur.execute(sql, wanted).to_arrow_table()
+        found = cur.sql(sql, params=wanted).to_arrow_table()
         kept = {"ids": found["profile_id"].to_pylist()}
         tables = {"profiles": _portable(found)} | {
-            part: cur.execute(
+            part: cur.sql(
                 f"SELECT * FROM {part} WHERE list_contains($ids::VARCHAR[], profile_id) ORDER BY ALL",  # noqa: S608
-                kept,
+                params=kept,
             ).to_arrow_table()
             for part in PROFILE_PARTS
         }
