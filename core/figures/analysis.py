@@ -1,0 +1,193 @@
+"""Difficulty × similarity → gain: bins, marginal effects, shares of variance, effects by group.
+
+Gains are drawn in percentage points, shares in per cent; whiskers are 95 % limits and hovers say n and method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from core.figures.theme import CATEGORICAL, DIVERGING, MUTED, SYMBOLS, Mode, colorscale, frame
+
+_BANDS = ("low", "middle", "high")
+
+
+def gain_bins(bins: pd.DataFrame, *, x_title: str, y_title: str, mode: Mode = "light") -> go.Figure:
+    """Mean gain by bins of similarity (across) and difficulty (up), with limits and the number of intermediates.
+
+    Args:
+        bins: As `core.queries.surfaces.binned` returns them.
+        x_title: What the similarity measures.
+        y_title: What the difficulty measures.
+        mode: Background.
+
+    Raises:
+        ValueError: There is no bin.
+    """
+    _refuse_empty(bins, "bins")
+    across, up = (sorted(bins[f"{name}_bin"].unique()) for name in ("similarity", "difficulty"))
+    cells = {(row["difficulty_bin"], row["similarity_bin"]): row for row in bins.to_dict("records")}
+    values = [[_points(cells.get((d, s), {}).get("gain")) for s in across] for d in up]
+    texts = [[_bin_text(cells.get((d, s))) for s in across] for d in up]
+    hovers = [[_bin_hover(cells.get((d, s))) for s in across] for d in up]
+    bound = max((abs(v) for line in values for v in line if v is not None), default=1.0) or 1.0
+    fig = go.Figure(
+        go.Heatmap(
+            z=values, x=[_band(s, len(across)) for s in across], y=[_band(d, len(up)) for d in up], text=texts,
+            texttemplate="%{text}", hovertext=hovers, hovertemplate="%{hovertext}<extra></extra>", zmin=-bound, zmid=0,
+            zmax=bound, colorscale=colorscale(DIVERGING[mode]), xgap=3, ygap=3,
+            colorbar={"title": {"text": "gain, points", "side": "right"}, "thickness": 12, "outlinewidth": 0},
+        )
+    )  # fmt: skip
+    frame(fig, height_px=110 * len(up) + 80, mode=mode)
+    fig.update_xaxes(title_text=f"similarity → near<br><sup>{x_title}</sup>", showgrid=False, type="category")
+    fig.update_yaxes(title_text=f"difficulty → hard<br><sup>{y_title}</sup>", showgrid=False, type="category")
+    return fig
+
+
+def marginal_effect(line: pd.DataFrame, points: pd.DataFrame, *, x_title: str, mode: Mode = "light") -> go.Figure:
+    """What the model says of one term, all else at its average, with the intermediates around the line.
+
+    Args:
+        line: Columns `x`, `gain`, `low`, `high` (fractions).
+        points: Columns `intermediate`, `x`, `gain`, `cells`.
+        x_title: What the term measures.
+        mode: Background.
+
+    Raises:
+        ValueError: There is no line.
+    """
+    _refuse_empty(line, "line")
+    color, x = CATEGORICAL[mode][0], line["x"].tolist()
+    fig = go.Figure()
+    fig.add_scatter(
+        x=[*x, *reversed(x)], y=[*(100 * line["high"]), *reversed((100 * line["low"]).tolist())], fill="toself",
+        mode="lines", line={"width": 0, "color": color}, opacity=0.25, hoverinfo="skip", name="95 % limits",
+    )  # fmt: skip
+    fig.add_scatter(x=x, y=(100 * line["gain"]).tolist(), mode="lines", line={"color": color, "width": 2}, name="model")
+    fig.add_scatter(
+        x=points["x"].tolist(), y=(100 * points["gain"]).tolist(), mode="markers", name="intermediate, adjusted",
+        marker={"color": CATEGORICAL[mode][1], "symbol": SYMBOLS[2], "size": 9},
+        customdata=points[["intermediate", "cells"]].to_numpy().tolist(),
+        hovertemplate="<b>%{customdata[0]}</b><br>%{x:.3g}<br>adjusted gain %{y:+.2f} points<br>%{customdata[1]} cells"
+        "<extra></extra>",
+    )  # fmt: skip
+    frame(fig, height_px=330, mode=mode)
+    fig.update_xaxes(title_text=x_title)
+    fig.update_yaxes(title_text="gain, points", zeroline=True, zerolinecolor=MUTED[mode])
+    fig.update_layout(margin={"l": 8, "r": 8, "t": 40, "b": 8})
+    return fig
+
+
+def variance_shares(figures: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
+    """Shares of the variance of mean gains, one dot each with limits.
+
+    Args:
+        figures: Rows of kind `share`: `label`, `estimate`, `ci_low`, `ci_high`, `n`, `n_unit`, `method`.
+        mode: Background.
+
+    Raises:
+        ValueError: There is no share.
+    """
+    _refuse_empty(figures, "shares")
+    fig = go.Figure(_whiskers(figures, labels=figures["label"], scale=100, color=CATEGORICAL[mode][0], name="share"))
+    frame(fig, height_px=34 * len(figures) + 90, mode=mode)
+    fig.update_xaxes(title_text="share of the variance of mean gains, %", range=[-2, 102])
+    fig.update_yaxes(autorange="reversed", type="category")
+    fig.update_layout(showlegend=False)
+    return fig
+
+
+def group_effects(groups: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
+    """Effects of difficulty and similarity within each target, family or script.
+
+    Args:
+        groups: Rows of kind `term`: `group`, `name`, `estimate`, `ci_low`, `ci_high`, `n`, `n_unit`, `method`.
+        mode: Background.
+
+    Raises:
+        ValueError: There is no group.
+    """
+    return _grouped(groups, scale=100, title="gain per standard deviation, points", mode=mode)
+
+
+def group_shares(groups: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
+    """Shares of difficulty, similarity and the name of the intermediate within each group.
+
+    Args:
+        groups: Rows of kind `share`, as `group_effects` takes them.
+        mode: Background.
+
+    Raises:
+        ValueError: There is no group.
+    """
+    kept = groups[groups["name"].isin(["difficulty", "similarity", "intermediate"])]
+    return _grouped(kept, scale=100, title="share of the variance of mean gains, %", mode=mode)
+
+
+def _grouped(rows: pd.DataFrame, *, scale: float, title: str, mode: Mode) -> go.Figure:
+    _refuse_empty(rows, "groups")
+    fig = go.Figure()
+    for place, (name, part) in enumerate(rows.groupby("name", sort=False)):
+        trace = _whiskers(part, labels=part["group"], scale=scale, color=CATEGORICAL[mode][place], name=str(name))
+        fig.add_trace(trace.update(marker={"symbol": SYMBOLS[place]}))
+    frame(fig, height_px=46 * rows["group"].nunique() + 110, mode=mode)
+    fig.update_xaxes(title_text=title, zeroline=True, zerolinecolor=MUTED[mode], zerolinewidth=2)
+    fig.update_yaxes(autorange="reversed", type="category")
+    fig.update_layout(scattermode="group", margin={"l": 8, "r": 8, "t": 40, "b": 8})
+    return fig
+
+
+def _whiskers(rows: pd.DataFrame, *, labels: pd.Series, scale: float, color: str, name: str) -> go.Scatter:
+    middle = rows["estimate"].astype("float64") * scale
+    low, high = rows["ci_low"].astype("float64") * scale, rows["ci_high"].astype("float64") * scale
+    return go.Scatter(
+        x=middle.tolist(), y=labels.tolist(), mode="markers", name=name, marker={"color": color, "size": 9},
+        error_x={"type": "data", "symmetric": False, "array": (high - middle).fillna(0).clip(lower=0).tolist(),
+                 "arrayminus": (middle - low).fillna(0).clip(lower=0).tolist(), "color": color, "thickness": 1.6},
+        hovertext=[_hover(row, scale) for row in rows.to_dict("records")],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )  # fmt: skip
+
+
+def _hover(row: dict[Hashable, Any], scale: float) -> str:
+    """Values of a frame may be of any type."""
+    limits = "no interval" if pd.isna(row["ci_low"]) else f"{row['ci_low'] * scale:.2f} to {row['ci_high'] * scale:.2f}"
+    return (
+        f"{row['name']}<br>{row['estimate'] * scale:.2f} ({limits})<br>n {row['n']} {row['n_unit']}<br>{row['method']}"
+    )
+
+
+def _bin_text(row: dict[Hashable, Any] | None) -> str:
+    if row is None:
+        return ""
+    limits = "" if pd.isna(row["ci_low"]) else f"<br>{_signed(row['ci_low'])} to {_signed(row['ci_high'])}"
+    return f"<b>{_signed(row['gain'])}</b>{limits}<br>{row['intermediates']} intermediates"
+
+
+def _bin_hover(row: dict[Hashable, Any] | None) -> str:
+    if row is None:
+        return "no cell"
+    spans = "<br>".join(f"{n} {row[f'{n}_low']:.3g} to {row[f'{n}_high']:.3g}" for n in ("difficulty", "similarity"))
+    return f"{_bin_text(row)}<br>{row['cells']} cells<br>{spans}"
+
+
+def _band(place: int, count: int) -> str:
+    return _BANDS[place] if count == len(_BANDS) else f"{place + 1} of {count}"
+
+
+def _points(fraction: float | None) -> float | None:
+    return None if fraction is None else 100 * fraction
+
+
+def _signed(fraction: float) -> str:
+    return f"{100 * fraction:+.1f}".replace("-", "−")
+
+
+def _refuse_empty(rows: pd.DataFrame, what: str) -> None:
+    if rows.empty:
+        raise ValueError(f"No {what} to draw: found 0 rows, expected at least one.")

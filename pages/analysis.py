@@ -1,0 +1,67 @@
+"""How much difficulty and similarity explain, in words and figures; predictions; published claims; what to run next."""
+
+from pages.widgets.nav import guard
+
+guard()
+
+import streamlit as st
+
+st.title("Analysis")
+st.caption(
+    "How do the difficulty of an English intermediate task and its domain similarity to the target change zero-shot "
+    "cross-lingual transfer? The independent unit is the intermediate condition, however many language cells there are."
+)
+
+# The words above are painted before scipy and plotly are loaded.
+import pandas as pd
+
+from core.queries.answer import answer
+from pages.widgets import analysis_data as data
+from pages.widgets import analysis_panels as panels
+from pages.widgets.analysis_choice import choose, refine
+from pages.widgets.shared import start, version
+from pages.widgets.show import empty
+
+start()
+now = version()
+rows = data.available(now)
+PARTS = ("Effects", "Variance", "Predictions", "Claims", "Next", "Numbers")
+
+if rows.empty:
+    empty(
+        "No gain to analyse yet",
+        "A gain needs a finished run with an intermediate and its paired baseline. Four intermediates with profiles of "
+        "difficulty and similarity make the first model. The published claims below say which runs each of them needs.",
+        page="pages/launch.py",
+        label="Launch runs",
+    )
+    panels.show_claims(data.judged_claims(now))
+    st.stop()
+
+setting = choose(rows)
+everything = data.gathered(now, setting, data.Choice()).frame
+choice = refine(sorted(everything["target"].unique()), sorted(set(everything["lang"]) - {"en"}))
+found = data.gathered(now, setting, choice)
+model = data.fitted(now, setting, choice)
+null = data.held_out(now, setting, choice)
+panels.show_answer(answer(found, model, null=null), found)
+
+part = st.segmented_control(
+    "Show", PARTS, default=PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
+)
+if part == "Effects":
+    panels.show_effects(found, model)
+elif part == "Variance":
+    kind = st.segmented_control(
+        "By", ["target", "family", "script"], default="target", required=True, key="by", bind="query-params"
+    )
+    panels.show_shares(model, data.grouped(now, setting, choice, kind), kind=kind)
+elif part == "Predictions":
+    panels.show_predictions(data.judged_selectors(now, setting, choice))
+elif part == "Claims":
+    panels.show_claims(data.judged_claims(now))
+elif part == "Next":
+    panels.show_next(data.proposals(now, setting, choice))
+else:
+    figures = [frame for frame in (model.figures, null) if not frame.empty]
+    panels.show_numbers(pd.concat(figures, ignore_index=True) if figures else model.figures)

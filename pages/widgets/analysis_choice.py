@@ -1,0 +1,73 @@
+"""What the analysis is about: the runs that are pooled, the measures, and a filter; every choice is in the URL."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pandas as pd
+import streamlit as st
+
+from core.languages import language
+from core.queries.covariates import DIFFICULTY, SIMILARITY
+from core.queries.evidence import Anchor, Choice, Setting, setting_of
+from core.queries.filters import Filter
+
+
+def choose(rows: pd.DataFrame) -> Setting:
+    """The picker of what is pooled.
+
+    Args:
+        rows: As `available` returns them, at least one.
+    """
+    found = {setting_of(row).label + _detail(row): setting_of(row) for row in rows.to_dict("records")}
+    picked = st.selectbox(
+        "Runs that are pooled", list(found), key="runs", bind="query-params",
+        help="Runs of one model, protocol and data source; no others are mixed in. The first has most intermediates.",
+    )  # fmt: skip
+    return found[picked]
+
+
+def refine(targets: list[str], langs: list[str]) -> Choice:
+    """The measures and the filter.
+
+    Args:
+        targets: Of the pooled runs.
+        langs: Of the pooled runs.
+    """
+    entries = [language(code) for code in langs]
+    with st.grid(4, min_column_width=180):
+        difficulty = _measure("Difficulty", list(DIFFICULTY), key="difficulty")
+        similarity = _measure("Similarity", list(SIMILARITY), key="similarity")
+        anchor = st.selectbox(
+            "Similarity to the target's", ["test", "train"], key="anchor", bind="query-params",
+            help="test: its test text in each language; train: its English training text. Text alone, no labels.",
+        )  # fmt: skip
+        picked = st.multiselect("Targets", targets, key="target", bind="query-params", placeholder="all targets")
+        families = st.multiselect(
+            "Families",
+            sorted({e.family for e in entries}),
+            key="family",
+            bind="query-params",
+            placeholder="all families",
+        )
+        scripts = st.multiselect(
+            "Scripts", sorted({e.script for e in entries}), key="script", bind="query-params", placeholder="all scripts"
+        )
+    with_in_task = st.toggle(
+        "Count in-task pairs", key="intask", bind="query-params",
+        help="Intermediates that are more training on the target's own task, such as SQuAD before XQuAD.",
+    )  # fmt: skip
+    return Choice(
+        wanted=Filter(target=tuple(picked) or None), difficulty=difficulty, similarity=similarity,
+        anchor=cast("Anchor", anchor), with_in_task=with_in_task, families=tuple(families), scripts=tuple(scripts),
+    )  # fmt: skip
+
+
+def _measure(label: str, names: list[str], *, key: str) -> str:
+    texts = {**DIFFICULTY, **SIMILARITY}
+    known = "; ".join(f"{name}: {texts[name].label}" for name in names)
+    return str(st.selectbox(label, names, key=key, bind="query-params", help=f"{known}. Formulas: docs/measures.md."))
+
+
+def _detail(row: dict[Any, Any]) -> str:
+    return f" ({row['intermediates']} intermediates, digest {str(row['protocol_digest'])[:6]})"

@@ -1,0 +1,125 @@
+"""What the analysis page reads, cached by the store's version; nobody changes what is returned."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+
+import pandas as pd
+import streamlit as st
+
+from core.claims.judging import judge_claims
+from core.queries.analysis import Analysis, additive_null, analyse, by_group
+from core.queries.evidence import Choice, Evidence, Setting, evidence, settings
+from core.queries.filters import Filter
+from core.queries.next_cells import Plan, propose
+from core.queries.predictions import judge_selectors, selectors
+from core.tasks import load_tasks
+from pages.widgets.shared import paths, store
+
+Version = tuple[str, int]
+_KEYS = {Choice: astuple}
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def available(version: Version) -> pd.DataFrame:
+    """Sets of runs that may be pooled.
+
+    Args:
+        version: Of the store.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return settings(cur, Filter())
+
+
+@st.cache_resource(max_entries=8, show_spinner="Gathering the evidence …", hash_funcs=_KEYS)
+def gathered(version: Version, setting: Setting, choice: Choice) -> Evidence:
+    """The evidence; shared, so not to be changed.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return evidence(cur, Setting(*setting), choice=choice)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Fitting the crossed model …", hash_funcs=_KEYS)
+def fitted(version: Version, setting: Setting, choice: Choice) -> Analysis:
+    """The model, the naive regression and the permutations; shared, so not to be changed.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+    """
+    return analyse(gathered(version, setting, choice))
+
+
+@st.cache_data(
+    max_entries=16, show_spinner="Comparing with intermediate + target on held-out pairs …", hash_funcs=_KEYS
+)
+def held_out(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+    """The comparison with the additive model.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+    """
+    return additive_null(fitted(version, setting, choice))
+
+
+@st.cache_data(max_entries=16, show_spinner="Fitting each group …", hash_funcs=_KEYS)
+def grouped(version: Version, setting: Setting, choice: Choice, kind: str) -> pd.DataFrame:
+    """The model within each group.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+        kind: target, family or script.
+    """
+    return by_group(gathered(version, setting, choice), kind=kind)
+
+
+@st.cache_data(max_entries=8, show_spinner="Judging the selectors …", hash_funcs=_KEYS)
+def judged_selectors(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+    """How well each selector ranks.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+    """
+    found = gathered(version, setting, choice)
+    with store().cursor() as cur:
+        return judge_selectors(selectors(cur, found))
+
+
+@st.cache_data(max_entries=8, show_spinner="Weighing what is missing …", hash_funcs=_KEYS)
+def proposals(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+    """What to run next.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+    """
+    found, model = gathered(version, setting, choice), fitted(version, setting, choice)
+    with store().cursor() as cur:
+        return propose(cur, found, model, plan=Plan(load_tasks(paths())))
+
+
+@st.cache_data(max_entries=4, show_spinner="Testing the published claims …")
+def judged_claims(version: Version) -> pd.DataFrame:
+    """Every claim with its verdict, over all that the store holds.
+
+    Args:
+        version: Of the store.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return judge_claims(cur, Filter())

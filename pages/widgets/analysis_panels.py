@@ -1,0 +1,238 @@
+"""Panels of the analysis page: the answer, the figures behind it, groups, predictions, claims, what to run next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.figures.analysis import gain_bins, group_effects, group_shares, marginal_effect, variance_shares
+from core.queries.analysis import Analysis, scale_label
+from core.queries.answer import Answer
+from core.queries.evidence import Evidence
+from core.queries.surfaces import binned, marginal
+from pages.widgets.shared import mode
+from pages.widgets.show import chart, md, table
+
+_LOOKS = {
+    "fair": ("green", ":material/balance:", "evidence that can be read"),
+    "thin": ("orange", ":material/hourglass_bottom:", "thin evidence"),
+    "none": ("red", ":material/block:", "no answer yet"),
+}
+_VERDICTS = {
+    "supported": "✔ supported",
+    "contradicted": "✘ contradicted",
+    "mixed": "≈ mixed",
+    "not testable": "– not testable",
+}
+
+
+def show_answer(said: Answer, found: Evidence) -> None:
+    """The answer in words, and what is missing.
+
+    Args:
+        said: The sentences.
+        found: What they are about.
+    """
+    color, icon, text = _LOOKS[said.weight]
+    with st.container(border=True):
+        st.markdown(f":{color}-badge[{icon} {text}]")
+        st.markdown(f"**{md(said.headline)}**")
+        for detail in said.details:
+            st.markdown(f"- {md(detail)}")
+        origins = "; ".join(f"{name}: {text}" for name, text in found.origins.items())
+        st.caption(md(f"Sentences are generated from the model's estimates. {origins}."))
+    gaps = found.missing[found.missing["remedy"] != ""]
+    for gap in gaps.to_dict("records"):
+        with st.expander(f"{gap['cells']} cells do not count: {gap['what']}", icon=":material/rule:"):
+            st.markdown(md(f"{gap['why']}: {gap['names']}."))
+            st.code(gap["remedy"], language="bash", wrap_lines=True)
+
+
+def show_effects(found: Evidence, model: Analysis) -> None:
+    """The binned surface and both marginal effects.
+
+    Args:
+        found: The evidence.
+        model: Fitted to it.
+    """
+    bins = binned(found)
+    if bins.empty or model.fit is None:
+        st.info(model.problem or "Nothing to draw.", icon=":material/hourglass_empty:")
+        return
+    titles = {name: scale_label(name, evidence=found) for name in ("difficulty", "similarity")}
+    chart(
+        gain_bins(bins, x_title=titles["similarity"], y_title=titles["difficulty"], mode=mode()),
+        key="bins", alt="Mean gain by bins of difficulty and similarity, with intervals; the tab Numbers has the model",
+    )  # fmt: skip
+    st.caption(
+        "Mean gain in points after the mean of each target and language is taken out; 95 % t interval over the "
+        "intermediates of a bin, none below two. A bin of few intermediates says little."
+    )
+    with st.grid(2, min_column_width=320):
+        for name, title in titles.items():
+            drawn = marginal(found, model, name=name)
+            if drawn is None:
+                st.caption(f"{name}: {model.prepared.dropped.get(name, 'not in the model')}.")
+                continue
+            figure = marginal_effect(drawn.line, drawn.points, x_title=f"{name}: {title}", mode=mode())
+            chart(figure, key=f"marginal-{name}", alt=f"Model's effect of {name} with the intermediates around it")
+    st.caption("Line and band: crossed mixed model, all else at its average. Points: intermediates, adjusted likewise.")
+
+
+def show_shares(model: Analysis, groups: pd.DataFrame, *, kind: str) -> None:
+    """Shares of variance over all cells, and effects and shares by group.
+
+    Args:
+        model: Fitted to all cells.
+        groups: The model within each group.
+        kind: target, family or script.
+    """
+    shares = model.figures[model.figures["kind"] == "share"]
+    if shares.empty:
+        st.info(model.problem or "Nothing to draw.", icon=":material/hourglass_empty:")
+        return
+    chart(variance_shares(shares, mode=mode()), key="shares", alt="Shares of the variance of mean gains, with limits")
+    st.caption("Fitted shares with approximate 95 % limits; the rest taken as known. The tab Numbers has the formulas.")
+    terms, parts = groups[groups["kind"] == "term"], groups[groups["kind"] == "share"]
+    if not terms.empty:
+        st.markdown(f"**By {kind}**, one standard deviation within the group")
+        chart(group_effects(terms, mode=mode()), key="group-effects", alt=f"Effects by {kind} with intervals")
+        chart(group_shares(parts, mode=mode()), key="group-shares", alt=f"Shares of variance by {kind} with limits")
+        st.caption("No correction for the number of groups: read a single group that stands out with that in mind.")
+    for row in groups[groups["kind"].isna()].to_dict("records"):
+        st.caption(md(f"{row['group']}: {row['note']}"))
+
+
+def show_predictions(rows: pd.DataFrame) -> None:
+    """Selectors against random, best first.
+
+    Args:
+        rows: As `judge_selectors` returns them.
+    """
+    number = st.column_config.NumberColumn
+    shown = rows.assign(limits=[_limits(r["ndcg_low"], r["ndcg_high"]) for r in rows.to_dict("records")])
+    table(
+        shown, alt="Selectors: how well each ranks the intermediates of each target, before training", key="selectors",
+        columns={
+            "selector": "selector", "direction": "held out", "ndcg": number("NDCG", format="%.3f"), "limits": "95 %",
+            "regret_at_1": number("regret@1", format="%.3f"), "regret_at_3": number("@3", format="%.3f"),
+            "regret_at_5": number("@5", format="%.3f"), "kendall_tau": number("Kendall τ", format="%+.2f"),
+            "targets": "targets", "pairs": "pairs", "label": "what it does", "note": "why not judged",
+        },
+    )  # fmt: skip
+    st.caption(
+        "NDCG (linear, 1 is perfect; `random` is chance) and regret (share of the range of gains lost by trying the "
+        "first k), means over targets with 95 % bootstrap limits over targets."
+    )
+    _how("python -m core predict --json", rows, name="predictions")
+
+
+def show_claims(rows: pd.DataFrame) -> None:
+    """Published claims and their verdicts; the chosen one with its rule and what it needs.
+
+    Args:
+        rows: As `judge_claims` returns them.
+    """
+    counts = rows["verdict"].value_counts()
+    st.caption(
+        " · ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ". Nothing is called supported without n."
+    )
+    shown = rows.assign(
+        said=rows["verdict"].map(_VERDICTS),
+        value=[_value(row) for row in rows.to_dict("records")],
+    )
+    columns = {"id": "id", "said": "verdict", "claim": "claim", "value": "estimate (95 %)", "n": "n", "n_unit": "of",
+               "unit": "unit", "tested_on": "tested on", "source": "source"}  # fmt: skip
+    table(shown, alt="Published claims with verdict, estimate, interval and n", key="claims", columns=columns)
+    picked = st.selectbox("Look at a claim", list(rows["id"]), key="claim", bind="query-params")
+    row = rows[rows["id"] == picked].iloc[0]
+    with st.container(border=True):
+        st.markdown(f"**{md(row['id'])} · {md(_VERDICTS[row['verdict']])}** – {md(row['claim'])}")
+        st.markdown(md(f"Source: {row['source']}. Scope: {row['scope']}."))
+        st.markdown(md(f"Rule: {row['rule']}."))
+        st.caption(md(f"{row['note']}" or "–"))
+        if row["needs"]:
+            st.markdown("Runs that would make it testable:")
+            st.code(row["needs"], language="bash", wrap_lines=True)
+            st.page_link("pages/launch.py", label="Prepare a study", icon=":material/rocket_launch:",
+                         query_params=_launch_of(str(row["needs"])))  # fmt: skip
+    _how("python -m core claims --json", rows, name="claims")
+
+
+def show_next(rows: pd.DataFrame) -> None:
+    """What to fill in and run next.
+
+    Args:
+        rows: As `propose` returns them.
+    """
+    if rows.empty:
+        st.info("Nothing is missing that the profiles know of.", icon=":material/done_all:")
+        return
+    percent = st.column_config.NumberColumn
+    shown = rows.assign(**{n: 100 * rows[n].astype("float64") for n in ("difficulty_narrower", "similarity_narrower")})
+    columns = {
+        "kind": "kind", "intermediate": "intermediate", "target": "target", "runs": "runs",
+        "difficulty_narrower": percent("difficulty narrower, %", format="%.1f"),
+        "similarity_narrower": percent("similarity narrower, %", format="%.1f"), "why": "why", "command": "command",
+    }  # fmt: skip
+    table(shown, alt="Runs that would narrow the answer most", key="next", columns=columns)
+    st.caption("Narrower: share of the 95 % interval's width that would go, at the variances of the present model.")
+    _how("python -m core next --json", rows, name="next")
+
+
+def show_numbers(figures: pd.DataFrame) -> None:
+    """Every number with formula, unit, n and method.
+
+    Args:
+        figures: Rows of `FIGURES`.
+    """
+    number = st.column_config.NumberColumn
+    table(
+        figures, alt="Every number of the analysis with interval, n, method and formula", key="figures",
+        columns={
+            "kind": "kind", "name": "name", "estimate": number("estimate", format="%.5f"),
+            "ci_low": number("95 % from", format="%.5f"), "ci_high": number("to", format="%.5f"),
+            "p_value": number("p", format="%.4f"), "n": "n", "n_unit": "of", "unit": "unit",
+            "detectable": number("detectable", format="%.5f"), "method": "method", "formula": "formula", "note": "note",
+        },
+    )  # fmt: skip
+    st.caption(
+        "Fractions, not points. `naive` takes every cell for independent and is shown to say how wrong that is; "
+        "`detectable` is the effect that four of five such studies would find."
+    )
+    _how("python -m core analyse --json", figures, name="analysis")
+
+
+def _how(command: str, rows: pd.DataFrame, *, name: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("How to recompute:")
+        st.code(command, language="bash")
+        st.download_button(
+            "Download CSV", rows.to_csv(index=False), f"transfer-atlas-{name}.csv", "text/csv",
+            icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+
+
+def _limits(low: Any, high: Any) -> str:  # noqa: ANN401  # cells of a frame
+    return "" if pd.isna(low) else f"{low:.2f} to {high:.2f}"
+
+
+def _value(row: dict[Any, Any]) -> str:
+    if pd.isna(row["estimate"]):
+        return "–"
+    scale, digits = (100, "+.2f") if str(row["unit"]).startswith(("gain", "score")) else (1, ".2f")
+    shown = [f"{scale * row[name]:{digits}}".replace("-", "−") for name in ("estimate", "ci_low", "ci_high")]
+    return f"{shown[0]} ({shown[1]} to {shown[2]})" + (" points" if scale > 1 else "")
+
+
+def _launch_of(command: str) -> dict[str, list[str]]:
+    """What the launch form can take from a command: intermediates and targets."""
+    words, found, key = command.split(), {"intermediate": [], "target": []}, ""
+    for word in words:
+        if word.startswith("--"):
+            key = word.removeprefix("--")
+        elif key in found:
+            found[key].append(word)
+    return found

@@ -1,0 +1,58 @@
+"""Figures of the analysis, through their data."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from core.figures.analysis import gain_bins, group_effects, group_shares, marginal_effect, variance_shares
+
+BINS = pd.DataFrame(
+    [(0, 0, 0.0, 0.1, 0.2, 0.3, 0.012, 0.002, 0.022, 3, 12), (1, 1, 0.2, 0.3, 0.4, 0.5, -0.02, None, None, 1, 4)],
+    columns=["difficulty_bin", "similarity_bin", "difficulty_low", "difficulty_high", "similarity_low",
+             "similarity_high", "gain", "ci_low", "ci_high", "intermediates", "cells"],
+)  # fmt: skip
+SHARES = pd.DataFrame(
+    [("difficulty", "difficulty", 0.2, 0.1, 0.4, 12, "intermediates", "m"),
+     ("residual", "rest", 0.1, None, None, 9, "cells", "m")],
+    columns=["name", "label", "estimate", "ci_low", "ci_high", "n", "n_unit", "method"],
+)  # fmt: skip
+
+
+def test_bins_are_points_around_zero_with_limits_and_n() -> None:
+    heat = gain_bins(BINS, x_title="cosine", y_title="headroom").data[0]
+    assert [list(line) for line in heat.z] == [[1.2, None], [None, -2.0]]
+    assert (heat.zmin, heat.zmid, heat.zmax) == (-2.0, 0, 2.0)
+    assert heat.text[0][0] == "<b>+1.2</b><br>+0.2 to +2.2<br>3 intermediates"
+    assert heat.text[1][1] == "<b>−2.0</b><br>1 intermediates"  # one intermediate has no interval
+    assert heat.hovertext[0][1] == "no cell"
+
+
+def test_shares_are_per_cent_with_whiskers() -> None:
+    dots = variance_shares(SHARES).data[0]
+    assert list(dots.x) == [20.0, 10.0]
+    assert list(dots.error_x.array) == [20.0, 0.0]
+    assert "n 12 intermediates" in dots.hovertext[0]
+    assert "no interval" in dots.hovertext[1]
+
+
+def test_groups_have_a_trace_for_each_term() -> None:
+    rows = pd.concat([SHARES.iloc[:1].assign(group="xnli"), SHARES.iloc[:1].assign(group="udpos", name="similarity")])
+    assert [t.name for t in group_effects(rows).data] == ["difficulty", "similarity"]
+    assert [t.name for t in group_shares(rows).data] == ["difficulty", "similarity"]
+
+
+def test_the_marginal_band_closes() -> None:
+    line = pd.DataFrame({"x": [0.0, 1.0], "gain": [0.0, 0.01], "low": [-0.01, 0.0], "high": [0.01, 0.02]})
+    points = pd.DataFrame({"intermediate": ["mnli"], "x": [0.5], "gain": [0.004], "cells": [20]})
+    band, drawn, dots = marginal_effect(line, points, x_title="headroom").data
+    assert list(band.x) == [0.0, 1.0, 1.0, 0.0]
+    assert list(band.y) == pytest.approx([1.0, 2.0, 0.0, -1.0])
+    assert list(drawn.y) == pytest.approx([0.0, 1.0])
+    assert dots.customdata[0][0] == "mnli"
+
+
+@pytest.mark.parametrize("draw", [variance_shares, group_effects])
+def test_nothing_is_refused(draw: object) -> None:
+    with pytest.raises(ValueError, match="found 0 rows"):
+        draw(SHARES.iloc[:0].assign(group=""))  # type: ignore[operator]
