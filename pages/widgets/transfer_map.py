@@ -128,10 +128,10 @@ def _notes(shown: Shown, found: Grid) -> list[str]:
     if found.averaged and len(shown.langs) > 1:
         notes.append(f"The row of means is over {len(found.averaged)} languages that every intermediate has")
         notes[-1] += f", without {', '.join(map(language_label, left_out))}." if left_out else "."
-    if shown.quantity == "gain":
+    if shown.quantity != "score":
         n_found = int(cells["significant"].sum())
         notes.append(
-            f"\\* {n_found} of {found.n_tested} cells differ from zero (t over seeds, Benjamini–Hochberg, q < {LEVEL})."
+            f"\\* {n_found} of {found.n_tested} gains differ from zero (t over seeds, Benjamini–Hochberg, q < {LEVEL})."
             if found.n_tested
             else "No interval: a cell needs two seeds that differ."
         )

@@ -97,7 +97,7 @@ class Visit:
 
     def __init__(self, browser: object, *, scheme: str = "light", width_px: int = 1280) -> None:
         self.tab = browser.new_page(color_scheme=scheme, viewport={"width": width_px, "height": 1400})  # type: ignore[attr-defined]  # playwright is optional here
-        self.tab.set_default_timeout(60_000)
+        self.tab.set_default_timeout(120_000)
         self.errors: list[str] = []
         self.strangers: list[str] = []
         self.tab.on("console", lambda m: self.errors.append(f"{m.text} {m.location}") if m.type == "error" else None)
@@ -160,7 +160,7 @@ FOLLOW = """
     () => [...document.querySelectorAll('.js-plotly-plot')].map(figure => ({
         boxes: (figure.layout.shapes || []).filter(s => s.type === 'rect')
             .map(s => [(s.x0 + s.x1) / 2, (s.y0 + s.y1) / 2]),
-        rings: figure.data.filter(t => t.marker && t.marker.size === 22).flatMap(t => t.x.length ? [...t.x] : []),
+        rings: figure.data.filter(t => t.marker?.symbol === 'circle-open' && t.marker.size === 22).flatMap(t => t.x.length ? [...t.x] : []),
         means: figure.data[0].z ? [...figure.data[0].z[0]] : [],
     }))
 """

@@ -160,6 +160,17 @@ def test_flipped_examples_are_those_that_one_run_got_right(ids: dict[str, str], 
     assert "exact mcnemar" in _texts(at).lower()
 
 
+def test_curves_of_a_cell_are_those_of_both_runs(ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    at = open_page("pages/transfer.py", target="xnli", cell="de~mnli")
+    at.session_state["cell_tab"] = "Curves"
+    checked(at.run())
+    scores, losses = _figures(at)[-2:]
+    stages = ["run: intermediate mnli", "run: target xnli", "baseline: target xnli"]
+    assert [trace["name"] for trace in scores["data"]] == stages
+    assert [trace["name"] for trace in losses["data"]] == stages
+
+
 def test_the_command_of_a_cell(ids: dict[str, str], open_page: Open) -> None:
     del ids
     at = open_page("pages/transfer.py", target="xnli", cell="de~mnli")
