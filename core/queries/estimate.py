@@ -122,6 +122,10 @@ def _trainings(runs: list[RunSpec]) -> list[tuple[RunSpec, Role, tuple[object, .
     for run in runs:
         if run.intermediate:
             found.append((run, Role.INTERMEDIATE, (run.model.name, run.intermediate.name, run.seed)))
+        if run.intermediate and run.intermediate.third:
+            # Two folds are trained and scored to find the thirds, once for all three of them and their placebos.
+            whole = run.intermediate.model_copy(update={"third": None, "placebo": None}).name
+            found += [(run, Role.INTERMEDIATE, (run.model.name, whole, run.seed, fold)) for fold in (1, 2)]
         if run.task(run.target).type is not TaskType.RETRIEVAL:
             found.append((run, Role.TARGET, (run.run_id,)))
     return found

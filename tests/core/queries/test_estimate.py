@@ -41,6 +41,15 @@ def test_reuse_saves_trainings() -> None:
     assert "guessed from the number of parameters" in found.basis
 
 
+def test_thirds_cost_their_folds_once() -> None:
+    plain = study(intermediates=1, targets=2, seeds=1)
+    thirds = tuple(IntermediateSpec.parse(name) for name in ("i0@easiest", "i0@hardest", "i0~shuffled@hardest"))
+    with Store.open(":memory:") as store, store.cursor() as cur:
+        found = estimate(cur, plain.model_copy(update={"intermediates": thirds}))
+    # Three intermediate stages, 2 x (3 + 1) target stages, and two folds that all of them share.
+    assert found.n_trainings == 3 + 8 + 2
+
+
 def test_measured_speeds_replace_the_guess_and_done_runs_cost_nothing(tmp_path: Path) -> None:
     paths = AtlasPaths(home=tmp_path)
     spec = run_spec(target="t0", seed=7)
