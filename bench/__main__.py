@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("startup", "ingest", "pages", "training")
+ALL = ("startup", "ingest", "pages", "training", "profile")
 
 
 def main() -> None:

@@ -96,7 +96,7 @@ class ProfileSpec(Spec):
             needs = "trains nothing, so it takes no protocol" if self.protocol else "trains, so it needs a protocol"
             raise ValueError(f"a {self.kind} profile {needs}")
         if self.kind is not ProfileKind.DOMAIN and not self.intermediates:
-            raise ValueError(f"a {self.kind} profile needs at least one intermediate")
+            raise ValueError(f"a {self.kind} profile needs at least one intermediate, such as mnli")
         if not self.intermediates and not self.targets:
             raise ValueError("a profile needs at least one intermediate or target")
         named = {name for spec in self.intermediate_specs for name in spec.tasks} | set(self.targets)

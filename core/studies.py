@@ -191,7 +191,8 @@ def build_profile(request: ProfileRequest, *, paths: AtlasPaths) -> ProfileSpec:
             seed=request.seed,
         )
     except ValidationError as error:
-        raise SpecError(f"This profile cannot be: {explain(error)}") from error
+        reasons = "; ".join(str(item["msg"]).removeprefix("Value error, ") for item in error.errors())
+        raise SpecError(f"This profile cannot be measured: {reasons}.") from error
 
 
 def problems(request: StudyRequest, *, paths: AtlasPaths) -> list[str]:
