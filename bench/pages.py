@@ -157,8 +157,10 @@ def main() -> None:
     """Measure and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
-    n_runs = parser.parse_args().runs
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    parser.add_argument("--no-browser", action="store_true", help="server times alone")
+    asked = parser.parse_args()
+    n_runs = asked.runs
+    chromium = None if asked.no_browser else shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder:
         paths = AtlasPaths(home=Path(folder))
         make(paths, n_runs=n_runs)

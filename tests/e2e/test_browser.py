@@ -160,7 +160,8 @@ FOLLOW = """
     () => [...document.querySelectorAll('.js-plotly-plot')].map(figure => ({
         boxes: (figure.layout.shapes || []).filter(s => s.type === 'rect')
             .map(s => [(s.x0 + s.x1) / 2, (s.y0 + s.y1) / 2]),
-        rings: figure.data.filter(t => t.marker?.symbol === 'circle-open' && t.marker.size === 22).flatMap(t => t.x.length ? [...t.x] : []),
+        rings: figure.data.filter(t => t.marker?.symbol === 'circle-open' && t.marker.size === 22)
+            .flatMap(t => [...t.x]),
         means: figure.data[0].z ? [...figure.data[0].z[0]] : [],
     }))
 """
