@@ -42,7 +42,7 @@ REPORT = 200
 class Settings(NamedTuple):
     """What decides the outcome of a training."""
 
-    minutes: float = 75.0
+    minutes: float = 60.0
     """Length of the training; the learning rate falls to zero by then."""
     pairs: int = 192
     """Sentence pairs an update."""
