@@ -54,6 +54,7 @@ def analyse_(  # noqa: PLR0913, PLR0917  # one parameter per option
     anchor: Annotated[str, typer.Option(help="Nearness to the target's test or train text.")] = "test",
     with_in_task: InTask = False,
     by: Annotated[str | None, typer.Option(help="Again within each: target, family or script.")] = None,
+    cells: Annotated[bool, typer.Option("--cells", help="Test every cell on its examples, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say how much difficulty and similarity explain, with intervals, and what is missing."""
@@ -62,6 +63,7 @@ def analyse_(  # noqa: PLR0913, PLR0917  # one parameter per option
 
     from core.queries.analysis import additive_null, analyse, by_group  # noqa: PLC0415
     from core.queries.answer import answer  # noqa: PLC0415
+    from core.queries.cell_tests import cell_tests  # noqa: PLC0415
 
     wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
     choice = Choice(
@@ -70,27 +72,31 @@ def analyse_(  # noqa: PLR0913, PLR0917  # one parameter per option
     )  # fmt: skip
     if by not in {None, "target", "family", "script"}:
         raise UnknownName("grouping", str(by), known=("target", "family", "script"))
-    with open_for_reading(AtlasPaths.from_environment()) as store:
+    paths = AtlasPaths.from_environment()
+    with open_for_reading(paths) as store, store.cursor() as cur:
         found = _evidence(store, choice)
+        rows = found.frame[found.frame["gain"].notna()] if cells else found.frame.iloc[:0]
+        tests = cell_tests(cur, rows, predictions=lambda run_id: paths.run(run_id).predictions)
+    extra = [by_group(found, kind=by)] if by else []
+    extra += [tests.assign(kind="cell")] if cells else []
     analysis = analyse(found)
     null = additive_null(analysis)
     figures = pd.concat([f for f in (analysis.figures, null) if not f.empty]) if analysis.fit else analysis.figures
     said = answer(found, analysis, null=null)
     if as_json:
         texts = [("headline", said.headline), *((f"detail {i}", text) for i, text in enumerate(said.details, 1))]
-        rows = [{"kind": "answer", "name": name, "label": text, "note": said.weight} for name, text in texts]
-        rows += records(figures)
-        rows += [{"kind": "missing"} | row for row in records(found.missing)]
-        rows += records(by_group(found, kind=by)) if by else []
-        show(rows, as_json=True, empty="")
+        flat = [{"kind": "answer", "name": name, "label": text, "note": said.weight} for name, text in texts]
+        flat += [*records(figures), *({"kind": "missing"} | row for row in records(found.missing))]
+        show([*flat, *(row for frame in extra for row in records(frame))], as_json=True, empty="")
         return
     for text in (said.headline, *said.details):
         typer.echo(f"{text}\n")
-    columns = ("kind", "name", "estimate", "ci_low", "ci_high", "p_value", "n", "n_unit", "unit")
-    show(records(figures), as_json=False, empty="No model.", columns=columns)
-    if by:
-        grouped = ("group", "kind", "name", "estimate", "ci_low", "ci_high", "n", "note")
-        show(records(by_group(found, kind=by)), as_json=False, empty="No group.", columns=grouped)
+    main = ("kind", "name", "estimate", "ci_low", "ci_high", "p_value", "n", "n_unit", "unit")
+    show(records(figures), as_json=False, empty="No model.", columns=main)
+    for frame in extra:
+        columns = ("group", "kind", "name", "intermediate", "lang", "gain", "estimate", "ci_low", "ci_high", "q_value")
+        there = tuple(c for c in (*columns, "n", "note") if c in frame)
+        show(records(frame), as_json=False, empty="Nothing more.", columns=there)
 
 
 def predict(  # noqa: PLR0913, PLR0917  # one parameter per option

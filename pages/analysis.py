@@ -25,7 +25,7 @@ from pages.widgets.show import empty
 start()
 now = version()
 rows = data.available(now)
-PARTS = ("Effects", "Variance", "Predictions", "Claims", "Next", "Numbers")
+PARTS = ("Effects", "Variance", "Cells", "Predictions", "Claims", "Next", "Numbers")
 
 if rows.empty:
     empty(
@@ -56,6 +56,9 @@ elif part == "Variance":
         "By", ["target", "family", "script"], default="target", required=True, key="by", bind="query-params"
     )
     panels.show_shares(model, data.grouped(now, setting, choice, kind), kind=kind)
+elif part == "Cells":
+    target = st.selectbox("Target whose cells are tested", sorted(found.frame["target"].unique()))
+    panels.show_cells(data.tested(now, setting, choice, target), target=target)
 elif part == "Predictions":
     panels.show_predictions(data.judged_selectors(now, setting, choice))
 elif part == "Claims":

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.claims.judging import judge_claims
 from core.queries.analysis import Analysis, additive_null, analyse, by_group
+from core.queries.cell_tests import cell_tests
 from core.queries.evidence import Choice, Evidence, Setting, evidence, settings
 from core.queries.filters import Filter
 from core.queries.next_cells import Plan, propose
@@ -83,6 +84,23 @@ def grouped(version: Version, setting: Setting, choice: Choice, kind: str) -> pd
         kind: target, family or script.
     """
     return by_group(gathered(version, setting, choice), kind=kind)
+
+
+@st.cache_data(max_entries=16, show_spinner="Testing each cell on its examples …", hash_funcs=_KEYS)
+def tested(version: Version, setting: Setting, choice: Choice, target: str) -> pd.DataFrame:
+    """A paired test of every cell of a target.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+        target: Whose cells: the family that is corrected over.
+    """
+    rows = gathered(version, setting, choice).frame
+    where = paths()
+    with store().cursor() as cur:
+        cells = rows[(rows["target"] == target) & rows["gain"].notna()]
+        return cell_tests(cur, cells, predictions=lambda run_id: where.run(run_id).predictions)
 
 
 @st.cache_data(max_entries=8, show_spinner="Judging the selectors …", hash_funcs=_KEYS)

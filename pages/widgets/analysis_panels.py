@@ -20,6 +20,7 @@ _LOOKS = {
     "thin": ("orange", ":material/hourglass_bottom:", "thin evidence"),
     "none": ("red", ":material/block:", "no answer yet"),
 }
+_LEVEL = 0.05
 _VERDICTS = {
     "supported": "✔ supported",
     "contradicted": "✘ contradicted",
@@ -103,6 +104,37 @@ def show_shares(model: Analysis, groups: pd.DataFrame, *, kind: str) -> None:
         st.caption("No correction for the number of groups: read a single group that stands out with that in mind.")
     for row in groups[groups["kind"].isna()].to_dict("records"):
         st.caption(md(f"{row['group']}: {row['note']}"))
+
+
+def show_cells(rows: pd.DataFrame, *, target: str) -> None:
+    """Tests of the cells of a target, corrected over all of them.
+
+    Args:
+        rows: As `cell_tests` returns them.
+        target: Whose cells.
+    """
+    number = st.column_config.NumberColumn
+    percent = ("gain", "ci_low", "ci_high", "detectable")
+    shown = rows.assign(**{name: 100 * rows[name].astype("float64") for name in percent})
+    table(
+        shown, alt=f"A paired test of every cell of {target}", key="cells",
+        columns={
+            "intermediate": "intermediate", "lang": "language", "gain": number("gain, points", format="%+.2f"),
+            "ci_low": number("95 % from", format="%+.2f"), "ci_high": number("to", format="%+.2f"),
+            "q_value": number("q", format="%.3f"), "p_value": number("p", format="%.3f"),
+            "detectable": number("detectable, points", format="%.2f"), "n_seeds": "seeds", "n_examples": "examples",
+            "gained": "gained", "lost": "lost", "p_mcnemar": number("McNemar p", format="%.3f"), "method": "method",
+            "note": "note",
+        },
+    )  # fmt: skip
+    found = int((rows["q_value"].astype("float64") <= _LEVEL).sum())
+    tested = int(rows["p_value"].notna().sum())
+    st.caption(
+        f"{found} of {tested} tested cells differ from zero at a false discovery rate of 5 % "
+        "(Benjamini-Hochberg over the cells of this table). Detectable: the gain that four of five such designs would "
+        "find; a cell that does not differ may hide anything smaller."
+    )
+    _how(f"python -m core analyse --target {target} --cells --json", rows, name=f"cells-{target}")
 
 
 def show_predictions(rows: pd.DataFrame) -> None:
