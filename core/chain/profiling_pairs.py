@@ -23,7 +23,7 @@ from core.chain.sentences import Embedded
 from core.measures.domains import Domain, Offset, compare, prepare, random_axes
 from core.measures.intervals import Floats, Interval
 from core.measures.threads import one_blas_thread
-from core.measures.words import Words, compare_words, count_words, near_duplicates
+from core.measures.words import Shingles, Words, compare_words, count_words, cut_up, near_duplicates
 from core.spec import digest
 
 CODE_VERSION = 1
@@ -124,6 +124,7 @@ class PairMeasurer:
         n_kept = sum(each.point.role == "intermediate" for each in located.values()) + 4
         self._domain = lru_cache(maxsize=n_kept)(self._prepare)
         self._words = lru_cache(maxsize=n_kept)(self._count)
+        self._shingles = lru_cache(maxsize=n_kept)(self._cut)
 
     @property
     def means(self) -> dict[str, Floats]:
@@ -167,6 +168,8 @@ class PairMeasurer:
             for name in dict.fromkeys(name for pair in todo for name in pair):
                 self._domain(name)
                 self._words(name)
+                if self._is_paired_in_its_language(name, todo):
+                    self._shingles(name)
             for found in pool.map(self._compare, todo):
                 kept |= found
             _write(file, kept)
@@ -202,6 +205,13 @@ class PairMeasurer:
         texts = self._located[name].text.texts
         return count_words(texts, vocabulary=self._vocabulary, rng=rng, resamples=self._settings.resamples)
 
+    def _cut(self, name: str) -> Shingles:
+        return cut_up(self._located[name].text.texts)
+
+    def _is_paired_in_its_language(self, name: str, pairs: list[tuple[str, str]]) -> bool:
+        languages = [{self._located[each].point.lang for each in pair} for pair in pairs if name in pair]
+        return any(len(both) == 1 for both in languages)
+
     def _compare(self, pair: tuple[str, str]) -> dict[str, list[Row]]:
         a, b = self._domain(pair[0]), self._domain(pair[1])
         keys, offset = self._entries(pair), self._offset(pair)
@@ -210,7 +220,7 @@ class PairMeasurer:
         texts = [self._located[name].text for name in pair]
         if texts[0].point.lang == texts[1].point.lang:
             rng = np.random.default_rng([self._settings.seed, zlib.crc32(" ".join(pair).encode())])
-            measured[0]["near_duplicates"] = near_duplicates(texts[0].texts, other=texts[1].texts, rng=rng)
+            measured[0]["near_duplicates"] = near_duplicates(*map(self._shingles, pair), rng=rng)
         sizes = (len(texts[0].texts), len(texts[1].texts))
         looked_at = (len(a.kernel), len(b.kernel))
         return {

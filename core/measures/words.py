@@ -17,7 +17,6 @@ from scipy import sparse
 
 from core.errors import DataError
 from core.measures.intervals import Floats, Interval, mean_interval
-from core.measures.vocabulary import nearest_overlap
 
 _METHOD = "centred percentile bootstrap over sentences"
 NEAR = 0.8
@@ -118,18 +117,47 @@ def compare_words(a: Words, b: Words, *, level: float = 0.95) -> dict[str, Inter
     }
 
 
-def near_duplicates(x: Sequence[str], *, other: Sequence[str], rng: np.random.Generator) -> Interval:
-    """Share of the texts of both sides that have a near duplicate on the other side.
+class Shingles(NamedTuple):
+    """One text cut into character n-grams."""
+
+    ids: NDArray[np.int64]
+    """(v,) ascending hashes of its n-grams; good inside one process."""
+    held: sparse.csc_array
+    """(n, v) which sentence holds which."""
+    sizes: Floats
+    """(n,) different n-grams of each sentence."""
+
+
+def cut_up(texts: Sequence[str], *, characters: int = 5) -> Shingles:
+    """The character n-grams of each sentence, in lower case and with spaces folded; a shorter one is kept whole.
 
     Args:
-        x: Sentences of one text.
-        other: Sentences of the other.
-        rng: Source of the bootstrap.
-
-    Raises:
-        DataError: A side is empty.
+        texts: Sentences.
+        characters: Length of an n-gram.
     """
-    found = np.concatenate((nearest_overlap(x, other=other), nearest_overlap(other, other=x))) >= NEAR
+    hashes: list[int] = []
+    ends = [0]
+    for text in texts:
+        folded = " ".join(text.lower().split())
+        hashes += {hash(folded[i : i + characters]) for i in range(max(len(folded) - characters + 1, 1))}
+        ends.append(len(hashes))
+    ids, columns = np.unique(np.array(hashes, dtype=np.int64), return_inverse=True)
+    held = sparse.csr_array((np.ones(len(columns)), columns, ends), shape=(len(texts), len(ids)))
+    return Shingles(ids, held.tocsc(), np.diff(ends).astype(float))
+
+
+def near_duplicates(a: Shingles, b: Shingles, *, rng: np.random.Generator) -> Interval:
+    """Share of the sentences of both sides with a near duplicate on the other side: exact Jaccard of n-grams.
+
+    Args:
+        a: One text.
+        b: The other.
+        rng: Source of the bootstrap.
+    """
+    _, in_a, in_b = np.intersect1d(a.ids, b.ids, assume_unique=True, return_indices=True)
+    shared = (a.held[:, in_a].tocsr() @ b.held[:, in_b].T.tocsr()).toarray()
+    jaccard = shared / (a.sizes[:, None] + b.sizes[None, :] - shared)
+    found = np.concatenate((jaccard.max(axis=1), jaccard.max(axis=0))) >= NEAR
     return mean_interval(found, rng=rng)
 
 

@@ -10,8 +10,8 @@ from core.measures import similarity
 from core.measures.domains import Domain, Offset, compare, prepare, random_axes
 from core.measures.intervals import Floats, Interval
 from core.measures.similarity_names import SIMILARITIES
-from core.measures.vocabulary import overlap_interval, token_counts
-from core.measures.words import compare_words, count_words, near_duplicates, split_words
+from core.measures.vocabulary import nearest_overlap, overlap_interval, token_counts
+from core.measures.words import compare_words, count_words, cut_up, near_duplicates, split_words
 
 _DIMENSIONS = 12
 
@@ -127,6 +127,8 @@ def test_near_duplicates_count_both_sides() -> None:
     """One of three texts here and one of two there have a near copy: 2 of 5."""
     x = ["the actors sang a very long song about the sea", "nothing like it", "something else again"]
     other = ["The actors  sang a very long song about the sea.", "entirely different words"]
-    found = near_duplicates(x, other=other, rng=np.random.default_rng(0))
+    found = near_duplicates(cut_up(x), cut_up(other), rng=np.random.default_rng(0))
     assert found.estimate == pytest.approx(2 / 5)
     assert found.n == 5
+    both = np.concatenate((nearest_overlap(x, other=other), nearest_overlap(other, other=x)))
+    assert found.estimate == np.mean(both >= 0.8), "as the plain function of one side"
