@@ -210,7 +210,7 @@ def _profile(name: str, *, kind: str, model: str) -> dict[str, object]:
     at = pd.Timestamp("2026-11-22")
     return {
         "profile_id": name, "collection": "yours", "kind": kind, "model": model, "data_source": "sample", "seed": 1,
-        "finished_at": at, "spec": "{}",
+        "finished_at": at, "spec": '{"protocol": {"name": "quick"}}',
     }  # fmt: skip
 
 

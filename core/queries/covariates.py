@@ -2,7 +2,7 @@
 
 Difficulty and similarity come from profiles, task types and sizes from the runs themselves, language facts from
 `core.languages`. Every covariate is turned so that its name says what large means: hard, near, match, large, far. To
-add a measure: one line in `DIFFICULTY` or `SIMILARITY`.
+add a measure: an entry in `difficulty_catalogue` or `similarity_names`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ import numpy as np
 import pandas as pd
 
 from core.errors import UnknownName
+from core.measures.difficulty_catalogue import DIFFICULTY_MEASURES
 from core.measures.similarity_names import SIMILARITIES
+from core.queries.difficulty import ProfileView, views
+from core.queries.difficulty import difficulties as profiled
 from core.queries.similarity import current_profile
 
 
@@ -34,14 +37,12 @@ class Quantity(NamedTuple):
 
 
 DIFFICULTY: dict[str, Quantity] = {
-    "headroom": Quantity(
-        "headroom left by a fixed budget", "share", -1, "(score - chance) / (1 - chance) on English dev, turned round"
-    ),
-    "curve_area": Quantity("area above the learning curve", "share", -1, "area under the learning curve, turned round"),
-    "v_information": Quantity("missing usable information", "bits", -1, "mean PVI on held-out examples, turned round"),
-    "code_length": Quantity("prequential code length", "bits an example", 1, "bits to send the labels block by block"),
-    "label_entropy": Quantity("label entropy", "bits", 1, "-sum p log2 p over labels"),
-}
+    name: Quantity(
+        measure.title + ("" if measure.larger_is_harder else ", turned round"), measure.unit,
+        1 if measure.larger_is_harder else -1, measure.formula,
+    )
+    for name, measure in DIFFICULTY_MEASURES.items()
+}  # fmt: skip
 """Measures of `difficulties.measure`; after the sign, large means hard."""
 
 SIMILARITY: dict[str, Quantity] = {
@@ -81,45 +82,40 @@ def base_tasks(intermediate: str) -> str:
     return text_point(intermediate).split("@")[0]
 
 
-def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, model: str, data_source: str) -> Measured:
-    """Difficulty of each intermediate, large meaning hard; the model's own profiles, or those of the model with most.
+def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, like: ProfileView) -> Measured:
+    """Difficulty of each intermediate, large meaning hard; of one model, protocol and data source.
 
-    Profiles that differ in seed are averaged.
-
-    Columns: intermediate, difficulty, difficulty_n (profiles averaged). Order: intermediate.
+    Of the views on the runs' data source, the one most like the runs: the same model, then the same weights,
+    protocol and
+    collection, then the one with most profiles. Columns: intermediate, difficulty, difficulty_n (seeds averaged).
+    Order:
+    hardest first.
 
     Args:
         cur: Cursor of the store.
         measure: Key of `DIFFICULTY`.
-        model: Model of the runs.
-        data_source: Of the runs; other sources are other data.
+        like: The runs' own.
 
     Raises:
         UnknownName: There is no such measure.
     """
     if measure not in DIFFICULTY:
         raise UnknownName("difficulty measure", measure, known=DIFFICULTY)
-    rows = cur.execute(
-        """
-        SELECT p.model, d.intermediate, p.seed, arg_max(d.value, p.finished_at) AS value
-        FROM difficulties d JOIN profiles p USING (profile_id)
-        WHERE d.measure = $measure AND p.data_source = $data_source
-        GROUP BY ALL ORDER BY p.model, d.intermediate, p.seed
-        """,
-        {"measure": measure, "data_source": data_source},
-    ).df()
-    if rows.empty:
-        return Measured(
-            pd.DataFrame({"intermediate": pd.Series(dtype=str), "difficulty": [], "difficulty_n": []}),
-            f"no difficulty profile on data source '{data_source}' holds '{measure}'",
-        )
-    counts = rows.groupby("model")["intermediate"].nunique()
-    chosen = model if model in counts.index else str(counts.idxmax())
-    mine = rows[rows["model"] == chosen].groupby("intermediate", as_index=False)
-    frame = mine.agg(difficulty=("value", "mean"), difficulty_n=("value", "size"))
-    frame["difficulty"] *= DIFFICULTY[measure].sign
-    whose = "the runs' own model" if chosen == model else f"'{chosen}', as '{model}' has no difficulty profile"
-    return Measured(frame, f"'{measure}' of {whose}, on {data_source}")
+    found = views(cur, kind="difficulty")
+    found = found[found["data_source"] == like.data_source]
+    empty = pd.DataFrame({"intermediate": pd.Series(dtype=str), "difficulty": [], "difficulty_n": []})
+    if found.empty:
+        return Measured(empty, f"no difficulty profile on data source '{like.data_source}'")
+    wished = like._replace(model_fingerprint=like.model_fingerprint or None)
+    names = ("model", "model_fingerprint", "protocol", "collection")
+    records = [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in found.to_dict("records")]
+    best = max(records, key=lambda row: ([row[n] == getattr(wished, n) for n in names], row["profiles"]))
+    view = ProfileView(**{name: best[name] for name in ProfileView._fields})  # type: ignore[arg-type]  # of `views`
+    rows = profiled(cur, view, measure=measure)
+    frame = rows.rename(columns={"hardness": "difficulty", "n_seeds": "difficulty_n"})
+    whose = "the runs' own model" if view.model == like.model else f"'{view.model}', as '{like.model}' has no profile"
+    where = f"under protocol '{view.protocol}' on {view.data_source}"
+    return Measured(frame[["intermediate", "difficulty", "difficulty_n"]], f"'{measure}' of {whose} {where}")
 
 
 def similarities(

@@ -18,6 +18,7 @@ import pandas as pd
 from core.errors import DataError
 from core.languages import language
 from core.queries.covariates import base_tasks, difficulties, intermediates, similarities, text_point, type_match
+from core.queries.difficulty import ProfileView
 from core.queries.filters import Filter, condition
 
 Anchor = Literal["test", "train"]
@@ -192,7 +193,7 @@ def evidence(cur: duckdb.DuckDBPyConnection, setting: Setting, *, choice: Choice
     """
     rows = _gains(cur, setting, wanted=choice.wanted)
     source = setting.data_source
-    hard = difficulties(cur, measure=choice.difficulty, model=setting.model, data_source=source)
+    hard = difficulties(cur, measure=choice.difficulty, like=profile_view(setting))
     near = similarities(cur, measure=choice.similarity, data_source=source, centred=choice.centred)
     numbers = rows.groupby(["intermediate", "target", "lang"], sort=False).ngroup().to_numpy()
     cells = rows.loc[
@@ -210,6 +211,16 @@ def evidence(cur: duckdb.DuckDBPyConnection, setting: Setting, *, choice: Choice
     missing = _missing(frame, setting=setting, choice=choice)
     origins = {"difficulty": hard.origin, "similarity": near.origin}
     return Evidence(frame[list(COLUMNS)], missing, units_of(frame[frame["complete"]]), setting, choice, origins)
+
+
+def profile_view(setting: Setting) -> ProfileView:
+    """The difficulty profiles that are like the runs.
+
+    Args:
+        setting: What is pooled.
+    """
+    fields = {name: value for name, value in setting._asdict().items() if name in ProfileView._fields}
+    return ProfileView(**fields)
 
 
 def units_of(complete: pd.DataFrame) -> Units:
@@ -324,7 +335,8 @@ def _remedy(reason: str, *, part: pd.DataFrame, setting: Setting) -> str:
         words = ["run", "--model", setting.model, "--intermediate", "none", "--target", *targets, "--seeds", *seeds]
         return shlex.join(["python", "-m", "core", *words, "--protocol", setting.protocol, *source])
     if reason == "no difficulty":
-        words = ["profile", "--kind", "difficulty", "--model", setting.model, "--intermediate", *names]
+        words = ["profile", "--kind", "difficulty", "--model", setting.model, "--protocol", setting.protocol]
+        words += ["--intermediate", *names]
         return shlex.join(["python", "-m", "core", *words, *source])
     if reason == "no similarity":
         points = sorted(set(map(text_point, names)))

@@ -20,7 +20,7 @@ from core.measures.cells import Cells
 from core.measures.designs import expected_half_widths, joined
 from core.queries.analysis import Analysis
 from core.queries.covariates import base_tasks, difficulties, similarities, text_point, type_match
-from core.queries.evidence import Evidence
+from core.queries.evidence import Evidence, profile_view
 from core.spec import IntermediateSpec, TaskSpec
 from core.tasks import in_task_reason
 
@@ -75,7 +75,7 @@ def propose(cur: duckdb.DuckDBPyConnection, evidence: Evidence, analysis: Analys
 def _candidates(cur: duckdb.DuckDBPyConnection, evidence: Evidence, *, plan: Plan) -> pd.DataFrame:
     """Cells of pairs that have no gain yet. Columns: intermediate, target, lang, difficulty, similarity, task."""
     choice, source = evidence.choice, evidence.setting.data_source
-    hard = difficulties(cur, measure=choice.difficulty, model=evidence.setting.model, data_source=source).frame
+    hard = difficulties(cur, measure=choice.difficulty, like=profile_view(evidence.setting)).frame
     near = similarities(cur, measure=choice.similarity, data_source=source, centred=choice.centred).frame
     near = near[near["role"] == choice.anchor]
     have = set(zip(evidence.frame["intermediate"], evidence.frame["target"], strict=True))
