@@ -13,9 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import DataError
-from core.measures.cells import FACTORS, Cells, level_numbers
+from core.measures.cells import FACTORS, Cells, level_numbers, select_cells
 from core.measures.mixed import COMPONENTS, Coefficient, Components, MixedFit, fit_mixed, naive_ols
-from core.measures.nulls import compare_with_additive, permutation_test
+from core.measures.nulls import NullComparison, compare_with_additive, permutation_test
 from core.measures.stats import minimum_detectable_effect
 from core.queries.covariates import DIFFICULTY, SIMILARITY
 from core.queries.evidence import Evidence
@@ -168,18 +168,16 @@ def additive_null(analysis: Analysis, *, seed: int = 0) -> pd.DataFrame:
     if analysis.fit is None or pairs < 2 * LEAST_INTERMEDIATES or len(np.unique(cells.levels["target"])) < 2:  # noqa: PLR2004
         return figures_frame([])
     folds = min(5 if len(cells.gain) > MANY_CELLS else 10, pairs)
-    try:
-        found = compare_with_additive(
-            cells, rng=np.random.default_rng(seed), folds=folds, components=analysis.prepared.components
-        )
-    except DataError:
+    found, left_out = _held_out(analysis.prepared, folds=folds, seed=seed)
+    if found is None:
         return figures_frame([])
+    note = f"without {', '.join(left_out)}, which a fold cannot tell apart" if left_out else None
     labels = {"mean": "one mean", "additive": "intermediate + target (Choshen et al. 2022)",
               "covariates": "difficulty, similarity and the rest alone", "full": "all together"}  # fmt: skip
     formula = "root of the mean squared error on held-out (intermediate, target) pairs"
     rows = [
         figure_row("null", m.name, label=labels[m.name], estimate=m.rmse, n=pairs, n_unit="pairs", unit="gain",
-             method=f"{folds}-fold over pairs", formula=formula)
+             method=f"{folds}-fold over pairs", formula=formula, note=note)
         for m in found.models
     ]  # fmt: skip
     additive = next(m.rmse for m in found.models if m.name == "additive") ** 2
@@ -189,10 +187,25 @@ def additive_null(analysis: Analysis, *, seed: int = 0) -> pd.DataFrame:
             "null", "improvement", label="squared error removed beyond intermediate + target",
             estimate=i.estimate / additive, low=i.low / additive, high=i.high / additive, n=i.n,
             n_unit="intermediates", unit="share", p_value=found.p_value, method=f"{i.method} over intermediates",
-            formula="(MSE additive - MSE full) / MSE additive",
+            formula="(MSE additive - MSE full) / MSE additive", note=note,
         )
     )  # fmt: skip
     return figures_frame(rows)
+
+
+def _held_out(prepared: Prepared, *, folds: int, seed: int) -> tuple[NullComparison | None, tuple[str, ...]]:
+    """The comparison with all covariates, or else with the two in question alone; and what was left out."""
+    names = prepared.cells.names
+    for terms in (names, tuple(n for n in names if n in EXPLAINING)):
+        try:
+            found = compare_with_additive(
+                select_cells(prepared.cells, terms=terms), rng=np.random.default_rng(seed), folds=folds,
+                components=prepared.components,
+            )  # fmt: skip
+        except DataError:
+            continue
+        return found, tuple(n for n in names if n not in terms)
+    return None, ()
 
 
 def by_group(evidence: Evidence, *, kind: str, least: int = LEAST_INTERMEDIATES) -> pd.DataFrame:

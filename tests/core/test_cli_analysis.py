@@ -1,0 +1,87 @@
+"""The commands that answer, on planted effects: JSON for programs, words for people, errors with what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from core.cli import app, spread
+from core.errors import DataError, UnknownName
+from core.store.connection import Store
+from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("home")
+    with Store.open(folder / "atlas.duckdb") as store:
+        plan = Planted(
+            difficulty=0.02, spread=0.005, seeds=(1, 2), intermediates=INTERMEDIATES[:8], targets=TARGETS[1:4]
+        )
+        planted(store, plan)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ATLAS_HOME", str(folder))
+        yield folder
+
+
+def rows_of(*words: str) -> list[dict[str, object]]:
+    done = CliRunner().invoke(app, spread([*words, "--json"]), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    found: list[dict[str, object]] = json.loads(done.stdout)
+    return found
+
+
+def test_analyse_answers_in_words_and_numbers(home: Path) -> None:
+    del home
+    rows = rows_of("analyse", "--by", "target", "--cells")
+    assert rows[0]["name"] == "headline"
+    assert "8 intermediate conditions" in str(rows[0]["label"])
+    kinds = {str(row["kind"]) for row in rows}
+    assert {"answer", "term", "naive", "share", "null", "permutation", "cell"} <= kinds
+    difficulty = next(row for row in rows if (row["kind"], row["name"]) == ("term", "difficulty"))
+    assert difficulty["ci_low"] < difficulty["estimate"] < difficulty["ci_high"]  # type: ignore[operator]
+    assert difficulty["n"] == 8
+    assert {row.get("group") for row in rows} >= set(TARGETS[1:4])
+    cell = next(row for row in rows if row["kind"] == "cell")
+    assert cell["method"] == "t over seeds"
+
+
+def test_predict_judges_against_random(home: Path) -> None:
+    del home
+    rows = {str(row["selector"]): row for row in rows_of("predict")}
+    assert rows["random"]["ndcg"] is not None
+    assert rows["logme"]["ndcg"] is None
+    assert len([row for row in rows.values() if row["ndcg"] is not None]) >= 5
+
+
+def test_claims_have_the_promised_fields(home: Path) -> None:
+    del home
+    rows = rows_of("claims", "--id", "S1", "P6", "P4")
+    assert [row["id"] for row in rows] == ["S1", "P4", "P6"]
+    for row in rows:
+        assert {"id", "claim", "verdict", "estimate", "ci_low", "ci_high", "n", "source"} <= set(row)
+    assert rows[0]["verdict"] == "not testable"
+    assert rows[0]["estimate"] is None
+    assert rows[1]["n"] is not None  # the paper's own table is always there
+
+
+def test_next_says_what_to_run(home: Path) -> None:
+    del home
+    assert isinstance(rows_of("next", "--limit", "3"), list)
+
+
+def test_mistakes_say_what_is_known(home: Path) -> None:
+    del home
+    for words, message in (
+        (["claims", "--id", "S99"], "No claim named 'S99'"),
+        (["analyse", "--by", "tagret"], "Did you mean 'target'"),
+        (["analyse", "--anchor", "dev"], "No anchor named 'dev'"),
+    ):
+        with pytest.raises(UnknownName, match=message):
+            CliRunner().invoke(app, words, catch_exceptions=False)
+    with pytest.raises(DataError, match=r"No gain to analyse.*python -m core run"):
+        CliRunner().invoke(app, ["analyse", "--model", "mbert"], catch_exceptions=False)
