@@ -35,28 +35,34 @@ def refine(targets: list[str], langs: list[str]) -> Choice:
         langs: Of the pooled runs.
     """
     entries = [language(code) for code in langs]
-    with st.grid(4, min_column_width=180):
-        difficulty = _measure("Difficulty", list(DIFFICULTY), key="difficulty")
-        similarity = _measure("Similarity", list(SIMILARITY), key="similarity")
-        anchor = st.selectbox(
-            "Similarity to the target's", ["test", "train"], key="anchor", bind="query-params",
-            help="test: its test text in each language; train: its English training text. Text alone, no labels.",
+    # Closed at first: the answer comes before the ways to change it.
+    with st.expander("Measures and filter", icon=":material/tune:"):
+        with st.grid(4, min_column_width=180):
+            difficulty = _measure("Difficulty", list(DIFFICULTY), key="difficulty")
+            similarity = _measure("Similarity", list(SIMILARITY), key="similarity")
+            anchor = st.selectbox(
+                "Similarity to the target's", ["test", "train"], key="anchor", bind="query-params",
+                help="test: its test text in each language; train: its English training text. Text alone, no labels.",
+            )  # fmt: skip
+            picked = st.multiselect("Targets", targets, key="target", bind="query-params", placeholder="all targets")
+            families = st.multiselect(
+                "Families",
+                sorted({e.family for e in entries}),
+                key="family",
+                bind="query-params",
+                placeholder="all families",
+            )
+            scripts = st.multiselect(
+                "Scripts",
+                sorted({e.script for e in entries}),
+                key="script",
+                bind="query-params",
+                placeholder="all scripts",
+            )
+        with_in_task = st.toggle(
+            "Count in-task pairs", key="intask", bind="query-params",
+            help="Intermediates that are more training on the target's own task, such as SQuAD before XQuAD.",
         )  # fmt: skip
-        picked = st.multiselect("Targets", targets, key="target", bind="query-params", placeholder="all targets")
-        families = st.multiselect(
-            "Families",
-            sorted({e.family for e in entries}),
-            key="family",
-            bind="query-params",
-            placeholder="all families",
-        )
-        scripts = st.multiselect(
-            "Scripts", sorted({e.script for e in entries}), key="script", bind="query-params", placeholder="all scripts"
-        )
-    with_in_task = st.toggle(
-        "Count in-task pairs", key="intask", bind="query-params",
-        help="Intermediates that are more training on the target's own task, such as SQuAD before XQuAD.",
-    )  # fmt: skip
     return Choice(
         wanted=Filter(target=tuple(picked) or None), difficulty=difficulty, similarity=similarity,
         anchor=cast("Anchor", anchor), with_in_task=with_in_task, families=tuple(families), scripts=tuple(scripts),
