@@ -50,7 +50,7 @@ part = st.segmented_control(
     "Show", PARTS, default=PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
 )
 if part == "Effects":
-    panels.show_effects(found, model)
+    panels.show_effects(found, model, *data.surfaces(now, setting, choice))
 elif part == "Variance":
     kind = st.segmented_control(
         "By", ["target", "family", "script"], default="target", required=True, key="by", bind="query-params"

@@ -67,7 +67,8 @@ def judge_claims(
     """
     facts = Facts(cur, wanted, choice=choice)
     chosen = [claim for claim in CLAIMS.values() if not ids or claim.id in ids]
-    return pd.DataFrame([_row(claim, TESTS[claim.test](facts)) for claim in chosen], columns=list(COLUMNS))
+    rows = pd.DataFrame([_row(claim, TESTS[claim.test](facts)) for claim in chosen], columns=list(COLUMNS))
+    return rows.astype({"n": "Int64"})
 
 
 def needs(claim: Claim) -> str:

@@ -47,7 +47,7 @@ def figures_frame(rows: list[FigureRow]) -> pd.DataFrame:
     strange = {name for row in rows for name in row} - set(FIGURES)
     if strange:
         raise KeyError(f"Figures have no columns {sorted(strange)}; known: {', '.join(FIGURES)}.")
-    return pd.DataFrame(rows, columns=list(FIGURES))
+    return pd.DataFrame(rows, columns=list(FIGURES)).astype({"n": "Int64"})
 
 
 def by_name(frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:

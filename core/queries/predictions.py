@@ -89,7 +89,7 @@ def judge_selectors(found: Selectors, *, seed: int = 0) -> pd.DataFrame:
     rows += [{"selector": name, "label": name, "note": why} for name, why in found.absent.items()]
     limits = [f"{q}{end}" for q in QUALITY for end in ("", "_low", "_high")]
     columns = ["selector", "label", "direction", *limits, "targets", "pairs", "note"]
-    frame = pd.DataFrame(rows, columns=columns)
+    frame = pd.DataFrame(rows, columns=columns).astype({"targets": "Int64", "pairs": "Int64"})
     return frame.sort_values("ndcg", ascending=False, na_position="last", kind="stable", ignore_index=True)
 
 

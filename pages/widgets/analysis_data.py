@@ -14,6 +14,7 @@ from core.queries.evidence import Choice, Evidence, Setting, evidence, settings
 from core.queries.filters import Filter
 from core.queries.next_cells import Plan, propose
 from core.queries.predictions import judge_selectors, selectors
+from core.queries.surfaces import Marginal, binned, marginal
 from core.tasks import load_tasks
 from pages.widgets.shared import paths, store
 
@@ -71,6 +72,19 @@ def held_out(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame
         choice: Which rows and measures.
     """
     return additive_null(fitted(version, setting, choice))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
+def surfaces(version: Version, setting: Setting, choice: Choice) -> tuple[pd.DataFrame, dict[str, Marginal | None]]:
+    """Bins, and the marginal effect of each term; shared, so not to be changed.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+    """
+    found, model = gathered(version, setting, choice), fitted(version, setting, choice)
+    return binned(found), {name: marginal(found, model, name=name) for name in ("difficulty", "similarity")}
 
 
 @st.cache_data(max_entries=16, show_spinner="Fitting each group …", hash_funcs=_KEYS)

@@ -11,7 +11,7 @@ from core.figures.analysis import gain_bins, group_effects, group_shares, margin
 from core.queries.analysis import Analysis, scale_label
 from core.queries.answer import Answer
 from core.queries.evidence import Evidence
-from core.queries.surfaces import binned, marginal
+from core.queries.surfaces import Marginal
 from pages.widgets.shared import mode
 from pages.widgets.show import chart, md, table
 
@@ -51,14 +51,15 @@ def show_answer(said: Answer, found: Evidence) -> None:
             st.code(gap["remedy"], language="bash", wrap_lines=True)
 
 
-def show_effects(found: Evidence, model: Analysis) -> None:
+def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: dict[str, Marginal | None]) -> None:
     """The binned surface and both marginal effects.
 
     Args:
         found: The evidence.
         model: Fitted to it.
+        bins: From `binned`.
+        effects: From `marginal`, by term.
     """
-    bins = binned(found)
     if bins.empty or model.fit is None:
         st.info(model.problem or "Nothing to draw.", icon=":material/hourglass_empty:")
         return
@@ -73,7 +74,7 @@ def show_effects(found: Evidence, model: Analysis) -> None:
     )
     with st.grid(2, min_column_width=320):
         for name, title in titles.items():
-            drawn = marginal(found, model, name=name)
+            drawn = effects[name]
             if drawn is None:
                 st.caption(f"{name}: {model.prepared.dropped.get(name, 'not in the model')}.")
                 continue
