@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal, get_args
 
 import pyarrow.csv
 import pyarrow.parquet
 
-from core.errors import DiskFull, StoreError, UnknownName
+from core.errors import StoreError, UnknownName
 from core.store.connection import Store
+from core.store.files import written_beside
 
 Exported = Literal["runs", "scores", "gains"]
 """What can be exported."""
@@ -58,18 +58,9 @@ def export(store: Store, *, what: str, file: Path, form: Format | None = None) -
         )
     with store.cursor() as cur:
         table = cur.sql(_SQL[what]).to_arrow_table()
-    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    with written_beside(file) as draft:
         if wanted == "csv":
             pyarrow.csv.write_csv(table, draft)
         else:
             pyarrow.parquet.write_table(table, draft)
-        draft.replace(file)
-    except OSError as error:
-        if "No space left" not in str(error):
-            raise StoreError(f"{file} cannot be written: {error}") from error
-        raise DiskFull(f"No space left to write {file}. Free some space or name a file on another disk.") from error
-    finally:
-        draft.unlink(missing_ok=True)
     return int(table.num_rows)

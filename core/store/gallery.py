@@ -7,7 +7,6 @@ models and mirrors are left out; a model is known by its name and fingerprint, d
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -15,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.errors import DiskFull, StoreError
+from core.errors import StoreError
 from core.store.connection import Store
+from core.store.files import written_beside
 from core.store.ingest import PARTS
 from core.store.profiles import PARTS as PROFILE_PARTS
 
@@ -123,15 +123,6 @@ def _merge(table: pa.Table, *, file: Path, new: pa.ChunkedArray, key: str = "run
         table = pa.concat_tables([others, table], promote_options="permissive")
     order = [(name, "ascending") for name in table.schema.names[:4]]
     keys = [(key, "ascending"), *(o for o in order if o[0] != key)]
-    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    with written_beside(file) as draft:
         pq.write_table(table.sort_by(keys), draft, compression="zstd")
-        draft.replace(file)
-    except OSError as error:
-        if "No space left" not in str(error):
-            raise StoreError(f"{file} cannot be written: {error}") from error
-        raise DiskFull(f"No space left to write {file}. Free some space, then run the command again.") from error
-    finally:
-        draft.unlink(missing_ok=True)
     return int(table.num_rows)
