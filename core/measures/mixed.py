@@ -27,6 +27,9 @@ COMPONENTS: Components = (
 )  # fmt: skip
 """Random effects by default; a pair is an interaction."""
 
+CHECKS = (("powell", 0.3), ("powell", 3.0), ("nm", 1.0))
+"""Optimisers of statsmodels and the variances, in units of the residual's, from which each starts."""
+
 
 class Coefficient(NamedTuple):
     """A fixed effect: change of the gain per unit of the covariate, all else equal."""
@@ -91,7 +94,9 @@ def fit_statsmodels(
 ) -> MixedFit:
     """The same model by statsmodels' MixedLM (one group, variance components): the independent check.
 
-    Minutes above a thousand cells, so for tests and jobs only. The gain is scaled to unit spread for the optimiser.
+    Minutes above a thousand cells, so for tests and jobs only. The gain is scaled to unit spread for the optimiser. Its
+    gradient methods stop short where a variance is zero (and may call that converged), so that the best of `CHECKS` is
+    kept: Powell and Nelder-Mead, from several variances.
 
     Args:
         cells: From `aggregate_cells`, equal weights.
@@ -102,7 +107,11 @@ def fit_statsmodels(
     Raises:
         DataError: Cells rest on different numbers of runs, which MixedLM cannot weigh.
     """
-    from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec  # noqa: PLC0415 two seconds to import
+    from statsmodels.regression.mixed_linear_model import (  # noqa: PLC0415 two seconds to import
+        MixedLM,
+        MixedLMParams,
+        VCSpec,
+    )
     from statsmodels.tools.sm_exceptions import ConvergenceWarning  # noqa: PLC0415
 
     if np.ptp(cells.weight) > 0:
@@ -116,7 +125,16 @@ def fit_statsmodels(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a variance of zero is an answer here
         model = MixedLM(cells.gain / scale, fixed_design(cells), np.zeros(len(cells.gain), dtype=int), exog_vc=spec)
-        result = model.fit(reml=reml, method=["lbfgs", "powell"], maxiter=2000)
+        tried = [
+            model.fit(
+                reml=reml, method=[method], maxiter=2000,
+                start_params=MixedLMParams.from_components(
+                    fe_params=np.zeros(len(cells.names) + 1), vcomp=np.full(len(names), start)
+                ),
+            )
+            for method, start in CHECKS
+        ]  # fmt: skip
+    result = max(tried, key=lambda found: float(found.llf))
     p = len(cells.names) + 1
     estimates = np.asarray(result.fe_params) * scale
     parts = dict(zip(names, (np.asarray(result.vcomp) * scale**2).tolist(), strict=True))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.measures.cells import fixed_design, level_numbers
 from core.measures.mixed import fit_statsmodels
 from core.queries.analysis import Analysis, additive_null, analyse, by_group, scale_label, slope
 from core.queries.answer import answer
@@ -95,9 +96,42 @@ def test_the_naive_regression_is_too_sure(none_found: Analysis) -> None:
 def test_equals_statsmodels(found: Analysis) -> None:
     assert found.fit is not None
     other = fit_statsmodels(found.prepared.cells, components=found.prepared.components)
+    # Theirs may stop short of the maximum; ours may not, and where both reach it they must say the same.
+    assert found.fit.log_likelihood >= other.log_likelihood - 1e-6
+    if other.log_likelihood < found.fit.log_likelihood - 1e-4:
+        pytest.skip(f"statsmodels stopped {found.fit.log_likelihood - other.log_likelihood:.3g} below the maximum")
     for mine, theirs in zip(found.fit.coefficients, other.coefficients, strict=True):
         assert mine.interval.estimate == pytest.approx(theirs.interval.estimate, abs=2e-5)
         assert mine.standard_error == pytest.approx(theirs.standard_error, rel=0.02)
+
+
+def test_equals_generalised_least_squares(found: Analysis) -> None:
+    """A dense second route: at the variances found, V = sum of Z G Z' + R gives estimates, errors and likelihood."""
+    assert found.fit is not None
+    cells, fixed = found.prepared.cells, fixed_design(found.prepared.cells)
+    codes = {" x ".join(c): level_numbers(cells, factors=c)[0] for c in found.prepared.components}
+    assert set(found.fit.variances) == {*codes, "residual"}
+
+    def fitted(variances: dict[str, float]) -> tuple[np.ndarray, np.ndarray, float]:
+        v = np.diag(variances["residual"] / cells.weight)
+        v += sum(variances[name] * (code[:, None] == code[None, :]) for name, code in codes.items())
+        inverse = np.linalg.inv(v)
+        information = fixed.T @ inverse @ fixed
+        estimates = np.linalg.solve(information, fixed.T @ inverse @ cells.gain)
+        left = cells.gain - fixed @ estimates
+        logs = np.linalg.slogdet(v)[1] + np.linalg.slogdet(information)[1]
+        freedom = len(cells.gain) - fixed.shape[1]
+        likelihood = -0.5 * (logs + left @ inverse @ left + freedom * np.log(2 * np.pi))
+        return estimates, np.sqrt(np.diag(np.linalg.inv(information))), float(likelihood)
+
+    estimates, errors, likelihood = fitted(found.fit.variances)
+    assert [c.interval.estimate for c in found.fit.coefficients] == pytest.approx(estimates.tolist(), rel=1e-6)
+    assert [c.standard_error for c in found.fit.coefficients] == pytest.approx(errors.tolist(), rel=1e-6)
+    assert found.fit.log_likelihood == pytest.approx(likelihood, abs=1e-6)
+    for name, value in found.fit.variances.items():  # and no other variance does better
+        for factor in (0.8, 1.25):
+            other = found.fit.variances | {name: value * factor if value > 0 else 1e-7}
+            assert fitted(other)[2] <= likelihood + 1e-7, name
 
 
 def test_a_term_that_does_not_vary_is_dropped_with_a_reason(found: Analysis) -> None:
