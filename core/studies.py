@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError
@@ -91,8 +91,11 @@ class ProfileRequest(Spec):
     """Folder in the hub's layout; only with `data_source: mirror`."""
 
 
+Request = TypeVar("Request", StudyRequest, ProfileRequest)
+
+
 def read_study_file(path: Path) -> StudyRequest:
-    """The request that a YAML file holds.
+    """The study that a YAML file asks for.
 
     Args:
         path: File with the fields of `StudyRequest`.
@@ -100,6 +103,22 @@ def read_study_file(path: Path) -> StudyRequest:
     Raises:
         SpecError: The file cannot be read, is not YAML, or has fields that are not known or not right.
     """
+    return _read(path, StudyRequest)
+
+
+def read_profile_file(path: Path) -> ProfileRequest:
+    """The profile that a YAML file asks for.
+
+    Args:
+        path: File with the fields of `ProfileRequest`.
+
+    Raises:
+        SpecError: The file cannot be read, is not YAML, or has fields that are not known or not right.
+    """
+    return _read(path, ProfileRequest)
+
+
+def _read(path: Path, kind: type[Request]) -> Request:
     try:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -109,7 +128,7 @@ def read_study_file(path: Path) -> StudyRequest:
     if raw.get("mirror"):
         raw["mirror"] = str((path.parent / str(raw["mirror"])).resolve())
     try:
-        return StudyRequest.model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
         raise SpecError(f"Study file {path}: {explain(error)}") from error
 

@@ -210,7 +210,7 @@ def _profile(name: str, *, kind: str, model: str) -> dict[str, object]:
     at = pd.Timestamp("2026-11-22")
     return {
         "profile_id": name, "collection": "yours", "kind": kind, "model": model, "data_source": "sample", "seed": 1,
-        "finished_at": at, "spec": '{"protocol": {"name": "quick"}}',
+        "finished_at": at, "spec": '{"model": {}, "data_source": {}, "protocol": {"name": "quick"}}',
     }  # fmt: skip
 
 
@@ -243,6 +243,7 @@ def _spec(model: str, name: str, target: str, protocol: str, *, changes: Mapping
     return json.dumps(
         {
             "model": {"architecture": MODELS[model].architecture},
+            "data_source": {},
             "intermediate": between.model_dump(mode="json") if between else None,
             "target": target,
             "tasks": [TASKS[n].model_dump(mode="json") for n in sorted(names)],

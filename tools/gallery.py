@@ -1,14 +1,15 @@
-"""The committed gallery: `make gallery`, or `python -m tools.gallery [STUDY …]`.
+"""The committed gallery: `make gallery`, or `python -m tools.gallery [FILE …]`.
 
-Starts what is missing of every study file in `data/gallery/studies`, and writes what is finished to
-`data/gallery/*.parquet` every few minutes. Stop it at any time and start it again: finished runs are not done again,
-and the jobs go on without it.
+Starts what is missing of every file in `data/gallery/studies` (`NAME.yaml` is a study, `NAME.profile.yaml` a profile),
+and writes what is finished to `data/gallery/*.parquet` every few minutes. Stop it at any time and start it again:
+what is finished is not done again, and the jobs go on without it.
 """
 
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -18,54 +19,84 @@ from core.jobs.records import JobState
 from core.paths import AtlasPaths
 from core.reading import open_for_reading
 from core.spec import RunSpec
+from core.spec_profile import ProfileSpec, job_id_of
 from core.store.gallery import save_gallery
-from core.studies import build_study, read_study_file
+from core.studies import build_profile, build_study, read_profile_file, read_study_file
 
+PROFILE = ".profile.yaml"
+"""How the name of a profile's file ends."""
 ENDED = {JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.DAMAGED}
 SAVE_EVERY_S = 300.0
 _POLL_S = 5.0
 
 
+class Asked(NamedTuple):
+    """What a file asks for."""
+
+    name: str
+    """Of the study."""
+    specs: list[RunSpec | ProfileSpec]
+    """Its runs, or its one profile."""
+
+
 def main(
-    studies: Annotated[list[Path] | None, typer.Argument(help="Study files; all of the gallery's if none.")] = None,
-    wait: Annotated[bool, typer.Option(help="Wait for the runs; otherwise save what is finished now.")] = True,
+    files: Annotated[list[Path] | None, typer.Argument(help="Study and profile files; the gallery's if none.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait for the jobs; otherwise save what is finished now.")] = True,
+    folder: Annotated[Path | None, typer.Option(help="Where the figures go; the gallery if none.")] = None,
 ) -> None:
-    """Run the studies and save their figures."""
+    """Run the studies, measure the profiles, and save their figures."""
     paths = AtlasPaths.from_environment()
-    specs: list[RunSpec] = []
-    for file in studies or sorted((paths.gallery / "studies").glob("*.yaml")):
+    asked = list(_readable(files or sorted((paths.gallery / "studies").glob("*.yaml")), paths=paths))
+    ids = {job_id_of(spec) for each in asked for spec in each.specs}
+    place = folder or paths.gallery
+    if wait:
+        for each in asked:
+            local.submit(each.specs, paths=paths, study=each.name)
+        _follow(ids, paths=paths, folder=place)
+    _save(ids, paths=paths, folder=place)
+
+
+def asked_in(file: Path, *, paths: AtlasPaths) -> Asked:
+    """The runs of a study file, or the profile of a profile file.
+
+    Args:
+        file: YAML.
+        paths: Where user tasks, user models and bundled models are.
+
+    Raises:
+        AtlasError: The first thing that is wrong with it.
+    """
+    if file.name.endswith(PROFILE):
+        return Asked(file.name.removesuffix(PROFILE), [build_profile(read_profile_file(file), paths=paths)])
+    request = read_study_file(file)
+    return Asked(request.name, [*build_study(request, paths=paths).runs()])
+
+
+def _readable(files: Iterable[Path], *, paths: AtlasPaths) -> Iterable[Asked]:
+    for file in files:
         try:
-            request = read_study_file(file)
-            wanted = build_study(request, paths=paths).runs()
+            yield asked_in(file, paths=paths)
         except AtlasError as error:
             sys.stderr.write(f"{file.name} is left out: {error}\n")
-            continue
-        specs += wanted
-        if wait:
-            local.submit(wanted, paths=paths, study=request.name)
-    if wait:
-        _follow(specs, paths=paths)
-    _save(specs, paths=paths)
 
 
-def _follow(specs: list[RunSpec], *, paths: AtlasPaths) -> None:
+def _follow(ids: set[str], *, paths: AtlasPaths, folder: Path) -> None:
     saved = time.monotonic()
-    ids = {spec.run_id for spec in specs}
     while True:
-        states = {s.run_id: s.state for s in local.list_jobs(paths) if s.run_id in ids}
-        if all(state in ENDED for state in states.values()):
+        jobs = [*local.list_jobs(paths), *local.list_profiles(paths)]
+        if all(job.state in ENDED for job in jobs if job.run_id in ids):
             return
         local.ensure_dispatcher(paths)
         if time.monotonic() - saved > SAVE_EVERY_S:
-            _save(specs, paths=paths)
+            _save(ids, paths=paths, folder=folder)
             saved = time.monotonic()
         time.sleep(_POLL_S)
 
 
-def _save(specs: list[RunSpec], *, paths: AtlasPaths) -> None:
+def _save(ids: set[str], *, paths: AtlasPaths, folder: Path) -> None:
     with open_for_reading(paths) as store:
-        rows = save_gallery(store, folder=paths.gallery, run_ids={spec.run_id for spec in specs})
-    sys.stdout.write(" ".join(f"{name}:{n}" for name, n in rows.items()) + f" of {len(specs)} runs asked for\n")
+        rows = save_gallery(store, folder=folder, ids=ids)
+    sys.stdout.write(" ".join(f"{name}:{n}" for name, n in rows.items()) + f" of {len(ids)} jobs asked for\n")
     sys.stdout.flush()
 
 

@@ -19,6 +19,9 @@ from core.errors import RunFolderDamaged
 from core.paths import RunPaths
 from core.spec import RunSpec, canonical, run_id_of
 
+FOLDED = ("stages", "steps", "dev_scores", "scores", "skips", "flags", "splits")
+"""Tables beside `runs` that the facts of a run fill."""
+
 Row = dict[str, Any]  # a row's values have the types of its table's columns, which schema.py states
 
 

@@ -1,6 +1,7 @@
 """Measured results as the committed Parquet files of `data/gallery`: figures, seeds and fingerprints, no sentences.
 
-`load_gallery` in `ingest` reads what is written here. A folder on this machine means nothing elsewhere, so paths of
+One file a table, `<gallery>/<table>.parquet`, for runs and for profiles alike: `save_gallery` writes, `load_gallery`
+reads them into the store as the collection "measured". A folder on this machine means nothing elsewhere, so paths of
 models and mirrors are left out; a model is known by its name and fingerprint, data by theirs.
 """
 
@@ -9,31 +10,62 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import StoreError
+from core.paths import AtlasPaths
 from core.store.connection import Store
 from core.store.files import written_beside
-from core.store.ingest import PARTS
+from core.store.folding import FOLDED
 from core.store.profiles import PARTS as PROFILE_PARTS
 
 MIRROR = "FOLDER-IN-THE-HUBS-LAYOUT"
 """Stands for the folder of a mirror in a committed spec."""
 
+PREFIX = "gallery-"
+"""Before the id of whatever was committed: the same run or profile made here stays one of its own."""
+
 _NOT_KEPT = ("steps",)
 """Loss curves stay with the runs: they would be nine tenths of the files."""
 
 
-def save_gallery(store: Store, *, folder: Path, run_ids: Collection[str]) -> dict[str, int]:
-    """Write finished runs into the gallery, beside and renamed; rows of other runs that are there stay.
+class Family(NamedTuple):
+    """What is committed together: a table with one row per job, and the tables that hold rows of its jobs."""
+
+    head: str
+    """The table with `collection` and `spec`."""
+    key: str
+    """Column of the job's id, in all of them."""
+    parts: tuple[str, ...]
+    """The other tables."""
+    only: str
+    """SQL over the head: which jobs may be committed."""
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """All of them, the head first."""
+        return (self.head, *self.parts)
+
+
+FAMILIES = (
+    Family("runs", "run_id", (*(t for t in FOLDED if t not in _NOT_KEPT), "credits"), "outcome = 'finished'"),
+    Family("profiles", "profile_id", PROFILE_PARTS, "TRUE"),  # a profile that has not ended has no row
+)
+"""Everything that is committed."""
+
+
+def save_gallery(store: Store, *, folder: Path, ids: Collection[str]) -> dict[str, int]:
+    """Write finished runs and profiles into the gallery, beside and renamed; rows of others that are there stay.
 
     Args:
-        store: Open store that holds the runs.
+        store: Open store that holds them.
         folder: The gallery.
-        run_ids: Runs of the collection "yours"; those that are not finished are left out.
+        ids: Of runs and profiles of the collection "yours"; those that are not finished are left out.
 
     Returns:
         Number of rows in each file.
@@ -42,54 +74,28 @@ def save_gallery(store: Store, *, folder: Path, run_ids: Collection[str]) -> dic
         StoreError: A file that is there is not one of the gallery's.
         DiskFull: No space is left; the files are as they were.
     """
-    with store.cursor() as cur:
-        wanted = pa.table({"run_id": pa.array(sorted(run_ids), pa.string())})
-        cur.register("wanted", wanted)
-        runs = cur.sql(
-            "SELECT * FROM runs SEMI JOIN wanted USING (run_id) WHERE collection = 'yours' AND outcome = 'finished'"
-        ).to_arrow_table()
-        cur.register("kept", runs.select(["run_id"]))
-        tables = {"runs": _portable(runs)} | {
-            part: cur.sql(f"SELECT p.* FROM {part} p SEMI JOIN kept USING (run_id)").to_arrow_table()  # noqa: S608
-            for part in PARTS
-            if part not in _NOT_KEPT
+    rows: dict[str, int] = {}
+    for family in FAMILIES:
+        tables = _finished(store, family, ids=ids)
+        new = tables[family.head][family.key]
+        rows |= {
+            name: _merge(table, file=folder / f"{name}.parquet", key=family.key, new=new)
+            for name, table in tables.items()
         }
-        cur.unregister("kept")
-        cur.unregister("wanted")
-    return {name: _merge(table, file=folder / f"{name}.parquet", new=runs["run_id"]) for name, table in tables.items()}
+    return rows
 
 
-def save_profiles(store: Store, *, folder: Path, profile_ids: Collection[str]) -> dict[str, int]:
-    """Write finished profiles into the gallery as `save_gallery` does runs.
+def load_gallery(store: Store, paths: AtlasPaths) -> int:
+    """Take the committed results as the collection "measured" where their files changed; number of files read.
 
     Args:
-        store: Open store that holds the profiles.
-        folder: The gallery.
-        profile_ids: Profiles of the collection "yours"; those that are not finished are left out.
-
-    Returns:
-        Number of rows in each file.
+        store: Open store.
+        paths: Where everything lives.
 
     Raises:
-        StoreError: A file that is there is not one of the gallery's.
-        DiskFull: No space is left; the files are as they were.
+        StoreError: A file does not hold the table it is named after.
     """
-    wanted = {"ids": sorted(profile_ids)}
-    sql = "SELECT * FROM profiles WHERE collection = 'yours' AND list_contains($ids::VARCHAR[], profile_id)"
-    with store.cursor() as cur:
-        found = cur.sql(sql, params=wanted).to_arrow_table()
-        kept = {"ids": found["profile_id"].to_pylist()}
-        tables = {"profiles": _portable(found)} | {
-            part: cur.sql(
-                f"SELECT * FROM {part} WHERE list_contains($ids::VARCHAR[], profile_id) ORDER BY ALL",  # noqa: S608
-                params=kept,
-            ).to_arrow_table()
-            for part in PROFILE_PARTS
-        }
-    return {
-        name: _merge(table, file=folder / f"{name}.parquet", new=found["profile_id"], key="profile_id")
-        for name, table in tables.items()
-    }
+    return sum(_load(store, family, folder=paths.gallery) for family in FAMILIES)
 
 
 def portable_spec(text: str) -> str:
@@ -106,14 +112,30 @@ def portable_spec(text: str) -> str:
     return json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _portable(runs: pa.Table) -> pa.Table:
-    specs = pa.array([portable_spec(text) for text in runs["spec"].to_pylist()], pa.string())
-    return runs.set_column(runs.schema.get_field_index("spec"), "spec", specs)
+def _finished(store: Store, family: Family, *, ids: Collection[str]) -> dict[str, pa.Table]:
+    """Rows to commit, by table."""
+    with store.cursor() as cur:
+        cur.register("wanted", pa.table({family.key: pa.array(sorted(ids), pa.string())}))
+        head = cur.sql(
+            f"SELECT * FROM {family.head} SEMI JOIN wanted USING ({family.key}) "  # noqa: S608
+            f"WHERE collection = 'yours' AND {family.only}"
+        ).to_arrow_table()
+        cur.register("kept", head.select([family.key]))
+        parts = {
+            part: cur.sql(f"SELECT p.* FROM {part} p SEMI JOIN kept USING ({family.key})").to_arrow_table()  # noqa: S608
+            for part in family.parts
+        }
+        cur.unregister("kept")
+        cur.unregister("wanted")
+    specs = pa.array([portable_spec(text) for text in head["spec"].to_pylist()], pa.string())
+    return {family.head: head.set_column(head.schema.get_field_index("spec"), "spec", specs)} | parts
 
 
-def _merge(table: pa.Table, *, file: Path, new: pa.ChunkedArray, key: str = "run_id") -> int:
+def _merge(table: pa.Table, *, file: Path, key: str, new: pa.ChunkedArray) -> int:
     if file.exists():
         try:
+            if not len(new):
+                return int(pq.read_metadata(file).num_rows)
             old = pq.read_table(file)
             others = old.filter(pc.invert(pc.is_in(old[key], value_set=new.combine_chunks())))
         except (pa.ArrowException, KeyError) as error:
@@ -121,8 +143,38 @@ def _merge(table: pa.Table, *, file: Path, new: pa.ChunkedArray, key: str = "run
                 f"{file} is not a file of the gallery ({error}). Restore it from version control, or remove it."
             ) from error
         table = pa.concat_tables([others, table], promote_options="permissive")
-    order = [(name, "ascending") for name in table.schema.names[:4]]
-    keys = [(key, "ascending"), *(o for o in order if o[0] != key)]
+    elif not len(new):
+        return 0
+    # In one order, one chunk and without Arrow's own schema, so that the same rows are the same bytes.
+    order = [key, *(field.name for field in table.schema if field.name != key and not pa.types.is_list(field.type))]
     with written_beside(file) as draft:
-        pq.write_table(table.sort_by(keys), draft, compression="zstd")
+        rows = table.sort_by([(name, "ascending") for name in order]).combine_chunks()
+        pq.write_table(rows, draft, compression="zstd", store_schema=False)
     return int(table.num_rows)
+
+
+def _load(store: Store, family: Family, *, folder: Path) -> int:
+    files = [file for table in family.tables if (file := folder / f"{table}.parquet").exists()]
+    stamp = ";".join(f"{f.name}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files)
+    name = f"gallery:{family.head}"
+    with store.cursor() as cur:
+        known = cur.execute("SELECT stamp FROM ingested WHERE run_id = ?", [name]).fetchone()
+    if stamp == (known[0] if known else ""):
+        return 0
+    with store.write() as cur:
+        for table in family.tables:
+            cur.execute(f"DELETE FROM {table} WHERE starts_with({family.key}, ?)", [PREFIX])
+        cur.execute("DELETE FROM ingested WHERE run_id = ?", [name])
+        for file in files:
+            _insert(cur, file, family)
+        cur.execute("INSERT INTO ingested VALUES (?, 0, ?)", [name, stamp])
+    return len(files)
+
+
+def _insert(cur: duckdb.DuckDBPyConnection, file: Path, family: Family) -> None:
+    ours = ", 'measured' AS collection" if file.stem == family.head else ""
+    kept = f"* REPLACE ('{PREFIX}' || {family.key} AS {family.key}{ours})"
+    try:
+        cur.execute(f"INSERT INTO {file.stem} BY NAME SELECT {kept} FROM read_parquet(?)", [str(file)])
+    except duckdb.Error as error:
+        raise StoreError(f"{file} does not hold the table '{file.stem}': {error}") from error

@@ -18,14 +18,15 @@ import pyarrow as pa
 from core.errors import RunFolderDamaged, StoreError, StoreLocked
 from core.paths import AtlasPaths
 from core.store.connection import Store, is_open_here
-from core.store.folding import Fold, Row, fold_run
-from core.store.profiles import PREFIX, ingest_profiles, load_profile_gallery
+from core.store.credits import read_credits
+from core.store.folding import FOLDED, Fold, Row, fold_run
+from core.store.gallery import load_gallery
+from core.store.profiles import PREFIX, ingest_profiles
 from core.store.published import load_published
 
-PARTS = ("stages", "steps", "dev_scores", "scores", "skips", "flags", "splits")
+PARTS = (*FOLDED, "credits")
 """Tables that hold rows of a run beside `runs`."""
 
-_GALLERY = "gallery:"
 _BATCH = 1000
 
 
@@ -61,7 +62,6 @@ def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
     began = time.monotonic()
     load_gallery(store, paths)
     load_published(store, paths)
-    load_profile_gallery(store, paths)
     profiles = ingest_profiles(store, paths)
     changes = _look(store, paths)
     if any(changes):
@@ -81,40 +81,6 @@ def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
         n_damaged=int(row[0]) if row else 0,
         seconds=time.monotonic() - began,
     )
-
-
-def load_gallery(store: Store, paths: AtlasPaths) -> int:
-    """Take the committed results, `<gallery>/<table>.parquet`, as the collection "measured"; number of tables read.
-
-    Their run ids get the prefix `gallery-`: the same run made here stays a run of its own, paired with its own
-    baseline.
-
-    Args:
-        store: Open store.
-        paths: Where everything lives.
-
-    Raises:
-        StoreError: A file does not hold the table it is named after.
-    """
-    files = [file for table in ("runs", *PARTS) if (file := paths.gallery / f"{table}.parquet").exists()]
-    stamp = ";".join(f"{f.name}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files)
-    with store.cursor() as cur:
-        known = cur.execute("SELECT stamp FROM ingested WHERE run_id = ?", [_GALLERY]).fetchone()
-    if stamp == (known[0] if known else ""):
-        return 0
-    with store.write() as cur:
-        mine = cur.execute("SELECT run_id FROM runs WHERE collection = 'measured'").fetchall()
-        _forget(cur, [_GALLERY, *(row[0] for row in mine)])
-        for file in files:
-            ours = ", 'measured' AS collection" if file.stem == "runs" else ""
-            kept = f"* REPLACE ('gallery-' || run_id AS run_id{ours})"
-            sql = f"INSERT INTO {file.stem} BY NAME SELECT {kept} FROM read_parquet(?)"
-            try:
-                cur.execute(sql, [str(file)])
-            except duckdb.Error as error:
-                raise StoreError(f"{file} does not hold the table '{file.stem}': {error}") from error
-        cur.execute("INSERT INTO ingested VALUES (?, 0, ?)", [_GALLERY, stamp])
-    return len(files)
 
 
 def rebuild(store_path: Path, paths: AtlasPaths) -> IngestReport:
@@ -204,15 +170,22 @@ def _forget(cur: duckdb.DuckDBPyConnection, run_ids: list[str]) -> None:
 
 def _take(cur: duckdb.DuckDBPyConnection, paths: AtlasPaths, *, stamps: dict[str, str]) -> None:
     folds: dict[str, Fold] = {}
+    credits: list[pa.Table] = []
     damaged: dict[str, str] = {}
     for name in stamps:
         try:
-            folds[name] = fold_run(paths.run(name))
+            fold = fold_run(paths.run(name))
+            own = read_credits(paths.run(name)) if fold.run["outcome"] == "finished" else None
         except (RunFolderDamaged, OSError) as error:
             damaged[name] = str(error)
+            continue
+        folds[name] = fold
+        credits += [] if own is None else [own]
     _insert(cur, "runs", rows=(fold.run for fold in folds.values()))
-    for table in PARTS:
+    for table in FOLDED:
         _insert(cur, table, rows=(row | {"run_id": name} for name, fold in folds.items() for row in fold.rows(table)))
+    if credits:
+        _insert_table(cur, "credits", table=pa.concat_tables(credits))
     _insert(cur, "damaged", rows=({"folder": name, "reason": reason} for name, reason in damaged.items()))
     _insert(
         cur,
@@ -223,10 +196,13 @@ def _take(cur: duckdb.DuckDBPyConnection, paths: AtlasPaths, *, stamps: dict[str
 
 def _insert(cur: duckdb.DuckDBPyConnection, table: str, *, rows: Iterable[Row]) -> None:
     found = list(rows)
-    if not found:
-        return
-    cur.register("incoming", pa.Table.from_pylist(found))
+    if found:
+        _insert_table(cur, table, table=pa.Table.from_pylist(found))
+
+
+def _insert_table(cur: duckdb.DuckDBPyConnection, name: str, *, table: pa.Table) -> None:
+    cur.register("incoming", table)
     try:
-        cur.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
+        cur.execute(f"INSERT INTO {name} BY NAME SELECT * FROM incoming")
     finally:
         cur.unregister("incoming")

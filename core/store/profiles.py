@@ -1,4 +1,4 @@
-"""Finished profile folders and committed profiles into the index; like runs, but read from their Parquet files.
+"""Finished profile folders into the index; like runs, but read from their Parquet files.
 
 A profile that has not ended has no rows; a finished one whose files cannot be read is listed as damaged.
 """
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from core import events as facts
-from core.errors import RunFolderDamaged, StoreError
+from core.errors import RunFolderDamaged
 from core.paths import AtlasPaths, ProfilePaths
 from core.spec import canonical
 from core.spec_profile import ProfileSpec, profile_id_of
@@ -34,9 +34,6 @@ TABLES_OF = {
 
 PREFIX = "p"
 """First letter of a profile's id, which no run's has."""
-
-_GALLERY = "gallery:profiles"
-_OURS = "profile_id LIKE 'gallery-%'"
 
 
 class ProfileChanges(NamedTuple):
@@ -65,39 +62,6 @@ def ingest_profiles(store: Store, paths: AtlasPaths) -> ProfileChanges:
                 if stamp is not None:
                     _take(cur, paths.profile(name), stamp=stamp)
     return changes
-
-
-def load_profile_gallery(store: Store, paths: AtlasPaths) -> int:
-    """Take the committed profiles, `<gallery>/<table>.parquet`, as the collection "measured"; number of tables read.
-
-    Their ids get the prefix `gallery-`, so that the same profile made here stays one of its own.
-
-    Args:
-        store: Open store.
-        paths: Where everything lives.
-
-    Raises:
-        StoreError: A file does not hold the table it is named after.
-    """
-    files = [file for table in ("profiles", *PARTS) if (file := paths.gallery / f"{table}.parquet").exists()]
-    stamp = ";".join(f"{f.name}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files)
-    with store.cursor() as cur:
-        known = cur.execute("SELECT stamp FROM ingested WHERE run_id = ?", [_GALLERY]).fetchone()
-    if stamp == (known[0] if known else ""):
-        return 0
-    with store.write() as cur:
-        for table in ("profiles", *PARTS):
-            cur.execute(f"DELETE FROM {table} WHERE {_OURS}")
-        cur.execute("DELETE FROM ingested WHERE run_id = ?", [_GALLERY])
-        for file in files:
-            ours = ", 'measured' AS collection" if file.stem == "profiles" else ""
-            kept = f"* REPLACE ('gallery-' || profile_id AS profile_id{ours})"
-            try:
-                cur.execute(f"INSERT INTO {file.stem} BY NAME SELECT {kept} FROM read_parquet(?)", [str(file)])
-            except duckdb.Error as error:
-                raise StoreError(f"{file} does not hold the table '{file.stem}': {error}") from error
-        cur.execute("INSERT INTO ingested VALUES (?, 0, ?)", [_GALLERY, stamp])
-    return len(files)
 
 
 def _look(store: Store, paths: AtlasPaths) -> ProfileChanges:

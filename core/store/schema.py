@@ -264,6 +264,22 @@ def m007_selector_scores(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
+def m009_credits(con: duckdb.DuckDBPyConnection) -> None:
+    """What each test example gave to a score: figures without a sentence or an id, so that they can be committed.
+
+    Two lists of one task, language and metric speak of the same examples in the same order where `scores.fingerprint`
+    is the same.
+    """
+    con.execute("""
+        CREATE TABLE credits (
+            run_id VARCHAR NOT NULL, lang VARCHAR NOT NULL, metric VARCHAR NOT NULL,
+            correct DOUBLE[] NOT NULL,       -- in [0, 1], by place in the sampled test set; their mean is the score
+            PRIMARY KEY (run_id, lang, metric)
+        );
+        UPDATE ingested SET stamp = '';      -- everything is read once more
+    """)
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("001_first_tables", m001_first_tables),
     ("002_gains", m002_gains),
@@ -272,5 +288,6 @@ MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("005_published", m005_published),
     ("006_profile_skips", m006_profile_skips),
     ("007_selector_scores", m007_selector_scores),
+    ("009_credits", m009_credits),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""

@@ -11,7 +11,7 @@ from core.cli import spread
 from core.errors import SpecError, UnknownName
 from core.paths import AtlasPaths
 from core.spec import DataSourceKind, Placebo
-from core.studies import StudyRequest, build_study, command, problems, read_study_file
+from core.studies import StudyRequest, build_study, command, problems, read_profile_file, read_study_file
 from tests.fakes import tiny_model
 
 
@@ -124,3 +124,13 @@ def test_a_study_file_is_read_and_its_mistakes_are_named(tmp_path: Path) -> None
     file.write_text("- just\n- a list\n")
     with pytest.raises(SpecError, match="holds list, expected fields such as"):
         read_study_file(file)
+
+
+def test_a_profile_file_is_read_and_its_mistakes_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "texts.profile.yaml"
+    file.write_text("kind: encoder\nintermediates: [mnli]\nprotocol: quick\ndata_source: mirror\nmirror: hub\n")
+    request = read_profile_file(file)
+    assert (request.kind, request.intermediates, request.mirror) == ("encoder", ("mnli",), str(tmp_path / "hub"))
+    file.write_text("kind: hardness\n")
+    with pytest.raises(SpecError, match=r"texts\.profile\.yaml: kind: .*found 'hardness'"):
+        read_profile_file(file)

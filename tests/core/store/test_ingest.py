@@ -86,6 +86,18 @@ def test_rebuild_gives_the_rows_of_incremental_ingest(store: Store, paths: Atlas
             rebuild(paths.database, paths)
 
 
+def test_predictions_that_cannot_be_read_are_damage_with_a_way_out(store: Store, paths: AtlasPaths) -> None:
+    spec = run_spec()
+    run = write_run(paths, spec, history(spec, [scored("en", 0.5)]))
+    run.predictions.write_bytes(b"PAR1 cut")
+    assert ingest(store, paths).n_damaged == 1
+    assert "predictions.parquet" in str(count(store, "SELECT reason FROM damaged"))
+    assert "Remove the file to keep the scores alone" in str(count(store, "SELECT reason FROM damaged"))
+    run.predictions.unlink()
+    assert ingest(store, paths).n_damaged == 0
+    assert (count(store, "SELECT count(*) FROM scores"), count(store, "SELECT count(*) FROM credits")) == (1, 0)
+
+
 def test_a_torn_line_waits_until_it_is_whole(store: Store, paths: AtlasPaths) -> None:
     spec = run_spec()
     whole = lines([*history(spec, [])[:2], scored("en", 0.5)])

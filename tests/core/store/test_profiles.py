@@ -14,7 +14,7 @@ from core.events import ENVELOPE, Envelope, Event, PointSkipped, RunFinished, Ru
 from core.paths import AtlasPaths, ProfilePaths
 from core.spec_profile import ProfileKind, ProfileSpec
 from core.store.connection import Store
-from core.store.gallery import save_profiles
+from core.store.gallery import save_gallery
 from core.store.ingest import ingest, rebuild
 from core.store.profiles import PARTS
 from tests.core.store.makers import MODEL, PROTOCOL, SAMPLE, history, run_spec, scored, task, write_run
@@ -151,8 +151,9 @@ def test_committed_profiles_are_measured_ones_and_name_no_folder(paths: AtlasPat
         ingest(store, paths)
         own = _all(store)
         for _ in range(2):
-            counts = save_profiles(store, folder=elsewhere.gallery, profile_ids=[folder.run_id, "pabsent"])
-    assert counts == {name: len(rows) for name, rows in own.items()}
+            counts = save_gallery(store, folder=elsewhere.gallery, ids=[folder.run_id, "pabsent"])
+    assert {name: counts[name] for name in _TABLES} == {name: len(rows) for name, rows in own.items()}
+    assert not (elsewhere.gallery / "runs.parquet").exists(), "no run was saved, so no file of runs is written"
     _finished(elsewhere, _spec())
     with Store.open(":memory:") as store:
         ingest(store, elsewhere)

@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from core.store.connection import Store
 from core.store.schema import MIGRATIONS
 
 EXPECTED: dict[str, list[str]] = {
+    "credits": [
+        "run_id VARCHAR!",
+        "lang VARCHAR!",
+        "metric VARCHAR!",
+        "correct DOUBLE[]!",
+    ],
     "damaged": [
         "folder VARCHAR!",
         "reason VARCHAR!",
@@ -210,6 +217,23 @@ EXPECTED: dict[str, list[str]] = {
         "ci_high DOUBLE",
         "n INTEGER!",
     ],
+    "rankings": [
+        "ranking_id VARCHAR!",
+        "study VARCHAR",
+        "frozen_at TIMESTAMP!",
+        "model VARCHAR!",
+        "model_fingerprint VARCHAR",
+        "protocol VARCHAR!",
+        "protocol_digest VARCHAR!",
+        "data_source VARCHAR!",
+        "seeds INTEGER[]!",
+        "target VARCHAR!",
+        "selector VARCHAR!",
+        "label VARCHAR!",
+        "intermediate VARCHAR!",
+        "score DOUBLE",
+        "why VARCHAR",
+    ],
     "similarities": [
         "profile_id VARCHAR!",
         "a VARCHAR!",
@@ -287,3 +311,24 @@ def test_an_older_database_is_brought_up_with_its_rows(tmp_path: Path) -> None:
         )
     with Store.open(file) as store, store.cursor() as cur:
         assert cur.execute("SELECT total_steps, task_type FROM stages").fetchall() == [(4, None)]
+
+
+def test_profiles_keep_their_rows_and_their_key_when_a_kind_is_added(tmp_path: Path) -> None:
+    file = tmp_path / "a.duckdb"
+    row = "VALUES (?, 'yours', ?, 'm', NULL, 'sample', 1, NULL, 2.5, '{}', NULL)"
+    with duckdb.connect(str(file)) as con:
+        con.execute("CREATE TABLE migrations (name VARCHAR PRIMARY KEY, applied_at TIMESTAMP NOT NULL)")
+        for name, migration in MIGRATIONS:
+            if name < "008":
+                migration(con)
+                con.execute("INSERT INTO migrations VALUES (?, now()::TIMESTAMP)", [name])
+        con.execute(f"INSERT INTO profiles {row}", ["p1", "domain"])
+        with pytest.raises(duckdb.ConstraintException):
+            con.execute(f"INSERT INTO profiles {row}", ["p2", "selectors"])
+    with Store.open(file) as store, store.write() as cur:
+        cur.execute(f"INSERT INTO profiles {row}", ["p2", "selectors"])
+        assert cur.execute("SELECT profile_id, kind, seconds FROM profiles ORDER BY ALL").fetchall() == [
+            ("p1", "domain", 2.5), ("p2", "selectors", 2.5)
+        ]  # fmt: skip
+    with Store.open(file) as store, pytest.raises(duckdb.ConstraintException), store.write() as cur:
+        cur.execute(f"INSERT INTO profiles {row}", ["p1", "domain"])
