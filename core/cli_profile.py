@@ -1,4 +1,4 @@
-"""`python -m core profile`: measure how alike texts are, how hard tasks are, what a stage did to the encoder."""
+"""`python -m core profile`: how alike texts are, how hard tasks are, what a stage did, what selectors say."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def profile(  # noqa: PLR0913, PLR0917  # one parameter per option
         bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")
     ] = False,
 ) -> None:
-    """Measure texts, tasks or encoders, and print one line per pair or task; what is there is not measured again."""
+    """Measure texts, tasks, encoders or selectors, and print a line per figure; what is there is not measured again."""
     paths = AtlasPaths.from_environment()
     if listing:
         _list(paths, as_json=as_json)
@@ -103,6 +103,6 @@ def _show(specs: list[ProfileSpec], *, paths: AtlasPaths, measure: str | None, a
     only = measure or (_SHOWN if is_long else None)
     if only and only != measure:
         note(f"{len(rows)} figures; shown: {only}. All: --json. Another: --measure with {', '.join(SIMILARITIES)}.")
-    kept = [row for row in rows if only is None or row["measure"] == only]
+    kept = [row for row in rows if only is None or row.get("measure", row.get("selector")) == only]
     columns = [name for name in (kept[0] if kept else {}) if name != "profile_id"]
     show(kept, as_json=as_json, empty="Nothing was measured.", columns=columns)

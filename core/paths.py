@@ -105,7 +105,7 @@ class ProfilePaths(RunPaths):
         """One of the profile's tables; a profile has those of its kind.
 
         Args:
-            name: `profile_texts`, `similarities`, `positions`, `difficulties` or `encoder_changes`.
+            name: `profile_texts`, `similarities`, `positions`, `difficulties`, `encoder_changes` or `selector_scores`.
         """
         return self.root / f"{name.removeprefix('profile_')}.parquet"
 

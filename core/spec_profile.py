@@ -1,4 +1,4 @@
-"""What a profile measures, as a frozen record: domains of texts, difficulty of intermediates, change of the encoder.
+"""What a profile measures, as a frozen record: domains of texts, difficulty, change of the encoder, selectors.
 
 A point is one text: `mnli` or `mnli@food,hard` (English training text of an intermediate), `xnli:train` (a target's
 English training text), `xnli:test:de` (its test text in German). A new field needs a default that means "as before".
@@ -42,6 +42,8 @@ class ProfileKind(StrEnum):
     """How hard an intermediate is for a model: trains on it."""
     ENCODER = "encoder"
     """What an intermediate stage did to the encoder: trains that stage."""
+    SELECTORS = "selectors"
+    """What selectors say of intermediates for targets, before training on these: trains the intermediate stage."""
 
 
 class ProfileSpec(Spec):
@@ -56,7 +58,8 @@ class ProfileSpec(Spec):
     intermediates: tuple[str, ...] = ()
     """Text forms of `IntermediateSpec`, slices included: `mnli@food,hard`; sorted, each once."""
     targets: tuple[Name, ...] = ()
-    """Names of target tasks, sorted; for an encoder profile those whose parallel sentences are retrieved."""
+    """Names of target tasks, sorted; for an encoder profile those whose parallel sentences are retrieved, for a
+    selectors profile those whose English training examples are looked at."""
     languages: tuple[str, ...] = ()
     """Languages of the targets' test sets, sorted; empty: all of each target."""
     tasks: tuple[TaskSpec, ...]
@@ -97,6 +100,8 @@ class ProfileSpec(Spec):
             raise ValueError(f"a {self.kind} profile {needs}")
         if self.kind is not ProfileKind.DOMAIN and not self.intermediates:
             raise ValueError(f"a {self.kind} profile needs at least one intermediate, such as mnli")
+        if self.kind is ProfileKind.SELECTORS and not self.targets:
+            raise ValueError("a selectors profile needs at least one target, such as xnli")
         if not self.intermediates and not self.targets:
             raise ValueError("a profile needs at least one intermediate or target")
         named = {name for spec in self.intermediate_specs for name in spec.tasks} | set(self.targets)

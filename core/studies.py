@@ -74,7 +74,7 @@ class ProfileRequest(Spec):
     intermediates: tuple[str, ...] = ()
     """Text forms of `IntermediateSpec`; empty: every intermediate (domain)."""
     targets: tuple[str, ...] = ()
-    """Names of targets; empty: every target (domain), `tatoeba` (encoder)."""
+    """Names of targets; empty: every target (domain, selectors), `tatoeba` (encoder)."""
     languages: tuple[str, ...] = ()
     """Languages of test texts; empty: all of each target."""
     n: int = DEFAULT_TEXTS
@@ -191,7 +191,8 @@ def build_profile(request: ProfileRequest, *, paths: AtlasPaths) -> ProfileSpec:
     is_domain = request.kind is ProfileKind.DOMAIN
     texts = request.intermediates or (tuple(intermediate_names(tasks)) if is_domain else ())
     parsed = [_intermediate(text, request=request, tasks=tasks) for text in texts]
-    default = {ProfileKind.DOMAIN: tuple(target_names(tasks)), ProfileKind.ENCODER: (RETRIEVED,)}
+    every = tuple(target_names(tasks))
+    default = {ProfileKind.DOMAIN: every, ProfileKind.ENCODER: (RETRIEVED,), ProfileKind.SELECTORS: every}
     targets = tuple(_target(name, tasks=tasks).name for name in request.targets or default.get(request.kind, ()))
     intermediates = [spec for spec in parsed if spec is not None]
     names = {name for spec in intermediates for name in spec.tasks} | set(targets)

@@ -186,6 +186,22 @@ def add_similarity(
         _insert(cur, "profile_texts", pd.DataFrame([_text(profile["profile_id"], point) for point in points]))
 
 
+def add_selectors(store: Store, rows: pd.DataFrame, *, model: str = "atlas-mini", protocol: str = "quick") -> None:
+    """A selectors profile on the sample tasks.
+
+    Args:
+        store: Open store.
+        rows: Columns intermediate, target, selector, value, n.
+        model: Model that was trained.
+        protocol: Of its stages.
+    """
+    profile = _profile(f"selectors-{model}-{protocol}", kind="selectors", model=model)
+    profile |= {"spec": json.dumps({"protocol": {"name": protocol}})}
+    with store.write() as cur:
+        _insert(cur, "profiles", pd.DataFrame([profile]))
+        _insert(cur, "selector_scores", rows.assign(profile_id=profile["profile_id"]))
+
+
 def add_rows(store: Store, table: str, rows: pd.DataFrame) -> None:
     """Rows of any table.
 

@@ -1,4 +1,4 @@
-"""The recipe of a profile: texts, vectors, pairs, map; or the trainings that difficulty and change of encoder need."""
+"""The recipe of a profile: texts, vectors, pairs, map; or the trainings that the other kinds need."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from core.chain.difficulty import measure_difficulty
 from core.chain.encoder_change import measure_encoder_change
 from core.chain.profiling_pairs import Located, PairMeasurer, Progress, Row, Settings
 from core.chain.profiling_texts import PointText, points_of, read_point
+from core.chain.records import Split
+from core.chain.selectors import TaskEmbedder, measure_selectors, training_text
 from core.chain.sentences import SentenceEncoder
 from core.chain.trained import OpenRun, open_run
 from core.chain.training import Workshop
@@ -47,6 +49,9 @@ SCHEMAS: dict[str, pa.Schema] = {
     "encoder_changes": pa.schema(
         {name: _TEXT for name in ("profile_id", "intermediate", "lang")}
         | {"layer": _WHOLE, "measure": _TEXT, **_CI, "n": _WHOLE}
+    ),
+    "selector_scores": pa.schema(
+        {name: _TEXT for name in ("profile_id", "intermediate", "target", "selector")} | {**_CI, "n": _WHOLE}
     ),
 }
 """Columns of the files of a profile folder: those of the tables of the same names."""
@@ -82,6 +87,7 @@ def execute_profile(
         ProfileKind.DOMAIN: _domain,
         ProfileKind.DIFFICULTY: _difficulty,
         ProfileKind.ENCODER: _encoder,
+        ProfileKind.SELECTORS: _selectors,
     }[spec.kind](job)
     for name, rows in tables.items():
         keyed = [{"profile_id": spec.profile_id} | row for row in rows]
@@ -220,7 +226,7 @@ def _reference(job: _Job, placed: Sequence[Located]) -> list[bool]:
     return english if sum(english) >= FEWEST else [True] * len(placed)
 
 
-# --------------------------------------------------------------------------------------- difficulty, encoder
+# ----------------------------------------------------------------------------- difficulty, encoder, selectors
 
 
 def _difficulty(job: _Job) -> dict[str, list[Row]]:
@@ -239,6 +245,36 @@ def _encoder(job: _Job) -> dict[str, list[Row]]:
 
     keys = ("intermediate", "lang", "layer", "measure")
     return {"encoder_changes": _each_intermediate(job, measure, keys=keys, target=target)}
+
+
+def _selectors(job: _Job) -> dict[str, list[Row]]:
+    texts = _training_texts(job)
+    target = next(iter(texts))
+    first = _chain(job.spec, job.spec.intermediate_specs[0], target=target)
+    embedder = TaskEmbedder(open_run(first, paths=job.paths, workshop=job.shop), n=job.spec.n)
+
+    def measure(run: OpenRun) -> list[Row]:
+        found = measure_selectors(run, targets=texts, embedder=embedder, resamples=job.spec.resamples)
+        return [row._asdict() for row in found]
+
+    keys = ("intermediate", "target", "selector")
+    return {"selector_scores": _each_intermediate(job, measure, keys=keys, target=target)}
+
+
+def _training_texts(job: _Job) -> dict[str, Split]:
+    """English training examples of every target that has any; the others are reported with their reason."""
+    found: dict[str, Split] = {}
+    for target in job.spec.targets:
+        spec = _chain(job.spec, job.spec.intermediate_specs[0], target=target)
+        try:
+            found[target] = training_text(open_run(spec, paths=job.paths, workshop=job.shop), n=job.spec.n)
+        except HubUnreachable:
+            raise
+        except (DataError, SpecError) as error:
+            job.shop.emit(PointSkipped(point=target, reason=str(error)))
+    if not found:
+        raise DataError(f"None of {', '.join(job.spec.targets)} has English training examples; see what was skipped.")
+    return found
 
 
 def _each_intermediate(

@@ -18,7 +18,7 @@ import pandas as pd
 from core.errors import UnknownName
 from core.measures.difficulty_catalogue import DIFFICULTY_MEASURES
 from core.measures.similarity_names import SIMILARITIES
-from core.queries.difficulty import ProfileView, views
+from core.queries.difficulty import ProfileView, closest_view
 from core.queries.difficulty import difficulties as profiled
 from core.queries.similarity import current_profile
 
@@ -85,11 +85,8 @@ def base_tasks(intermediate: str) -> str:
 def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, like: ProfileView) -> Measured:
     """Difficulty of each intermediate, large meaning hard; of one model, protocol and data source.
 
-    Of the views on the runs' data source, the one most like the runs: the same model, then the same weights,
-    protocol and
-    collection, then the one with most profiles. Columns: intermediate, difficulty, difficulty_n (seeds averaged).
-    Order:
-    hardest first.
+    They are those of `closest_view`. Columns: intermediate, difficulty, difficulty_n (seeds averaged). Order: hardest
+    first.
 
     Args:
         cur: Cursor of the store.
@@ -101,16 +98,10 @@ def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, like: ProfileV
     """
     if measure not in DIFFICULTY:
         raise UnknownName("difficulty measure", measure, known=DIFFICULTY)
-    found = views(cur, kind="difficulty")
-    found = found[found["data_source"] == like.data_source]
     empty = pd.DataFrame({"intermediate": pd.Series(dtype=str), "difficulty": [], "difficulty_n": []})
-    if found.empty:
+    view = closest_view(cur, kind="difficulty", like=like)
+    if view is None:
         return Measured(empty, f"no difficulty profile on data source '{like.data_source}'")
-    wished = like._replace(model_fingerprint=like.model_fingerprint or None)
-    names = ("model", "model_fingerprint", "protocol", "collection")
-    records = [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in found.to_dict("records")]
-    best = max(records, key=lambda row: ([row[n] == getattr(wished, n) for n in names], row["profiles"]))
-    view = ProfileView(**{name: best[name] for name in ProfileView._fields})  # type: ignore[arg-type]  # of `views`
     rows = profiled(cur, view, measure=measure)
     frame = rows.rename(columns={"hardness": "difficulty", "n_seeds": "difficulty_n"})
     whose = "the runs' own model" if view.model == like.model else f"'{view.model}', as '{like.model}' has no profile"

@@ -1,4 +1,4 @@
-"""How hard intermediates are for a model, and what their stage did to its encoder, as stored by profiles.
+"""How hard intermediates are for a model, what their stage did to its encoder, what selectors say: from profiles.
 
 A view fixes what must not be mixed: collection, model and its weights, protocol, data source. Seeds vary
 inside it; of several profiles of one seed the newest counts.
@@ -47,7 +47,7 @@ def views(cur: duckdb.DuckDBPyConnection, *, kind: str) -> pd.DataFrame:
 
     Args:
         cur: Cursor of the store.
-        kind: difficulty or encoder.
+        kind: difficulty, encoder or selectors.
     """
     sql = """
         SELECT collection, model, model_fingerprint, json_extract_string(spec, '$.protocol.name') AS protocol,
@@ -57,6 +57,49 @@ def views(cur: duckdb.DuckDBPyConnection, *, kind: str) -> pd.DataFrame:
         GROUP BY ALL ORDER BY collection DESC, profiles DESC, model, model_fingerprint, protocol, data_source
     """
     return cur.execute(sql, {"kind": kind}).df()
+
+
+def closest_view(cur: duckdb.DuckDBPyConnection, *, kind: str, like: ProfileView) -> ProfileView | None:
+    """Of the views on the same data source, the one most like some runs; None: there is none.
+
+    The same model counts most, then the same weights, protocol and collection, then the number of profiles.
+
+    Args:
+        cur: Cursor of the store.
+        kind: difficulty, encoder or selectors.
+        like: The runs' own.
+    """
+    found = views(cur, kind=kind)
+    found = found[found["data_source"] == like.data_source]
+    if found.empty:
+        return None
+    wished = like._replace(model_fingerprint=like.model_fingerprint or None)
+    names = ("model", "model_fingerprint", "protocol", "collection")
+    records = [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in found.to_dict("records")]
+    best = max(records, key=lambda row: ([row[n] == getattr(wished, n) for n in names], row["profiles"]))
+    return ProfileView(**{name: best[name] for name in ProfileView._fields})  # type: ignore[arg-type]  # of `views`
+
+
+def selector_scores(cur: duckdb.DuckDBPyConnection, view: ProfileView) -> pd.DataFrame:
+    """What selectors that read the encoder's features say of each intermediate for each target, large where better.
+
+    Columns: selector, intermediate, target, value (mean over seeds), n_seeds. Order: the first three.
+
+    Args:
+        cur: Cursor of the store.
+        view: What is fixed.
+    """
+    sql = f"""{_NEWEST}, newest AS (
+            SELECT s.* EXCLUDE (profile_id), c.seed FROM selector_scores s JOIN chosen c USING (profile_id)
+            QUALIFY row_number() OVER (
+                PARTITION BY s.selector, s.intermediate, s.target, c.seed
+                ORDER BY c.finished_at DESC NULLS LAST, profile_id
+            ) = 1
+        )
+        SELECT selector, intermediate, target, avg(value) AS value, count(*)::INTEGER AS n_seeds
+        FROM newest GROUP BY ALL ORDER BY ALL
+    """
+    return cur.execute(sql, view._asdict() | {"kind": "selectors"}).df()
 
 
 def difficulties(cur: duckdb.DuckDBPyConnection, view: ProfileView, *, measure: str) -> pd.DataFrame:

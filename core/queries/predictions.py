@@ -6,6 +6,7 @@ it would choose. Everything that learns is judged on what it has not seen: one i
 
 from __future__ import annotations
 
+import shlex
 from typing import NamedTuple
 
 import duckdb
@@ -16,7 +17,8 @@ from core.errors import DataError
 from core.measures.intervals import Interval
 from core.measures.transferability import combine_selectors, judge_ranking
 from core.queries.covariates import SIMILARITY, base_tasks, similarities, text_point
-from core.queries.evidence import Evidence
+from core.queries.difficulty import closest_view, selector_scores
+from core.queries.evidence import Evidence, profile_view
 
 FEATURES = ("logme", "h_score", "transrate", "knn", "linear_probe", "task_embedding")
 """Selectors that need the encoder's features of the target's training text: rows of `selector_scores`."""
@@ -77,8 +79,8 @@ def judge_selectors(found: Selectors, *, seed: int = 0) -> pd.DataFrame:
     """How well each selector ranks the intermediates of each target, with intervals over targets.
 
     Columns: selector, label, direction, for each of `QUALITY` its estimate and _low and _high, targets, pairs, note
-    (why
-    it is not judged). Order: NDCG, best first; what is not judged comes last. Regrets are shares of the range of gains.
+    (why it is not judged). Order: NDCG, best first; what is not judged comes last. Regrets are shares of the range of
+    gains.
 
     Args:
         found: From `selectors`.
@@ -135,27 +137,32 @@ def _with_similarities(
 def _with_features(
     cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, evidence: Evidence
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
-    rows = cur.execute(
-        """
-        SELECT s.selector, s.intermediate, s.target, avg(s.value) AS value
-        FROM selector_scores s JOIN profiles p USING (profile_id)
-        WHERE p.data_source = $data_source AND p.model = $model GROUP BY ALL ORDER BY ALL
-        """,
-        {"data_source": evidence.setting.data_source, "model": evidence.setting.model},
-    ).df()
+    like = profile_view(evidence.setting)
+    view = closest_view(cur, kind="selectors", like=like)
+    known = view is not None and view.model == like.model  # features of another encoder say nothing of this one
+    rows = selector_scores(cur, view) if view and known else pd.DataFrame(columns=["selector"])
     labels, absent = {}, {}
     for name in FEATURES:
         mine = rows[rows["selector"] == name]
         if mine.empty:
             absent[name] = (
                 "needs the encoder's features of the target's training text after each intermediate: no profile of "
-                f"{evidence.setting.model} on {evidence.setting.data_source} holds them"
+                f"{evidence.setting.model} on {evidence.setting.data_source} holds them. Measure them: "
+                f"{_command(evidence, pairs)}"
             )
             continue
         column = mine.rename(columns={"value": name})[["intermediate", "target", name]]
         pairs = pairs.merge(column, on=["intermediate", "target"], how="left")
         labels[name] = f"{name} of the encoder after the intermediate"
     return pairs, labels, absent
+
+
+def _command(evidence: Evidence, pairs: pd.DataFrame) -> str:
+    setting = evidence.setting
+    words = ["python", "-m", "core", "profile", "--kind", "selectors", "--model", setting.model]
+    words += ["--protocol", setting.protocol, "--data-source", setting.data_source]
+    words += ["--intermediate", *sorted(pairs["intermediate"].unique())]
+    return shlex.join([*words, "--target", *sorted(pairs["target"].unique())])
 
 
 def _judged(found: Selectors, name: str, *, seed: int) -> dict[str, object]:

@@ -145,17 +145,18 @@ def pairs(cur: duckdb.DuckDBPyConnection, profile_id: str, *, point: str | None 
 
 
 def measured(cur: duckdb.DuckDBPyConnection, profile_id: str) -> pd.DataFrame:
-    """Everything that a profile measured, flat: pairs, intermediates, or intermediates by language and layer.
+    """Everything that a profile measured, flat: pairs, intermediates, intermediates by language and layer or by target.
 
-    Columns: profile_id and those of `similarities`, `difficulties` or `encoder_changes`, by the profile's kind. Order:
-    as the columns. No row where there is no such profile.
+    Columns: profile_id and those of `similarities`, `difficulties`, `encoder_changes` or `selector_scores`, by the
+    profile's kind. Order: as the columns. No row where there is no such profile.
 
     Args:
         cur: Cursor of the store.
         profile_id: Any profile's.
     """
     kind = cur.execute("SELECT kind FROM profiles WHERE profile_id = ?", [profile_id]).fetchone()
-    table = {"difficulty": "difficulties", "encoder": "encoder_changes"}.get(kind[0] if kind else "", "similarities")
+    tables = {"difficulty": "difficulties", "encoder": "encoder_changes", "selectors": "selector_scores"}
+    table = tables.get(kind[0] if kind else "", "similarities")
     return cur.execute(f"SELECT * FROM {table} WHERE profile_id = ? ORDER BY ALL", [profile_id]).df()
 
 

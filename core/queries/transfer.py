@@ -11,7 +11,7 @@ from typing import NamedTuple
 import duckdb
 import pandas as pd
 
-_CHOSEN = """
+CHOSEN = """
     SELECT * FROM runs
     WHERE collection = $collection AND model = $model AND model_fingerprint IS NOT DISTINCT FROM $model_fingerprint
       AND target = $target AND protocol_digest = $protocol_digest AND data_source = $data_source
@@ -72,7 +72,7 @@ def seed_rows(cur: duckdb.DuckDBPyConnection, view: View) -> pd.DataFrame:
     """
     rows = cur.execute(
         f"""
-        WITH chosen AS ({_CHOSEN})
+        WITH chosen AS ({CHOSEN})
         SELECT s.lang, c.intermediate, c.seed, s.score, g.baseline_score, g.gain, s.n,
                coalesce(g.in_task, false) AS in_task, g.missing
         FROM chosen c JOIN scores s ON s.run_id = c.run_id AND s.metric = $metric
@@ -102,7 +102,7 @@ def states(cur: duckdb.DuckDBPyConnection, view: View) -> pd.DataFrame:
     """
     return cur.execute(
         f"""
-        WITH chosen AS ({_CHOSEN}),
+        WITH chosen AS ({CHOSEN}),
         langs AS (
             SELECT s.lang FROM scores s JOIN chosen USING (run_id)
             UNION SELECT k.lang FROM skips k JOIN chosen USING (run_id)
@@ -151,7 +151,7 @@ def cell_runs(cur: duckdb.DuckDBPyConnection, view: View, *, lang: str, intermed
     """
     return cur.execute(
         f"""
-        WITH chosen AS ({_CHOSEN} AND intermediate = $intermediate)
+        WITH chosen AS ({CHOSEN} AND intermediate = $intermediate)
         SELECT r.seed, r.outcome, s.score, s.score_last, g.baseline_score, g.gain, s.n, s.split,
                coalesce(g.missing, k.reason) AS missing, r.run_id, g.baseline_run_id
         FROM chosen r

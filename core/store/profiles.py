@@ -22,13 +22,17 @@ from core.spec import canonical
 from core.spec_profile import ProfileSpec, profile_id_of
 from core.store.connection import Store
 
-PARTS = ("profile_texts", "profile_skips", "similarities", "positions", "difficulties", "encoder_changes")
+PARTS = (
+    *("profile_texts", "profile_skips", "similarities", "positions", "difficulties", "encoder_changes"),
+    "selector_scores",
+)
 """Tables that hold rows of a profile beside `profiles`."""
 
 TABLES_OF = {
     "domain": ("profile_texts", "similarities", "positions"),
     "difficulty": ("difficulties",),
     "encoder": ("encoder_changes",),
+    "selectors": ("selector_scores",),
 }
 """Files that a finished profile of each kind has."""
 

@@ -264,6 +264,44 @@ def m007_selector_scores(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
+def m008_selectors_and_rankings(con: duckdb.DuckDBPyConnection) -> None:
+    """Profiles of a fourth kind, `selectors`; rankings that were frozen before runs were made, to be scored after."""
+    con.execute("""
+        CREATE TABLE profiles_new (
+            profile_id VARCHAR PRIMARY KEY,
+            collection VARCHAR NOT NULL CHECK (collection IN ('measured', 'yours')),
+            kind VARCHAR NOT NULL CHECK (kind IN ('domain', 'difficulty', 'encoder', 'selectors')),
+            model VARCHAR NOT NULL,          -- sentence encoder (domain) or fine-tuned model (the others)
+            model_fingerprint VARCHAR,
+            data_source VARCHAR NOT NULL,
+            seed INTEGER NOT NULL,
+            finished_at TIMESTAMP,           -- UTC
+            seconds DOUBLE,
+            spec VARCHAR NOT NULL,           -- JSON
+            environment VARCHAR              -- JSON
+        );
+        INSERT INTO profiles_new SELECT * FROM profiles;
+        DROP TABLE profiles;
+        ALTER TABLE profiles_new RENAME TO profiles;
+        CREATE TABLE rankings (
+            ranking_id VARCHAR NOT NULL,     -- digest of what was launched
+            study VARCHAR,
+            frozen_at TIMESTAMP NOT NULL,    -- UTC
+            model VARCHAR NOT NULL, model_fingerprint VARCHAR,
+            protocol VARCHAR NOT NULL, protocol_digest VARCHAR NOT NULL,
+            data_source VARCHAR NOT NULL,
+            seeds INTEGER[] NOT NULL,        -- of the launch
+            target VARCHAR NOT NULL,
+            selector VARCHAR NOT NULL,
+            label VARCHAR NOT NULL,
+            intermediate VARCHAR NOT NULL,
+            score DOUBLE,                    -- large where the selector would choose; NULL: it does not know
+            why VARCHAR,                     -- where no selector is known
+            PRIMARY KEY (ranking_id, model, target, selector, intermediate)
+        );
+    """)
+
+
 def m009_credits(con: duckdb.DuckDBPyConnection) -> None:
     """What each test example gave to a score: figures without a sentence or an id, so that they can be committed.
 
@@ -288,6 +326,7 @@ MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("005_published", m005_published),
     ("006_profile_skips", m006_profile_skips),
     ("007_selector_scores", m007_selector_scores),
+    ("008_selectors_and_rankings", m008_selectors_and_rankings),
     ("009_credits", m009_credits),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""

@@ -57,6 +57,7 @@ def test_the_folder_of_a_profile_is_told_by_its_id(tmp_path: Path) -> None:
         ({"protocol": PROTOCOLS["quick"]}, "trains nothing, so it takes no protocol"),
         ({"kind": "difficulty"}, "needs a protocol"),
         ({"kind": "encoder", "protocol": PROTOCOLS["quick"], "intermediates": ()}, "at least one intermediate"),
+        ({"kind": "selectors", "protocol": PROTOCOLS["quick"], "targets": ()}, "at least one target"),
         ({"intermediates": (), "targets": ()}, "at least one intermediate or target"),
         ({"intermediates": ("cola",)}, "no definition of cola"),
         ({"intermediates": ("MNLI?",)}, "does not name an intermediate"),

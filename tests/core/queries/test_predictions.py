@@ -17,7 +17,15 @@ from core.queries.next_cells import COLUMNS, Plan, propose
 from core.queries.predictions import FEATURES, QUALITY, judge_selectors, ranking, selectors
 from core.store.connection import Store
 from core.tasks import TASKS
-from tests.synthetic import INTERMEDIATES, TARGETS, Planted, add_difficulty, add_rows, add_similarity, planted
+from tests.synthetic import (
+    INTERMEDIATES,
+    TARGETS,
+    Planted,
+    add_difficulty,
+    add_selectors,
+    add_similarity,
+    planted,
+)
 
 QUIET = {"spread": 0.001, "pair": 0.001, "noise": 0.001}
 
@@ -65,15 +73,23 @@ def test_selectors_without_features_say_so(store: Store) -> None:
 def test_features_of_a_profile_are_judged(store: Store) -> None:
     frame = planted(store, Planted(intermediates=INTERMEDIATES[:6], similarity=0.03, **QUIET))
     gains = frame.groupby(["intermediate", "target"])["score"].mean().reset_index()
-    rows = gains.rename(columns={"score": "value"}).assign(
-        profile_id="difficulty-headroom-atlas-mini", selector="logme", n=500
-    )
-    add_rows(store, "selector_scores", rows)
+    rows = gains.rename(columns={"score": "value"}).assign(selector="logme", n=500)
+    add_selectors(store, rows)
+    add_selectors(store, rows.assign(value=-rows["value"]), protocol="standard")
     with store.cursor() as cur:
         found = selectors(cur, gather(store))
     judged = judge_selectors(found).set_index("selector")
     assert judged.loc["logme", "ndcg"] > 0.95
     assert "logme" not in found.absent
+
+
+def test_features_of_another_encoder_say_nothing(store: Store) -> None:
+    frame = planted(store, Planted(intermediates=INTERMEDIATES[:6]))
+    rows = frame.groupby(["intermediate", "target"])["score"].mean().reset_index(name="value")
+    add_selectors(store, rows.assign(selector="logme", n=500), model="xlm-r-base")
+    with store.cursor() as cur:
+        found = selectors(cur, gather(store))
+    assert "python -m core profile --kind selectors --model atlas-mini" in found.absent["logme"]
 
 
 def test_a_ranking_of_a_target_leaves_it_out(store: Store) -> None:

@@ -59,6 +59,9 @@ def _finished(paths: AtlasPaths, spec: ProfileSpec) -> ProfilePaths:
         pair = {"a": "mnli", "b": "xnli:test:de", "measure": "mmd", "centred": False, "value": 0.25}
         _table(folder, "similarities", pair | {"ci_low": 0.2, "ci_high": 0.3, "n_a": 9, "n_b": 8, "resamples": 0})
         _table(folder, "positions", {"point": "mnli", "method": "pca", "centred": False, "x": 1.0, "y": 2.0})
+    elif spec.kind is ProfileKind.SELECTORS:
+        row = {"intermediate": "mnli", "target": "xnli", "selector": "logme", "value": 0.5, "ci_low": 0.4}
+        _table(folder, "selector_scores", row | {"ci_high": 0.6, "n": 5})
     else:
         row = {"intermediate": "mnli", "measure": "headroom", "value": 0.5, "ci_low": None, "ci_high": None}
         _table(folder, "difficulties", row | {"n": 5, "resamples": 0})
@@ -88,13 +91,14 @@ def _all(store: Store) -> dict[str, list[tuple[object, ...]]]:
 def test_a_finished_folder_is_read_once_and_a_rebuild_gives_the_same_rows(paths: AtlasPaths) -> None:
     _finished(paths, _spec())
     _finished(paths, _spec(ProfileKind.DIFFICULTY))
+    _finished(paths, _spec(ProfileKind.SELECTORS))
     write_run(paths, run_spec("mnli"), history(run_spec("mnli"), [scored("en", 0.5)], steps=2))
     with Store.open(paths.database) as store:
-        assert ingest(store, paths).n_new == 3
+        assert ingest(store, paths).n_new == 4
         first, version = _all(store), store.version()
         assert ingest(store, paths)[:3] == (0, 0, 0)
         assert store.version() == version, "nothing changed, nothing was written"
-    assert [len(first[name]) for name in _TABLES] == [2, 1, 2, 1, 1, 1, 0]
+    assert [len(first[name]) for name in _TABLES] == [3, 1, 3, 1, 1, 1, 0, 1]
     assert {row[1:] for row in first["profile_skips"]} == {("xnli:test:sw", "no such split")}, "of the last attempt"
     rebuild(paths.database, paths)
     with Store.open(paths.database) as store:
