@@ -27,6 +27,7 @@ def pages() -> dict[str, list[StreamlitPage]]:
             st.Page("pages/analysis.py", title="Analysis", icon=":material/insights:", url_path="analysis"),
             st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:", url_path="launch"),
             st.Page("pages/runs.py", title="Runs", icon=":material/monitoring:", url_path="runs"),
+            st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
             st.Page("pages/tasks.py", title="Tasks", icon=":material/library_books:", url_path="tasks"),
         ]
     }

@@ -20,6 +20,7 @@ from core.jobs.records import JobState, JobStatus
 from core.queries import stages as of_stages
 from core.queries.run_detail import paired_scores
 from core.queries.runs import run as query_run
+from pages.widgets.compare_choice import offer
 from pages.widgets.shared import mode, paths, refresh, store, version
 from pages.widgets.show import chart, duration, language_label, md, state_badge, table
 
@@ -94,6 +95,7 @@ def show_run(run_id: str, *, job: JobStatus | None) -> None:
         st.caption(md(" · ".join([*facts, run_id])))
         if job:
             _actions(job)
+        offer(run_id)
         _trouble(run, job)
         for flag in found.flags.to_dict("records"):
             st.markdown(f":orange[:material/flag:] **{md(flag['flag'])}**: {md(flag['message'])}")

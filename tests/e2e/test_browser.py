@@ -24,7 +24,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
 
-PAGES = ("", "transfer", "analysis", "launch", "runs", "tasks")
+PAGES = ("", "transfer", "analysis", "launch", "runs", "compare", "tasks")
 IDLE = "[data-testid='stApp'][data-test-script-state='notRunning']"
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"),
@@ -135,7 +135,9 @@ def test_every_page(kind: str, scheme: str, width_px: int, browser: object, requ
     server: Server = request.getfixturevalue(kind)
     visit = Visit(browser, scheme=scheme, width_px=width_px)
     for page in PAGES:
-        query = f"?run={server.ids['finished']}" if page == "runs" and server.ids else ""
+        query = {
+            "runs": "?run={finished}", "compare": "?ids={baseline},{finished},{skipping},{in_task}"
+        }.get(page, "").format_map(server.ids) if server.ids else ""  # fmt: skip
         visit.go(f"{server.url}/{page}{query}")
         visit.check(f"{page or 'overview'}, {kind} store, {scheme}, {width_px} px")
     visit.tab.close()

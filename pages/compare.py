@@ -1,0 +1,64 @@
+"""Two to six runs side by side: in what they differ, their scores by language, and lines through both."""
+
+from pages.widgets.nav import guard
+
+guard()
+
+import streamlit as st
+
+st.title("Compare")
+
+from core.queries.compare import FEWEST
+from pages.widgets import compare_data as data
+from pages.widgets import compare_panels as panels
+from pages.widgets.compare_choice import choose, known_runs, lines
+from pages.widgets.shared import start, version
+from pages.widgets.show import empty
+
+start()
+now = version()
+rows = known_runs(now)
+if rows.empty:
+    empty(
+        "No runs to compare yet",
+        "Two runs that differ in one thing, such as the intermediate, the seed or the model, show what that thing "
+        "does, language by language.",
+        page="pages/launch.py",
+        label="Launch runs",
+    )
+    st.stop()
+
+picked = choose(rows)
+if len(picked) < FEWEST:
+    more = "One more run" if picked else "Two runs"
+    st.info(
+        f"{more} to compare: choose above, or open a run on the page Runs and add it there. The choice is in the "
+        "address, so that a link opens it again.",
+        icon=":material/compare_arrows:",
+    )
+    st.stop()
+
+ids, chosen = tuple(picked), lines(rows, picked)
+panels.show_runs(rows, chosen)
+
+st.subheader("What differs", anchor=False)
+settings = data.settings_of(now, ids)
+everything = st.toggle("Show all fields", key="all", bind="query-params")
+panels.show_settings(settings, chosen, everything=everything)
+
+st.subheader("Scores", anchor=False)
+scored = data.scored_by(now, ids)
+if scored.empty:
+    st.caption("None of these runs has been scored in any language yet.")
+    st.stop()
+metric = st.selectbox("Metric", scored["metric"].tolist(), key="metric", bind="query-params", width=220)
+grid = data.grid_of(now, ids, metric)
+is_headline = bool(scored.loc[scored["metric"] == metric, "is_headline"].iloc[0])
+panels.show_obstacles(grid, chosen)
+panels.show_scores(grid, data.tests_of(now, ids, metric) if is_headline else None, chosen)
+
+st.subheader("Lines", anchor=False)
+kind = st.segmented_control(
+    "Axes", ["Languages", "Settings"], default="Languages", required=True, key="axes", bind="query-params"
+)
+panels.show_lines(grid, settings, chosen, metric=metric, kind=kind)
