@@ -76,7 +76,7 @@ def analyse_(  # noqa: PLR0913, PLR0917  # one parameter per option
     with open_for_reading(paths) as store, store.cursor() as cur:
         found = _evidence(store, choice)
         rows = found.frame[found.frame["gain"].notna()] if cells else found.frame.iloc[:0]
-        tests = cell_tests(cur, rows, predictions=lambda run_id: paths.run(run_id).predictions)
+        tests = cell_tests(cur, rows)
     extra = [by_group(found, kind=by)] if by else []
     extra += [tests.assign(kind="cell")] if cells else []
     analysis = analyse(found)

@@ -92,8 +92,8 @@ def transfer_heatmap(
 
     Args:
         cells: As `core.queries.cells.cell_table` returns them: `lang`, `intermediate`, `value`, `gain`, `score`, `low`,
-            `high`, `sd`, `n_seeds`, `seeds`, `n`, `in_task`, `q_value`, `significant`, `state`, `missing`. Languages
-            and intermediates appear in the order of their first row.
+            `high`, `sd`, `n_seeds`, `seeds`, `n`, `in_task`, `tested_by`, `q_value`, `significant`, `state`, `missing`.
+            Languages and intermediates appear in the order of their first row.
         quantity: What `value` is.
         means: As `core.queries.cells.mean_row` returns them; None draws no row of means.
         selected: What to frame, if anything.
@@ -226,7 +226,7 @@ def _hover(row: dict[Hashable, Any], quantity: Quantity) -> str:
         lines.append(f"score {cell_text(row['score'], quantity='score')} %")
     lines.append(f"{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}: {row['seeds']}")
     if pd.notna(row["q_value"]):
-        lines.append(f"q = {row['q_value']:.2g} against zero, corrected over the cells shown")
+        lines.append(f"q = {row['q_value']:.2g} against zero, over {row['tested_by']}, corrected over the cells shown")
     lines.append(f"{row['n']} test examples")
     lines += [f"{IN_TASK} in-task: more training on the same task"] if row["in_task"] else []
     return "<br>".join(lines)

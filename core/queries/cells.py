@@ -1,6 +1,7 @@
 """From rows of seeds to the cells of a heatmap: means with intervals, significance, ranks, and the row of means.
 
-No SQL here: the rows were asked for once, and every filter of languages or seeds is answered from them.
+No SQL here: the rows were asked for once, and every filter of languages or seeds is answered from them. A cell whose
+runs kept the credit of every example is tested over examples and seeds, another over its seeds alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,19 @@ from core.measures.correlation import FEWEST, spearman, t_limits
 from core.measures.intervals import Interval
 from core.measures.stats import benjamini_hochberg
 
-__all__ = ["FEWEST", "LEVEL", "Grid", "Quantity", "Shown", "agreement", "cell_table", "common_languages", "grid"]
+__all__ = [
+    "FEWEST",
+    "LEVEL",
+    "TESTS",
+    "Grid",
+    "Quantity",
+    "Shown",
+    "agreement",
+    "cell_table",
+    "common_languages",
+    "grid",
+    "how_tested",
+]
 
 Quantity = Literal["gain", "score", "rank", "z"]
 """Gain; score; rank of the mean gain within a language (1: largest); its z-score within a language."""
@@ -24,6 +37,14 @@ LEVEL = 0.05
 
 FEWEST_FOR_Z = 3
 """Intermediates below which a z-score says nothing."""
+
+
+TESTS = {
+    "seeds and examples": "paired over seeds and test examples",
+    "examples": "paired over the test examples of one seed, which says nothing of another seed",
+    "seeds": "Student's t over seeds",
+}
+"""What an interval and a test of a gain are over, and how a sentence says it."""
 
 
 class Shown(NamedTuple):
@@ -50,35 +71,40 @@ class Grid(NamedTuple):
     """Cells with a test against zero: the family of the correction."""
 
 
-def grid(rows: pd.DataFrame, states: pd.DataFrame, *, shown: Shown) -> Grid:
+def grid(rows: pd.DataFrame, states: pd.DataFrame, *, shown: Shown, tests: pd.DataFrame | None = None) -> Grid:
     """The cells of a view and the row of means.
 
     Args:
         rows: As `seed_rows` returns them.
         states: As `states` returns them.
         shown: Languages, seed and quantity.
+        tests: As `core.queries.credits.view_tests` returns them for the same seeds; None: over seeds alone.
     """
     kept = rows if shown.seed is None else rows[rows["seed"] == shown.seed]
-    cells = cell_table(kept, states, shown=shown)
+    cells = cell_table(kept, states, shown=shown, tests=tests)
     averaged = common_languages(cells)
     means = mean_row(kept, cells, langs=averaged, quantity=shown.quantity)
     return Grid(cells, means, averaged, int(cells["q_value"].notna().sum()))
 
 
-def cell_table(rows: pd.DataFrame, states: pd.DataFrame, *, shown: Shown) -> pd.DataFrame:
+def cell_table(
+    rows: pd.DataFrame, states: pd.DataFrame, *, shown: Shown, tests: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """One row per shown language and intermediate, holes included.
 
     Args:
         rows: As `seed_rows` returns them, of the seeds that count.
         states: As `states` returns them.
         shown: Languages and quantity; the score alone shows the column `none`.
+        tests: As `core.queries.credits.view_tests` returns them for the same seeds; None: over seeds alone.
 
     Returns:
         Columns `lang`, `intermediate`, `value` (in the quantity's unit; NaN where missing), `gain`, `score` (means over
         seeds), `low`, `high` (95 % limits of gain, or of score where that is shown), `sd` (of the same over seeds),
-        `n_seeds`, `seeds` (text), `n` (text; test examples), `in_task`, `q_value` (of the gain against zero, corrected
-        over these cells), `significant`, `state` (done, or as in `states`), `missing` (why there is no value). Order:
-        intermediate, `none` first; languages as shown.
+        `n_seeds`, `seeds` (text), `n` (text; test examples), `in_task`, `tested_by` (what the limits are over: one of
+        `TESTS`; missing where there are none), `q_value` (of the gain against zero, corrected over these cells),
+        `significant`, `state` (done, or as in `states`), `missing` (why there is no value). Order: intermediate, `none`
+        first; languages as shown.
     """
     wanted = states[states["lang"].isin(shown.langs)]
     if shown.quantity != "score":
@@ -89,9 +115,8 @@ def cell_table(rows: pd.DataFrame, states: pd.DataFrame, *, shown: Shown) -> pd.
     found["in_task"] = found["in_task"].eq(True)
     for column in ("seeds", "n"):
         found[column] = found[column].fillna("")
-    spread = t_limits(found[_counted(shown.quantity)], sd=found["sd"], n=found["n_seeds"])
-    found["low"], found["high"] = spread.low, spread.high
-    found["q_value"], found["significant"] = _corrected(spread.p_value if shown.quantity != "score" else None, found)
+    p_values = _limits(found, tests, quantity=shown.quantity)
+    found["q_value"], found["significant"] = _corrected(p_values, found)
     found["value"] = _value(found, shown.quantity)
     there = found["value"].notna()
     found["missing"] = found["no_pair"].fillna(found["reason"]).where(~there, None)
@@ -104,6 +129,16 @@ def cell_table(rows: pd.DataFrame, states: pd.DataFrame, *, shown: Shown) -> pd.
     number = {name: i for i, name in enumerate(pd.unique(wanted["intermediate"]))}
     order = np.lexsort([found["lang"].map(place).to_numpy(), found["intermediate"].map(number).to_numpy()])
     return found.iloc[order].drop(columns=["reason", "no_pair"]).reset_index(drop=True)
+
+
+def how_tested(cells: pd.DataFrame) -> str:
+    """What the tests of the cells are over, as a sentence says it; empty where none was tested.
+
+    Args:
+        cells: As `cell_table` returns them.
+    """
+    used = set(cells.loc[cells["q_value"].notna(), "tested_by"])
+    return "; some ".join(text for name, text in TESTS.items() if name in used)
 
 
 def common_languages(cells: pd.DataFrame) -> tuple[str, ...]:
@@ -192,9 +227,28 @@ def _moments(rows: pd.DataFrame, counted: str) -> pd.DataFrame:
     return pd.concat([keys, found.reset_index(drop=True)], axis=1)
 
 
-def _corrected(p_values: np.ndarray | None, found: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+def _limits(found: pd.DataFrame, tests: pd.DataFrame | None, *, quantity: Quantity) -> np.ndarray:
+    """Fill in `low`, `high` and `tested_by`; the p-values of the gains, NaN where there is none."""
+    counted = _counted(quantity)
+    spread = t_limits(found[counted], sd=found["sd"], n=found["n_seeds"])
+    found["low"], found["high"], p_values = spread.low, spread.high, spread.p_value
+    found["tested_by"] = ["seeds" if known else None for known in np.isfinite(spread.low)]
+    if counted == "score":
+        return np.full(len(found), np.nan)
+    if tests is None or tests.empty:
+        return p_values
+    own = found[["lang", "intermediate"]].merge(tests, on=["lang", "intermediate"], how="left")
+    there = own["p_value"].notna().to_numpy()
+    for name in ("low", "high"):
+        found[name] = np.where(there, own[name], found[name])
+    over = np.where(own["n_tested"] > 1, "seeds and examples", "examples")
+    found["tested_by"] = np.where(there, over, found["tested_by"])
+    return np.where(there, own["p_value"], p_values)
+
+
+def _corrected(p_values: np.ndarray, found: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     q_values = pd.Series(np.nan, index=found.index)
-    if p_values is not None and np.isfinite(p_values).any():
+    if np.isfinite(p_values).any():
         tested = np.isfinite(p_values)
         q_values[tested] = benjamini_hochberg(p_values[tested], level=LEVEL).q_values
     return q_values, q_values < LEVEL

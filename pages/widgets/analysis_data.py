@@ -111,10 +111,8 @@ def tested(version: Version, setting: Setting, choice: Choice, target: str) -> p
         target: Whose cells: the family that is corrected over.
     """
     rows = gathered(version, setting, choice).frame
-    where = paths()
     with store().cursor() as cur:
-        cells = rows[(rows["target"] == target) & rows["gain"].notna()]
-        return cell_tests(cur, cells, predictions=lambda run_id: where.run(run_id).predictions)
+        return cell_tests(cur, rows[(rows["target"] == target) & rows["gain"].notna()])
 
 
 @st.cache_data(max_entries=8, show_spinner="Judging the selectors …", hash_funcs=_KEYS)

@@ -11,6 +11,7 @@ from core.errors import AtlasError
 from core.figures.curves import dev_curve, loss_curve
 from core.figures.heatmap import Cell, cell_text
 from core.jobs.texts import example_texts
+from core.queries.cells import TESTS
 from core.queries.transfer import View
 from pages.widgets.run_panel import again, detail
 from pages.widgets.shared import mode, paths, version
@@ -68,7 +69,7 @@ def summary(cell: dict[Any, Any]) -> str:
         parts.append(f"gain **{points(cell['gain'])}** points")
         if pd.notna(cell["q_value"]):
             low, high = (cell_text(cell[name], quantity="gain") for name in ("low", "high"))
-            parts[-1] += f" (95 % interval over seeds {low} to {high})"
+            parts[-1] += f" (95 % interval {low} to {high}, {TESTS[cell['tested_by']]})"
             verdict = "differs from zero" if cell["significant"] else "does not differ from zero"
             parts.append(f"{verdict} after correction (q = {cell['q_value']:.2g})")
     parts.append(f"score {cell_text(cell['score'], quantity='score')} %")

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.queries.cells import Grid, Shown, grid
+from core.queries.credits import view_tests
 from core.queries.flips import Flips, flips
 from core.queries.similarity import points, profiles, similarities
 from core.queries.transfer import View, cell_runs, seed_rows, states
@@ -40,6 +41,20 @@ def view_rows(version: Version, view: View) -> tuple[pd.DataFrame, pd.DataFrame]
         return seed_rows(cur, View(*view)), states(cur, View(*view))
 
 
+@st.cache_data(max_entries=64, show_spinner="Testing each cell on its examples …")
+def tests_of_view(version: Version, view: View, seed: int | None) -> pd.DataFrame:
+    """Paired tests of the cells of a view, over examples and seeds.
+
+    Args:
+        version: Of the store.
+        view: What is fixed.
+        seed: One seed; None: all.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return view_tests(cur, View(*view), seed=seed)
+
+
 @st.cache_data(max_entries=256, show_spinner=False)
 def view_grid(version: Version, view: View, shown: Shown) -> Grid:
     """Cells and means of a view as it is looked at.
@@ -49,7 +64,8 @@ def view_grid(version: Version, view: View, shown: Shown) -> Grid:
         view: What is fixed.
         shown: Languages, seed, quantity.
     """
-    return grid(*view_rows(version, view), shown=Shown(*shown))
+    wanted = Shown(*shown)
+    return grid(*view_rows(version, view), shown=wanted, tests=tests_of_view(version, view, wanted.seed))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

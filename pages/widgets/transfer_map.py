@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.figures.heatmap import LOOKS, Cell, Quantity, transfer_heatmap, width_px
-from core.queries.cells import LEVEL, Grid, Shown
+from core.queries.cells import LEVEL, Grid, Shown, how_tested
 from core.queries.transfer import View
 from pages.widgets.cell_panel import show_cell
 from pages.widgets.domain_panel import no_profile, show_domains
@@ -131,9 +131,10 @@ def _notes(shown: Shown, found: Grid) -> list[str]:
     if shown.quantity != "score":
         n_found = int(cells["significant"].sum())
         notes.append(
-            f"\\* {n_found} of {found.n_tested} gains differ from zero (t over seeds, Benjamini–Hochberg, q < {LEVEL})."
+            f"\\* {n_found} of {found.n_tested} gains differ from zero after correction ({how_tested(cells)}; "
+            f"Benjamini–Hochberg over the cells shown, q < {LEVEL})."
             if found.n_tested
-            else "No interval: a cell needs two seeds that differ."
+            else "No interval: a cell needs two seeds that differ, or the credit of every example."
         )
     notes += ["– no value; the hover says why."] if cells["value"].isna().any() else []
     notes += ["† in-task: the intermediate is more training on the same task."] if cells["in_task"].any() else []
@@ -161,6 +162,7 @@ def _twin(view: View, shown: Shown, cells: pd.DataFrame) -> None:
             "shown_sd": number("sd over seeds", format="%.2f"),
             "n_seeds": number("seeds"),
             "q_value": number("q against zero", format="%.3f"),
+            "tested_by": "interval and test over",
             "n": "test examples",
             "in_task": st.column_config.CheckboxColumn("in-task"),
             "state": "state",

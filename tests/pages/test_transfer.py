@@ -141,7 +141,9 @@ def test_ranks_and_single_seeds(ids: dict[str, str], open_page: Open) -> None:
     assert ranks.loc[("de", "mnli"), "value"] == 1
     at = open_page("pages/transfer.py", target="xnli", seeds="2")
     assert set(_cells(at).dropna(subset="value")["seeds"]) == {"2"}
-    assert _cells(at)["q_value"].isna().all()
+    # One seed has no spread: MNLI alone kept what every example gave.
+    assert set(_cells(at).dropna(subset="q_value")["intermediate"]) == {"mnli"}
+    assert "over the test examples of one seed, which says nothing of another seed" in _texts(at)
     assert "Seed 2 alone" in _texts(at)
 
 
@@ -294,8 +296,10 @@ def test_umap_says_how_to_get_it() -> None:
 
 def test_a_summary_has_interval_and_significance() -> None:
     cell = {"value": 0.02, "gain": 0.02, "low": 0.01, "high": 0.03, "score": 0.7, "q_value": 0.01, "significant": True,
-            "n_seeds": 3, "in_task": False, "state": "done", "missing": None}  # fmt: skip
+            "n_seeds": 3, "in_task": False, "state": "done", "missing": None,
+            "tested_by": "seeds and examples"}  # fmt: skip
     text = summary(cell)
-    for part in ("**+2.0** points", "+1.0 to +3.0", "differs from zero after correction (q = 0.01)", "3 seeds"):
+    for part in ("**+2.0** points", "+1.0 to +3.0, paired over seeds and test examples",
+                 "differs from zero after correction (q = 0.01)", "3 seeds"):  # fmt: skip
         assert part in text
     assert "does not differ" in summary(cell | {"significant": False})

@@ -13,7 +13,8 @@ import pytest
 from core.measures.intervals import t_interval
 from core.measures.stats import benjamini_hochberg
 from core.paths import AtlasPaths
-from core.queries.cells import Shown, cell_table, common_languages, grid
+from core.queries.cells import TESTS, Shown, cell_table, common_languages, grid, how_tested
+from core.queries.credits import view_tests
 from core.queries.flips import flips
 from core.queries.transfer import View, choices, seed_rows, states
 from core.store.connection import Store
@@ -110,6 +111,65 @@ def test_the_correction_is_over_the_cells_shown() -> None:
     q = fewer.cells.set_index("intermediate")["q_value"]
     assert q[["a", "b"]].tolist() == pytest.approx(list(benjamini_hochberg(p).q_values))
     assert q["b"] < _cell(everything.cells, "de", "b")["q_value"]
+
+
+def _tests(*rows: tuple[str, str, float, float, float, int]) -> pd.DataFrame:
+    columns = ["lang", "intermediate", "low", "high", "p_value", "n_tested"]
+    return pd.DataFrame(rows, columns=columns).assign(n_examples=100)
+
+
+def test_a_test_over_examples_takes_the_place_of_the_one_over_seeds() -> None:
+    """A cell with credits has its limits, p-value and words; the others stay, all in one family of the correction."""
+    tests = _tests(("de", "c", -0.03, -0.01, 0.001, 1), ("de", "a", 0.005, 0.035, 0.02, 2))
+    found = grid(ROWS, STATES, shown=Shown(LANGS), tests=tests)
+    one, two, seeds = (_cell(found.cells, "de", name) for name in "cab")
+    assert (one["low"], one["high"], one["tested_by"]) == (-0.03, -0.01, "examples")
+    assert (two["low"], two["high"], two["tested_by"]) == (0.005, 0.035, "seeds and examples")
+    assert seeds["tested_by"] == "seeds" and pd.isna(_cell(found.cells, "sw", "b")["tested_by"])
+    # Four cells have two seeds that differ; c in German has one seed and its examples.
+    assert found.n_tested == 5
+    assert one["q_value"] == pytest.approx(0.001 * 5) and one["significant"]
+    said = how_tested(found.cells)
+    assert all(text in said for text in TESTS.values())
+    assert how_tested(grid(ROWS, STATES, shown=Shown(LANGS)).cells) == TESTS["seeds"]
+
+
+def test_scores_keep_their_limits_over_seeds() -> None:
+    tests = _tests(("de", "a", 0.005, 0.035, 0.02, 2))
+    cells = grid(ROWS, STATES, shown=Shown(LANGS, quantity="score"), tests=tests).cells
+    assert _cell(cells, "de", "a")["low"] < 0.5 < _cell(cells, "de", "a")["high"]
+    assert cells["q_value"].isna().all()
+
+
+def test_cells_of_a_view_are_tested_on_their_examples(cur: duckdb.DuckDBPyConnection, home: Path) -> None:
+    """The fixture keeps predictions of MNLI and its baseline, two seeds with equal answers: one McNemar-like table."""
+    view = _view(cur, "xnli")
+    found = view_tests(cur, view).set_index(["intermediate", "lang"])
+    assert set(found.index.get_level_values(0)) == {"mnli"}
+    assert len(found) == 15 and set(found["n_tested"]) == {2} and set(found["n_examples"]) == {20}
+    credit = {
+        name: pd.read_parquet(home / "runs" / spec(name, "xnli").run_id / "predictions.parquet")
+        .query("lang == 'de'").sort_values("index")["correct"].to_numpy()
+        for name in ("mnli", "none")
+    }  # fmt: skip
+    difference = credit["mnli"] - credit["none"]
+    # Both seeds answer alike, so that examples alone vary: Student's t over twenty of them.
+    half = 2.0930 * difference.std(ddof=1) / np.sqrt(20)
+    assert found.loc[("mnli", "de"), "low"] == pytest.approx(difference.mean() - half, abs=1e-4)
+    alone = view_tests(cur, view, seed=2).set_index(["intermediate", "lang"])
+    assert set(alone["n_tested"]) == {1} and len(alone) == 15
+    assert view_tests(cur, view, seed=9).empty
+    assert view_tests(cur, view._replace(metric="macro_f1")).empty
+
+
+def test_a_cell_of_which_one_run_kept_no_credits_is_not_tested_on_examples(home: Path) -> None:
+    with Store.open(":memory:") as own:
+        ingest(own, AtlasPaths(home=home))
+        with own.write() as cur:
+            cur.execute("DELETE FROM credits WHERE run_id = ? AND lang = 'de'", [spec("mnli", "xnli", seed=2).run_id])
+        with own.cursor() as cur:
+            found = view_tests(cur, _view(cur, "xnli"))
+    assert len(found) == 14 and "de" not in set(found["lang"])
 
 
 def test_means_are_over_the_languages_that_all_have_without_english() -> None:
