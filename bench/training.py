@@ -146,7 +146,9 @@ def _ours(
     with tempfile.TemporaryDirectory() as scratch:
         folder = _encoder_folder(options, Path(scratch))
         model = AutoModel.from_pretrained(str(folder), add_pooling_layer=False).to(options.device)
-        encoder = Encoder(model, Padding(), summary="first", takes_types=False, max_length=_MAX_LENGTH)
+        encoder = Encoder(
+            model, Padding(), summary="first", heads_read="summary", takes_types=False, max_length=_MAX_LENGTH
+        )
         starts = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
         features = Features(
             ids=np.concatenate(rows), types=None, starts=starts, item_starts=np.arange(len(rows) + 1),

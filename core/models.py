@@ -44,7 +44,7 @@ MODELS: dict[str, ModelSpec] = {
         architecture="modernbert",
         languages="multilingual",
         parameters_m=14.4,
-        learning_rate_factor=6,
+        learning_rate_factor=10,
         licence="Apache-2.0",
         citation="Transfer Atlas; see data/models/atlas-mini/README.md",
     ),

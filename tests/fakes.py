@@ -39,7 +39,9 @@ from core.spec import (
     TaskType,
 )
 
-ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "xlnet", "distilbert", "deberta-v2", "electra", "albert")
+ARCHITECTURES = (
+    "bert", "roberta", "xlm-roberta", "xlnet", "distilbert", "deberta-v2", "electra", "albert", "modernbert",
+)  # fmt: skip
 """Every architecture that tests send through every task type."""
 
 WORDS = ("red", "blue", "green", "cat", "dog", "bird", "runs", "sleeps", "sings", "the", "a", "one", "not", "yes")
@@ -70,6 +72,11 @@ def _config(architecture: str, *, vocabulary: int) -> transformers.PreTrainedCon
             made = transformers.AutoConfig.for_model(
                 architecture, **common, **names, embedding_size=8, max_position_embeddings=64
             )
+        case "modernbert":
+            made = transformers.AutoConfig.for_model(
+                architecture, **common, **names, max_position_embeddings=64, classifier_pooling="mean",
+                bos_token_id=0, cls_token_id=0, eos_token_id=2, sep_token_id=2,
+            )  # fmt: skip
         case _:
             made = transformers.AutoConfig.for_model(architecture, **common, **names, max_position_embeddings=64)
     return made
@@ -89,7 +96,7 @@ def tiny_tokenizer(architecture: str) -> transformers.PreTrainedTokenizerFast:
     backend.post_processor = processors.TemplateProcessing(
         single=single, pair=pair, special_tokens=[("<s>", 0), ("</s>", 2)]
     )
-    has_types = architecture not in {"roberta", "xlm-roberta", "distilbert"}
+    has_types = architecture not in {"roberta", "xlm-roberta", "distilbert", "modernbert"}
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=backend,
         cls_token="<s>", sep_token="</s>", pad_token="<pad>", unk_token="<unk>", mask_token="<mask>",

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
 import torch
 
 from core.errors import OutOfMemory
 from core.spec import StageProtocol
+
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+@cache
+def fast_products() -> bool:
+    """Have oneDNN multiply float32 matrices where MKL does not use the processor's wide registers; whether it does.
+
+    On AMD processors with AVX-512, torch's MKL computes with AVX2: half the speed of oneDNN's float32 kernels (LOG.md).
+    Torch hands float32 products to oneDNN only where a lower precision is allowed; with the instruction set held
+    below the matrix units (AMX) oneDNN has no such kernel, so that the products stay float32: a test looks at their
+    error. For the process of a CPU job; before the first product.
+    """
+    vendor = _CPU_INFO.read_text(encoding="utf-8", errors="replace") if _CPU_INFO.is_file() else ""
+    if "AuthenticAMD" not in vendor or torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return False
+    os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX512_CORE_BF16"
+    torch.backends.mkldnn.matmul.fp32_precision = "bf16"  # type: ignore[attr-defined]
+    return True
+
+
+def attention_kernel() -> str | None:
+    """Which of transformers' attentions is fastest here; None: its own choice.
+
+    The fused one for CPUs makes many small products, for which oneDNN's start-up costs more than it gains.
+    """
+    products: str = torch.backends.mkldnn.matmul.fp32_precision  # type: ignore[attr-defined]
+    return "eager" if products == "bf16" else None
 
 
 @contextmanager

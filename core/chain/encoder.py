@@ -19,6 +19,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from core.chain.device import attention_kernel
 from core.errors import HubUnreachable, ModelError, UnsafeWeights
 from core.spec import ModelSpec
 
@@ -39,6 +40,8 @@ class Encoder:
     """Fast tokenizer with character offsets."""
     summary: Literal["first", "last"]
     """Which real token stands for the whole input."""
+    heads_read: Literal["summary", "mean"]
+    """What our sentence-level heads read: the summary token, or the mean over real tokens."""
     takes_types: bool
     """Whether segment ids are an input."""
     max_length: int
@@ -83,6 +86,7 @@ def load_encoder(spec: ModelSpec, *, weights: Path | None = None, dropout: float
             use_safetensors=True,
             trust_remote_code=False,
             dtype=torch.float32,
+            attn_implementation=attention_kernel(),
             **_without_pooler(config),
         )
     return wrap(model, tokenizer=load_tokenizer(spec), name=spec.path)
@@ -137,6 +141,7 @@ def wrap(model: Any, *, tokenizer: Any, name: str) -> Encoder:  # noqa: ANN401  
         model=model,
         tokenizer=tokenizer,
         summary=_summary_position(tokenizer),
+        heads_read=_what_heads_read(model.config),
         takes_types=takes_types,
         max_length=_longest_input(model, tokenizer=tokenizer),
     )
@@ -204,11 +209,21 @@ def layer_states(encoder: Encoder, ids: torch.Tensor, *, mask: torch.Tensor, lay
 
 def _pool(states: torch.Tensor, *, mask: torch.Tensor, pooling: str, summary: str) -> torch.Tensor:
     if pooling == "cls":
-        vectors = states[torch.arange(len(states)), summary_index(mask, summary=summary)]
+        vectors = states[torch.arange(len(states), device=states.device), summary_index(mask, summary=summary)]
     else:
-        weights = mask.unsqueeze(-1).to(states.dtype)
-        vectors = (states * weights).sum(dim=1) / weights.sum(dim=1)
+        vectors = mean_of_tokens(states, mask=mask)
     return nn.functional.normalize(vectors.float(), dim=-1)
+
+
+def mean_of_tokens(states: torch.Tensor, *, mask: torch.Tensor) -> torch.Tensor:
+    """Mean over the real tokens, (rows, hidden).
+
+    Args:
+        states: (rows, tokens, hidden).
+        mask: (rows, tokens), 1 for real tokens.
+    """
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1)
 
 
 def summary_index(mask: torch.Tensor, *, summary: str) -> torch.Tensor:
@@ -239,6 +254,11 @@ def _summary_position(tokenizer: Any) -> Literal["first", "last"]:  # noqa: ANN4
     if tokenizer.cls_token_id in probe:
         return "first" if probe.index(tokenizer.cls_token_id) == 0 else "last"
     return "last" if tokenizer.padding_side == "left" else "first"
+
+
+def _what_heads_read(config: Any) -> Literal["summary", "mean"]:  # noqa: ANN401  untyped third party
+    """As transformers' own classifier of that configuration does: ModernBERT's name their pooling."""
+    return "mean" if getattr(config, "classifier_pooling", None) == "mean" else "summary"
 
 
 def _longest_input(model: Any, *, tokenizer: Any) -> int:  # noqa: ANN401  untyped third party

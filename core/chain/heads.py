@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812  the name everybody reads
 
-from core.chain.encoder import Encoder, configured_dropout, summary_index
+from core.chain.encoder import Encoder, configured_dropout, mean_of_tokens, summary_index
 from core.spec import TaskSpec, TaskType
 
 IGNORED = -100
@@ -38,7 +38,7 @@ class Batch(NamedTuple):
 
 
 class SummaryHead(nn.Module):
-    """Dense, tanh, linear on the summary position: classification, multi-label, regression, multiple choice."""
+    """Dense, tanh, linear on one vector a row: classification, multi-label, regression, multiple choice."""
 
     def __init__(self, hidden: int, *, outputs: int, dropout: float, summary: str) -> None:
         """Fresh weights.
@@ -47,7 +47,7 @@ class SummaryHead(nn.Module):
             hidden: Width of the states.
             outputs: Logits per row.
             dropout: Before both linear layers.
-            summary: Which real token is read, `first` or `last`.
+            summary: What is read: the `first` or `last` real token, or the `mean` of all.
         """
         super().__init__()
         self.summary = summary
@@ -58,8 +58,11 @@ class SummaryHead(nn.Module):
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Logits, (rows, outputs)."""
-        place = summary_index(mask, summary=self.summary)
-        vectors = states[torch.arange(len(states), device=states.device), place]
+        if self.summary == "mean":
+            vectors = mean_of_tokens(states, mask=mask)
+        else:
+            place = summary_index(mask, summary=self.summary)
+            vectors = states[torch.arange(len(states), device=states.device), place]
         logits: torch.Tensor = self.out(self.dropout(torch.tanh(self.dense(self.dropout(vectors)))))
         return logits
 
@@ -100,15 +103,16 @@ def build_head(task: TaskSpec, *, n_labels: int, encoder: Encoder, dropout: floa
         dropout: Override; None: the encoder's.
     """
     rate = configured_dropout(encoder.model.config) if dropout is None else dropout
+    summary = "mean" if encoder.heads_read == "mean" else encoder.summary
     match task.type:
         case TaskType.TAGGING:
             return TokenHead(encoder.hidden_size, outputs=n_labels, dropout=rate)
         case TaskType.SPAN_QA:
             return TokenHead(encoder.hidden_size, outputs=2, dropout=rate)
         case TaskType.REGRESSION | TaskType.MULTIPLE_CHOICE:
-            return SummaryHead(encoder.hidden_size, outputs=1, dropout=rate, summary=encoder.summary)
+            return SummaryHead(encoder.hidden_size, outputs=1, dropout=rate, summary=summary)
         case _:
-            return SummaryHead(encoder.hidden_size, outputs=n_labels, dropout=rate, summary=encoder.summary)
+            return SummaryHead(encoder.hidden_size, outputs=n_labels, dropout=rate, summary=summary)
 
 
 def encode(encoder: Encoder, batch: Batch) -> torch.Tensor:

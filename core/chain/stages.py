@@ -23,7 +23,7 @@ from core.errors import ModelError
 from core.paths import AtlasPaths
 from core.spec import ModelSpec, Placebo, Spec, StageProtocol, digest
 
-CODE_VERSION = {"intermediate": 1, "target": 1, "evaluation": 1}
+CODE_VERSION = {"intermediate": 2, "target": 2, "evaluation": 2}
 """Raised when a change of the code changes what a stage of that kind gives; old stages are then not reused."""
 
 MARKER = "stage.json"

@@ -150,6 +150,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     import numpy as np  # noqa: PLC0415  loaded after the state is on disk: these take seconds
     import torch  # noqa: PLC0415
 
+    from core.chain.device import fast_products  # noqa: PLC0415
     from core.chain.pipeline import execute  # noqa: PLC0415
 
     if THREADS in os.environ:
@@ -158,8 +159,11 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     np.random.seed(spec.seed)  # noqa: NPY002  third parties may draw from it
     torch.manual_seed(spec.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  a debugging aid
     torch.set_flush_denormal(True)
     where = torch.device("cpu" if device.startswith("cpu:") else device)  # `cpu:1` is a slot, not a device
+    if where.type == "cpu":
+        fast_products()
     _write_json(paths.job(job_id_of(spec)).environment, _environment(where, threads=torch.get_num_threads()))
     save_every_s = float(os.environ.get(SAVE_EVERY, "30"))
     if isinstance(spec, ProfileSpec):

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from core.chain.decoding import best_span
 from core.chain.encoder import Encoder, load_encoder
 from core.chain.features import featurise
-from core.chain.heads import IGNORED
+from core.chain.heads import IGNORED, build_head
 from core.chain.records import SpanExample, TaggedExample
 from core.errors import DataError, ModelError
 from core.spec import TaskType
@@ -91,3 +92,17 @@ def test_architecture_facts(tmp_path: Path, architecture: str) -> None:
     # RoBERTa's 66 rows hold 64 tokens: positions are counted from the padding index on.
     assert found.max_length == 64
     assert found.takes_types == (architecture in {"bert", "xlnet", "electra", "albert"})
+    assert found.heads_read == ("mean" if architecture == "modernbert" else "summary")
+
+
+def test_heads_read_what_the_configuration_names(tmp_path: Path) -> None:
+    encoder = load_encoder(tiny_model(tmp_path, architecture="modernbert"))
+    head = build_head(toy_split(TaskType.CLASSIFICATION).task, n_labels=2, encoder=encoder, dropout=0.0)
+    states = torch.randn(2, 3, encoder.hidden_size)
+    mask = torch.tensor([[1, 1, 0], [1, 1, 1]])
+    padding = torch.cat([states[:, :2], torch.full_like(states[:, :1], 9.0)], dim=1)
+    # Padding does not count: the first row is the mean of its two real tokens whatever stands in the third place.
+    assert torch.allclose(head(states, mask)[0], head(padding, mask)[0])
+    assert not torch.allclose(head(states, mask)[1], head(padding, mask)[1])
+    alike = states[:, :2].mean(dim=1, keepdim=True).expand(-1, 3, -1)
+    assert torch.allclose(head(states, mask)[0], head(alike, mask)[0], atol=1e-6)
