@@ -159,7 +159,8 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     np.random.seed(spec.seed)  # noqa: NPY002  third parties may draw from it
     torch.manual_seed(spec.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  a debugging aid
+    # A debugging aid at a price: it fills new memory so that reads of it are seen.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_flush_denormal(True)
     where = torch.device("cpu" if device.startswith("cpu:") else device)  # `cpu:1` is a slot, not a device
     if where.type == "cpu":
