@@ -203,8 +203,9 @@ class AtlasPaths:
 
     @property
     def gallery(self) -> Path:
-        """Measured results, committed."""
-        return REPO / "data" / "gallery"
+        """Measured results, committed; another folder where `ATLAS_GALLERY` names one."""
+        named = os.environ.get("ATLAS_GALLERY")
+        return Path(named).expanduser().resolve() if named else REPO / "data" / "gallery"
 
     @property
     def bundled_models(self) -> Path:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+NO_GALLERY = "no-gallery-in-tests"
+"""A folder that is not there."""
+
+
+def pytest_configure() -> None:
+    """No test depends on what happens to be committed in `data/gallery`; processes that tests start inherit this."""
+    os.environ["ATLAS_GALLERY"] = NO_GALLERY
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

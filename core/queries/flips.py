@@ -1,6 +1,7 @@
-"""What two runs answered differently on the same examples, read from their folders' predictions.
+"""What two runs answered differently on the same examples.
 
-The files hold ids and predictions, no sentence. They are read where they lie; nothing of them is in the store.
+`flips` reads the predictions of their folders, with ids and answers and no sentence, where they lie. `credit_flips`
+needs the store alone: it has the credit of each place in the test set, for runs whose folders are elsewhere, too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from core.measures.stats import McNemar, mcnemar_exact
@@ -19,7 +21,7 @@ class Flips(NamedTuple):
 
     rows: pd.DataFrame
     """Examples whose credit changed: `example_id`, `index`, `before`, `after` (predictions), `change` (difference of
-    credit in [-1, 1]); the largest change first, then the order of the test set."""
+    credit in [-1, 1]); the largest change first, then the order of the test set. From credits: index and change."""
     n: int
     """Examples that both runs answered."""
     test: McNemar | None
@@ -49,6 +51,39 @@ def flips(cur: duckdb.DuckDBPyConnection, *, after: Path, before: Path, lang: st
     ).df()
     if pairs.empty:
         return None
+    return _judged(pairs)
+
+
+def credit_flips(cur: duckdb.DuckDBPyConnection, *, after: str, before: str, lang: str, metric: str) -> Flips | None:
+    """Places of the test set whose credit differs between two runs; None where they are not both known of the same.
+
+    Args:
+        cur: Cursor of the store.
+        after: Id of the run.
+        before: Id of its baseline.
+        lang: Language.
+        metric: Metric; some have no credit per example.
+    """
+    found = cur.execute(
+        """
+        SELECT a.correct, b.correct FROM credits a
+        JOIN credits b ON b.run_id = $before AND b.lang = a.lang AND b.metric = a.metric
+        JOIN scores s ON s.run_id = a.run_id AND s.lang = a.lang AND s.metric = a.metric
+        JOIN scores o ON o.run_id = b.run_id AND o.lang = a.lang AND o.metric = a.metric
+            AND o.fingerprint = s.fingerprint
+        WHERE a.run_id = $after AND a.lang = $lang AND a.metric = $metric AND len(a.correct) = len(b.correct)
+        """,
+        {"after": after, "before": before, "lang": lang, "metric": metric},
+    ).fetchone()
+    if found is None:
+        return None
+    credit, credit_before = (np.asarray(credits, dtype=float) for credits in found)
+    pairs = pd.DataFrame({"credit": credit, "credit_before": credit_before}).rename_axis("index").reset_index()
+    pairs["change"] = pairs["credit"] - pairs["credit_before"]
+    return _judged(pairs.sort_values("change", key=lambda change: -change.abs(), kind="stable"))
+
+
+def _judged(pairs: pd.DataFrame) -> Flips:
     is_binary = pairs["credit"].isin((0, 1)).all() and pairs["credit_before"].isin((0, 1)).all()
     test = mcnemar_exact(pairs["credit"], before=pairs["credit_before"]) if is_binary else None
     changed = pairs[pairs["change"] != 0].drop(columns=["credit", "credit_before"])

@@ -142,30 +142,28 @@ def _flips(run: dict[str, Any], *, lang: str, metric: str) -> None:
     if not run["baseline_run_id"]:
         st.caption("This run has no baseline, so there is nothing to compare its answers with.")
         return
-    after, before = (paths().run(run[name]).predictions for name in ("run_id", "baseline_run_id"))
-    if not (after.is_file() and before.is_file()):
-        st.caption("The predictions of these runs are not on this machine: results that came with the application hold "
-                   "figures alone.")  # fmt: skip
-        return
-    found = flipped(version(), str(after), str(before), lang, metric)
+    found = flipped(version(), run["run_id"], run["baseline_run_id"], lang, metric)
     if found is None:
-        st.caption(f"Both runs have no credit per example for {md(metric)} in {language_label(lang)}.")
+        st.caption(f"The two runs have no credit per example for {md(metric)} in {language_label(lang)}.")
         return
     gained, lost = int((found.rows["change"] > 0).sum()), int((found.rows["change"] < 0).sum())
     line = f"**{gained}** examples gained and **{lost}** lost credit, of {found.n} that both runs answered."
     if found.test is not None:
         line += f" Exact McNemar test: p = {found.test.p_value:.2g}; it speaks for this seed alone."
     st.markdown(line)
-    rows = _with_texts(found.rows.head(_MOST_ROWS), run, lang=lang)
+    if "example_id" not in found.rows:
+        st.caption("Answers and ids stayed where the runs were made: what came with the application is figures alone.")
+        rows = found.rows.head(_MOST_ROWS)
+    else:
+        rows = _with_texts(found.rows.head(_MOST_ROWS), run, lang=lang)
     table(
         rows,
         alt="Examples whose credit differs between the run and its baseline",
         columns={
-            "example_id": "example",
+            **({"example_id": "example"} if "example_id" in rows else {}),
             **({"text": st.column_config.TextColumn("text", width="large")} if "text" in rows else {}),
             "index": "place in the test set",
-            "before": "baseline answered",
-            "after": "run answered",
+            **({"before": "baseline answered", "after": "run answered"} if "example_id" in rows else {}),
             "change": st.column_config.NumberColumn("change of credit", format="%+.2f"),
         },
     )

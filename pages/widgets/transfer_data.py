@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -10,10 +9,10 @@ import streamlit as st
 
 from core.queries.cells import Grid, Shown, grid
 from core.queries.credits import view_tests
-from core.queries.flips import Flips, flips
+from core.queries.flips import Flips, credit_flips, flips
 from core.queries.similarity import points, profiles, similarities
 from core.queries.transfer import View, cell_runs, seed_rows, states
-from pages.widgets.shared import store
+from pages.widgets.shared import paths, store
 
 Version = tuple[str, int]
 """As `shared.version` returns it."""
@@ -143,15 +142,18 @@ def runs_of_cell(version: Version, view: View, lang: str, intermediate: str) -> 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def flipped(version: Version, after: str, before: str, lang: str, metric: str) -> Flips | None:
-    """Examples whose credit changed between two prediction files.
+    """Examples whose credit changed between two runs: with their answers where both folders are here.
 
     Args:
         version: Of the store: finished runs do not change, their folders may go.
-        after: File of the run.
-        before: File of its baseline.
+        after: The run.
+        before: Its baseline.
         lang: Language.
         metric: Metric.
     """
     del version  # part of the cache's key alone
+    files = [paths().run(run_id).predictions for run_id in (after, before)]
     with store().cursor() as cur:
-        return flips(cur, after=Path(after), before=Path(before), lang=lang, metric=metric)
+        if all(file.is_file() for file in files):
+            return flips(cur, after=files[0], before=files[1], lang=lang, metric=metric)
+        return credit_flips(cur, after=after, before=before, lang=lang, metric=metric)

@@ -16,6 +16,8 @@ from core.paths import AtlasPaths
 from core.queries.cells import Grid, agreement
 from core.queries.similarity import SIMILARITIES
 from core.queries.transfer import View
+from core.store.connection import Store
+from core.store.gallery import save_gallery
 from core.store.ingest import ingest
 from pages.widgets import shared
 from pages.widgets.cell_panel import summary
@@ -23,7 +25,7 @@ from pages.widgets.domain_panel import Against, against, placed, scatter_points,
 from pages.widgets.language_filter import DISTANCES, ORDERS, Wanted, ordered
 from pages.widgets.selection import NOTHING, clicked, read, write
 from tests.pages.conftest import Open, checked
-from tests.storefixture import profile
+from tests.storefixture import fill, profile
 
 
 def _texts(at: AppTest) -> str:
@@ -160,6 +162,36 @@ def test_flipped_examples_are_those_that_one_run_got_right(ids: dict[str, str], 
     gained = int((one["correct"] > other["correct"]).sum())
     assert f"**{gained}** examples gained" in _texts(at)
     assert "exact mcnemar" in _texts(at).lower()
+
+
+def test_a_committed_gallery_has_tests_and_flips_without_its_runs(
+    home: Path, tmp_path: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is committed of the fixture, opened by a home that has none of its folders."""
+    elsewhere, folder = AtlasPaths(home=tmp_path / "made"), tmp_path / "gallery"
+    fill(elsewhere.home)
+    with Store.open(":memory:") as store:
+        ingest(store, elsewhere)
+        profile(store)
+        with store.cursor() as cur:
+            ids = [row[0] for row in cur.execute("SELECT run_id FROM runs WHERE outcome = 'finished'").fetchall()]
+        save_gallery(store, folder=folder, ids=ids)
+    monkeypatch.setenv("ATLAS_GALLERY", str(folder))
+    assert not (home / "runs").exists()
+    at = open_page("pages/transfer.py", collection="measured", target="xnli", cell="de~mnli")
+    cells = _cells(at).set_index(["lang", "intermediate"])
+    assert cells.loc[("de", "mnli"), "tested_by"] == "seeds and examples"
+    assert pd.notna(cells.loc[("de", "mnli"), "q_value"])
+    assert "gains differ from zero after correction (paired over seeds and test examples" in _texts(at)
+    at.session_state["cell_tab"] = "Flipped examples"
+    checked(at.run())
+    found = next(d.value for d in at.dataframe if "change" in d.value.columns)
+    assert len(found) > 0 and "example_id" not in found
+    assert "exact mcnemar" in _texts(at).lower()
+    assert "what came with the application is figures alone" in _texts(at)
+    at.session_state["cell_tab"] = "Run again"
+    checked(at.run())
+    assert any("--intermediate mnli --target xnli --seeds 1" in code.value for code in at.code)
 
 
 def test_curves_of_a_cell_are_those_of_both_runs(ids: dict[str, str], open_page: Open) -> None:

@@ -15,7 +15,7 @@ from core.measures.stats import benjamini_hochberg
 from core.paths import AtlasPaths
 from core.queries.cells import TESTS, Shown, cell_table, common_languages, grid, how_tested
 from core.queries.credits import view_tests
-from core.queries.flips import flips
+from core.queries.flips import credit_flips, flips
 from core.queries.transfer import View, choices, seed_rows, states
 from core.store.connection import Store
 from core.store.ingest import ingest
@@ -280,3 +280,17 @@ def test_flips_by_hand(cur: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     partial = flips(cur, after=write("c", [0.5, 1.0]), before=before, lang="de", metric="accuracy")
     assert partial is not None and partial.test is None
     assert flips(cur, after=after, before=before, lang="de", metric="f1") is None
+
+
+def test_flips_from_the_store_are_those_of_the_files(cur: duckdb.DuckDBPyConnection, home: Path) -> None:
+    ids = [spec(name, "xnli").run_id for name in ("mnli", "none")]
+    files = [home / "runs" / run_id / "predictions.parquet" for run_id in ids]
+    by_file = flips(cur, after=files[0], before=files[1], lang="de", metric="accuracy")
+    by_store = credit_flips(cur, after=ids[0], before=ids[1], lang="de", metric="accuracy")
+    assert by_file is not None and by_store is not None
+    assert len(by_store.rows) > 0 and (by_store.n, by_store.test) == (by_file.n, by_file.test)
+    assert (
+        by_store.rows[["index", "change"]].to_numpy().tolist() == by_file.rows[["index", "change"]].to_numpy().tolist()
+    )
+    assert credit_flips(cur, after=ids[0], before=ids[1], lang="de", metric="macro_f1") is None
+    assert credit_flips(cur, after=ids[0], before="nobody", lang="de", metric="accuracy") is None

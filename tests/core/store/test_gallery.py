@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import StoreError
-from core.paths import AtlasPaths
+from core.paths import REPO, AtlasPaths
 from core.spec import DataSource, DataSourceKind
 from core.store.connection import Store
 from core.store.gallery import MIRROR, load_gallery, portable_spec, save_gallery
@@ -185,6 +186,30 @@ def test_a_gallery_as_large_as_the_coming_one_is_small_and_there_at_once(tmp_pat
         ingest(store, paths)
         assert len(gains_of(store)) == 12 * 5 * 15 * 13
     assert time.process_time() - began < 6  # processor time, twice the second it takes on two cores and more
+
+
+COMMITTED = REPO / "data" / "gallery"
+_FOLDER = r"""["' =](/[a-z]+){2}"""
+"""How a folder of a machine begins."""
+
+
+@pytest.mark.skipif(not (COMMITTED / "runs.parquet").exists(), reason="no gallery is committed yet")
+def test_what_is_committed_is_a_gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It loads, is small, names no folder of a machine, and every gain has its baseline beside it."""
+    monkeypatch.setenv("ATLAS_GALLERY", str(COMMITTED))
+    paths = AtlasPaths(home=tmp_path)
+    files = list(paths.gallery.glob("*.parquet"))
+    assert sum(file.stat().st_size for file in files) < 8 * 2**20
+    assert not (paths.gallery / "steps.parquet").exists()
+    with Store.open(paths.database) as store:
+        ingest(store, paths)
+        assert len(gains_of(store)) > 0
+        with store.cursor() as cur:
+            texts = cur.execute("SELECT spec, environment FROM runs UNION ALL SELECT spec, environment FROM profiles")
+            strays = [text for row in texts.fetchall() for text in row if text and re.search(_FOLDER, text)]
+            unpaired = cur.execute("SELECT count(*) FROM gains WHERE missing = 'no baseline'").fetchone()
+    assert strays == []
+    assert unpaired == (0,)
 
 
 def _similarities(n: int, rng: np.random.Generator) -> pd.DataFrame:
