@@ -1,4 +1,6 @@
-"""Parallel coordinates of a handful of runs: a line a run, an axis a language or a setting.
+"""Parallel coordinates of a handful of runs: a line a run, an axis a language or a setting, one axis below the other.
+
+Axes lie on their side so that a phone shows forty languages with their names: no chart can be wider than its screen.
 
 Lines are drawn as SVG and not as Plotly's own `parcoords`: that needs WebGL, and knows no markers, hover or line
 widths, which would leave colour as the only way to tell two to six runs apart.
@@ -12,13 +14,13 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.figures.theme import CATEGORICAL, GRID, INK, MUTED, SYMBOLS, Mode, frame
+from core.figures.theme import CATEGORICAL, INK, MUTED, SYMBOLS, Mode, frame
 from core.languages import language
 
-LANGUAGE_PX, SETTING_PX = 54, 132
-"""Least width of an axis."""
-_LONGEST = 16
-_TICK_GAP = 0.08
+LANGUAGE_PX, SETTING_PX = 24, 74
+"""Height of an axis."""
+_LONGEST = 14
+_TICK_GAP = 0.16
 
 
 class Line(NamedTuple):
@@ -30,24 +32,6 @@ class Line(NamedTuple):
     """In the legend."""
     label: str
     """In the hover."""
-
-
-def languages_width_px(n_langs: int) -> int:
-    """Width at which every language has its room.
-
-    Args:
-        n_langs: Number of axes.
-    """
-    return 80 + LANGUAGE_PX * n_langs
-
-
-def settings_width_px(n_axes: int) -> int:
-    """Width at which every setting has its room.
-
-    Args:
-        n_axes: Number of axes.
-    """
-    return 40 + SETTING_PX * n_axes
 
 
 def parallel_languages(scores: pd.DataFrame, lines: Sequence[Line], *, metric: str, mode: Mode = "light") -> go.Figure:
@@ -64,27 +48,30 @@ def parallel_languages(scores: pd.DataFrame, lines: Sequence[Line], *, metric: s
     """
     _refuse_empty(len(scores) * len(lines), "score")
     fig = go.Figure()
-    names = [language(code).name for code in scores.index]
+    codes = [str(code) for code in scores.index]
+    names = [language(code).name for code in codes]
     for place, line in enumerate(lines):
         values = [None if pd.isna(v) else 100 * float(v) for v in scores[line.run_id]]
         fig.add_trace(
             _trace(line, place, mode=mode).update(
-                x=list(scores.index), y=values, text=names, connectgaps=False,
-                hovertemplate=f"<b>{line.letter}</b> {line.label}<br>%{{text}}: %{{y:.2f}} %<extra></extra>",
+                x=values, y=codes, text=names, connectgaps=False,
+                hovertemplate=f"<b>{line.letter}</b> {line.label}<br>%{{text}}: %{{x:.2f}} %<extra></extra>",
             )
         )  # fmt: skip
-    frame(fig, height_px=340, mode=mode)
-    fig.update_xaxes(type="category", categoryorder="array", categoryarray=list(scores.index), showgrid=True,
-                     tickangle=0, range=[-0.5, len(scores) - 0.5])  # fmt: skip
-    fig.update_yaxes(title_text=f"{metric.replace('_', ' ')}, %", showgrid=False, nticks=7)
-    fig.update_layout(margin={"l": 8, "r": 8, "t": 36, "b": 8})
+    frame(fig, height_px=LANGUAGE_PX * len(codes) + 100, mode=mode)
+    fig.update_yaxes(
+        type="category", categoryorder="array", categoryarray=codes, range=[len(codes) - 0.5, -0.5], tickvals=codes,
+        ticktext=[f"{name} · {code}" for name, code in zip(names, codes, strict=True)],
+    )  # fmt: skip
+    fig.update_xaxes(title_text=f"{metric.replace('_', ' ')}, %", showgrid=False, nticks=6)
+    fig.update_layout(margin={"l": 8, "r": 12, "t": 36, "b": 8})
     return fig
 
 
 def parallel_settings(settings: pd.DataFrame, lines: Sequence[Line], *, mode: Mode = "light") -> go.Figure:
     """Settings in which runs differ, one axis each on a scale of its own, the last of them usually the score.
 
-    An axis whose values are all numbers runs from the smallest at the bottom to the largest at the top; any other has
+    An axis whose values are all numbers runs from the smallest at the left to the largest at the right; any other has
     its values evenly spaced in the order of the runs. A run without a value has no line to that axis.
 
     Args:
@@ -100,35 +87,32 @@ def parallel_settings(settings: pd.DataFrame, lines: Sequence[Line], *, mode: Mo
     axes = [_axis([settings.at[name, run_id] for run_id in ids]) for name in settings.index]
     fig = go.Figure()
     for place, line in enumerate(lines):
-        shown = [
-            f"{name}: {'–' if t is None else t}" for name, t in zip(settings.index, settings[line.run_id], strict=True)
-        ]
+        values = zip(settings.index, settings[line.run_id], strict=True)
         fig.add_trace(
             _trace(line, place, mode=mode).update(
-                x=list(range(len(axes))), y=[axis.heights[place] for axis in axes], text=shown, connectgaps=False,
+                x=[axis.places[place] for axis in axes], y=list(range(len(axes))), connectgaps=False,
+                text=[f"{name}: {'–' if value is None else value}" for name, value in values],
                 hovertemplate=f"<b>{line.letter}</b> {line.label}<br>%{{text}}<extra></extra>",
             )
         )  # fmt: skip
-    frame(fig, height_px=360, mode=mode)
-    for x, (name, axis) in enumerate(zip(settings.index, axes, strict=True)):
-        fig.add_shape(type="line", x0=x, x1=x, y0=0, y1=1, layer="below", line={"width": 1.5, "color": MUTED[mode]})
-        fig.add_annotation(x=x, y=1.09, text=f"<b>{_wrapped(str(name))}</b>", showarrow=False, yanchor="bottom",
-                           font={"size": 12, "color": INK[mode]})  # fmt: skip
-        for height, text in axis.ticks.items():
-            fig.add_annotation(x=x, y=height, text=_short(text), showarrow=False, xanchor="left", xshift=7, yshift=9,
-                               font={"size": 11, "color": MUTED[mode]})  # fmt: skip
-    fig.update_xaxes(visible=False, range=[-0.3, len(axes) - 1 + 0.7])
-    fig.update_yaxes(
-        visible=False,
-        range=[-0.08, 1.12 + 0.08 * max(str(name).count(".") + 1 for name in settings.index)],
-        gridcolor=GRID[mode],
-    )
+    frame(fig, height_px=SETTING_PX * len(axes) + 70, mode=mode)
+    note = {"showarrow": False, "xanchor": "left"}
+    for y, (name, axis) in enumerate(zip(settings.index, axes, strict=True)):
+        fig.add_shape(type="line", x0=0, x1=1, y0=y, y1=y, layer="below", line={"width": 1.5, "color": MUTED[mode]})
+        fig.add_annotation(x=0, y=y, yshift=16, text=f"<b>{str(name).replace('_', ' ')}</b>",
+                           font={"size": 12, "color": INK[mode]}, **note)  # fmt: skip
+        for x, text in axis.ticks.items():
+            side = "left" if x == 0 else "right" if x == 1 else "center"
+            fig.add_annotation(x=x, y=y, yshift=-15, text=_short(text), font={"size": 11, "color": MUTED[mode]},
+                               **note | {"xanchor": side})  # fmt: skip
+    fig.update_xaxes(visible=False, range=[-0.03, 1.03])
+    fig.update_yaxes(visible=False, range=[len(axes) - 0.55, -0.45])
     fig.update_layout(margin={"l": 8, "r": 8, "t": 36, "b": 8})
     return fig
 
 
 class _Axis(NamedTuple):
-    heights: list[float | None]
+    places: list[float | None]
     ticks: dict[float, str]
 
 
@@ -142,19 +126,19 @@ def _axis(values: Sequence[object]) -> _Axis:
         }
     else:
         distinct = list(dict.fromkeys(there))
-        place = {v: 0.5 if len(distinct) == 1 else 1 - i / (len(distinct) - 1) for i, v in enumerate(distinct)}
-    heights = [place.get(v) if v is not None else None for v in values]
-    return _Axis(heights, _ticks({height: _tick(value) for value, height in place.items()}))
+        place = {v: 0.5 if len(distinct) == 1 else i / (len(distinct) - 1) for i, v in enumerate(distinct)}
+    places = [place.get(v) if v is not None else None for v in values]
+    return _Axis(places, _ticks({at: _tick(value) for value, at in place.items()}))
 
 
 def _ticks(texts: Mapping[float, str]) -> dict[float, str]:
-    """Texts from the top, without those that would lie on the one above; the lowest is always there."""
+    """Texts from the left, without those that would lie on the one before; the rightmost is always there."""
     kept: dict[float, str] = {}
-    for height in sorted(texts, reverse=True):
-        if height == 0:
-            kept = {h: t for h, t in kept.items() if h >= _TICK_GAP}
-        if not kept or min(kept) - height >= _TICK_GAP:
-            kept[height] = texts[height]
+    for at in sorted(texts):
+        if at == 1:
+            kept = {x: text for x, text in kept.items() if 1 - x >= _TICK_GAP}
+        if not kept or at - max(kept) >= _TICK_GAP:
+            kept[at] = texts[at]
     return kept
 
 
@@ -172,11 +156,6 @@ def _trace(line: Line, place: int, *, mode: Mode) -> go.Scatter:
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-
-
-def _wrapped(name: str) -> str:
-    """A dotted name on lines of its parts."""
-    return "<br>".join(_short(part) for part in name.replace("_", " ").split("."))
 
 
 def _refuse_empty(n: int, what: str) -> None:

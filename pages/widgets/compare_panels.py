@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.figures.parallel import Line, languages_width_px, parallel_languages, parallel_settings, settings_width_px
+from core.figures.parallel import Line, parallel_languages, parallel_settings
 from core.queries.compare import mean_differences, obstacles
 from pages.widgets.shared import mode
 from pages.widgets.show import chart, language_label, md, points, table
@@ -103,9 +103,8 @@ def show_lines(grid: pd.DataFrame, settings: pd.DataFrame, lines: Sequence[Line]
         if drawn.empty:
             st.caption("No language has been scored.")
             return
-        _scrolling(
+        chart(
             parallel_languages(drawn, kept, metric=metric, mode=mode()), key="parallel-languages",
-            width_px=languages_width_px(len(drawn)),
             alt=f"{metric} of {len(kept)} runs in {len(drawn)} languages; the table above holds the same numbers",
         )  # fmt: skip
         return
@@ -113,8 +112,8 @@ def show_lines(grid: pd.DataFrame, settings: pd.DataFrame, lines: Sequence[Line]
     if axes.empty:
         st.caption("The runs that can be compared were asked for the same thing, and have no language in common.")
         return
-    _scrolling(
-        parallel_settings(axes, kept, mode=mode()), key="parallel-settings", width_px=settings_width_px(len(axes)),
+    chart(
+        parallel_settings(axes, kept, mode=mode()), key="parallel-settings",
         alt=f"{len(kept)} runs over the {len(axes)} settings in which they differ; the table below holds the same",
     )  # fmt: skip
     if same:
@@ -184,12 +183,6 @@ def axes_of(settings: pd.DataFrame, scores: pd.DataFrame, lines: Sequence[Line],
         means = 100 * scores[ids].astype("float64").mean()
         axes.loc[f"mean {metric.replace('_', ' ')}, %"] = [round(float(means[name]), 2) for name in ids]
     return axes
-
-
-def _scrolling(figure: Any, *, key: str, width_px: int, alt: str) -> None:  # noqa: ANN401  a plotly figure
-    # Wider than a phone: it scrolls inside its own frame, as the heatmaps do.
-    with st.container(horizontal=True, wrap=False), st.container(width=max(width_px, 340)):
-        chart(figure, key=key, alt=alt)
 
 
 def _mean_text(row: dict[Any, Any], *, who: str, first: str) -> str:

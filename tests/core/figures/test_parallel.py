@@ -16,9 +16,10 @@ def test_languages_are_per_cent_in_order_and_gaps_stay_gaps(mode: Mode) -> None:
     scores = pd.DataFrame({"a1": [0.7, 0.5], "b2": [0.71, None], "c3": [0.6, 0.4]}, index=["en", "sw"])
     fig = parallel_languages(scores, LINES, metric="accuracy", mode=mode)
     assert [trace.name for trace in fig.data] == ["A", "B", "C"]
-    assert [list(trace.x) for trace in fig.data] == [["en", "sw"]] * 3
-    assert list(fig.data[0].y) == pytest.approx([70, 50])
-    assert fig.data[1].y[1] is None and fig.data[1].connectgaps is False
+    assert [list(trace.y) for trace in fig.data] == [["en", "sw"]] * 3
+    assert list(fig.layout.yaxis.range) == [1.5, -0.5]  # the first language on top
+    assert list(fig.data[0].x) == pytest.approx([70, 50])
+    assert fig.data[1].x[1] is None and fig.data[1].connectgaps is False
     assert list(fig.data[0].text) == ["English", "Swahili"]
     # Neither colour nor symbol alone tells them apart, in either theme.
     assert [trace.line.color for trace in fig.data] == list(CATEGORICAL[mode][:3])
@@ -31,21 +32,21 @@ def test_numbers_run_from_the_smallest_up_and_words_are_spaced() -> None:
         index=["protocol.target.learning_rate", "intermediate", "mean"], columns=["a1", "b2", "c3"], dtype="object",
     )  # fmt: skip
     a, b, c = parallel_settings(settings, LINES).data
-    assert [a.y[0], b.y[0], c.y[0]] == pytest.approx([0, 1, 0.5])  # by value, though the texts are not in order
-    assert [a.y[1], b.y[1], c.y[1]] == [1, 0.5, 0]
-    assert (a.y[2], b.y[2], c.y[2]) == (0, None, 1)  # no value, no line
+    assert [a.x[0], b.x[0], c.x[0]] == pytest.approx([0, 1, 0.5])  # by value, though the texts are not in order
+    assert [a.x[1], b.x[1], c.x[1]] == [0, 0.5, 1]
+    assert (a.x[2], b.x[2], c.x[2]) == (0, None, 1)  # no value, no line
     assert b.text[2] == "mean: –"
 
 
 def test_every_axis_names_its_values_once_and_close_ones_give_way() -> None:
     settings = pd.DataFrame([[50.0, 60.0, 60.1]], index=["mean"], columns=["a1", "b2", "c3"], dtype="object")
     texts = [note.text for note in parallel_settings(settings, LINES).layout.annotations]
-    assert texts == ["<b>mean</b>", "60.10", "50.00"]  # 60.00 lies under 60.10
+    assert texts == ["<b>mean</b>", "50.00", "60.10"]  # 60.00 lies under 60.10
 
 
 def test_equal_values_lie_in_the_middle() -> None:
     settings = pd.DataFrame([["x", "x", "x"]], index=["name"], columns=["a1", "b2", "c3"], dtype="object")
-    assert [trace.y[0] for trace in parallel_settings(settings, LINES).data] == [0.5] * 3
+    assert [trace.x[0] for trace in parallel_settings(settings, LINES).data] == [0.5] * 3
 
 
 def test_nothing_is_refused() -> None:
