@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core import cli_analysis
+from core import cli_analysis, cli_export
 from core.cli_profile import profile
 from core.console import errors_as_messages, note, records, show
 from core.errors import SpecError
@@ -29,7 +29,6 @@ from core.queries.runs import damaged as query_damaged
 from core.reading import open_for_reading
 from core.spec import DataSourceKind, RunSpec, StudySpec
 from core.store.connection import Store
-from core.store.export import export as export_table
 from core.store.ingest import rebuild as rebuild_store
 from core.studies import StudyRequest, build_study, checked_source, command, read_study_file
 from core.tasks import load_tasks, read_task_file
@@ -43,9 +42,10 @@ app = typer.Typer(
 
 app.command()(profile)
 cli_analysis.register(app)
+cli_export.register(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
-MANY = ("--model", "--intermediate", "--target", "--seeds", "--lang", "--family", "--script", "--id")
+MANY = ("--model", "--intermediate", "--target", "--seeds", "--lang", "--family", "--script", "--id", "--column")
 """Options that take several values after one name: `--seeds 1 2`."""
 
 
@@ -260,17 +260,6 @@ def published(
 
 
 @app.command()
-def export(
-    out: Annotated[Path, typer.Argument(help="File to write; .csv or .parquet.")],
-    what: Annotated[str, typer.Option(help="gains, scores or runs.")] = "gains",
-) -> None:
-    """Write a table as CSV or Parquet."""
-    with open_for_reading(AtlasPaths.from_environment()) as store:
-        n = export_table(store, what=what, file=out)
-    typer.echo(f"{n} rows of {what} written to {out}.")
-
-
-@app.command()
 def rebuild(as_json: AsJson = False) -> None:
     """Make the database again from run folders and committed results."""
     paths = AtlasPaths.from_environment()
@@ -298,6 +287,7 @@ def _launch(request: StudyRequest, *, wait: bool, device: str, as_json: bool) ->
     paths = AtlasPaths.from_environment()
     wanted = build_study(request, paths=paths)
     specs = wanted.runs()
+    cli_analysis.freeze_ranking(wanted, paths=paths)
     statuses = local.submit(specs, paths=paths, study=request.name, device=device)
     local.ensure_dispatcher(paths)
     if not wait:

@@ -34,6 +34,7 @@ ROOMS: dict[str, Room] = {
     "spec_task": Room({"errors", "languages", "spec_base"}, {"pydantic"}),
     "spec": Room({"errors", "languages", "spec_base", "spec_task"}, {"pydantic"}),
     "spec_profile": Room({"errors", "languages", "spec"}, {"pydantic"}),
+    "spec_ranking": Room({"spec"}, {"pydantic"}),
     "events": Room({"spec"}, {"pydantic"}),
     "spec_files": Room({"errors", "spec"}, {"pydantic", "yaml"}),
     "protocols": Room({"errors", "spec", "spec_files"}, {"pydantic", "yaml"}),
@@ -51,10 +52,12 @@ ROOMS: dict[str, Room] = {
     ),
     "jobs": Room({"errors", "paths", "spec", "spec_profile", "events"}, {"psutil", "filelock", "pydantic", "orjson"}),
     "store": Room(
-        {"errors", "paths", "spec", "spec_profile", "events"}, {"duckdb", "pyarrow", "orjson", "pydantic", "filelock"}
+        {"errors", "paths", "spec", "spec_profile", "spec_ranking", "events"},
+        {"duckdb", "pyarrow", "orjson", "pydantic", "filelock"},
     ),
     "queries": Room(
-        {"errors", "languages", "spec", "spec_profile", "tasks", "models", "protocols", "store", "measures"},
+        {"errors", "languages", "spec", "spec_profile", "spec_ranking", "tasks", "models", "protocols", "store"}
+        | {"measures"},
         {"duckdb", "pandas", "numpy", "pydantic"},
     ),
     "figures": Room({"languages"}, {"plotly", "pandas", "numpy"}),
@@ -68,19 +71,26 @@ ROOMS: dict[str, Room] = {
     "claims": Room(
         {"errors", "spec", "studies", "queries", "measures"}, {"duckdb", "pandas", "numpy"}
     ),
+    "report": Room(
+        {"errors", "paths", "languages", "store", "queries", "figures"},
+        {"jinja2", "plotly", "duckdb", "pandas"},
+    ),
+    "cli_export": Room(
+        GROUND | {"report", "store", "queries", "console", "reading"}, {"typer", "duckdb"}
+    ),
     "cli_analysis": Room(
         GROUND | {"claims", "store", "queries", "console", "reading"}, {"typer", "pandas"}
     ),
     "cli": Room(
         GROUND
-        | {"cli_profile", "cli_analysis", "chain", "jobs", "store", "queries"}
+        | {"cli_profile", "cli_analysis", "cli_export", "chain", "jobs", "store", "queries"}
         | {"console", "doctor", "progress", "reading"},
         {"typer", "click", "pandas", "pydantic"},
     ),
     "__main__": Room({"cli"}, set()),
     "pages": Room(GROUND | {"jobs", "store", "queries", "claims", "figures", "pages.widgets"}, {"streamlit", "pandas"}),
     "pages.widgets": Room(
-        GROUND | {"jobs", "store", "queries", "claims", "figures"},
+        GROUND | {"jobs", "store", "queries", "claims", "figures", "report"},
         {"streamlit", "pandas", "numpy", "plotly", "pydantic"},
     ),
     "app": Room(GROUND | {"jobs", "store", "queries", "pages.widgets"}, {"streamlit"}),
@@ -151,7 +161,7 @@ def test_inside_the_chain_arrows_point_down() -> None:
 
 def test_app_rooms_do_not_load_torch() -> None:
     """A fresh process that imports all rooms of the app wing has neither torch nor its friends."""
-    rooms = ["jobs", "store", "queries", "figures", "studies", "events"]
+    rooms = ["jobs", "store", "queries", "figures", "report", "studies", "events"]
     modules = [
         ".".join(p.relative_to(REPO).with_suffix("").parts)
         for p in _files()

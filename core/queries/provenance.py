@@ -1,0 +1,79 @@
+"""Where figures come from: protocols, seeds, test sets and the software that made them."""
+
+from __future__ import annotations
+
+import duckdb
+import pandas as pd
+
+from core.queries.filters import RUN_ONLY, Filter, condition
+
+
+def protocols(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
+    """Finished runs by what must not be mixed.
+
+    Columns: collection, model, protocol, protocol_digest, data_source, runs, intermediates (with `none`), targets,
+    seeds (text), first, last (dates of finished runs; NULL where not known). Order: as the columns.
+
+    Args:
+        cur: Cursor of the store.
+        wanted: Rows to keep; its languages and metric are not used.
+    """
+    kept = condition(wanted, without=RUN_ONLY)
+    return cur.execute(
+        f"""
+        SELECT collection, model, protocol, protocol_digest, data_source, count(*)::INTEGER AS runs,
+               count(DISTINCT intermediate)::INTEGER AS intermediates, count(DISTINCT target)::INTEGER AS targets,
+               string_agg(DISTINCT seed::VARCHAR, ', ' ORDER BY seed::VARCHAR) AS seeds,
+               min(finished_at)::DATE AS first, max(finished_at)::DATE AS last
+        FROM runs WHERE outcome = 'finished' AND {kept.sql}
+        GROUP BY collection, model, protocol, protocol_digest, data_source
+        ORDER BY collection, model, protocol, protocol_digest, data_source
+        """,
+        kept.values,
+    ).df()
+
+
+def software(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
+    """Versions that runs were made with, the commonest first.
+
+    Columns: python, torch, transformers, device, commit (NULL where a run does not say), runs.
+
+    Args:
+        cur: Cursor of the store.
+        wanted: Rows to keep; its languages and metric are not used.
+    """
+    kept = condition(wanted, without=RUN_ONLY)
+    return cur.execute(
+        f"""
+        SELECT environment->>'$.python' AS python,
+               coalesce(environment->>'$.versions.torch', environment->>'$.torch') AS torch,
+               environment->>'$.versions.transformers' AS transformers, environment->>'$.device' AS device,
+               environment->>'$.commit' AS "commit", count(*)::INTEGER AS runs
+        FROM runs WHERE outcome = 'finished' AND environment IS NOT NULL AND {kept.sql}
+        GROUP BY ALL ORDER BY runs DESC, python, torch, transformers, device, "commit"
+        """,
+        kept.values,
+    ).df()
+
+
+def scored_sets(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
+    """What was scored: one row per target, language and fingerprint of the test examples.
+
+    Columns: target, data_source, lang, split, n, fingerprint, runs. Order: as the columns.
+
+    Args:
+        cur: Cursor of the store.
+        wanted: Rows to keep; its metric is not used.
+    """
+    kept = condition(wanted, without=RUN_ONLY)
+    langs = list(wanted.langs)
+    return cur.execute(
+        f"""
+        SELECT r.target, r.data_source, s.lang, s.split, max(s.n)::INTEGER AS n, s.fingerprint,
+               count(DISTINCT r.run_id)::INTEGER AS runs
+        FROM (SELECT * FROM runs WHERE {kept.sql}) r JOIN scores s USING (run_id)
+        WHERE s.metric = r.headline_metric AND (len($langs_) = 0 OR list_contains($langs_, s.lang))
+        GROUP BY ALL ORDER BY r.target, r.data_source, s.lang, s.split, s.fingerprint
+        """,
+        kept.values | {"langs_": langs},
+    ).df()

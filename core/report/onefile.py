@@ -1,0 +1,144 @@
+"""The report: what the store says within a filter, as one HTML file that asks nothing of any server."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+
+from core.paths import REPO
+from core.report import tables as t
+from core.report.chapters import chapter_pages
+from core.report.drawn import CONFIG, in_script, plotly_js
+from core.report.gathered import QUESTION, Gathered, commands
+from core.report.tables import table
+
+TEMPLATES = Path(__file__).parent / "templates"
+"""HTML, style and script of reports and galleries."""
+
+_PACKAGES = ("duckdb", "numpy", "pandas", "plotly", "scipy", "statsmodels")
+
+
+class Made(NamedTuple):
+    """What a file was made with."""
+
+    at: str
+    """When, to the minute."""
+    python: str
+    """Version."""
+    packages: tuple[tuple[str, str], ...]
+    """Name and version."""
+    commit: str | None
+    """Of the checkout; None outside one."""
+
+
+def made(now: datetime) -> Made:
+    """What this process makes files with.
+
+    Args:
+        now: The time to print.
+    """
+    packages = tuple((name, importlib.metadata.version(name)) for name in _PACKAGES)
+    return Made(f"{now:%Y-%m-%d %H:%M} {now.tzname() or ''}".strip(), platform.python_version(), packages, _commit())
+
+
+def report_html(gathered: Gathered, *, made: Made, titles: Mapping[str, str], kept: Sequence[str] = ()) -> str:
+    """The whole file.
+
+    Args:
+        gathered: What the store says.
+        made: What it is made with.
+        titles: Task → title as its authors write it.
+        kept: The filter as words of a command line.
+    """
+    return rendered(
+        "report.html",
+        made=made,
+        title="Transfer Atlas: report",
+        kept=" ".join(kept),
+        chapters=chapter_pages(gathered.chapters, titles=titles),
+        style=asset("style.css"),
+        script=asset("script.js"),
+        plotly_js=plotly_js(),
+        **answered(gathered),
+        **sources(gathered, kept=kept),
+    )
+
+
+def answered(gathered: Gathered) -> dict[str, Any]:  # Any: what the templates read
+    """The answer and the numbers behind it, for a template.
+
+    Args:
+        gathered: What the store says.
+    """
+    found = gathered.evidence
+    missing = found.missing if found is not None else gathered.counts.iloc[:0]
+    return {
+        "question": QUESTION,
+        "said": gathered.said,
+        "origins": list(found.origins.items()) if found is not None else [],
+        "missing": table(missing, t.MISSING, caption="What does not count"),
+        "figures": table(gathered.figures, t.FIGURES, caption="Every number of the analysis"),
+    }
+
+
+def sources(gathered: Gathered, *, kept: Sequence[str]) -> dict[str, Any]:  # Any: what the templates read
+    """Where the figures come from and how to have them again, for a template.
+
+    Args:
+        gathered: What the store says.
+        kept: The filter as words of a command line.
+    """
+    return {
+        "counts": table(gathered.counts, t.COUNTS, caption="What the store holds, the filter aside"),
+        "protocols": table(gathered.protocols, t.PROTOCOLS, caption="Finished runs by what must not be mixed"),
+        "software": table(gathered.software, t.SOFTWARE, caption="What the runs were made with"),
+        "scored": table(gathered.scored, t.SCORED, caption="Test sets"),
+        "profiles": table(gathered.profiles, t.PROFILES, caption="Profiles of domain and difficulty"),
+        "commands": commands(kept),
+    }
+
+
+def rendered(template: str, **context: Any) -> str:  # noqa: ANN401  # whatever the template reads
+    """A template with its values, everything escaped.
+
+    Args:
+        template: Its file.
+        context: Its values.
+    """
+    page = _environment().get_template(template)
+    return page.render(config=in_script(json.dumps(CONFIG)), **context)
+
+
+def asset(name: str) -> str:
+    """A file beside the templates.
+
+    Args:
+        name: Its name.
+    """
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    return jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def _commit() -> str | None:
+    git = shutil.which("git")
+    if git is None or not (REPO / ".git").exists():
+        return None
+    found = subprocess.run([git, "rev-parse", "HEAD"], cwd=REPO, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None

@@ -1,0 +1,308 @@
+"""The report and the static gallery: what the store says is on the page, and the page asks nothing of anybody."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from core.errors import DataError, SpecError, StoreError, UnknownName
+from core.paths import AtlasPaths
+from core.queries.every_cell import CELL_COLUMNS, every_cell, every_view
+from core.queries.evidence import Choice
+from core.queries.filters import Filter
+from core.report.chapters import draw
+from core.report.drawn import in_script, plotly_js
+from core.report.gallery import write_gallery
+from core.report.gathered import Gathered, commands, gather, one_chapter
+from core.report.image import image, write_figure
+from core.report.onefile import Made, made, report_html
+from core.report.tables import Column, points, table
+from core.store.connection import Store
+from core.store.ingest import ingest
+from core.tasks import TASKS
+from tests.storefixture import fill, profile, score_of, spec
+from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
+
+MADE = Made("2026-01-02 03:04 UTC", "3.11", (("plotly", "7"),), "0123456789abcdef")
+TITLES = {name: task.title for name, task in TASKS.items()}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The runs of the fixture, with their domain profile."""
+    home = tmp_path_factory.mktemp("home")
+    fill(home)
+    with Store.open(":memory:") as opened:
+        ingest(opened, AtlasPaths(home=home))
+        profile(opened)
+        yield opened
+
+
+@pytest.fixture
+def cur(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
+    with store.cursor() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def found(store: Store) -> Gathered:
+    with store.cursor() as opened:
+        return gather(opened, Choice())
+
+
+@pytest.fixture(scope="module")
+def report(found: Gathered) -> str:
+    return report_html(found, made=MADE, titles=TITLES)
+
+
+class Reader(HTMLParser):
+    """Elements, ids and what a page would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.figures: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = {name: value or "" for name, value in attrs}
+        self.ids += [named["id"]] if "id" in named else []
+        self.figures += [named["data-figure"]] if "data-figure" in named else []
+        if tag == "a":
+            self.links.append(named["href"])
+        elif named.get("rel") != "icon":
+            self.fetched += [named[name] for name in ("src", "href") if name in named]
+        if tag not in ("meta", "link", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+
+def json_of(text: str, name: str) -> dict[str, dict[str, object]]:
+    body = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', text, flags=re.DOTALL)
+    assert body is not None, name
+    both: dict[str, dict[str, object]] = json.loads(body[1])
+    return both
+
+
+def test_the_report_fetches_nothing_and_is_well_formed(report: str) -> None:
+    page = report.replace(plotly_js(), "")
+    reader = Reader(page)
+    assert (reader.open, reader.fetched) == ([], [])
+    assert len(set(reader.ids)) == len(reader.ids)
+    assert {link.removeprefix("#") for link in reader.links} <= set(reader.ids)
+    assert "http://" not in page and "https://" not in page and "url(" not in page
+    assert "default-src 'none'" in page
+
+
+def test_the_heatmap_of_the_report_holds_the_gains_of_the_store(report: str) -> None:
+    both = json_of(report, "heatmap-1-xnli")
+    assert set(both) == {"light", "dark"}
+    for mode in both.values():
+        heat = mode["data"][0]  # type: ignore[index]  # plotly's JSON
+        column, row = heat["x"].index("mnli"), heat["y"].index("de")
+        pairs = [score_of(spec("mnli", "xnli", seed=s), "de") - score_of(spec("none", "xnli", seed=s), "de")
+                 for s in (1, 2)]  # fmt: skip
+        assert heat["z"][row][column] == pytest.approx(100 * sum(pairs) / 2)
+    colours = [str(mode["data"][0]["colorscale"]) for mode in both.values()]  # type: ignore[index]
+    assert colours[0] != colours[1]
+
+
+def test_every_figure_has_its_data_a_name_and_a_twin(report: str, found: Gathered) -> None:
+    reader = Reader(report.replace(plotly_js(), ""))
+    assert len(reader.figures) == len(set(reader.figures)) == 7  # three heatmaps, two targets in the profile
+    for name in reader.figures:
+        json_of(report, name)
+    assert report.count("The table below holds the same numbers.") == 7
+    assert report.count("Every cell as a table") == len(found.chapters) == 3
+
+
+def test_the_report_says_what_it_is_about_and_how_to_have_it_again(report: str, found: Gathered) -> None:
+    assert "How do the difficulty of an English intermediate task" in report
+    assert found.said.headline.split(":")[0] in report
+    for text in ("Benjamini–Hochberg", "python -m core report report.html", "commit 0123456789ab", "0365a02f0c12",
+                 "no difficulty profile on data source", "python -m core run --model xlm-r-base"):  # fmt: skip
+        assert text in report, text
+    assert found.chapters[0].command.endswith("--target xnli --seeds 1 2 --protocol quick --data-source sample")
+
+
+def test_an_answer_with_intervals_and_every_number_behind_it() -> None:
+    with Store.open(":memory:") as store:
+        plan = Planted(
+            difficulty=0.02, spread=0.005, seeds=(1, 2), intermediates=INTERMEDIATES[:8], targets=TARGETS[1:4]
+        )
+        planted(store, plan)
+        with store.cursor() as cur:
+            found = gather(cur, Choice(wanted=Filter(target=TARGETS[1])))
+            everything = gather(cur, Choice())
+    text = report_html(everything, made=MADE, titles={}, kept=("--target", "x"))
+    assert "8 intermediate conditions" in text and "95 % interval" in text
+    assert {"term", "naive", "share", "null"} <= set(everything.figures["kind"])
+    assert text.count("<tr>") > len(everything.figures)
+    assert {c.seen.view.target for c in found.chapters} == {TARGETS[1]}
+    assert len(everything.chapters) == 3
+
+
+def test_an_empty_store_has_a_report_that_says_what_to_do() -> None:
+    with Store.open(":memory:") as store, store.cursor() as cur:
+        found = gather(cur, Choice())
+        text = report_html(found, made=MADE, titles={})
+        assert "There is no answer yet." in text and "python -m core run --intermediate mnli" in text
+        assert found.chapters == () and every_cell(cur, Filter()).empty
+
+
+def test_names_cannot_leave_their_place() -> None:
+    """A user's names are text on the page, and the JSON of a figure cannot end its script."""
+    assert in_script('{"a": "</script><!--"}') == '{"a": "<\\/script><\\u0021--"}'
+    assert json.loads(in_script('{"a": "</script><!--"}')) == {"a": "</script><!--"}
+    found = table(pd.DataFrame({"a": ["<b>"]}), {"a": Column("a")}, caption="c")
+    assert found.rows == [["<b>"]] and found.caption == "c, 1 row"
+    from core.report.onefile import rendered  # noqa: PLC0415
+
+    text = rendered("report.html", **_context(title="<script>alert(1)</script>"))
+    assert "<script>alert(1)" not in text and "&lt;script&gt;alert(1)" in text
+
+
+def _context(**changes: object) -> dict[str, object]:
+    with Store.open(":memory:") as store, store.cursor() as cur:
+        found = gather(cur, Choice())
+    from core.report.onefile import answered, sources  # noqa: PLC0415
+
+    usual = {"made": MADE, "kept": "", "chapters": [], "style": "", "script": "", "plotly_js": ""}
+    return usual | answered(found) | sources(found, kept=()) | changes
+
+
+def test_cells_of_every_view_narrowed(cur: duckdb.DuckDBPyConnection) -> None:
+    whole = every_cell(cur, Filter())
+    assert tuple(whole.columns) == CELL_COLUMNS
+    assert set(whole["target"]) == {"xnli", "xquad", "tatoeba"} and set(whole["metric"]) == {"accuracy", "f1"}
+    narrow = every_cell(cur, Filter(target="xnli", langs=("de", "sw"), intermediate=("mnli", "qqp")))
+    assert set(zip(narrow["intermediate"], narrow["lang"], strict=True)) == {
+        (name, code) for name in ("mnli", "qqp") for code in ("de", "sw")
+    }
+    hole = narrow[(narrow["intermediate"] == "qqp") & (narrow["lang"] == "sw")].iloc[0]
+    assert pd.isna(hole["gain"]) and "no test split" in hole["missing"]
+    assert [seen.seeds for seen in every_view(cur, Filter(target="xnli"))] == [(1, 2)]
+    assert every_view(cur, Filter(model="other")) == []
+    assert {seen.view.metric for seen in every_view(cur, Filter(target="xquad", metric="exact_match"))} == {
+        "exact_match"
+    }
+
+
+def test_commands_repeat_the_filter() -> None:
+    by_name = dict(commands(("--target", "xnli", "--similarity", "frechet")))
+    assert by_name["This report"] == "python -m core report report.html --target xnli --similarity frechet"
+    assert by_name["Every gain by seed"] == "python -m core export gains.csv --what gains --target xnli"
+
+
+def test_numbers_as_people_read_them() -> None:
+    assert (points(-0.01234), points(0.1)) == ("−1.23", "+10.00")
+    assert made(datetime(2026, 1, 2, tzinfo=UTC)).at == "2026-01-02 00:00 UTC"
+
+
+# -------------------------------------------------------------------------------------------------- static gallery
+
+
+def test_the_gallery_is_whole(cur: duckdb.DuckDBPyConnection, found: Gathered, tmp_path: Path) -> None:
+    """Every link leads to a file of the folder, every page fetches from it alone, CSV holds the cells."""
+    wanted = found._replace(choice=Choice(wanted=Filter(collection="yours")))
+    pages = write_gallery(cur, wanted, folder=tmp_path, made=MADE, titles=TITLES)
+    assert [page.file for page in pages] == ["yours-xnli.html", "yours-xquad.html", "yours-tatoeba.html"]
+    listed = json.loads((tmp_path / "gallery.json").read_text())
+    there = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert set(listed) == there - {"gallery.json"}
+    reached = set()
+    for file in sorted(tmp_path.glob("*.html")):
+        reader = Reader(file.read_text(encoding="utf-8"))
+        assert reader.open == [] and len(set(reader.ids)) == len(reader.ids), file.name
+        for link in (*reader.links, *reader.fetched):
+            target, _, place = link.partition("#")
+            assert (tmp_path / target).is_file() if target else place in reader.ids, f"{file.name}: {link}"
+            reached.add(target)
+    assert set(listed) <= reached
+    cells = pd.read_csv(tmp_path / "data" / "yours-xnli.csv")
+    assert len(cells) == 75 and cells["gain"].isna().sum() == 16
+    index = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "Largest mean gain: +" in index and "best of 4" in index
+
+
+def test_a_page_that_is_no_longer_made_is_taken_away_and_nothing_else(
+    cur: duckdb.DuckDBPyConnection, found: Gathered, tmp_path: Path
+) -> None:
+    wanted = found._replace(choice=Choice(wanted=Filter(collection="yours")))
+    write_gallery(cur, wanted, folder=tmp_path / "g", made=MADE, titles=TITLES)
+    (tmp_path / "g" / "mine.txt").write_text("mine")
+    fewer = wanted._replace(chapters=wanted.chapters[:1])
+    write_gallery(cur, fewer, folder=tmp_path / "g", made=MADE, titles=TITLES)
+    assert not (tmp_path / "g" / "yours-xquad.html").exists() and not (tmp_path / "g/data/yours-xquad.csv").exists()
+    assert (tmp_path / "g" / "mine.txt").read_text() == "mine"
+    (tmp_path / "outside.txt").write_text("keep")
+    (tmp_path / "g" / "gallery.json").write_text('["../outside.txt"]')
+    write_gallery(cur, fewer, folder=tmp_path / "g", made=MADE, titles=TITLES)
+    assert (tmp_path / "outside.txt").exists()
+
+
+def test_a_folder_with_something_else_is_left_alone(
+    cur: duckdb.DuckDBPyConnection, found: Gathered, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(StoreError, match=r"is not empty and holds no gallery \(no gallery.json\)"):
+        write_gallery(cur, found, folder=tmp_path, made=MADE, titles=TITLES)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_published_tables_have_pages_of_their_own(
+    cur: duckdb.DuckDBPyConnection, found: Gathered, tmp_path: Path
+) -> None:
+    wanted = found._replace(choice=Choice(wanted=Filter(collection="published")), chapters=())
+    pages = write_gallery(cur, wanted, folder=tmp_path, made=MADE, titles=TITLES)
+    page = next(p for p in pages if p.file == "published-phang2020v1-table2.html")
+    assert "v1 draft, May 2020" in page.html and "Figures as printed" in page.html
+    heat = json_of(page.html, "sheet-1")["light"]["data"][0]  # type: ignore[index]  # plotly's JSON
+    assert heat["type"] == "heatmap"
+    assert all(p.collection == "published" for p in pages)
+
+
+# ---------------------------------------------------------------------------------------------------- single figures
+
+
+def test_a_figure_as_html_brings_its_own_plotly(cur: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    chapter = one_chapter(cur, Filter(target="xnli"), similarity="centroid_cosine")
+    for kind in ("heatmap", "map", "scatter"):
+        write_figure(draw(chapter, kind=kind).figure, file=tmp_path / f"{kind}.html", title="<t>")
+        text = (tmp_path / f"{kind}.html").read_text(encoding="utf-8")
+        assert plotly_js()[:2000] in text and "cdn.plot.ly/plotly" not in text.replace(plotly_js(), "")
+        assert "<title>&lt;t&gt;</title>" in text and "sendChartToCloud" in text
+
+
+def test_what_cannot_be_drawn_says_why_and_what_to_do(
+    cur: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SpecError, match="leaves 3 heatmaps where a figure shows one: yours · xnli · .* Narrow it with"):
+        one_chapter(cur, Filter(), similarity="centroid_cosine")
+    with pytest.raises(SpecError, match="leaves 0 heatmaps"):
+        one_chapter(cur, Filter(model="none"), similarity="centroid_cosine")
+    lone = one_chapter(cur, Filter(target="tatoeba"), similarity="centroid_cosine")
+    with pytest.raises(DataError, match="no map of tatoeba.*profile --kind domain --data-source sample"):
+        draw(lone, kind="map")
+    with pytest.raises(UnknownName, match="No figure named 'heat'"):
+        draw(lone, kind="heat")
+    drawn = draw(lone, kind="heatmap").figure
+    with pytest.raises(StoreError, match=r"names no format of a figure: expected .html, .svg, .png, .pdf"):
+        write_figure(drawn, file=tmp_path / "x.gif", title="x")
+    monkeypatch.setattr("core.report.image.has_engine", lambda: False)
+    with pytest.raises(StoreError, match="needs kaleido, which is not installed. Install the package"):
+        image(drawn, form="svg")
