@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from core.console import note, records, show
-from core.errors import DataError, UnknownName
+from core.errors import AtlasError, DataError, UnknownName
 from core.paths import AtlasPaths
 from core.queries.evidence import Anchor, Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
 from core.reading import open_for_reading
+from core.spec import StudySpec
 from core.store.connection import Store
+from core.store.rankings import save_ranking
 from core.tasks import load_tasks
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
@@ -109,25 +112,53 @@ def predict(  # noqa: PLR0913, PLR0917  # one parameter per option
     difficulty: Difficulty = "headroom",
     as_json: AsJson = False,
 ) -> None:
-    """Say how well each selector would have chosen the intermediate, before training."""
+    """Say how well each selector would have chosen the intermediate, and how right those were that launches froze."""
     from core.queries.predictions import judge_selectors, selectors  # noqa: PLC0415  # loads scipy
+    from core.queries.rankings import frozen_rankings  # noqa: PLC0415
 
     wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
     with open_for_reading(AtlasPaths.from_environment()) as store, store.cursor() as cur:
-        found = _evidence(store, Choice(wanted=wanted, difficulty=difficulty))
-        rows = judge_selectors(selectors(cur, found))
-    columns = (
-        "selector",
-        "direction",
-        "ndcg",
-        "ndcg_low",
-        "ndcg_high",
-        "regret_at_1",
-        "kendall_tau",
-        "targets",
-        "note",
-    )
-    show(records(rows), as_json=as_json, empty="No selector.", columns=columns)
+        frozen = records(frozen_rankings(cur, models=tuple(model or ()), targets=tuple(target or ())))
+        try:
+            found = _evidence(store, Choice(wanted=wanted, difficulty=difficulty))
+            judged = records(judge_selectors(selectors(cur, found)))
+        except DataError as error:
+            if not frozen:
+                raise
+            note(str(error))
+            judged = []
+    if as_json:
+        rows = [{"kind": "held out"} | row for row in judged] + [{"kind": "frozen"} | row for row in frozen]
+        show(rows, as_json=True, empty="")
+        return
+    limits = ("ndcg", "ndcg_low", "ndcg_high", "regret_at_1", "kendall_tau", "targets", "note")
+    show(judged, as_json=False, empty="No selector.", columns=("selector", "direction", *limits))
+    if frozen:
+        note("Frozen before the runs were made:")
+        columns = ("study", "frozen_at", "model", "target", "selector", "state", "choice", "best", *limits)
+        show(frozen, as_json=False, empty="", columns=columns)
+
+
+def freeze_ranking(study: StudySpec, *, paths: AtlasPaths) -> None:
+    """Write down what the selectors say of a launch before its runs start; a launch of one intermediate has no ranking.
+
+    Args:
+        study: What is about to be submitted.
+        paths: The Atlas home.
+    """
+    if len({i for i in study.intermediates if i is not None}) < 2:  # noqa: PLR2004  # nothing to choose between
+        return
+    from core.queries.rankings import rank_launch  # noqa: PLC0415  # loads scipy
+
+    try:
+        with open_for_reading(paths) as store, store.cursor() as cur:
+            found = rank_launch(cur, study, now=datetime.now(UTC))
+        if found is not None:
+            save_ranking(found, paths=paths)
+            note("What the selectors say of these intermediates is written down. How right they were, once the runs "
+                 "have ended: python -m core predict")  # fmt: skip
+    except AtlasError as error:
+        note(f"The runs start, but what the selectors say of them could not be written down: {error}")
 
 
 def claims(

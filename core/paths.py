@@ -138,6 +138,11 @@ class AtlasPaths:
         return self.home / "profiles"
 
     @property
+    def rankings(self) -> Path:
+        """One file per launch: what the selectors said before its runs were made."""
+        return self.home / "rankings"
+
+    @property
     def cache(self) -> Path:
         """Everything that can be made again."""
         return self.home / "cache"
@@ -216,6 +221,10 @@ class AtlasPaths:
     def sample_sources(self) -> Path:
         """Lexicons and patterns of the bundled sample tasks."""
         return REPO / "data" / "sample"
+
+    def ranking(self, ranking_id: str) -> Path:
+        """The ranking that was frozen at one launch."""
+        return self.rankings / f"{ranking_id}.json"
 
     def run(self, run_id: str) -> RunPaths:
         """File names of one run."""

@@ -35,6 +35,7 @@ if rows.empty:
         page="pages/launch.py",
         label="Launch runs",
     )
+    panels.show_frozen(data.frozen(now))
     panels.show_claims(data.judged_claims(now))
     st.stop()
 
@@ -61,6 +62,7 @@ elif part == "Cells":
     panels.show_cells(data.tested(now, setting, choice, target), target=target)
 elif part == "Predictions":
     panels.show_predictions(data.judged_selectors(now, setting, choice))
+    panels.show_frozen(data.frozen(now))
 elif part == "Claims":
     panels.show_claims(data.judged_claims(now))
 elif part == "Next":

@@ -213,6 +213,28 @@ def combine_selectors(selectors: ArrayLike, *, gains: ArrayLike, groups: ArrayLi
     return Combination(predictions, _ridge(x, y, penalty=penalty), penalty)
 
 
+def predict_gains(selectors: ArrayLike, *, gains: ArrayLike, groups: ArrayLike, at: ArrayLike) -> Floats:
+    """The same regression, fitted to everything that is given and asked about pairs that it has not seen.
+
+    Args:
+        selectors: (n, p) scores of the pairs that were measured.
+        gains: (n,) measured gains.
+        groups: (n,) what the penalty is chosen by leaving out.
+        at: (m, p) scores of the pairs to predict.
+
+    Raises:
+        DataError: Lengths differ, or fewer than two groups.
+    """
+    x, y, wanted = np.asarray(selectors, dtype=float), finite_vector(gains, what="gains"), np.asarray(at, dtype=float)
+    codes = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
+    if x.ndim != 2 or not len(x) == y.size == codes.size or codes.max() < 1 or wanted.shape[1:] != x.shape[1:]:  # noqa: PLR2004
+        found = f"selectors {x.shape} and {wanted.shape}, {y.size} gains, {len(np.unique(codes))} groups"
+        raise DataError(f"Found {found}; expected one row per gain, the same columns and 2 or more groups.")
+    finite_vector(x, what="selector values")
+    finite_vector(wanted, what="selector values")
+    return _ridge_predict(x, y, at=wanted, penalty=_best_penalty(x, y, codes))
+
+
 def judge_ranking(
     scores: ArrayLike, *, gains: ArrayLike, lists: ArrayLike, rng: np.random.Generator, plan: Plan | None = None
 ) -> RankingQuality:

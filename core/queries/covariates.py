@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import duckdb
@@ -182,6 +183,18 @@ def intermediates(cur: duckdb.DuckDBPyConnection, *, run_ids: list[str]) -> pd.D
         {"run_ids": run_ids},
     ).fetchall()
     facts = [_facts(name, json.loads(spec), sizes or {}) for name, spec, sizes in rows]
+    return pd.DataFrame(facts, columns=["intermediate", "types", "log_size"])
+
+
+def planned_intermediates(specs: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
+    """The same of intermediates that need not have been run: sizes are those that the protocol will take.
+
+    Columns and order: those of `intermediates`.
+
+    Args:
+        specs: A run with each intermediate, by its text form, as plain JSON values of `RunSpec`.
+    """
+    facts = [_facts(name, specs[name], {}) for name in sorted(specs)]
     return pd.DataFrame(facts, columns=["intermediate", "types", "log_size"])
 
 

@@ -18,7 +18,7 @@ from core.measures.intervals import Interval
 from core.measures.transferability import combine_selectors, judge_ranking
 from core.queries.covariates import SIMILARITY, base_tasks, similarities, text_point
 from core.queries.difficulty import closest_view, selector_scores
-from core.queries.evidence import Evidence, profile_view
+from core.queries.evidence import Evidence, Setting, profile_view
 
 FEATURES = ("logme", "h_score", "transrate", "knn", "linear_probe", "task_embedding")
 """Selectors that need the encoder's features of the target's training text: rows of `selector_scores`."""
@@ -58,14 +58,28 @@ def selectors(cur: duckdb.DuckDBPyConnection, evidence: Evidence) -> Selectors:
         gain=("gain", "mean"), cells=("gain", "size"), difficulty=("difficulty", "first"), size=("log_size", "first"),
         type_match=("type_match", "first"),
     ).reset_index()  # fmt: skip
+    return scored_pairs(cur, pairs, setting=evidence.setting, difficulty=evidence.choice.difficulty)
+
+
+def scored_pairs(
+    cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, *, setting: Setting, difficulty: str
+) -> Selectors:
+    """The same pairs with what every other selector says of them.
+
+    Args:
+        cur: Cursor of the store.
+        pairs: Columns intermediate, target, difficulty, size, type_match; `gain` where it is known.
+        setting: Whose profiles are read.
+        difficulty: Name of the measure in the column of that name.
+    """
     labels = {
-        "difficulty": f"hardest first ({evidence.choice.difficulty})",
+        "difficulty": f"hardest first ({difficulty})",
         "size": "largest training set first",
         "type_match": "same task type first",
     }
-    pairs, found = _with_similarities(cur, pairs, evidence)
+    pairs, found = _with_similarities(cur, pairs, setting)
     labels |= found
-    pairs, found, absent = _with_features(cur, pairs, evidence)
+    pairs, found, absent = _with_features(cur, pairs, setting)
     labels |= found
     pairs["random"], pairs["always_mnli"] = 0.0, (pairs["intermediate"].map(base_tasks) == "mnli").astype(float)
     labels |= {"random": "any, with equal chance", "always_mnli": "always MNLI"}
@@ -118,13 +132,13 @@ def ranking(found: Selectors, *, target: str) -> pd.DataFrame:
 
 
 def _with_similarities(
-    cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, evidence: Evidence
+    cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, setting: Setting
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """A column per measure: to the target's English training text, or its test text where nothing is trained."""
     labels = {}
     pairs["point"] = pairs["intermediate"].map(text_point)
     for name, quantity in SIMILARITY.items():
-        rows = similarities(cur, measure=name, data_source=evidence.setting.data_source).frame
+        rows = similarities(cur, measure=name, data_source=setting.data_source).frame
         english = rows[rows["lang"] == "en"].sort_values("role", ascending=False)  # train before test
         best = english.drop_duplicates(["point", "target"])[["point", "target", "similarity"]]
         if best.empty:
@@ -135,9 +149,9 @@ def _with_similarities(
 
 
 def _with_features(
-    cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, evidence: Evidence
+    cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, setting: Setting
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
-    like = profile_view(evidence.setting)
+    like = profile_view(setting)
     view = closest_view(cur, kind="selectors", like=like)
     known = view is not None and view.model == like.model  # features of another encoder say nothing of this one
     rows = selector_scores(cur, view) if view and known else pd.DataFrame(columns=["selector"])
@@ -147,8 +161,8 @@ def _with_features(
         if mine.empty:
             absent[name] = (
                 "needs the encoder's features of the target's training text after each intermediate: no profile of "
-                f"{evidence.setting.model} on {evidence.setting.data_source} holds them. Measure them: "
-                f"{_command(evidence, pairs)}"
+                f"{setting.model} on {setting.data_source} holds them. Measure them: "
+                f"{_command(setting, pairs)}"
             )
             continue
         column = mine.rename(columns={"value": name})[["intermediate", "target", name]]
@@ -157,8 +171,7 @@ def _with_features(
     return pairs, labels, absent
 
 
-def _command(evidence: Evidence, pairs: pd.DataFrame) -> str:
-    setting = evidence.setting
+def _command(setting: Setting, pairs: pd.DataFrame) -> str:
     words = ["python", "-m", "core", "profile", "--kind", "selectors", "--model", setting.model]
     words += ["--protocol", setting.protocol, "--data-source", setting.data_source]
     words += ["--intermediate", *sorted(pairs["intermediate"].unique())]

@@ -23,6 +23,7 @@ from core.store.folding import FOLDED, Fold, Row, fold_run
 from core.store.gallery import load_gallery
 from core.store.profiles import PREFIX, ingest_profiles
 from core.store.published import load_published
+from core.store.rankings import ingest_rankings
 
 PARTS = (*FOLDED, "credits")
 """Tables that hold rows of a run beside `runs`."""
@@ -62,6 +63,7 @@ def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
     began = time.monotonic()
     load_gallery(store, paths)
     load_published(store, paths)
+    ingest_rankings(store, paths)
     profiles = ingest_profiles(store, paths)
     changes = _look(store, paths)
     if any(changes):

@@ -318,6 +318,14 @@ def m009_credits(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
+def m010_ranked_runs(con: duckdb.DuckDBPyConnection) -> None:
+    """The runs whose gains score a frozen ranking, and how many had ended before it was frozen."""
+    con.execute("""
+        ALTER TABLE rankings ADD COLUMN runs VARCHAR[];
+        ALTER TABLE rankings ADD COLUMN n_done INTEGER;
+    """)
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("001_first_tables", m001_first_tables),
     ("002_gains", m002_gains),
@@ -328,5 +336,6 @@ MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("007_selector_scores", m007_selector_scores),
     ("008_selectors_and_rankings", m008_selectors_and_rankings),
     ("009_credits", m009_credits),
+    ("010_ranked_runs", m010_ranked_runs),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""

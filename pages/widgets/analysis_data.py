@@ -14,6 +14,7 @@ from core.queries.evidence import Choice, Evidence, Setting, evidence, settings
 from core.queries.filters import Filter
 from core.queries.next_cells import Plan, propose
 from core.queries.predictions import judge_selectors, selectors
+from core.queries.rankings import frozen_rankings
 from core.queries.surfaces import Marginal, binned, marginal
 from core.tasks import load_tasks
 from pages.widgets.shared import paths, store
@@ -127,6 +128,18 @@ def judged_selectors(version: Version, setting: Setting, choice: Choice) -> pd.D
     found = gathered(version, setting, choice)
     with store().cursor() as cur:
         return judge_selectors(selectors(cur, found))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def frozen(version: Version) -> pd.DataFrame:
+    """Rankings that launches froze, and how right they were.
+
+    Args:
+        version: Of the store.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return frozen_rankings(cur)
 
 
 @st.cache_data(max_entries=8, show_spinner="Weighing what is missing …", hash_funcs=_KEYS)

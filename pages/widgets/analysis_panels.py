@@ -162,6 +162,38 @@ def show_predictions(rows: pd.DataFrame) -> None:
     _how("python -m core predict --json", rows, name="predictions")
 
 
+def show_frozen(rows: pd.DataFrame) -> None:
+    """What the selectors said of launches before their runs were made, and how right they were.
+
+    Args:
+        rows: As `frozen_rankings` returns them.
+    """
+    st.markdown("**Frozen before the runs were made**")
+    if rows.empty:
+        st.caption(
+            "None yet: a launch of two or more intermediates writes down what every selector says of them, and is "
+            "scored here once its runs have ended."
+        )
+        return
+    number = st.column_config.NumberColumn
+    shown = rows.assign(limits=[_limits(r["ndcg_low"], r["ndcg_high"]) for r in rows.to_dict("records")])
+    table(
+        shown, alt="Rankings frozen at launch, with their scores once the runs have ended", key="frozen",
+        columns={
+            "study": "study", "frozen_at": st.column_config.DatetimeColumn("frozen (UTC)", format="YYYY-MM-DD HH:mm"),
+            "model": "model", "target": "target", "selector": "selector", "state": "state", "choice": "its choice",
+            "best": "the best", "ndcg": number("NDCG", format="%.3f"), "limits": "95 %",
+            "ndcg_random": number("chance", format="%.3f"), "regret_at_1": number("regret@1", format="%.3f"),
+            "kendall_tau": number("Kendall τ", format="%+.2f"), "intermediates": "ranked", "ended": "with a gain",
+            "targets": "targets", "n_done": "runs ended before", "note": "note",
+        },
+    )  # fmt: skip
+    st.caption(
+        "Written when the launch was submitted and never again. `all`: mean over the targets of a launch, with limits "
+        "over them; one target has none. A selector sees no gain of the target it ranks for."
+    )
+
+
 def show_claims(rows: pd.DataFrame) -> None:
     """Published claims and their verdicts; the chosen one with its rule and what it needs.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
@@ -11,6 +12,7 @@ from core.jobs import local
 from core.jobs.dispatch import visible_slots
 from core.jobs.records import JobState
 from core.queries.estimate import estimate
+from core.store.rankings import save_ranking
 from core.studies import StudyRequest, build_study, problems
 from pages.widgets.shared import paths, refresh, store
 from pages.widgets.show import duration
@@ -48,7 +50,7 @@ def show_plan(request: StudyRequest) -> None:
 
 
 def start_study(request: StudyRequest) -> dict[str, Any]:
-    """Put the study's runs into the queue.
+    """Write down what the selectors say of the study's intermediates, and put its runs into the queue.
 
     Args:
         request: A request without problems.
@@ -56,7 +58,13 @@ def start_study(request: StudyRequest) -> dict[str, Any]:
     Raises:
         AtlasError: It has one after all, or there is no room on the disk.
     """
+    from core.queries.rankings import rank_launch  # noqa: PLC0415  # loads scipy, which the form need not wait for
+
     study = build_study(request, paths=paths())
+    with store().cursor() as cur:
+        ranking = rank_launch(cur, study, now=datetime.now(UTC))
+    if ranking is not None:
+        save_ranking(ranking, paths=paths())
     statuses = local.submit(study.runs(), paths=paths(), study=study.name)
     local.ensure_dispatcher(paths())
     refresh.clear()

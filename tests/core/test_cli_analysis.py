@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from core.cli import app, spread
 from core.errors import DataError, UnknownName
+from core.jobs import local
+from core.paths import AtlasPaths
 from core.store.connection import Store
 from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
 
@@ -56,6 +58,29 @@ def test_predict_judges_against_random(home: Path) -> None:
     assert rows["random"]["ndcg"] is not None
     assert rows["logme"]["ndcg"] is None
     assert len([row for row in rows.values() if row["ndcg"] is not None]) >= 5
+
+
+def test_predict_shows_what_a_launch_froze(home: Path) -> None:
+    """Frozen through `run`, whose runs nobody executes; on an empty home there is a ranking and no gain yet."""
+    words = ["--intermediate", "mnli", "qqp", "--target", "udpos", "tydiqa"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "ensure_dispatcher", lambda *_, **__: False)
+        queued = rows_of("run", *words, "--no-wait")
+        assert {row["state"] for row in queued} == {"queued"}
+        (file,) = AtlasPaths(home).rankings.glob("*.json")
+        before = file.read_text()
+        rows_of("run", *words, "--no-wait")
+        assert file.read_text() == before
+        rows_of("run", "--intermediate", "mnli", "--target", "udpos", "--no-wait")
+    assert [f.name for f in AtlasPaths(home).rankings.iterdir()] == [file.name], "one intermediate is no ranking"
+    rows = [row for row in rows_of("predict") if row["kind"] == "frozen"]
+    assert {row["target"] for row in rows} == {"tydiqa", "udpos"}
+    waiting = {row["selector"]: row["state"] for row in rows if row["target"] == "udpos"}
+    assert waiting["centroid_cosine"] == waiting["random"] == "waiting"
+    assert waiting["logme"] == "unscored"
+    assert any(row["kind"] == "held out" for row in rows_of("predict"))
+    other = rows_of("predict", "--model", "atlas-mini", "--target", "tatoeba")
+    assert "frozen" not in {row["kind"] for row in other}
 
 
 def test_claims_have_the_promised_fields(home: Path) -> None:

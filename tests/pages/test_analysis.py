@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.store.connection import Store
-from tests.pages.conftest import Open
+from tests.pages.conftest import Open, checked
 from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
 
 PAGE = "pages/analysis.py"
@@ -33,6 +33,22 @@ def test_the_answer_and_every_part(home: Path, open_page: Open) -> None:
         assert "Over 12 intermediate conditions" in words(at)
         text = words(at) + "".join(str(i.value) for i in at.info)
         assert sign.lower() in text.lower(), part
+
+
+def test_a_launch_freezes_its_ranking_and_the_page_shows_it(home: Path, open_page: Open) -> None:
+    fill(home, Planted(difficulty=0.02, seeds=(1,), targets=TARGETS[:3]))
+    at = open_page(PAGE, part="Predictions")
+    assert "None yet: a launch of two or more intermediates" in words(at)
+    at = open_page("pages/launch.py", target="sib200", intermediate="qqp")
+    picked = next(m for m in at.multiselect if m.label == "Intermediates")
+    checked(picked.set_value(["qqp", "sst2"]).run())
+    checked(next(b for b in at.button if b.label == "Start").click().run())
+    assert len(list((home / "rankings").iterdir())) == 1
+    at = open_page(PAGE, part="Predictions")
+    shown = next(frame.value for frame in at.dataframe if "choice" in frame.value)
+    assert set(shown["target"]) == {"sib200"}
+    assert set(shown.loc[shown["selector"] == "difficulty", "state"]) == {"waiting"}
+    assert set(shown.loc[shown["selector"] == "difficulty", "choice"]) <= {"qqp", "sst2"}
 
 
 def test_the_sentence_follows_the_filter(home: Path, open_page: Open) -> None:

@@ -233,6 +233,8 @@ EXPECTED: dict[str, list[str]] = {
         "intermediate VARCHAR!",
         "score DOUBLE",
         "why VARCHAR",
+        "runs VARCHAR[]",
+        "n_done INTEGER",
     ],
     "similarities": [
         "profile_id VARCHAR!",
