@@ -23,7 +23,7 @@ from core.chain.training import Workshop
 from core.errors import DataError, HubUnreachable, ModelError, SpecError
 from core.events import DataLoaded, Emit, Flagged, PointSkipped, ProfileAdvanced
 from core.measures.intervals import Floats
-from core.measures.positions import FEWEST, principal_positions
+from core.measures.positions import FEWEST, FEWEST_FOR_UMAP, has_umap, principal_positions, umap_positions
 from core.models import check_model_folder, fingerprint
 from core.paths import AtlasPaths
 from core.spec import IntermediateSpec, RunSpec, closure
@@ -205,9 +205,12 @@ def _positions(job: _Job, located: dict[str, Located], *, means: dict[str, Float
             each.vectors.rows.mean(axis=0, dtype=float) - (means[each.point.lang] if centred else 0.0)
             for each in placed
         ]
-        coordinates = principal_positions(np.array(centres), reference=reference)
+        maps = {"pca": principal_positions(np.array(centres), reference=reference)}
+        if has_umap() and sum(reference) >= FEWEST_FOR_UMAP:
+            maps["umap"] = umap_positions(np.array(centres), reference=reference, seed=job.spec.seed)
         rows += [
-            {"point": each.point.name, "method": "pca", "centred": centred, "x": float(x), "y": float(y)}
+            {"point": each.point.name, "method": method, "centred": centred, "x": float(x), "y": float(y)}
+            for method, coordinates in maps.items()
             for each, (x, y) in zip(placed, coordinates, strict=True)
         ]
     return rows

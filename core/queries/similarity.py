@@ -12,15 +12,18 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from core.measures.positions import UMAP_PACKAGE, has_umap
 from core.measures.ranking import kendall_tau
 from core.measures.similarity_names import SIMILARITIES, SimilarityMeasure
 from core.spec import IntermediateSpec
 
 __all__ = [
     "SIMILARITIES",
+    "UMAP_PACKAGE",
     "SimilarityMeasure",
     "agreement",
     "current_profile",
+    "has_umap",
     "measured",
     "pairs",
     "point_of",
@@ -171,7 +174,7 @@ def points(
     Args:
         cur: Cursor of the store.
         profile_id: From `current_profile`.
-        method: `pca`.
+        method: `pca`, or `umap` where the profile was made with it.
         centred: After each language's mean was removed.
     """
     sql = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import NamedTuple
 
 import pandas as pd
@@ -12,10 +11,10 @@ from core.figures.domain_map import domain_map
 from core.figures.heatmap import IN_TASK, Cell
 from core.figures.similarity_scatter import Axis, similarity_scatter
 from core.queries.cells import FEWEST, Grid, agreement
-from core.queries.similarity import SIMILARITIES, SimilarityMeasure, point_of
+from core.queries.similarity import SIMILARITIES, UMAP_PACKAGE, SimilarityMeasure, has_umap, point_of
 from core.queries.transfer import View
 from pages.widgets.selection import on_click
-from pages.widgets.shared import mode, version
+from pages.widgets.shared import mode, paths, version
 from pages.widgets.show import chart, empty, language_label, md
 from pages.widgets.transfer_data import Encoder, map_points, target_similarities
 
@@ -78,21 +77,30 @@ def show_domains(view: View, gains: Grid, selected: Cell, choices: list[Encoder]
         )  # fmt: skip
     drawn = map_points(version(), encoder.profile_id, projection.lower(), centred=centred)
     if projection == "UMAP" and drawn["x"].isna().all():
-        st.info(umap_advice())
+        st.info(umap_advice(encoder.profile_id, data_source=view.data_source))
         drawn = map_points(version(), encoder.profile_id, "pca", centred=centred)
     _map(view, gains, selected, drawn)
     st.caption(f"Sentences embedded by {md(encoder.name)}. The window is fixed: another target never turns the map.")
     _scatter(view, gains, selected, target_similarities(version(), encoder.profile_id, view.target), centred)
 
 
-def umap_advice() -> str:
-    """Why the map is PCA although UMAP was asked for, and what to do."""
-    if importlib.util.find_spec("umap") is None:
-        return (
-            "UMAP needs a package that is not installed, `pip install umap-learn==0.5.12`, and a profile made with it. "
-            "This is PCA."
-        )
-    return "This profile was made without UMAP positions. This is PCA."
+def umap_advice(profile_id: str, *, data_source: str) -> str:
+    """Why the map is PCA although UMAP was asked for, and what to do.
+
+    Args:
+        profile_id: The profile that has no such positions.
+        data_source: sample, mirror or hub.
+    """
+    install = "" if has_umap() else f"Install the package with `pip install {UMAP_PACKAGE}`. "
+    own = paths().profile(profile_id).root
+    if own.is_dir():
+        measure = f"Move the folder `{own}` away, then measure the texts again; vectors and pairs are kept"
+    else:
+        measure = "This profile came with the application. Measure one of your own"
+    return (
+        f"This is PCA: the profile was made without UMAP, which is optional. {install}{measure}: "
+        f"`{profile_command(data_source)}`"
+    )
 
 
 def placed(points: pd.DataFrame, *, view: View, names: list[str], langs: list[str]) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from core.queries.transfer import View
 from core.store.connection import Store
 from core.store.gallery import save_gallery
 from core.store.ingest import ingest
-from pages.widgets import shared
+from pages.widgets import domain_panel, shared
 from pages.widgets.cell_panel import summary
 from pages.widgets.domain_panel import Against, against, placed, scatter_points, sentence, umap_advice
 from pages.widgets.language_filter import DISTANCES, ORDERS, Wanted, ordered
@@ -322,8 +322,23 @@ def test_a_placebo_has_the_place_and_similarity_of_its_task() -> None:
     assert found["counts"].tolist() == [False, False]  # a placebo, and an in-task pair
 
 
-def test_umap_says_how_to_get_it() -> None:
-    assert "umap-learn" in umap_advice() or "without UMAP positions" in umap_advice()
+def test_umap_says_how_to_get_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(domain_panel, "has_umap", lambda: False)
+    text = umap_advice("gallery-p1", data_source="sample")
+    assert "pip install umap-learn==0.5.12" in text
+    assert "python -m core profile --kind domain --data-source sample" in text
+    monkeypatch.setattr(domain_panel, "has_umap", lambda: True)
+    (home / "profiles" / "p1").mkdir(parents=True)
+    text = umap_advice("p1", data_source="mirror")
+    assert "pip install" not in text
+    assert f"Move the folder `{home / 'profiles' / 'p1'}` away" in text and "--mirror FOLDER" in text
+
+
+def test_umap_falls_back_on_pca_and_says_so(profiled: dict[str, str], open_page: Open) -> None:
+    del profiled
+    at = open_page("pages/transfer.py", target="xnli", map="UMAP")
+    assert any("This is PCA" in info.value for info in at.info)
+    assert len(_figures(at)) == 3
 
 
 def test_a_summary_has_interval_and_significance() -> None:

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from core.chain.profiling import execute_profile
 from core.chain.profiling_pairs import pairs_of
@@ -116,6 +118,49 @@ def test_a_profile_has_all_pairs_all_measures_and_a_place_for_each_point(
     assert all((row["n_a"], row["n_b"]) == (30, 30) for row in rows)
     places = _rows(spec, tmp_path, "positions")
     assert len(places) == 2 * len(names), "as they are, and after language means were removed"
+
+
+def test_a_users_own_task_does_not_turn_the_map(make: Callable[..., ProfileSpec], tmp_path: Path) -> None:
+    """Axes come from the texts of tasks that ship with the program; a task added to them is only placed among them."""
+    tasks = tuple(t.model_copy(update={"is_user_task": t.name == "toy_tagging"}) for t in make().tasks)
+    fewer, more = make(intermediates=("toy_classification",)), make(tasks=tasks)
+    for spec in (fewer, more):
+        _run(spec, tmp_path)
+    before, after = (
+        {(r["point"], r["centred"]): np.array([r["x"], r["y"]]) for r in _rows(spec, tmp_path, "positions")}
+        for spec in (fewer, more)
+    )
+    assert set(after) - set(before) == {("toy_tagging", False), ("toy_tagging", True)}
+    moved = {key: after[key] - before[key] for key in before}
+    assert all(np.allclose(step, 0, atol=1e-6) for (_, centred), step in moved.items() if not centred)
+    # The mean of English changes with the new text: a language may shift against another, and nothing turns.
+    for lang in ("en", "de"):
+        steps = [
+            step for (point, centred), step in moved.items() if centred and (":test:de" in point) == (lang == "de")
+        ]
+        assert np.allclose(steps, steps[0], atol=1e-6)
+
+
+def test_with_the_package_points_have_a_place_by_umap_too(
+    make: Callable[..., ProfileSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def layout(centroids: NDArray[np.float64], *, reference: list[bool], seed: int) -> NDArray[np.float64]:
+        asked.append((sum(reference), seed))
+        return np.asarray(centroids)[:, :2]
+
+    monkeypatch.setattr("core.chain.profiling.has_umap", lambda: True)
+    monkeypatch.setattr("core.chain.profiling.FEWEST_FOR_UMAP", 3)
+    monkeypatch.setattr("core.chain.profiling.umap_positions", layout)
+    spec = make()
+    _run(spec, tmp_path)
+    places = _rows(spec, tmp_path, "positions")
+    points_by = {
+        method: {(r["point"], r["centred"]) for r in places if r["method"] == method} for method in ("pca", "umap")
+    }
+    assert points_by["pca"] == points_by["umap"]
+    assert asked == [(6, spec.seed), (6, spec.seed)]
 
 
 def test_the_second_time_nothing_is_computed_and_a_new_task_measures_its_pairs_alone(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from core.errors import DataError
-from core.measures.positions import principal_positions
+from core.measures import positions
+from core.measures.positions import has_umap, principal_positions, umap_positions
 
 
 def test_points_on_a_plane_keep_their_distances() -> None:
@@ -32,3 +33,20 @@ def test_one_direction_leaves_the_second_coordinate_at_zero() -> None:
 def test_two_reference_points_are_too_few() -> None:
     with pytest.raises(DataError, match="2 reference points"):
         principal_positions(np.eye(4), reference=[True, True, False, False])
+
+
+def test_umap_says_what_to_install_and_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(positions, "has_umap", lambda: False)
+    with pytest.raises(DataError, match=r"pip install umap-learn==0\.5\.12"):
+        umap_positions(np.eye(12), reference=[True] * 12, seed=1)
+    with pytest.raises(DataError, match="3 reference points; UMAP needs at least 10"):
+        umap_positions(np.eye(4), reference=[True] * 3 + [False], seed=1)
+
+
+@pytest.mark.skipif(not has_umap(), reason="umap-learn is optional and not installed")
+@pytest.mark.filterwarnings("ignore")  # of the package's own optional parts
+def test_a_further_point_does_not_move_the_others_of_umap() -> None:
+    points = np.random.default_rng(1).normal(size=(24, 8))
+    reference = np.arange(24) < 20  # noqa: PLR2004
+    fewer = umap_positions(points[:22], reference=reference[:22], seed=1)
+    assert umap_positions(points, reference=reference, seed=1)[:22] == pytest.approx(fewer)
