@@ -133,6 +133,7 @@ def _ours(
     import torch  # noqa: PLC0415  see `measure`
     from transformers import AutoModel  # noqa: PLC0415
 
+    from core.chain.device import attention_kernel, fast_products  # noqa: PLC0415
     from core.chain.encoder import Encoder  # noqa: PLC0415
     from core.chain.features import Features  # noqa: PLC0415
     from core.chain.heads import SummaryHead  # noqa: PLC0415
@@ -143,9 +144,13 @@ def _ours(
     class Padding:
         pad_token_id, pad_token_type_id, padding_side = 0, 0, "right"
 
+    if options.device == "cpu":
+        fast_products()  # as the job process does
     with tempfile.TemporaryDirectory() as scratch:
         folder = _encoder_folder(options, Path(scratch))
-        model = AutoModel.from_pretrained(str(folder), add_pooling_layer=False).to(options.device)
+        model = AutoModel.from_pretrained(
+            str(folder), add_pooling_layer=False, attn_implementation=attention_kernel()
+        ).to(options.device)
         encoder = Encoder(
             model, Padding(), summary="first", heads_read="summary", takes_types=False, max_length=_MAX_LENGTH
         )
