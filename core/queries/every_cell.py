@@ -9,6 +9,7 @@ import duckdb
 import pandas as pd
 
 from core.queries.cells import Grid, Quantity, Shown, grid
+from core.queries.credits import view_tests
 from core.queries.filters import Filter
 from core.queries.transfer import View, choices, seed_rows, states
 
@@ -33,7 +34,20 @@ class Seen(NamedTuple):
 
 CELL_COLUMNS = (
     *("collection", "model", "target", "metric", "protocol", "data_source", "intermediate", "lang", "gain", "low"),
-    *("high", "sd", "n_seeds", "seeds", "score", "n", "q_value", "significant", "in_task", "state", "missing"),
+    *(
+        "high",
+        "tested_by",
+        "sd",
+        "n_seeds",
+        "seeds",
+        "score",
+        "n",
+        "q_value",
+        "significant",
+        "in_task",
+        "state",
+        "missing",
+    ),
 )
 """Columns of `every_cell`, in order."""
 
@@ -60,10 +74,11 @@ def every_view(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, quantity: Quan
 
 
 def every_cell(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
-    """The gains of all views of the filter, means over seeds with 95 % t limits, holes included with their reason.
+    """The gains of all views of the filter, means over seeds with 95 % limits, holes included with their reason.
 
-    Columns: `CELL_COLUMNS`; gains, limits, sd and scores are fractions; `q_value` is corrected over the cells of a
-    view. Order: views as in `choices`, intermediate, English first, lang.
+    Columns: `CELL_COLUMNS`; gains, limits, sd and scores are fractions; `tested_by` says what limits and q-values are
+    over, `q_value` is corrected over the cells of a view. Order: views as in `choices`, intermediate, English first,
+    lang.
 
     Args:
         cur: Cursor of the store.
@@ -87,4 +102,6 @@ def _seen(cur: duckdb.DuckDBPyConnection, row: Mapping[Hashable, Any], *, wanted
     there = sorted(map(str, known["lang"].unique()), key=lambda code: (code != "en", code))
     langs = tuple(code for code in there if not wanted.langs or code in wanted.langs)
     seeds = tuple(sorted(int(seed) for seed in rows["seed"].unique()))
-    return Seen(view, str(row["protocol"]), grid(rows, known, shown=Shown(langs, quantity=quantity)), seeds)
+    tests = view_tests(cur, view, seed=None)
+    cells = grid(rows, known, shown=Shown(langs, quantity=quantity), tests=tests)
+    return Seen(view, str(row["protocol"]), cells, seeds)

@@ -17,7 +17,7 @@ import pandas as pd
 from core.errors import DataError, SpecError
 from core.queries.analysis import Analysis, additive_null, analyse
 from core.queries.answer import Answer, answer
-from core.queries.cells import LEVEL
+from core.queries.cells import LEVEL, how_tested
 from core.queries.every_cell import Seen, every_view
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
@@ -67,11 +67,11 @@ class Chapter(NamedTuple):
             notes.append(f"The row of means is over {len(found.averaged)} languages that every intermediate has.")
         if found.n_tested:
             notes.append(
-                f"* {int(cells['significant'].sum())} of {found.n_tested} gains differ from zero (t over seeds, "
-                f"Benjamini–Hochberg, q < {LEVEL})."
+                f"* {int(cells['significant'].sum())} of {found.n_tested} gains differ from zero after correction "
+                f"({how_tested(cells)}; Benjamini–Hochberg over the cells shown, q < {LEVEL})."
             )
         else:
-            notes.append("No interval: a cell needs two seeds that differ.")
+            notes.append("No interval: a cell needs two seeds that differ, or the credit of every example.")
         notes += ["– no value; the table says why."] if cells["value"].isna().any() else []
         notes += ["† in-task: the intermediate is more training on the same task."] if cells["in_task"].any() else []
         return notes

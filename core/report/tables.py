@@ -108,7 +108,8 @@ def yes(value: bool) -> str:  # noqa: FBT001  # the value of a cell
 CELLS = {
     "intermediate": Column("intermediate"), "lang": Column("language", named),
     "gain": Column("gain, points", points, True), "low": Column("95 % low", points, True),
-    "high": Column("95 % high", points, True), "n_seeds": Column("seeds", whole, True),
+    "high": Column("95 % high", points, True), "tested_by": Column("interval and test over"),
+    "n_seeds": Column("seeds", whole, True),
     "score": Column("score, %", percent, True), "q_value": Column("q against zero", number, True),
     "n": Column("test examples", str, True), "in_task": Column("in-task", yes), "state": Column("state"),
     "missing": Column("why missing"),

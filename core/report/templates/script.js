@@ -3,18 +3,20 @@
   "use strict";
   var dark = window.matchMedia("(prefers-color-scheme: dark)");
   var config = JSON.parse(document.getElementById("figure-config").textContent);
-  config.modeBarButtonsToAdd = [{
-    name: "Download as PNG",
-    icon: Plotly.Icons.disk,
-    click: function (plot) {
-      Plotly.downloadImage(plot, { format: "png", scale: 2, filename: plot.dataset.figure });
-    },
-  }];
+  function saves(format, icon) {
+    return {
+      name: "Download as " + format.toUpperCase(),
+      icon: icon,
+      click: function (plot) {
+        Plotly.downloadImage(plot, { format: format, scale: 2, filename: plot.dataset.figure });
+      },
+    };
+  }
+  config.modeBarButtonsToRemove.push("toImage");
+  config.modeBarButtonsToAdd = [saves("svg", Plotly.Icons.camera), saves("png", Plotly.Icons.disk)];
   function draw(mode) {
     document.querySelectorAll("[data-figure]").forEach(function (box) {
-      var both = JSON.parse(document.getElementById(box.dataset.figure).textContent);
-      var figure = both[mode];
-      config.toImageButtonOptions.filename = box.dataset.figure;
+      var figure = JSON.parse(document.getElementById(box.dataset.figure).textContent)[mode];
       Plotly.react(box, figure.data, figure.layout, config);
     });
   }
