@@ -1,4 +1,4 @@
-"""The question, what the store holds, and what stands out in it."""
+"""The question, where the evidence stands, what stands out, what the store holds, and what to do next."""
 
 from pages.widgets.nav import guard
 
@@ -17,32 +17,46 @@ st.caption(
     "without the intermediate step."
 )
 
-# The words above are painted before DuckDB, pandas and plotly are loaded, which takes most of a second.
-from pages.widgets.overview_panels import collections, finding_cards, first_steps
+# The words above are painted before DuckDB, pandas, plotly and scipy are loaded, which takes most of a second.
+from core.queries.evidence import setting_of
+from pages.widgets import overview_panels as panels
+from pages.widgets.analysis_data import available
 from pages.widgets.shared import start, version
 
 start()
-counts, findings = collections(version())
-if counts.empty:
-    first_steps()
-else:
-    finding_cards(findings)
-    st.subheader("What the store holds")
-    with st.grid(3):
-        for row in counts.to_dict("records"):
-            with st.container(border=True):
-                st.markdown(f"**{row['collection'].capitalize()}** · {row['runs']} runs, {row['finished']} finished")
-                st.markdown(f"{row['scores']} scores and {row['gains']} gains in {row['langs']} languages")
-                st.caption(f"models: {row['models']} · intermediates {row['intermediates']} · targets {row['targets']}")
+now = version()
+rows = available(now)
+setting = setting_of(rows.iloc[0].to_dict()) if len(rows) else None
 
-st.subheader("Where to go")
-with st.grid(4):
+if setting:
+    place = panels.standing(now, setting)
+    panels.strips(now, setting)
+found = panels.held(now)
+if setting:
+    panels.finding_cards(found.findings)
+else:
+    panels.first_steps(has_runs=not found.counts.empty)
+
+st.subheader("What the store holds", anchor=False)
+panels.collection_cards(found)
+
+st.subheader("What to do next", anchor=False)
+steps = st.container()
+with st.grid(3, min_column_width=250):
     for page, label, icon, text in (
         ("transfer", "Transfer", "grid_on", "Languages × intermediates: where an intermediate helps, and where not."),
+        ("analysis", "Analysis", "insights", "How much difficulty and similarity explain; published claims, tested."),
         ("launch", "Launch", "rocket_launch", "Choose a model, intermediates and targets; start training."),
         ("runs", "Runs", "monitoring", "Watch, cancel, retry; read a failure; see where scores come from."),
+        ("compare", "Compare", "compare_arrows", "Two to six runs side by side: only what differs."),
         ("tasks", "Tasks", "library_books", "What each task is: data, languages, licence, chance level."),
     ):
         with st.container(border=True, height="stretch"):
             st.page_link(f"pages/{page}.py", label=f"**{label}**", icon=f":material/{icon}:")
             st.caption(text)
+
+if setting:
+    # Last, because they need the crossed model: all else is on the screen by then.
+    panels.third_sentence(place, now, setting)
+    with steps:
+        panels.next_steps(now, setting)

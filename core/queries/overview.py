@@ -32,6 +32,24 @@ def counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """).df()
 
 
+def published_counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """How much was transcribed from papers.
+
+    Args:
+        cur: Cursor of the store.
+
+    Returns:
+        One row; columns `documents`, `tables`, `scores`, `gains`, `targets`, `langs` (figures as printed; all 0 where
+        there are none).
+    """
+    return cur.execute("""
+        SELECT count(DISTINCT t.paper || t.version) AS documents, count(DISTINCT t.name) AS tables,
+               count(*) FILTER (f.kind = 'score') AS scores, count(*) FILTER (f.kind = 'gain') AS gains,
+               count(DISTINCT f.target) AS targets, count(DISTINCT f.lang) AS langs
+        FROM published_tables t JOIN published_figures f ON f.table_name = t.name
+    """).df()
+
+
 def findings(cur: duckdb.DuckDBPyConnection, *, limit: int = 6) -> pd.DataFrame:
     """For each target under one model, protocol and data source: the intermediate with the largest mean gain.
 

@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from core.paths import AtlasPaths
-from core.queries.overview import counts, findings
+from core.queries.overview import counts, findings, published_counts
+from core.queries.published import tables
 from core.queries.run_detail import paired_scores, progress
 from core.queries.transfer import View, cell_runs, choices
 from core.store.connection import Store
@@ -42,6 +43,18 @@ def test_counts_by_collection(cur: duckdb.DuckDBPyConnection) -> None:
     rows = rows[rows["collection"] == "yours"].iloc[0]
     # 2 seeds × 5 conditions on XNLI, 2 on XQuAD, 1 on Tatoeba are finished; one failed, one was cancelled.
     assert (rows["runs"], rows["finished"], rows["targets"]) == (15, 13, 4)
+
+
+def test_published_counts_are_those_of_the_tables(cur: duckdb.DuckDBPyConnection) -> None:
+    row, there = published_counts(cur).iloc[0], tables(cur)
+    assert row["tables"] == len(there) > 0
+    assert row["scores"] == there["n_scores"].sum() and row["gains"] == there["n_gains"].sum() > 0
+    assert row["documents"] == len(there.drop_duplicates(["paper", "version"]))
+    cur.begin()
+    cur.execute("DELETE FROM published_figures")
+    nothing = published_counts(cur).iloc[0]
+    cur.rollback()
+    assert nothing.to_list() == [0] * 6
 
 
 def test_cell_runs_name_both_runs(cur: duckdb.DuckDBPyConnection) -> None:

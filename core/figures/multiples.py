@@ -1,0 +1,98 @@
+"""Small multiples: mean gains of all intermediates, one small strip a target, all on one scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from core.figures.theme import DIVERGING, INK, MUTED, Mode, frame
+
+COLUMNS = 3
+"""Strips beside each other: more leave a phone no room."""
+_ROW_PX, _HEAD_PX = 19, 46
+_REACH = 1.6
+"""Limits beyond this multiple of the largest gain are cut: with two seeds they would flatten everything else."""
+
+
+def gain_strips(pairs: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
+    """A dot with its limits per intermediate, a strip per target.
+
+    Args:
+        pairs: As `core.queries.standing.pair_gains` returns them: `target`, `intermediate`, `gain`, `low`, `high`,
+            `q_value`, `n_seeds`, `n_langs`, `in_task`. Targets and intermediates keep their order.
+        mode: Background.
+
+    Raises:
+        ValueError: There is no pair.
+    """
+    if pairs.empty:
+        raise ValueError("No gains to draw: found 0 pairs, expected at least one.")
+    targets, names = list(dict.fromkeys(pairs["target"])), _names(pairs)
+    n_columns = min(COLUMNS, len(targets))
+    n_rows = math.ceil(len(targets) / n_columns)
+    height = n_rows * (_ROW_PX * len(names) + _HEAD_PX) + 36
+    fig = make_subplots(
+        rows=n_rows, cols=n_columns, shared_xaxes=True, shared_yaxes=True, subplot_titles=targets,
+        horizontal_spacing=0.025, vertical_spacing=min(30 / height, 1 / max(n_rows - 1, 1)),
+    )  # fmt: skip
+    for i, target in enumerate(targets):
+        place = {"row": i // n_columns + 1, "col": i % n_columns + 1}
+        fig.add_trace(_dots(pairs[pairs["target"] == target], mode), **place)
+        # The last row may not be full: numbers stand below the lowest strip of each column.
+        fig.update_xaxes(showticklabels=i + n_columns >= len(targets), **place)
+    frame(fig, height_px=height, mode=mode)
+    reach = _REACH * max(100 * float(pairs["gain"].abs().max()), 0.1)
+    fig.update_xaxes(range=[-reach, reach], nticks=5, zeroline=True, zerolinecolor=MUTED[mode], zerolinewidth=1.5,
+                     tickfont={"size": 11}, fixedrange=True)  # fmt: skip
+    fig.update_yaxes(type="category", categoryorder="array", categoryarray=names, tickfont={"size": 11},
+                     range=[len(names) - 0.5, -0.5], fixedrange=True)  # fmt: skip
+    fig.update_annotations(font={"size": 12, "color": INK[mode]}, yshift=-2)
+    fig.update_layout(showlegend=False, margin={"l": 8, "r": 8, "t": 26, "b": 8})
+    return fig
+
+
+def _names(pairs: pd.DataFrame) -> list[str]:
+    """Intermediates of all strips, by mean gain."""
+    return [str(name) for name in pairs.groupby("intermediate")["gain"].mean().sort_values(ascending=False).index]
+
+
+def _dots(part: pd.DataFrame, mode: Mode) -> go.Scatter:
+    gains = 100 * part["gain"].astype("float64")
+    low, high = 100 * part["low"].astype("float64"), 100 * part["high"].astype("float64")
+    colors = [_color(row, mode) for row in part.to_dict("records")]
+    return go.Scatter(
+        x=gains.tolist(), y=part["intermediate"].tolist(), mode="markers",
+        marker={"color": colors, "size": 8, "line": {"width": 1.5, "color": colors},
+                "symbol": ["circle-open" if t else "circle" for t in part["in_task"]]},
+        error_x={"type": "data", "symmetric": False, "array": (high - gains).fillna(0).tolist(),
+                 "arrayminus": (gains - low).fillna(0).tolist(), "color": MUTED[mode], "thickness": 1.3, "width": 2},
+        text=[_hover(row) for row in part.to_dict("records")], hovertemplate="%{text}<extra></extra>",
+    )  # fmt: skip
+
+
+def _color(row: dict[Hashable, Any], mode: Mode) -> str:
+    """Strong where the gain differs from zero after correction, grey elsewhere."""
+    if pd.isna(row["q_value"]) or row["q_value"] >= 0.05:  # noqa: PLR2004
+        return MUTED[mode]
+    up, down = (DIVERGING[mode][7], DIVERGING[mode][2]) if mode == "light" else (DIVERGING[mode][8], DIVERGING[mode][1])
+    return up if row["gain"] > 0 else down
+
+
+def _hover(row: dict[Hashable, Any]) -> str:
+    limits = "no interval" if pd.isna(row["low"]) else f"95 % {_signed(row['low'])} to {_signed(row['high'])}"
+    lines = [
+        f"<b>{row['intermediate']}</b> before <b>{row['target']}</b>",
+        f"mean gain {_signed(row['gain'])} points, {limits}",
+        f"{row['n_langs']} languages, {row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}",
+    ]
+    lines += [f"q = {row['q_value']:.2g} against zero"] if pd.notna(row["q_value"]) else []
+    return "<br>".join([*lines, *(["in-task: more training on the same task"] if row["in_task"] else [])])
+
+
+def _signed(fraction: float) -> str:
+    return f"{100 * fraction:+.2f}".replace("-", "−")

@@ -1,0 +1,67 @@
+"""The first page: three sentences from the store, strips, the three collections, and what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from core.store.connection import Store
+from tests.pages.conftest import Open
+from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
+
+PAGE = "pages/overview.py"
+
+
+def _fill(home: Path, plan: Planted) -> None:
+    with Store.open(home / "atlas.duckdb") as store:
+        planted(store, plan)
+
+
+def _words(at: AppTest) -> str:
+    kinds = (at.markdown, at.caption, at.subheader)
+    return "\n".join(str(element.value).replace("\\", "") for kind in kinds for element in kind)
+
+
+def _charts(at: AppTest) -> list[str]:
+    return [str(element.proto.id) for element in at.get("plotly_chart")]
+
+
+def test_three_sentences_of_the_fullest_collection(home: Path, open_page: Open) -> None:
+    _fill(home, Planted(difficulty=0.02, spread=0.005, seeds=(1, 2), targets=TARGETS[:3],
+                        setting={"collection": "measured"}))  # fmt: skip
+    at = open_page(PAGE)
+    text = _words(at)
+    assert "1. The fullest set of runs (atlas-mini · quick · sample · measured) has 12 intermediates" in text
+    assert "2. Of 35 pairs of intermediate and target with 2 seeds" in text  # PAWS before PAWS-X is in-task
+    assert "3. Over 12 intermediate conditions" in text
+    assert "harder by one standard deviation goes with a gain" in text
+    assert len(_charts(at)) == 1
+
+
+def test_the_three_collections_are_named_the_empty_ones_too(home: Path, open_page: Open) -> None:
+    _fill(home, Planted(seeds=(1,), targets=TARGETS[:2], setting={"collection": "measured"}))
+    text = _words(open_page(PAGE))
+    assert "tables of" in text and "gains as printed" in text
+    assert "26 runs, 26 finished" in text  # (12 intermediates + none) × 2 targets
+    assert "**Yours** · runs made here\nNone." in text.replace("\n\n", "\n")
+    assert "With one seed there is no interval." in text
+
+
+def test_too_little_for_a_model_says_so_and_proposes_runs(home: Path, open_page: Open) -> None:
+    _fill(home, Planted(intermediates=INTERMEDIATES[:3], seeds=(1, 2), targets=TARGETS[:2]))
+    at = open_page(PAGE)
+    assert "3. The evidence does not answer the question yet: 3 intermediate conditions" in _words(at)
+
+
+def test_gaps_come_with_the_command_that_fills_them(ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    at = open_page(PAGE)
+    assert "Fill a gap: 36 cells do not count" in _words(at)
+    assert any("--intermediate none --target tatoeba" in str(code.value) for code in at.code)
+
+
+def test_an_empty_store_names_the_published_figures(open_page: Open) -> None:
+    text = _words(open_page(PAGE))
+    assert "says nothing on the question yet" in text
+    assert "tables of" in text and text.count("None.") == 2
