@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from core.figures.domain_map import domain_map
-from core.figures.heatmap import IN_TASK, Cell
+from core.figures.heatmap import Cell
 from core.figures.similarity_scatter import Axis, similarity_scatter
-from core.queries.cells import FEWEST, Grid, agreement
-from core.queries.similarity import SIMILARITIES, UMAP_PACKAGE, SimilarityMeasure, has_umap, point_of
+from core.queries.cells import Grid
+from core.queries.map_points import against, placed, scatter_points, sentence
+from core.queries.similarity import SIMILARITIES, UMAP_PACKAGE, has_umap, point_of
 from core.queries.transfer import View
+from pages.widgets.export import export_popover
 from pages.widgets.selection import on_click
 from pages.widgets.shared import mode, paths, version
-from pages.widgets.show import chart, empty, language_label, md
+from pages.widgets.show import chart, empty, md
 from pages.widgets.transfer_data import Encoder, map_points, target_similarities
 
 _PROJECTIONS = ("PCA", "UMAP")
-
-
-class Against(NamedTuple):
-    """The text of the target that intermediates are compared with."""
-
-    role: str
-    """train or test."""
-    lang: str
-    """Its language."""
 
 
 def no_profile(view: View) -> None:
@@ -79,9 +74,17 @@ def show_domains(view: View, gains: Grid, selected: Cell, choices: list[Encoder]
     if projection == "UMAP" and drawn["x"].isna().all():
         st.info(umap_advice(encoder.profile_id, data_source=view.data_source))
         drawn = map_points(version(), encoder.profile_id, "pca", centred=centred)
-    _map(view, gains, selected, drawn)
+    map_figure = _map(view, gains, selected, drawn)
     st.caption(f"Sentences embedded by {md(encoder.name)}. The window is fixed: another target never turns the map.")
-    _scatter(view, gains, selected, target_similarities(version(), encoder.profile_id, view.target), centred)
+    rows = target_similarities(version(), encoder.profile_id, view.target)
+    scatter = _scatter(view, gains, selected, rows, centred)
+    figures = {"Map of domains": map_figure, "Similarity against gain": scatter.draw if scatter else None}
+    export_popover(
+        f"domains-{view.target}",
+        scatter.points if scatter else None,
+        what="similarity and gain",
+        figures={title: draw for title, draw in figures.items() if draw},
+    )
 
 
 def umap_advice(profile_id: str, *, data_source: str) -> str:
@@ -103,77 +106,21 @@ def umap_advice(profile_id: str, *, data_source: str) -> str:
     )
 
 
-def placed(points: pd.DataFrame, *, view: View, names: list[str], langs: list[str]) -> pd.DataFrame:
-    """The points of a profile as the map draws them.
-
-    Args:
-        points: As `core.queries.similarity.points` returns them.
-        view: What is fixed: its target's texts are shown.
-        names: Intermediates of the heatmap.
-        langs: Languages of the heatmap.
-    """
-    by_point: dict[str, str] = {}
-    for name in names:
-        by_point.setdefault(point_of(name), name)
-    out = points.copy()
-    is_between, of_target = out["role"] == "intermediate", out["task"] == view.target
-    in_langs = out["lang"].isin(langs)
-    out["is_shown"] = is_between & (out["point"].isin(by_point.keys()) | ~out["point"].str.contains("@"))
-    out["is_shown"] |= of_target & ((out["role"] == "train") | ((out["role"] == "test") & in_langs))
-    out["label"] = out["point"].where(is_between, out["lang"].where(out["role"] == "test", out["task"]))
-    out["key"] = [
-        ["", by_point.get(point, "")] if role == "intermediate" else [lang if role == "test" else "", ""]
-        for point, role, lang in zip(out["point"], out["role"], out["lang"], strict=True)
-    ]
-    return out
+Draw = Callable[[], go.Figure]
+"""Draws a figure for a light background, without what is chosen."""
 
 
-def against(rows: pd.DataFrame, *, lang: str | None) -> Against | None:
-    """The text to compare with: the test text of the chosen language, else the training text, else English.
-
-    Args:
-        rows: As `similarities` returns them, of one target.
-        lang: The chosen language, if any.
-    """
-    there = set(zip(rows["role"], rows["lang"], strict=True))
-    for role, code in (("test", lang), ("train", "en"), ("test", "en")):
-        if (role, code) in there:
-            return Against(role, str(code))
-    return None
+class _Scatter(NamedTuple):
+    points: pd.DataFrame
+    draw: Draw
 
 
-def scatter_points(gains: Grid, rows: pd.DataFrame, *, lang: str | None) -> pd.DataFrame:
-    """One row per intermediate with a gain and a similarity.
-
-    Args:
-        gains: Cells whose value is the gain.
-        rows: Similarities to one text by one measure.
-        lang: Language of the gains; None: the mean over the languages shown.
-    """
-    if lang is None:
-        found = gains.means.rename(columns={"value": "gain"})
-    else:
-        found = gains.cells[gains.cells["lang"] == lang].assign(n_langs=1)
-    near = rows.set_index("intermediate")
-    out = pd.DataFrame(
-        {
-            **{name: found[name] for name in ("intermediate", "gain", "n_seeds", "n_langs", "in_task")},
-            **{"gain_low": found["low"], "gain_high": found["high"]},
-        }
-    )
-    points = out["intermediate"].map(point_of)
-    for column, source in (("similarity", "value"), ("similarity_low", "ci_low"), ("similarity_high", "ci_high")):
-        out[column] = points.map(near[source]).astype("float64")
-    out["counts"] = ~out["intermediate"].str.contains("~") & ~out["in_task"]
-    return out[out["gain"].notna() & out["similarity"].notna()].reset_index(drop=True)
-
-
-def _map(view: View, gains: Grid, selected: Cell, points: pd.DataFrame) -> None:
+def _map(view: View, gains: Grid, selected: Cell, points: pd.DataFrame) -> Draw | None:
     names, langs = list(pd.unique(gains.cells["intermediate"])), list(pd.unique(gains.cells["lang"]))
-    drawn = placed(points, view=view, names=names, langs=langs)
+    drawn = placed(points, target=view.target, names=names, langs=langs)
     if drawn[drawn["is_shown"]]["x"].notna().sum() == 0:
         st.caption("This profile has no positions for these tasks.")
-        return
+        return None
     chosen = Cell(selected.lang, point_name(selected.intermediate, drawn))
     chart(
         domain_map(drawn, selected=chosen, mode=mode()),
@@ -183,6 +130,7 @@ def _map(view: View, gains: Grid, selected: Cell, points: pd.DataFrame) -> None:
         on_select=lambda: on_click("domains"),
         selection_mode="points",
     )
+    return lambda: domain_map(drawn)
 
 
 def point_name(intermediate: str | None, drawn: pd.DataFrame) -> str | None:
@@ -198,13 +146,13 @@ def point_name(intermediate: str | None, drawn: pd.DataFrame) -> str | None:
     return str(keys.iloc[0][1]) if len(keys) else None
 
 
-def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centred: bool) -> None:  # noqa: FBT001
+def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centred: bool) -> _Scatter | None:  # noqa: FBT001
     there = set(rows["measure"])
     names = [name for name in SIMILARITIES if name in there]
     text = against(rows, lang=selected.lang)
     if not names or text is None:
         st.caption(f"No similarity to the texts of {view.target} in this profile.")
-        return
+        return None
     name = st.selectbox(
         "Similarity", names, key="measure", format_func=lambda n: SIMILARITIES[n].title, bind="query-params"
     )
@@ -215,41 +163,14 @@ def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centre
     points = scatter_points(gains, rows[wanted], lang=lang)
     if points.empty:
         st.caption("No intermediate has both a gain and a similarity here.")
-        return
+        return None
+    axis = Axis(measure.title, measure.larger_is_closer)
     chart(
-        similarity_scatter(points, axis=Axis(measure.title, measure.larger_is_closer), selected=selected, mode=mode()),
+        similarity_scatter(points, axis=axis, selected=selected, mode=mode()),
         key="scatter",
         alt=f"{measure.title} of each intermediate to {view.target} against its gain",
         on_select=lambda: on_click("scatter"),
         selection_mode="points",
     )
     st.caption(sentence(points, measure=measure, text=text, lang=lang))
-
-
-def sentence(points: pd.DataFrame, *, measure: SimilarityMeasure, text: Against, lang: str | None) -> str:
-    """What the scatter says, with its n.
-
-    Args:
-        points: As `scatter_points` returns them.
-        measure: The measure.
-        text: What was compared with.
-        lang: Language of the gains; None: the mean over those shown.
-    """
-    n_langs = int(points["n_langs"].max())
-    over = f"{n_langs} language{'s' if n_langs != 1 else ''}"
-    gain = f"gain in {language_label(lang)}" if lang else f"mean gain over {over}"
-    with_text = "training text" if text.role == "train" else f"test text in {language_label(text.lang)}"
-    found = agreement(points, larger_is_closer=measure.larger_is_closer)
-    n = int(points["counts"].sum())
-    left_out = f" Placebos and in-task pairs ({IN_TASK}) are not counted." if n < len(points) else ""
-    head = f"{measure.title} to the {with_text} against {gain}: "
-    if found is None:
-        return f"{head}n = {n} intermediates, too few or too alike for a correlation.{left_out}"
-    if pd.isna(found.low):
-        limits, verdict = "", "too few for an interval" if n < FEWEST else "a perfect order has no interval"
-    else:
-        limits = f" [{found.low:+.2f}, {found.high:+.2f}]"
-        closer = f"closer ones gain {'more' if found.estimate > 0 else 'less'}"
-        verdict = "the interval holds zero: not settled" if found.low <= 0 <= found.high else closer
-    r = f"rank correlation {found.estimate:+.2f}{limits}".replace("-", "−")
-    return f"{head}{r}, n = {n} intermediates; {verdict}.{left_out} {measure.meaning}"
+    return _Scatter(points, lambda: similarity_scatter(points, axis=axis))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from core.figures.heatmap import LOOKS, Cell, Quantity, transfer_heatmap, width_px
@@ -12,10 +14,11 @@ from core.queries.cells import LEVEL, Grid, Shown, how_tested
 from core.queries.transfer import View
 from pages.widgets.cell_panel import show_cell
 from pages.widgets.domain_panel import no_profile, show_domains
+from pages.widgets.export import export_popover
 from pages.widgets.language_filter import BY_GAIN, ORDERS, language_filter, ordered
 from pages.widgets.selection import on_click, pickers, read
 from pages.widgets.shared import mode, version
-from pages.widgets.show import chart, empty, language_label, table
+from pages.widgets.show import chart, empty, language_label, table, wide_row
 from pages.widgets.transfer_data import encoders, view_axes, view_grid
 
 _TITLES = {"gain": "gain", "score": "score", "rank": "rank", "z-score": "z"}
@@ -93,17 +96,22 @@ def _views(view: View, shown: Shown, found: Grid, selected: Cell) -> None:
 def _grid_tabs(view: View, shown: Shown, found: Grid, selected: Cell) -> None:
     map_tab, table_tab = st.tabs(["Heatmap", "Table"])
     with map_tab:
-        _heatmap(view, shown, found, selected)
+        draw = _heatmap(view, shown, found, selected)
     with table_tab:
-        _twin(view, shown, found.cells)
+        _twin(shown, found.cells)
+    export_popover(
+        f"transfer-{view.target}-{shown.quantity}",
+        found.cells.assign(**view._asdict(), quantity=shown.quantity),
+        what="cells",
+        figures={"Heatmap": draw},
+    )
 
 
-def _heatmap(view: View, shown: Shown, found: Grid, selected: Cell) -> None:
+def _heatmap(view: View, shown: Shown, found: Grid, selected: Cell) -> Callable[[], go.Figure]:
     n_columns = found.cells["intermediate"].nunique()
     means = found.means if found.averaged and len(shown.langs) > 1 else None
     figure = transfer_heatmap(found.cells, quantity=shown.quantity, means=means, selected=selected, mode=mode())
-    # A row that scrolls by itself: numbers stay readable on a phone, and the page keeps its width.
-    with st.container(horizontal=True, wrap=False), st.container(width=max(width_px(n_columns), 420)):
+    with wide_row("heat_row", width_px=width_px(n_columns)):
         chart(
             figure,
             key="heat",
@@ -113,6 +121,7 @@ def _heatmap(view: View, shown: Shown, found: Grid, selected: Cell) -> None:
             selection_mode="points",
         )
     st.caption(" ".join(_notes(shown, found)))
+    return lambda: transfer_heatmap(found.cells, quantity=shown.quantity, means=means)
 
 
 def _notes(shown: Shown, found: Grid) -> list[str]:
@@ -141,7 +150,7 @@ def _notes(shown: Shown, found: Grid) -> list[str]:
     return notes
 
 
-def _twin(view: View, shown: Shown, cells: pd.DataFrame) -> None:
+def _twin(shown: Shown, cells: pd.DataFrame) -> None:
     look, number = LOOKS[shown.quantity], st.column_config.NumberColumn
     signed = "%+.2f" if look.is_diverging else "%.2f"
     factor = 100 if shown.quantity != "score" else look.factor
@@ -169,12 +178,3 @@ def _twin(view: View, shown: Shown, cells: pd.DataFrame) -> None:
             "missing": "why missing",
         },
     )
-    st.download_button(
-        "Download CSV",
-        cells.assign(**view._asdict(), quantity=shown.quantity).to_csv(index=False),
-        f"transfer-{view.target}-{shown.quantity}.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-    st.caption("The file holds fractions between 0 and 1; an empty value is missing, never zero.")

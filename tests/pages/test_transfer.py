@@ -14,6 +14,7 @@ from core.figures.heatmap import Cell
 from core.languages import LANGUAGES, language
 from core.paths import AtlasPaths
 from core.queries.cells import Grid, agreement
+from core.queries.map_points import Against, against, placed, scatter_points, sentence
 from core.queries.similarity import SIMILARITIES
 from core.queries.transfer import View
 from core.store.connection import Store
@@ -21,7 +22,7 @@ from core.store.gallery import save_gallery
 from core.store.ingest import ingest
 from pages.widgets import domain_panel, shared
 from pages.widgets.cell_panel import summary
-from pages.widgets.domain_panel import Against, against, placed, scatter_points, sentence, umap_advice
+from pages.widgets.domain_panel import umap_advice
 from pages.widgets.language_filter import DISTANCES, ORDERS, Wanted, ordered
 from pages.widgets.selection import NOTHING, clicked, read, write
 from tests.pages.conftest import Open, checked
@@ -310,7 +311,7 @@ def test_a_placebo_has_the_place_and_similarity_of_its_task() -> None:
          ("udpos:train", "udpos", "train", "en")],
         columns=["point", "task", "role", "lang"],
     )  # fmt: skip
-    drawn = placed(points, view=view, names=["mnli~shuffled"], langs=["de"])
+    drawn = placed(points, target=view.target, names=["mnli~shuffled"], langs=["de"])
     assert drawn["is_shown"].tolist() == [True, False, True, False, False]
     assert drawn["key"].tolist()[0] == ["", "mnli~shuffled"]
     assert drawn["key"].tolist()[2] == ["de", ""]

@@ -1,0 +1,85 @@
+"""Export of what is on the screen: one popover, files made when a button is pressed and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.report.drawn import figure_html, slug
+from core.report.image import has_engine, image
+from core.store.export import Format, encoded
+
+Figures = Mapping[str, Callable[[], go.Figure]]
+"""Title → draws the figure for a light background."""
+
+_FORMS: dict[Format, tuple[str, str]] = {
+    "csv": ("CSV", "text/csv"),
+    "parquet": ("Parquet", "application/vnd.apache.parquet"),
+    "tex": ("LaTeX", "application/x-tex"),
+}
+_IMAGES = {"svg": "image/svg+xml", "png": "image/png"}
+_UNITS = "Tables hold fractions between 0 and 1; an empty value is missing, never zero."
+_SVG = (
+    "SVG of a figure: the camera in its own bar. PNG and SVG from here need `pip install kaleido==1.5.0` and Chrome or "
+    "Chromium."
+)
+
+
+def export_popover(
+    name: str,
+    rows: pd.DataFrame | None = None,
+    *,
+    what: str = "rows",
+    figures: Figures | None = None,
+    command: str | None = None,
+) -> None:
+    """A button that opens the files of a table and of figures.
+
+    Args:
+        name: Of the files, unique on the page: `transfer-xnli-gain`.
+        rows: The table; None: figures alone.
+        what: What the rows are: caption of the LaTeX table; `cells`, `gains`, `scores` and `runs` choose its columns.
+        figures: What is drawn, if anything.
+        command: The command that makes the same figures again, if there is one.
+    """
+    with st.popover("Export", icon=":material/download:", key=f"export-{name}"):
+        if rows is not None:
+            _tables(name, rows, what=what)
+        for title, draw in (figures or {}).items():
+            _figure(name, title, draw)
+        notes = ([_UNITS] if rows is not None else []) + ([_SVG] if figures and not has_engine() else [])
+        st.caption(" ".join(notes))
+        if command:
+            st.caption("The same from a terminal:")
+            st.code(command, language="bash", wrap_lines=True)
+
+
+def _tables(name: str, rows: pd.DataFrame, *, what: str) -> None:
+    n = len(rows)
+    st.markdown(f"**Table**, {n} row{'s' if n != 1 else ''}")
+    with st.container(horizontal=True):
+        for form, (label, mime) in _FORMS.items():
+            content = partial(encoded, rows, what=what, form=form)
+            _button(label, content, file=f"{name}.{form}", mime=mime)
+
+
+def _figure(name: str, title: str, draw: Callable[[], go.Figure]) -> None:
+    st.markdown(f"**{title}**")
+    with st.container(horizontal=True):
+        file = f"{name}-{slug(title)}"
+        _button("HTML", lambda: figure_html(draw(), title=title).encode(), file=f"{file}.html", mime="text/html")
+        for form, mime in _IMAGES.items() if has_engine() else ():
+            content = partial(_image, draw, form=form)
+            _button(form.upper(), content, file=f"{file}.{form}", mime=mime)
+
+
+def _image(draw: Callable[[], go.Figure], *, form: str) -> bytes:
+    return image(draw(), form=form)
+
+
+def _button(label: str, content: Callable[[], bytes], *, file: str, mime: str) -> None:
+    st.download_button(label, content, file, mime, key=f"save-{file}", on_click="ignore", help=file)
