@@ -23,7 +23,7 @@ LABEL_WIDTH_PX = 130
 """Room for the names of the languages."""
 ROW_PX = 27
 """Height of a language."""
-COLUMN_PX = 76
+COLUMN_PX = 54
 """Least width of an intermediate: room for "+12.3*†"."""
 HIGHLIGHT: dict[Mode, str] = {"light": "#00795A", "dark": "#33C49A"}
 """Frame of what is chosen, here and in the figures beside it; neither colour of the scale."""
@@ -142,7 +142,7 @@ def _axes(fig: go.Figure, rows: list[str], columns: list[str], mode: Mode) -> No
     short = len(columns) < 8 and max(map(len, columns)) < 10  # noqa: PLR2004
     fig.update_xaxes(
         side="top", tickangle=0 if short else -35, showgrid=False, type="category",
-        categoryorder="array", categoryarray=columns, range=[-0.5, len(columns) - 0.5],
+        categoryorder="array", categoryarray=columns, range=[-0.5, len(columns) - 0.5], tickvals=columns,
     )  # fmt: skip
     names = ["<b>mean</b>" if code == MEAN else f"{language(code).name} · {code}" for code in rows]
     fig.update_yaxes(

@@ -23,7 +23,7 @@ import streamlit as st
 from core.figures.published import DERIVED, DISAGREES, published_heatmap, sheet_width_px
 from core.queries.published import Sheet, averages, figures, matrix, sheets, tables
 from pages.widgets.shared import mode, store, version
-from pages.widgets.show import chart, language_label, md, points, table
+from pages.widgets.show import chart, language_label, md, points, table, wide_row
 
 _CONFIDENCE = {
     "verified": ("green", "read in the named source"),
@@ -162,7 +162,7 @@ def _map(cells: pd.DataFrame, sheet: Sheet) -> None:
     drawn = cells.rename(columns={"row": "column", "column": "row"}) if sheet.target else cells
     if sheet.target:
         drawn = drawn.assign(row=[c if c == "average" else language_label(c) for c in drawn["row"]])
-    with st.container(horizontal=True, wrap=False), st.container(width=max(sheet_width_px(drawn), 420)):
+    with wide_row("sheet_row", width_px=sheet_width_px(drawn)):
         chart(
             published_heatmap(drawn, kind=sheet.kind, mode=mode()),
             key="published-map",

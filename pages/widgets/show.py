@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -35,6 +37,20 @@ def chart(fig: Any, *, key: str, alt: str, width: int | str = "stretch", **optio
     """
     file = {"toImageButtonOptions": {"format": "svg", "filename": f"transfer-atlas-{key}"}}
     st.plotly_chart(fig, key=key, alt=alt, width=width, theme=None, config=_CONFIG | file, **options)
+
+
+@contextmanager
+def wide_row(key: str, *, width_px: int) -> Iterator[None]:
+    """Room at least so wide, in a row that scrolls by itself: numbers stay readable, and the page keeps its width.
+
+    Args:
+        key: Identity of the row.
+        width_px: Least width of what is drawn in it.
+    """
+    # A container's own width ends at that of its parent; `min-width` alone goes beyond.
+    st.html(f"<style>div.st-key-{key} > div {{ min-width: {width_px}px }}</style>")
+    with st.container(key=key, horizontal=True, wrap=False), st.container():
+        yield
 
 
 def table(rows: pd.DataFrame, *, alt: str, columns: dict[str, Any], key: str | None = None, **options: Any) -> Any:  # noqa: ANN401
