@@ -257,6 +257,25 @@ def test_a_phone_in_the_dark_chooses_by_the_pickers(filled: Server, browser: obj
     visit.tab.close()
 
 
+def test_runs_are_sent_to_the_comparison_and_back_returns(filled: Server, browser: object) -> None:
+    visit = Visit(browser)
+    visit.go(f"{filled.url}/runs?run={filled.ids['finished']}")
+    visit.tab.get_by_role("link", name="Compare with its baseline").click()
+    visit.tab.get_by_role("heading", name="What differs", exact=True).wait_for()
+    visit.settle()
+    assert all(filled.ids[name] in visit.tab.url for name in ("finished", "baseline"))
+    visit.tab.get_by_text("B − A:").wait_for()
+    lines = visit.tab.locator(".js-plotly-plot").evaluate("plot => plot.data.map(line => line.name)")
+    assert lines == ["A", "B"]
+    visit.tab.get_by_text("Settings", exact=True).click()
+    visit.tab.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data[0].y.length === 2")
+    assert "axes=Settings" in visit.tab.url
+    visit.check("compare")
+    visit.tab.go_back()
+    visit.tab.get_by_role("heading", name="Runs", exact=True).wait_for()
+    visit.tab.close()
+
+
 def test_the_first_screen_is_fast_and_torch_stays_away(tmp_path: Path) -> None:
     """`app.py` runs to its end in a process that has not loaded torch."""
     code = (
