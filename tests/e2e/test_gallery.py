@@ -1,0 +1,108 @@
+"""A committed gallery in headless Chromium: a fresh server shows it, with tests, at any width; its journeys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.store.connection import Store
+from core.store.gallery import save_gallery
+from tests.e2e.test_browser import CHROMIUM, FLAGS, FOLLOW, HEAT, Server, _serve, _transfer, sync_api
+from tests.synthetic import Planted, add_rows, planted
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
+
+ROW = "document.querySelector('.st-key-heat_row')"
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve intermediates on PAWS-X and others, three seeds; after MNLI four in ten more examples are right."""
+    folder, rng = tmp_path_factory.mktemp("gallery"), np.random.default_rng(0)
+    with Store.open(":memory:") as store:
+        planted(store, Planted(langs=("en", "de", "zh", "ko")))
+        with store.cursor() as cur:
+            keys = cur.execute("SELECT run_id, lang, metric, intermediate FROM scores JOIN runs USING (run_id)").df()
+            ids = cur.execute("SELECT run_id FROM runs UNION ALL SELECT profile_id FROM profiles").fetchall()
+        base = rng.random(100) < 0.5  # noqa: PLR2004
+        correct = [
+            (base | (rng.random(100) < (0.8 if name == "mnli" else 0.0))).astype(float) for name in keys["intermediate"]
+        ]
+        add_rows(store, "credits", keys.drop(columns="intermediate").assign(correct=correct))
+        save_gallery(store, folder=folder, ids=[row[0] for row in ids])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fresh(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose home holds nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ATLAS_GALLERY", str(committed))
+        yield from _serve(tmp_path_factory.mktemp("home"), {})
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+def test_the_first_visitor_of_a_fresh_server_sees_the_gallery_and_what_is_real(fresh: Server, browser: object) -> None:
+    """By a deep link, in the dark, on a phone: the store is built from the committed files while the page waits."""
+    visit = _transfer(fresh, browser, "target=pawsx&cell=de~mnli", scheme="dark", width_px=390)
+    visit.tab.get_by_role("heading", name="German (de) after mnli").wait_for()
+    visit.tab.get_by_text("differs from zero after correction").wait_for()
+    assert visit.tab.get_by_role("combobox", name="Collection").input_value() == "measured"
+    # Twelve intermediates are wider than a phone: their row scrolls, and the page does not.
+    assert visit.tab.evaluate(f"{ROW}.scrollWidth - {ROW}.clientWidth") > 300  # noqa: PLR2004
+    visit.check("a gallery on a phone")
+    visit.tab.close()
+
+
+def test_flipped_examples_and_the_command_of_a_committed_cell(fresh: Server, browser: object) -> None:
+    visit = _transfer(fresh, browser, "target=pawsx&cell=de~mnli")
+    visit.tab.get_by_role("tab", name="Flipped examples").click()
+    visit.tab.get_by_text("Exact McNemar test").wait_for()
+    visit.tab.get_by_text("Answers and ids stayed where the runs were made").wait_for()
+    visit.settle()
+    visit.check("flips of a committed cell")
+    visit.tab.close()
+
+
+def test_ranks_and_single_seeds_are_switches_in_the_url_and_back_takes_them_out(fresh: Server, browser: object) -> None:
+    visit = _transfer(fresh, browser, "target=pawsx")
+    gains = visit.tab.evaluate(FOLLOW)[HEAT]["means"]
+    visit.tab.get_by_role("radio", name="rank", exact=True).click()
+    visit.tab.get_by_text("Rank of the gain within each language").wait_for()
+    visit.settle()
+    assert "show=rank" in visit.tab.url
+    ranks = visit.tab.evaluate(FOLLOW)[HEAT]["means"]
+    assert ranks != gains and min(ranks) >= 1
+    visit.tab.go_back()
+    visit.tab.get_by_text("Mean over seeds, in percentage points").wait_for()
+    visit.settle()
+    assert visit.tab.evaluate(FOLLOW)[HEAT]["means"] == pytest.approx(gains)
+    visit.tab.get_by_role("combobox", name="Seeds").fill("2")
+    visit.tab.keyboard.press("Enter")
+    visit.tab.get_by_text("Seed 2 alone").wait_for()
+    visit.settle()
+    assert "seeds=2" in visit.tab.url
+    assert visit.tab.evaluate(FOLLOW)[HEAT]["means"] != pytest.approx(gains)
+    visit.check("after the switches")
+    visit.tab.close()
+
+
+def test_languages_are_put_in_order_by_the_keyboard(fresh: Server, browser: object) -> None:
+    visit = _transfer(fresh, browser, "target=pawsx")
+    visit.tab.get_by_role("combobox", name="Order languages by").fill("size")
+    visit.tab.keyboard.press("Enter")
+    visit.settle()
+    rows = visit.tab.evaluate("() => [...document.querySelector('.js-plotly-plot').data[0].y]")
+    assert rows == ["mean", "en", "de", "zh", "ko"]  # 2.37, 1.09 and 0.47 million articles
+    visit.check("another order")
+    visit.tab.close()
