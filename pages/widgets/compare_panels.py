@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ import streamlit as st
 
 from core.figures.parallel import Line, parallel_languages, parallel_settings
 from core.queries.compare import mean_differences, obstacles
+from pages.widgets.export import export_popover
 from pages.widgets.shared import mode
 from pages.widgets.show import chart, language_label, md, points, table
 
@@ -77,6 +79,8 @@ def show_scores(grid: pd.DataFrame, tests: pd.DataFrame | None, lines: Sequence[
     table(wide, alt="Scores of the chosen runs per language, with differences to the first", columns=columns,
           height=min(38 + 35 * len(wide), 620))  # fmt: skip
     st.caption(_how(tests, first=first))
+    rows = grid if tests is None else grid.merge(tests, on=["run_id", "lang"], how="left")
+    export_popover("compare-scores", rows, what="compared scores")
 
 
 def show_lines(grid: pd.DataFrame, settings: pd.DataFrame, lines: Sequence[Line], *, metric: str, kind: str) -> None:
@@ -107,6 +111,8 @@ def show_lines(grid: pd.DataFrame, settings: pd.DataFrame, lines: Sequence[Line]
             parallel_languages(drawn, kept, metric=metric, mode=mode()), key="parallel-languages",
             alt=f"{metric} of {len(kept)} runs in {len(drawn)} languages; the table above holds the same numbers",
         )  # fmt: skip
+        by_language = partial(parallel_languages, drawn, kept, metric=metric)
+        export_popover("compare-languages", figures={"Lines by language": by_language})
         return
     axes = axes_of(settings, scores.loc[same], kept, metric=metric)
     if axes.empty:
@@ -114,8 +120,9 @@ def show_lines(grid: pd.DataFrame, settings: pd.DataFrame, lines: Sequence[Line]
         return
     chart(
         parallel_settings(axes, kept, mode=mode()), key="parallel-settings",
-        alt=f"{len(kept)} runs over the {len(axes)} settings in which they differ; the table below holds the same",
+        alt=f"{len(kept)} runs over the {len(axes)} settings in which they differ; the table of differences holds the same",
     )  # fmt: skip
+    export_popover("compare-settings", figures={"Lines by setting": partial(parallel_settings, axes, kept)})
     if same:
         st.caption(f"The last axis is the mean over the {len(same)} languages that all of them were scored in.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -15,6 +16,7 @@ from core.queries.overview import counts, findings, published_counts
 from core.queries.standing import extent, pair_gains, verdicts
 from core.tasks import load_tasks
 from pages.widgets.analysis_data import fitted, gathered, proposals
+from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, paths, store
 from pages.widgets.show import chart, language_label, md, points
 
@@ -111,6 +113,7 @@ def strips(version: tuple[str, int], setting: Setting) -> None:
         "95 % intervals over seeds, cut at the edge. Purple: above zero, orange: below, grey: not told from zero at a "
         f"false discovery rate of 5 %; hollow: in-task.{lone}"
     )
+    export_popover("mean-gains", pairs, what="mean gains", figures={"Mean gain by target": partial(gain_strips, pairs)})
 
 
 def collection_cards(found: Held) -> None:
