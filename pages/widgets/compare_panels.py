@@ -120,7 +120,7 @@ def show_lines(grid: pd.DataFrame, settings: pd.DataFrame, lines: Sequence[Line]
         return
     chart(
         parallel_settings(axes, kept, mode=mode()), key="parallel-settings",
-        alt=f"{len(kept)} runs over the {len(axes)} settings in which they differ; the table of differences holds the same",
+        alt=f"{len(kept)} runs over the {len(axes)} settings in which they differ, as the table above lists them",
     )  # fmt: skip
     export_popover("compare-settings", figures={"Lines by setting": partial(parallel_settings, axes, kept)})
     if same:
