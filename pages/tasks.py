@@ -9,8 +9,9 @@ import streamlit as st
 from core.errors import AtlasError
 from core.spec import Role, TaskType
 from core.tasks import load_tasks
+from pages.widgets.export import export_popover
 from pages.widgets.shared import paths, start
-from pages.widgets.task_card import card, matches
+from pages.widgets.task_card import card, matches, task_rows
 
 st.title("Tasks")
 start()
@@ -37,6 +38,8 @@ found = [t for t in tasks.values() if matches(t, search=search or "", role=role,
 st.caption(f"{len(found)} of {len(tasks)} tasks. Yours can be added with one YAML file: see docs/adding.md.")
 if not found:
     st.info("No task fits. Take a filter away.", icon=":material/filter_alt_off:")
+else:
+    export_popover("tasks", task_rows(found), what="list of tasks", command="python -m core tasks --json")
 with st.grid(2, min_column_width=340):
     for task in found:
         card(task)

@@ -12,6 +12,7 @@ from core.queries.analysis import Analysis, scale_label
 from core.queries.answer import Answer
 from core.queries.evidence import Evidence
 from core.queries.surfaces import Marginal
+from pages.widgets.export import export_popover
 from pages.widgets.shared import mode
 from pages.widgets.show import chart, md, table
 
@@ -274,10 +275,7 @@ def _how(command: str, rows: pd.DataFrame, *, name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("How to recompute:")
         st.code(command, language="bash")
-        st.download_button(
-            "Download CSV", rows.to_csv(index=False), f"transfer-atlas-{name}.csv", "text/csv",
-            icon=":material/download:", on_click="ignore",
-        )  # fmt: skip
+        export_popover(f"transfer-atlas-{name}", rows, what=name)
 
 
 def _limits(low: Any, high: Any) -> str:  # noqa: ANN401  # cells of a frame

@@ -22,6 +22,7 @@ import streamlit as st
 
 from core.figures.published import DERIVED, DISAGREES, published_heatmap, sheet_width_px
 from core.queries.published import Sheet, averages, figures, matrix, sheets, tables
+from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, store, version
 from pages.widgets.show import chart, language_label, md, points, table, wide_row
 
@@ -246,8 +247,5 @@ def _facts(name: str) -> None:
 
 
 def _download(rows: pd.DataFrame, name: str) -> None:
-    st.download_button(
-        "Download CSV", rows.to_csv(index=False), f"published-{name}.csv", "text/csv", key="published-download",
-        icon=":material/download:", on_click="ignore",
-    )  # fmt: skip
+    export_popover(f"published-{name}", rows, what="published figures")
     st.caption("The file holds fractions between 0 and 1, and the figures as printed; every row names its source.")

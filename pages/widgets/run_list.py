@@ -11,6 +11,7 @@ from core.jobs.records import JobState, JobStatus
 from core.queries.run_detail import progress
 from core.queries.runs import damaged
 from core.queries.runs import run as query_run
+from pages.widgets.export import export_popover
 from pages.widgets.shared import paths, refresh, store, version
 from pages.widgets.show import STATE_LOOKS, duration, md, table
 
@@ -43,6 +44,7 @@ def show_list(jobs: Sequence[JobStatus]) -> str | None:
     rows = run_rows([job for job in whole if not shown_states or job.state in shown_states], done=_progress(version()))
     if not rows.empty:
         _table(rows)
+        export_popover("runs", rows.assign(state=rows["state"].str[2:]), what="list of runs")
     return _pick([job.run_id for job in whole], {job.run_id: label(job) for job in whole})
 
 

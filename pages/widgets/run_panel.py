@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from core.queries import stages as of_stages
 from core.queries.run_detail import paired_scores
 from core.queries.runs import run as query_run
 from pages.widgets.compare_choice import offer
+from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, paths, refresh, store, version
 from pages.widgets.show import chart, duration, language_label, md, state_badge, table
 
@@ -256,6 +258,10 @@ def _scores(found: RunDetail) -> None:
                 "missing": "no gain because",
             },
         )
+    dots = partial(language_dots, headline, chance=float(str(found.run["chance"])), metric=metric)
+    export_popover(
+        f"run-{found.run['run_id']}", found.scores, what="scores of a run", figures={"Scores by language": dots}
+    )
     for row in found.skips.to_dict("records"):
         st.caption(f"{language_label(row['lang'])}: {row['reason']}")
 

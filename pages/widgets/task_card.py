@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pandas as pd
 import streamlit as st
 
 from core.languages import language
@@ -55,6 +58,25 @@ def card(task: TaskSpec) -> None:
                     icon=":material/rocket_launch:",
                     query_params={str(role): task.name},
                 )
+
+
+def task_rows(tasks: Sequence[TaskSpec]) -> pd.DataFrame:
+    """The tasks as a table, one a row.
+
+    Args:
+        tasks: In order.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "name": task.name, "title": task.title, "type": str(task.type), "roles": list(map(str, task.roles)),
+                "languages": list(task.languages), "metrics": list(map(str, task.metrics)), "chance": task.chance,
+                "train_examples": task.train_examples, "test_examples": task.test_examples, "licence": task.licence,
+                "citation": task.citation,
+            }
+            for task in tasks
+        ]
+    ).astype({"train_examples": "Int64", "test_examples": "Int64"})  # fmt: skip
 
 
 def _facts(task: TaskSpec) -> dict[str, str]:

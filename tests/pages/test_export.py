@@ -1,0 +1,95 @@
+"""The export popover: what it offers on each page, and files that are made when they are asked for."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from pages.widgets import export
+from tests.pages.conftest import Open
+
+FRAME = pd.DataFrame({"lang": ["en", "de"], "gain": [0.01, None], "n": [200, 200]})
+
+
+@pytest.fixture
+def offered(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, Callable[[], bytes]]]:
+    """Files that buttons offer, by name: label and what makes them."""
+    found: dict[str, tuple[str, Callable[[], bytes]]] = {}
+
+    def _note(label: str, data: Callable[[], bytes], file: str, *_: object, **__: object) -> bool:
+        found[file] = (label, data)
+        return False
+
+    monkeypatch.setattr(st, "download_button", _note)
+    return found
+
+
+def _app() -> None:
+    import pandas as pd  # noqa: PLC0415  # the function runs as a script of its own
+
+    from pages.widgets.export import export_popover  # noqa: PLC0415
+
+    def _never() -> None:
+        raise AssertionError("a figure was drawn before anybody asked for it")
+
+    rows = pd.DataFrame({"lang": ["en"], "gain": [0.01]})
+    export_popover(
+        "name", rows, what="gains by hand", figures={"Map of domains": _never}, command="python -m core runs"
+    )
+
+
+def test_nothing_is_made_before_a_button_is_pressed() -> None:
+    at = AppTest.from_function(_app).run()
+    assert not at.exception
+    assert [button.label for button in at.get("download_button")] == ["CSV", "Parquet", "LaTeX", "HTML"]
+    assert at.code[0].value == "python -m core runs"
+    assert any("never zero" in caption.value for caption in at.caption)
+
+
+def test_the_files_hold_the_rows(offered: dict[str, tuple[str, Callable[[], bytes]]]) -> None:
+    figure = go.Figure(go.Scatter(x=[1], y=[2]))
+    export.export_popover("t", FRAME, what="gains by hand", figures={"A map": lambda: figure})
+    made = {name: make() for name, (_, make) in offered.items()}
+    assert list(made) == ["t.csv", "t.parquet", "t.tex", "t-a-map.html"]
+    assert made["t.csv"].decode().splitlines() == ['"lang","gain","n"', '"en",0.01,200', '"de",,200']
+    assert pd.read_parquet(io.BytesIO(made["t.parquet"])).equals(FRAME)
+    assert r"de & -- & 200 \\" in made["t.tex"].decode() and r"\toprule" in made["t.tex"].decode()
+    assert b"<!doctype html>" in made["t-a-map.html"] and len(made["t-a-map.html"]) > 1_000_000
+
+
+def test_images_are_offered_where_they_can_be_drawn(
+    offered: dict[str, tuple[str, Callable[[], bytes]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "has_engine", lambda: True)
+    monkeypatch.setattr(export, "image", lambda figure, *, form: f"{form} {len(figure.data)}".encode())
+    export.export_popover("t", figures={"A map": lambda: go.Figure(go.Scatter(x=[1], y=[2]))})
+    assert {name: make() for name, (_, make) in offered.items() if not name.endswith("html")} == {
+        "t-a-map.svg": b"svg 1",
+        "t-a-map.png": b"png 1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("page", "params", "files"),
+    [
+        ("pages/transfer.py", {"target": "xnli"}, {"transfer-xnli-gain.csv", "transfer-xnli-gain-heatmap.html"}),
+        ("pages/runs.py", {}, {"runs.csv", "runs.parquet", "runs.tex"}),
+        ("pages/tasks.py", {}, {"tasks.csv", "tasks.parquet", "tasks.tex"}),
+        ("pages/analysis.py", {"part": "Claims"}, {"transfer-atlas-claims.csv", "transfer-atlas-claims.tex"}),
+    ],
+)
+def test_pages_offer_their_tables(
+    page: str, params: dict[str, str], files: set[str], ids: dict[str, str], open_page: Open,
+    offered: dict[str, tuple[str, Callable[[], bytes]]],
+) -> None:  # fmt: skip
+    del ids
+    open_page(page, **params)
+    assert files <= set(offered)
+    for name, (_, make) in offered.items():
+        assert len(make()) > 50, name
