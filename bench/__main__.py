@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("startup", "ingest", "pages", "training", "profile")
+ALL = ("startup", "ingest", "pages", "analysis", "training", "profile")
 
 
 def main() -> None:

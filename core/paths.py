@@ -111,6 +111,49 @@ class ProfilePaths(RunPaths):
 
 
 @dataclass(frozen=True)
+class FitPaths:
+    """File names inside the folder of one long fit, `data/cache/fits/<key>/`."""
+
+    root: Path
+    """The folder itself; its name is the digest of what decides the result."""
+
+    @property
+    def cells(self) -> Path:
+        """What is fitted: mean gains by cell with their covariates."""
+        return self.root / "cells.parquet"
+
+    @property
+    def process(self) -> Path:
+        """Pid and start time of the process that fits, JSON."""
+        return self.root / "process.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever looks for the process and starts it."""
+        return self.root / "lock"
+
+    @property
+    def progress(self) -> Path:
+        """Parts done and parts there are, JSON."""
+        return self.root / "progress.json"
+
+    @property
+    def log(self) -> Path:
+        """Standard output and error of the process."""
+        return self.root / "work.log"
+
+    @property
+    def failed(self) -> Path:
+        """Marker: it ended with an error, JSON with its text."""
+        return self.root / "failed.json"
+
+    @property
+    def result(self) -> Path:
+        """The figures; written last."""
+        return self.root / "result.parquet"
+
+
+@dataclass(frozen=True)
 class AtlasPaths:
     """Where everything lives for one Atlas home."""
 
@@ -161,6 +204,15 @@ class AtlasPaths:
     def similarities(self) -> Path:
         """Measures of pairs of texts by what decides them, shared by all profiles."""
         return self.cache / "similarities"
+
+    @property
+    def fits(self) -> Path:
+        """Long fits of the analysis by what decides them."""
+        return self.cache / "fits"
+
+    def fit(self, key: str) -> FitPaths:
+        """File names of one long fit."""
+        return FitPaths(self.fits / key)
 
     def probe(self, key: str) -> Path:
         """What the small training of a key said of the examples it was asked about."""

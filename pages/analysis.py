@@ -13,12 +13,15 @@ st.caption(
 )
 
 # The words above are painted before scipy and plotly are loaded.
+from functools import partial
+
 import pandas as pd
 
 from core.queries.answer import answer
 from pages.widgets import analysis_data as data
 from pages.widgets import analysis_panels as panels
 from pages.widgets.analysis_choice import choose, refine
+from pages.widgets.fit_progress import watch
 from pages.widgets.shared import start, version
 from pages.widgets.show import empty
 
@@ -44,8 +47,10 @@ everything = data.gathered(now, setting, data.Choice()).frame
 choice = refine(sorted(everything["target"].unique()), sorted(set(everything["lang"]) - {"en"}))
 found = data.gathered(now, setting, choice)
 model = data.fitted(now, setting, choice)
-null = data.held_out(now, setting, choice)
-panels.show_answer(answer(found, model, null=null), found)
+compare = partial(data.held_out, now, setting, choice)
+null = compare()
+panels.show_answer(answer(found, model, null=null.frame), found)
+watch(null, compare, what="Comparing with intermediate + target on held-out pairs")
 
 part = st.segmented_control(
     "Show", PARTS, default=PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
@@ -56,7 +61,10 @@ elif part == "Variance":
     kind = st.segmented_control(
         "By", ["target", "family", "script"], default="target", required=True, key="by", bind="query-params"
     )
-    panels.show_shares(model, data.grouped(now, setting, choice, kind), kind=kind)
+    by_kind = partial(data.grouped, now, setting, choice, kind)
+    groups = by_kind()
+    watch(groups, by_kind, what=f"Fitting each {kind}")
+    panels.show_shares(model, groups.frame, kind=kind)
 elif part == "Cells":
     target = st.selectbox("Target whose cells are tested", sorted(found.frame["target"].unique()))
     panels.show_cells(data.tested(now, setting, choice, target), target=target)
@@ -68,5 +76,5 @@ elif part == "Claims":
 elif part == "Next":
     panels.show_next(data.proposals(now, setting, choice))
 else:
-    figures = [frame for frame in (model.figures, null) if not frame.empty]
+    figures = [frame for frame in (model.figures, null.frame) if frame is not None and not frame.empty]
     panels.show_numbers(pd.concat(figures, ignore_index=True) if figures else model.figures)

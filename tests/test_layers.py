@@ -60,6 +60,7 @@ ROOMS: dict[str, Room] = {
         | {"measures"},
         {"duckdb", "pandas", "numpy", "pydantic"},
     ),
+    "fits": Room({"errors", "paths", "jobs", "store", "queries"}, {"pandas", "filelock"}),
     "figures": Room({"languages"}, {"plotly", "pandas", "numpy"}),
     "console": Room({"errors"}, {"typer", "pandas", "orjson"}),
     "doctor": Room({"errors", "paths", "models", "store", "jobs", "sample"}, {"psutil", "filelock"}),
@@ -76,7 +77,7 @@ ROOMS: dict[str, Room] = {
         {"jinja2", "plotly", "duckdb", "pandas"},
     ),
     "cli_export": Room(
-        GROUND | {"report", "store", "queries", "console", "reading"}, {"typer", "duckdb"}
+        GROUND | {"report", "store", "queries", "console", "reading", "chain"}, {"typer", "duckdb"}
     ),
     "cli_analysis": Room(
         GROUND | {"claims", "store", "queries", "console", "reading"}, {"typer", "pandas"}
@@ -90,7 +91,7 @@ ROOMS: dict[str, Room] = {
     "__main__": Room({"cli"}, set()),
     "pages": Room(GROUND | {"jobs", "store", "queries", "claims", "figures", "pages.widgets"}, {"streamlit", "pandas"}),
     "pages.widgets": Room(
-        GROUND | {"jobs", "store", "queries", "claims", "figures", "report"},
+        GROUND | {"jobs", "store", "queries", "fits", "claims", "figures", "report"},
         {"streamlit", "pandas", "numpy", "plotly", "pydantic"},
     ),
     "app": Room(GROUND | {"jobs", "store", "queries", "pages.widgets"}, {"streamlit"}),
@@ -161,7 +162,7 @@ def test_inside_the_chain_arrows_point_down() -> None:
 
 def test_app_rooms_do_not_load_torch() -> None:
     """A fresh process that imports all rooms of the app wing has neither torch nor its friends."""
-    rooms = ["jobs", "store", "queries", "figures", "report", "studies", "events"]
+    rooms = ["jobs", "store", "queries", "fits", "figures", "report", "studies", "events"]
     modules = [
         ".".join(p.relative_to(REPO).with_suffix("").parts)
         for p in _files()

@@ -133,7 +133,7 @@ def severe_spread(facts: Facts) -> Finding:
 
     def one(part: pd.DataFrame) -> Finding:
         groups = part.groupby(["intermediate", "target"])["gain"]
-        within, seeds = groups.transform(lambda g: g - g.mean()), len(part) - groups.ngroups
+        within, seeds = part["gain"] - groups.transform("mean"), len(part) - groups.ngroups
         if seeds < 1:
             raise DataError("every pair has one seed; two or more are needed to see their spread")
         over_seeds = spread_interval(float((within**2).sum()), df=seeds)

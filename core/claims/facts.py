@@ -48,14 +48,18 @@ class Facts:
         setting = ", ".join(f"r.{name}" for name in SETTING)
         return self.cur.execute(
             f"""
+            WITH means AS (
+                SELECT s.run_id,
+                       avg(s.score) FILTER (s.lang <> 'en') AS score, avg(s.score) FILTER (s.lang = 'en') AS score_en,
+                       avg(g.gain) FILTER (s.lang <> 'en') AS gain, avg(g.gain) FILTER (s.lang = 'en') AS gain_en,
+                       count(*) FILTER (s.lang <> 'en') AS langs
+                FROM runs r JOIN scores s ON s.run_id = r.run_id AND s.metric = r.headline_metric
+                LEFT JOIN gains g ON g.run_id = s.run_id AND g.lang = s.lang AND g.metric = s.metric
+                WHERE {kept.sql} AND {langs.sql} GROUP BY s.run_id
+            )  -- one row a run before its spec is read: JSON once a run and not once a language
             SELECT {setting}, json_extract_string(r.spec, '$.model.architecture') AS architecture, r.intermediate,
-                   r.target, r.task_type AS target_type, r.seed, r.run_id,
-                   avg(s.score) FILTER (s.lang <> 'en') AS score, avg(s.score) FILTER (s.lang = 'en') AS score_en,
-                   avg(g.gain) FILTER (s.lang <> 'en') AS gain, avg(g.gain) FILTER (s.lang = 'en') AS gain_en,
-                   count(*) FILTER (s.lang <> 'en') AS langs
-            FROM runs r JOIN scores s ON s.run_id = r.run_id AND s.metric = r.headline_metric
-            LEFT JOIN gains g ON g.run_id = s.run_id AND g.lang = s.lang AND g.metric = s.metric
-            WHERE {kept.sql} AND {langs.sql} GROUP BY ALL ORDER BY ALL
+                   r.target, r.task_type AS target_type, r.seed, r.run_id, m.* EXCLUDE (run_id)
+            FROM means m JOIN runs r ON r.run_id = m.run_id ORDER BY ALL
             """,
             kept.values | langs.values,
         ).df()

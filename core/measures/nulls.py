@@ -6,6 +6,7 @@ Choshen et al. (2022, 2211.00107) find that a gain splits into an effect of the 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,9 @@ from core.measures.crossed import cross_products, maximise, projector
 from core.measures.intervals import Floats, Interval, t_interval
 from core.measures.mixed import COMPONENTS, Components, fit_mixed, predict_gains
 from core.measures.stats import Permutation
+
+Report = Callable[[int, int], None]
+"""Told how many parts of a long computation are done, and of how many."""
 
 
 class ModelError(NamedTuple):
@@ -91,7 +95,12 @@ def permutation_test(
 
 
 def compare_with_additive(
-    cells: Cells, *, rng: np.random.Generator, folds: int = 10, components: Components = COMPONENTS
+    cells: Cells,
+    *,
+    rng: np.random.Generator,
+    folds: int = 10,
+    components: Components = COMPONENTS,
+    report: Report = lambda done, total: None,
 ) -> NullComparison:
     """Held-out error and likelihood of: one mean, additive intermediate + target, covariates alone, and all together.
 
@@ -102,6 +111,7 @@ def compare_with_additive(
         rng: Source of the folds.
         folds: Number of folds.
         components: Random effects of `additive` and `full`; `covariates` leaves out those of the intermediate.
+        report: Told how many folds are done, and of how many.
 
     Raises:
         DataError: Fewer pairs than folds.
@@ -117,6 +127,7 @@ def compare_with_additive(
     }  # fmt: skip
     errors = {"mean": np.empty(len(pair))} | {name: np.empty(len(pair)) for name in plans}
     for k in range(folds):
+        report(k, folds)
         out = fold == k
         errors["mean"][out] = cells.gain[out] - np.average(cells.gain[~out], weights=cells.weight[~out])
         for name, (terms, parts) in plans.items():

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.errors import DataError
 from core.measures.cells import FACTORS, Cells, level_numbers, select_cells
 from core.measures.mixed import COMPONENTS, Coefficient, Components, MixedFit, fit_mixed, naive_ols
-from core.measures.nulls import NullComparison, compare_with_additive, permutation_test
+from core.measures.nulls import NullComparison, Report, compare_with_additive, permutation_test
 from core.measures.stats import minimum_detectable_effect
 from core.queries.covariates import DIFFICULTY, SIMILARITY
 from core.queries.evidence import Evidence
@@ -83,8 +83,18 @@ def prepare(evidence: Evidence, *, rows: NDArray[np.bool_] | None = None) -> Pre
     Raises:
         DataError: Fewer than `LEAST_INTERMEDIATES` conditions or no cell.
     """
-    frame = evidence.complete if rows is None else evidence.complete[rows]
-    cells = cell_means(frame)
+    return prepare_cells(cell_means(evidence.complete if rows is None else evidence.complete[rows]))
+
+
+def prepare_cells(cells: pd.DataFrame) -> Prepared:
+    """The same from mean gains by cell.
+
+    Args:
+        cells: From `cell_means`; some of its rows.
+
+    Raises:
+        DataError: Fewer than `LEAST_INTERMEDIATES` conditions or no cell.
+    """
     n = cells["intermediate"].nunique()
     if n < LEAST_INTERMEDIATES:
         raise DataError(
@@ -163,12 +173,23 @@ def additive_null(analysis: Analysis, *, seed: int = 0) -> pd.DataFrame:
         analysis: From `analyse`.
         seed: Of the folds.
     """
-    cells = analysis.prepared.cells
+    return held_out(analysis.prepared, seed=seed) if analysis.fit is not None else figures_frame([])
+
+
+def held_out(prepared: Prepared, *, seed: int = 0, report: Report = lambda done, total: None) -> pd.DataFrame:
+    """The same from what `prepare` made.
+
+    Args:
+        prepared: Cells and covariates.
+        seed: Of the folds.
+        report: Told how many folds are done.
+    """
+    cells = prepared.cells
     pairs = len(level_numbers(cells, factors=("intermediate", "target"))[1]) if len(cells.gain) else 0
-    if analysis.fit is None or pairs < 2 * LEAST_INTERMEDIATES or len(np.unique(cells.levels["target"])) < 2:  # noqa: PLR2004
+    if pairs < 2 * LEAST_INTERMEDIATES or len(np.unique(cells.levels["target"])) < 2:  # noqa: PLR2004
         return figures_frame([])
     folds = min(5 if len(cells.gain) > MANY_CELLS else 10, pairs)
-    found, left_out = _held_out(analysis.prepared, folds=folds, seed=seed)
+    found, left_out = _held_out(prepared, folds=folds, seed=seed, report=report)
     if found is None:
         return figures_frame([])
     note = f"without {', '.join(left_out)}, which a fold cannot tell apart" if left_out else None
@@ -193,14 +214,16 @@ def additive_null(analysis: Analysis, *, seed: int = 0) -> pd.DataFrame:
     return figures_frame(rows)
 
 
-def _held_out(prepared: Prepared, *, folds: int, seed: int) -> tuple[NullComparison | None, tuple[str, ...]]:
+def _held_out(
+    prepared: Prepared, *, folds: int, seed: int, report: Report
+) -> tuple[NullComparison | None, tuple[str, ...]]:
     """The comparison with all covariates, or else with the two in question alone; and what was left out."""
     names = prepared.cells.names
     for terms in (names, tuple(n for n in names if n in EXPLAINING)):
         try:
             found = compare_with_additive(
                 select_cells(prepared.cells, terms=terms), rng=np.random.default_rng(seed), folds=folds,
-                components=prepared.components,
+                components=prepared.components, report=report,
             )  # fmt: skip
         except DataError:
             continue
@@ -219,15 +242,30 @@ def by_group(evidence: Evidence, *, kind: str, least: int = LEAST_INTERMEDIATES)
         kind: target, family or script.
         least: Fewest conditions of a group.
     """
-    complete = evidence.complete
+    return fit_groups(cell_means(evidence.complete), kind=kind, least=least)
+
+
+def fit_groups(
+    cells: pd.DataFrame, *, kind: str, least: int = LEAST_INTERMEDIATES, report: Report = lambda done, total: None
+) -> pd.DataFrame:
+    """The same from mean gains by cell.
+
+    Args:
+        cells: From `cell_means`.
+        kind: target, family or script.
+        least: Fewest conditions of a group.
+        report: Told how many groups are done.
+    """
     rows = []
-    for group in sorted(complete[kind].unique()):
-        mask = (complete[kind] == group).to_numpy()
-        n = complete.loc[mask, "intermediate"].nunique()
+    groups = sorted(cells[kind].unique())
+    for place, group in enumerate(groups):
+        report(place, len(groups))
+        part = cells[cells[kind] == group]
+        n = part["intermediate"].nunique()
         try:
             if n < least:
                 raise DataError(f"{n} conditions, {least} needed")
-            prepared = prepare(evidence, rows=mask)
+            prepared = prepare_cells(part)
             fit = fit_mixed(prepared.cells, components=prepared.components)
         except DataError as error:
             rows.append({"group_kind": kind, "group": group, "n": n, "note": str(error), "cells": 0})

@@ -8,7 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from core.claims.judging import judge_claims
-from core.queries.analysis import Analysis, additive_null, analyse, by_group
+from core.fits.asking import Fit, FitKind, FitState, ask
+from core.queries.analysis import MANY_CELLS, Analysis, additive_null, analyse, cell_means, fit_groups
 from core.queries.cell_tests import cell_tests
 from core.queries.evidence import Choice, Evidence, Setting, evidence, settings
 from core.queries.filters import Filter
@@ -61,17 +62,30 @@ def fitted(version: Version, setting: Setting, choice: Choice) -> Analysis:
     return analyse(gathered(version, setting, choice))
 
 
-@st.cache_data(
-    max_entries=16, show_spinner="Comparing with intermediate + target on held-out pairs …", hash_funcs=_KEYS
-)
-def held_out(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
-    """The comparison with the additive model.
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
+def _cells(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+    return cell_means(gathered(version, setting, choice).complete)
+
+
+def held_out(version: Version, setting: Setting, choice: Choice, *, again: bool = False) -> Fit:
+    """The comparison with the additive model: here where it is quick, else by a process of its own.
 
     Args:
         version: Of the store.
         setting: What is pooled.
         choice: Which rows and measures.
+        again: Whether one that failed is tried once more.
     """
+    cells = _cells(version, setting, choice)
+    if len(cells) > MANY_CELLS and fitted(version, setting, choice).fit is not None:
+        return ask(FitKind.ADDITIVE_NULL, cells, paths=paths(), again=again)
+    return Fit(FitState.DONE, _held_out(version, setting, choice))
+
+
+@st.cache_data(
+    max_entries=16, show_spinner="Comparing with intermediate + target on held-out pairs …", hash_funcs=_KEYS
+)
+def _held_out(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
     return additive_null(fitted(version, setting, choice))
 
 
@@ -88,17 +102,25 @@ def surfaces(version: Version, setting: Setting, choice: Choice) -> tuple[pd.Dat
     return binned(found), {name: marginal(found, model, name=name) for name in ("difficulty", "similarity")}
 
 
-@st.cache_data(max_entries=16, show_spinner="Fitting each group …", hash_funcs=_KEYS)
-def grouped(version: Version, setting: Setting, choice: Choice, kind: str) -> pd.DataFrame:
-    """The model within each group.
+def grouped(version: Version, setting: Setting, choice: Choice, kind: str, *, again: bool = False) -> Fit:
+    """The model within each group: here where it is quick, else by a process of its own.
 
     Args:
         version: Of the store.
         setting: What is pooled.
         choice: Which rows and measures.
         kind: target, family or script.
+        again: Whether one that failed is tried once more.
     """
-    return by_group(gathered(version, setting, choice), kind=kind)
+    cells = _cells(version, setting, choice)
+    if len(cells) > MANY_CELLS:
+        return ask(FitKind(kind), cells, paths=paths(), again=again)
+    return Fit(FitState.DONE, _grouped(version, setting, choice, kind))
+
+
+@st.cache_data(max_entries=16, show_spinner="Fitting each group …", hash_funcs=_KEYS)
+def _grouped(version: Version, setting: Setting, choice: Choice, kind: str) -> pd.DataFrame:
+    return fit_groups(_cells(version, setting, choice), kind=kind)
 
 
 @st.cache_data(max_entries=16, show_spinner="Testing each cell on its examples …", hash_funcs=_KEYS)

@@ -84,12 +84,12 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
     st.caption("Line and band: crossed mixed model, all else at its average. Points: intermediates, adjusted likewise.")
 
 
-def show_shares(model: Analysis, groups: pd.DataFrame, *, kind: str) -> None:
+def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str) -> None:
     """Shares of variance over all cells, and effects and shares by group.
 
     Args:
         model: Fitted to all cells.
-        groups: The model within each group.
+        groups: The model within each group; None: not computed yet.
         kind: target, family or script.
     """
     shares = model.figures[model.figures["kind"] == "share"]
@@ -98,6 +98,8 @@ def show_shares(model: Analysis, groups: pd.DataFrame, *, kind: str) -> None:
         return
     chart(variance_shares(shares, mode=mode()), key="shares", alt="Shares of the variance of mean gains, with limits")
     st.caption("Fitted shares with approximate 95 % limits; the rest taken as known. The tab Numbers has the formulas.")
+    if groups is None:
+        return
     terms, parts = groups[groups["kind"] == "term"], groups[groups["kind"] == "share"]
     if not terms.empty:
         st.markdown(f"**By {kind}**, one standard deviation within the group")

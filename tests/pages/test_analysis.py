@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.fits.asking import Fit, FitKind, FitState
+from core.paths import AtlasPaths
+from core.queries.evidence import Choice, Setting, choose_setting
+from core.queries.filters import Filter
 from core.store.connection import Store
+from pages.widgets import analysis_data, shared
 from tests.pages.conftest import Open, checked
 from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
 
@@ -49,6 +55,43 @@ def test_a_launch_freezes_its_ranking_and_the_page_shows_it(home: Path, open_pag
     assert set(shown["target"]) == {"sib200"}
     assert set(shown.loc[shown["selector"] == "difficulty", "state"]) == {"waiting"}
     assert set(shown.loc[shown["selector"] == "difficulty", "choice"]) <= {"qqp", "sst2"}
+
+
+def test_a_long_fit_does_not_keep_the_page_waiting(
+    home: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Above so many cells a process computes; the page has the rest at once, then the result, or why there is none."""
+    fill(home, Planted(difficulty=0.02, similarity=0.012, spread=0.005, seeds=(1, 2), targets=TARGETS[:3]))
+    beside = "better than an intermediate effect plus a target effect"
+    at_once = words(open_page(PAGE))
+    assert beside in at_once
+    now = Fit(FitState.RUNNING)
+    asked: list[bool] = []
+
+    def ask(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths, again: bool = False) -> Fit:
+        assert (kind, len(cells), paths.home) == (FitKind.ADDITIVE_NULL, 140, home)
+        asked.append(again)
+        return now
+
+    monkeypatch.setattr(analysis_data, "MANY_CELLS", 100)
+    monkeypatch.setattr(analysis_data, "ask", ask)
+    at = open_page(PAGE)
+    assert "Over 12 intermediate conditions" in words(at)
+    assert beside not in words(at), "not known yet"
+    assert asked == [False, False], "by the page, and by the part that looks every second"
+    now = Fit(FitState.FAILED, message="no disk")
+    at = open_page(PAGE)
+    assert "no disk" in at.error[0].value
+    checked(next(b for b in at.button if b.label == "Try again").click().run())
+    assert True in asked, "and not before somebody said so"
+    now = Fit(FitState.DONE, analysis_data._held_out(*_arguments()))
+    assert words(open_page(PAGE)) == at_once
+
+
+def _arguments() -> tuple[tuple[str, int], Setting, Choice]:
+    now = shared.version()
+    with shared.store().cursor() as cur:
+        return now, choose_setting(cur, Filter()), Choice()
 
 
 def test_the_sentence_follows_the_filter(home: Path, open_page: Open) -> None:
