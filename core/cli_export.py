@@ -14,9 +14,10 @@ from core.errors import SpecError
 from core.paths import AtlasPaths
 from core.queries.filters import Filter
 from core.reading import open_for_reading
+from core.spec import RunSpec
 from core.store.export import export as export_table
 from core.store.export import format_of, write_table
-from core.store.submission import write_submission
+from core.store.submission import English, ReadEnglish, write_submission
 from core.tasks import load_tasks
 
 if TYPE_CHECKING:
@@ -187,7 +188,9 @@ def submission(
         raise SpecError("A submission needs run ids and then a folder: python -m core submission RUN_ID... OUT_FOLDER")
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store:
-        rows = write_submission(store, run_ids=run_ids, folder=Path(out), paths=paths, partial=partial)
+        rows = write_submission(
+            store, run_ids=run_ids, folder=Path(out), paths=paths, read_english=_english_reader(paths), partial=partial
+        )
     for row in rows:
         if row.problem:
             note(f"{row.task} {row.lang} cannot be submitted: {row.problem}.")
@@ -197,6 +200,20 @@ def submission(
         typer.echo(
             f"\nScore it with XTREME's script: python evaluate.py --prediction_folder {Path(out) / 'predictions'} …"
         )
+
+
+def _english_reader(paths: AtlasPaths) -> ReadEnglish:
+    def _read(spec: RunSpec, lang: str) -> English:
+        # The chain only where it is needed.
+        from core.chain.datasets import load_split, subsample  # noqa: PLC0415
+        from core.chain.english import TEST_SEED  # noqa: PLC0415
+        from core.chain.records import DataOrigin, PairExample  # noqa: PLC0415
+
+        split = load_split(spec.task(spec.target), role="test", lang=lang, origin=DataOrigin(spec.data_source, paths))
+        split = subsample(split, n=spec.protocol.max_test_examples, seed=TEST_SEED)
+        return English(tuple(e.target for e in split.examples if isinstance(e, PairExample)), split.fingerprint)
+
+    return _read
 
 
 def _filter(model: list[str] | None, target: list[str] | None, lang: list[str] | None, **fields: str | None) -> Filter:

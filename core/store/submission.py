@@ -1,9 +1,10 @@
 """Predictions of runs as the folder that XTREME's `evaluate.py` reads: `predictions/<task>/test-<lang>.tsv|json`.
 
 What that script reads (google-research/xtreme, `evaluate.py`): classification, one label a line; tagging, one tag a
-line and an empty line between sentences; question answering, one JSON object from question id to answer. Lines are
-compared with the label file by their place, so that a test set must be whole and in XTREME's order. Retrieval needs
-what a run does not keep: see `_IMPOSSIBLE`.
+line and an empty line between sentences; question answering, one JSON object from question id to answer; Tatoeba, one
+row number a line. Lines are compared with the label file by their place, so that a test set must be whole and in
+XTREME's order. That is the order of the data, save for Tatoeba, whose English sentences XTREME sorts by their text:
+they are read again for it, because a run keeps no sentence. BUCC needs what nobody here has: see `_IMPOSSIBLE`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.errors import RunFolderDamaged, SpecError, UnknownName
+from core.errors import DataError, RunFolderDamaged, SpecError, UnknownName
 from core.paths import AtlasPaths
 from core.spec import DataSourceKind, RunSpec, TaskSpec
 from core.store.connection import Store
@@ -34,6 +35,8 @@ LANGUAGES: Mapping[str, tuple[str, ...]] = {
         "xquad": "en es de el ru tr ar vi th zh hi",
         "mlqa": "en es de ar hi vi zh",
         "tydiqa": "en ar bn fi id ko ru sw te",
+        "tatoeba": "ar he vi id jv tl eu ml ta te af nl de el bn hi mr ur fa fr it pt es bg ru ja ka ko th sw zh kk tr "
+        "et fi hu",
     }.items()
 }
 """Languages that `evaluate.py` opens a file for, by task: where one is missing it stops."""
@@ -41,10 +44,27 @@ LANGUAGES: Mapping[str, tuple[str, ...]] = {
 _IMPOSSIBLE = {
     "bucc2018": "XTREME's file names pairs by the ids of the shared task's sentences (de-000413461), which the hub's "
     "copy does not have; it lacks the sentences without a translation, too, so that mining is another task there",
-    "tatoeba": "XTREME sorts the English sentences by their text and counts lines in that order; a run keeps no "
-    "sentence, and its predictions are in the order of the aligned pairs",
 }
 """Tasks whose files cannot be made from what a run keeps, and why."""
+
+_OTHER_DATA = {
+    "udpos": "the hub's copy cuts words of several tokens, and joins treebanks, otherwise than XTREME's preparation: "
+    "Marathi, Tamil and Chinese differ in their first sentences",
+}
+"""Tasks whose test sets are others than XTREME's wherever they are read from the hub or a mirror of it."""
+
+
+class English(NamedTuple):
+    """The English side of a retrieval test set."""
+
+    sentences: tuple[str, ...]
+    """In the order of the data."""
+    fingerprint: str
+    """Of the examples they belong to."""
+
+
+ReadEnglish = Callable[[RunSpec, str], English]
+"""Reads the English sentences that a run searched in a language."""
 
 
 class Written(NamedTuple):
@@ -66,8 +86,14 @@ class Written(NamedTuple):
     """Why the file cannot be submitted; None: it can."""
 
 
-def write_submission(
-    store: Store, *, run_ids: Sequence[str], folder: Path, paths: AtlasPaths, partial: bool = False
+def write_submission(  # noqa: PLR0913  # what, where, from what
+    store: Store,
+    *,
+    run_ids: Sequence[str],
+    folder: Path,
+    paths: AtlasPaths,
+    read_english: ReadEnglish,
+    partial: bool = False,
 ) -> list[Written]:
     """Write the files of some runs, one run a task, and `submission.json` beside them.
 
@@ -76,6 +102,7 @@ def write_submission(
         run_ids: Finished runs made here, each of another target.
         folder: Where `predictions/` goes; files of the same names are replaced.
         paths: The Atlas home.
+        read_english: Reads the English sentences of Tatoeba, which decide the order of its lines.
         partial: Write also what cannot be submitted, for a look at the format.
 
     Returns:
@@ -85,11 +112,16 @@ def write_submission(
         SpecError: A run is no XTREME task, two are of one task, or something cannot be submitted (and not `partial`).
         UnknownName: There is no such run.
         RunFolderDamaged: Predictions are missing or cannot be read.
+        DataError: The data of Tatoeba are no longer those that the run searched.
         DiskFull: No space is left.
     """
     specs = {run_id: _spec(store, run_id) for run_id in run_ids}
     _check_tasks(specs)
-    made = [row for run_id, spec in specs.items() for row in _files(store, spec, folder=paths.run(run_id).predictions)]
+    made = [
+        row
+        for run_id, spec in specs.items()
+        for row in _files(store, spec, predictions=paths.run(run_id).predictions, read_english=read_english)
+    ]
     wrong = [f"{row.written.task} {row.written.lang}: {row.written.problem}" for row in made if row.written.problem]
     wrong += [f"{spec.target} {lang}: {why}" for spec in specs.values() for lang, why in _absent(store, spec).items()]
     if wrong and not partial:
@@ -161,25 +193,27 @@ def _absent(store: Store, spec: RunSpec) -> dict[str, str]:
     }
 
 
-def _files(store: Store, spec: RunSpec, *, folder: Path) -> list[_File]:
+def _files(store: Store, spec: RunSpec, *, predictions: Path, read_english: ReadEnglish) -> list[_File]:
     task, metric = spec.task(spec.target), str(spec.task(spec.target).headline)
-    rows = _predictions(folder, metric=metric)
+    rows = _predictions(predictions, metric=metric)
     with store.cursor() as cur:
         found = cur.execute(
             """
-            SELECT s.lang, s.split, p.n, p.n_available FROM scores s
+            SELECT s.lang, s.split, s.fingerprint, p.n_available FROM scores s
             LEFT JOIN splits p ON p.run_id = s.run_id AND p.lang = s.lang AND p.task = $task AND p.role = 'test'
             WHERE s.run_id = $run AND s.metric = $metric
             """,
             {"run": spec.run_id, "task": spec.target, "metric": metric},
         ).fetchall()
-    sizes = {str(lang): (str(split), available) for lang, split, _, available in found}
+    known = {str(lang): (str(split), str(fingerprint), available) for lang, split, fingerprint, available in found}
     made = []
     for lang in LANGUAGES[spec.target]:
         part = rows.filter(pc.equal(rows["lang"], lang)).sort_by("index")
-        if lang not in sizes or not part.num_rows:
+        if lang not in known or not part.num_rows:
             continue
-        split, available = sizes[lang]
+        split, fingerprint, available = known[lang]
+        if spec.target == "tatoeba":
+            part = _by_english(part, read_english(spec, lang), lang=lang, fingerprint=fingerprint)
         writer, ending = _WRITERS[spec.target]
         full = part.num_rows if available is None else int(available)
         problem = _problem(spec, task, lang=lang, split=split, n=part.num_rows, full=full)
@@ -201,9 +235,21 @@ def _predictions(file: Path, *, metric: str) -> pa.Table:
     return rows.filter(pc.equal(rows["metric"], metric))
 
 
+def _by_english(rows: pa.Table, english: English, *, lang: str, fingerprint: str) -> pa.Table:
+    """The rows in the order of their English sentences, equal ones in the order of the data, as XTREME sorts them."""
+    if english.fingerprint != fingerprint or len(english.sentences) != rows.num_rows:
+        raise DataError(
+            f"Tatoeba in '{lang}': the data source has other sentences now ({english.fingerprint}) than the run "
+            f"searched ({fingerprint}), so that the order of its lines is not known. Run it again."
+        )
+    return rows.take(sorted(range(rows.num_rows), key=lambda place: english.sentences[place]))
+
+
 def _problem(spec: RunSpec, task: TaskSpec, *, lang: str, split: str, n: int, full: int) -> str | None:  # noqa: PLR0913
     if spec.data_source.kind is DataSourceKind.SAMPLE:
         return "the bundled sample data are not XTREME's"
+    if task.name in _OTHER_DATA:
+        return _OTHER_DATA[task.name]
     wanted = task.test.split if task.test else split
     if split != wanted:
         return f"scored on the split '{split}'; XTREME's test set is '{wanted}'"
@@ -233,7 +279,7 @@ def _answers(rows: pa.Table, task: TaskSpec) -> str:
 
 
 _WRITERS: Mapping[str, tuple[Callable[[pa.Table, TaskSpec], str], str]] = {
-    **dict.fromkeys(("xnli", "pawsx"), (_labels, "tsv")),
+    **dict.fromkeys(("xnli", "pawsx", "tatoeba"), (_labels, "tsv")),
     **dict.fromkeys(("panx", "udpos"), (_tags, "tsv")),
     **dict.fromkeys(("xquad", "mlqa", "tydiqa"), (_answers, "json")),
 }

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from seqeval.metrics import f1_score
 
-from core.errors import RunFolderDamaged, SpecError, UnknownName
+from core.errors import DataError, RunFolderDamaged, SpecError, UnknownName
 from core.events import DataLoaded, LanguageScored, LanguageSkipped
 from core.models import MODELS
 from core.paths import AtlasPaths
@@ -24,7 +24,7 @@ from core.protocols import PROTOCOLS
 from core.spec import DataSource, DataSourceKind, RunSpec
 from core.store.connection import Store
 from core.store.ingest import ingest
-from core.store.submission import LANGUAGES, write_submission
+from core.store.submission import LANGUAGES, English, write_submission
 from core.tasks import TASKS
 from tests.core.store.makers import history, write_run
 
@@ -40,6 +40,14 @@ def _spec(target: str, *, source: DataSourceKind = DataSourceKind.HUB, seed: int
     )  # fmt: skip
 
 
+ENGLISH = ("He sleeps.", "a cat", "She sleeps.", "A dog", "A dog")
+"""The English side of Tatoeba here; upper case sorts before lower case, equal sentences keep their order."""
+
+
+def english(_spec: RunSpec, _lang: str) -> English:
+    return English(ENGLISH, "f")
+
+
 def _prediction(target: str, lang: str, i: int) -> str:
     wrong = (len(lang) + ord(lang[0]) + i) % 3 == 0
     if target in ("panx", "udpos"):
@@ -47,7 +55,9 @@ def _prediction(target: str, lang: str, i: int) -> str:
         return " ".join(tags[: 2 + i % 2]) if not wrong else " ".join(["O" if target == "panx" else "X"] * (2 + i % 2))
     if target in ("xquad", "mlqa", "tydiqa"):
         return "The cat\nof 1,000" if not wrong else ""
-    labels = TASKS[target].labels or ("0", "1")  # retrieval has none
+    if target in ("tatoeba", "bucc2018"):  # the row of the nearest sentence
+        return str(i if not wrong else (i + 1) % N)
+    labels = TASKS[target].labels
     return labels[i % len(labels)] if not wrong else labels[(i + 1) % len(labels)]
 
 
@@ -57,6 +67,8 @@ def _gold(target: str, i: int) -> str:
         return " ".join(tags[: 2 + i % 2])
     if target in ("xquad", "mlqa", "tydiqa"):
         return "cat of 1000"
+    if target == "tatoeba":  # of the i-th English sentence in XTREME's order, by hand from `ENGLISH`
+        return "34021"[i]
     return TASKS[target].labels[i % len(TASKS[target].labels)]
 
 
@@ -155,9 +167,11 @@ def test_xtreme_reads_every_file_and_scores_it_as_it_should(
 ) -> None:
     run_id = _made(paths, _spec(task))
     ingest(store, paths)
-    rows = write_submission(store, run_ids=[run_id], folder=tmp_path / "out", paths=paths)
+    rows = write_submission(
+        store, run_ids=[run_id], folder=tmp_path / "out", paths=paths, read_english=english, partial=task == "udpos"
+    )
     assert [row.lang for row in rows] == list(LANGUAGES[task])
-    assert all(row.problem is None and (row.n, row.n_full) == (N, N) for row in rows)
+    assert all((row.problem is None) == (task != "udpos") and (row.n, row.n_full) == (N, N) for row in rows)
     for lang in LANGUAGES[task]:
         gold = [_gold(task, i) for i in range(N)]
         predicted = [_prediction(task, lang, i) for i in range(N)]
@@ -167,7 +181,19 @@ def test_xtreme_reads_every_file_and_scores_it_as_it_should(
             assert 0 < found < 1
         else:
             assert found == sum((len(lang) + ord(lang[0]) + i) % 3 != 0 for i in range(N)) / N
-    assert json.loads((tmp_path / "out" / "submission.json").read_text())["can_be_submitted"] is True
+    said = json.loads((tmp_path / "out" / "submission.json").read_text())
+    assert said["can_be_submitted"] is (task != "udpos")
+
+
+def test_tatoeba_is_in_the_order_of_its_english_sentences(store: Store, paths: AtlasPaths, tmp_path: Path) -> None:
+    """By hand: the order is A dog (3), A dog (4), He (0), She (2), a cat (1); in Swahili 0 finds 1 and 3 finds 4."""
+    run_id = _made(paths, _spec("tatoeba"))
+    ingest(store, paths)
+    write_submission(store, run_ids=[run_id], folder=tmp_path, paths=paths, read_english=english)
+    assert read_lines(tmp_path / "predictions/tatoeba/test-sw.tsv") == ["4", "4", "1", "2", "1"]
+    with pytest.raises(DataError, match=r"has other sentences now \(g\) than the run searched \(f\)"):
+        write_submission(store, run_ids=[run_id], folder=tmp_path, paths=paths,
+                         read_english=lambda *_: English(ENGLISH, "g"))  # fmt: skip
 
 
 def test_the_languages_are_those_of_the_tasks() -> None:
@@ -179,7 +205,7 @@ def test_the_languages_are_those_of_the_tasks() -> None:
 def test_several_tasks_in_one_folder(store: Store, paths: AtlasPaths, tmp_path: Path) -> None:
     ids = [_made(paths, _spec(task)) for task in ("pawsx", "xquad")]
     ingest(store, paths)
-    write_submission(store, run_ids=ids, folder=tmp_path, paths=paths)
+    write_submission(store, run_ids=ids, folder=tmp_path, paths=paths, read_english=english)
     assert {p.name for p in (tmp_path / "predictions").iterdir()} == {"pawsx", "xquad"}
     said = json.loads((tmp_path / "submission.json").read_text())
     assert [run["task"] for run in said["runs"]] == ["pawsx", "xquad"]
@@ -192,9 +218,11 @@ def test_a_sample_is_refused_with_the_full_n_and_written_on_request(
     run_id = _made(paths, _spec("xquad"), available=1190)
     ingest(store, paths)
     with pytest.raises(SpecError, match=r"xquad en: a sample of 5 of the 1,190 test examples(.|\n)*--partial"):
-        write_submission(store, run_ids=[run_id], folder=tmp_path / "out", paths=paths)
+        write_submission(store, run_ids=[run_id], folder=tmp_path / "out", paths=paths, read_english=english)
     assert not (tmp_path / "out").exists()
-    rows = write_submission(store, run_ids=[run_id], folder=tmp_path / "out", paths=paths, partial=True)
+    rows = write_submission(
+        store, run_ids=[run_id], folder=tmp_path / "out", paths=paths, read_english=english, partial=True
+    )
     assert {row.n_full for row in rows} == {1190} and len(rows) == 11
     assert json.loads((tmp_path / "out" / "submission.json").read_text())["can_be_submitted"] is False
 
@@ -204,6 +232,7 @@ def test_a_sample_is_refused_with_the_full_n_and_written_on_request(
     [
         ("pawsx", {"split": "validation"}, "scored on the split 'validation'; XTREME's test set is 'test'"),
         ("pawsx", {"skip": ("ko",)}, "pawsx ko: no predictions: no test split here"),
+        ("udpos", {}, "udpos af: the hub's copy cuts words of several tokens, and joins treebanks, otherwise"),
     ],
 )
 def test_what_xtreme_would_score_wrongly_is_refused(
@@ -212,28 +241,30 @@ def test_what_xtreme_would_score_wrongly_is_refused(
     run_id = _made(paths, _spec(task), **change)  # type: ignore[arg-type]  # options of _made
     ingest(store, paths)
     with pytest.raises(SpecError, match=expected):
-        write_submission(store, run_ids=[run_id], folder=tmp_path, paths=paths)
+        write_submission(store, run_ids=[run_id], folder=tmp_path, paths=paths, read_english=english)
 
 
 def test_runs_that_cannot_be_part_of_it(store: Store, paths: AtlasPaths, tmp_path: Path) -> None:
-    ids = {name: _made(paths, _spec(name)) for name in ("tatoeba", "sib200", "xnli")}
+    ids = {name: _made(paths, _spec(name)) for name in ("bucc2018", "sib200", "xnli")}
     ids["other"] = _made(paths, _spec("xnli", seed=2))
     ids["sample"] = _made(paths, _spec("pawsx", source=DataSourceKind.SAMPLE))
     ids["bare"] = _made(paths, _spec("mlqa"), keep_predictions=False)
     ingest(store, paths)
     for wanted, error, text in (
-        (["tatoeba"], SpecError, "XTREME sorts the English sentences by their text"),
+        (["bucc2018"], SpecError, "names pairs by the ids of the shared task's sentences"),
         (["sib200"], SpecError, "'sib200' is no task of XTREME"),
         (["xnli", "other"], SpecError, "are both of 'xnli'; a submission holds one run a task"),
         (["sample"], SpecError, "the bundled sample data are not XTREME's"),
         (["bare"], RunFolderDamaged, "is not there: the run keeps no predictions"),
     ):
         with pytest.raises(error, match=text):
-            write_submission(store, run_ids=[ids[name] for name in wanted], folder=tmp_path, paths=paths)
+            write_submission(
+                store, run_ids=[ids[name] for name in wanted], folder=tmp_path, paths=paths, read_english=english
+            )
     with pytest.raises(UnknownName, match="No run named 'nothing'"):
-        write_submission(store, run_ids=["nothing"], folder=tmp_path, paths=paths)
+        write_submission(store, run_ids=["nothing"], folder=tmp_path, paths=paths, read_english=english)
     with store.write() as cur:
         cur.execute("UPDATE runs SET collection = 'measured' WHERE run_id = ?", [ids["xnli"]])
     with pytest.raises(SpecError, match="came with the program as figures alone"):
-        write_submission(store, run_ids=[ids["xnli"]], folder=tmp_path, paths=paths)
+        write_submission(store, run_ids=[ids["xnli"]], folder=tmp_path, paths=paths, read_english=english)
     assert not (tmp_path / "predictions").exists()
