@@ -8,6 +8,7 @@ models and mirrors are left out; a model is known by its name and fingerprint, d
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +31,10 @@ MIRROR = "FOLDER-IN-THE-HUBS-LAYOUT"
 PREFIX = "gallery-"
 """Before the id of whatever was committed: the same run or profile made here stays one of its own."""
 
+_FOLDERS = re.compile(r"""(?<![\w./:-])/(?:[^\s/'",;:()]+/)+""")
+"""The folders of an absolute path in a sentence."""
+_SENTENCES = ("reason", "message")
+"""Columns that hold what an error said."""
 _NOT_KEPT = ("steps",)
 """Loss curves stay with the runs: they would be nine tenths of the files."""
 
@@ -112,6 +117,15 @@ def portable_spec(text: str) -> str:
     return json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def portable_text(text: str) -> str:
+    """A sentence that names files, without their folders: "/home/me/hub/xtreme is empty" is "…/xtreme is empty".
+
+    Args:
+        text: Reason or message.
+    """
+    return _FOLDERS.sub("…/", text)
+
+
 def _finished(store: Store, family: Family, *, ids: Collection[str]) -> dict[str, pa.Table]:
     """Rows to commit, by table."""
     with store.cursor() as cur:
@@ -127,8 +141,17 @@ def _finished(store: Store, family: Family, *, ids: Collection[str]) -> dict[str
         }
         cur.unregister("kept")
         cur.unregister("wanted")
-    specs = pa.array([portable_spec(text) for text in head["spec"].to_pylist()], pa.string())
-    return {family.head: head.set_column(head.schema.get_field_index("spec"), "spec", specs)} | parts
+    return {family.head: _portable(head)} | {part: _portable(table) for part, table in parts.items()}
+
+
+def _portable(table: pa.Table) -> pa.Table:
+    """The rows without folders of this machine."""
+    for place, name in enumerate(table.schema.names):
+        change = portable_spec if name == "spec" else portable_text if name in _SENTENCES else None
+        if change:
+            texts = [None if text is None else change(text) for text in table[name].to_pylist()]
+            table = table.set_column(place, name, pa.array(texts, pa.string()))
+    return table
 
 
 def _merge(table: pa.Table, *, file: Path, key: str, new: pa.ChunkedArray) -> int:

@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import StoreError
+from core.events import LanguageSkipped
 from core.paths import REPO, AtlasPaths
 from core.spec import DataSource, DataSourceKind
 from core.store.connection import Store
-from core.store.gallery import MIRROR, load_gallery, portable_spec, save_gallery
+from core.store.gallery import MIRROR, load_gallery, portable_spec, portable_text, save_gallery
 from core.store.ingest import ingest
 from tests.core.store.makers import MODEL, history, run_spec, scored, write_run
 from tests.synthetic import Planted, add_rows, planted
@@ -148,6 +149,28 @@ def test_no_folder_of_this_machine_is_committed() -> None:
     assert json.loads(found)["model"] == json.loads(spec.model_dump_json())["model"] | {"path": "tiny"}
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("/secret/hub/google/xtreme holds no data files.", "…/xtreme holds no data files."),
+        ("Cannot read '/secret/a b/x.tsv', line 3", "Cannot read '…/a b/x.tsv', line 3"),
+        ("read google/xtreme and/or https://example.org/a/b", "read google/xtreme and/or https://example.org/a/b"),
+    ],
+)
+def test_sentences_lose_the_folders_of_a_path(said: str, kept: str) -> None:
+    assert portable_text(said) == kept
+
+
+def test_no_folder_of_this_machine_is_committed_in_a_reason(tmp_path: Path) -> None:
+    paths, spec = Paths(tmp_path), run_spec()
+    skipped = LanguageSkipped(lang="sw", reason="/secret/hub/x/xnli holds no data files.")
+    write_run(paths, spec, history(spec, [scored("de", 0.5), skipped]))
+    with Store.open(":memory:") as store:
+        ingest(store, Elsewhere(tmp_path))
+        save_gallery(store, folder=paths.gallery, ids=[spec.run_id])
+    assert pq.read_table(paths.gallery / "skips.parquet")["reason"].to_pylist() == ["…/xnli holds no data files."]
+
+
 def test_a_file_that_is_not_the_gallerys_is_named_and_kept(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     ids = finished(paths)
@@ -205,7 +228,11 @@ def test_what_is_committed_is_a_gallery(tmp_path: Path, monkeypatch: pytest.Monk
         ingest(store, paths)
         assert len(gains_of(store)) > 0
         with store.cursor() as cur:
-            texts = cur.execute("SELECT spec, environment FROM runs UNION ALL SELECT spec, environment FROM profiles")
+            texts = cur.execute("""
+                SELECT spec, environment FROM runs UNION ALL SELECT spec, environment FROM profiles
+                UNION ALL SELECT reason, NULL FROM skips UNION ALL SELECT reason, NULL FROM profile_skips
+                UNION ALL SELECT message, NULL FROM flags
+            """)
             strays = [text for row in texts.fetchall() for text in row if text and re.search(_FOLDER, text)]
             unpaired = cur.execute("SELECT count(*) FROM gains WHERE missing = 'no baseline'").fetchone()
     assert strays == []
