@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import pytest
 
 from core.cli import spread
 from core.errors import SpecError, UnknownName
-from core.paths import AtlasPaths
+from core.paths import REPO, AtlasPaths
 from core.spec import DataSourceKind, Placebo
-from core.studies import StudyRequest, build_study, command, problems, read_profile_file, read_study_file
+from core.studies import StudyRequest, build_profile, build_study, command, problems, read_profile_file, read_study_file
 from tests.fakes import tiny_model
 
 
@@ -134,3 +135,17 @@ def test_a_profile_file_is_read_and_its_mistakes_are_named(tmp_path: Path) -> No
     file.write_text("kind: hardness\n")
     with pytest.raises(SpecError, match=r"texts\.profile\.yaml: kind: .*found 'hardness'"):
         read_profile_file(file)
+
+
+def test_the_documented_files_are_right(tmp_path: Path) -> None:
+    text = (REPO / "docs" / "adding.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n# (study|profile)\n(.*?)```", text, flags=re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["study", "profile"]
+    paths = AtlasPaths(home=tmp_path)
+    for kind, block in blocks:
+        file = tmp_path / f"{kind}.yaml"
+        file.write_text(block, encoding="utf-8")
+        if kind == "study":
+            assert len(build_study(read_study_file(file), paths=paths).runs()) == 3 * 2 * 3
+        else:
+            assert build_profile(read_profile_file(file), paths=paths).kind == "difficulty"
