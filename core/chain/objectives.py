@@ -11,7 +11,7 @@ from core.chain.batching import sorted_batches, training_batch
 from core.chain.decoding import INFERENCE_TOKENS, label_scores, predict
 from core.chain.encoder import Encoder
 from core.chain.features import Features, featurise, featurise_text
-from core.chain.heads import build_head
+from core.chain.heads import build_head, start_at_prior
 from core.chain.likelihood import blanked
 from core.chain.mlm import MlmHead, masked_batch, mlm_loss_sum
 from core.chain.records import Example, SpanExample, Split, TaggedExample, fingerprint
@@ -52,6 +52,8 @@ def _one(
     if data.without_input:
         features, dev = (blanked(found, encoder=encoder, kind=task.type) for found in (features, dev))
     head = build_head(task, n_labels=len(data.train.labels), encoder=encoder, dropout=dropout).to(encoder.device)
+    if task.type is TaskType.MULTILABEL:
+        start_at_prior(head, torch.from_numpy(features.targets))
 
     def by_headline() -> float:
         predictions = predict(encoder, head, features=dev, split=data.dev)

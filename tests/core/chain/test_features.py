@@ -11,7 +11,7 @@ import torch
 from core.chain.decoding import best_span
 from core.chain.encoder import Encoder, load_encoder
 from core.chain.features import featurise
-from core.chain.heads import IGNORED, build_head
+from core.chain.heads import IGNORED, build_head, start_at_prior
 from core.chain.records import SpanExample, TaggedExample
 from core.errors import DataError, ModelError
 from core.spec import TaskType
@@ -106,3 +106,17 @@ def test_heads_read_what_the_configuration_names(tmp_path: Path) -> None:
     assert not torch.allclose(head(states, mask)[1], head(padding, mask)[1])
     alike = states[:, :2].mean(dim=1, keepdim=True).expand(-1, 3, -1)
     assert torch.allclose(head(states, mask)[0], head(alike, mask)[0], atol=1e-6)
+
+
+def test_a_multilabel_head_starts_at_the_labels_shares(tmp_path: Path) -> None:
+    encoder = load_encoder(tiny_model(tmp_path))
+    split = toy_split(TaskType.MULTILABEL)
+    targets = torch.from_numpy(featurise(split, encoder=encoder).targets)
+    head = build_head(split.task, n_labels=targets.shape[1], encoder=encoder, dropout=0.0)
+    start_at_prior(head, targets)
+    states, mask = torch.zeros(1, 2, encoder.hidden_size), torch.ones(1, 2, dtype=torch.long)
+    shares = torch.sigmoid(head(states, mask))[0]
+    assert torch.allclose(shares, (targets.sum(dim=0) + 0.5) / (len(targets) + 1), atol=1e-5)
+    # A label that never occurs is rare, not impossible: its logit stays finite.
+    start_at_prior(head, torch.zeros(10, targets.shape[1]))
+    assert torch.isfinite(head.out.bias).all()
