@@ -10,9 +10,12 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.jobs import local
-from core.paths import REPO
+from core.paths import REPO, AtlasPaths
+from core.store.connection import Store
+from core.store.gallery import save_gallery
+from core.store.ingest import ingest
 from pages.widgets import shared
-from tests.storefixture import fill
+from tests.storefixture import fill, profile, spec
 
 Open = Callable[..., AppTest]
 """Opens a page: `open_page("pages/runs.py", run="…")`."""
@@ -40,6 +43,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def ids(home: Path) -> dict[str, str]:
     """A filled home; ids of its runs by what they are."""
     return fill(home)
+
+
+@pytest.fixture
+def committed(home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty home beside a gallery of the fixture's finished runs; committed id of MNLI before XNLI."""
+    made, folder = AtlasPaths(home=tmp_path_factory.mktemp("made")), home / "gallery"
+    fill(made.home)
+    with Store.open(":memory:") as store:
+        ingest(store, made)
+        profile(store)
+        with store.cursor() as cur:
+            ids = [row[0] for row in cur.execute("SELECT run_id FROM runs WHERE outcome = 'finished'").fetchall()]
+        save_gallery(store, folder=folder, ids=ids)
+    monkeypatch.setenv("ATLAS_GALLERY", str(folder))
+    return f"gallery-{spec('mnli', 'xnli').run_id}"
 
 
 @pytest.fixture

@@ -26,6 +26,13 @@ def test_filled_store(page: str, ids: dict[str, str], open_page: Open) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_a_committed_gallery_alone(page: str, committed: str, open_page: Open) -> None:
+    at = open_page(page, run=committed)
+    assert at.title
+    assert not at.error
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_nonsense_in_the_url_does_no_harm(page: str, ids: dict[str, str], open_page: Open) -> None:
     del ids
     rubbish = "<script>~;DROP TABLE runs"

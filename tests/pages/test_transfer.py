@@ -17,8 +17,6 @@ from core.queries.cells import Grid, agreement
 from core.queries.map_points import Against, against, placed, scatter_points, sentence
 from core.queries.similarity import SIMILARITIES
 from core.queries.transfer import View
-from core.store.connection import Store
-from core.store.gallery import save_gallery
 from core.store.ingest import ingest
 from pages.widgets import domain_panel, shared
 from pages.widgets.cell_panel import summary
@@ -26,7 +24,7 @@ from pages.widgets.domain_panel import umap_advice
 from pages.widgets.language_filter import DISTANCES, ORDERS, Wanted, ordered
 from pages.widgets.selection import NOTHING, clicked, read, write
 from tests.pages.conftest import Open, checked
-from tests.storefixture import fill, profile
+from tests.storefixture import profile
 
 
 def _texts(at: AppTest) -> str:
@@ -165,19 +163,8 @@ def test_flipped_examples_are_those_that_one_run_got_right(ids: dict[str, str], 
     assert "exact mcnemar" in _texts(at).lower()
 
 
-def test_a_committed_gallery_has_tests_and_flips_without_its_runs(
-    home: Path, tmp_path: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is committed of the fixture, opened by a home that has none of its folders."""
-    elsewhere, folder = AtlasPaths(home=tmp_path / "made"), tmp_path / "gallery"
-    fill(elsewhere.home)
-    with Store.open(":memory:") as store:
-        ingest(store, elsewhere)
-        profile(store)
-        with store.cursor() as cur:
-            ids = [row[0] for row in cur.execute("SELECT run_id FROM runs WHERE outcome = 'finished'").fetchall()]
-        save_gallery(store, folder=folder, ids=ids)
-    monkeypatch.setenv("ATLAS_GALLERY", str(folder))
+def test_a_committed_gallery_has_tests_and_flips_without_its_runs(home: Path, committed: str, open_page: Open) -> None:
+    del committed
     assert not (home / "runs").exists()
     at = open_page("pages/transfer.py", collection="measured", target="xnli", cell="de~mnli")
     cells = _cells(at).set_index(["lang", "intermediate"])
