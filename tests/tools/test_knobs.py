@@ -40,6 +40,7 @@ def similarities(near: float, far: float) -> pd.DataFrame:
 
 def test_an_order_that_was_set_is_recovered() -> None:
     lines, verdicts = difficulty_table(difficulties({"easy": 0.9, "medium": 0.5, "hard": 0.1}))
+    assert all(v.is_kept for v in verdicts)
     assert [(v.measure, v.recovered, v.asked) for v in verdicts] == [("v_information", 3, 3), ("code_length", 3, 3)]
     assert (
         lines[2]
@@ -49,8 +50,17 @@ def test_an_order_that_was_set_is_recovered() -> None:
 
 def test_a_wrong_order_is_said_to_be_wrong() -> None:
     lines, verdicts = difficulty_table(difficulties({"easy": 0.5, "medium": 0.9, "hard": 0.1}))
-    assert {v.recovered for v in verdicts} == {0}
+    assert {(v.recovered, v.is_kept) for v in verdicts} == {(0, False)}
     assert lines[2].endswith("| no |")
+
+
+def test_a_step_inside_the_intervals_is_not_told_apart() -> None:
+    frame = difficulties({"easy": 0.9, "medium": 0.5, "hard": 0.1})
+    turned = (frame["intermediate"] == "sst2@money,hard") & (frame["measure"] == "v_information")
+    frame.loc[turned, ["value", "ci_low", "ci_high"]] = [0.6, 0.5, 0.7]  # medium is 0.5, from 0.4 to 0.6
+    lines, verdicts = difficulty_table(frame)
+    assert (verdicts[0].recovered, verdicts[0].asked, verdicts[0].is_kept) == (2, 3, True)
+    assert [line.rsplit("| ", 1)[1] for line in lines[2:6]] == ["yes |", "yes |", "not told apart |", "yes |"]
 
 
 def test_the_own_domain_is_nearest_by_a_similarity_and_by_a_distance() -> None:
