@@ -115,7 +115,7 @@ class JobStatus(NamedTuple):
     submitted_at: str | None = None
     """When it was submitted, UTC."""
     kind: str = "run"
-    """`run`, or what a profile measures: `domain`, `difficulty`, `encoder`."""
+    """`run`, or what a profile measures: `domain`, `difficulty`, `encoder`, `selectors`."""
 
 
 def read_job(path: Path) -> JobRecord | None:
