@@ -2,7 +2,8 @@
 
 Starts what is missing of every file in `data/gallery/studies` (`NAME.yaml` is a study, `NAME.profile.yaml` a profile),
 and writes what is finished to `data/gallery/*.parquet` every few minutes. Stop it at any time and start it again:
-what is finished is not done again, and the jobs go on without it.
+what is finished is not done again, on this machine or on the one whose figures lie in the folder, and the jobs go on
+without it.
 """
 
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import pyarrow.parquet as pq
 import typer
 
 from core.errors import AtlasError
@@ -50,8 +52,10 @@ def main(
     ids = {job_id_of(spec) for each in asked for spec in each.specs}
     place = folder or paths.gallery
     if wait:
+        there = saved_ids(place)
         for each in asked:
-            local.submit(each.specs, paths=paths, study=each.name)
+            missing = [spec for spec in each.specs if job_id_of(spec) not in there]
+            local.submit(missing, paths=paths, study=each.name)
         _follow(ids, paths=paths, folder=place)
     _save(ids, paths=paths, folder=place)
 
@@ -70,6 +74,16 @@ def asked_in(file: Path, *, paths: AtlasPaths) -> Asked:
         return Asked(file.name.removesuffix(PROFILE), [build_profile(read_profile_file(file), paths=paths)])
     request = read_study_file(file)
     return Asked(request.name, [*build_study(request, paths=paths).runs()])
+
+
+def saved_ids(folder: Path) -> set[str]:
+    """Ids of the runs and profiles whose figures a gallery holds.
+
+    Args:
+        folder: Where `save_gallery` wrote; need not exist.
+    """
+    files = ((folder / f"{name}.parquet", key) for name, key in (("runs", "run_id"), ("profiles", "profile_id")))
+    return {i for file, key in files if file.exists() for i in pq.read_table(file, columns=[key])[key].to_pylist()}
 
 
 def _readable(files: Iterable[Path], *, paths: AtlasPaths) -> Iterable[Asked]:

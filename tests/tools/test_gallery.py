@@ -99,3 +99,23 @@ def test_started_again_it_asks_only_for_what_is_missing(
     assert seen == [1]
     assert folder.events.stat().st_mtime_ns == before
     assert {job.run_id for job in list_jobs(paths) if job.state == "queued"} == set()
+
+
+def test_what_another_machine_has_saved_is_not_run_again(
+    tmp_path: Path, paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    fill(other)
+    study = _written(tmp_path, "grid.yaml", "models: [xlm-r-base]\nintermediates: [mnli, stsb]\ntargets: [xnli]\n")
+    with monkeypatch.context() as there:
+        there.setenv("ATLAS_HOME", str(other))
+        main([study], wait=False, folder=tmp_path / "gallery")
+
+    def end(home: AtlasPaths, **_: object) -> bool:
+        for job in list_jobs(home):
+            home.job(job.run_id).cancel.touch()
+        return False
+
+    monkeypatch.setattr(gallery.local, "ensure_dispatcher", end)
+    main([study], wait=True, folder=tmp_path / "gallery")
+    assert [job.intermediate for job in list_jobs(paths)] == ["stsb"]  # it failed there
