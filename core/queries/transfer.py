@@ -46,15 +46,16 @@ def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
     Returns:
         Columns `collection`, `model`, `model_fingerprint`, `target`, `metric`, `protocol`, `protocol_digest`,
-        `data_source`, `is_headline`, `runs`; yours first, then measured, then published, headline metrics first.
+        `data_source`, `is_headline`, `runs`; yours first, then measured, then published; of these the
+        views with most runs first, then with most languages; headline metrics first.
     """
     return cur.execute("""
         SELECT r.collection, r.model, r.model_fingerprint, r.target, s.metric, r.protocol, r.protocol_digest,
                r.data_source, s.metric = r.headline_metric AS is_headline, count(DISTINCT r.run_id) AS runs
         FROM runs r JOIN scores s ON s.run_id = r.run_id
         GROUP BY ALL
-        ORDER BY r.collection DESC, runs DESC, r.model, r.target, is_headline DESC, s.metric, r.protocol, r.data_source,
-                 r.protocol_digest, r.model_fingerprint
+        ORDER BY r.collection DESC, runs DESC, count(DISTINCT s.lang) DESC, r.model, r.target, is_headline DESC,
+                 s.metric, r.protocol, r.data_source, r.protocol_digest, r.model_fingerprint
     """).df()
 
 
