@@ -105,7 +105,10 @@ def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, like: ProfileV
         return Measured(empty, f"no difficulty profile on data source '{like.data_source}'")
     rows = profiled(cur, view, measure=measure)
     frame = rows.rename(columns={"hardness": "difficulty", "n_seeds": "difficulty_n"})
-    whose = "the runs' own model" if view.model == like.model else f"'{view.model}', as '{like.model}' has no profile"
+    whose = f"'{view.model}', as '{like.model}' has no profile"
+    if view.model == like.model:
+        is_same = view.model_fingerprint == (like.model_fingerprint or None)
+        whose = "the runs' own model" if is_same else "the runs' model with other weights"
     where = f"under protocol '{view.protocol}' on {view.data_source}"
     return Measured(frame[["intermediate", "difficulty", "difficulty_n"]], f"'{measure}' of {whose} {where}")
 

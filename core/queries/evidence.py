@@ -277,7 +277,7 @@ def _explained(
     known = [language(code) for code in frame["lang"].unique()]
     about = pd.DataFrame(
         {
-            "lang": [entry.code for entry in known],
+            "lang": pd.Series([entry.code for entry in known], dtype="object"),  # of text, even where no row is left
             "distance": pd.Series([entry.syntax_distance for entry in known], dtype="float64"),
             "family": [entry.family for entry in known],
             "script": [entry.script for entry in known],

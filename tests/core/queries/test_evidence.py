@@ -106,3 +106,21 @@ def test_points_and_types() -> None:
     assert base_tasks("mnli~shuffled@food") == "mnli"
     assert type_match("classification+span_qa", target="span_qa") == 0.5
     assert type_match("mlm", target="span_qa") == 0
+
+
+def test_a_filter_may_leave_no_row(store: Store) -> None:
+    planted(store, Planted(intermediates=INTERMEDIATES[:4], targets=("sib200",)))
+    with store.cursor() as cur:
+        setting = choose_setting(cur, Filter())
+        found = evidence(cur, setting, choice=Choice(wanted=Filter(target=("udpos",)), families=("Indo-European",)))
+    assert found.frame.empty
+    assert tuple(found.frame.columns) == COLUMNS
+    assert found.units.cells == 0
+
+
+def test_difficulty_of_other_weights_is_not_called_the_runs_own(store: Store) -> None:
+    planted(store, Planted(intermediates=INTERMEDIATES[:4], targets=("sib200",)))
+    assert "the runs' own model" in ask(store).origins["difficulty"]
+    with store.write() as cur:
+        cur.execute("UPDATE profiles SET model_fingerprint = 'of-then' WHERE kind = 'difficulty'")
+    assert "the runs' model with other weights" in ask(store).origins["difficulty"]
