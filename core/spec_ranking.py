@@ -55,6 +55,7 @@ class FrozenRanking(Spec):
     runs: tuple[str, ...] = Field(min_length=1)
     """Ids of the runs whose gains will score it: those with an intermediate, sorted."""
     n_done: int = Field(ge=0)
-    """How many of them had ended already: of these it is no prediction, though no selector saw their target's gains."""
+    """How many of them had finished already, here or in the committed gallery: of these it is no prediction, though no
+    selector saw their target's gains."""
     rankings: tuple[SelectorRanking, ...] = Field(min_length=1)
     """One per model, target and selector."""

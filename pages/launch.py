@@ -47,6 +47,8 @@ with plan:
         st.success(
             f"{started['open']} of {started['runs']} runs are queued or running.", icon=":material/check_circle:"
         )
+        if started.get("unranked"):
+            st.warning(f"What the selectors say of them could not be written down: {started['unranked']}")
         st.page_link("pages/runs.py", label="Watch them", icon=":material/monitoring:", query_params=started["link"])
     if request:
         st.caption("The same from a terminal:")

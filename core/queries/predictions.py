@@ -7,6 +7,7 @@ it would choose. Everything that learns is judged on what it has not seen: one i
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import duckdb
@@ -109,26 +110,15 @@ def judge_selectors(found: Selectors, *, seed: int = 0) -> pd.DataFrame:
     return frame.sort_values("ndcg", ascending=False, na_position="last", kind="stable", ignore_index=True)
 
 
-def ranking(found: Selectors, *, target: str) -> pd.DataFrame:
-    """What the learned combination says of each intermediate for a target, and what was measured.
-
-    Columns: intermediate, predicted (gain, with that target left out), gain, place, measured_place. Order: place.
+def learnable(pairs: pd.DataFrame, *, names: Iterable[str]) -> list[str]:
+    """Selectors that are known for more than nine in ten pairs: one that is known for few would cost all others.
 
     Args:
-        found: From `selectors`.
-        target: Of one of the pairs.
-
-    Raises:
-        DataError: There is too little to learn from.
+        pairs: A column per selector.
+        names: Selectors to choose among.
     """
-    names, rows = _usable(found)
-    rows = rows.assign(predicted=combine_selectors(rows[names], gains=rows["gain"], groups=rows["target"]).predictions)
-    mine = rows[rows["target"] == target]
-    mine = mine.assign(
-        place=mine["predicted"].rank(ascending=False).astype(int), measured_place=mine["gain"].rank(ascending=False)
-    )
-    columns = ["intermediate", "predicted", "gain", "place", "measured_place"]
-    return mine[columns].sort_values("place", kind="stable", ignore_index=True)
+    fixed = {"random", "always_mnli"}
+    return [n for n in names if n not in fixed and pairs[n].notna().mean() > 0.9]  # noqa: PLR2004
 
 
 def _with_similarities(
@@ -153,9 +143,11 @@ def _with_features(
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
     like = profile_view(setting)
     view = closest_view(cur, kind="selectors", like=like)
-    known = view is not None and view.model == like.model  # features of another encoder say nothing of this one
+    # Features of another encoder say nothing of this one, and neither do those of other weights of its name.
+    known = view is not None and (view.model, view.model_fingerprint) == (like.model, like.model_fingerprint or None)
     rows = selector_scores(cur, view) if view and known else pd.DataFrame(columns=["selector"])
     labels, absent = {}, {}
+    under = f", under protocol '{view.protocol}'" if view and view.protocol != like.protocol else ""
     for name in FEATURES:
         mine = rows[rows["selector"] == name]
         if mine.empty:
@@ -167,7 +159,7 @@ def _with_features(
             continue
         column = mine.rename(columns={"value": name})[["intermediate", "target", name]]
         pairs = pairs.merge(column, on=["intermediate", "target"], how="left")
-        labels[name] = f"{name} of the encoder after the intermediate"
+        labels[name] = f"{name} of the encoder after the intermediate{under}"
     return pairs, labels, absent
 
 
@@ -198,10 +190,9 @@ def _combined(found: Selectors, direction: str, *, seed: int) -> dict[str, objec
 
 
 def _usable(found: Selectors) -> tuple[list[str], pd.DataFrame]:
-    """Selectors that are known for at least nine in ten pairs, and the pairs that have them all."""
-    known = found.pairs
-    names = [n for n in found.labels if n not in {"random", "always_mnli"} and known[n].notna().mean() > 0.9]  # noqa: PLR2004
-    rows = known.dropna(subset=names)
+    """Selectors that can be learned from, and the pairs that have them all."""
+    names = learnable(found.pairs, names=found.labels)
+    rows = found.pairs.dropna(subset=names)
     if not names or len(rows) < 2 * _LEAST_ITEMS:
         raise DataError(f"{len(names)} selectors are known for {len(rows)} pairs; a combination needs more of both.")
     return names, rows

@@ -14,15 +14,15 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from core.errors import DataError
 from core.measures.ranking import kendall_tau, ndcg, relative_regret
 from core.measures.transferability import judge_ranking, predict_gains
 from core.queries.covariates import difficulties, planned_intermediates, type_match
-from core.queries.evidence import Choice, Setting, choose_setting, evidence, profile_view
+from core.queries.evidence import Choice, Setting, evidence, profile_view, setting_of, settings
 from core.queries.filters import Filter
-from core.queries.predictions import Selectors, scored_pairs, selectors
+from core.queries.predictions import Selectors, learnable, scored_pairs, selectors
 from core.spec import ModelSpec, RunSpec, StudySpec, digest
 from core.spec_ranking import FrozenRanking, RankedIntermediate, SelectorRanking
+from core.store.gallery import PREFIX
 from core.tasks import in_task_reason
 
 COMBINATION = "combination"
@@ -58,19 +58,17 @@ class _Said(NamedTuple):
 
 
 def rank_launch(cur: duckdb.DuckDBPyConnection, study: StudySpec, *, now: datetime) -> FrozenRanking | None:
-    """What the selectors say of a launch; None where there is nothing to choose between, or nothing left to run.
+    """What the selectors say of a launch; None where there is nothing to choose between, or nothing left to predict.
 
     Args:
         cur: Cursor of the store.
         study: What is about to be submitted.
         now: UTC.
     """
-    ranked = [_ranked(study, model) for model in study.models]
+    # A folder that was typed in two ways is one model: its name ends with the fingerprint of its weights.
+    ranked = [_ranked(study, model) for model in {model.name: model for model in study.models}.values()]
     runs = sorted({run.run_id for each in ranked for run in each.runs})
-    ended = cur.execute(
-        "SELECT count(*) FROM runs WHERE outcome = 'finished' AND list_contains($ids::VARCHAR[], run_id)", {"ids": runs}
-    ).fetchone()
-    done = int(ended[0]) if ended else 0
+    done = _n_known(cur, runs)
     rankings = tuple(r for each in ranked if each.runs for r in _model_rankings(cur, study, each))
     if not rankings or done == len(runs):
         return None
@@ -86,6 +84,13 @@ def rank_launch(cur: duckdb.DuckDBPyConnection, study: StudySpec, *, now: dateti
         n_done=done,
         rankings=rankings,
     )
+
+
+def _n_known(cur: duckdb.DuckDBPyConnection, runs: Sequence[str]) -> int:
+    """How many of the runs have finished already, here or in what was committed."""
+    ids = [*runs, *(f"{PREFIX}{run}" for run in runs)]
+    sql = "SELECT run_id FROM runs WHERE outcome = 'finished' AND list_contains($ids::VARCHAR[], run_id)"
+    return len({str(run).removeprefix(PREFIX) for (run,) in cur.execute(sql, {"ids": ids}).fetchall()})
 
 
 def _ranked(study: StudySpec, model: ModelSpec) -> _Ranked:
@@ -140,12 +145,13 @@ def _pairs(cur: duckdb.DuckDBPyConnection, ranked: _Ranked, setting: Setting) ->
 
 
 def _measured(cur: duckdb.DuckDBPyConnection, setting: Setting) -> Selectors | None:
-    """Pairs that were measured before, of the same model, protocol and data source; None: there are none."""
+    """Pairs that were measured before, of the same weights, protocol and data source; None: there are none."""
     wanted = Filter(model=setting.model, protocol=setting.protocol, data_source=setting.data_source)
-    try:
-        found = choose_setting(cur, wanted)
-    except DataError:
+    rows = settings(cur, wanted)
+    rows = rows[rows["model_fingerprint"].fillna("") == (setting.model_fingerprint or "")]
+    if rows.empty:
         return None
+    found = setting_of(rows.iloc[0].to_dict())
     return selectors(cur, evidence(cur, found, choice=Choice(wanted=wanted, difficulty=_DIFFICULTY)))
 
 
@@ -154,8 +160,9 @@ def _combined(learned: Selectors | None, rows: pd.DataFrame, *, target: str, nam
     label = "ridge on selectors, fitted to other targets"
     if learned is None:
         return _Said(label, [], "no measured pair of this model, protocol and data source to learn from")
-    both = [n for n in names if n in learned.labels and n not in {"random", "always_mnli"} and rows[n].notna().all()]
-    known = learned.pairs[learned.pairs["target"] != target].dropna(subset=both)
+    others = learned.pairs[learned.pairs["target"] != target]
+    both = learnable(others, names=[n for n in names if n in learned.labels and rows[n].notna().all()])
+    known = others.dropna(subset=both)
     if not both or known["target"].nunique() < _LEAST:
         what = f"{known['target'].nunique()} other targets with {len(both)} selectors that are known here too"
         return _Said(label, [], f"{what}; {_LEAST} targets and a selector are needed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
@@ -101,4 +102,7 @@ def _rows(found: FrozenRanking, *, file: Path) -> pa.Table:
         fields = ("model", "model_fingerprint", "target", "selector", "label", "why")
         one = head | {name: getattr(ranking, name) for name in fields}
         rows += [one | item.model_dump() for item in ranking.items] or [one | {"intermediate": NOBODY, "score": None}]
+    keys = Counter(tuple(row[name] for name in ("model", "target", "selector", "intermediate")) for row in rows)
+    if twice := [" > ".join(key) for key, n in keys.items() if n > 1]:
+        raise ValueError(f"It ranks '{twice[0]}' twice, expected once. Remove the file: the rest is read without it.")
     return pa.Table.from_pylist(rows, schema=_COLUMNS)

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.errors import AtlasError
 from core.jobs import local
 from core.jobs.dispatch import visible_slots
 from core.jobs.records import JobState
@@ -52,6 +53,8 @@ def show_plan(request: StudyRequest) -> None:
 def start_study(request: StudyRequest) -> dict[str, Any]:
     """Write down what the selectors say of the study's intermediates, and put its runs into the queue.
 
+    The runs start even where nothing could be written down; `unranked` of what is returned then says why.
+
     Args:
         request: A request without problems.
 
@@ -61,16 +64,20 @@ def start_study(request: StudyRequest) -> dict[str, Any]:
     from core.queries.rankings import rank_launch  # noqa: PLC0415  # loads scipy, which the form need not wait for
 
     study = build_study(request, paths=paths())
-    with store().cursor() as cur:
-        ranking = rank_launch(cur, study, now=datetime.now(UTC))
-    if ranking is not None:
-        save_ranking(ranking, paths=paths())
+    unranked = None
+    try:
+        with store().cursor() as cur:
+            ranking = rank_launch(cur, study, now=datetime.now(UTC))
+        if ranking is not None:
+            save_ranking(ranking, paths=paths())
+    except AtlasError as error:
+        unranked = str(error)
     statuses = local.submit(study.runs(), paths=paths(), study=study.name)
     local.ensure_dispatcher(paths())
     refresh.clear()
     first = next((s for s in statuses if s.intermediate != "none"), statuses[0])
     waiting = sum(s.state in {JobState.QUEUED, JobState.RUNNING} for s in statuses)
-    return {"runs": len(statuses), "open": waiting, "link": {"run": first.run_id}}
+    return {"runs": len(statuses), "open": waiting, "link": {"run": first.run_id}, "unranked": unranked}
 
 
 @st.cache_resource(show_spinner=False)

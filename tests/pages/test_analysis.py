@@ -8,14 +8,15 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.errors import DiskFull
 from core.fits.asking import Fit, FitKind, FitState
 from core.paths import AtlasPaths
 from core.queries.evidence import Choice, Setting, choose_setting
 from core.queries.filters import Filter
 from core.store.connection import Store
-from pages.widgets import analysis_data, shared
+from pages.widgets import analysis_data, launch_plan, shared
 from tests.pages.conftest import Open, checked
-from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
+from tests.synthetic import INTERMEDIATES, TARGETS, Planted, add_scores, planted
 
 PAGE = "pages/analysis.py"
 
@@ -55,6 +56,32 @@ def test_a_launch_freezes_its_ranking_and_the_page_shows_it(home: Path, open_pag
     assert set(shown["target"]) == {"sib200"}
     assert set(shown.loc[shown["selector"] == "difficulty", "state"]) == {"waiting"}
     assert set(shown.loc[shown["selector"] == "difficulty", "choice"]) <= {"qqp", "sst2"}
+
+
+def test_a_launch_starts_even_where_nothing_can_be_written_down(
+    home: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(home, Planted(seeds=(1,), targets=TARGETS[:3]))
+
+    def full(*_: object, **__: object) -> None:
+        raise DiskFull("No space left to write it.")
+
+    monkeypatch.setattr(launch_plan, "save_ranking", full)
+    at = open_page("pages/launch.py", target="sib200", intermediate="qqp")
+    checked(next(m for m in at.multiselect if m.label == "Intermediates").set_value(["qqp", "sst2"]).run())
+    checked(next(b for b in at.button if b.label == "Start").click().run())
+    assert "are queued or running" in str(at.success[0].value)
+    assert any("could not be written down: No space left" in str(w.value) for w in at.warning)
+
+
+def test_a_filter_that_leaves_nothing_says_so(home: Path, open_page: Open) -> None:
+    with Store.open(home / "atlas.duckdb") as store:
+        planted(store, Planted(seeds=(1,), targets=("sib200",), langs=("sw",)))
+        rows = [(i, "udpos", "ru", 1, 0.5) for i in ("none", "mnli")]
+        add_scores(store, pd.DataFrame(rows, columns=["intermediate", "target", "lang", "seed", "score"]))
+    for part in ("Effects", "Variance", "Cells", "Predictions", "Next", "Numbers"):
+        at = open_page(PAGE, part=part, target="sib200", script="Cyrl")
+        assert "no answer yet" in words(at), part
 
 
 def test_a_long_fit_does_not_keep_the_page_waiting(

@@ -14,7 +14,7 @@ from core.queries.analysis import analyse
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
 from core.queries.next_cells import COLUMNS, Plan, propose
-from core.queries.predictions import FEATURES, QUALITY, judge_selectors, ranking, selectors
+from core.queries.predictions import FEATURES, QUALITY, judge_selectors, selectors
 from core.store.connection import Store
 from core.tasks import TASKS
 from tests.synthetic import (
@@ -92,12 +92,28 @@ def test_features_of_another_encoder_say_nothing(store: Store) -> None:
     assert "python -m core profile --kind selectors --model atlas-mini" in found.absent["logme"]
 
 
-def test_a_ranking_of_a_target_leaves_it_out(store: Store) -> None:
-    planted(store, Planted(similarity=0.03, **QUIET))
+def test_features_of_other_weights_say_nothing_and_another_protocol_is_named(store: Store) -> None:
+    frame = planted(store, Planted(intermediates=INTERMEDIATES[:6]))
+    rows = frame.groupby(["intermediate", "target"])["score"].mean().reset_index(name="value")
+    add_selectors(store, rows.assign(selector="logme", n=500), protocol="standard")
     with store.cursor() as cur:
-        found = ranking(selectors(cur, gather(store)), target="sib200")
-    assert found["place"].tolist() == sorted(found["place"])
-    assert np.corrcoef(found["predicted"], found["gain"])[0, 1] > 0.7
+        assert "under protocol 'standard'" in selectors(cur, gather(store)).labels["logme"]
+    with store.write() as cur:  # the bundled encoder was trained anew since
+        cur.execute("UPDATE profiles SET model_fingerprint = 'of-then' WHERE kind = 'selectors'")
+    with store.cursor() as cur:
+        found = selectors(cur, gather(store))
+    assert "logme" in found.absent
+    assert "logme" not in found.labels
+
+
+def test_nothing_to_rank_is_said_and_no_crash(store: Store) -> None:
+    planted(store, Planted(intermediates=("paws",), targets=("pawsx",)))
+    with store.cursor() as cur:
+        found = selectors(cur, gather(store))  # every pair is in-task
+    assert found.pairs.empty
+    rows = judge_selectors(found)
+    assert rows["ndcg"].isna().all()
+    assert rows["note"].notna().all()
 
 
 def test_proposals_fill_gaps_first_and_then_narrow(store: Store) -> None:

@@ -242,3 +242,53 @@ def test_a_run_that_failed_is_left_out_with_a_note(store: Store, tmp_path: Path)
         row = frozen_rankings(cur).set_index("selector").loc["centroid_cosine"]
     assert (row["state"], row["intermediates"], row["ended"]) == ("scored", 4, 3)
     assert row["note"] == "1 intermediates without a gain are left out"
+
+
+def test_a_folder_that_was_named_twice_is_ranked_once(store: Store, tmp_path: Path) -> None:
+    paths, study = AtlasPaths(tmp_path), launch()
+    again = study.models[0].model_copy(update={"path": f"./{study.models[0].path}"})
+    ranking = frozen(store, study.model_copy(update={"models": (*study.models, again)}))
+    save_ranking(ranking, paths=paths)
+    with Store.open(":memory:") as other:
+        assert ingest_rankings(other, paths) == 1
+        with other.cursor() as cur:
+            assert cur.execute("SELECT count(*) FROM damaged").fetchone() == (0,)
+
+
+def test_a_file_that_ranks_one_thing_twice_is_damaged_and_stops_nothing(store: Store, tmp_path: Path) -> None:
+    paths = AtlasPaths(tmp_path)
+    found = frozen(store)
+    save_ranking(found.model_copy(update={"rankings": (*found.rankings, found.rankings[0])}), paths=paths)
+    with Store.open(":memory:") as other:
+        ingest(other, paths)
+        with other.cursor() as cur:
+            (reason,) = cur.execute("SELECT reason FROM damaged").fetchone() or ("",)
+    assert "twice" in reason
+
+
+def test_runs_of_the_committed_gallery_are_no_prediction(store: Store) -> None:
+    study = launch(targets=("sib200",))
+    runs = list(study.runs())
+    finish(store, runs, {})
+    with store.write() as cur:  # as `load_gallery` brings them
+        cur.execute("DELETE FROM scores WHERE run_id IN (SELECT run_id FROM runs WHERE protocol_digest = 'd')")
+        cur.execute(
+            "UPDATE runs SET run_id = 'gallery-' || run_id, collection = 'measured' "
+            "WHERE protocol_digest = 'd' AND seed = 7"
+        )
+        cur.execute("DELETE FROM runs WHERE protocol_digest = 'd' AND seed = 8")
+    assert (frozen(store, study).n_done, len(frozen(store, study).runs)) == (4, 8)
+
+
+def test_gains_of_other_weights_teach_nothing(store: Store) -> None:
+    assert one(frozen(store), COMBINATION).items
+    with store.write() as cur:
+        cur.execute("UPDATE runs SET model_fingerprint = 'of-then'")
+    assert "no measured pair of this model" in str(one(frozen(store), COMBINATION).why)
+
+
+def test_a_selector_that_is_known_here_alone_does_not_cost_the_others(store: Store) -> None:
+    before = one(frozen(store), COMBINATION)
+    values = pd.DataFrame({"intermediate": WANTED, "target": "sib200", "selector": "logme", "value": [4.0, 3, 2, 1]})
+    add_selectors(store, values.assign(n=100))
+    assert one(frozen(store), COMBINATION) == before
