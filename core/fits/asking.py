@@ -92,26 +92,29 @@ def ask(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths, again: bool = 
         kind: What is fitted.
         cells: From `cell_means`.
         paths: The Atlas home.
-        again: Start one that failed once more.
+        again: Start one that failed once more; nothing where somebody has done so already.
 
     Raises:
         DiskFull: No space is left for the cells.
         StoreError: They cannot be written.
     """
     fit = paths.fit(fit_key(kind, cells))
+    is_damaged = False
     if fit.result.exists():
         try:
             return Fit(FitState.DONE, pd.read_parquet(fit.result))
         except (OSError, ValueError):  # ArrowInvalid is a ValueError
             fit.result.unlink(missing_ok=True)
-            again = True  # damaged
+            is_damaged = True
     with disk_full_as_error(fit.root):
         fit.root.mkdir(parents=True, exist_ok=True)
     with FileLock(fit.lock):  # two sessions may ask in the same moment
-        if again:
+        process = read_process(fit.process)
+        has_ended = fit.failed.exists() or process is None or not is_alive(process)
+        if is_damaged or (again and has_ended):
             fit.failed.unlink(missing_ok=True)
             fit.process.unlink(missing_ok=True)
-        process = read_process(fit.process)
+            process = None
         if process is None and not fit.failed.exists():
             _start(fit, kind=kind, cells=cells, paths=paths)
             return Fit(FitState.RUNNING)

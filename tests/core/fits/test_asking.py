@@ -117,6 +117,15 @@ def test_a_failure_is_told_and_tried_again_only_when_asked(
     assert len(starts) == 2
 
 
+def test_two_sessions_that_try_again_start_one(cells: pd.DataFrame, paths: AtlasPaths, starts: list[list[str]]) -> None:
+    files = paths.fit(fit_key(FitKind.BY_TARGET, cells))
+    ask(FitKind.BY_TARGET, cells, paths=paths)
+    files.failed.write_text('{"error": "MemoryError", "message": "none left"}')
+    for _ in range(2):
+        assert ask(FitKind.BY_TARGET, cells, paths=paths, again=True).state is FitState.RUNNING
+    assert len(starts) == 2
+
+
 def test_a_process_that_was_killed_is_no_running_one(
     cells: pd.DataFrame, paths: AtlasPaths, starts: list[list[str]]
 ) -> None:
