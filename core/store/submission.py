@@ -123,7 +123,13 @@ def write_submission(  # noqa: PLR0913  # what, where, from what
         for row in _files(store, spec, predictions=paths.run(run_id).predictions, read_english=read_english)
     ]
     wrong = [f"{row.written.task} {row.written.lang}: {row.written.problem}" for row in made if row.written.problem]
-    wrong += [f"{spec.target} {lang}: {why}" for spec in specs.values() for lang, why in _absent(store, spec).items()]
+    there = {(row.written.task, row.written.lang) for row in made}
+    wrong += [
+        f"{spec.target} {lang}: {_why_absent(store, spec, lang=lang)}"
+        for spec in specs.values()
+        for lang in LANGUAGES[spec.target]
+        if (spec.target, lang) not in there
+    ]
     if wrong and not partial:
         raise SpecError(_refusal(wrong))
     for row in made:
@@ -180,17 +186,15 @@ def _check_tasks(specs: Mapping[str, RunSpec]) -> None:
         by_task[spec.target] = run_id
 
 
-def _absent(store: Store, spec: RunSpec) -> dict[str, str]:
-    """Languages that `evaluate.py` would look for in vain, and why they were not scored."""
+def _why_absent(store: Store, spec: RunSpec, *, lang: str) -> str:
+    """Why there is no file of a language that `evaluate.py` would look for in vain."""
+    place = [spec.run_id, lang]
     with store.cursor() as cur:
-        scored = {r[0] for r in cur.execute("SELECT lang FROM scores WHERE run_id = ?", [spec.run_id]).fetchall()}
-        skips = cur.execute("SELECT lang, reason FROM skips WHERE run_id = ?", [spec.run_id]).fetchall()
-    reasons = {str(lang): str(reason) for lang, reason in skips}
-    return {
-        lang: f"no predictions: {reasons.get(lang, 'it was not scored')}"
-        for lang in LANGUAGES[spec.target]
-        if lang not in scored
-    }
+        skip = cur.execute("SELECT reason FROM skips WHERE run_id = ? AND lang = ?", place).fetchone()
+        scored = cur.execute("SELECT 1 FROM scores WHERE run_id = ? AND lang = ?", place).fetchone()
+    if scored:
+        return "no predictions: it was scored, but the run's file holds none of it"
+    return f"no predictions: {skip[0] if skip else 'it was not scored'}"
 
 
 def _files(store: Store, spec: RunSpec, *, predictions: Path, read_english: ReadEnglish) -> list[_File]:

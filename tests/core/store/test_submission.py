@@ -80,6 +80,7 @@ def _made(
     split: str | None = None,
     available: int = N,
     keep_predictions: bool = True,
+    forget: Sequence[str] = (),
 ) -> str:
     """A finished run with predictions in every language; rows of a language are stored in no order."""
     task = spec.task(spec.target)
@@ -97,7 +98,7 @@ def _made(
     rows = [
         {"lang": lang, "metric": str(metric), "index": i, "example_id": f"{lang}-{i}",
          "prediction": _prediction(task.name, lang, i), "correct": None}
-        for metric in task.metrics for i in reversed(range(N)) for lang in langs
+        for metric in task.metrics for i in reversed(range(N)) for lang in langs if lang not in forget
     ]  # fmt: skip
     if keep_predictions:
         kinds = {"lang": pa.string(), "metric": pa.string(), "index": pa.int32(), "example_id": pa.string(),
@@ -232,6 +233,7 @@ def test_a_sample_is_refused_with_the_full_n_and_written_on_request(
     [
         ("pawsx", {"split": "validation"}, "scored on the split 'validation'; XTREME's test set is 'test'"),
         ("pawsx", {"skip": ("ko",)}, "pawsx ko: no predictions: no test split here"),
+        ("pawsx", {"forget": ("ko",)}, "pawsx ko: no predictions: it was scored, but the run's file holds none of it"),
         ("udpos", {}, "udpos af: the hub's copy cuts words of several tokens, and joins treebanks, otherwise"),
     ],
 )
