@@ -15,7 +15,7 @@ import pyarrow.parquet
 from core.errors import StoreError, UnknownName
 from core.store.connection import Store
 from core.store.files import written_beside
-from core.store.latex import is_missing, latex_table
+from core.store.latex import latex_table
 
 Exported = Literal["runs", "scores", "gains"]
 """Tables of the store that can be exported as they are."""
@@ -44,6 +44,11 @@ IN_LATEX: dict[str, tuple[str, ...]] = {
     "scores": ("model", "intermediate", "target", "lang", "metric", "seed", "score", "n"),
     "gains": ("model", "intermediate", "target", "lang", "metric", "seed", "score", "baseline_score", "gain", "n"),
     "cells": ("intermediate", "target", "lang", "metric", "gain", "low", "high", "n_seeds", "n", "q_value"),
+    # Limits of a view of scores are those of the score.
+    "cell scores": ("intermediate", "target", "lang", "metric", "score", "low", "high", "n_seeds", "n"),
+    **dict.fromkeys(
+        ("cell ranks", "cell z-scores"), ("intermediate", "target", "lang", "metric", "value", "gain", "n_seeds", "n")
+    ),
 }
 """Columns of a page's width, taken where a LaTeX table is asked for and no column is named."""
 
@@ -177,7 +182,8 @@ def _array(values: Any) -> pa.Array:  # noqa: ANN401  # a pandas series
     try:
         found = pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # a column of several types is written as text
-        found = pa.array([None if is_missing(v) else str(v) for v in values], pa.string())
+        texts = [None if gone else str(v) for v, gone in zip(values, values.isna(), strict=True)]
+        found = pa.array(texts, pa.string())
     # A categorical column has the type of its values in every file.
     return found.cast(found.type.value_type) if pa.types.is_dictionary(found.type) else found
 

@@ -23,7 +23,9 @@ _PLAIN = 10.0
 _SPECIAL = {
     **{c: f"\\{c}" for c in "&%$#_{}"},
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
-    ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}",
+    # `\textquotedbl` is unknown to LaTeX's usual font encoding, OT1.
+    '"': r"{\char34}",
     # A bracket behind `\\` would be read as that command's argument.
     "[": "{[}", "]": "{]}",
     "−": "$-$", "–": "--", "—": "---", "…": r"\ldots{}", "†": r"\dag{}", "×": r"$\times$",
@@ -83,20 +85,20 @@ def _is_number(kind: pa.DataType) -> bool:
 
 def _column(values: Sequence[Any]) -> list[str]:
     """Numbers of one column, all written alike."""
-    there = [abs(float(v)) for v in values if not is_missing(v)]
+    there = [abs(float(v)) for v in values if not _is_missing(v)]
     form = f".{_DIGITS}f" if there and max(there) < _PLAIN else f".{_DIGITS}g"
     return [_number(v, form) for v in values]
 
 
 def _number(value: Any, form: str) -> str:  # noqa: ANN401  # a cell
-    if is_missing(value):
+    if _is_missing(value):
         return MISSING
     text = str(value) if isinstance(value, int) else format(float(value), form)
     return text.replace("-", "$-$", 1) if text.startswith("-") else text
 
 
 def _text(value: Any) -> str:  # noqa: ANN401  # a cell
-    if is_missing(value) or value == "":
+    if _is_missing(value) or value == "":
         return MISSING
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -107,10 +109,5 @@ def _text(value: Any) -> str:  # noqa: ANN401  # a cell
     return escaped(str(value))
 
 
-def is_missing(value: Any) -> bool:  # noqa: ANN401  # a cell
-    """Whether a cell has no value.
-
-    Args:
-        value: Whatever a table holds.
-    """
+def _is_missing(value: Any) -> bool:  # noqa: ANN401  # a cell
     return value is None or (isinstance(value, float) and math.isnan(value))

@@ -22,7 +22,7 @@ _FORMS: dict[Format, tuple[str, str]] = {
     "tex": ("LaTeX", "application/x-tex"),
 }
 _IMAGES = {"svg": "image/svg+xml", "png": "image/png"}
-_UNITS = "Tables hold fractions between 0 and 1; an empty value is missing, never zero."
+_UNITS = "Scores and gains are fractions in files, not per cent or points; an empty value is missing, never zero."
 _SVG = (
     "SVG of a figure: the camera in its own bar. PNG and SVG from here need `pip install kaleido==1.5.0` and Chrome or "
     "Chromium."
@@ -42,7 +42,7 @@ def export_popover(
     Args:
         name: Of the files, unique on the page: `transfer-xnli-gain`.
         rows: The table; None: figures alone.
-        what: What the rows are: caption of the LaTeX table; `cells`, `gains`, `scores` and `runs` choose its columns.
+        what: What the rows are: caption of the LaTeX table; a key of `core.store.export.IN_LATEX` chooses its columns.
         figures: What is drawn, if anything.
         command: The command that makes the same figures again, if there is one.
     """

@@ -22,6 +22,8 @@ from pages.widgets.show import chart, empty, language_label, table, wide_row
 from pages.widgets.transfer_data import encoders, view_axes, view_grid
 
 _TITLES = {"gain": "gain", "score": "score", "rank": "rank", "z-score": "z"}
+_EXPORTED = {"gain": "cells", "score": "cell scores", "rank": "cell ranks", "z": "cell z-scores"}
+"""What the rows of an export are, which decides the columns of its LaTeX table."""
 
 
 class _Look(NamedTuple):
@@ -102,7 +104,7 @@ def _grid_tabs(view: View, shown: Shown, found: Grid, selected: Cell) -> None:
     export_popover(
         f"transfer-{view.target}-{shown.quantity}",
         found.cells.assign(**view._asdict(), quantity=shown.quantity),
-        what="cells",
+        what=_EXPORTED[shown.quantity],
         figures={"Heatmap": draw},
     )
 

@@ -79,6 +79,7 @@ def test_images_are_offered_where_they_can_be_drawn(
     ("page", "params", "files"),
     [
         ("pages/transfer.py", {"target": "xnli"}, {"transfer-xnli-gain.csv", "transfer-xnli-gain-heatmap.html"}),
+        ("pages/transfer.py", {"target": "xnli", "show": "rank"}, {"transfer-xnli-rank.tex"}),
         ("pages/runs.py", {}, {"runs.csv", "runs.parquet", "runs.tex"}),
         ("pages/tasks.py", {}, {"tasks.csv", "tasks.parquet", "tasks.tex"}),
         ("pages/analysis.py", {"part": "Claims"}, {"transfer-atlas-claims.csv", "transfer-atlas-claims.tex"}),
@@ -93,3 +94,22 @@ def test_pages_offer_their_tables(
     assert files <= set(offered)
     for name, (_, make) in offered.items():
         assert len(make()) > 50, name
+
+
+def test_limits_of_scores_stand_beside_scores(
+    ids: dict[str, str], open_page: Open, offered: dict[str, tuple[str, Callable[[], bytes]]]
+) -> None:
+    """Where the Transfer page shows scores, low and high are limits of the score, not of the gain."""
+    del ids
+    open_page("pages/transfer.py", target="xnli", show="score")
+    lines = offered["transfer-xnli-score.tex"][1]().decode().splitlines()
+    head = next(line for line in lines if line.startswith("intermediate &"))
+    assert "metric & score & low & high &" in head and "gain" not in head
+    names = head.removesuffix(r" \\").split(" & ")
+    rows = [
+        dict(zip(names, line.removesuffix(r" \\").split(" & "), strict=True))
+        for line in lines
+        if line.startswith("none &")
+    ]
+    assert rows
+    assert all(float(r["low"]) <= float(r["score"]) <= float(r["high"]) for r in rows if r["low"] != "--")
