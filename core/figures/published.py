@@ -6,13 +6,15 @@ one), so the colour of gains is full from `colour_limit` on; the number stands i
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Hashable, Mapping
+from typing import Any, Literal
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from core.figures.heatmap import COLUMN_PX, MISSING, ROW_PX
 from core.figures.theme import DIVERGING, MUTED, SEQUENTIAL, Mode, colorscale, frame
+from core.languages import language
 
 Kind = Literal["gain", "score"]
 """What was printed."""
@@ -22,7 +24,36 @@ DERIVED = "‡"
 DISAGREES = "≠"
 """Mark of a printed average that is not the average of its printed parts."""
 
+UNITS: dict[Kind, str] = {
+    "gain": "Percentage points against the baseline printed in the same table.",
+    "score": "Per cent.",
+}
+"""What the numbers of a sheet are, in a sentence."""
+
 _CHARACTER_PX = 7
+
+
+def printed_text(cell: Mapping[Hashable, Any], *, kind: Kind) -> str:
+    """What a cell says: the figure with as many decimals as were printed, its sign, and the mark of a derived one.
+
+    Args:
+        cell: `value` (fraction), `printed` (text), `derived`.
+        kind: Of the sheet.
+    """
+    number = 100 * float(cell["value"])
+    decimals = max(len(str(cell["printed"]).partition(".")[2]), 1)
+    text = f"{number:+.{decimals}f}" if kind == "gain" else f"{number:.{min(decimals, 2)}f}"
+    return text.replace("-", "−") + DERIVED * bool(cell["derived"])
+
+
+def languages_down(cells: pd.DataFrame) -> pd.DataFrame:
+    """Cells whose columns are languages, turned: languages go down, with their names, as on maps of measured gains.
+
+    Args:
+        cells: Columns `row`, `column` (codes, or `average`).
+    """
+    turned = cells.rename(columns={"row": "column", "column": "row"})
+    return turned.assign(row=[c if c == "average" else f"{language(c).name} ({c})" for c in turned["row"]])
 
 
 def published_heatmap(cells: pd.DataFrame, *, kind: Kind, mode: Mode = "light") -> go.Figure:

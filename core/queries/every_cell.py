@@ -31,25 +31,18 @@ class Seen(NamedTuple):
         """Model, protocol, data source and metric in one line."""
         return f"{self.view.model} · {self.protocol} · {self.view.data_source} · {self.view.metric.replace('_', ' ')}"
 
+    @property
+    def table(self) -> pd.DataFrame:
+        """The cells with what is fixed; columns: `CELL_COLUMNS`."""
+        return self.grid.cells.assign(**self.view._asdict(), protocol=self.protocol)[list(CELL_COLUMNS)]
+
 
 CELL_COLUMNS = (
-    *("collection", "model", "target", "metric", "protocol", "data_source", "intermediate", "lang", "gain", "low"),
-    *(
-        "high",
-        "tested_by",
-        "sd",
-        "n_seeds",
-        "seeds",
-        "score",
-        "n",
-        "q_value",
-        "significant",
-        "in_task",
-        "state",
-        "missing",
-    ),
+    *("collection", "model", "model_fingerprint", "target", "metric", "protocol", "protocol_digest", "data_source"),
+    *("intermediate", "lang", "gain", "low", "high", "tested_by", "sd", "n_seeds", "seeds", "score", "n", "q_value"),
+    *("significant", "in_task", "state", "missing"),
 )
-"""Columns of `every_cell`, in order."""
+"""Columns of a table of cells, in order: two protocols of one name are told apart by their digests."""
 
 
 def every_view(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, quantity: Quantity = "gain") -> list[Seen]:
@@ -84,10 +77,7 @@ def every_cell(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
         cur: Cursor of the store.
         wanted: Rows to keep; its seeds are not used.
     """
-    parts = [
-        seen.grid.cells.assign(**seen.view._asdict(), protocol=seen.protocol)[list(CELL_COLUMNS)]
-        for seen in every_view(cur, wanted)
-    ]
+    parts = [seen.table for seen in every_view(cur, wanted)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(CELL_COLUMNS))
 
 

@@ -30,6 +30,12 @@ class Sheet(NamedTuple):
     lang: str | None
     """Language of all cells where the columns are targets; None: averages over languages (or languages as columns)."""
 
+    @property
+    def label(self) -> str:
+        """What pickers, addresses and headings call it: "gains · dev", "scores · XNLI acc by language"."""
+        by = f"{self.target} {self.metric} by language" if self.target else self.lang
+        return " · ".join(part for part in (f"{self.kind}s", self.split, by) if part)
+
 
 def tables(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Every published table with what must be said about it.

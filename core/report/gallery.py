@@ -8,19 +8,18 @@ and nothing else ever is.
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 import pandas as pd
 
 from core.errors import StoreError
-from core.figures.published import published_heatmap, sheet_width_px
-from core.languages import language
+from core.figures.published import UNITS, languages_down, printed_text, published_heatmap, sheet_width_px
 from core.queries.published import Sheet, figures, matrix, sheets, tables
 from core.report.chapters import chapter_pages
-from core.report.drawn import Drawn, drawn, plotly_js, slug
+from core.report.drawn import Drawn, drawn, plotly_js
 from core.report.gathered import Chapter, Gathered
 from core.report.onefile import Made, answered, asset, rendered, sources
 from core.report.tables import Column, points, table
@@ -96,7 +95,7 @@ def write_gallery(
         kept: The filter as words of a command line.
 
     Raises:
-        StoreError: The folder holds something else.
+        StoreError: The folder holds something else, or a damaged list of its files.
         DiskFull: No space is left.
     """
     old = _earlier(folder)
@@ -132,7 +131,13 @@ def _earlier(folder: Path) -> set[str]:
             f"{folder} is not empty and holds no gallery (no {MARKER}). Name a new or empty folder, or an earlier "
             "gallery's."
         )
-    names = json.loads(marker.read_text(encoding="utf-8"))
+    try:
+        names = [str(name) for name in json.loads(marker.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError) as error:
+        raise StoreError(
+            f"{marker} is no list of a gallery's files ({error}), so it is not known what in {folder} may be "
+            "replaced. Name a new folder, or delete this one."
+        ) from error
     inside = folder.resolve()
     return {name for name in names if inside in (folder / name).resolve().parents}
 
@@ -155,12 +160,10 @@ def _target_pages(gathered: Gathered, *, made: Made, titles: Mapping[str, str]) 
 
 def _target_page(key: tuple[str, str], chapters: Sequence[Chapter], *, titles: Mapping[str, str]) -> Page:
     collection, target = key
-    cells = pd.concat(
-        [c.seen.grid.cells.assign(**c.seen.view._asdict(), protocol=c.seen.protocol) for c in chapters],
-        ignore_index=True,
-    )
+    cells = pd.concat([chapter.seen.table for chapter in chapters], ignore_index=True)
     settings = "; ".join(dict.fromkeys(c.seen.label for c in chapters))
-    file = f"{slug(collection)}-{slug(target)}.html"
+    # Names of tasks are names of files; `slug` would make one of `my-task` and `my_task`.
+    file = f"{collection}-{target}.html"
     return Page(file, collection, titles.get(target, target), _best(chapters), settings, "", cells)
 
 
@@ -186,7 +189,7 @@ def _published_pages(cur: duckdb.DuckDBPyConnection, *, made: Made) -> list[Page
     rows = [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in tables(cur).to_dict("records")]
     for about in rows:
         name, n = str(about["name"]), sum(int(about[kind] or 0) for kind in ("n_gains", "n_scores", "n_facts"))
-        file = f"published-{slug(name)}.html"
+        file = f"published-{name}.html"
         found = figures(cur, name)
         text = rendered(
             "published.html", made=made, title=about["title"], here=file, siblings=[], about=about,
@@ -200,31 +203,20 @@ def _published_pages(cur: duckdb.DuckDBPyConnection, *, made: Made) -> list[Page
 
 def _sheet(cur: duckdb.DuckDBPyConnection, sheet: Sheet, *, number: int) -> SheetPage:
     cells = matrix(cur, sheet)
-    cells["text"] = [_printed(row, kind=sheet.kind) for row in cells.to_dict("records")]
+    cells["text"] = [printed_text(row, kind=sheet.kind) for row in cells.to_dict("records")]
     cells["hover"] = [
         "<br>".join(str(p) for p in (f"{r['row']}, {r['column']}", r["text"], r["caution"]) if pd.notna(p))
         for r in cells.to_dict("records")
     ]
-    if sheet.target:  # languages go down, as on the maps of measured gains
-        cells = cells.rename(columns={"row": "column", "column": "row"})
-        cells["row"] = [c if c == "average" else f"{language(c).name} ({c})" for c in cells["row"]]
-    by = f"{sheet.target} {sheet.metric} by language" if sheet.target else sheet.lang
-    title = " · ".join(part for part in (f"{sheet.kind}s", sheet.split, by) if part)
-    unit = "Percentage points against the baseline printed in the same table." if sheet.kind == "gain" else "Per cent."
+    cells = languages_down(cells) if sheet.target else cells
     figure = drawn(
         f"sheet-{number}",
         lambda mode: published_heatmap(cells, kind=sheet.kind, mode=mode),
-        alt=f"Heatmap of published {title}. The table below holds the figures as printed.",
+        alt=f"Heatmap of published {sheet.label}. The table below holds the figures as printed.",
         min_width_px=sheet_width_px(cells),
     )
-    return SheetPage(title, figure, f"{unit} What was not printed is empty. ‡ derived from printed figures.")
-
-
-def _printed(row: Mapping[Hashable, Any], *, kind: str) -> str:
-    decimals = max(len(str(row["printed"]).partition(".")[2]), 1)
-    value = 100 * float(row["value"])
-    text = f"{value:+.{decimals}f}" if kind == "gain" else f"{value:.{min(decimals, 2)}f}"
-    return text.replace("-", "−") + "‡" * bool(row["derived"])
+    note = f"{UNITS[sheet.kind]} What was not printed is empty. ‡ derived from printed figures."
+    return SheetPage(sheet.label, figure, note)
 
 
 def _index(gathered: Gathered, pages: Sequence[Page], *, made: Made, kept: Sequence[str]) -> str:

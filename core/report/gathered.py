@@ -14,7 +14,7 @@ from typing import NamedTuple
 import duckdb
 import pandas as pd
 
-from core.errors import DataError, SpecError
+from core.errors import DataError, SpecError, UnknownName
 from core.queries.analysis import Analysis, additive_null, analyse
 from core.queries.answer import Answer, answer
 from core.queries.cells import LEVEL, how_tested
@@ -108,7 +108,11 @@ def gather(cur: duckdb.DuckDBPyConnection, choice: Choice) -> Gathered:
     Args:
         cur: Cursor of the store.
         choice: Rows to keep, and the measures that explain them.
+
+    Raises:
+        UnknownName: There is no such measure.
     """
+    _check_similarity(choice.similarity)
     wanted = choice.wanted
     found, analysis, said = _answered(cur, choice)
     return Gathered(
@@ -135,7 +139,9 @@ def one_chapter(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, similarity: s
 
     Raises:
         SpecError: It leaves none or several; lists them with what tells them apart.
+        UnknownName: There is no such measure.
     """
+    _check_similarity(similarity)
     found = every_view(cur, wanted)
     if len(found) != 1:
         labels = "; ".join(f"{seen.view.collection} · {seen.view.target} · {seen.label}" for seen in found)
@@ -145,6 +151,11 @@ def one_chapter(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, similarity: s
                if found else ". `python -m core gains` lists what there is.")
         )  # fmt: skip
     return _chapter(cur, found[0], choice=Choice(wanted=wanted, similarity=similarity))
+
+
+def _check_similarity(measure: str) -> None:
+    if measure not in SIMILARITIES:
+        raise UnknownName("similarity measure", measure, known=SIMILARITIES)
 
 
 def _answered(cur: duckdb.DuckDBPyConnection, choice: Choice) -> tuple[Evidence | None, Analysis | None, Answer]:
@@ -182,7 +193,7 @@ def _chapter(cur: duckdb.DuckDBPyConnection, seen: Seen, *, choice: Choice) -> C
 
 def _nearness(seen: Seen, rows: pd.DataFrame, *, measure: str) -> Nearness | None:
     text = against(rows, lang=None)
-    if text is None or measure not in SIMILARITIES:
+    if text is None:
         return None
     kept = (rows["measure"] == measure) & (rows["role"] == text.role) & (rows["lang"] == text.lang) & ~rows["centred"]
     found = scatter_points(seen.grid, rows[kept], lang=None)

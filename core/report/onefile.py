@@ -103,7 +103,7 @@ def sources(gathered: Gathered, *, kept: Sequence[str]) -> dict[str, Any]:  # An
         "protocols": table(gathered.protocols, t.PROTOCOLS, caption="Finished runs by what must not be mixed"),
         "software": table(gathered.software, t.SOFTWARE, caption="What the runs were made with"),
         "scored": table(gathered.scored, t.SCORED, caption="Test sets"),
-        "profiles": table(gathered.profiles, t.PROFILES, caption="Profiles of domain and difficulty"),
+        "profiles": table(gathered.profiles, t.PROFILES, caption="Profiles, the filter aside"),
         "commands": commands(kept),
     }
 

@@ -20,11 +20,20 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.figures.published import DERIVED, DISAGREES, published_heatmap, sheet_width_px
+from core.figures.published import (
+    DERIVED,
+    DISAGREES,
+    UNITS,
+    Kind,
+    languages_down,
+    printed_text,
+    published_heatmap,
+    sheet_width_px,
+)
 from core.queries.published import Sheet, averages, figures, matrix, sheets, tables
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, store, version
-from pages.widgets.show import chart, language_label, md, points, table, wide_row
+from pages.widgets.show import chart, md, points, table, wide_row
 
 _CONFIDENCE = {
     "verified": ("green", "read in the named source"),
@@ -99,7 +108,7 @@ def show_published() -> None:
     rows = published_tables(version())
     with st.grid(2, min_column_width=260):
         name = st.selectbox("Published table", rows["name"].tolist(), key="published", bind="query-params")
-        found = {sheet_label(sheet): sheet for sheet in sheets_of(version(), name)}
+        found = {sheet.label: sheet for sheet in sheets_of(version(), name)}
         picked = st.selectbox("Sheet", list(found), key="sheet", bind="query-params") if found else None
     _head(rows[rows["name"] == name].iloc[0].to_dict())
     if picked is None:
@@ -108,27 +117,14 @@ def show_published() -> None:
         _sheet(found[picked])
 
 
-def sheet_label(sheet: Sheet) -> str:
-    """What the picker and the URL call a sheet: "gains · dev", "scores · XNLI acc by language".
-
-    Args:
-        sheet: One of a table's.
-    """
-    by = f"{sheet.target} {sheet.metric} by language" if sheet.target else sheet.lang
-    return " · ".join(part for part in (f"{sheet.kind}s", sheet.split, by) if part)
-
-
-def marked_text(cell: Mapping[Hashable, Any], *, kind: str) -> str:
+def marked_text(cell: Mapping[Hashable, Any], *, kind: Kind) -> str:
     """What a cell says: the printed figure with its sign, and its marks.
 
     Args:
         cell: A row of `cells_of`.
         kind: Of the sheet.
     """
-    number = 100 * cell["value"]
-    decimals = max(len(str(cell["printed"]).partition(".")[2]), 1)
-    text = f"{number:+.{decimals}f}" if kind == "gain" else f"{number:.{min(decimals, 2)}f}"
-    return text.replace("-", "−") + DERIVED * bool(cell["derived"]) + DISAGREES * (cell["agrees"] is False)
+    return printed_text(cell, kind=kind) + DISAGREES * (cell["agrees"] is False)
 
 
 def _head(row: Mapping[Hashable, Any]) -> None:
@@ -159,10 +155,8 @@ def _sheet(sheet: Sheet) -> None:
 
 
 def _map(cells: pd.DataFrame, sheet: Sheet) -> None:
-    # Languages go down, as on the map of measured gains; intermediates go down where targets go across.
-    drawn = cells.rename(columns={"row": "column", "column": "row"}) if sheet.target else cells
-    if sheet.target:
-        drawn = drawn.assign(row=[c if c == "average" else language_label(c) for c in drawn["row"]])
+    # Intermediates go down where targets go across.
+    drawn = languages_down(cells) if sheet.target else cells
     with wide_row("sheet_row", width_px=sheet_width_px(drawn)):
         chart(
             published_heatmap(drawn, kind=sheet.kind, mode=mode()),
@@ -170,8 +164,7 @@ def _map(cells: pd.DataFrame, sheet: Sheet) -> None:
             alt=f"Heatmap of the published {sheet.kind}s of {sheet.table}, {drawn['row'].nunique()} rows by "
             f"{drawn['column'].nunique()} columns; the tab Table holds the same numbers",
         )
-    unit = "Percentage points against the baseline printed in the same table." if sheet.kind == "gain" else "Per cent."
-    notes = [unit, "As printed; what was not printed is empty."]
+    notes = [UNITS[sheet.kind], "As printed; what was not printed is empty."]
     notes += [f"{DERIVED} derived: not printed, computed from printed figures."] if cells["derived"].any() else []
     disagrees = any(a is False for a in cells["agrees"])
     notes += [f"{DISAGREES} a printed average that is not the average of its parts."] if disagrees else []
@@ -248,4 +241,4 @@ def _facts(name: str) -> None:
 
 def _download(rows: pd.DataFrame, name: str) -> None:
     export_popover(f"published-{name}", rows, what="published figures")
-    st.caption("The file holds fractions between 0 and 1, and the figures as printed; every row names its source.")
+    st.caption("The file holds fractions, not per cent, and the figures as printed; every row names its source.")

@@ -249,10 +249,36 @@ def test_a_page_that_is_no_longer_made_is_taken_away_and_nothing_else(
     write_gallery(cur, fewer, folder=tmp_path / "g", made=MADE, titles=TITLES)
     assert not (tmp_path / "g" / "yours-xquad.html").exists() and not (tmp_path / "g/data/yours-xquad.csv").exists()
     assert (tmp_path / "g" / "mine.txt").read_text() == "mine"
+    (tmp_path / "g" / "gallery.json").write_text('["yours-xquad.html"')
+    with pytest.raises(StoreError, match="is no list of a gallery's files"):
+        write_gallery(cur, fewer, folder=tmp_path / "g", made=MADE, titles=TITLES)
     (tmp_path / "outside.txt").write_text("keep")
     (tmp_path / "g" / "gallery.json").write_text('["../outside.txt"]')
     write_gallery(cur, fewer, folder=tmp_path / "g", made=MADE, titles=TITLES)
     assert (tmp_path / "outside.txt").exists()
+
+
+def test_tasks_of_like_names_have_a_page_each(cur: duckdb.DuckDBPyConnection, found: Gathered, tmp_path: Path) -> None:
+    first = found.chapters[0]
+    chapters = tuple(
+        first._replace(seen=first.seen._replace(view=first.seen.view._replace(target=name)))
+        for name in ("my_task", "my-task", "my.task")
+    )
+    wanted = found._replace(choice=Choice(wanted=Filter(collection="yours")), chapters=chapters)
+    write_gallery(cur, wanted, folder=tmp_path, made=MADE, titles={})
+    pages = {p.stem for p in tmp_path.glob("yours-*.html")}
+    assert pages == {p.stem for p in tmp_path.glob("data/*.csv")} == {"yours-my_task", "yours-my-task", "yours-my.task"}
+
+
+def test_protocols_of_one_name_are_told_apart_in_the_cells(cur: duckdb.DuckDBPyConnection) -> None:
+    cur.execute("BEGIN")
+    cur.execute(
+        "UPDATE runs SET protocol_digest = 'other', pair_key = pair_key || 'x' WHERE target = 'xnli' AND seed = 2"
+    )
+    cells = every_cell(cur, Filter(target="xnli"))
+    cur.execute("ROLLBACK")
+    assert cells["protocol"].nunique() == 1 and cells["protocol_digest"].nunique() == 2
+    assert not cells.duplicated(["protocol_digest", "intermediate", "lang"]).any()
 
 
 def test_a_folder_with_something_else_is_left_alone(
@@ -306,3 +332,10 @@ def test_what_cannot_be_drawn_says_why_and_what_to_do(
     monkeypatch.setattr("core.report.image.has_engine", lambda: False)
     with pytest.raises(StoreError, match="needs kaleido, which is not installed. Install the package"):
         image(drawn, form="svg")
+
+
+def test_an_unknown_measure_is_named_and_not_taken_for_a_missing_profile(cur: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(UnknownName, match="No similarity measure named 'centroid'. Did you mean 'centroid_cosine'"):
+        one_chapter(cur, Filter(target="xnli"), similarity="centroid")
+    with Store.open(":memory:") as store, store.cursor() as nothing, pytest.raises(UnknownName):
+        gather(nothing, Choice(similarity="centroid"))
