@@ -63,6 +63,8 @@ def score_grid(cur: duckdb.DuckDBPyConnection, run_ids: Sequence[str], *, metric
                 WHEN a.place = 1 THEN 'is the first run'
                 WHEN a.target <> o.target THEN 'other target: ' || a.target
                 WHEN a.data_source <> o.data_source THEN 'other data source: ' || a.data_source
+                WHEN NOT EXISTS (FROM scores e WHERE e.run_id = a.run_id) THEN 'no scores'
+                WHEN NOT EXISTS (FROM scores e WHERE e.run_id = o.run_id) THEN 'the first run has no scores'
                 WHEN NOT EXISTS (FROM scored e WHERE e.run_id = a.run_id) THEN 'other metric: no ' || $metric
                 WHEN NOT EXISTS (FROM scored e WHERE e.run_id = o.run_id) THEN 'the first run has no ' || $metric
                 WHEN s.score IS NULL THEN 'not scored'

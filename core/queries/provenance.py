@@ -12,7 +12,7 @@ def protocols(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
     """Finished runs by what must not be mixed.
 
     Columns: collection, model, protocol, protocol_digest, data_source, runs, intermediates (with `none`), targets,
-    seeds (text), first, last (dates of finished runs; NULL where not known). Order: as the columns.
+    seeds (text, ascending), first, last (dates of finished runs; NULL where not known). Order: as the columns.
 
     Args:
         cur: Cursor of the store.
@@ -23,7 +23,7 @@ def protocols(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
         f"""
         SELECT collection, model, protocol, protocol_digest, data_source, count(*)::INTEGER AS runs,
                count(DISTINCT intermediate)::INTEGER AS intermediates, count(DISTINCT target)::INTEGER AS targets,
-               string_agg(DISTINCT seed::VARCHAR, ', ' ORDER BY seed::VARCHAR) AS seeds,
+               array_to_string(list_sort(list(DISTINCT seed)), ', ') AS seeds,
                min(finished_at)::DATE AS first, max(finished_at)::DATE AS last
         FROM runs WHERE outcome = 'finished' AND {kept.sql}
         GROUP BY collection, model, protocol, protocol_digest, data_source

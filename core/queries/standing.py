@@ -23,7 +23,7 @@ PAIR_COLUMNS = (*("target", "intermediate", "gain", "low", "high", "q_value", "n
 
 
 def pair_gains(evidence: Evidence) -> pd.DataFrame:
-    """One row per target and intermediate with a gain: its mean over languages and seeds.
+    """One row per target and intermediate with a gain outside English: its mean over languages and seeds.
 
     Each target's languages are those of every intermediate that has most of them, English left out (the same as in
     the row of means of the Transfer page); a pair that lacks one of them has no row. Columns: `PAIR_COLUMNS`; low,
@@ -34,7 +34,9 @@ def pair_gains(evidence: Evidence) -> pd.DataFrame:
     Args:
         evidence: What the store says; its rows without difficulty or similarity count here.
     """
-    there = evidence.frame[evidence.frame["gain"].notna()]
+    frame = evidence.frame
+    # Before the languages are chosen: where nothing but English was scored, it would be chosen.
+    there = frame[frame["gain"].notna() & (frame["lang"] != "en")]
     parts = [_of_target(part, target=str(target)) for target, part in there.groupby("target", sort=True)]
     if not parts or all(part.empty for part in parts):
         return pd.DataFrame(columns=list(PAIR_COLUMNS))

@@ -52,7 +52,7 @@ def show_obstacles(grid: pd.DataFrame, lines: Sequence[Line]) -> None:
     for row in obstacles(grid).to_dict("records"):
         who, first = letters[row["run_id"]], lines[0].letter
         if row["whole"]:
-            where = "" if row["missing"].startswith("other") else f" ({md(row['langs'])})"
+            where = f" ({md(row['langs'])})" if row["missing"].startswith("not scored") else ""
             st.warning(
                 f"**{who} is not compared with {first}:** {md(row['missing'])}{where}. Its scores stand beside the "
                 "others, with no difference.",
@@ -181,7 +181,7 @@ def axes_of(settings: pd.DataFrame, scores: pd.DataFrame, lines: Sequence[Line],
     asked = asked[(asked["section"] != "intermediate") | (asked["field"] == "intermediate")]
     asked = asked[~asked["field"].isin(["study", "outcome", "collection", "summary"])]
     differs = [len(set(line)) > 1 for line in asked[ids].to_numpy().tolist()]
-    kept = asked[differs].head(_MOST_AXES)
+    kept = asked.loc[differs].head(_MOST_AXES)
     names = [
         f"{s}.{f}" if s in ("model", "protocol") else f for s, f in zip(kept["section"], kept["field"], strict=True)
     ]

@@ -133,3 +133,14 @@ def test_a_task_that_is_defined_otherwise_is_written_out(cur: duckdb.DuckDBPyCon
     assert found.loc["xnli.title", [NONE, MNLI]].tolist() == ["XNLI", "Another XNLI"]
     assert found.loc["target.learning_rate", MNLI] == "1e-05"
     assert "xnli.type" in rows["field"].tolist() and "xnli.type" not in found.index
+
+
+def test_a_run_without_scores_is_not_said_to_have_another_metric(
+    cur: duckdb.DuckDBPyConnection, home: AtlasPaths
+) -> None:
+    del home
+    failed = spec("stsb", "xnli").run_id
+    for run_ids, why in (([NONE, failed], "no scores"), ([failed, NONE], "the first run has no scores")):
+        grid = score_grid(cur, run_ids, metric="accuracy")
+        assert obstacles(grid)[["missing", "whole"]].to_numpy().tolist() == [[why, True]]
+        assert paired_tests(cur, grid).empty

@@ -101,3 +101,14 @@ def test_nothing_is_said_of_nothing(store: Store) -> None:
     assert pair_gains(nothing).empty
     assert "can be judged yet" in verdicts(pair_gains(nothing))
     assert "no pair has a gain" in extent(nothing, pair_gains(nothing))
+
+
+def test_english_alone_is_no_transfer(store: Store) -> None:
+    """A target of which English alone was scored has no pair, and takes no part in a mean that leaves English out."""
+    gains = {("mnli", "xnli", "en"): [0.3, 0.32], ("mnli", "sib200", "de"): [0.01], ("mnli", "sib200", "en"): [0.2]}
+    found = _fill(store, gains)
+    pairs = pair_gains(found)
+    assert pairs[["target", "gain"]].to_numpy().tolist() == [["sib200", pytest.approx(0.01)]]
+    assert "by +1.00 points" in extent(found, pairs)
+    english = found._replace(frame=found.frame[found.frame["lang"] == "en"])
+    assert "no pair has a gain outside English" in extent(english, pair_gains(english))
