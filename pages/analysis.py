@@ -20,7 +20,7 @@ import pandas as pd
 from core.queries.answer import answer
 from pages.widgets import analysis_data as data
 from pages.widgets import analysis_panels as panels
-from pages.widgets.analysis_choice import choose, refine
+from pages.widgets.analysis_choice import choose, recompute, refine
 from pages.widgets.fit_progress import watch
 from pages.widgets.shared import start, version
 from pages.widgets.show import empty
@@ -47,6 +47,7 @@ everything = data.gathered(now, setting, data.Choice()).frame
 choice = refine(sorted(everything["target"].unique()), sorted(set(everything["lang"]) - {"en"}))
 found = data.gathered(now, setting, choice)
 model = data.fitted(now, setting, choice)
+how = partial(recompute, setting=setting, choice=choice)
 compare = partial(data.held_out, now, setting, choice)
 null = compare()
 panels.show_answer(answer(found, model, null=null.frame), found)
@@ -67,14 +68,14 @@ elif part == "Variance":
     panels.show_shares(model, groups.frame, kind=kind)
 elif part == "Cells":
     target = st.selectbox("Target whose cells are tested", sorted(found.frame["target"].unique()))
-    panels.show_cells(data.tested(now, setting, choice, target), target=target)
+    panels.show_cells(data.tested(now, setting, choice, target), target=target, how=how("analyse", target=target))
 elif part == "Predictions":
-    panels.show_predictions(data.judged_selectors(now, setting, choice))
+    panels.show_predictions(data.judged_selectors(now, setting, choice), how=how("predict"))
     panels.show_frozen(data.frozen(now))
 elif part == "Claims":
     panels.show_claims(data.judged_claims(now))
 elif part == "Next":
-    panels.show_next(data.proposals(now, setting, choice))
+    panels.show_next(data.proposals(now, setting, choice), how=how("next"))
 else:
     figures = [frame for frame in (model.figures, null.frame) if frame is not None and not frame.empty]
-    panels.show_numbers(pd.concat(figures, ignore_index=True) if figures else model.figures)
+    panels.show_numbers(pd.concat(figures, ignore_index=True) if figures else model.figures, how=how("analyse"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any, cast
 
 import pandas as pd
@@ -67,6 +68,31 @@ def refine(targets: list[str], langs: list[str]) -> Choice:
         wanted=Filter(target=tuple(picked) or None), difficulty=difficulty, similarity=similarity,
         anchor=cast("Anchor", anchor), with_in_task=with_in_task, families=tuple(families), scripts=tuple(scripts),
     )  # fmt: skip
+
+
+def recompute(command: str, setting: Setting, choice: Choice, *, target: str | None = None) -> str:
+    """The command that answers for the same runs, with as much of the filter as it takes.
+
+    Args:
+        command: analyse, predict or next.
+        setting: What is pooled.
+        choice: Which rows and measures.
+        target: This target alone, and its cells.
+    """
+    words = ["--collection", setting.collection, "--model", setting.model, "--protocol", setting.protocol]
+    words += ["--data-source", setting.data_source]
+    many = {"target": (target,) if target else choice.wanted.target or ()}
+    changed: dict[str, str] = {}
+    plain = Choice()
+    if command != "next" and choice.difficulty != plain.difficulty:
+        changed["difficulty"] = choice.difficulty
+    if command == "analyse":
+        many |= {"family": choice.families, "script": choice.scripts}
+        changed |= {n: getattr(choice, n) for n in ("similarity", "anchor") if getattr(choice, n) != getattr(plain, n)}
+    words += [word for name, values in many.items() for value in values for word in (f"--{name}", value)]
+    words += [word for name, value in changed.items() for word in (f"--{name}", value)]
+    words += ["--with-in-task"] if command == "analyse" and choice.with_in_task else []
+    return shlex.join(["python", "-m", "core", command, *words, *(["--cells"] if target else []), "--json"])
 
 
 def _measure(label: str, names: list[str], *, key: str) -> str:

@@ -110,12 +110,13 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str) -> N
         st.caption(md(f"{row['group']}: {row['note']}"))
 
 
-def show_cells(rows: pd.DataFrame, *, target: str) -> None:
+def show_cells(rows: pd.DataFrame, *, target: str, how: str) -> None:
     """Tests of the cells of a target, corrected over all of them.
 
     Args:
         rows: As `cell_tests` returns them.
         target: Whose cells.
+        how: Command that says the same.
     """
     number = st.column_config.NumberColumn
     percent = ("gain", "ci_low", "ci_high", "detectable")
@@ -138,14 +139,15 @@ def show_cells(rows: pd.DataFrame, *, target: str) -> None:
         "(Benjamini-Hochberg over the cells of this table). Detectable: the gain that four of five such designs would "
         "find; a cell that does not differ may hide anything smaller."
     )
-    _how(f"python -m core analyse --target {target} --cells --json", rows, name=f"cells-{target}")
+    _how(how, rows, name=f"cells-{target}")
 
 
-def show_predictions(rows: pd.DataFrame) -> None:
+def show_predictions(rows: pd.DataFrame, *, how: str) -> None:
     """Selectors against random, best first.
 
     Args:
         rows: As `judge_selectors` returns them.
+        how: Command that says the same.
     """
     number = st.column_config.NumberColumn
     shown = rows.assign(limits=[_limits(r["ndcg_low"], r["ndcg_high"]) for r in rows.to_dict("records")])
@@ -162,7 +164,7 @@ def show_predictions(rows: pd.DataFrame) -> None:
         "NDCG (linear, 1 is perfect; `random` is chance) and regret (share of the range of gains lost by trying the "
         "first k), means over targets with 95 % bootstrap limits over targets."
     )
-    _how("python -m core predict --json", rows, name="predictions")
+    _how(how, rows, name="predictions")
 
 
 def show_frozen(rows: pd.DataFrame) -> None:
@@ -229,11 +231,12 @@ def show_claims(rows: pd.DataFrame) -> None:
     _how("python -m core claims --json", rows, name="claims")
 
 
-def show_next(rows: pd.DataFrame) -> None:
+def show_next(rows: pd.DataFrame, *, how: str) -> None:
     """What to fill in and run next.
 
     Args:
         rows: As `propose` returns them.
+        how: Command that says the same.
     """
     if rows.empty:
         st.info("Nothing is missing that the profiles know of.", icon=":material/done_all:")
@@ -247,14 +250,15 @@ def show_next(rows: pd.DataFrame) -> None:
     }  # fmt: skip
     table(shown, alt="Runs that would narrow the answer most", key="next", columns=columns)
     st.caption("Narrower: share of the 95 % interval's width that would go, at the variances of the present model.")
-    _how("python -m core next --json", rows, name="next")
+    _how(how, rows, name="next")
 
 
-def show_numbers(figures: pd.DataFrame) -> None:
+def show_numbers(figures: pd.DataFrame, *, how: str) -> None:
     """Every number with formula, unit, n and method.
 
     Args:
         figures: Rows of `FIGURES`.
+        how: Command that says the same.
     """
     number = st.column_config.NumberColumn
     table(
@@ -270,7 +274,7 @@ def show_numbers(figures: pd.DataFrame) -> None:
         "Fractions, not points. `naive` takes every cell for independent and is shown to say how wrong that is; "
         "`detectable` is the effect that four of five such studies would find."
     )
-    _how("python -m core analyse --json", figures, name="analysis")
+    _how(how, figures, name="analysis")
 
 
 def _how(command: str, rows: pd.DataFrame, *, name: str) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
 
+from core import cli
 from core.errors import DiskFull
 from core.fits.asking import Fit, FitKind, FitState
 from core.paths import AtlasPaths
@@ -15,6 +17,7 @@ from core.queries.evidence import Choice, Setting, choose_setting
 from core.queries.filters import Filter
 from core.store.connection import Store
 from pages.widgets import analysis_data, launch_plan, shared
+from pages.widgets.analysis_choice import recompute
 from tests.pages.conftest import Open, checked
 from tests.synthetic import INTERMEDIATES, TARGETS, Planted, add_scores, planted
 
@@ -72,6 +75,28 @@ def test_a_launch_starts_even_where_nothing_can_be_written_down(
     checked(next(b for b in at.button if b.label == "Start").click().run())
     assert "are queued or running" in str(at.success[0].value)
     assert any("could not be written down: No space left" in str(w.value) for w in at.warning)
+
+
+def test_the_command_asks_for_what_the_page_shows() -> None:
+    setting = Setting("measured", "atlas-mini", "f", "quick", "d", "sample")
+    runs = "--collection measured --model atlas-mini --protocol quick --data-source sample"
+    choice = Choice(
+        wanted=Filter(target=("sib200", "udpos")), difficulty="label_entropy", anchor="train", scripts=("Cyrl",),
+        with_in_task=True,
+    )  # fmt: skip
+    said = {name: recompute(name, setting, choice) for name in ("analyse", "predict", "next")}
+    targets = "--target sib200 --target udpos"
+    assert said["next"] == f"python -m core next {runs} {targets} --json"
+    assert said["predict"] == f"python -m core predict {runs} {targets} --difficulty label_entropy --json"
+    assert said["analyse"] == (
+        f"python -m core analyse {runs} {targets} --script Cyrl --difficulty label_entropy --anchor train "
+        "--with-in-task --json"
+    )
+    cells = recompute("analyse", setting, Choice(), target="sib200")
+    assert cells == f"python -m core analyse {runs} --target sib200 --cells --json"
+    for words in (*said.values(), cells):  # every option is one of the command's
+        parsed = CliRunner().invoke(cli.app, [*words.split()[3:], "--help"])
+        assert parsed.exit_code == 0, parsed.output
 
 
 def test_a_filter_that_leaves_nothing_says_so(home: Path, open_page: Open) -> None:
