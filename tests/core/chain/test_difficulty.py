@@ -75,7 +75,9 @@ def test_every_task_type_has_its_measures(kind: TaskType, model: ModelSpec, sour
         "multilabel": 3,
     }
     if str(kind) in uniform:
-        assert rows["code_length"].value == pytest.approx(uniform[str(kind)], rel=0.05)
+        # A multi-label head starts at the shares of its first three examples, a little worse than even odds.
+        slack = 0.1 if kind is TaskType.MULTILABEL else 0.05
+        assert rows["code_length"].value == pytest.approx(uniform[str(kind)], rel=slack)
         assert rows["v_information"].value == pytest.approx(0, abs=0.1)
     trained = [f"toy_{kind}", *(f"toy_{kind}, {n} of 24 examples" for n in (3, 6, 12))]
     blank = [] if kind is TaskType.MULTIPLE_CHOICE else [f"toy_{kind}, without input"]
