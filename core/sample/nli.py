@@ -39,7 +39,8 @@ def item(draw: Draw, *, label: Label, difficulty: Difficulty) -> Item:
 
 def _distractors(draw: Draw, found: Item) -> list[Sentence]:
     """Sentences about other persons and other things of the same domain."""
-    slots = {ref for sentence in (*found.premise, found.hypothesis) for _, ref in sentence.fillers}
+    # In the order of the text: a set's order of texts changes from process to process.
+    slots = dict.fromkeys(ref for sentence in (*found.premise, found.hypothesis) for _, ref in sentence.fillers)
     names = [ref for ref in slots if ref.kind == "person"]
     nouns = {ref.key for ref in slots if ref.kind == "noun"}
     domain = next(d for d, keys in draw.concepts.nouns.items() if nouns & set(keys))
@@ -222,8 +223,8 @@ def _n_says_quality(draw: Draw) -> Item:
 
 def _n_crossed(draw: Draw) -> Item:
     """Who did which of two things is exchanged: all the words are there, but nothing follows."""
-    fact = draw.fact(verbs=tuple(draw.concepts.repeatable))
-    other = draw.fact(but=[fact], verbs=tuple(draw.concepts.repeatable))
+    fact = draw.fact(verbs=tuple(sorted(draw.concepts.repeatable)))
+    other = draw.fact(but=[fact], verbs=tuple(sorted(draw.concepts.repeatable)))
     crossed = fact if draw.number() < 1 / 2 else other
     person = other.person if crossed is fact else fact.person
     return Item((fact.and_(other),), crossed.say(draw.pick(("act", "top")), p=person))
