@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +16,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from core.paths import REPO
 from core.sample import build as build_module
 from core.sample.build import MARKER, ensure_sample, fingerprint
 from core.sample.check import Split, check_sample, splits
@@ -48,9 +52,27 @@ def test_sizes_are_what_a_target_and_an_intermediate_need(built: Path) -> None:
     assert counts["nyu-mll/glue/mnli/train"] == round(build_module.TRAIN * SMALL.scale)
 
 
-def test_twice_gives_the_same_bytes(built: Path, tmp_path: Path) -> None:
-    again = ensure_sample(tmp_path, SMALL)
-    assert _digest(again) == _digest(built)
+_BUILD = """
+import pathlib, sys
+from core.sample.build import ensure_sample
+from core.sample.spec import SampleSpec
+
+print(ensure_sample(pathlib.Path(sys.argv[1]), SampleSpec.model_validate_json(sys.argv[2])))
+"""
+
+
+@pytest.mark.parametrize("hashes", ["1", "2"])
+def test_another_process_gives_the_same_bytes(built: Path, tmp_path: Path, hashes: str) -> None:
+    """The order in which Python reads a set of texts changes from process to process, and must not show."""
+    found = subprocess.run(
+        [sys.executable, "-c", _BUILD, str(tmp_path), SMALL.model_dump_json()],
+        env=os.environ | {"PYTHONHASHSEED": hashes},
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert _digest(Path(found.stdout.strip())) == _digest(built)
 
 
 def test_a_study_is_the_same_bytes_too_and_another_seed_is_not(study: Path, tmp_path: Path) -> None:
