@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.linalg import cholesky, solve_triangular
 
 from core.measures.cells import fixed_design, level_numbers
 from core.measures.mixed import fit_statsmodels
+from core.paths import REPO, AtlasPaths
 from core.queries.analysis import Analysis, additive_null, analyse, by_group, scale_label, slope
 from core.queries.answer import answer
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
@@ -15,6 +19,7 @@ from core.queries.figure_rows import FIGURES, by_name, figures_frame
 from core.queries.filters import Filter
 from core.queries.surfaces import adjusted, binned, marginal
 from core.store.connection import Store
+from core.store.ingest import ingest
 from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
 
 EFFECT = Planted(difficulty=0.02, similarity=0.012, spread=0.006)
@@ -36,6 +41,16 @@ def strong() -> Evidence:
 @pytest.fixture(scope="module")
 def found(strong: Evidence) -> Analysis:
     return analyse(strong)
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Analysis]:
+    """Of the figures that the repository carries, with the defaults of the page."""
+    with pytest.MonkeyPatch.context() as patch, Store.open(":memory:") as store:
+        patch.setenv("ATLAS_GALLERY", str(REPO / "data" / "gallery"))
+        ingest(store, AtlasPaths(home=tmp_path_factory.mktemp("home")))
+        with store.cursor() as cur:
+            yield analyse(evidence(cur, choose_setting(cur, Choice().wanted), choice=Choice()))
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +120,15 @@ def test_equals_statsmodels(found: Analysis) -> None:
         assert mine.standard_error == pytest.approx(theirs.standard_error, rel=0.02)
 
 
-def test_equals_generalised_least_squares(found: Analysis) -> None:
+@pytest.mark.slow
+def test_the_gallery_equals_statsmodels(committed: Analysis) -> None:
+    test_equals_statsmodels(committed)
+
+
+@pytest.mark.parametrize("which", ["found", "committed"])
+def test_equals_generalised_least_squares(which: str, request: pytest.FixtureRequest) -> None:
     """A dense second route: at the variances found, V = sum of Z G Z' + R gives estimates, errors and likelihood."""
+    found: Analysis = request.getfixturevalue(which)
     assert found.fit is not None
     cells, fixed = found.prepared.cells, fixed_design(found.prepared.cells)
     codes = {" x ".join(c): level_numbers(cells, factors=c)[0] for c in found.prepared.components}
@@ -115,13 +137,15 @@ def test_equals_generalised_least_squares(found: Analysis) -> None:
     def fitted(variances: dict[str, float]) -> tuple[np.ndarray, np.ndarray, float]:
         v = np.diag(variances["residual"] / cells.weight)
         v += sum(variances[name] * (code[:, None] == code[None, :]) for name, code in codes.items())
-        inverse = np.linalg.inv(v)
-        information = fixed.T @ inverse @ fixed
-        estimates = np.linalg.solve(information, fixed.T @ inverse @ cells.gain)
-        left = cells.gain - fixed @ estimates
-        logs = np.linalg.slogdet(v)[1] + np.linalg.slogdet(information)[1]
+        root = cholesky(v, lower=True, overwrite_a=True)
+        white = solve_triangular(root, np.column_stack([fixed, cells.gain]), lower=True)
+        x, y = white[:, :-1], white[:, -1]
+        information = x.T @ x
+        estimates = np.linalg.solve(information, x.T @ y)
+        left = y - x @ estimates
+        logs = 2 * np.log(np.diag(root)).sum() + np.linalg.slogdet(information)[1]
         freedom = len(cells.gain) - fixed.shape[1]
-        likelihood = -0.5 * (logs + left @ inverse @ left + freedom * np.log(2 * np.pi))
+        likelihood = -0.5 * (logs + left @ left + freedom * np.log(2 * np.pi))
         return estimates, np.sqrt(np.diag(np.linalg.inv(information))), float(likelihood)
 
     estimates, errors, likelihood = fitted(found.fit.variances)
