@@ -110,8 +110,8 @@ def strips(version: tuple[str, int], setting: Setting) -> None:
     lone = "" if pairs["low"].notna().any() else " With one seed there is no interval."
     st.caption(
         f"{md(setting.label)}. Means over the languages that the intermediates of a target share, without English; "
-        "95 % intervals over seeds, cut at the edge. Purple: above zero, orange: below, grey: not told from zero at a "
-        f"false discovery rate of 5 %; hollow: in-task.{lone}"
+        "95 % intervals over seeds, cut at the edge; distances are square roots of points. Purple: above zero, orange: "
+        f"below, grey: not told from zero at a false discovery rate of 5 %; hollow: in-task.{lone}"
     )
     export_popover("mean-gains", pairs, what="mean gains", figures={"Mean gain by target": partial(gain_strips, pairs)})
 

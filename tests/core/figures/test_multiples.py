@@ -16,13 +16,17 @@ PAIRS = pd.DataFrame(
 )  # fmt: skip
 
 
-def test_a_strip_a_target_in_points_on_one_scale() -> None:
+def test_a_strip_a_target_on_one_scale_of_signed_roots() -> None:
     fig = gain_strips(PAIRS)
     assert [note.text for note in fig.layout.annotations] == ["xnli", "udpos", "xquad", "pawsx"]
-    assert [list(trace.x) for trace in fig.data] == [[2.0, -1.0], [1.0], [5.0], [-3.0]]
+    places = [[2**0.5, -1.0], [1.0], [5**0.5], [-(3**0.5)]]
+    assert [list(trace.x) for trace in fig.data] == [pytest.approx(place) for place in places]
     ranges = {tuple(axis.range) for axis in fig.select_xaxes()}
-    assert len(ranges) == 1 and next(iter(ranges)) == pytest.approx((-8.0, 8.0))
-    assert list(fig.data[0].error_x.array) == pytest.approx([1.0, 19.0])
+    assert len(ranges) == 1 and next(iter(ranges)) == pytest.approx((-(8**0.5), 8**0.5))
+    # From 2 to 3 points, and from −1 to 18.
+    assert list(fig.data[0].error_x.array) == pytest.approx([3**0.5 - 2**0.5, 18**0.5 + 1])
+    assert list(fig.layout.xaxis.ticktext) == ["−5", "−1", "0", "+1", "+5"]
+    assert list(fig.layout.xaxis.tickvals) == pytest.approx([-(5**0.5), -1, 0, 1, 5**0.5])
     assert list(fig.layout.yaxis.categoryarray) == ["squad", "mnli", "qqp"]  # by mean gain: 5, 1.5, −2
 
 
@@ -39,6 +43,12 @@ def test_colour_is_kept_for_what_differs_from_zero() -> None:
 def test_numbers_stand_below_every_column() -> None:
     shown = [axis.showticklabels for axis in gain_strips(PAIRS).select_xaxes()]
     assert shown[:4] == [False, True, True, True]  # three columns, the second row has one strip
+
+
+def test_many_targets_stand_in_four_columns() -> None:
+    many = pd.concat([PAIRS[:1].assign(target=f"t{i}") for i in range(13)])
+    shown = [axis.showticklabels for axis in gain_strips(many).select_xaxes()]
+    assert shown[:13] == [False] * 9 + [True] * 4
 
 
 def test_nothing_is_refused() -> None:
