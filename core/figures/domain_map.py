@@ -1,6 +1,7 @@
 """Where texts lie: tasks, and the languages of the chosen target, as points in two dimensions.
 
-The window is that of all points of the profile, shown or not, so that a filter or another target never moves it.
+The window is that of all points of the profile, shown or not, so that a filter or another target never moves it. A name
+that would cover another is left to the hover.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.figures.heatmap import HIGHLIGHT, Cell
+from core.figures.labels import Named, name_places
 from core.figures.theme import CATEGORICAL, INK, MUTED, Mode, frame
 from core.languages import language
 
@@ -37,7 +39,12 @@ STYLES: dict[Kind, Style] = {
 }
 """Every kind of point."""
 
+_FIRST: list[Kind] = ["train", "intermediate", "test"]
+"""Whose names choose their places first."""
+
 HEIGHT_PX = 380
+_FRAME_PX = 38
+"""Of the height, not the plot itself."""
 _MARGIN = 0.12
 """Of the range, on each side: room for names."""
 
@@ -58,26 +65,41 @@ def domain_map(points: pd.DataFrame, *, selected: Cell | None = None, mode: Mode
     shown = points[points["is_shown"] & points["x"].notna()]
     if shown.empty:
         raise ValueError("No points to draw: found 0 that are shown, expected at least one.")
+    chosen = [_is_chosen(key, role, selected) for key, role in zip(shown["key"], shown["role"], strict=True)]
+    window = (_ends(points["x"].dropna()), _ends(points["y"].dropna()))
+    shown = _with_places(shown.assign(is_chosen=chosen), window)
     fig = go.Figure(
         [_points(shown[shown["role"] == role], role, mode) for role in STYLES if role in set(shown["role"])]
     )
-    ringed = shown[[_is_chosen(key, role, selected) for key, role in zip(shown["key"], shown["role"], strict=True)]]
-    fig.add_trace(_rings(ringed, mode))
+    fig.add_trace(_rings(shown[shown["is_chosen"]], mode))
     frame(fig, height_px=HEIGHT_PX, mode=mode)
-    placed = points[points["x"].notna()]
-    for axis, update in (("x", fig.update_xaxes), ("y", fig.update_yaxes)):
-        low, high = float(placed[axis].min()), float(placed[axis].max())
-        room = _MARGIN * (high - low or 1.0)
-        update(range=[low - room, high + room], showticklabels=False, zeroline=False)
+    fig.update_xaxes(range=list(window[0]), showticklabels=False, zeroline=False)
+    fig.update_yaxes(range=list(window[1]), showticklabels=False, zeroline=False)
     fig.update_layout(clickmode="event+select", margin={"l": 8, "r": 8, "t": 30, "b": 8})
     return fig
+
+
+def _ends(values: pd.Series) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    room = _MARGIN * (high - low or 1.0)
+    return low - room, high + room
+
+
+def _with_places(shown: pd.DataFrame, window: tuple[tuple[float, float], tuple[float, float]]) -> pd.DataFrame:
+    """Add `place` of each name ("" for none): the chosen ones choose first, then the target, tasks, languages."""
+    order = shown.assign(rank=[_FIRST.index(role) for role in shown["role"]])
+    order = order.sort_values(["is_chosen", "rank"], ascending=[False, True], kind="stable")
+    named = [Named(r["x"], r["y"], r["label"], STYLES[r["role"]].size) for r in order.to_dict("records")]
+    places = name_places(named, window=window, height_px=HEIGHT_PX - _FRAME_PX)
+    return shown.assign(place=pd.Series([place or "" for place in places], index=order.index))
 
 
 def _points(rows: pd.DataFrame, role: Kind, mode: Mode) -> go.Scatter:
     style = STYLES[role]
     return go.Scatter(
         x=rows["x"].tolist(), y=rows["y"].tolist(), mode="markers+text", name=style.name,
-        text=rows["label"].tolist(), textposition="top center",
+        text=rows["label"].where(rows["place"] != "", "").tolist(),
+        textposition=[place or "top center" for place in rows["place"]],
         textfont={"size": 11 if role == "test" else 12, "color": MUTED[mode] if role == "test" else INK[mode]},
         marker={"symbol": style.symbol, "size": style.size, "color": CATEGORICAL[mode][style.color],
                 "opacity": 0.75 if role == "test" else 1.0, "line": {"width": 0}},

@@ -9,9 +9,15 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.figures.heatmap import HIGHLIGHT, IN_TASK, Cell, cell_text
+from core.figures.labels import Named, name_places
 from core.figures.theme import CATEGORICAL, GRID, INK, MUTED, Mode, frame
 
 HEIGHT_PX = 340
+_SIZE_PX = 11
+_FRAME_PX = 75
+"""Of the height, not the plot itself."""
+_ROOM = 0.06
+"""Of the range of gains, above and below: what Plotly leaves."""
 
 
 class Axis(NamedTuple):
@@ -42,6 +48,7 @@ def similarity_scatter(
     if points.empty:
         raise ValueError("No points to draw: found 0 rows, expected at least one intermediate with both values.")
     fig = go.Figure()
+    points = _with_places(points, axis, selected)
     for counted in (True, False):
         rows = points[points["counts"] == counted]
         if len(rows):
@@ -70,14 +77,34 @@ def _range(points: pd.DataFrame, axis: Axis) -> list[float]:
     return [high + 0.08 * spread, low - 0.25 * spread]
 
 
+def _with_places(points: pd.DataFrame, axis: Axis, selected: Cell | None) -> pd.DataFrame:
+    """Add `place` of each name, "" where it would cover another and is left to the hover; the chosen one is first."""
+    ends = 100 * points[["gain", "gain_low", "gain_high"]]
+    low, high = float(ends.min().min()), float(ends.max().max())
+    room = _ROOM * (high - low or 1.0)
+    left, right = _range(points, axis)
+    is_chosen = points["intermediate"] == (selected.intermediate if selected else None)
+    order = points.assign(is_chosen=is_chosen).sort_values(["is_chosen", "counts"], ascending=False, kind="stable")
+    named = [Named(r["similarity"], 100 * r["gain"], _name(r), _SIZE_PX) for r in order.to_dict("records")]
+    places = name_places(
+        named, window=((left, right), (low - room, high + room)), height_px=HEIGHT_PX - _FRAME_PX, first="middle right"
+    )
+    return points.assign(place=pd.Series([place or "" for place in places], index=order.index))
+
+
+def _name(row: dict[Hashable, Any]) -> str:
+    return f"{row['intermediate']}{IN_TASK * bool(row['in_task'])}"
+
+
 def _points(rows: pd.DataFrame, *, is_counted: bool, mode: Mode) -> go.Scatter:
     color = CATEGORICAL[mode][0] if is_counted else MUTED[mode]
     return go.Scatter(
         x=rows["similarity"].tolist(), y=(100 * rows["gain"]).tolist(), mode="markers+text",
         name="counted" if is_counted else "not counted: placebo or in-task",
-        text=[f"{r['intermediate']}{IN_TASK * bool(r['in_task'])}" for r in rows.to_dict("records")],
-        textposition="middle right", textfont={"size": 12, "color": INK[mode] if is_counted else MUTED[mode]},
-        marker={"symbol": "circle" if is_counted else "circle-open", "size": 11, "color": color},
+        text=[_name(r) if r["place"] else "" for r in rows.to_dict("records")],
+        textposition=[place or "middle right" for place in rows["place"]],
+        textfont={"size": 12, "color": INK[mode] if is_counted else MUTED[mode]},
+        marker={"symbol": "circle" if is_counted else "circle-open", "size": _SIZE_PX, "color": color},
         selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
         error_x=_bars(rows["similarity"], rows["similarity_low"], rows["similarity_high"], color),
         error_y=_bars(100 * rows["gain"], 100 * rows["gain_low"], 100 * rows["gain_high"], color),

@@ -43,6 +43,18 @@ def test_points_by_kind_with_names_and_what_a_click_chooses() -> None:
     assert "test text in German" in fig.data[2].hovertext[0]
 
 
+def test_names_that_would_cover_others_are_left_to_the_hover_but_not_the_chosen_ones() -> None:
+    crowd = pd.concat(
+        [_points().assign(label=f"task{i}", task=f"task{i}", key=[["", f"task{i}"]] * 7)[:1] for i in range(20)]
+    )
+    crowd = pd.concat([crowd, _points()], ignore_index=True)
+    names = domain_map(crowd, selected=Cell("de", "task19")).data[0].text
+    assert names[19] == "task19" and "" in names and len(names) == 22
+    pairs = pd.concat([_pairs()[:1].assign(intermediate=f"task{i}") for i in range(20)], ignore_index=True)
+    names = similarity_scatter(pairs, axis=COSINE, selected=Cell("de", "task19")).data[0].text
+    assert names[19] == "task19" and "" in names and len(names) == 20
+
+
 def test_the_window_is_that_of_all_points_shown_or_not() -> None:
     narrow = domain_map(_points())
     wide = domain_map(_points().assign(is_shown=True))
