@@ -27,6 +27,8 @@ __all__ = [
     "common_languages",
     "grid",
     "how_tested",
+    "only",
+    "valued",
 ]
 
 Quantity = Literal["gain", "score", "rank", "z"]
@@ -145,6 +147,7 @@ def common_languages(cells: pd.DataFrame) -> tuple[str, ...]:
     """Languages that a row of means is over: those of every intermediate that has a value in at least half of them.
 
     An intermediate that has been scored in a few languages so far takes none away from the others; it has no mean.
+    Half is of the languages that some intermediate has a value in.
     English is left out unless it is the only language: the target was trained in English, so it is not transfer.
 
     Args:
@@ -153,9 +156,32 @@ def common_languages(cells: pd.DataFrame) -> tuple[str, ...]:
     table = cells.pivot(index="lang", columns="intermediate", values="value").reindex(cells["lang"].unique())
     if len(table) > 1:
         table = table.drop(index="en", errors="ignore")
+    # A language that nobody has is no reason to call an intermediate half done.
+    table = table.dropna(how="all")
     counts = table.notna().sum()
     full = table.loc[:, (counts > 0) & (2 * counts >= len(table))]
     return tuple(full.index[full.notna().all(axis=1)]) if full.shape[1] else ()
+
+
+def valued(cells: pd.DataFrame) -> tuple[str, ...]:
+    """Languages in which some intermediate has a value; all of them where none has, so that the reasons are seen.
+
+    Args:
+        cells: As `cell_table` returns them.
+    """
+    langs = tuple(map(str, pd.unique(cells["lang"])))
+    there = set(cells.loc[cells["value"].notna(), "lang"])
+    return tuple(code for code in langs if code in there) if there else langs
+
+
+def only(found: Grid, *, langs: tuple[str, ...]) -> Grid:
+    """The cells of some languages; means, tests and their correction stay as they were.
+
+    Args:
+        found: The grid.
+        langs: Languages to keep; one without a value takes nothing from any number when it goes.
+    """
+    return found._replace(cells=found.cells[found.cells["lang"].isin(langs)].reset_index(drop=True))
 
 
 def mean_row(rows: pd.DataFrame, cells: pd.DataFrame, *, langs: tuple[str, ...], quantity: Quantity) -> pd.DataFrame:

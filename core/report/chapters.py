@@ -12,6 +12,7 @@ from core.figures.domain_map import domain_map
 from core.figures.heatmap import transfer_heatmap, width_px
 from core.figures.similarity_scatter import Axis, similarity_scatter
 from core.figures.theme import Mode
+from core.queries.cells import only, valued
 from core.report.drawn import Drawn, drawn, slug
 from core.report.gathered import Chapter
 from core.report.tables import CELLS, MEANS, NEAR, PLACES, Table, table
@@ -95,7 +96,8 @@ def draw(chapter: Chapter, *, kind: str, mode: Mode = "light") -> Figure:
 
 
 def _heatmap(chapter: Chapter, mode: Mode) -> Figure:
-    found = chapter.seen.grid
+    # Empty rows are left out of the drawing alone: the table has them, with their reasons.
+    found = only(chapter.seen.grid, langs=valued(chapter.seen.grid.cells))
     means = found.means if found.averaged and found.cells["lang"].nunique() > 1 else None
     width = width_px(found.cells["intermediate"].nunique())
     return Figure(transfer_heatmap(found.cells, quantity="gain", means=means, mode=mode), width)
@@ -139,7 +141,7 @@ def chapter_pages(chapters: Sequence[Chapter], *, titles: Mapping[str, str]) -> 
 def _page(chapter: Chapter, *, number: int, titles: Mapping[str, str], is_several: bool) -> ChapterPage:
     view, found, near = chapter.seen.view, chapter.seen.grid, chapter.nearness
     title, name = titles.get(view.target, view.target), f"{number}-{slug(view.target)}"
-    size = f"{found.cells['lang'].nunique()} languages by {found.cells['intermediate'].nunique()} intermediates"
+    size = f"{len(valued(found.cells))} languages by {found.cells['intermediate'].nunique()} intermediates"
     alts = {
         "heatmap": f"Heatmap of the gains in {view.metric} on {title}: {size}",
         "map": f"Map of text domains: intermediates, and {title} in each language",

@@ -17,7 +17,7 @@ import pandas as pd
 from core.errors import DataError, SpecError, UnknownName
 from core.queries.analysis import Analysis, additive_null, analyse
 from core.queries.answer import Answer, answer
-from core.queries.cells import LEVEL, how_tested
+from core.queries.cells import LEVEL, how_tested, valued
 from core.queries.every_cell import Seen, every_view
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
@@ -62,7 +62,13 @@ class Chapter(NamedTuple):
     def notes(self) -> list[str]:
         """What must be known to read the heatmap, one sentence each."""
         cells, found = self.seen.grid.cells, self.seen.grid
+        langs, there = pd.unique(cells["lang"]), set(valued(cells))
         notes = ["Mean over seeds, in percentage points; orange below and purple above zero."]
+        if bare := [str(code) for code in langs if code not in there]:
+            notes.append(
+                f"{len(bare)} of {len(langs)} languages have no value and are not drawn: {', '.join(bare)}; the table "
+                "says why."
+            )
         if found.averaged and cells["lang"].nunique() > 1:
             notes.append(f"The row of means is over {len(found.averaged)} languages that every intermediate has.")
         if found.n_tested:

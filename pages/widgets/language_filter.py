@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import pandas as pd
 import streamlit as st
 
 from core.languages import Language, language
+from core.queries.cells import valued
+from pages.widgets.show import language_label
 
 UNKNOWN_LAST = 1e9
 SIZES: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 6.0)
@@ -78,10 +81,31 @@ def language_filter(codes: list[str]) -> list[str]:
             wanted = _pickers(entries)
         kept = [entry.code for entry in entries if wanted.keeps(entry)]
         st.caption(
-            f"{len(kept)} of {len(codes)} languages are shown. A narrowed range drops languages whose distance or size "
-            "is not known. Every mean and every correlation is over what is shown."
+            f"{len(kept)} of {len(codes)} languages are kept. A narrowed range drops languages whose distance or size "
+            "is not known. Every mean and every correlation is over what is kept."
         )
     return kept
+
+
+def without_value(cells: pd.DataFrame, *, chosen: str | None) -> tuple[str, ...]:
+    """Languages to show: those with a value, the chosen one, and all where the switch says so; says what is left out.
+
+    Args:
+        cells: As `core.queries.cells.cell_table` returns them, of the languages that the filter keeps.
+        chosen: Language that is chosen, if any: it stays, so that its reasons can be read.
+    """
+    langs, there = tuple(map(str, pd.unique(cells["lang"]))), valued(cells)
+    bare = [code for code in langs if code not in there]
+    if not bare:
+        return langs
+    with st.container(horizontal=True, vertical_alignment="center"):
+        everything = st.toggle("Show languages without a value", key="novalue", bind="query-params")
+        said = f"{len(bare)} of {len(langs)} languages have no value here: {', '.join(bare)}."
+        if not everything:
+            said += f" {language_label(chosen)} stays, as it is chosen." if chosen in bare else ""
+            said += " Left out, they change no mean and no test."
+        st.caption(said)
+    return langs if everything else tuple(code for code in langs if code in there or code == chosen)
 
 
 def _pickers(entries: list[Language]) -> Wanted:

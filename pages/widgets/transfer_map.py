@@ -10,12 +10,12 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.figures.heatmap import LOOKS, Cell, Quantity, transfer_heatmap, width_px
-from core.queries.cells import LEVEL, Grid, Shown, how_tested
+from core.queries.cells import LEVEL, Grid, Shown, how_tested, only
 from core.queries.transfer import View
 from pages.widgets.cell_panel import show_cell
 from pages.widgets.domain_panel import no_profile, show_domains
 from pages.widgets.export import export_popover
-from pages.widgets.language_filter import BY_GAIN, ORDERS, language_filter, ordered
+from pages.widgets.language_filter import BY_GAIN, ORDERS, language_filter, ordered, without_value
 from pages.widgets.selection import on_click, pickers, read
 from pages.widgets.shared import mode, version
 from pages.widgets.show import chart, empty, language_label, table, wide_row
@@ -53,7 +53,9 @@ def show_map(view: View) -> None:
         return
     shown = Shown(_order(view, kept, look), look.seed, look.quantity)
     found = view_grid(version(), view, shown)
-    _views(view, shown, found, selected)
+    gains = found if shown.quantity == "gain" else view_grid(version(), view, shown._replace(quantity="gain"))
+    drawn = without_value(found.cells, chosen=selected.lang)
+    _views(view, shown._replace(langs=drawn), (only(found, langs=drawn), only(gains, langs=drawn)), selected)
     if selected.lang and selected.intermediate:
         show_cell(view, selected, found.cells)
     else:
@@ -80,9 +82,9 @@ def _order(view: View, kept: list[str], look: _Look) -> tuple[str, ...]:
     return ordered(kept, order=look.order, gains=gains)
 
 
-def _views(view: View, shown: Shown, found: Grid, selected: Cell) -> None:
+def _views(view: View, shown: Shown, grids: tuple[Grid, Grid], selected: Cell) -> None:
+    found, gains = grids
     with_profile = encoders(version(), view.data_source)
-    gains = found if shown.quantity == "gain" else view_grid(version(), view, shown._replace(quantity="gain"))
     if not with_profile or gains.cells.empty:
         _grid_tabs(view, shown, found, selected)
         if not with_profile:

@@ -18,7 +18,7 @@ import pytest
 from core.paths import REPO, AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import ingest
-from tests.storefixture import fill, profile
+from tests.storefixture import bare, fill, profile
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
@@ -237,16 +237,36 @@ def test_filtering_languages_changes_the_means(filled: Server, browser: object) 
     # While the expander unfolds, a list that opens in it closes again.
     visit.settle()
     visit.tab.wait_for_function("() => document.getAnimations().every(moving => moving.playState !== 'running')")
-    # The option itself is clicked: Enter chooses whatever the list has marked by then, all of it while it is being narrowed.
+    # The option itself is clicked: Enter chooses whatever the list has marked, all of it while it is being narrowed.
     visit.tab.get_by_role("combobox", name="Script").fill("Cyrl")
     visit.tab.get_by_role("option", name="Cyrl", exact=True).click()
-    visit.tab.get_by_text("2 of 15 languages are shown").wait_for()
+    visit.tab.get_by_text("2 of 15 languages are kept").wait_for()
     visit.settle()
     after = visit.tab.evaluate(FOLLOW)[HEAT]["means"]
     assert before[0] != after[0] and before[1] != after[1]
     assert "script=Cyrl" in visit.tab.url
     visit.check("after the filter")
     visit.tab.close()
+
+
+def test_languages_without_a_value_come_by_a_switch_that_stands_in_the_url(browser: object, tmp_path: Path) -> None:
+    ids, rows = fill(tmp_path), "() => document.querySelector('.js-plotly-plot').layout.yaxis.tickvals.length"
+    with Store.open(AtlasPaths(home=tmp_path).database) as store:
+        ingest(store, AtlasPaths(home=tmp_path))
+        bare(store, "bg", "th", "ur", "vi")
+    for server in _serve(tmp_path, ids):
+        visit = _transfer(server, browser, "target=xnli", width_px=390)
+        visit.tab.get_by_text("4 of 15 languages have no value here: bg, th, ur, vi.").wait_for()
+        assert visit.tab.evaluate(rows) == 1 + 11
+        visit.check("without them")
+        visit.tab.get_by_text("Show languages without a value").click()
+        visit.tab.wait_for_function(f"({rows})() === 16")
+        visit.settle()
+        assert "novalue=true" in visit.tab.url
+        visit.go(visit.tab.url)
+        visit.tab.wait_for_function(f"({rows})() === 16")
+        visit.check("with them")
+        visit.tab.close()
 
 
 def test_a_phone_in_the_dark_chooses_by_the_pickers(filled: Server, browser: object) -> None:

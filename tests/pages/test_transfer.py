@@ -24,7 +24,7 @@ from pages.widgets.domain_panel import umap_advice
 from pages.widgets.language_filter import DISTANCES, ORDERS, Wanted, ordered
 from pages.widgets.selection import NOTHING, clicked, read, write
 from tests.pages.conftest import Open, checked
-from tests.storefixture import profile
+from tests.storefixture import bare, profile
 
 
 def _texts(at: AppTest) -> str:
@@ -127,13 +127,64 @@ def test_the_filter_recomputes_means_and_the_scatter(profiled: dict[str, str], o
     assert means[1][0][0] == pytest.approx(100 * cells["de", "cola"])
     assert "mean gain over 13 languages" in _texts(everything)
     assert "mean gain over 1 language:" in _texts(european)
-    assert "2 of 15 languages are shown" in _texts(european)
+    assert "2 of 15 languages are kept" in _texts(european)
 
 
 def test_a_filter_that_keeps_nothing_says_so(ids: dict[str, str], open_page: Open) -> None:
     del ids
     at = open_page("pages/transfer.py", target="xnli", family="Kra-Dai", script="Latn")
     assert "No language is left" in _texts(at)
+
+
+BARE = ("bg", "th", "ur", "vi")
+"""Languages in which nothing of XNLI is scored in `holed`."""
+
+
+@pytest.fixture
+def holed(profiled: dict[str, str], home: Path) -> dict[str, str]:
+    """A filled home with languages without a value."""
+    bare(shared._open(str(home / "atlas.duckdb")), *BARE)
+    return profiled
+
+
+def _shown_rows(figure: dict[str, Any]) -> list[str]:
+    return [str(code) for code in figure["layout"]["yaxis"]["tickvals"]]
+
+
+def test_languages_without_a_value_are_left_out_and_named(holed: dict[str, str], open_page: Open) -> None:
+    del holed
+    at = open_page("pages/transfer.py", target="xnli")
+    assert "4 of 15 languages have no value here: bg, th, ur, vi." in _texts(at)
+    assert len(_shown_rows(_figures(at)[0])) == 1 + 11
+    assert not set(_shown_rows(_figures(at)[0])) & set(BARE)
+    assert not set(_cells(at)["lang"]) & set(BARE), "the table and the export follow what is shown"
+    places = [point[0] for t in _figures(at)[1]["data"] for point in t.get("customdata") or ()]
+    assert "de" in places and not set(places) & set(BARE), "and so does the map"
+    whole = open_page("pages/transfer.py", target="xnli", novalue="true")
+    assert set(_shown_rows(_figures(whole)[0])) > set(BARE)
+    assert whole.toggle(key="novalue").value
+    assert "4 of 15 languages have no value here: bg, th, ur, vi." in _texts(whole)
+    reasons = _cells(whole).query("lang in @BARE and intermediate == 'mnli'")["missing"]
+    assert set(reasons) == {"no test set"}
+    means, of_whole = (_figures(page)[0]["data"][0]["z"][0] for page in (at, whole))
+    assert means == of_whole, "empty rows change no mean"
+    assert "mean gain over 9 languages" in _texts(at) and "mean gain over 9 languages" in _texts(whole)
+
+
+def test_a_chosen_language_without_a_value_stays_and_a_switch_shows_all(holed: dict[str, str], open_page: Open) -> None:
+    del holed
+    at = open_page("pages/transfer.py", target="xnli", cell="ur~mnli")
+    assert "Urdu (ur) stays, as it is chosen" in _texts(at)
+    assert set(_cells(at)["lang"]) & set(BARE) == {"ur"}
+    assert "No value: **skipped**, no test set" in _texts(at)
+    assert len([s for s in _figures(at)[0]["layout"]["shapes"] if s["type"] == "rect"]) == 1
+    checked(at.toggle(key="novalue").set_value(True).run())
+    assert set(_cells(at)["lang"]) >= set(BARE)
+    # The filter comes first: of what it keeps, all have values, and there is nothing to switch.
+    european = open_page("pages/transfer.py", target="xnli", family="IE: Germanic")
+    assert not [t for t in european.toggle if t.key == "novalue"]
+    for quantity in ("score", "rank", "z-score"):
+        assert not set(_cells(open_page("pages/transfer.py", target="xnli", show=quantity))["lang"]) & set(BARE)
 
 
 def test_ranks_and_single_seeds(ids: dict[str, str], open_page: Open) -> None:

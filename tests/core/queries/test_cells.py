@@ -13,7 +13,7 @@ import pytest
 from core.measures.intervals import t_interval
 from core.measures.stats import benjamini_hochberg
 from core.paths import AtlasPaths
-from core.queries.cells import TESTS, Shown, cell_table, common_languages, grid, how_tested
+from core.queries.cells import TESTS, Shown, cell_table, common_languages, grid, how_tested, only, valued
 from core.queries.credits import view_tests
 from core.queries.flips import credit_flips, flips
 from core.queries.transfer import View, choices, seed_rows, states
@@ -178,6 +178,21 @@ def test_means_are_over_the_languages_that_all_have_without_english() -> None:
     assert found.averaged == ("de",)
     assert found.means["value"].tolist() == pytest.approx([0.02, 0.035, -0.02])
     assert grid(ROWS, STATES, shown=Shown(("en",))).averaged == ("en",)
+
+
+def test_languages_that_nobody_has_change_no_number_and_can_be_left_out() -> None:
+    langs = (*LANGS, "af", "th", "ur", "vi")
+    bare = [(lang, name, "missing", "not scored in this language") for name in "abc" for lang in langs[3:]]
+    everything = grid(ROWS, pd.concat([STATES, pd.DataFrame(bare, columns=STATES.columns)]), shown=Shown(langs))
+    plain = grid(ROWS, STATES, shown=Shown(LANGS))
+    # Of six languages besides English no intermediate has half; of the two that anybody has, a and c have.
+    assert everything.averaged == plain.averaged == ("de",)
+    assert len(everything.cells) == 3 * 7 and valued(everything.cells) == LANGS
+    fewer = only(everything, langs=valued(everything.cells))
+    pd.testing.assert_frame_equal(fewer.cells, plain.cells)
+    pd.testing.assert_frame_equal(fewer.means, plain.means)
+    assert fewer.n_tested == plain.n_tested
+    assert valued(plain.cells.assign(value=np.nan)) == LANGS  # nothing has a value: all are there to say why
 
 
 def test_an_intermediate_with_few_languages_takes_none_away() -> None:

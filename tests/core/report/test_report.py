@@ -21,14 +21,14 @@ from core.queries.filters import Filter
 from core.report.chapters import draw
 from core.report.drawn import in_script, plotly_js
 from core.report.gallery import write_gallery
-from core.report.gathered import Gathered, commands, gather, one_chapter
+from core.report.gathered import Chapter, Gathered, commands, gather, one_chapter
 from core.report.image import image, write_figure
 from core.report.onefile import Made, made, report_html
 from core.report.tables import Column, points, table
 from core.store.connection import Store
 from core.store.ingest import ingest
 from core.tasks import TASKS
-from tests.storefixture import fill, profile, score_of, spec
+from tests.storefixture import bare, fill, profile, score_of, spec
 from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
 
 MADE = Made("2026-01-02 03:04 UTC", "3.11", (("plotly", "7"),), "0123456789abcdef")
@@ -119,6 +119,25 @@ def test_the_heatmap_of_the_report_holds_the_gains_of_the_store(report: str) -> 
         assert heat["z"][row][column] == pytest.approx(100 * sum(pairs) / 2)
     colours = [str(mode["data"][0]["colorscale"]) for mode in both.values()]  # type: ignore[index]
     assert colours[0] != colours[1]
+
+
+def test_languages_without_a_value_are_not_drawn_but_said_and_in_the_table(tmp_path: Path) -> None:
+    fill(tmp_path)
+    with Store.open(":memory:") as own:
+        ingest(own, AtlasPaths(home=tmp_path))
+        whole = one_chapter_of(own)
+        bare(own, "th", "ur")
+        fewer = one_chapter_of(own)
+    rows = [draw(chapter, kind="heatmap").figure.data[0] for chapter in (whole, fewer)]
+    assert set(rows[0].y) - set(rows[1].y) == {"th", "ur"}
+    assert "2 of 15 languages have no value and are not drawn: th, ur; the table says why." in fewer.notes
+    assert not [text for text in whole.notes if "not drawn" in text]
+    assert set(fewer.seen.grid.cells["lang"]) == set(whole.seen.grid.cells["lang"])
+
+
+def one_chapter_of(store: Store) -> Chapter:
+    with store.cursor() as cur:
+        return one_chapter(cur, Filter(target="xnli"), similarity="centroid_cosine")
 
 
 def test_every_figure_has_its_data_a_name_and_a_twin(report: str, found: Gathered) -> None:
