@@ -1,8 +1,8 @@
 """What should be run next: the missing pairs that would narrow the answer most, for each run they cost.
 
-A candidate is an (intermediate, target) pair without a gain whose difficulty and similarity are known. Its worth is how
-far the intervals of both terms would shrink, at the variances of the present model; its gain need not be known for
-that.
+A candidate is an (intermediate, target) pair without a gain whose difficulty and similarity are known, or an
+intermediate whose pairs have fewer seeds than wanted. Its worth is how far the intervals of both terms would shrink, at
+the variances of the present model; its gain need not be known for that.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Plan:
 def propose(cur: duckdb.DuckDBPyConnection, evidence: Evidence, analysis: Analysis, *, plan: Plan) -> pd.DataFrame:
     """What to fill in and what to run, the most worth for each run first.
 
-    Columns: `COLUMNS`. Gaps of what was run already (`fill`) come first: they cost least. Without a model, pairs
-    (`run`)
-    are ordered by how far their difficulty and similarity lie from what was run, and worth is None.
+    Columns: `COLUMNS`. Gaps of what was run already (`fill`) come first: they cost least. Then new pairs (`run`) and
+    further seeds of an intermediate before the targets it was run with (`seeds`). Without a model, pairs are ordered by
+    how far their difficulty and similarity lie from what was run, and worth is None.
 
     Args:
         cur: Cursor of the store.
@@ -65,10 +65,12 @@ def propose(cur: duckdb.DuckDBPyConnection, evidence: Evidence, analysis: Analys
         for gap in gaps.itertuples()
     ]  # fmt: skip
     found = _candidates(cur, evidence, plan=plan)
-    if found.empty:
-        return pd.DataFrame(fill, columns=list(COLUMNS))
-    pairs = _worth(found, evidence, analysis, plan=plan) if analysis.fit else _farthest(found, evidence)
-    rows = [*fill, *(_proposal(row, evidence, plan=plan) for row in pairs[: plan.limit])]
+    if analysis.fit:
+        worth = [*_worth(found, evidence, analysis, plan=plan), *_more_seeds(evidence, analysis, plan=plan)]
+        chosen = sorted(worth, key=lambda row: -float(str(row["worth"])))
+    else:
+        chosen = [] if found.empty else _farthest(found, evidence)
+    rows = [*fill, *(_proposal(row, evidence, plan=plan) for row in chosen[: plan.limit])]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -101,27 +103,62 @@ def _is_in_task(intermediate: str, target: str, *, tasks: Mapping[str, TaskSpec]
 
 
 def _worth(found: pd.DataFrame, evidence: Evidence, analysis: Analysis, *, plan: Plan) -> list[dict[str, object]]:
-    fit, prepared = analysis.fit, analysis.prepared
-    if fit is None or fit.solution is None:
+    prepared = analysis.prepared
+    if found.empty or analysis.fit is None or analysis.fit.solution is None:
         return []
-    model = {"components": prepared.components, "ratios": fit.solution.ratios,
-             "residual_variance": fit.solution.residual_variance}  # fmt: skip
-    before = expected_half_widths(prepared.cells, **model)  # type: ignore[arg-type]
+    before = _half_widths(prepared.cells, analysis)
     runs = set(zip(evidence.frame["target"], evidence.frame["seed"], strict=True))
     rows = []
     for (intermediate, target), part in found.groupby(["intermediate", "target"], sort=True):
         more = _as_cells(part, analysis, plan=plan)
         try:
-            after = expected_half_widths(joined(prepared.cells, more=more), **model)  # type: ignore[arg-type]
+            after = _half_widths(joined(prepared.cells, more=more), analysis)
         except DataError:
             continue
-        narrower = {n: 1 - after[n] / before[n] for n in _EXPLAINING if n in before}
         has_baselines = sum(name == target for name, _ in runs) >= plan.seeds
         cost = plan.seeds * (1 if has_baselines else 2)
-        worth = float(np.mean(list(narrower.values()))) / cost if narrower else 0.0
-        rows.append({"intermediate": intermediate, "target": target, "langs": len(part), "runs": cost, "worth": worth}
-                    | {f"{name}_narrower": share for name, share in narrower.items()})  # fmt: skip
-    return sorted(rows, key=lambda row: -float(str(row["worth"])))
+        rows.append({"kind": "run", "intermediate": intermediate, "target": target, "langs": len(part)}
+                    | _narrower(before, after, cost=cost))  # fmt: skip
+    return rows
+
+
+def _more_seeds(evidence: Evidence, analysis: Analysis, *, plan: Plan) -> list[dict[str, object]]:
+    """Of each intermediate with pairs below the wanted seeds: what bringing all of them up to that would buy."""
+    cells, frame = analysis.prepared.cells, evidence.frame
+    if analysis.fit is None or analysis.fit.solution is None:
+        return []
+    seeds = frame.groupby(["intermediate", "target"])["seed"].nunique()
+    few = seeds[seeds < plan.seeds].reset_index()
+    known = frame.groupby("target")["seed"].nunique()  # a seed that has a gain has its baseline
+    before = _half_widths(cells, analysis)
+    rows = []
+    for intermediate, pairs in few.groupby("intermediate", sort=True):
+        raised = (cells.levels["intermediate"] == intermediate) & np.isin(cells.levels["target"], pairs["target"])
+        after = _half_widths(
+            cells._replace(weight=np.where(raised, np.maximum(cells.weight, plan.seeds), cells.weight)), analysis
+        )
+        lacking = int((plan.seeds - pairs["seed"]).sum())
+        baselines = int((plan.seeds - known[pairs["target"]]).clip(lower=0).sum())
+        targets = " ".join(sorted(pairs["target"]))
+        rows.append({"kind": "seeds", "intermediate": intermediate, "target": targets, "langs": int(raised.sum())}
+                    | _narrower(before, after, cost=lacking + baselines))  # fmt: skip
+    return rows
+
+
+def _half_widths(cells: Cells, analysis: Analysis) -> dict[str, float]:
+    assert analysis.fit is not None and analysis.fit.solution is not None  # noqa: S101  # callers have looked
+    solution = analysis.fit.solution
+    return expected_half_widths(
+        cells, components=analysis.prepared.components, ratios=solution.ratios,
+        residual_variance=solution.residual_variance,
+    )  # fmt: skip
+
+
+def _narrower(before: Mapping[str, float], after: Mapping[str, float], *, cost: int) -> dict[str, object]:
+    shares = {name: 1 - after[name] / before[name] for name in _EXPLAINING if name in before}
+    worth = float(np.mean(list(shares.values()))) / cost if shares else 0.0
+    found: dict[str, object] = {f"{name}_narrower": share for name, share in shares.items()}
+    return found | {"runs": cost, "worth": worth}
 
 
 def _as_cells(part: pd.DataFrame, analysis: Analysis, *, plan: Plan) -> Cells:
@@ -160,7 +197,9 @@ def _farthest(found: pd.DataFrame, evidence: Evidence) -> list[dict[str, object]
         for there in pairs.to_numpy()
     ]
     order = np.argsort(-np.array(away), kind="stable")
-    return [{"intermediate": pairs.index[i][0], "target": pairs.index[i][1], "worth": None} for i in order]
+    return [
+        {"kind": "run", "intermediate": pairs.index[i][0], "target": pairs.index[i][1], "worth": None} for i in order
+    ]
 
 
 def _proposal(row: dict[str, object], evidence: Evidence, *, plan: Plan) -> dict[str, object]:
@@ -168,5 +207,9 @@ def _proposal(row: dict[str, object], evidence: Evidence, *, plan: Plan) -> dict
     seeds = " ".join(str(seed) for seed in range(1, plan.seeds + 1))
     words = f"--model {s.model} --intermediate {row['intermediate']} --target {row['target']} --seeds {seeds}"
     command = f"python -m core run {words} --protocol {s.protocol} --data-source {s.data_source}"
-    why = "far from what was run" if row["worth"] is None else "narrows both intervals most for its cost"
-    return {"kind": "run", "why": why, "command": command} | row
+    why = "narrows both intervals most for its cost"
+    if row["worth"] is None:
+        why = "far from what was run"
+    elif row["kind"] == "seeds":
+        why = f"fewer than {plan.seeds} seeds: their spread is not seen, or hardly"
+    return {"why": why, "command": command} | row

@@ -205,6 +205,7 @@ def show_claims(rows: pd.DataFrame) -> None:
     Args:
         rows: As `judge_claims` returns them.
     """
+    rows = rows.sort_values("verdict", key=lambda verdicts: verdicts == "not testable", kind="stable")
     counts = rows["verdict"].value_counts()
     st.caption(
         " · ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ". Nothing is called supported without n."

@@ -147,6 +147,23 @@ def test_proposals_fill_gaps_first_and_then_narrow(store: Store) -> None:
     assert runs.iloc[0]["command"].startswith("python -m core run --model atlas-mini --intermediate rte --target")
 
 
+def test_where_every_pair_was_run_more_seeds_are_proposed(store: Store) -> None:
+    plan = Planted(intermediates=INTERMEDIATES, targets=TARGETS, seeds=(1,))
+    planted(store, plan)
+    found = gather(store)
+    with store.cursor() as cur:
+        rows = propose(cur, found, analyse(found), plan=Plan(TASKS, seeds=2))
+        enough = propose(cur, found, analyse(found), plan=Plan(TASKS, seeds=1))
+    seeds = rows[rows["kind"] == "seeds"]
+    assert len(seeds) > 0 and not (enough["kind"] == "seeds").any()
+    first = seeds.iloc[0]
+    assert first["target"] == " ".join(sorted(set(found.frame["target"])))
+    assert first["runs"] == 2 * len(first["target"].split())  # one seed more of each pair, and of each baseline
+    assert "--seeds 1 2 " in first["command"]
+    # The same residual variance over two runs: narrower, and by less than the square root of two.
+    assert ((seeds["difficulty_narrower"] > 0) & (seeds["difficulty_narrower"] < 1 - 0.5**0.5)).all()
+
+
 def test_without_a_model_the_farthest_pair_is_proposed(store: Store) -> None:
     planted(store, Planted(intermediates=INTERMEDIATES[:2], targets=("sib200",)))
     add_similarity(store, {("rte", "sib200:test:de"): 9.0}, model="other")
