@@ -18,17 +18,19 @@ from functools import partial
 import pandas as pd
 
 from core.queries.answer import answer
+from core.tasks import load_tasks
 from pages.widgets import analysis_data as data
 from pages.widgets import analysis_panels as panels
 from pages.widgets.analysis_choice import choose, recompute, refine
 from pages.widgets.fit_progress import watch
-from pages.widgets.shared import start, version
+from pages.widgets.measures_panel import show_measures
+from pages.widgets.shared import paths, start, version
 from pages.widgets.show import empty
 
 start()
 now = version()
 rows = data.available(now)
-PARTS = ("Effects", "Variance", "Cells", "Predictions", "Claims", "Next", "Numbers")
+PARTS = ("Effects", "Variance", "Measures", "Cells", "Predictions", "Claims", "Next", "Numbers")
 
 if rows.empty:
     empty(
@@ -50,7 +52,9 @@ model = data.fitted(now, setting, choice)
 how = partial(recompute, setting=setting, choice=choice)
 compare = partial(data.held_out, now, setting, choice)
 null = compare()
-panels.show_answer(answer(found, model, null=null.frame), found)
+curves = partial(data.every_measure, now, setting, choice)
+with_every = curves()
+panels.show_answer(answer(found, model, null=null.frame, every=with_every.frame), found)
 watch(null, compare, what="Comparing with intermediate + target on held-out pairs")
 
 part = st.segmented_control(
@@ -66,8 +70,12 @@ elif part == "Variance":
     groups = by_kind()
     watch(groups, by_kind, what=f"Fitting each {kind}")
     panels.show_shares(model, groups.frame, kind=kind)
+elif part == "Measures":
+    watch(with_every, curves, what="Fitting the model with every measure")
+    show_measures(with_every.frame, choice=choice, how=how("analyse", every_measure=True))
 elif part == "Cells":
-    target = st.selectbox("Target whose cells are tested", sorted(found.frame["target"].unique()))
+    has_gain = set(found.frame["target"])
+    target = st.selectbox("Target whose cells are tested", [name for name in load_tasks(paths()) if name in has_gain])
     panels.show_cells(data.tested(now, setting, choice, target), target=target, how=how("analyse", target=target))
 elif part == "Predictions":
     panels.show_predictions(data.judged_selectors(now, setting, choice), how=how("predict"))

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 
 from core.figures.theme import CATEGORICAL, DIVERGING, MUTED, SYMBOLS, Mode, colorscale, frame
 
+_BACKWARDS = ("similarity", "difficulty")
 _BANDS = ("low", "middle", "high")
 
 
@@ -127,6 +128,50 @@ def group_shares(groups: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
     """
     kept = groups[groups["name"].isin(["difficulty", "similarity", "intermediate"])]
     return _grouped(kept, scale=100, title="share of the variance of mean gains, %", mode=mode)
+
+
+def specification_curve(rows: pd.DataFrame, *, term: str, chosen: tuple[str, str], mode: Mode = "light") -> go.Figure:
+    """A term's estimates under every pair of measures: a band per measure of the term, a line per measure of the other.
+
+    Args:
+        rows: Of the term, as `core.queries.sensitivity.sensitivity` returns them.
+        term: difficulty or similarity.
+        chosen: Measures of difficulty and similarity that the page uses; their estimate is marked.
+        mode: Background.
+
+    Raises:
+        ValueError: No pair has an estimate.
+    """
+    drawn = rows[rows["estimate"].notna()]
+    _refuse_empty(drawn, "specifications")
+    own, other = (f"{n}_measure" for n in (("difficulty", "similarity") if term == "difficulty" else _BACKWARDS))
+    middles = drawn.groupby(own)["estimate"].median().sort_values()
+    within = sorted(drawn[other].unique())
+    step = 0.7 / max(len(within), 1)
+    places = [list(middles.index).index(r[own]) + (within.index(r[other]) - (len(within) - 1) / 2) * step
+              for r in drawn.to_dict("records")]  # fmt: skip
+    is_chosen = (drawn["difficulty_measure"] == chosen[0]) & (drawn["similarity_measure"] == chosen[1])
+    fig = go.Figure()
+    for mask, name, color in ((~is_chosen, "other measures", 0), (is_chosen, "measures of this page", 1)):
+        part = drawn.assign(place=places)[mask]
+        gain, low, high = (100 * part[n].astype("float64") for n in ("estimate", "ci_low", "ci_high"))
+        if part.empty:
+            continue
+        fig.add_scatter(
+            x=gain.tolist(), y=part["place"].tolist(), mode="markers", name=name,
+            marker={"color": CATEGORICAL[mode][color], "size": 9 if color else 6, "symbol": SYMBOLS[2 * color]},
+            error_x={"type": "data", "symmetric": False, "array": (high - gain).tolist(), "thickness": 1.2,
+                     "arrayminus": (gain - low).tolist(), "width": 0, "color": CATEGORICAL[mode][color]},
+            customdata=part[["difficulty_measure", "similarity_measure", "n"]].astype(str).to_numpy().tolist(),
+            hovertemplate="difficulty by %{customdata[0]}<br>similarity by %{customdata[1]}<br>%{x:+.2f} points for "
+            "one standard deviation<br>%{customdata[2]} intermediates<extra></extra>",
+        )  # fmt: skip
+    frame(fig, height_px=80 + max(36, 9 * len(within)) * len(middles), mode=mode)
+    fig.update_xaxes(title_text=f"effect of {term}, points for one standard deviation", zeroline=True,
+                     zerolinecolor=MUTED[mode], zerolinewidth=1.5)  # fmt: skip
+    fig.update_yaxes(tickvals=list(range(len(middles))), ticktext=list(middles.index), showgrid=False, zeroline=False,
+                     range=[-0.6, len(middles) - 0.4])  # fmt: skip
+    return fig
 
 
 def _grouped(rows: pd.DataFrame, *, scale: float, title: str, mode: Mode) -> go.Figure:

@@ -45,6 +45,8 @@ class FitKind(StrEnum):
     """The model within each language family."""
     BY_SCRIPT = "script"
     """The model within each script."""
+    EVERY_MEASURE = "measures"
+    """The model with every measure of difficulty and similarity."""
 
 
 class FitState(StrEnum):
@@ -78,7 +80,7 @@ def fit_key(kind: FitKind, cells: pd.DataFrame) -> str:
 
     Args:
         kind: What is fitted.
-        cells: From `cell_means`.
+        cells: From `cell_means`, or from `measured_cells` where every measure is wanted.
     """
     running = hashlib.sha256(f"{CODE} {kind} {list(cells.columns)}".encode())
     running.update(pd.util.hash_pandas_object(cells, index=False).to_numpy().tobytes())

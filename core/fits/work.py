@@ -14,6 +14,7 @@ from core.fits.asking import FitKind, check_cells
 from core.jobs.records import write_beside
 from core.paths import AtlasPaths, FitPaths
 from core.queries.analysis import fit_groups, held_out, prepare_cells
+from core.queries.sensitivity import sensitivity
 from core.store.files import written_beside
 
 
@@ -33,6 +34,8 @@ def main(kind: FitKind, fit: FitPaths) -> int:
         cells = check_cells(fit)
         if kind is FitKind.ADDITIVE_NULL:
             found = held_out(prepare_cells(cells), report=report)
+        elif kind is FitKind.EVERY_MEASURE:
+            found = sensitivity(cells, report=report)
         else:
             found = fit_groups(cells, kind=str(kind), report=report)
         with written_beside(fit.result) as draft:

@@ -9,6 +9,7 @@ import pandas as pd
 from core.queries.analysis import ENOUGH_INTERMEDIATES, Analysis
 from core.queries.evidence import Evidence
 from core.queries.figure_rows import by_name
+from core.queries.sensitivity import spread_in_words
 
 _Rows = dict[tuple[str, str], dict[str, Any]]
 Weight = Literal["none", "thin", "fair"]
@@ -31,20 +32,23 @@ class Answer(NamedTuple):
     """Why it carries no farther; empty for "fair"."""
 
 
-def answer(evidence: Evidence, analysis: Analysis, *, null: pd.DataFrame | None = None) -> Answer:
+def answer(
+    evidence: Evidence, analysis: Analysis, *, null: pd.DataFrame | None = None, every: pd.DataFrame | None = None
+) -> Answer:
     """The sentences of an analysis.
 
     Args:
         evidence: What the store says.
         analysis: From `analyse`.
         null: From `additive_null`; None: not computed yet.
+        every: From `sensitivity`; None: not computed.
     """
     if analysis.fit is None:
         headline = f"The evidence does not answer the question yet: {analysis.problem}"
         return Answer(headline, tuple(_missing(evidence)), "none", (str(analysis.problem),))
     rows = by_name(analysis.figures)
     phrases = [_effect(rows, name=name, words=words) for name, words in _WORDS.items()]
-    reasons = _thin(evidence, rows)
+    reasons = [*_thin(evidence, rows), *_torn(every)]
     units = evidence.units
     where = (
         f"Over {units.intermediates} intermediate conditions ({_count(units.tasks, 'set')} of tasks), "
@@ -53,7 +57,9 @@ def answer(evidence: Evidence, analysis: Analysis, *, null: pd.DataFrame | None 
     )
     caution = "" if not reasons else " The evidence is thin: " + "; ".join(reasons) + "."
     headline = f"{where}: {phrases[0]}; {phrases[1]}.{caution}"
-    details = [_shares(rows), *_against(null), _naive(rows), *_missing(evidence)]
+    has_others = every is not None and len(every) > len(_WORDS)
+    spread = [spread_in_words(every, term=term) for term in _WORDS] if every is not None and has_others else []
+    details = [*spread, _shares(rows), *_against(null), _naive(rows), *_missing(evidence)]
     return Answer(headline, tuple(d for d in details if d), "thin" if reasons else "fair", tuple(reasons))
 
 
@@ -101,6 +107,15 @@ def _thin(evidence: Evidence, rows: _Rows) -> list[str]:
         found = max(rows["term", n]["detectable"] for n in wide)
         reasons.append(f"an effect of {' or '.join(wide)} below {_size(found)} points would often be missed")
     return reasons
+
+
+def _torn(every: pd.DataFrame | None) -> list[str]:
+    """Terms whose sign is another with another measure, both times with an interval that leaves out zero."""
+    if every is None:
+        return []
+    parts = {term: every[every["name"] == term] for term in _WORDS}
+    torn = [term for term, rows in parts.items() if (rows["ci_low"] > 0).any() and (rows["ci_high"] < 0).any()]
+    return [f"whether {' and '.join(torn)} helps or hurts hangs on how it is measured"] if torn else []
 
 
 LEAST_TASKS = 4

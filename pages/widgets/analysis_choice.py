@@ -70,7 +70,9 @@ def refine(targets: list[str], langs: list[str]) -> Choice:
     )  # fmt: skip
 
 
-def recompute(command: str, setting: Setting, choice: Choice, *, target: str | None = None) -> str:
+def recompute(
+    command: str, setting: Setting, choice: Choice, *, target: str | None = None, every_measure: bool = False
+) -> str:
     """The command that answers for the same runs, with as much of the filter as it takes.
 
     Args:
@@ -78,6 +80,7 @@ def recompute(command: str, setting: Setting, choice: Choice, *, target: str | N
         setting: What is pooled.
         choice: Which rows and measures.
         target: This target alone, and its cells.
+        every_measure: Every measure of difficulty and similarity, too.
     """
     words = ["--collection", setting.collection, "--model", setting.model, "--protocol", setting.protocol]
     words += ["--data-source", setting.data_source]
@@ -92,7 +95,8 @@ def recompute(command: str, setting: Setting, choice: Choice, *, target: str | N
     words += [word for name, values in many.items() for value in values for word in (f"--{name}", value)]
     words += [word for name, value in changed.items() for word in (f"--{name}", value)]
     words += ["--with-in-task"] if command == "analyse" and choice.with_in_task else []
-    return shlex.join(["python", "-m", "core", command, *words, *(["--cells"] if target else []), "--json"])
+    words += [*(["--cells"] if target else []), *(["--every-measure"] if every_measure else [])]
+    return shlex.join(["python", "-m", "core", command, *words, "--json"])
 
 
 def _measure(label: str, names: list[str], *, key: str) -> str:

@@ -16,6 +16,7 @@ from core.queries.filters import Filter
 from core.queries.next_cells import Plan, propose
 from core.queries.predictions import judge_selectors, selectors
 from core.queries.rankings import frozen_rankings
+from core.queries.sensitivity import measured_cells, n_pairs, sensitivity
 from core.queries.surfaces import Marginal, binned, marginal
 from core.tasks import load_tasks
 from pages.widgets.shared import paths, store
@@ -121,6 +122,33 @@ def grouped(version: Version, setting: Setting, choice: Choice, kind: str, *, ag
 @st.cache_data(max_entries=16, show_spinner="Fitting each group …", hash_funcs=_KEYS)
 def _grouped(version: Version, setting: Setting, choice: Choice, kind: str) -> pd.DataFrame:
     return fit_groups(_cells(version, setting, choice), kind=kind)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Gathering every measure …", hash_funcs=_KEYS)
+def _measured(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+    found = gathered(version, setting, choice)
+    with store().cursor() as cur:
+        return measured_cells(cur, found)
+
+
+def every_measure(version: Version, setting: Setting, choice: Choice, *, again: bool = False) -> Fit:
+    """The model with every measure of difficulty and similarity: here where it is quick, else by a process of its own.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows; of its measures only the anchor counts.
+        again: Whether one that failed is tried once more.
+    """
+    cells = _measured(version, setting, choice)
+    if len(cells) * n_pairs(cells) > MANY_CELLS:
+        return ask(FitKind.EVERY_MEASURE, cells, paths=paths(), again=again)
+    return Fit(FitState.DONE, _every_measure(version, setting, choice))
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
+def _every_measure(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+    return sensitivity(_measured(version, setting, choice))
 
 
 @st.cache_data(max_entries=16, show_spinner="Testing each cell on its examples …", hash_funcs=_KEYS)

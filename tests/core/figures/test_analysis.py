@@ -5,7 +5,14 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from core.figures.analysis import gain_bins, group_effects, group_shares, marginal_effect, variance_shares
+from core.figures.analysis import (
+    gain_bins,
+    group_effects,
+    group_shares,
+    marginal_effect,
+    specification_curve,
+    variance_shares,
+)
 
 BINS = pd.DataFrame(
     [(0, 0, 0.0, 0.1, 0.2, 0.3, 0.012, 0.002, 0.022, 3, 12), (1, 1, 0.2, 0.3, 0.4, 0.5, -0.02, None, None, 1, 4)],
@@ -50,6 +57,25 @@ def test_the_marginal_band_closes() -> None:
     assert list(band.y) == pytest.approx([1.0, 2.0, 0.0, -1.0])
     assert list(drawn.y) == pytest.approx([0.0, 1.0])
     assert dots.customdata[0][0] == "mnli"
+
+
+def test_a_band_for_each_measure_of_the_term_and_the_chosen_pair_apart() -> None:
+    rows = pd.DataFrame(
+        [("headroom", "mmd", 0.01, 0.0, 0.02), ("headroom", "cosine", 0.02, 0.01, 0.03),
+         ("entropy", "mmd", -0.01, -0.02, 0.0), ("entropy", "cosine", None, None, None)],
+        columns=["difficulty_measure", "similarity_measure", "estimate", "ci_low", "ci_high"],
+    ).assign(n=12)  # fmt: skip
+    fig = specification_curve(rows, term="difficulty", chosen=("headroom", "cosine"))
+    others, chosen = fig.data
+    assert list(fig.layout.yaxis.ticktext) == ["entropy", "headroom"]  # the lowest estimate below
+    assert list(others.x) == [1.0, -1.0] and list(chosen.x) == [2.0]
+    assert [round(y) for y in others.y] == [1, 0] and [round(y) for y in chosen.y] == [1]
+    assert chosen.y[0] != others.y[0]
+    assert list(chosen.error_x.array) == pytest.approx([1.0])
+    across = specification_curve(rows, term="similarity", chosen=("headroom", "cosine"))
+    assert list(across.layout.yaxis.ticktext) == ["mmd", "cosine"]
+    with pytest.raises(ValueError, match="found 0 rows"):
+        specification_curve(rows[3:], term="difficulty", chosen=("", ""))
 
 
 @pytest.mark.parametrize("draw", [variance_shares, group_effects])
