@@ -18,7 +18,7 @@ from tests.synthetic import Planted, planted
 
 
 class World(NamedTuple):
-    """Evidence and cells; two measures of difficulty have the same values, which are large where easy in one of them."""
+    """Evidence and cells; two measures of difficulty have the same values, large where easy in one of them."""
 
     found: Evidence
     cells: pd.DataFrame
