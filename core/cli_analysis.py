@@ -118,7 +118,7 @@ def predict(  # noqa: PLR0913, PLR0917  # one parameter per option
 
     wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
     with open_for_reading(AtlasPaths.from_environment()) as store, store.cursor() as cur:
-        frozen = records(frozen_rankings(cur, models=tuple(model or ()), targets=tuple(target or ())))
+        frozen = records(frozen_rankings(cur, wanted))
         try:
             found = _evidence(store, Choice(wanted=wanted, difficulty=difficulty))
             judged = records(judge_selectors(selectors(cur, found)))
@@ -131,12 +131,17 @@ def predict(  # noqa: PLR0913, PLR0917  # one parameter per option
         rows = [{"kind": "held out"} | row for row in judged] + [{"kind": "frozen"} | row for row in frozen]
         show(rows, as_json=True, empty="")
         return
-    limits = ("ndcg", "ndcg_low", "ndcg_high", "regret_at_1", "kendall_tau", "targets", "note")
-    show(judged, as_json=False, empty="No selector.", columns=("selector", "direction", *limits))
+    over = ("ndcg_over_random", "ndcg_over_random_low", "ndcg_over_random_high")
+    quality = ("ndcg", "ndcg_random", *over, "regret_at_1", "regret_at_1_random", "kendall_tau")
+    columns = ("selector", "direction", "pairs", "targets", *quality, "ndcg_mnli", "regret_at_1_mnli", "note")
+    show(judged, as_json=False, empty="No selector.", columns=columns)
+    if judged:
+        note("Each selector is judged on the pairs that it knows; random (any, with equal chance) and mnli (always "
+             "MNLI) beside it are judged on exactly those.")  # fmt: skip
     if frozen:
         note("Frozen before the runs were made:")
-        columns = ("study", "frozen_at", "model", "target", "selector", "state", "choice", "best", *limits)
-        show(frozen, as_json=False, empty="", columns=columns)
+        of = ("study", "frozen_at", "model", "target", "selector", "state", "choice", "best", "ended", "targets")
+        show(frozen, as_json=False, empty="", columns=(*of, *quality, "note"))
 
 
 def freeze_ranking(study: StudySpec, *, paths: AtlasPaths) -> None:

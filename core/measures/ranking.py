@@ -5,15 +5,27 @@ Gains are what was measured, scores what was predicted; large is good in both.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from core.errors import DataError, SpecError
-from core.measures.intervals import Floats, Interval, Plan, finite_vector, mean_interval
+from core.measures.intervals import Floats, Interval, Plan, at_least_two, finite_vector, mean_interval
 
 GainForm = Literal["linear", "exponential"]
+
+
+class RankingQuality(NamedTuple):
+    """Means over lists (of one target each) with intervals; regrets are shares of the range."""
+
+    ndcg: Interval
+    ndcg_exponential: Interval
+    regret_at_1: Interval
+    regret_at_3: Interval
+    regret_at_5: Interval
+    kendall_tau: Interval
+    n_lists: int
 
 
 def kendall_tau(values: ArrayLike, *, other: ArrayLike) -> float:
@@ -156,6 +168,74 @@ def mean_over_lists(values: ArrayLike, *, rng: np.random.Generator, plan: Plan |
         DataError: Fewer than two lists.
     """
     return mean_interval(values, rng=rng, plan=plan)
+
+
+def judge_ranking(
+    scores: ArrayLike, *, gains: ArrayLike, lists: ArrayLike, rng: np.random.Generator, plan: Plan | None = None
+) -> RankingQuality:
+    """How well a selector ranks the intermediates of each target, averaged over targets.
+
+    A constant score stands for choosing at random: ties share places, so its NDCG and regret are the expected ones.
+
+    Args:
+        scores: (n,) what the selector says of each (intermediate, target) pair.
+        gains: (n,) what was measured.
+        lists: (n,) the target of each pair.
+        rng: Source of the bootstrap over lists.
+        plan: Resamples, level and method.
+
+    Raises:
+        DataError: Lengths differ, or fewer than two lists with two or more pairs.
+    """
+    return _over_lists(_by_list(scores, gains=gains, lists=lists), rng=rng, plan=plan)
+
+
+def compare_rankings(
+    scores: ArrayLike, *, other: ArrayLike, gains: ArrayLike, lists: ArrayLike, rng: np.random.Generator
+) -> RankingQuality:
+    """What one selector reaches less what another reaches on the same pairs: differences in each list, averaged.
+
+    Above zero is better for NDCG and tau, below zero for regrets. Lists are resampled with both selectors in them, so
+    what makes a list easy for both is no part of the interval.
+
+    Args:
+        scores: (n,) what the selector says of each (intermediate, target) pair.
+        other: (n,) what the other says; a constant stands for choosing at random.
+        gains: (n,) what was measured.
+        lists: (n,) the target of each pair.
+        rng: Source of the bootstrap over lists.
+
+    Raises:
+        DataError: Lengths differ, or fewer than two lists with two or more pairs.
+    """
+    mine, theirs = (_by_list(each, gains=gains, lists=lists) for each in (scores, other))
+    return _over_lists(mine - theirs, rng=rng, plan=None)
+
+
+def _by_list(scores: ArrayLike, *, gains: ArrayLike, lists: ArrayLike) -> Floats:
+    """(lists, 6) every measure of a `RankingQuality` in each list of two or more pairs, in its order."""
+    a, b = finite_vector(scores, what="scores"), finite_vector(gains, what="gains")
+    codes = np.unique(np.asarray(lists), return_inverse=True)[1].ravel()
+    if not a.size == b.size == codes.size:
+        raise DataError(f"{a.size} scores, {b.size} gains, {codes.size} targets; expected one of each per pair.")
+    members = [np.flatnonzero(codes == c) for c in range(int(codes.max()) + 1)]
+    found = [
+        [
+            ndcg(a[rows], gains=b[rows]),
+            ndcg(a[rows], gains=b[rows], form="exponential"),
+            *(relative_regret(a[rows], gains=b[rows], k=k) for k in (1, 3, 5)),
+            kendall_tau(a[rows], other=b[rows]),
+        ]
+        for rows in members
+        if rows.size > 1
+    ]
+    return np.asarray(found, dtype=float).reshape(len(found), len(RankingQuality._fields) - 1)
+
+
+def _over_lists(values: Floats, *, rng: np.random.Generator, plan: Plan | None) -> RankingQuality:
+    at_least_two(len(values), what="targets with two or more intermediates")
+    found = [mean_over_lists(column, rng=rng, plan=plan) for column in values.T]
+    return RankingQuality._make([*found, len(values)])
 
 
 def _share_of_draws(below: int, total: int, size: int) -> float:

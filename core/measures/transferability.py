@@ -1,4 +1,4 @@
-"""Which intermediate to choose before training on the target: one score each, and how well it ranks.
+"""Which intermediate to choose before training on the target: one score each; `ranking.py` judges them.
 
 Features are (n, d) outputs of the encoder after the intermediate stage on the target's English training texts; labels
 are the target's. Scores compare encoders on the same texts and labels, large is better. To add a selector: a function
@@ -17,23 +17,10 @@ from scipy import linalg
 
 from core.errors import DataError
 from core.measures.intervals import Floats, Interval, Plan, finite_vector, mean_interval
-from core.measures.ranking import kendall_tau, mean_over_lists, ndcg, relative_regret
 from core.measures.threads import one_blas_thread
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0)
 """Ridge penalties that the combination chooses among, for standardised columns."""
-
-
-class RankingQuality(NamedTuple):
-    """Means over lists (of one target each) with intervals; regrets are shares of the range."""
-
-    ndcg: Interval
-    ndcg_exponential: Interval
-    regret_at_1: Interval
-    regret_at_3: Interval
-    regret_at_5: Interval
-    kendall_tau: Interval
-    n_lists: int
 
 
 class Combination(NamedTuple):
@@ -233,44 +220,6 @@ def predict_gains(selectors: ArrayLike, *, gains: ArrayLike, groups: ArrayLike, 
     finite_vector(x, what="selector values")
     finite_vector(wanted, what="selector values")
     return _ridge_predict(x, y, at=wanted, penalty=_best_penalty(x, y, codes))
-
-
-def judge_ranking(
-    scores: ArrayLike, *, gains: ArrayLike, lists: ArrayLike, rng: np.random.Generator, plan: Plan | None = None
-) -> RankingQuality:
-    """How well a selector ranks the intermediates of each target, averaged over targets.
-
-    A constant score stands for choosing at random: ties share places, so its NDCG and regret are the expected ones.
-
-    Args:
-        scores: (n,) what the selector says of each (intermediate, target) pair.
-        gains: (n,) what was measured.
-        lists: (n,) the target of each pair.
-        rng: Source of the bootstrap over lists.
-        plan: Resamples, level and method.
-
-    Raises:
-        DataError: Lengths differ, or fewer than two lists with two or more pairs.
-    """
-    a, b = finite_vector(scores, what="scores"), finite_vector(gains, what="gains")
-    codes = np.unique(np.asarray(lists), return_inverse=True)[1].ravel()
-    if not a.size == b.size == codes.size:
-        raise DataError(f"{a.size} scores, {b.size} gains, {codes.size} targets; expected one of each per pair.")
-    members = [np.flatnonzero(codes == c) for c in range(int(codes.max()) + 1)]
-    members = [rows for rows in members if rows.size > 1]
-
-    def over(function: Callable[[Floats, Floats], float]) -> Interval:
-        return mean_over_lists([function(a[rows], b[rows]) for rows in members], rng=rng, plan=plan)
-
-    return RankingQuality(
-        ndcg=over(lambda s, g: ndcg(s, gains=g)),
-        ndcg_exponential=over(lambda s, g: ndcg(s, gains=g, form="exponential")),
-        regret_at_1=over(lambda s, g: relative_regret(s, gains=g, k=1)),
-        regret_at_3=over(lambda s, g: relative_regret(s, gains=g, k=3)),
-        regret_at_5=over(lambda s, g: relative_regret(s, gains=g, k=5)),
-        kendall_tau=over(lambda s, g: kendall_tau(s, other=g)),
-        n_lists=len(members),
-    )
 
 
 SELECTORS: dict[str, Callable[..., float]] = {"logme": logme, "h_score": h_score, "transrate": transrate}

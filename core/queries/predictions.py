@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from core.errors import DataError
-from core.measures.intervals import Interval
-from core.measures.transferability import combine_selectors, judge_ranking
+from core.measures.ranking import compare_rankings, judge_ranking
+from core.measures.transferability import combine_selectors
 from core.queries.covariates import SIMILARITY, base_tasks, similarities, text_point
 from core.queries.difficulty import closest_view, selector_scores
 from core.queries.evidence import Evidence, Setting, profile_view
@@ -29,6 +29,10 @@ DIRECTIONS = ("leave one intermediate out", "leave one target out")
 
 QUALITY = ("ndcg", "regret_at_1", "regret_at_3", "regret_at_5", "kendall_tau")
 """Measures of a ranking, each with limits over targets."""
+
+BESIDE = ("", "_low", "_high", "_random", "_mnli", "_over_random", "_over_random_low", "_over_random_high")
+"""What a measure's columns end with: estimate and limits; what chance, and always MNLI, reach on exactly the same
+pairs; the difference from chance, paired by target, with limits."""
 
 _LEAST_LISTS = 2
 _LEAST_ITEMS = 3
@@ -93,9 +97,11 @@ def scored_pairs(
 def judge_selectors(found: Selectors, *, seed: int = 0) -> pd.DataFrame:
     """How well each selector ranks the intermediates of each target, with intervals over targets.
 
-    Columns: selector, label, direction, for each of `QUALITY` its estimate and _low and _high, targets, pairs, note
-    (why it is not judged). Order: NDCG, best first; what is not judged comes last. Regrets are shares of the range of
-    gains.
+    A selector is judged on the pairs that it knows, which differ: rows are compared by their difference from chance,
+    which is judged on the same pairs. Columns: selector, label, direction, each of `QUALITY` with each of `BESIDE`
+    (`_mnli` is missing where MNLI is in none of the lists; in a list without it, it is chance), targets, pairs, note
+    (why it is not judged). Order: difference of NDCG from chance, best first; what is not judged comes last. Regrets
+    are shares of the range of gains: a difference below zero is good.
 
     Args:
         found: From `selectors`.
@@ -104,10 +110,10 @@ def judge_selectors(found: Selectors, *, seed: int = 0) -> pd.DataFrame:
     rows = [_judged(found, name, seed=seed) for name in found.labels]
     rows += [_combined(found, direction, seed=seed) for direction in DIRECTIONS]
     rows += [{"selector": name, "label": name, "note": why} for name, why in found.absent.items()]
-    limits = [f"{q}{end}" for q in QUALITY for end in ("", "_low", "_high")]
+    limits = [f"{q}{end}" for q in QUALITY for end in BESIDE]
     columns = ["selector", "label", "direction", *limits, "targets", "pairs", "note"]
     frame = pd.DataFrame(rows, columns=columns).astype({"targets": "Int64", "pairs": "Int64"})
-    return frame.sort_values("ndcg", ascending=False, na_position="last", kind="stable", ignore_index=True)
+    return frame.sort_values("ndcg_over_random", ascending=False, na_position="last", kind="stable", ignore_index=True)
 
 
 def learnable(pairs: pd.DataFrame, *, names: Iterable[str]) -> list[str]:
@@ -205,9 +211,20 @@ def _quality(rows: pd.DataFrame, scores: np.ndarray, *, seed: int) -> dict[str, 
     if lists.nunique() < _LEAST_LISTS:
         few = f"{lists.nunique()} targets with {_LEAST_ITEMS} or more intermediates"
         return {"note": f"{few}; {_LEAST_LISTS} are needed"}
-    judged = judge_ranking(scores[keep], gains=rows.loc[keep, "gain"], lists=lists, rng=np.random.default_rng(seed))
-    figures: dict[str, object] = {"targets": judged.n_lists, "pairs": int(keep.sum()), "note": None}
+    kept, mine = rows[keep], scores[keep]
+    chance, mnli = np.zeros(len(kept)), kept["always_mnli"].to_numpy(float)
+    gains = kept["gain"]
+    judged, random, always = (
+        judge_ranking(each, gains=gains, lists=lists, rng=np.random.default_rng(seed)) for each in (mine, chance, mnli)
+    )
+    over = compare_rankings(mine, other=chance, gains=gains, lists=lists, rng=np.random.default_rng(seed))
+    figures: dict[str, object] = {"targets": judged.n_lists, "pairs": len(kept), "note": None}
     for name in QUALITY:
-        interval: Interval = getattr(judged, name)
-        figures |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        own, above = getattr(judged, name), getattr(over, name)
+        beside = (
+            *(own.estimate, own.low, own.high, getattr(random, name).estimate),
+            getattr(always, name).estimate if mnli.any() else None,
+            *(above.estimate, above.low, above.high),
+        )
+        figures |= {f"{name}{end}": value for end, value in zip(BESIDE, beside, strict=True)}
     return figures

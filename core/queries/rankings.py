@@ -14,11 +14,11 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from core.measures.ranking import kendall_tau, ndcg, relative_regret
-from core.measures.transferability import judge_ranking, predict_gains
+from core.measures.ranking import compare_rankings, judge_ranking, kendall_tau, ndcg, relative_regret
+from core.measures.transferability import predict_gains
 from core.queries.covariates import difficulties, planned_intermediates, type_match
 from core.queries.evidence import Choice, Setting, evidence, profile_view, setting_of, settings
-from core.queries.filters import Filter
+from core.queries.filters import Filter, condition
 from core.queries.predictions import Selectors, learnable, scored_pairs, selectors
 from core.spec import ModelSpec, RunSpec, StudySpec, digest
 from core.spec_ranking import FrozenRanking, RankedIntermediate, SelectorRanking
@@ -30,8 +30,9 @@ COMBINATION = "combination"
 
 COLUMNS = (
     *("ranking_id", "study", "frozen_at", "model", "protocol", "data_source", "target", "selector", "label", "state"),
-    *("choice", "best", "intermediates", "ended", "ndcg", "ndcg_low", "ndcg_high", "ndcg_random", "regret_at_1"),
-    *("kendall_tau", "targets", "n_done", "note"),
+    *("choice", "best", "intermediates", "ended", "ndcg", "ndcg_low", "ndcg_high", "ndcg_random", "ndcg_over_random"),
+    *("ndcg_over_random_low", "ndcg_over_random_high", "regret_at_1", "regret_at_1_random", "kendall_tau", "targets"),
+    *("n_done", "note"),
 )
 """Columns of frozen rankings with their scores."""
 
@@ -39,6 +40,8 @@ EVERY = "all"
 """In the column `target`: the mean over the targets of a launch."""
 
 _LEAST = 2
+_NOT_FROZEN = frozenset({"collection", "intermediate", "metric", "langs", "seeds"})
+"""Fields of a filter that a ranking has no column for."""
 _DIFFICULTY = "headroom"
 
 
@@ -181,32 +184,31 @@ def _why_not(scores: Sequence[float], *, selector: str) -> str | None:
 # ---------------------------------------------------------------------------------------------------------- scoring
 
 
-def frozen_rankings(
-    cur: duckdb.DuckDBPyConnection, *, models: tuple[str, ...] = (), targets: tuple[str, ...] = (), seed: int = 0
-) -> pd.DataFrame:
+def frozen_rankings(cur: duckdb.DuckDBPyConnection, wanted: Filter | None = None, *, seed: int = 0) -> pd.DataFrame:
     """Every frozen ranking and, once its runs have ended, how right it was.
 
     Columns: `COLUMNS`; state is `waiting` (some of its runs have not ended), `scored`, or `unscored` (a selector that
     knew nothing, or fewer than two intermediates with a gain), choice the selector's first, best the one with the
     largest gain (mean over languages other than English and seeds), ended how many of its intermediates have a gain
-    from every seed, ndcg_random what chance expects on the same gains. Limits stand in the rows of target `all`: means
-    over the targets of a launch, which are the independent units; one target has none. Order: newest launch first, then
-    model, target (`all` first), NDCG.
+    from every seed: it is judged on those. ndcg_random and regret_at_1_random are what chance expects on the same
+    gains, ndcg_over_random the difference. Limits stand in the rows of target `all`: means over the targets of a
+    launch, which are the independent units; one target has none. Order: newest launch first, then model, target (`all`
+    first), the difference from chance.
 
     Args:
         cur: Cursor of the store.
-        models: Only these; empty: all.
-        targets: Only these; empty: all.
+        wanted: Rankings to keep: collection (a launch is yours, never measured), model, target, protocol, data source.
+            What else it narrows would change what was frozen, and is not used.
         seed: Of the bootstrap over targets.
     """
+    kept = condition(wanted or Filter(), without=_NOT_FROZEN)
+    collection = (wanted or Filter()).collection or "yours"
     frozen = cur.execute(
-        """
-        SELECT * FROM rankings
-        WHERE (len($models) = 0 OR list_contains($models, model))
-          AND (len($targets) = 0 OR list_contains($targets, target))
+        f"""
+        SELECT * FROM rankings WHERE {kept.sql} AND $is_yours
         ORDER BY ranking_id, model, target, selector, intermediate
         """,
-        {"models": list(models), "targets": list(targets)},
+        kept.values | {"is_yours": "yours" in ([collection] if isinstance(collection, str) else collection)},
     ).df()
     rows: list[dict[str, object]] = []
     for _, launch in frozen.groupby(["ranking_id", "model"], sort=False):
@@ -218,7 +220,7 @@ def frozen_rankings(
         rows += [row for row, _ in scored] + list(_over_targets(scored, seed=seed))
     found = pd.DataFrame(rows, columns=list(COLUMNS))
     found = found.assign(first=found["target"] != EVERY, age=-pd.to_datetime(found["frozen_at"]).astype("int64"))
-    order = ["age", "ranking_id", "model", "first", "target", "ndcg"]
+    order = ["age", "ranking_id", "model", "first", "target", "ndcg_over_random"]
     ascending = [True, True, True, True, True, False]
     found = found.sort_values(order, ascending=ascending, na_position="last", kind="stable", ignore_index=True)
     counts = ("intermediates", "ended", "targets", "n_done")
@@ -280,10 +282,13 @@ def _scored(part: pd.DataFrame, gains: _Gains) -> tuple[dict[str, object], pd.Da
         return row | {"state": "unscored", "note": f"{len(both)} intermediates with a gain; {_LEAST} needed"}, nothing
     left_out = f"{len(known) - len(both)} intermediates without a gain are left out" if len(both) < len(known) else None
     score, gain = both["score"].to_numpy(float), both["gain"].to_numpy(float)
+    chance = np.zeros(len(gain))
     figures = {
         "ndcg": ndcg(score, gains=gain),
-        "ndcg_random": ndcg(np.zeros(len(gain)), gains=gain),
+        "ndcg_random": ndcg(chance, gains=gain),
+        "ndcg_over_random": ndcg(score, gains=gain) - ndcg(chance, gains=gain),
         "regret_at_1": relative_regret(score, gains=gain),
+        "regret_at_1_random": relative_regret(chance, gains=gain),
         "kendall_tau": kendall_tau(score, other=gain),
     }
     return row | {"state": "scored", "best": _top(both, "gain"), "note": left_out} | figures, both
@@ -299,14 +304,18 @@ def _over_targets(
             continue
         pairs = pd.concat([both for _, both in mine], ignore_index=True)
         scores, gains, lists = (pairs[name].to_numpy() for name in ("score", "gain", "target"))
-        judged = judge_ranking(scores, gains=gains, lists=lists, rng=np.random.default_rng(seed))
-        chance = judge_ranking(np.zeros(len(pairs)), gains=gains, lists=lists, rng=np.random.default_rng(seed))
+        none = np.zeros(len(pairs))
+        judged, chance = (
+            judge_ranking(each, gains=gains, lists=lists, rng=np.random.default_rng(seed)) for each in (scores, none)
+        )
+        over = compare_rankings(scores, other=none, gains=gains, lists=lists, rng=np.random.default_rng(seed)).ndcg
         kept = ("ranking_id", "study", "frozen_at", "model", "protocol", "data_source", "selector", "label", "n_done")
         yield {name: mine[0][0][name] for name in kept} | {
             "target": EVERY, "state": "scored", "intermediates": len(pairs), "ended": len(pairs), "targets": len(mine),
             "ndcg": judged.ndcg.estimate, "ndcg_low": judged.ndcg.low, "ndcg_high": judged.ndcg.high,
-            "ndcg_random": chance.ndcg.estimate, "regret_at_1": judged.regret_at_1.estimate,
-            "kendall_tau": judged.kendall_tau.estimate,
+            "ndcg_random": chance.ndcg.estimate, "ndcg_over_random": over.estimate, "ndcg_over_random_low": over.low,
+            "ndcg_over_random_high": over.high, "regret_at_1": judged.regret_at_1.estimate,
+            "regret_at_1_random": chance.regret_at_1.estimate, "kendall_tau": judged.kendall_tau.estimate,
         }  # fmt: skip
 
 

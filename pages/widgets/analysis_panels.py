@@ -150,19 +150,27 @@ def show_predictions(rows: pd.DataFrame, *, how: str) -> None:
         how: Command that says the same.
     """
     number = st.column_config.NumberColumn
-    shown = rows.assign(limits=[_limits(r["ndcg_low"], r["ndcg_high"]) for r in rows.to_dict("records")])
+    shown = _with_limits(rows, "ndcg", "ndcg_over_random", "regret_at_1_over_random")
     table(
         shown, alt="Selectors: how well each ranks the intermediates of each target, before training", key="selectors",
         columns={
-            "selector": "selector", "direction": "held out", "ndcg": number("NDCG", format="%.3f"), "limits": "95 %",
-            "regret_at_1": number("regret@1", format="%.3f"), "regret_at_3": number("@3", format="%.3f"),
+            "selector": "selector", "direction": "held out", "pairs": "pairs", "targets": "targets",
+            "ndcg": number("NDCG", format="%.3f"), "ndcg_limits": "95 %",
+            "ndcg_random": number("chance", format="%.3f"), "ndcg_mnli": number("always MNLI", format="%.3f"),
+            "ndcg_over_random": number("NDCG − chance", format="%+.3f"), "ndcg_over_random_limits": "95 %, paired",
+            "regret_at_1": number("regret@1", format="%.3f"), "regret_at_1_random": number("chance@1", format="%.3f"),
+            "regret_at_1_mnli": number("always MNLI@1", format="%.3f"),
+            "regret_at_1_over_random": number("regret@1 − chance", format="%+.3f"),
+            "regret_at_1_over_random_limits": "95 %, paired", "regret_at_3": number("@3", format="%.3f"),
             "regret_at_5": number("@5", format="%.3f"), "kendall_tau": number("Kendall τ", format="%+.2f"),
-            "targets": "targets", "pairs": "pairs", "label": "what it does", "note": "why not judged",
+            "label": "what it does", "note": "why not judged",
         },
     )  # fmt: skip
     st.caption(
-        "NDCG (linear, 1 is perfect; `random` is chance) and regret (share of the range of gains lost by trying the "
-        "first k), means over targets with 95 % bootstrap limits over targets."
+        "NDCG (linear, 1 is perfect) and regret (share of the range of gains lost by trying the first k, 0 is best), "
+        "means over targets with 95 % bootstrap limits over targets. Each selector is judged on the pairs that it "
+        "knows, so the rows are compared by their difference from chance: chance and always MNLI beside a row are what "
+        "they reach on exactly its pairs, and the difference is paired by target. The chance of τ is 0."
     )
     _how(how, rows, name="predictions")
 
@@ -181,14 +189,16 @@ def show_frozen(rows: pd.DataFrame) -> None:
         )
         return
     number = st.column_config.NumberColumn
-    shown = rows.assign(limits=[_limits(r["ndcg_low"], r["ndcg_high"]) for r in rows.to_dict("records")])
+    shown = _with_limits(rows, "ndcg", "ndcg_over_random")
     table(
         shown, alt="Rankings frozen at launch, with their scores once the runs have ended", key="frozen",
         columns={
             "study": "study", "frozen_at": st.column_config.DatetimeColumn("frozen (UTC)", format="YYYY-MM-DD HH:mm"),
             "model": "model", "target": "target", "selector": "selector", "state": "state", "choice": "its choice",
-            "best": "the best", "ndcg": number("NDCG", format="%.3f"), "limits": "95 %",
-            "ndcg_random": number("chance", format="%.3f"), "regret_at_1": number("regret@1", format="%.3f"),
+            "best": "the best", "ndcg": number("NDCG", format="%.3f"), "ndcg_limits": "95 %",
+            "ndcg_random": number("chance", format="%.3f"),
+            "ndcg_over_random": number("NDCG − chance", format="%+.3f"), "ndcg_over_random_limits": "95 %, paired",
+            "regret_at_1": number("regret@1", format="%.3f"), "regret_at_1_random": number("chance@1", format="%.3f"),
             "kendall_tau": number("Kendall τ", format="%+.2f"), "intermediates": "ranked", "ended": "with a gain",
             "targets": "targets", "n_done": "runs ended before", "note": "note",
         },
@@ -285,8 +295,16 @@ def _how(command: str, rows: pd.DataFrame, *, name: str) -> None:
         export_popover(f"transfer-atlas-{name}", rows, what=name)
 
 
+def _with_limits(rows: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """The rows with the limits of these estimates as text, each in a column named after it."""
+    return rows.assign(
+        **{f"{n}_limits": [_limits(*ends) for ends in zip(rows[f"{n}_low"], rows[f"{n}_high"], strict=True)]
+           for n in names}
+    )  # fmt: skip
+
+
 def _limits(low: Any, high: Any) -> str:  # noqa: ANN401  # cells of a frame
-    return "" if pd.isna(low) else f"{low:.2f} to {high:.2f}"
+    return "" if pd.isna(low) else f"{low:.3f} to {high:.3f}".replace("-", "−")
 
 
 def _value(row: dict[Any, Any]) -> str:

@@ -57,7 +57,12 @@ def test_predict_judges_against_random(home: Path) -> None:
     rows = {str(row["selector"]): row for row in rows_of("predict")}
     assert rows["random"]["ndcg"] is not None
     assert rows["logme"]["ndcg"] is None
-    assert len([row for row in rows.values() if row["ndcg"] is not None]) >= 5
+    judged = [row for row in rows.values() if row["ndcg"] is not None]
+    assert len(judged) >= 5
+    assert all(row["pairs"] and row["ndcg_random"] is not None for row in judged)
+    assert rows["difficulty"]["ndcg_mnli"] == pytest.approx(rows["always_mnli"]["ndcg"])
+    printed = CliRunner().invoke(app, ["predict"], catch_exceptions=False).stdout.splitlines()
+    assert {"pairs", "ndcg_random", "ndcg_over_random_low"} <= set(printed[0].split())
 
 
 def test_predict_shows_what_a_launch_froze(home: Path) -> None:
@@ -79,8 +84,10 @@ def test_predict_shows_what_a_launch_froze(home: Path) -> None:
     assert waiting["centroid_cosine"] == waiting["random"] == "waiting"
     assert waiting["logme"] == "unscored"
     assert any(row["kind"] == "held out" for row in rows_of("predict"))
-    other = rows_of("predict", "--model", "atlas-mini", "--target", "tatoeba")
-    assert "frozen" not in {row["kind"] for row in other}
+    for option in (["--target", "tatoeba"], ["--protocol", "standard"], ["--data-source", "hub"]):
+        done = CliRunner().invoke(app, ["predict", "--json", *option])
+        assert "frozen" not in done.stdout, option
+    assert "frozen" in {row["kind"] for row in rows_of("predict", "--protocol", "quick", "--data-source", "sample")}
 
 
 def test_claims_have_the_promised_fields(home: Path) -> None:

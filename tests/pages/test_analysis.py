@@ -46,6 +46,16 @@ def test_the_answer_and_every_part(home: Path, open_page: Open) -> None:
         assert sign.lower() in text.lower(), part
 
 
+def test_every_selector_stands_beside_chance_on_its_own_pairs(home: Path, open_page: Open) -> None:
+    fill(home, Planted(difficulty=0.02, spread=0.005, seeds=(1,), targets=TARGETS[:3]))
+    at = open_page(PAGE, part="Predictions")
+    rows = next(frame.value for frame in at.dataframe if "ndcg_over_random" in frame.value)
+    judged = rows[rows["ndcg"].notna()]
+    assert (judged["pairs"] > 0).all() and judged["ndcg_random"].notna().all()
+    assert "−" in "".join(judged["ndcg_over_random_limits"]), "a difference has limits on both sides of zero somewhere"
+    assert "exactly its pairs" in words(at)
+
+
 def test_a_launch_freezes_its_ranking_and_the_page_shows_it(home: Path, open_page: Open) -> None:
     fill(home, Planted(difficulty=0.02, seeds=(1,), targets=TARGETS[:3]))
     at = open_page(PAGE, part="Predictions")

@@ -12,12 +12,19 @@ from scipy import stats as scipy_stats
 
 from core.errors import DataError, SpecError
 from core.measures.intervals import Plan
-from core.measures.ranking import kendall_interval, kendall_tau, ndcg, regret, relative_regret
+from core.measures.ranking import (
+    compare_rankings,
+    judge_ranking,
+    kendall_interval,
+    kendall_tau,
+    ndcg,
+    regret,
+    relative_regret,
+)
 from core.measures.transferability import (
     SELECTORS,
     combine_selectors,
     h_score,
-    judge_ranking,
     knn_accuracy,
     linear_probe,
     logme,
@@ -194,3 +201,21 @@ def test_ranking_quality_of_an_oracle_of_chance_and_of_the_reverse() -> None:
     assert wrong.regret_at_1.estimate == pytest.approx(1)
     assert chance.regret_at_1.estimate > chance.regret_at_3.estimate > chance.regret_at_5.estimate > 0
     assert oracle.n_lists == oracle.ndcg.n == 6
+
+
+def test_two_selectors_are_compared_within_each_list() -> None:
+    # One list is easy for chance (two of two near the best), the other hard. Chance expects NDCG 1/2 (1 + 1/log2 3) on
+    # two items of which one counts, and 1/3 (1 + 1/log2 3 + 1/2) on three.
+    gains, lists = [1.0, 0.0, 3.0, 0.0, 0.0], ["a", "a", "b", "b", "b"]
+    second = 1 / np.log2(3)
+    expected = [1 - (1 + second) / 2, 1 - (1 + second + 0.5) / 3]
+    found = compare_rankings(gains, other=np.zeros(5), gains=gains, lists=lists, rng=rng())
+    assert found.ndcg.estimate == pytest.approx(np.mean(expected))
+    assert (found.ndcg.low, found.ndcg.high) == pytest.approx((min(expected), max(expected)))
+    # Regret of the best is 0; chance loses 1/2 of the range of the first list and 2/3 of the second.
+    assert found.regret_at_1.estimate == pytest.approx(-(1 / 2 + 2 / 3) / 2)
+    assert found.kendall_tau.estimate == pytest.approx(1)
+    same = compare_rankings(gains, other=np.multiply(2, gains), gains=gains, lists=lists, rng=rng())
+    assert same.ndcg[:3] == (0, 0, 0)
+    with pytest.raises(DataError, match="1 targets with two or more"):
+        compare_rankings(gains[:2], other=[0, 0], gains=gains[:2], lists=lists[:2], rng=rng())

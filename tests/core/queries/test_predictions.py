@@ -10,6 +10,7 @@ import pytest
 
 from core.measures.cells import Cells
 from core.measures.designs import expected_half_widths, joined
+from core.measures.ranking import judge_ranking
 from core.queries.analysis import analyse
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
@@ -57,6 +58,40 @@ def test_the_planted_selector_wins(store: Store) -> None:
         assert (judged[f"{name}_low"] <= judged[name] + 1e-9).all()
         assert (judged[name] <= judged[f"{name}_high"] + 1e-9).all()
     assert rows.loc["difficulty", "targets"] == len(TARGETS)
+    assert rows.loc["centroid_cosine", "ndcg_over_random_low"] > 0
+    assert rows.loc["random", [f"ndcg_over_random{end}" for end in ("", "_low", "_high")]].tolist() == [0, 0, 0]
+    known = rows[rows["ndcg"].notna()]
+    assert (known["ndcg_random"] == rows.loc["random", "ndcg"]).all(), "all pairs are known to all of them here"
+    assert (known["kendall_tau_over_random"] == known["kendall_tau"]).all()
+    assert known["ndcg_over_random"].is_monotonic_decreasing
+
+
+def test_a_selector_that_knows_few_pairs_is_compared_with_chance_on_those(store: Store) -> None:
+    """Chance looks better or worse on other pairs, so a row carries the chance of its own."""
+    planted(store, Planted(similarity=0.03, **QUIET))
+    with store.cursor() as cur:
+        found = selectors(cur, gather(store))
+    pairs, few = found.pairs, sorted(found.pairs["intermediate"].unique())[:4]
+    known = pairs["intermediate"].isin(few) & pairs["target"].isin(TARGETS[:3])
+    few_pairs = found._replace(
+        pairs=pairs.assign(oracle=pairs["gain"].where(known)), labels=found.labels | {"oracle": "knows a few"}
+    )
+    rows = judge_selectors(few_pairs).set_index("selector")
+    own = pairs[known]
+    chance = judge_ranking(
+        np.zeros(len(own)), gains=own["gain"], lists=own["target"], rng=np.random.default_rng(0)
+    )  # fmt: skip
+    row, everyone = rows.loc["oracle"], rows.loc["random"]
+    assert (row["pairs"], row["targets"]) == (len(own), own["target"].nunique())
+    assert row["pairs"] < everyone["pairs"]
+    assert row["ndcg"] == pytest.approx(1)
+    for name in ("ndcg", "regret_at_1", "regret_at_3", "kendall_tau"):
+        assert row[f"{name}_random"] == pytest.approx(getattr(chance, name).estimate)
+        assert row[f"{name}_over_random"] == pytest.approx(row[name] - row[f"{name}_random"])
+    assert row["ndcg_random"] != pytest.approx(everyone["ndcg"])
+    assert row["regret_at_1_over_random"] < 0 < row["ndcg_over_random"]
+    assert "mnli" not in few and pd.isna(row["ndcg_mnli"]), "MNLI is in none of its lists"
+    assert rows.loc["difficulty", "ndcg_mnli"] == pytest.approx(rows.loc["always_mnli", "ndcg"])
 
 
 def test_selectors_without_features_say_so(store: Store) -> None:

@@ -15,6 +15,7 @@ from core.measures.ranking import kendall_tau, ndcg, relative_regret
 from core.models import MODELS
 from core.paths import AtlasPaths
 from core.protocols import PROTOCOLS
+from core.queries.filters import Filter
 from core.queries.rankings import COLUMNS, COMBINATION, EVERY, frozen_rankings, rank_launch
 from core.spec import DataSource, DataSourceKind, IntermediateSpec, RunSpec, StudySpec, closure
 from core.spec_ranking import FrozenRanking, SelectorRanking
@@ -207,9 +208,13 @@ def test_it_waits_for_its_runs_and_is_scored_by_them(store: Store, tmp_path: Pat
     assert EVERY not in half.index.get_level_values("target")
     finish(store, [r for r in runs if r not in first], gains)
     with store.cursor() as cur:
-        done = frozen_rankings(cur, models=("atlas-mini",)).set_index(["target", "selector"])
-        assert frozen_rankings(cur, models=("xlm-r-base",)).empty
-        assert set(frozen_rankings(cur, targets=("sib200",))["target"]) == {"sib200"}
+        done = frozen_rankings(cur, Filter(model="atlas-mini")).set_index(["target", "selector"])
+        assert set(frozen_rankings(cur, Filter(target=("sib200",)))["target"]) == {"sib200"}
+        for other in (Filter(model="xlm-r-base"), Filter(protocol="standard"), Filter(data_source="hub")):
+            assert frozen_rankings(cur, other).empty, other
+        assert frozen_rankings(cur, Filter(collection="measured")).empty, "a launch is yours"
+        same = Filter(protocol="quick", data_source="sample", collection=("measured", "yours"))
+        assert len(frozen_rankings(cur, same)) == len(done)
     for target in study.targets:
         said = {i.intermediate: i.score for i in one(ranking, "centroid_cosine", target=target).items}
         score, gain = [float(said[i] or 0) for i in WANTED], [gains[i, target] for i in WANTED]
@@ -220,10 +225,14 @@ def test_it_waits_for_its_runs_and_is_scored_by_them(store: Store, tmp_path: Pat
         assert row["best"] == max(WANTED, key=lambda i: gains[i, target])
         assert row["choice"] == max(WANTED, key=lambda i: float(said[i] or 0))
         assert done.loc[(target, "random"), "ndcg"] == pytest.approx(row["ndcg_random"])
+        assert done.loc[(target, "random"), "regret_at_1"] == pytest.approx(row["regret_at_1_random"])
+        assert row["ndcg_over_random"] == pytest.approx(row["ndcg"] - row["ndcg_random"])
         assert pd.isna(row["ndcg_low"]), "one target has no interval over targets"
     both = done.loc[(EVERY, "centroid_cosine")]
     assert both["ndcg"] == pytest.approx(done.loc[(["pawsx", "sib200"], "centroid_cosine"), "ndcg"].mean())
     assert both["ndcg_low"] <= both["ndcg"] <= both["ndcg_high"]
+    assert both["ndcg_over_random"] == pytest.approx(both["ndcg"] - both["ndcg_random"])
+    assert both["ndcg_over_random_low"] <= both["ndcg_over_random"] <= both["ndcg_over_random_high"]
     assert both["targets"] == 2
     assert done.loc[("sib200", "logme"), "state"] == "unscored"
     with store.cursor() as cur:
