@@ -31,7 +31,7 @@ def show(rows: Sequence[Row], *, as_json: bool, empty: str, columns: Sequence[st
         typer.echo(empty)
     else:
         names = list(columns) or list(rows[0])
-        table = [[_cell(row.get(name)) for name in names] for row in rows]
+        table = [[_cell(row.get(name), name=name) for name in names] for row in rows]
         widths = [max(len(name), *(len(line[i]) for line in table)) for i, name in enumerate(names)]
         for line in (names, *table):
             typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -72,11 +72,12 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # whatever a frame holds
     return value.item() if hasattr(value, "item") else value
 
 
-def _cell(value: Any) -> str:  # noqa: ANN401  # whatever a row holds
+def _cell(value: Any, *, name: str) -> str:  # noqa: ANN401  # whatever a row holds
     if value is None:
         return "–"
     if isinstance(value, float):
-        return f"{value:.4f}"
+        text = f"{value:z.4f}"
+        return "<0.0001" if text == "0.0000" and name.startswith(("p_", "q_")) else text
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     return str(value)

@@ -1,5 +1,7 @@
 r"""A table as LaTeX: booktabs rules, every character escaped, numbers to the right, missing values as a dash.
 
+A p or q value below what its digits can show is written as below it ($<$0.0001): it is never zero.
+
 The result is meant for `\input`: nothing in it depends on the document but the packages its first line names.
 """
 
@@ -16,6 +18,8 @@ LONGEST = 40
 """Rows above which the table may break across pages (`longtable`)."""
 MISSING = "--"
 """Stands for a missing value, never for zero."""
+_CHANCES = ("p_", "q_")
+"""How the names of columns of p and q values begin."""
 _DIGITS = 4
 _PLAIN = 10.0
 """Columns within ±10 have a fixed number of digits, others four significant ones."""
@@ -54,8 +58,8 @@ def latex_table(table: pa.Table, *, caption: str = "", label: str = "") -> str:
     """
     columns = [column.to_pylist() for column in table.columns]
     numeric = [_is_number(field.type) for field in table.schema]
-    cells = [_column(values) if is_number else [_text(v) for v in values]
-             for values, is_number in zip(columns, numeric, strict=True)]  # fmt: skip
+    cells = [_column(values, name=name) if is_number else [_text(v) for v in values]
+             for name, values, is_number in zip(table.column_names, columns, numeric, strict=True)]  # fmt: skip
     spec = "".join("r" if is_number else "l" for is_number in numeric)
     head = " & ".join(escaped(name) for name in table.column_names) + r" \\"
     rows = [" & ".join(row) + r" \\" for row in zip(*cells, strict=True)]
@@ -83,11 +87,15 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
-def _column(values: Sequence[Any]) -> list[str]:
-    """Numbers of one column, all written alike."""
+def _column(values: Sequence[Any], *, name: str) -> list[str]:
+    """Numbers of one column, all written alike; without a sign where they are zero as written."""
     there = [abs(float(v)) for v in values if not _is_missing(v)]
-    form = f".{_DIGITS}f" if there and max(there) < _PLAIN else f".{_DIGITS}g"
-    return [_number(v, form) for v in values]
+    form = f"z.{_DIGITS}f" if there and max(there) < _PLAIN else f".{_DIGITS}g"
+    texts = [_number(v, form) for v in values]
+    if not name.startswith(_CHANCES):
+        return texts
+    zero, least = f"{0:.{_DIGITS}f}", f"$<${10**-_DIGITS:.{_DIGITS}f}"
+    return [least if text == zero else text for text in texts]
 
 
 def _number(value: Any, form: str) -> str:  # noqa: ANN401  # a cell

@@ -14,7 +14,7 @@ from core.queries.evidence import Evidence
 from core.queries.surfaces import Marginal
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode
-from pages.widgets.show import chart, md, table
+from pages.widgets.show import chart, md, p_column, table
 
 _LOOKS = {
     "fair": ("green", ":material/balance:", "evidence that can be read"),
@@ -126,9 +126,9 @@ def show_cells(rows: pd.DataFrame, *, target: str, how: str) -> None:
         columns={
             "intermediate": "intermediate", "lang": "language", "gain": number("gain, points", format="%+.2f"),
             "ci_low": number("95 % from", format="%+.2f"), "ci_high": number("to", format="%+.2f"),
-            "q_value": number("q", format="%.3f"), "p_value": number("p", format="%.3f"),
+            "q_value": p_column("q"), "p_value": p_column("p"),
             "detectable": number("detectable, points", format="%.2f"), "n_seeds": "seeds", "n_examples": "examples",
-            "gained": "gained", "lost": "lost", "p_mcnemar": number("McNemar p", format="%.3f"), "method": "method",
+            "gained": "gained", "lost": "lost", "p_mcnemar": p_column("McNemar p"), "method": "method",
             "note": "note",
         },
     )  # fmt: skip
@@ -277,7 +277,7 @@ def show_numbers(figures: pd.DataFrame, *, how: str) -> None:
         columns={
             "kind": "kind", "name": "name", "estimate": number("estimate", format="%.5f"),
             "ci_low": number("95 % from", format="%.5f"), "ci_high": number("to", format="%.5f"),
-            "p_value": number("p", format="%.4f"), "n": "n", "n_unit": "of", "unit": "unit",
+            "p_value": p_column("p"), "n": "n", "n_unit": "of", "unit": "unit",
             "detectable": number("detectable", format="%.5f"), "method": "method", "formula": "formula", "note": "note",
         },
     )  # fmt: skip

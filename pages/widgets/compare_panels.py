@@ -13,7 +13,7 @@ from core.figures.parallel import Line, parallel_languages, parallel_settings
 from core.queries.compare import mean_differences, obstacles
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode
-from pages.widgets.show import chart, language_label, md, points, table
+from pages.widgets.show import chart, language_label, md, p_column, points, table
 
 _MOST_AXES = 10
 _NO_AXIS = {"environment", "task", "data"}
@@ -235,7 +235,7 @@ def _wide(grid: pd.DataFrame, tests: pd.DataFrame | None, lines: Sequence[Line])
             wide[f"{letter} q"] = part["q_value"].astype("float64")
             wide[f"{letter} flips"] = [_flips(row) for row in part.to_dict("records")]
             columns[f"{letter} interval"] = st.column_config.TextColumn("95 %", width=120)
-            columns[f"{letter} q"] = number("q", format="%.3f", width=64)
+            columns[f"{letter} q"] = p_column("q", width=72)
             columns[f"{letter} flips"] = st.column_config.TextColumn(
                 "gained / lost", width=90, help="Examples that only this run, or only the first run, got right."
             )

@@ -53,6 +53,16 @@ def wide_row(key: str, *, width_px: int) -> Iterator[None]:
         yield
 
 
+def p_column(label: str, **options: Any) -> Any:  # noqa: ANN401
+    """A column of p or q values: three significant digits, so that a small one never reads as zero.
+
+    Args:
+        label: Head of the column.
+        options: Of `st.column_config.NumberColumn`.
+    """
+    return st.column_config.NumberColumn(label, format="%.3g", **options)
+
+
 def table(rows: pd.DataFrame, *, alt: str, columns: dict[str, Any], key: str | None = None, **options: Any) -> Any:  # noqa: ANN401
     """A table that shows the named columns, in their order.
 

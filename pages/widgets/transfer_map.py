@@ -18,7 +18,7 @@ from pages.widgets.export import export_popover
 from pages.widgets.language_filter import BY_GAIN, ORDERS, language_filter, ordered, without_value
 from pages.widgets.selection import on_click, pickers, read
 from pages.widgets.shared import mode, version
-from pages.widgets.show import chart, empty, language_label, table, wide_row
+from pages.widgets.show import chart, empty, language_label, p_column, table, wide_row
 from pages.widgets.transfer_data import encoders, view_axes, view_grid
 
 _TITLES = {"gain": "gain", "score": "score", "rank": "rank", "z-score": "z"}
@@ -174,7 +174,7 @@ def _twin(shown: Shown, cells: pd.DataFrame) -> None:
             "shown_high": number("95 % high", format="%+.2f"),
             "shown_sd": number("sd over seeds", format="%.2f"),
             "n_seeds": number("seeds"),
-            "q_value": number("q against zero", format="%.3f"),
+            "q_value": p_column("q against zero"),
             "tested_by": "interval and test over",
             "n": "test examples",
             "in_task": st.column_config.CheckboxColumn("in-task"),

@@ -45,6 +45,24 @@ def test_a_table_by_hand() -> None:
     )
 
 
+def test_a_p_value_is_never_zero_and_zero_has_no_sign() -> None:
+    """At four digits 0.00004 would read 0.0000; 0.00005 and more round to a digit that is there."""
+    table = pa.table(
+        {
+            "p_value": [0.04, 4e-5, 0.0, None, 6e-5],
+            "q_value": [1.0, 1e-300, 0.5, 0.2, 0.3],
+            "gain": [-3e-5, 3e-5, 0.0, None, -0.5],
+        }
+    )
+    rows = [line.removesuffix(r" \\").split(" & ") for line in latex_table(table).splitlines()[5:10]]
+    assert [row[0] for row in rows] == ["0.0400", "$<$0.0001", "$<$0.0001", "--", "0.0001"]
+    assert [row[1] for row in rows] == ["1.0000", "$<$0.0001", "0.5000", "0.2000", "0.3000"]
+    assert [row[2] for row in rows] == ["0.0000", "0.0000", "0.0000", "--", "$-$0.5000"]
+    # Right-aligned, the digits of both forms stand below each other.
+    assert len({len(row[0].replace("$<$", "")) for row in rows} - {2}) == 1
+    assert r"\begin{tabular}{rrr}" in latex_table(table)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
