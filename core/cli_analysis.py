@@ -58,6 +58,9 @@ def analyse_(  # noqa: PLR0913, PLR0917  # one parameter per option
     with_in_task: InTask = False,
     by: Annotated[str | None, typer.Option(help="Again within each: target, family or script.")] = None,
     cells: Annotated[bool, typer.Option("--cells", help="Test every cell on its examples, too.")] = False,
+    every_measure: Annotated[
+        bool, typer.Option("--every-measure", help="Fit every measure of difficulty and similarity, too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say how much difficulty and similarity explain, with intervals, and what is missing."""
@@ -67,6 +70,7 @@ def analyse_(  # noqa: PLR0913, PLR0917  # one parameter per option
     from core.queries.analysis import additive_null, analyse, by_group  # noqa: PLC0415
     from core.queries.answer import answer  # noqa: PLC0415
     from core.queries.cell_tests import cell_tests  # noqa: PLC0415
+    from core.queries.sensitivity import measured_cells, sensitivity  # noqa: PLC0415
 
     wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
     choice = Choice(
@@ -80,12 +84,15 @@ def analyse_(  # noqa: PLR0913, PLR0917  # one parameter per option
         found = _evidence(store, choice)
         rows = found.frame[found.frame["gain"].notna()] if cells else found.frame.iloc[:0]
         tests = cell_tests(cur, rows)
+        measured = measured_cells(cur, found) if every_measure else None
     extra = [by_group(found, kind=by)] if by else []
     extra += [tests.assign(kind="cell")] if cells else []
+    curves = [sensitivity(measured)] if measured is not None else []
+    extra += curves
     analysis = analyse(found)
     null = additive_null(analysis)
     figures = pd.concat([f for f in (analysis.figures, null) if not f.empty]) if analysis.fit else analysis.figures
-    said = answer(found, analysis, null=null)
+    said = answer(found, analysis, null=null, every=curves[0] if curves else None)
     if as_json:
         texts = [("headline", said.headline), *((f"detail {i}", text) for i, text in enumerate(said.details, 1))]
         flat = [{"kind": "answer", "name": name, "label": text, "note": said.weight} for name, text in texts]
@@ -97,7 +104,8 @@ def analyse_(  # noqa: PLR0913, PLR0917  # one parameter per option
     main = ("kind", "name", "estimate", "ci_low", "ci_high", "p_value", "n", "n_unit", "unit")
     show(records(figures), as_json=False, empty="No model.", columns=main)
     for frame in extra:
-        columns = ("group", "kind", "name", "intermediate", "lang", "gain", "estimate", "ci_low", "ci_high", "q_value")
+        whose = ("group", "difficulty_measure", "similarity_measure", "kind", "name", "intermediate", "lang")
+        columns = (*whose, "gain", "estimate", "ci_low", "ci_high", "q_value")
         there = tuple(c for c in (*columns, "n", "note") if c in frame)
         show(records(frame), as_json=False, empty="Nothing more.", columns=there)
 
