@@ -52,6 +52,14 @@ def test_analyse_answers_in_words_and_numbers(home: Path) -> None:
     assert cell["method"] == "t over seeds"
 
 
+def test_analyse_fits_every_measure_on_request(home: Path) -> None:
+    del home
+    rows = [row for row in rows_of("analyse", "--every-measure") if row["kind"] == "specification"]
+    assert [row["name"] for row in rows] == ["difficulty", "similarity"]
+    assert {(row["difficulty_measure"], row["similarity_measure"]) for row in rows} == {("headroom", "centroid_cosine")}
+    assert rows[0]["ci_low"] < rows[0]["estimate"] < rows[0]["ci_high"]  # type: ignore[operator]
+
+
 def test_predict_judges_against_random(home: Path) -> None:
     del home
     rows = {str(row["selector"]): row for row in rows_of("predict")}
