@@ -225,7 +225,7 @@ def legal_domain(facts: Facts) -> Finding:
         facts: The store.
     """
     rows = facts.frame("""
-        SELECT r.*, avg(g.gain) AS gain FROM gains g JOIN runs r USING (run_id)
+        SELECT r.*, avg(g.gain) AS gain FROM current_gains g JOIN runs r USING (run_id)
         WHERE r.target = 'multi_eurlex' AND r.intermediate = 'multi_eurlex~mlm' AND g.lang IN ('fr', 'de')
           AND g.is_headline AND g.gain IS NOT NULL GROUP BY ALL ORDER BY r.run_id
     """)

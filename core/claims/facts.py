@@ -37,7 +37,7 @@ class Facts:
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """One row per run: means over languages of its headline score and gain.
+        """One row per current run: means over languages of its headline score and gain.
 
         Columns: `SETTING`, architecture, intermediate, target, target_type, seed, run_id, score, score_en (NULL where
         English is not scored), gain, gain_en, langs; means are over languages other than English. Baselines have no
@@ -53,7 +53,7 @@ class Facts:
                        avg(s.score) FILTER (s.lang <> 'en') AS score, avg(s.score) FILTER (s.lang = 'en') AS score_en,
                        avg(g.gain) FILTER (s.lang <> 'en') AS gain, avg(g.gain) FILTER (s.lang = 'en') AS gain_en,
                        count(*) FILTER (s.lang <> 'en') AS langs
-                FROM runs r JOIN scores s ON s.run_id = r.run_id AND s.metric = r.headline_metric
+                FROM current_runs r JOIN scores s ON s.run_id = r.run_id AND s.metric = r.headline_metric
                 LEFT JOIN gains g ON g.run_id = s.run_id AND g.lang = s.lang AND g.metric = s.metric
                 WHERE {kept.sql} AND {langs.sql} GROUP BY s.run_id
             )  -- one row a run before its spec is read: JSON once a run and not once a language
@@ -79,7 +79,9 @@ class Facts:
         return evidence(self.cur, setting, choice=self.choice)
 
     def specs(self, *, protocol: str) -> pd.DataFrame:
-        """Runs of a protocol. Columns: run_id, intermediate, target, target_type, pair_key, spec (parsed).
+        """Current runs of a protocol and all its baselines: a run's own need not be the one that counts.
+
+        Columns: run_id, intermediate, target, target_type, pair_key, spec (parsed).
 
         Args:
             protocol: Its name.
@@ -87,8 +89,10 @@ class Facts:
         kept = condition(self.wanted, without=RUN_ONLY | {"protocol"})
         rows = self.cur.execute(
             f"""
-            SELECT run_id, intermediate, target, task_type AS target_type, pair_key, spec FROM runs
-            WHERE protocol = $name AND outcome = 'finished' AND {kept.sql} ORDER BY run_id
+            SELECT run_id, intermediate, target, task_type AS target_type, pair_key, spec
+            FROM runs JOIN pairing USING (run_id)
+            WHERE protocol = $name AND outcome = 'finished' AND (is_current OR intermediate = 'none')
+              AND {kept.sql} ORDER BY run_id
             """,
             kept.values | {"name": protocol},
         ).df()

@@ -31,7 +31,7 @@ def trained_share(facts: Facts) -> Finding:
     rows = facts.frame(
         """
         SELECT r.run_id, bool_and(abs(s.n / s.n_available - $share) <= $tolerance) AS holds
-        FROM runs r JOIN splits s USING (run_id)
+        FROM current_runs r JOIN splits s USING (run_id)
         WHERE r.protocol = $protocol AND r.intermediate <> 'none' AND s.role = 'train' AND s.n_available > 0
         GROUP BY r.run_id ORDER BY r.run_id
         """,

@@ -137,7 +137,7 @@ def settings(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
         SELECT r.collection, r.model, r.model_fingerprint, r.protocol, r.protocol_digest, r.data_source,
                count(DISTINCT r.intermediate) AS intermediates, count(DISTINCT r.target) AS targets,
                count(DISTINCT g.lang) AS langs, count(*) AS gains
-        FROM gains g JOIN runs r USING (run_id)
+        FROM current_gains g JOIN runs r USING (run_id)
         WHERE g.gain IS NOT NULL AND g.is_headline AND {kept.sql}
         GROUP BY ALL ORDER BY intermediates DESC, gains DESC, r.collection DESC, r.model, r.protocol
         """,
@@ -243,7 +243,7 @@ def _gains(cur: duckdb.DuckDBPyConnection, setting: Setting, *, wanted: Filter) 
         f"""
         SELECT g.model, g.intermediate, g.target, g.lang, g.seed, g.metric, g.gain, g.score, g.baseline_score, g.n,
                g.in_task, g.missing, g.run_id, g.baseline_run_id, r.task_type AS target_type
-        FROM gains g JOIN runs r USING (run_id)
+        FROM current_gains g JOIN runs r USING (run_id)
         WHERE g.is_headline AND r.collection = $collection_ AND r.model = $model_
           AND r.model_fingerprint IS NOT DISTINCT FROM $model_fingerprint_ AND r.data_source = $data_source_
           AND r.protocol_digest = $protocol_digest_ AND {kept.sql}

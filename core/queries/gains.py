@@ -1,5 +1,6 @@
 """Gains and scores per language: what the intermediate changed, and against which run.
 
+A seed that stands twice in the store counts once (`core.store.current`), save where runs are named by their ids.
 Each function is one SQL statement; a missing value is NULL in the store and NaN or None in the frame, never 0.
 """
 
@@ -23,11 +24,12 @@ def gains(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, run_ids: tuple[str,
     Args:
         cur: Cursor of the store.
         wanted: Rows to keep.
-        run_ids: Only these runs; baselines among them are listed too, with no gain. None: every run with an
+        run_ids: Only these runs; baselines among them are listed too, with no gain. None: every current run with an
         intermediate.
     """
     kept = condition(wanted)
     only = "" if run_ids is None else "AND list_contains($run_ids, run_id)"
+    table = "current_gains" if run_ids is None else "gains"
     values = kept.values | ({} if run_ids is None else {"run_ids": list(run_ids)})
     baselines = f"""
         UNION ALL BY NAME
@@ -42,7 +44,7 @@ def gains(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, run_ids: tuple[str,
         run_id,
                baseline_run_id, score_last, gain_last, split, in_task, missing, collection, chance, is_headline
         FROM (
-            SELECT g.*, r.chance FROM gains g JOIN (SELECT run_id, chance FROM runs) r USING (run_id)
+            SELECT g.*, r.chance FROM {table} g JOIN (SELECT run_id, chance FROM runs) r USING (run_id)
             WHERE {kept.sql} {only}
             {"" if run_ids is None else baselines}
         )
@@ -78,17 +80,17 @@ def gain_matrix(cur: duckdb.DuckDBPyConnection, *, target: str, metric: str, wan
                    count(score)::INTEGER AS n_scored, avg(baseline_score) FILTER (gain IS NOT NULL) AS baseline_score,
                    min(n)::INTEGER AS n, bool_or(in_task) AS in_task,
                    string_agg(DISTINCT missing, '; ' ORDER BY missing) AS missing
-            FROM gains WHERE target = $target AND metric = $metric AND {kept.sql}
+            FROM current_gains WHERE target = $target AND metric = $metric AND {kept.sql}
             GROUP BY ALL
         ), skipped AS (
             SELECT r.collection, r.model, r.protocol, r.data_source, r.intermediate, s.lang,
                    string_agg(DISTINCT s.reason, '; ' ORDER BY s.reason) AS reason
-            FROM skips s JOIN runs r USING (run_id)
+            FROM skips s JOIN current_runs r USING (run_id)
             WHERE r.target = $target AND r.intermediate <> 'none' AND {runs_kept.sql} GROUP BY ALL
         ), langs AS (
             SELECT DISTINCT collection, model, protocol, data_source, lang FROM cells
         ), tried AS (
-            SELECT DISTINCT collection, model, protocol, data_source, intermediate FROM runs
+            SELECT DISTINCT collection, model, protocol, data_source, intermediate FROM current_runs
             WHERE target = $target AND intermediate <> 'none' AND {runs_kept.sql}
         )
         SELECT collection, model, protocol, data_source, intermediate, lang, c.gain, c.gain_sd, coalesce(c.n_seeds, 0)
@@ -126,7 +128,8 @@ def mean_gains(cur: duckdb.DuckDBPyConnection, *, target: str, metric: str, want
         WITH cells AS (
             SELECT collection, model, protocol, data_source, intermediate, lang, avg(gain) AS gain, avg(score) AS score,
                    avg(baseline_score) AS baseline_score, count(*)::INTEGER AS n_seeds
-            FROM gains WHERE target = $target AND metric = $metric AND gain IS NOT NULL AND {kept.sql} GROUP BY ALL
+            FROM current_gains WHERE target = $target AND metric = $metric AND gain IS NOT NULL AND {kept.sql}
+            GROUP BY ALL
         ), marked AS (
             SELECT *, count(*) OVER (PARTITION BY collection, model, protocol, data_source, lang)
                 = (SELECT count(DISTINCT o.intermediate) FROM cells o WHERE (o.collection, o.model, o.protocol,
@@ -161,7 +164,7 @@ def baseline_scores(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFr
         SELECT r.collection, r.model, r.target, s.lang, s.metric, r.protocol, r.data_source, r.seed, s.score,
         s.score_last, s.n,
                s.split, r.chance, r.run_id
-        FROM runs r JOIN scores s USING (run_id) WHERE r.intermediate = 'none' AND {kept.sql}
+        FROM current_runs r JOIN scores s USING (run_id) WHERE r.intermediate = 'none' AND {kept.sql}
         ORDER BY r.collection, r.model, r.target, s.lang, s.metric, r.protocol, r.data_source, r.seed, r.run_id
     """
     return cur.execute(sql, kept.values).df()

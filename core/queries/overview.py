@@ -15,6 +15,7 @@ def counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     Returns:
         One row per collection that holds a run, in alphabetical order; columns `collection`, `runs`, `finished`,
         `models`, `intermediates` (without `none`), `targets`, `langs`, `scores`, `gains` (with a paired baseline).
+        Runs, finished or not, are all that are there; of a seed that stands twice, the scores and gains that count.
     """
     return cur.execute("""
         SELECT
@@ -25,9 +26,9 @@ def counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             count(DISTINCT r.intermediate) FILTER (WHERE r.intermediate <> 'none') AS intermediates,
             count(DISTINCT r.target) AS targets,
             count(DISTINCT s.lang) AS langs,
-            count(s.score) AS scores,
-            (SELECT count(g.gain) FROM gains g WHERE g.collection = r.collection) AS gains
-        FROM runs r LEFT JOIN scores s ON s.run_id = r.run_id
+            count(s.score) FILTER (c.is_current) AS scores,
+            (SELECT count(g.gain) FROM current_gains g WHERE g.collection = r.collection) AS gains
+        FROM runs r JOIN pairing c ON c.run_id = r.run_id LEFT JOIN scores s ON s.run_id = r.run_id
         GROUP BY r.collection ORDER BY r.collection
     """).df()
 
@@ -71,7 +72,7 @@ def findings(cur: duckdb.DuckDBPyConnection, *, limit: int = 6) -> pd.DataFrame:
         """
         WITH paired AS (
             SELECT g.*, r.protocol_digest, r.model_fingerprint
-            FROM gains g JOIN runs r ON r.run_id = g.run_id
+            FROM current_gains g JOIN runs r ON r.run_id = g.run_id
             WHERE g.is_headline AND g.gain IS NOT NULL AND NOT g.in_task AND g.lang <> 'en'
         ),
         per_lang AS (

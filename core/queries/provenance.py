@@ -1,4 +1,4 @@
-"""Where figures come from: protocols, seeds, test sets and the software that made them."""
+"""Where figures come from, of the runs that count: protocols, seeds, test sets and the software that made them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def protocols(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
                count(DISTINCT intermediate)::INTEGER AS intermediates, count(DISTINCT target)::INTEGER AS targets,
                array_to_string(list_sort(list(DISTINCT seed)), ', ') AS seeds,
                min(finished_at)::DATE AS first, max(finished_at)::DATE AS last
-        FROM runs WHERE outcome = 'finished' AND {kept.sql}
+        FROM current_runs WHERE outcome = 'finished' AND {kept.sql}
         GROUP BY collection, model, protocol, protocol_digest, data_source
         ORDER BY collection, model, protocol, protocol_digest, data_source
         """,
@@ -49,7 +49,7 @@ def software(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
                coalesce(environment->>'$.versions.torch', environment->>'$.torch') AS torch,
                environment->>'$.versions.transformers' AS transformers, environment->>'$.device' AS device,
                environment->>'$.commit' AS "commit", count(*)::INTEGER AS runs
-        FROM runs WHERE outcome = 'finished' AND environment IS NOT NULL AND {kept.sql}
+        FROM current_runs WHERE outcome = 'finished' AND environment IS NOT NULL AND {kept.sql}
         GROUP BY ALL ORDER BY runs DESC, python, torch, transformers, device, "commit"
         """,
         kept.values,
@@ -71,7 +71,7 @@ def scored_sets(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
         f"""
         SELECT r.target, r.data_source, s.lang, s.split, max(s.n)::INTEGER AS n, s.fingerprint,
                count(DISTINCT r.run_id)::INTEGER AS runs
-        FROM (SELECT * FROM runs WHERE {kept.sql}) r JOIN scores s USING (run_id)
+        FROM (SELECT * FROM current_runs WHERE {kept.sql}) r JOIN scores s USING (run_id)
         WHERE s.metric = r.headline_metric AND (len($langs_) = 0 OR list_contains($langs_, s.lang))
         GROUP BY ALL ORDER BY r.target, r.data_source, s.lang, s.split, s.fingerprint
         """,

@@ -12,11 +12,11 @@ import duckdb
 import pandas as pd
 
 CHOSEN = """
-    SELECT * FROM runs
+    SELECT * FROM current_runs
     WHERE collection = $collection AND model = $model AND model_fingerprint IS NOT DISTINCT FROM $model_fingerprint
       AND target = $target AND protocol_digest = $protocol_digest AND data_source = $data_source
 """
-"""Runs of a view."""
+"""Runs of a view, a seed of an intermediate once (`core.store.current`)."""
 
 
 class View(NamedTuple):
@@ -52,7 +52,7 @@ def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return cur.execute("""
         SELECT r.collection, r.model, r.model_fingerprint, r.target, s.metric, r.protocol, r.protocol_digest,
                r.data_source, s.metric = r.headline_metric AS is_headline, count(DISTINCT r.run_id) AS runs
-        FROM runs r JOIN scores s ON s.run_id = r.run_id
+        FROM current_runs r JOIN scores s ON s.run_id = r.run_id
         GROUP BY ALL
         ORDER BY r.collection DESC, runs DESC, count(DISTINCT s.lang) DESC, r.model, r.target, is_headline DESC,
                  s.metric, r.protocol, r.data_source, r.protocol_digest, r.model_fingerprint

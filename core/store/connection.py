@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from core.errors import DiskFull, StoreError, StoreLocked
+from core.store.current import choose_current
 from core.store.schema import MIGRATIONS
 
 _HOLDER = re.compile(r"held in (?P<name>.+?) \(PID (?P<pid>\d+)\)")
@@ -81,6 +82,8 @@ class Store:
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor inside one transaction, one writer at a time; commits and bumps the version, or changes nothing.
 
+        Which runs count is chosen anew before the commit.
+
         Raises:
             DiskFull: No space is left.
         """
@@ -88,6 +91,7 @@ class Store:
             cur.begin()
             try:
                 yield cur
+                choose_current(cur)
                 cur.execute("UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS VARCHAR) WHERE key = 'version'")
                 cur.commit()
             except BaseException as error:
@@ -144,6 +148,11 @@ def _migrate(con: duckdb.DuckDBPyConnection, *, path: str) -> None:
             migration(con)
             con.execute("INSERT INTO migrations VALUES (?, now()::TIMESTAMP)", [name])
             con.commit()
+    if len(applied) < len(MIGRATIONS):
+        # Rows of an older file are there already, and no write need follow.
+        con.begin()
+        choose_current(con)
+        con.commit()
 
 
 def _explained(error: duckdb.Error, *, path: str) -> StoreError | DiskFull:

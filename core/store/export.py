@@ -24,18 +24,21 @@ Format = Literal["csv", "parquet", "tex"]
 """File formats."""
 
 _SQL = {
-    "runs": "SELECT * EXCLUDE (environment) FROM runs ORDER BY collection, model, target, intermediate, seed, run_id",
+    "runs": """
+        SELECT r.* EXCLUDE (environment), p.is_current FROM runs r JOIN pairing p USING (run_id)
+        ORDER BY collection, model, target, intermediate, seed, run_id
+    """,
     "scores": """
         SELECT r.collection, r.model, r.intermediate, r.target, s.lang, s.metric, r.protocol, r.data_source, r.seed,
                s.score, s.score_last, s.n, s.split, s.fingerprint, s.run_id
-        FROM scores s JOIN runs r USING (run_id) ORDER BY collection, model, target, intermediate, seed, lang, metric,
-        run_id
+        FROM scores s JOIN current_runs r USING (run_id)
+        ORDER BY collection, model, target, intermediate, seed, lang, metric, run_id
     """,
     "gains": """
         SELECT collection, model, intermediate, target, lang, metric, protocol, data_source, seed, score,
         baseline_score, gain, n,
                run_id, baseline_run_id, score_last, gain_last, split, in_task, missing
-        FROM gains ORDER BY collection, model, target, intermediate, seed, lang, metric, run_id
+        FROM current_gains ORDER BY collection, model, target, intermediate, seed, lang, metric, run_id
     """,
 }
 

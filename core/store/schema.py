@@ -326,6 +326,43 @@ def m010_ranked_runs(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
+def m011_current_runs(con: duckdb.DuckDBPyConnection) -> None:
+    """Runs that stand twice count once: what `core.store.current` chose, and the views that aggregates read."""
+    con.execute("""
+        CREATE TABLE pairing (               -- one row a run
+            run_id VARCHAR NOT NULL,
+            baseline_run_id VARCHAR,         -- NULL: none of its pair key
+            is_current BOOLEAN NOT NULL      -- whether it is the run of its cell and seed that counts
+        );
+        CREATE VIEW current_runs AS
+        SELECT r.* FROM runs r SEMI JOIN (SELECT run_id FROM pairing WHERE is_current) p ON p.run_id = r.run_id;
+        CREATE OR REPLACE VIEW gains AS
+        SELECT
+            r.collection, r.model, r.intermediate, r.target, s.lang, s.metric, r.protocol, r.data_source, r.seed,
+            s.score, s.score_last,
+            CASE WHEN b.fingerprint = s.fingerprint THEN b.score END AS baseline_score,
+            CASE WHEN b.fingerprint = s.fingerprint THEN s.score - b.score END AS gain,
+            CASE WHEN b.fingerprint = s.fingerprint THEN s.score_last - b.score_last END AS gain_last,
+            s.n, s.split, r.run_id, b.run_id AS baseline_run_id, r.pair_key, r.study,
+            CASE
+                WHEN b.run_id IS NULL THEN 'no baseline'
+                WHEN b.fingerprint <> s.fingerprint THEN 'baseline scored other examples'
+            END AS missing,
+            EXISTS (SELECT 1 FROM flags f WHERE f.run_id = r.run_id AND f.flag = 'in_task') AS in_task,
+            s.metric = r.headline_metric AS is_headline,
+            p.is_current
+        FROM runs r
+        JOIN pairing p ON p.run_id = r.run_id
+        JOIN scores s ON s.run_id = r.run_id
+        LEFT JOIN (
+            SELECT o.* FROM scores o SEMI JOIN (SELECT run_id FROM runs WHERE intermediate = 'none') n
+            ON n.run_id = o.run_id
+        ) b ON b.run_id = p.baseline_run_id AND b.lang = s.lang AND b.metric = s.metric
+        WHERE r.intermediate <> 'none';
+        CREATE VIEW current_gains AS SELECT * EXCLUDE (is_current) FROM gains WHERE is_current;
+    """)
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("001_first_tables", m001_first_tables),
     ("002_gains", m002_gains),
@@ -337,5 +374,6 @@ MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("008_selectors_and_rankings", m008_selectors_and_rankings),
     ("009_credits", m009_credits),
     ("010_ranked_runs", m010_ranked_runs),
+    ("011_current_runs", m011_current_runs),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""

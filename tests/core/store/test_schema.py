@@ -11,6 +11,11 @@ from core.store.connection import Store
 from core.store.schema import MIGRATIONS
 
 EXPECTED: dict[str, list[str]] = {
+    "pairing": [
+        "run_id VARCHAR!",
+        "baseline_run_id VARCHAR",
+        "is_current BOOLEAN!",
+    ],
     "credits": [
         "run_id VARCHAR!",
         "lang VARCHAR!",
@@ -58,6 +63,7 @@ EXPECTED: dict[str, list[str]] = {
         "missing VARCHAR",
         "in_task BOOLEAN",
         "is_headline BOOLEAN",
+        "is_current BOOLEAN",
     ],
     "ingested": [
         "run_id VARCHAR!",
@@ -285,6 +291,8 @@ EXPECTED: dict[str, list[str]] = {
         "averages VARCHAR",
     ],
 }
+EXPECTED["current_gains"] = EXPECTED["gains"][:-1]  # all but is_current
+EXPECTED["current_runs"] = [column.rstrip("!") for column in EXPECTED["runs"]]
 
 
 def test_the_tables_are_these() -> None:
