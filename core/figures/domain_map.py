@@ -42,6 +42,8 @@ STYLES: dict[Kind, Style] = {
 _FIRST: list[Kind] = ["train", "intermediate", "test"]
 """Whose names choose their places first."""
 
+RING_PX = 22
+"""Of the ring around what is chosen."""
 HEIGHT_PX = 380
 _FRAME_PX = 38
 """Of the height, not the plot itself."""
@@ -89,7 +91,10 @@ def _with_places(shown: pd.DataFrame, window: tuple[tuple[float, float], tuple[f
     """Add `place` of each name ("" for none): the chosen ones choose first, then the target, tasks, languages."""
     order = shown.assign(rank=[_FIRST.index(role) for role in shown["role"]])
     order = order.sort_values(["is_chosen", "rank"], ascending=[False, True], kind="stable")
-    named = [Named(r["x"], r["y"], r["label"], STYLES[r["role"]].size) for r in order.to_dict("records")]
+    named = [
+        Named(r["x"], r["y"], r["label"], RING_PX if r["is_chosen"] else STYLES[r["role"]].size)
+        for r in order.to_dict("records")
+    ]
     places = name_places(named, window=window, height_px=HEIGHT_PX - _FRAME_PX)
     return shown.assign(place=pd.Series([place or "" for place in places], index=order.index))
 
@@ -113,7 +118,7 @@ def _points(rows: pd.DataFrame, role: Kind, mode: Mode) -> go.Scatter:
 def _rings(rows: pd.DataFrame, mode: Mode) -> go.Scatter:
     return go.Scatter(
         x=rows["x"].tolist(), y=rows["y"].tolist(), mode="markers", showlegend=False, hoverinfo="skip",
-        marker={"symbol": "circle-open", "size": 22, "color": HIGHLIGHT[mode], "line": {"width": 3}},
+        marker={"symbol": "circle-open", "size": RING_PX, "color": HIGHLIGHT[mode], "line": {"width": 3}},
         selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.figures.domain_map import RING_PX
 from core.figures.heatmap import HIGHLIGHT, IN_TASK, Cell, cell_text
 from core.figures.labels import Named, name_places
 from core.figures.theme import CATEGORICAL, GRID, INK, MUTED, Mode, frame
@@ -57,7 +58,7 @@ def similarity_scatter(
     fig.add_scatter(
         x=chosen["similarity"].tolist(), y=(100 * chosen["gain"]).tolist(), mode="markers", showlegend=False,
         hoverinfo="skip", selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
-        marker={"symbol": "circle-open", "size": 22, "color": HIGHLIGHT[mode], "line": {"width": 3}},
+        marker={"symbol": "circle-open", "size": RING_PX, "color": HIGHLIGHT[mode], "line": {"width": 3}},
     )  # fmt: skip
     frame(fig, height_px=HEIGHT_PX, mode=mode)
     arrow = "larger is closer" if axis.larger_is_closer else "axis turned: smaller is closer"
@@ -85,9 +86,12 @@ def _with_places(points: pd.DataFrame, axis: Axis, selected: Cell | None) -> pd.
     left, right = _range(points, axis)
     is_chosen = points["intermediate"] == (selected.intermediate if selected else None)
     order = points.assign(is_chosen=is_chosen).sort_values(["is_chosen", "counts"], ascending=False, kind="stable")
-    named = [Named(r["similarity"], 100 * r["gain"], _name(r), _SIZE_PX) for r in order.to_dict("records")]
-    places = name_places(
-        named, window=((left, right), (low - room, high + room)), height_px=HEIGHT_PX - _FRAME_PX, first="middle right"
+    named = [
+        Named(r["similarity"], 100 * r["gain"], _name(r), RING_PX if r["is_chosen"] else _SIZE_PX)
+        for r in order.to_dict("records")
+    ]
+    places = name_places(  # between the two bars of a point, where neither crosses its name
+        named, window=((left, right), (low - room, high + room)), height_px=HEIGHT_PX - _FRAME_PX, first="top right"
     )
     return points.assign(place=pd.Series([place or "" for place in places], index=order.index))
 
@@ -102,7 +106,7 @@ def _points(rows: pd.DataFrame, *, is_counted: bool, mode: Mode) -> go.Scatter:
         x=rows["similarity"].tolist(), y=(100 * rows["gain"]).tolist(), mode="markers+text",
         name="counted" if is_counted else "not counted: placebo or in-task",
         text=[_name(r) if r["place"] else "" for r in rows.to_dict("records")],
-        textposition=[place or "middle right" for place in rows["place"]],
+        textposition=[place or "top right" for place in rows["place"]],
         textfont={"size": 12, "color": INK[mode] if is_counted else MUTED[mode]},
         marker={"symbol": "circle" if is_counted else "circle-open", "size": _SIZE_PX, "color": color},
         selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
