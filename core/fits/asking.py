@@ -123,6 +123,20 @@ def ask(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths, again: bool = 
     return _look(fit, process)
 
 
+def known(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths) -> pd.DataFrame | None:
+    """The result of a fit that somebody asked for before, None where it is not there; nothing is started.
+
+    Args:
+        kind: What is fitted.
+        cells: As for `ask`.
+        paths: The Atlas home.
+    """
+    try:
+        return pd.read_parquet(paths.fit(fit_key(kind, cells)).result)
+    except (OSError, ValueError):  # not there, or not whole: `ask` sees to that
+        return None
+
+
 def _look(fit: FitPaths, process: ProcessRecord | None) -> Fit:
     message = failure_text(fit.failed)
     if message is not None:

@@ -24,6 +24,7 @@ from core.queries.filters import Filter
 from core.queries.map_points import against, placed, scatter_points, sentence
 from core.queries.overview import counts
 from core.queries.provenance import protocols, scored_sets, software
+from core.queries.sensitivity import measured_cells, sensitivity
 from core.queries.similarity import SIMILARITIES, SimilarityMeasure, current_profile, points, profiles, similarities
 
 QUESTION = (
@@ -176,9 +177,10 @@ def _answered(cur: duckdb.DuckDBPyConnection, choice: Choice) -> tuple[Evidence 
     found = evidence(cur, setting, choice=replace(choice, wanted=wanted))
     analysis = analyse(found)
     null = additive_null(analysis)
+    every = sensitivity(measured_cells(cur, found)) if analysis.fit is not None else None
     if analysis.fit is not None and not null.empty:
         analysis = analysis._replace(figures=pd.concat([analysis.figures, null], ignore_index=True))
-    return found, analysis, answer(found, analysis, null=null)
+    return found, analysis, answer(found, analysis, null=null, every=every)
 
 
 def _chapter(cur: duckdb.DuckDBPyConnection, seen: Seen, *, choice: Choice) -> Chapter:

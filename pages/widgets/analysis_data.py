@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.claims.judging import judge_claims
-from core.fits.asking import Fit, FitKind, FitState, ask
+from core.fits.asking import Fit, FitKind, FitState, ask, known
 from core.queries.analysis import MANY_CELLS, Analysis, additive_null, analyse, cell_means, fit_groups
 from core.queries.cell_tests import cell_tests
 from core.queries.evidence import Choice, Evidence, Setting, evidence, settings
@@ -144,6 +144,20 @@ def every_measure(version: Version, setting: Setting, choice: Choice, *, again: 
     if len(cells) * n_pairs(cells) > MANY_CELLS:
         return ask(FitKind.EVERY_MEASURE, cells, paths=paths(), again=again)
     return Fit(FitState.DONE, _every_measure(version, setting, choice))
+
+
+def known_measures(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame | None:
+    """The same where it is quick or was computed before, for pages that start nothing long.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows.
+    """
+    cells = _measured(version, setting, choice)
+    if len(cells) * n_pairs(cells) > MANY_CELLS:
+        return known(FitKind.EVERY_MEASURE, cells, paths=paths())
+    return _every_measure(version, setting, choice)
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_KEYS)

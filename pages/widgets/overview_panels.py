@@ -15,7 +15,7 @@ from core.queries.evidence import Choice, Setting
 from core.queries.overview import counts, findings, published_counts
 from core.queries.standing import extent, pair_gains, verdicts
 from core.tasks import load_tasks
-from pages.widgets.analysis_data import fitted, gathered, proposals
+from pages.widgets.analysis_data import fitted, gathered, known_measures, proposals
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, paths, store
 from pages.widgets.show import chart, language_label, md, points
@@ -84,7 +84,8 @@ def third_sentence(place: DeltaGenerator, version: tuple[str, int], setting: Set
         setting: What is pooled.
     """
     with place.container():
-        found = answer(gathered(version, setting, Choice()), fitted(version, setting, Choice()))
+        every = known_measures(version, setting, Choice())
+        found = answer(gathered(version, setting, Choice()), fitted(version, setting, Choice()), every=every)
     with place.container():
         st.markdown(f"3. {md(found.headline)}")
         st.page_link("pages/analysis.py", label="The whole analysis", icon=":material/insights:")

@@ -39,6 +39,18 @@ def test_three_sentences_of_the_fullest_collection(home: Path, open_page: Open) 
     assert len(_charts(at)) == 1
 
 
+def test_the_answer_warns_where_the_sign_hangs_on_the_measure(home: Path, open_page: Open) -> None:
+    """Two measures of the same values, large where easy in one and where hard in the other: one must be wrong."""
+    _fill(home, Planted(difficulty=0.02, spread=0.005, seeds=(1, 2), targets=TARGETS[:3]))
+    assert "hangs on how it is measured" not in _words(open_page(PAGE))
+    with Store.open(home / "atlas.duckdb") as store, store.write() as cur:
+        cur.execute("""
+            INSERT INTO difficulties BY NAME
+            SELECT * REPLACE ('label_entropy' AS measure) FROM difficulties WHERE measure = 'headroom'
+        """)
+    assert "whether difficulty helps or hurts hangs on how it is measured" in _words(open_page(PAGE))
+
+
 def test_the_three_collections_are_named_the_empty_ones_too(home: Path, open_page: Open) -> None:
     _fill(home, Planted(seeds=(1,), targets=TARGETS[:2], setting={"collection": "measured"}))
     text = _words(open_page(PAGE))

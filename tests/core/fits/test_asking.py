@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 
 from core.fits import asking
-from core.fits.asking import Fit, FitKind, FitState, ask, fit_key
+from core.fits.asking import Fit, FitKind, FitState, ask, fit_key, known
 from core.fits.work import main
 from core.jobs.processes import stop_tree
 from core.jobs.records import ProcessRecord, read_process
 from core.paths import AtlasPaths
 from core.queries.analysis import additive_null, analyse, by_group, cell_means
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
+from core.queries.sensitivity import measured_cells, sensitivity
 from core.store.connection import Store
 from tests.synthetic import TARGETS, Planted, planted
 
@@ -169,3 +170,32 @@ def test_a_process_can_be_stopped_like_a_job(cells: pd.DataFrame, paths: AtlasPa
     stop_tree(record)
     fit = ask(FitKind.BY_TARGET, cells, paths=paths)
     assert fit.state in {FitState.FAILED, FitState.DONE}, "done where it was quicker than the signal"
+
+
+def test_what_is_known_is_read_and_nothing_is_started(
+    cells: pd.DataFrame, paths: AtlasPaths, starts: list[list[str]]
+) -> None:
+    assert known(FitKind.BY_TARGET, cells, paths=paths) is None
+    assert starts == [] and not paths.fits.exists()
+    there = paths.fit(fit_key(FitKind.BY_TARGET, cells))
+    there.root.mkdir(parents=True)
+    pd.DataFrame({"estimate": [0.5]}).to_parquet(there.result)
+    found = known(FitKind.BY_TARGET, cells, paths=paths)
+    assert found is not None and found["estimate"].tolist() == [0.5]
+    there.result.write_bytes(b"half")
+    assert known(FitKind.BY_TARGET, cells, paths=paths) is None
+    assert starts == []
+
+
+def test_every_measure_is_fitted_by_the_process(found: Evidence, paths: AtlasPaths) -> None:
+    with Store.open(":memory:") as store:
+        planted(store, Planted(difficulty=0.02, seeds=(1,), targets=TARGETS[:3]))
+        with store.cursor() as cur:
+            cells = measured_cells(cur, found)
+    fit = paths.fit(fit_key(FitKind.EVERY_MEASURE, cells))
+    fit.root.mkdir(parents=True)
+    cells.to_parquet(fit.cells, index=False)
+    assert main(FitKind.EVERY_MEASURE, fit) == 0
+    done = known(FitKind.EVERY_MEASURE, cells, paths=paths)
+    assert done is not None
+    pd.testing.assert_frame_equal(done, sensitivity(cells), check_dtype=False)
