@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import duckdb
 import numpy as np
@@ -17,7 +18,9 @@ import pandas as pd
 from core.errors import DataError
 from core.languages import language
 from core.measures.cells import Cells
+from core.measures.crossed import Solution
 from core.measures.designs import expected_half_widths, joined
+from core.measures.mixed import Components
 from core.queries.analysis import Analysis
 from core.queries.covariates import base_tasks, difficulties, similarities, text_point, type_match
 from core.queries.evidence import Evidence, profile_view
@@ -106,13 +109,14 @@ def _worth(found: pd.DataFrame, evidence: Evidence, analysis: Analysis, *, plan:
     prepared = analysis.prepared
     if found.empty or analysis.fit is None or analysis.fit.solution is None:
         return []
-    before = _half_widths(prepared.cells, analysis)
+    widths = partial(_half_widths, components=prepared.components, solution=analysis.fit.solution)
+    before = widths(prepared.cells)
     runs = set(zip(evidence.frame["target"], evidence.frame["seed"], strict=True))
     rows = []
     for (intermediate, target), part in found.groupby(["intermediate", "target"], sort=True):
         more = _as_cells(part, analysis, plan=plan)
         try:
-            after = _half_widths(joined(prepared.cells, more=more), analysis)
+            after = widths(joined(prepared.cells, more=more))
         except DataError:
             continue
         has_baselines = sum(name == target for name, _ in runs) >= plan.seeds
@@ -130,13 +134,12 @@ def _more_seeds(evidence: Evidence, analysis: Analysis, *, plan: Plan) -> list[d
     seeds = frame.groupby(["intermediate", "target"])["seed"].nunique()
     few = seeds[seeds < plan.seeds].reset_index()
     known = frame.groupby("target")["seed"].nunique()  # a seed that has a gain has its baseline
-    before = _half_widths(cells, analysis)
+    widths = partial(_half_widths, components=analysis.prepared.components, solution=analysis.fit.solution)
+    before = widths(cells)
     rows = []
     for intermediate, pairs in few.groupby("intermediate", sort=True):
         raised = (cells.levels["intermediate"] == intermediate) & np.isin(cells.levels["target"], pairs["target"])
-        after = _half_widths(
-            cells._replace(weight=np.where(raised, np.maximum(cells.weight, plan.seeds), cells.weight)), analysis
-        )
+        after = widths(cells._replace(weight=np.where(raised, np.maximum(cells.weight, plan.seeds), cells.weight)))
         lacking = int((plan.seeds - pairs["seed"]).sum())
         baselines = int((plan.seeds - known[pairs["target"]]).clip(lower=0).sum())
         targets = " ".join(sorted(pairs["target"]))
@@ -145,11 +148,9 @@ def _more_seeds(evidence: Evidence, analysis: Analysis, *, plan: Plan) -> list[d
     return rows
 
 
-def _half_widths(cells: Cells, analysis: Analysis) -> dict[str, float]:
-    assert analysis.fit is not None and analysis.fit.solution is not None  # noqa: S101  # callers have looked
-    solution = analysis.fit.solution
+def _half_widths(cells: Cells, *, components: Components, solution: Solution) -> dict[str, float]:
     return expected_half_widths(
-        cells, components=analysis.prepared.components, ratios=solution.ratios,
+        cells, components=components, ratios=solution.ratios,
         residual_variance=solution.residual_variance,
     )  # fmt: skip
 

@@ -139,7 +139,7 @@ def show_cells(rows: pd.DataFrame, *, target: str, how: str) -> None:
         "(Benjamini-Hochberg over the cells of this table). Detectable: the gain that four of five such designs would "
         "find; a cell that does not differ may hide anything smaller."
     )
-    _how(how, rows, name=f"cells-{target}")
+    how_to(how, rows, name=f"cells-{target}")
 
 
 def show_predictions(rows: pd.DataFrame, *, how: str) -> None:
@@ -172,7 +172,7 @@ def show_predictions(rows: pd.DataFrame, *, how: str) -> None:
         "knows, so the rows are compared by their difference from chance: chance and always MNLI beside a row are what "
         "they reach on exactly its pairs, and the difference is paired by target. The chance of τ is 0."
     )
-    _how(how, rows, name="predictions")
+    how_to(how, rows, name="predictions")
 
 
 def show_frozen(rows: pd.DataFrame) -> None:
@@ -239,7 +239,7 @@ def show_claims(rows: pd.DataFrame) -> None:
             st.code(row["needs"], language="bash", wrap_lines=True)
             st.page_link("pages/launch.py", label="Prepare a study", icon=":material/rocket_launch:",
                          query_params=_launch_of(str(row["needs"])))  # fmt: skip
-    _how("python -m core claims --json", rows, name="claims")
+    how_to("python -m core claims --json", rows, name="claims")
 
 
 def show_next(rows: pd.DataFrame, *, how: str) -> None:
@@ -261,7 +261,7 @@ def show_next(rows: pd.DataFrame, *, how: str) -> None:
     }  # fmt: skip
     table(shown, alt="Runs that would narrow the answer most", key="next", columns=columns)
     st.caption("Narrower: share of the 95 % interval's width that would go, at the variances of the present model.")
-    _how(how, rows, name="next")
+    how_to(how, rows, name="next")
 
 
 def show_numbers(figures: pd.DataFrame, *, how: str) -> None:
@@ -285,10 +285,17 @@ def show_numbers(figures: pd.DataFrame, *, how: str) -> None:
         "Fractions, not points. `naive` takes every cell for independent and is shown to say how wrong that is; "
         "`detectable` is the effect that four of five such studies would find."
     )
-    _how(how, figures, name="analysis")
+    how_to(how, figures, name="analysis")
 
 
-def _how(command: str, rows: pd.DataFrame, *, name: str) -> None:
+def how_to(command: str, rows: pd.DataFrame, *, name: str) -> None:
+    """The command that says the same, and the rows as files.
+
+    Args:
+        command: Words of the command line.
+        rows: What was shown.
+        name: Of the rows, in words and in the files' names.
+    """
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("How to recompute:")
         st.code(command, language="bash")

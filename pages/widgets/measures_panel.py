@@ -8,7 +8,7 @@ import streamlit as st
 from core.figures.analysis import specification_curve
 from core.queries.evidence import Choice
 from core.queries.sensitivity import spread_in_words
-from pages.widgets.export import export_popover
+from pages.widgets.analysis_panels import how_to
 from pages.widgets.shared import mode
 from pages.widgets.show import chart, md
 
@@ -36,7 +36,4 @@ def show_measures(rows: pd.DataFrame | None, *, choice: Choice, how: str) -> Non
         "a band for each measure of the term, a line in it for each measure of the other. The estimates share their "
         "gains: read how far they agree, not how many are significant."
     )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("How to recompute:")
-        st.code(how, language="bash")
-        export_popover("transfer-atlas-measures", rows, what="every measure")
+    how_to(how, rows, name="measures")
