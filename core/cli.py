@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from core import cli_analysis, cli_export
+from core.cli_options import AsJson
 from core.cli_profile import profile
 from core.console import errors_as_messages, note, records, show
 from core.errors import SpecError
@@ -44,7 +45,6 @@ app.command()(profile)
 cli_analysis.register(app)
 cli_export.register(app)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
 MANY = ("--model", "--intermediate", "--target", "--seeds", "--lang", "--family", "--script", "--id", "--column")
 """Options that take several values after one name: `--seeds 1 2`."""
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from core.cli_options import AsJson, Difficulty, Langs, Models, Protocol, Similarity, Source, Targets
 from core.console import note, records, show
 from core.errors import AtlasError, DataError, UnknownName
 from core.paths import AtlasPaths
@@ -19,17 +20,9 @@ from core.store.connection import Store
 from core.store.rankings import save_ranking
 from core.tasks import load_tasks
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
-Models = Annotated[list[str] | None, typer.Option("--model", help="Only these models.")]
-Targets = Annotated[list[str] | None, typer.Option("--target", help="Only these targets.")]
-Langs = Annotated[list[str] | None, typer.Option("--lang", help="Only these languages.")]
 Families = Annotated[list[str] | None, typer.Option("--family", help="Only these language families.")]
 Scripts = Annotated[list[str] | None, typer.Option("--script", help="Only these scripts, such as Cyrl.")]
 Collection = Annotated[str | None, typer.Option(help="measured or yours; the one with most intermediates otherwise.")]
-Protocol = Annotated[str | None, typer.Option(help="Only this protocol.")]
-Source = Annotated[str | None, typer.Option(help="sample, mirror or hub.")]
-Difficulty = Annotated[str, typer.Option(help="Measure of difficulty; see docs/measures.md.")]
-Similarity = Annotated[str, typer.Option(help="Measure of similarity; see docs/measures.md.")]
 InTask = Annotated[bool, typer.Option("--with-in-task", help="Count intermediates that train the target's own task.")]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import duckdb
 import typer
 
+from core.cli_options import AsJson, Difficulty, Langs, Models, Protocol, Similarity, Source, Targets
 from core.console import note, show
 from core.errors import SpecError
 from core.paths import AtlasPaths
@@ -23,15 +24,7 @@ from core.tasks import load_tasks
 if TYPE_CHECKING:
     from core.report.gathered import Gathered
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
-Models = Annotated[list[str] | None, typer.Option("--model", help="Only these models.")]
-Targets = Annotated[list[str] | None, typer.Option("--target", help="Only these targets.")]
-Langs = Annotated[list[str] | None, typer.Option("--lang", help="Only these languages.")]
 Collection = Annotated[str | None, typer.Option(help="measured or yours.")]
-Protocol = Annotated[str | None, typer.Option(help="Only this protocol.")]
-Source = Annotated[str | None, typer.Option(help="sample, mirror or hub.")]
-Difficulty = Annotated[str, typer.Option(help="Measure of difficulty; see docs/measures.md.")]
-Similarity = Annotated[str, typer.Option(help="Measure of similarity; see docs/measures.md.")]
 
 _CELLS = "cells"
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core.cli_options import AsJson
 from core.console import note, records, show
 from core.errors import UnknownName
 from core.jobs import local
@@ -37,9 +38,7 @@ def profile(  # noqa: PLR0913, PLR0917  # one parameter per option
     wait: Annotated[bool, typer.Option(help="Wait for the end and print what was measured.")] = True,
     listing: Annotated[bool, typer.Option("--list", help="List the profiles instead.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure texts, tasks, encoders or selectors, and print a line per figure; what is there is not measured again."""
     paths = AtlasPaths.from_environment()

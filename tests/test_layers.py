@@ -66,8 +66,9 @@ ROOMS: dict[str, Room] = {
     "doctor": Room({"errors", "paths", "models", "store", "jobs", "sample"}, {"psutil", "filelock"}),
     "progress": Room({"console", "jobs", "paths", "spec", "spec_profile"}, {"orjson"}),
     "reading": Room({"console", "errors", "paths", "store"}, set()),
+    "cli_options": Room(set(), {"typer"}),
     "cli_profile": Room(
-        GROUND | {"jobs", "store", "queries", "console", "progress", "reading"}, {"typer", "click", "pandas"}
+        GROUND | {"jobs", "store", "queries", "cli_options", "console", "progress", "reading"}, {"typer", "click", "pandas"}
     ),
     "claims": Room(
         {"errors", "spec", "studies", "queries", "measures"}, {"duckdb", "pandas", "numpy"}
@@ -77,15 +78,15 @@ ROOMS: dict[str, Room] = {
         {"jinja2", "plotly", "duckdb", "pandas"},
     ),
     "cli_export": Room(
-        GROUND | {"report", "store", "queries", "console", "reading", "chain"}, {"typer", "duckdb"}
+        GROUND | {"report", "store", "queries", "cli_options", "console", "reading", "chain"}, {"typer", "duckdb"}
     ),
     "cli_analysis": Room(
-        GROUND | {"claims", "store", "queries", "console", "reading"}, {"typer", "pandas"}
+        GROUND | {"claims", "store", "queries", "cli_options", "console", "reading"}, {"typer", "pandas"}
     ),
     "cli": Room(
         GROUND
         | {"cli_profile", "cli_analysis", "cli_export", "chain", "jobs", "store", "queries"}
-        | {"console", "doctor", "progress", "reading"},
+        | {"cli_options", "console", "doctor", "progress", "reading"},
         {"typer", "click", "pandas", "pydantic"},
     ),
     "__main__": Room({"cli"}, set()),
