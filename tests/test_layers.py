@@ -68,7 +68,8 @@ ROOMS: dict[str, Room] = {
     "reading": Room({"console", "errors", "paths", "store"}, set()),
     "cli_options": Room(set(), {"typer"}),
     "cli_profile": Room(
-        GROUND | {"jobs", "store", "queries", "cli_options", "console", "progress", "reading"}, {"typer", "click", "pandas"}
+        GROUND | {"jobs", "store", "queries", "cli_options", "console", "progress", "reading"},
+        {"typer", "click", "pandas"},
     ),
     "claims": Room(
         {"errors", "spec", "studies", "queries", "measures"}, {"duckdb", "pandas", "numpy"}

@@ -69,6 +69,21 @@ def against(rows: pd.DataFrame, *, lang: str | None) -> Against | None:
     return None
 
 
+def nothing_against(rows: pd.DataFrame, *, target: str) -> str:
+    """Why `against` found no text, and what to do.
+
+    Args:
+        rows: As `similarities` returns them, of one target.
+        target: Which.
+    """
+    if rows.empty:
+        return f"No similarity to the texts of {target} in this profile."
+    return (
+        f"This profile has no English text of {target} to compare with by default. Choose a language to see how near "
+        "each intermediate is to its test text."
+    )
+
+
 def scatter_points(gains: Grid, rows: pd.DataFrame, *, lang: str | None) -> pd.DataFrame:
     """One row per intermediate with a gain and a similarity.
 

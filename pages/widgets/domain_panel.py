@@ -13,7 +13,7 @@ from core.figures.domain_map import domain_map
 from core.figures.heatmap import Cell
 from core.figures.similarity_scatter import Axis, similarity_scatter
 from core.queries.cells import Grid
-from core.queries.map_points import against, placed, scatter_points, sentence
+from core.queries.map_points import against, nothing_against, placed, scatter_points, sentence
 from core.queries.similarity import SIMILARITIES, UMAP_PACKAGE, has_umap, point_of
 from core.queries.transfer import View
 from pages.widgets.export import export_popover
@@ -151,7 +151,7 @@ def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centre
     names = [name for name in SIMILARITIES if name in there]
     text = against(rows, lang=selected.lang)
     if not names or text is None:
-        st.caption(f"No similarity to the texts of {view.target} in this profile.")
+        st.caption(nothing_against(rows, target=view.target))
         return None
     name = st.selectbox(
         "Similarity", names, key="measure", format_func=lambda n: SIMILARITIES[n].title, bind="query-params"

@@ -14,7 +14,7 @@ from core.figures.heatmap import Cell
 from core.languages import LANGUAGES, language
 from core.paths import AtlasPaths
 from core.queries.cells import Grid, agreement
-from core.queries.map_points import Against, against, placed, scatter_points, sentence
+from core.queries.map_points import Against, against, nothing_against, placed, scatter_points, sentence
 from core.queries.similarity import SIMILARITIES
 from core.queries.transfer import View
 from core.store.ingest import ingest
@@ -339,6 +339,10 @@ def test_the_text_that_is_compared_with() -> None:
     assert against(rows, lang="sw") == against(rows, lang=None) == Against("train", "en")
     assert against(rows[rows["role"] == "test"], lang=None) == Against("test", "en")
     assert against(rows.head(0), lang=None) is None
+    others = rows[(rows["role"] == "test") & (rows["lang"] != "en")]
+    assert against(others, lang=None) is None
+    assert "Choose a language" in nothing_against(others, target="tatoeba")
+    assert nothing_against(rows.head(0), target="tatoeba") == "No similarity to the texts of tatoeba in this profile."
 
 
 def test_a_placebo_has_the_place_and_similarity_of_its_task() -> None:
