@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.figures.numbers import colour_bar, numbers
 from core.figures.theme import CATEGORICAL, DIVERGING, MUTED, SYMBOLS, Mode, colorscale, frame
 
 _BACKWARDS = ("similarity", "difficulty")
@@ -36,15 +37,14 @@ def gain_bins(bins: pd.DataFrame, *, x_title: str, y_title: str, mode: Mode = "l
     texts = [[_bin_text(cells.get((d, s))) for s in across] for d in up]
     hovers = [[_bin_hover(cells.get((d, s))) for s in across] for d in up]
     bound = max((abs(v) for line in values for v in line if v is not None), default=1.0) or 1.0
-    fig = go.Figure(
-        go.Heatmap(
-            z=values, x=[_band(s, len(across)) for s in across], y=[_band(d, len(up)) for d in up], text=texts,
-            texttemplate="%{text}", hovertext=hovers, hovertemplate="%{hovertext}<extra></extra>", zmin=-bound, zmid=0,
-            zmax=bound, colorscale=colorscale(DIVERGING[mode]), xgap=3, ygap=3,
-            colorbar={"title": {"text": "gain, points", "side": "right"}, "thickness": 12, "outlinewidth": 0},
-        )
+    heat = go.Heatmap(
+        z=values, x=[_band(s, len(across)) for s in across], y=[_band(d, len(up)) for d in up], text=texts,
+        hovertext=hovers, hovertemplate="%{hovertext}<extra></extra>", zmin=-bound, zmid=0, zmax=bound,
+        colorscale=colorscale(DIVERGING[mode]), xgap=3, ygap=3,
+        colorbar=colour_bar("gain, points", above=True),
     )  # fmt: skip
-    frame(fig, height_px=110 * len(up) + 80, mode=mode)
+    fig = go.Figure([heat, numbers(heat)])
+    frame(fig, height_px=110 * len(up) + 110, mode=mode)
     fig.update_xaxes(title_text=f"similarity → near<br><sup>{x_title}</sup>", showgrid=False, type="category")
     fig.update_yaxes(title_text=f"difficulty → hard<br><sup>{y_title}</sup>", showgrid=False, type="category")
     return fig
@@ -211,14 +211,14 @@ def _bin_text(row: dict[Hashable, Any] | None) -> str:
     if row is None:
         return ""
     limits = "" if pd.isna(row["ci_low"]) else f"<br>{_signed(row['ci_low'])} to {_signed(row['ci_high'])}"
-    return f"<b>{_signed(row['gain'])}</b>{limits}<br>{row['intermediates']} intermediates"
+    return f"<b>{_signed(row['gain'])}</b>{limits}<br>n = {row['intermediates']}"
 
 
 def _bin_hover(row: dict[Hashable, Any] | None) -> str:
     if row is None:
         return "no cell"
     spans = "<br>".join(f"{n} {row[f'{n}_low']:.3g} to {row[f'{n}_high']:.3g}" for n in ("difficulty", "similarity"))
-    return f"{_bin_text(row)}<br>{row['cells']} cells<br>{spans}"
+    return f"{_bin_text(row)} intermediates<br>{row['cells']} cells<br>{spans}"
 
 
 def _band(place: int, count: int) -> str:

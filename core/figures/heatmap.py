@@ -2,7 +2,7 @@
 
 Above the languages stands the mean over them. A cell without a value has no colour and shows "–"; its state is in the
 hover. "*" marks a gain that differs from zero after correction, "†" more training on the same task. Above the coloured
-layer lies an invisible one of squares, because a heatmap itself reports no clicks.
+layer lies an invisible one of squares, because a heatmap itself reports no clicks, and the numbers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.figures.numbers import SCALE_ROOM_PX, colour_bar, numbers
 from core.figures.theme import DIVERGING, GRID, MUTED, SEQUENTIAL, Mode, colorscale, frame
 from core.languages import language
 
@@ -77,7 +78,7 @@ def width_px(n_intermediates: int) -> int:
     Args:
         n_intermediates: Number of columns.
     """
-    return LABEL_WIDTH_PX + 70 + COLUMN_PX * n_intermediates
+    return LABEL_WIDTH_PX + 20 + COLUMN_PX * n_intermediates
 
 
 def transfer_heatmap(
@@ -110,7 +111,8 @@ def transfer_heatmap(
     rows = langs
     if means is not None:
         drawn, rows = pd.concat([_mean_cells(means, quantity), drawn], ignore_index=True), [MEAN, *langs]
-    fig = go.Figure([_colours(drawn, rows, columns, quantity, mode), _dashes(drawn, mode), _clicks(drawn)])
+    heat = _colours(drawn, rows, columns, quantity, mode)
+    fig = go.Figure([heat, _dashes(drawn, mode), _clicks(drawn), numbers(heat)])
     _axes(fig, rows, columns, mode)
     fig.update_layout(clickmode="event+select", margin={"l": 8, "r": 8, "t": 8, "b": 8})
     if selected:
@@ -138,7 +140,7 @@ def _text(row: dict[Hashable, Any], quantity: Quantity) -> str:
 
 
 def _axes(fig: go.Figure, rows: list[str], columns: list[str], mode: Mode) -> None:
-    frame(fig, height_px=ROW_PX * len(rows) + 96, mode=mode)
+    frame(fig, height_px=ROW_PX * len(rows) + 96 + SCALE_ROOM_PX, mode=mode)
     short = len(columns) < 8 and max(map(len, columns)) < 10  # noqa: PLR2004
     fig.update_xaxes(
         side="top", tickangle=0 if short else -35, showgrid=False, type="category",
@@ -176,15 +178,14 @@ def _colours(drawn: pd.DataFrame, rows: list[str], columns: list[str], quantity:
     largest = values.abs().max().max()
     bound = max(float(largest), 0.1) if pd.notna(largest) else 1.0
     scale = colorscale((DIVERGING if look.is_diverging else SEQUENTIAL)[mode])
-    limits = {"zmin": -bound, "zmid": 0, "zmax": bound} if look.is_diverging else {}
+    limits: dict[str, float] = {"zmin": -bound, "zmid": 0, "zmax": bound}
+    if not look.is_diverging:
+        low = values.min().min()
+        limits = {"zmin": float(low), "zmax": float(values.max().max())} if pd.notna(low) else {}
     return go.Heatmap(
         z=[[None if pd.isna(v) else float(v) for v in row] for row in values.to_numpy()],
-        x=columns, y=rows, text=texts.to_numpy(), texttemplate="%{text}", textfont={"size": 12},
-        colorscale=scale, reversescale=quantity == "rank", xgap=2, ygap=2, hoverinfo="skip",
-        colorbar={
-            "title": {"text": look.title, "side": "right", "font": {"size": 12}}, "thickness": 10, "outlinewidth": 0,
-        },
-        **limits,
+        x=columns, y=rows, text=texts.to_numpy(), colorscale=scale, reversescale=quantity == "rank", xgap=2, ygap=2,
+        hoverinfo="skip", colorbar=colour_bar(look.title), **limits,
     )  # fmt: skip
 
 

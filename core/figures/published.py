@@ -13,6 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.figures.heatmap import COLUMN_PX, MISSING, ROW_PX
+from core.figures.numbers import SCALE_ROOM_PX, colour_bar, numbers
 from core.figures.theme import DIVERGING, MUTED, SEQUENTIAL, Mode, colorscale, frame
 from core.languages import language
 
@@ -78,21 +79,16 @@ def published_heatmap(cells: pd.DataFrame, *, kind: Kind, mode: Mode = "light") 
     percent = 100 * tables["value"].astype("float64")
     limit = colour_limit(cells["value"])
     scale = DIVERGING[mode] if kind == "gain" else SEQUENTIAL[mode]
-    limits = {"zmin": -limit, "zmid": 0, "zmax": limit} if kind == "gain" else {}
+    ends = (-limit, limit) if kind == "gain" else (float(percent.min().min()), float(percent.max().max()))
     title = f"gain, points; full from ±{limit:.0f}" if kind == "gain" else "score, %"
-    fig = go.Figure(
-        go.Heatmap(
-            z=[[None if pd.isna(v) else float(v) for v in line] for line in percent.to_numpy()],
-            x=columns, y=rows, text=tables["text"].fillna("").to_numpy(), texttemplate="%{text}",
-            textfont={"size": 12}, colorscale=colorscale(scale), xgap=2, ygap=2,
-            customdata=tables["hover"].fillna("not printed").to_numpy(), hovertemplate="%{customdata}<extra></extra>",
-            colorbar={"title": {"text": title, "side": "right", "font": {"size": 12}}, "thickness": 12,
-                      "outlinewidth": 0},
-            **limits,
-        )
+    heat = go.Heatmap(
+        z=[[None if pd.isna(v) else float(v) for v in line] for line in percent.to_numpy()],
+        x=columns, y=rows, text=tables["text"].fillna("").to_numpy(), colorscale=colorscale(scale), xgap=2, ygap=2,
+        customdata=tables["hover"].fillna("not printed").to_numpy(), hovertemplate="%{customdata}<extra></extra>",
+        colorbar=colour_bar(title), zmin=ends[0], zmax=ends[1], zmid=0 if kind == "gain" else None,
     )  # fmt: skip
-    fig.add_trace(_dashes(tables["value"], mode))
-    frame(fig, height_px=ROW_PX * len(rows) + 110, mode=mode)
+    fig = go.Figure([heat, _dashes(tables["value"], mode), numbers(heat)])
+    frame(fig, height_px=ROW_PX * len(rows) + 110 + SCALE_ROOM_PX, mode=mode)
     fig.update_xaxes(
         side="top", tickangle=-35, showgrid=False, type="category", categoryorder="array", categoryarray=columns,
         range=[-0.5, len(columns) - 0.5],

@@ -166,8 +166,9 @@ def analyse(evidence: Evidence, *, seed: int = 0) -> Analysis:
 def additive_null(analysis: Analysis, *, seed: int = 0) -> pd.DataFrame:
     """Does the model predict held-out (intermediate, target) pairs better than intermediate + target alone?
 
-    Rows of `FIGURES`: the root mean squared error of each model, and `improvement`, the share of the additive model's
-    squared error that difficulty, similarity and the rest remove.
+    Rows of `FIGURES`: the root mean squared error of each model; `improvement`, the share of the additive model's
+    squared error that difficulty, similarity and the rest remove; `likelihood_ratio`, the test on the cells that were
+    fitted, which may find what no held-out pair confirms.
 
     Args:
         analysis: From `analyse`.
@@ -207,8 +208,17 @@ def held_out(prepared: Prepared, *, seed: int = 0, report: Report = lambda done,
         figure_row(
             "null", "improvement", label="squared error removed beyond intermediate + target",
             estimate=i.estimate / additive, low=i.low / additive, high=i.high / additive, n=i.n,
-            n_unit="intermediates", unit="share", p_value=found.p_value, method=f"{i.method} over intermediates",
+            n_unit="intermediates", unit="share", method=f"{i.method} over intermediates",
             formula="(MSE additive - MSE full) / MSE additive", note=note,
+        )
+    )  # fmt: skip
+    terms = len(cells.names) - len(left_out)
+    rows.append(
+        figure_row(
+            "null", "likelihood_ratio", label="better fit to the cells it was fitted on, all covariates at once",
+            estimate=found.likelihood_ratio, n=len(cells.gain), n_unit="cells", unit="twice the log-likelihood ratio",
+            p_value=found.p_value, method=f"chi-squared, {terms} degrees of freedom, nothing held out",
+            formula="2 (log L full - log L additive)", note=note,
         )
     )  # fmt: skip
     return figures_frame(rows)

@@ -71,7 +71,7 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
     )  # fmt: skip
     st.caption(
         "Mean gain in points after the mean of each target and language is taken out; 95 % t interval over the "
-        "intermediates of a bin, none below two. A bin of few intermediates says little."
+        "intermediates of a bin (n), none below two. A bin of few intermediates says little."
     )
     with st.grid(2, min_column_width=320):
         for name, title in titles.items():

@@ -42,7 +42,7 @@ def test_gains_are_in_points_and_symmetric_about_zero() -> None:
 
 def test_a_missing_cell_is_empty_and_says_why() -> None:
     fig = _draw()
-    heat, dashes, clicks = fig.data
+    heat, dashes, clicks, _ = fig.data
     assert heat.z[1][1] is None
     assert heat.text[1][1] == ""
     assert (list(dashes.x), list(dashes.y), list(dashes.text)) == (["squad"], ["sw"], ["–"])
@@ -57,7 +57,7 @@ def test_zero_is_a_value_and_not_a_hole() -> None:
 
 
 def test_in_task_cells_are_marked() -> None:
-    heat, _, clicks = _draw().data
+    heat, _, clicks, _ = _draw().data
     assert heat.text[0][1] == "−3.5†"
     assert "in-task" in clicks.text[1]
 
@@ -75,7 +75,7 @@ def test_a_gain_that_differs_from_zero_has_a_star() -> None:
 
 def test_the_row_of_means_stands_first_and_chooses_no_language() -> None:
     fig = transfer_heatmap(_cells(), quantity="gain", means=_means(), selected=Cell("sw", "mnli"))
-    heat, dashes, clicks = fig.data
+    heat, dashes, clicks, _ = fig.data
     assert heat.z[0] == pytest.approx((0.6, None))
     assert list(fig.layout.yaxis.categoryarray) == ["mean", "en", "sw"]
     assert list(dashes.y) == ["mean", "sw"]

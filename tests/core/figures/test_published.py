@@ -19,7 +19,7 @@ def _cells() -> pd.DataFrame:
 
 
 def test_gains_are_in_points_and_what_was_not_printed_is_a_dash() -> None:
-    heat, dashes = published_heatmap(_cells(), kind="gain").data
+    heat, dashes, _ = published_heatmap(_cells(), kind="gain").data
     assert heat.z[0] == pytest.approx((-1.4, 51.7))
     assert list(heat.z[1]) == [pytest.approx(-2.6), None]
     assert heat.text[0].tolist() == ["−1.4", "+51.7"]

@@ -89,6 +89,10 @@ def test_nothing_is_found_where_nothing_is(none_found: Analysis) -> None:
         assert rows["permutation", name]["p_value"] > 0.05
     null = by_name(additive_null(none_found))
     assert null["null", "improvement"]["ci_low"] <= 0
+    # A test of the fit in sample must not stand beside an interval of held-out error, as if the two were one.
+    assert pd.isna(null["null", "improvement"]["p_value"])
+    assert null["null", "likelihood_ratio"]["n_unit"] == "cells"
+    assert 0 < null["null", "likelihood_ratio"]["p_value"] <= 1
 
 
 def test_every_figure_says_what_it_is(found: Analysis, strong_null: pd.DataFrame) -> None:
