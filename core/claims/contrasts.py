@@ -10,9 +10,10 @@ import pandas as pd
 from core.claims.facts import SETTING, Facts, best_of
 from core.claims.records import Finding
 from core.errors import DataError
+from core.measures.averages import average_gain, spread_seen
 from core.measures.cells import Cells
 from core.measures.contrasts import exact_share, mean_correlation, spread_interval, welch_interval
-from core.measures.intervals import Interval, t_interval
+from core.measures.intervals import t_interval
 from core.measures.mixed import fit_mixed
 from core.measures.variances import component_interval, share_interval
 from core.queries.analysis import analyse
@@ -257,8 +258,9 @@ def multilingual_mlm(facts: Facts) -> Finding:
 
 
 def _mean_gain(part: pd.DataFrame) -> Finding:
-    found: Interval = t_interval(_table(part).mean())
-    return Finding(found, "intermediates", note=f"on {', '.join(sorted(part['target'].unique()))}")
+    found = average_gain(part["gain"], intermediate=part["intermediate"], target=part["target"], seed=part["seed"])
+    note = f"on {', '.join(sorted(part['target'].unique()))}; {spread_seen(found)}"
+    return Finding(found.interval, "intermediates", note=note)
 
 
 def _table(part: pd.DataFrame) -> pd.DataFrame:

@@ -115,7 +115,9 @@ def _torn(every: pd.DataFrame | None) -> list[str]:
         return []
     parts = {term: every[every["name"] == term] for term in _WORDS}
     torn = [term for term, rows in parts.items() if (rows["ci_low"] > 0).any() and (rows["ci_high"] < 0).any()]
-    return [f"whether {' and '.join(torn)} helps or hurts hangs on how it is measured"] if torn else []
+    if len(torn) > 1:
+        return [f"whether {' and '.join(torn)} help or hurt hangs on how they are measured"]
+    return [f"whether {torn[0]} helps or hurts hangs on how it is measured"] if torn else []
 
 
 LEAST_TASKS = 4

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.measures.averages import average_gain, spread_seen
 from core.measures.correlation import t_limits
-from core.measures.intervals import t_interval
 from core.measures.stats import benjamini_hochberg
 from core.queries.cells import LEVEL, common_languages
 from core.queries.evidence import Evidence
@@ -34,10 +34,7 @@ def pair_gains(evidence: Evidence) -> pd.DataFrame:
     Args:
         evidence: What the store says; its rows without difficulty or similarity count here.
     """
-    frame = evidence.frame
-    # Before the languages are chosen: where nothing but English was scored, it would be chosen.
-    there = frame[frame["gain"].notna() & (frame["lang"] != "en")]
-    parts = [_of_target(part, target=str(target)) for target, part in there.groupby("target", sort=True)]
+    parts = [_of_target(part, target=target) for target, part in _by_target(evidence)]
     if not parts or all(part.empty for part in parts):
         return pd.DataFrame(columns=list(PAIR_COLUMNS))
     pairs = pd.concat([part for part in parts if len(part)], ignore_index=True)
@@ -68,11 +65,13 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     kept = pairs[~pairs["in_task"].astype(bool)]
     if kept.empty:
         return f"{head}; no pair has a gain outside English that is not in-task."
-    means = kept.groupby("intermediate")["gain"].mean().to_numpy(float)
-    said = f"an intermediate changes the zero-shot score by {_points(float(means.mean()))} points on average"
-    if len(means) > 1:
-        found = t_interval(means)
-        said += f" (95 % interval {_points(found.low)} to {_points(found.high)}, t over {found.n} intermediates)"
+    mean = float(kept.groupby("intermediate")["gain"].mean().mean())
+    said = f"an intermediate changes the zero-shot score by {_points(mean)} points on average"
+    if kept["intermediate"].nunique() > 1:
+        runs = _seed_gains(evidence).merge(kept[["intermediate", "target"]])
+        found = average_gain(runs["gain"], intermediate=runs["intermediate"], target=runs["target"], seed=runs["seed"])
+        limits = f"{_points(found.interval.low)} to {_points(found.interval.high)}"
+        said += f" (95 % interval {limits}, t over {found.interval.n} intermediates; {spread_seen(found)})"
     else:
         said += " (one intermediate, so no interval)"
     return f"{head}: {said}, English and in-task pairs left out."
@@ -106,15 +105,35 @@ def verdicts(pairs: pd.DataFrame) -> str:
     )
 
 
+def _by_target(evidence: Evidence) -> list[tuple[str, pd.DataFrame]]:
+    frame = evidence.frame
+    # Before the languages are chosen: where nothing but English was scored, it would be chosen.
+    there = frame[frame["gain"].notna() & (frame["lang"] != "en")]
+    return [(str(target), part) for target, part in there.groupby("target", sort=True)]
+
+
 def _of_target(rows: pd.DataFrame, *, target: str) -> pd.DataFrame:
-    cells = rows.groupby(["intermediate", "lang"], as_index=False).agg(value=("gain", "mean"))
-    langs = common_languages(cells)
+    per_seed, n_langs = _whole_seeds(rows)
+    found = per_seed.groupby("intermediate").agg(
+        gain=("gain", "mean"), sd=("gain", "std"), n_seeds=("gain", "size")
+    ).reset_index()  # fmt: skip
+    in_task = rows.groupby("intermediate")["in_task"].any()
+    return found.assign(target=target, n_langs=n_langs, in_task=found["intermediate"].map(in_task).astype(bool))
+
+
+def _seed_gains(evidence: Evidence) -> pd.DataFrame:
+    """Columns intermediate, seed, gain, target: what the means of `pair_gains` are over."""
+    return pd.concat(
+        [_whole_seeds(part)[0].assign(target=target) for target, part in _by_target(evidence)], ignore_index=True
+    )
+
+
+def _whole_seeds(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Of one target: mean gain of each intermediate and seed that has every common language; their number."""
+    langs = common_languages(rows.groupby(["intermediate", "lang"], as_index=False).agg(value=("gain", "mean")))
     kept = rows[rows["lang"].isin(langs)]
     per_seed = kept.groupby(["intermediate", "seed"], as_index=False).agg(gain=("gain", "mean"), n=("gain", "size"))
-    whole = per_seed[per_seed["n"] == len(langs)].groupby("intermediate")
-    found = whole.agg(gain=("gain", "mean"), sd=("gain", "std"), n_seeds=("gain", "size")).reset_index()
-    in_task = rows.groupby("intermediate")["in_task"].any()
-    return found.assign(target=target, n_langs=len(langs), in_task=found["intermediate"].map(in_task).astype(bool))
+    return per_seed[per_seed["n"] == len(langs)].drop(columns="n"), len(langs)
 
 
 def _named(row: dict[Hashable, Any]) -> str:

@@ -62,7 +62,16 @@ def test_the_extent_by_hand(store: Store) -> None:
     text = extent(found, pair_gains(found))
     assert "has 3 intermediates before 1 target in 1 language, with 1 seed" in text
     # mean .01, sd .01, error .005774, t of two degrees of freedom 4.3027
-    assert "by +1.00 points on average (95 % interval −1.48 to +3.48, t over 3 intermediates)" in text
+    assert "by +1.00 points on average (95 % interval −1.48 to +3.48, t over 3 intermediates; one seed" in text
+
+
+def test_a_baseline_that_was_lucky_once_widens_the_extent(store: Store) -> None:
+    seeds = {"mnli": [0.01, 0.05], "qqp": [-0.01, 0.03]}
+    found = _fill(store, {(name, "sib200", "de"): gains for name, gains in seeds.items()})
+    # Means .03 and .01; the worked case of test_averages.py: half width 6.1881 times the root of 5e-4.
+    assert "95 % interval −11.84 to +15.84, t over 2 intermediates; the spread of baselines included" in (
+        extent(found, pair_gains(found))
+    )
 
 
 def test_one_seed_tells_nothing_from_chance(store: Store) -> None:
