@@ -18,7 +18,9 @@ _SIZE_PX = 11
 _FRAME_PX = 75
 """Of the height, not the plot itself."""
 _ROOM = 0.06
-"""Of the range of gains, above and below: what Plotly leaves."""
+"""Of the range of gains, above and below."""
+_WHOLE = 0.5
+"""Of the bars, the share that the range holds around every point: a few wide ones must not flatten the rest."""
 
 
 class Axis(NamedTuple):
@@ -63,7 +65,9 @@ def similarity_scatter(
     frame(fig, height_px=HEIGHT_PX, mode=mode)
     arrow = "larger is closer" if axis.larger_is_closer else "axis turned: smaller is closer"
     fig.update_xaxes(title_text=f"{axis.title} ({arrow}) →", range=_range(points, axis))
-    fig.update_yaxes(title_text="gain, points", zeroline=True, zerolinecolor=GRID[mode], zerolinewidth=2)
+    fig.update_yaxes(
+        title_text="gain, points", zeroline=True, zerolinecolor=GRID[mode], zerolinewidth=2, range=_heights(points)
+    )
     fig.update_layout(clickmode="event+select", margin={"l": 8, "r": 8, "t": 30, "b": 8})
     return fig
 
@@ -78,12 +82,31 @@ def _range(points: pd.DataFrame, axis: Axis) -> list[float]:
     return [high + 0.08 * spread, low - 0.25 * spread]
 
 
+def cut_bars(points: pd.DataFrame) -> int:
+    """How many intervals of a gain reach beyond the picture.
+
+    Args:
+        points: As for `similarity_scatter`.
+    """
+    low, high = _heights(points)
+    return int(((100 * points["gain_low"] < low) | (100 * points["gain_high"] > high)).sum())
+
+
+def _heights(points: pd.DataFrame) -> list[float]:
+    """From the smallest gain to the largest, with room for the bars of most."""
+    gains, ends = 100 * points["gain"], 100 * points[["gain", "gain_low", "gain_high"]]
+    halves = 50 * (points["gain_high"] - points["gain_low"]).dropna()
+    reach = float(halves.quantile(_WHOLE)) if len(halves) else 0.0
+    low = max(float(ends.min().min()), float(gains.min()) - reach)
+    high = min(float(ends.max().max()), float(gains.max()) + reach)
+    room = _ROOM * (high - low or 1.0)
+    return [low - room, high + room]
+
+
 def _with_places(points: pd.DataFrame, axis: Axis, selected: Cell | None) -> pd.DataFrame:
     """Add `place` of each name, "" where it would cover another and is left to the hover; the chosen one is first."""
-    ends = 100 * points[["gain", "gain_low", "gain_high"]]
-    low, high = float(ends.min().min()), float(ends.max().max())
-    room = _ROOM * (high - low or 1.0)
     left, right = _range(points, axis)
+    low, high = _heights(points)
     is_chosen = points["intermediate"] == (selected.intermediate if selected else None)
     order = points.assign(is_chosen=is_chosen).sort_values(["is_chosen", "counts"], ascending=False, kind="stable")
     named = [
@@ -91,7 +114,7 @@ def _with_places(points: pd.DataFrame, axis: Axis, selected: Cell | None) -> pd.
         for r in order.to_dict("records")
     ]
     places = name_places(  # between the two bars of a point, where neither crosses its name
-        named, window=((left, right), (low - room, high + room)), height_px=HEIGHT_PX - _FRAME_PX, first="top right"
+        named, window=((left, right), (low, high)), height_px=HEIGHT_PX - _FRAME_PX, first="top right"
     )
     return points.assign(place=pd.Series([place or "" for place in places], index=order.index))
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.figures.domain_map import domain_map
 from core.figures.heatmap import Cell
-from core.figures.similarity_scatter import Axis, similarity_scatter
+from core.figures.similarity_scatter import Axis, cut_bars, similarity_scatter
 from core.queries.cells import Grid
 from core.queries.map_points import against, nothing_against, placed, scatter_points, sentence
 from core.queries.similarity import SIMILARITIES, UMAP_PACKAGE, has_umap, point_of
@@ -172,5 +172,7 @@ def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centre
         on_select=lambda: on_click("scatter"),
         selection_mode="points",
     )
-    st.caption(sentence(points, measure=measure, text=text, lang=lang))
+    n_cut = cut_bars(points)
+    cut = f" {n_cut} wide interval{'s' if n_cut != 1 else ''} of a gain, cut here, whole on hover." if n_cut else ""
+    st.caption(sentence(points, measure=measure, text=text, lang=lang) + cut)
     return _Scatter(points, lambda: similarity_scatter(points, axis=axis))

@@ -10,7 +10,7 @@ import pytest
 
 from core.figures.domain_map import domain_map
 from core.figures.heatmap import Cell
-from core.figures.similarity_scatter import Axis, similarity_scatter
+from core.figures.similarity_scatter import Axis, cut_bars, similarity_scatter
 from core.figures.theme import Mode
 
 COSINE, FRECHET = Axis("Centroid cosine", True), Axis("Fréchet distance", False)
@@ -109,6 +109,17 @@ def test_closer_is_always_to_the_right() -> None:
     turned = similarity_scatter(_pairs(), axis=FRECHET).layout.xaxis
     assert turned.range[0] > 0.95 and turned.range[1] < 0.5
     assert "smaller is closer" in turned.title.text
+
+
+def test_one_wide_interval_does_not_flatten_the_rest() -> None:
+    names = [f"task{i}" for i in range(8)]
+    pairs = pd.concat([_pairs()[:1].assign(intermediate=name) for name in names], ignore_index=True)
+    assert cut_bars(pairs) == 0  # limits 1 to 3
+    pairs.loc[0, ["gain_low", "gain_high"]] = [-0.48, 0.52]
+    low, high = similarity_scatter(pairs, axis=COSINE).layout.yaxis.range
+    # Seven bars of half width 1 around 2 points, one of 50: 1 to 3 with six hundredths of that on either side.
+    assert (low, high) == pytest.approx((0.88, 3.12))
+    assert cut_bars(pairs) == 1
 
 
 def test_the_chosen_intermediate_is_ringed() -> None:
