@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from core.queries.analysis import ENOUGH_INTERMEDIATES, Analysis
-from core.queries.evidence import Evidence
+from core.queries.evidence import Evidence, seeds_in_words
 from core.queries.figure_rows import by_name
 from core.queries.sensitivity import spread_in_words
 
@@ -52,7 +52,7 @@ def answer(
     units = evidence.units
     where = (
         f"Over {units.intermediates} intermediate conditions ({_count(units.tasks, 'set')} of tasks), "
-        f"{_count(units.targets, 'target')}, {_count(units.langs, 'language')} and {_count(units.seeds, 'seed')} of "
+        f"{_count(units.targets, 'target')}, {_count(units.langs, 'language')} and {seeds_in_words(evidence.complete)} of "
         f"{evidence.setting.label}"
     )
     caution = "" if not reasons else " The evidence is thin: " + "; ".join(reasons) + "."

@@ -236,6 +236,17 @@ def units_of(complete: pd.DataFrame) -> Units:
     )  # fmt: skip
 
 
+def seeds_in_words(rows: pd.DataFrame) -> str:
+    """The number of seeds of a pair, such as "2 seeds", or "2 to 3 seeds" where a study is under way.
+
+    Args:
+        rows: Columns intermediate, target, seed; at least one row.
+    """
+    counts = rows.groupby(["intermediate", "target"], observed=True)["seed"].nunique()
+    few, many = int(counts.min()), int(counts.max())
+    return f"{few} to {many} seeds" if few < many else f"{many} seed{'s' if many != 1 else ''}"
+
+
 def _gains(cur: duckdb.DuckDBPyConnection, setting: Setting, *, wanted: Filter) -> pd.DataFrame:
     pooled = {"collection", "model", "protocol", "data_source"}
     kept = condition(wanted, table="g", without=frozenset(pooled))

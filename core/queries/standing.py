@@ -16,7 +16,7 @@ from core.measures.averages import average_gain, spread_seen
 from core.measures.correlation import t_limits
 from core.measures.stats import benjamini_hochberg
 from core.queries.cells import LEVEL, common_languages
-from core.queries.evidence import Evidence
+from core.queries.evidence import Evidence, seeds_in_words
 
 PAIR_COLUMNS = (*("target", "intermediate", "gain", "low", "high", "q_value", "n_seeds", "n_langs", "in_task"),)
 """Columns of `pair_gains`, in order."""
@@ -56,11 +56,11 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
         pairs: As `pair_gains` returns them.
     """
     frame = evidence.frame[evidence.frame["gain"].notna()]
-    names = {"intermediate": "intermediate", "target": "target", "lang": "language", "seed": "seed"}
+    names = {"intermediate": "intermediate", "target": "target", "lang": "language"}
     size = {column: _count(frame[column].nunique(), name) for column, name in names.items()}
     head = (
         f"The fullest set of runs ({evidence.setting.label}) has {size['intermediate']} before {size['target']} in "
-        f"{size['lang']}, with {size['seed']}"
+        f"{size['lang']}, with {seeds_in_words(frame) if len(frame) else 'no seed'}"
     )
     kept = pairs[~pairs["in_task"].astype(bool)]
     if kept.empty:

@@ -65,6 +65,11 @@ def test_the_extent_by_hand(store: Store) -> None:
     assert "by +1.00 points on average (95 % interval −1.48 to +3.48, t over 3 intermediates; one seed" in text
 
 
+def test_a_study_under_way_says_how_many_seeds_its_pairs_have(store: Store) -> None:
+    found = _fill(store, {("mnli", "sib200", "de"): [0.02, 0.03], ("qqp", "sib200", "de"): [0.0]})
+    assert "in 1 language, with 1 to 2 seeds" in extent(found, pair_gains(found))
+
+
 def test_a_baseline_that_was_lucky_once_widens_the_extent(store: Store) -> None:
     seeds = {"mnli": [0.01, 0.05], "qqp": [-0.01, 0.03]}
     found = _fill(store, {(name, "sib200", "de"): gains for name, gains in seeds.items()})
