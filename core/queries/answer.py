@@ -52,8 +52,8 @@ def answer(
     units = evidence.units
     where = (
         f"Over {units.intermediates} intermediate conditions ({_count(units.tasks, 'set')} of tasks), "
-        f"{_count(units.targets, 'target')}, {_count(units.langs, 'language')} and {seeds_in_words(evidence.complete)} of "
-        f"{evidence.setting.label}"
+        f"{_count(units.targets, 'target')}, {_count(units.langs, 'language')} and "
+        f"{seeds_in_words(evidence.complete)} of {evidence.setting.label}"
     )
     caution = "" if not reasons else " The evidence is thin: " + "; ".join(reasons) + "."
     headline = f"{where}: {phrases[0]}; {phrases[1]}.{caution}"
