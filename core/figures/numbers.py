@@ -33,12 +33,11 @@ def colour_bar(title: str, *, above: bool = False) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def numbers(heat: go.Heatmap, *, size_px: int = 12) -> go.Scatter:
+def numbers(heat: go.Heatmap) -> go.Scatter:
     """The texts of a heatmap as a layer of their own, each black or white after the colour below it.
 
     Args:
         heat: Trace with x, y, z, text, colorscale, and zmin and zmax unless every z is None; it has no `texttemplate`.
-        size_px: Of the letters.
     """
     cells = [
         (x, y, str(heat.text[i][j]), float(z))
@@ -56,7 +55,7 @@ def numbers(heat: go.Heatmap, *, size_px: int = 12) -> go.Scatter:
     ) if cells else []  # fmt: skip
     return go.Scatter(
         x=[x for x, *_ in cells], y=[y for _, y, *_ in cells], text=[text for _, _, text, _ in cells], mode="text",
-        textfont={"size": size_px, "color": [ink_on(color) for color in backgrounds]}, hoverinfo="skip",
+        textfont={"size": 12, "color": [ink_on(color) for color in backgrounds]}, hoverinfo="skip",
         showlegend=False,
         # Named, or a click on the map fades every number that was not clicked.
         selected={"textfont": {"color": "#000000"}},
