@@ -250,7 +250,9 @@ def test_filtering_languages_changes_the_means(filled: Server, browser: object) 
 
 
 def test_languages_without_a_value_come_by_a_switch_that_stands_in_the_url(browser: object, tmp_path: Path) -> None:
-    ids, rows = fill(tmp_path), "() => document.querySelector('.js-plotly-plot').layout.yaxis.tickvals.length"
+    ids = fill(tmp_path)
+    # A page just opened has no figure for a moment after its script is idle.
+    rows = "() => document.querySelector('.js-plotly-plot')?.layout?.yaxis.tickvals.length"
     with Store.open(AtlasPaths(home=tmp_path).database) as store:
         ingest(store, AtlasPaths(home=tmp_path))
         bare(store, "bg", "th", "ur", "vi")
@@ -292,7 +294,7 @@ def test_runs_are_sent_to_the_comparison_and_back_returns(filled: Server, browse
     lines = visit.tab.locator(".js-plotly-plot").evaluate("plot => plot.data.map(line => line.name)")
     assert lines == ["A", "B"]
     visit.tab.get_by_text("Settings", exact=True).click()
-    visit.tab.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data[0].y.length === 2")
+    visit.tab.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.[0].y.length === 2")
     assert "axes=Settings" in visit.tab.url
     visit.check("compare")
     visit.tab.go_back()
