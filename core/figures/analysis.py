@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.figures.numbers import colour_bar, numbers
+from core.figures.numbers import colour_bar, write_numbers
 from core.figures.theme import CATEGORICAL, DIVERGING, MUTED, SYMBOLS, Mode, colorscale, frame
 
 _BACKWARDS = ("similarity", "difficulty")
@@ -43,7 +43,7 @@ def gain_bins(bins: pd.DataFrame, *, x_title: str, y_title: str, mode: Mode = "l
         colorscale=colorscale(DIVERGING[mode]), xgap=3, ygap=3,
         colorbar=colour_bar("gain, points", above=True),
     )  # fmt: skip
-    fig = go.Figure([heat, numbers(heat)])
+    fig = go.Figure([write_numbers(heat)])
     frame(fig, height_px=110 * len(up) + 110, mode=mode)
     fig.update_xaxes(title_text=f"similarity → near<br><sup>{x_title}</sup>", showgrid=False, type="category")
     fig.update_yaxes(title_text=f"difficulty → hard<br><sup>{y_title}</sup>", showgrid=False, type="category")

@@ -2,7 +2,7 @@
 
 Above the languages stands the mean over them. A cell without a value has no colour and shows "–"; its state is in the
 hover. "*" marks a gain that differs from zero after correction, "†" more training on the same task. Above the coloured
-layer lies an invisible one of squares, because a heatmap itself reports no clicks, and the numbers.
+layer lies an invisible one of squares, because a heatmap itself reports no clicks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.figures.numbers import SCALE_ROOM_PX, colour_bar, numbers
+from core.figures.numbers import SCALE_ROOM_PX, colour_bar, write_numbers
 from core.figures.theme import DIVERGING, GRID, MUTED, SEQUENTIAL, Mode, colorscale, frame
 from core.languages import language
 
@@ -112,7 +112,7 @@ def transfer_heatmap(
     if means is not None:
         drawn, rows = pd.concat([_mean_cells(means, quantity), drawn], ignore_index=True), [MEAN, *langs]
     heat = _colours(drawn, rows, columns, quantity, mode)
-    fig = go.Figure([heat, _dashes(drawn, mode), _clicks(drawn), numbers(heat)])
+    fig = go.Figure([write_numbers(heat), _dashes(drawn, mode), _clicks(drawn)])
     _axes(fig, rows, columns, mode)
     fig.update_layout(clickmode="event+select", margin={"l": 8, "r": 8, "t": 8, "b": 8})
     if selected:

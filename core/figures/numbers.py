@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import plotly.colors
 import plotly.graph_objects as go
 
+BLACK, WHITE = "#000000", "#FFFFFF"
 SCALE_LENGTH_PX = 200
 """Of the bar that explains the colours."""
 SCALE_ROOM_PX = 56
@@ -33,33 +33,37 @@ def colour_bar(title: str, *, above: bool = False) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def numbers(heat: go.Heatmap) -> go.Scatter:
-    """The texts of a heatmap as a layer of their own, each black or white after the colour below it.
+def write_numbers(heat: go.Heatmap) -> go.Heatmap:
+    """Write the texts of a heatmap on its cells, each black or white after the colour below it.
 
     Args:
-        heat: Trace with x, y, z, text, colorscale, and zmin and zmax unless every z is None; it has no `texttemplate`.
+        heat: Trace with x, y, z, text, colorscale, and zmin and zmax unless every z is None. Changed in place.
+
+    Returns:
+        The same trace.
     """
-    cells = [
-        (x, y, str(heat.text[i][j]), float(z))
-        for i, (y, line) in enumerate(zip(heat.y, heat.z, strict=True))
-        for j, (x, z) in enumerate(zip(heat.x, line, strict=True))
-        if z is not None and heat.text[i][j]
-    ]
-    places = np.array([value for *_, value in cells])
-    if cells:
-        spread = heat.zmax - heat.zmin
-        places = np.clip((places - heat.zmin) / spread, 0, 1) if spread else np.full(len(cells), 0.5)
-    scale = [[place, color] for place, color in heat.colorscale]
-    backgrounds = plotly.colors.sample_colorscale(
-        scale, 1 - places if heat.reversescale else places, colortype="tuple"
-    ) if cells else []  # fmt: skip
-    return go.Scatter(
-        x=[x for x, *_ in cells], y=[y for _, y, *_ in cells], text=[text for _, _, text, _ in cells], mode="text",
-        textfont={"size": 12, "color": [ink_on(color) for color in backgrounds]}, hoverinfo="skip",
-        showlegend=False,
-        # Named, or a click on the map fades every number that was not clicked.
-        selected={"textfont": {"color": "#000000"}},
-    )  # fmt: skip
+    # Plotly knows one colour for all numbers of a trace: black here, and the white ones say so themselves.
+    whites = _whites(heat, sorted({z for line in heat.z for z in line if z is not None}))
+    heat.text = [
+        ["" if z is None or not text else f'<span style="color:{WHITE}">{text}</span>' if z in whites else str(text)
+         for text, z in zip(texts, line, strict=True)]
+        for texts, line in zip(heat.text, heat.z, strict=True)
+    ]  # fmt: skip
+    return heat.update(texttemplate="%{text}", textfont={"size": 12, "color": BLACK})
+
+
+def _whites(heat: go.Heatmap, values: list[float]) -> set[float]:
+    """Those on whose colour white is read better."""
+    if not values:
+        return set()
+    spread = heat.zmax - heat.zmin
+    places = [min(max((value - heat.zmin) / spread, 0), 1) if spread else 0.5 for value in values]
+    colors = plotly.colors.sample_colorscale(
+        [[at, color] for at, color in heat.colorscale],
+        [1 - place for place in places] if heat.reversescale else places,
+        colortype="tuple",
+    )
+    return {value for value, color in zip(values, colors, strict=True) if ink_on(color) == WHITE}
 
 
 def ink_on(color: tuple[float, float, float]) -> str:
@@ -69,7 +73,7 @@ def ink_on(color: tuple[float, float, float]) -> str:
         color: Red, green and blue of the background, each 0 to 1.
     """
     # Contrast with white is 1.05 / (L + 0.05), with black (L + 0.05) / 0.05.
-    return "#000000" if (luminance(color) + 0.05) ** 2 > 1.05 * 0.05 else "#FFFFFF"
+    return BLACK if (luminance(color) + 0.05) ** 2 > 1.05 * 0.05 else WHITE
 
 
 def luminance(color: tuple[float, float, float]) -> float:

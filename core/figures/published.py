@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.figures.heatmap import COLUMN_PX, MISSING, ROW_PX
-from core.figures.numbers import SCALE_ROOM_PX, colour_bar, numbers
+from core.figures.numbers import SCALE_ROOM_PX, colour_bar, write_numbers
 from core.figures.theme import DIVERGING, MUTED, SEQUENTIAL, Mode, colorscale, frame
 from core.languages import language
 
@@ -87,7 +87,7 @@ def published_heatmap(cells: pd.DataFrame, *, kind: Kind, mode: Mode = "light") 
         customdata=tables["hover"].fillna("not printed").to_numpy(), hovertemplate="%{customdata}<extra></extra>",
         colorbar=colour_bar(title), zmin=ends[0], zmax=ends[1], zmid=0 if kind == "gain" else None,
     )  # fmt: skip
-    fig = go.Figure([heat, _dashes(tables["value"], mode), numbers(heat)])
+    fig = go.Figure([write_numbers(heat), _dashes(tables["value"], mode)])
     frame(fig, height_px=ROW_PX * len(rows) + 110 + SCALE_ROOM_PX, mode=mode)
     fig.update_xaxes(
         side="top", tickangle=-35, showgrid=False, type="category", categoryorder="array", categoryarray=columns,

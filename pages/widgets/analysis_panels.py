@@ -70,7 +70,7 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
         key="bins", alt="Mean gain by bins of difficulty and similarity, with intervals; the tab Numbers has the model",
     )  # fmt: skip
     st.caption(
-        "Mean gain in points after the mean of each target and language is taken out; 95 % t interval over the "
+        "Mean gain in points, as if every target and language had the mean of all; 95 % t interval over the "
         "intermediates of a bin (n), none below two. A bin of few intermediates says little."
     )
     with st.grid(2, min_column_width=320):

@@ -13,6 +13,7 @@ from core.figures.analysis import (
     specification_curve,
     variance_shares,
 )
+from tests.core.figures import plain
 
 BINS = pd.DataFrame(
     [(0, 0, 0.0, 0.1, 0.2, 0.3, 0.012, 0.002, 0.022, 3, 12), (1, 1, 0.2, 0.3, 0.4, 0.5, -0.02, None, None, 1, 4)],
@@ -30,8 +31,8 @@ def test_bins_are_points_around_zero_with_limits_and_n() -> None:
     heat = gain_bins(BINS, x_title="cosine", y_title="headroom").data[0]
     assert [list(line) for line in heat.z] == [[1.2, None], [None, -2.0]]
     assert (heat.zmin, heat.zmid, heat.zmax) == (-2.0, 0, 2.0)
-    assert heat.text[0][0] == "<b>+1.2</b><br>+0.2 to +2.2<br>n = 3"
-    assert heat.text[1][1] == "<b>−2.0</b><br>n = 1"  # one intermediate has no interval
+    assert plain(heat.text[0][0]) == "<b>+1.2</b><br>+0.2 to +2.2<br>n = 3"
+    assert plain(heat.text[1][1]) == "<b>−2.0</b><br>n = 1"  # one intermediate has no interval
     assert heat.hovertext[0][1] == "no cell"
 
 

@@ -7,7 +7,7 @@ import plotly.colors
 import plotly.graph_objects as go
 import pytest
 
-from core.figures.numbers import colour_bar, ink_on, luminance, numbers
+from core.figures.numbers import colour_bar, ink_on, luminance, write_numbers
 from core.figures.theme import DIVERGING, SEQUENTIAL, Mode, colorscale
 
 
@@ -34,26 +34,31 @@ def test_every_colour_of_a_scale_bears_its_number(colors: dict[Mode, tuple[str, 
         assert contrast >= 4.5
 
 
-def test_a_number_lies_on_its_cell_and_a_hole_has_none() -> None:
-    layer = numbers(_heat())
-    assert list(zip(layer.x, layer.y, layer.text, strict=True)) == [
-        ("a", "de", "−5"), ("a", "sw", "0"), ("b", "sw", "+5")
-    ]  # fmt: skip
-    assert layer.textfont.color == ("#000000", "#000000", "#FFFFFF")  # on white, on mid-grey, on black
-    assert layer.hoverinfo == "skip"
+def _white(text: str) -> str:
+    return f'<span style="color:#FFFFFF">{text}</span>'
+
+
+def _written(heat: go.Heatmap) -> list[list[str]]:
+    return [list(line) for line in write_numbers(heat).text]
+
+
+def test_a_number_has_the_ink_of_its_cell_and_a_hole_has_none() -> None:
+    heat = _heat(text=[["−5", "a word of no value"], ["0", "+5"]])
+    assert _written(heat) == [["−5", ""], ["0", _white("+5")]]  # on white, on mid-grey, on black
+    assert (heat.texttemplate, heat.textfont.color) == ("%{text}", "#000000")
 
 
 def test_a_reversed_scale_reverses_the_ink() -> None:
-    assert numbers(_heat(reversescale=True)).textfont.color[0] == "#FFFFFF"
+    assert _written(_heat(reversescale=True)) == [[_white("−5"), ""], ["0", "+5"]]
 
 
 def test_a_value_beyond_the_scale_has_the_colour_of_its_end() -> None:
-    assert numbers(_heat(zmin=-1, zmax=1)).textfont.color == ("#000000", "#000000", "#FFFFFF")
+    assert _written(_heat(zmin=-1, zmax=1)) == [["−5", ""], ["0", _white("+5")]]
 
 
 def test_one_value_and_none_at_all_are_drawn() -> None:
-    assert len(numbers(_heat(z=[[3.0, None], [None, None]], zmin=3, zmax=3)).text) == 1
-    assert numbers(_heat(z=[[None, None], [None, None]])).text == ()
+    assert _written(_heat(z=[[3.0, None], [None, None]], zmin=3, zmax=3)) == [["−5", ""], ["", ""]]
+    assert _written(_heat(z=[[None, None], [None, None]])) == [["", ""], ["", ""]]
 
 
 def test_the_scale_lies_below_and_takes_no_width() -> None:
