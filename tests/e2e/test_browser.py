@@ -49,7 +49,6 @@ def _free_port() -> int:
 def _serve(home: Path, ids: dict[str, str]) -> Iterator[Server]:
     port = _free_port()
     words = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
-    words.append("--server.fileWatcherType=none")
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(words, cwd=REPO, env=os.environ | {"ATLAS_HOME": str(home)}, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
