@@ -38,16 +38,16 @@ def show_plan(request: StudyRequest) -> None:
     slots = _slots()
     with store().cursor() as cur:
         cost = estimate(cur, study, device="cpu" if slots == ("cpu",) else "cuda")
+    st.metric("Time", _span(cost.seconds_low, cost.seconds_high), border=True, help=cost.basis)
     with st.grid(2, min_column_width=130):
         st.metric("Runs", cost.n_runs, border=True, help="Baselines included.")
         st.metric("Trainings", cost.n_trainings, border=True, help="Stages that runs share are trained once.")
-        st.metric("Time", _span(cost.seconds_low, cost.seconds_high), border=True, help=cost.basis)
+        st.metric("Test sets", cost.n_evaluations, border=True, help="Scored, one for each run and language.")
         st.metric("Disk", _size(cost.disk_bytes), border=True, help="Weights of all stages and one checkpoint.")
     notes = [f"{cost.n_done} of {cost.n_runs} runs are finished already and cost nothing."] if cost.n_done else []
     if cost.n_trainings < cost.n_trainings_without_reuse:
         notes.append(f"Without reuse it would be {cost.n_trainings_without_reuse} trainings.")
-    notes += [f"{cost.n_evaluations} test sets are scored.", cost.basis]
-    st.caption(" ".join([*notes, f"Time is for one slot; this machine has {len(slots)}: {', '.join(slots)}."]))
+    st.caption(" ".join([*notes, cost.basis, f"Time is for one slot; this machine has {len(slots)}: {', '.join(slots)}."]))
 
 
 def start_study(request: StudyRequest) -> dict[str, Any]:
@@ -89,7 +89,6 @@ def _slots() -> tuple[str, ...]:
 def _span(low_s: float, high_s: float) -> str:
     low, high = duration(low_s), duration(high_s)
     same_unit = low.split()[1:] == high.split()[1:]
-    # "2–5 min" fits a quarter of the page; "2 min – 5 min" is cut.
     return low if low == high else f"{low.split()[0]}–{high}" if same_unit else f"{low} – {high}"
 
 
