@@ -47,7 +47,8 @@ def show_plan(request: StudyRequest) -> None:
     notes = [f"{cost.n_done} of {cost.n_runs} runs are finished already and cost nothing."] if cost.n_done else []
     if cost.n_trainings < cost.n_trainings_without_reuse:
         notes.append(f"Without reuse it would be {cost.n_trainings_without_reuse} trainings.")
-    st.caption(" ".join([*notes, cost.basis, f"Time is for one slot; this machine has {len(slots)}: {', '.join(slots)}."]))
+    notes += [cost.basis, f"Time is for one slot; this machine has {len(slots)}: {', '.join(slots)}."]
+    st.caption(" ".join(notes))
 
 
 def start_study(request: StudyRequest) -> dict[str, Any]:
