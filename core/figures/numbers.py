@@ -1,6 +1,6 @@
 """What every heatmap here shares: numbers that can be read on their colour, and a scale that takes no width.
 
-Plotly would write on a heatmap itself, in white or dark grey, down to a contrast of 2.7 to 1 on these scales. Black or
+Plotly, left to choose, writes in white or dark grey, down to a contrast of 2.7 to 1 on these scales. Black or
 white, whichever has more contrast, is never below 4.5 to 1, the least that WCAG 2.2 (1.4.3, AA) allows.
 """
 
@@ -37,18 +37,23 @@ def write_numbers(heat: go.Heatmap) -> go.Heatmap:
     """Write the texts of a heatmap on its cells, each black or white after the colour below it.
 
     Args:
-        heat: Trace with x, y, z, text, colorscale, and zmin and zmax unless every z is None. Changed in place.
+        heat: Trace with z, text, colorscale, and zmin and zmax unless every z is None. Changed in place.
 
     Returns:
         The same trace.
     """
     # Plotly knows one colour for all numbers of a trace: black here, and the white ones say so themselves.
     whites = _whites(heat, sorted({z for line in heat.z for z in line if z is not None}))
+
+    def written(text: str, z: float | None) -> str:
+        if z is None or not text:
+            return ""
+        return f'<span style="color:{WHITE}">{text}</span>' if z in whites else text
+
     heat.text = [
-        ["" if z is None or not text else f'<span style="color:{WHITE}">{text}</span>' if z in whites else str(text)
-         for text, z in zip(texts, line, strict=True)]
+        [written(text, z) for text, z in zip(texts, line, strict=True)]
         for texts, line in zip(heat.text, heat.z, strict=True)
-    ]  # fmt: skip
+    ]
     return heat.update(texttemplate="%{text}", textfont={"size": 12, "color": BLACK})
 
 

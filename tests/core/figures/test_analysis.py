@@ -33,6 +33,7 @@ def test_bins_are_points_around_zero_with_limits_and_n() -> None:
     assert (heat.zmin, heat.zmid, heat.zmax) == (-2.0, 0, 2.0)
     assert plain(heat.text[0][0]) == "<b>+1.2</b><br>+0.2 to +2.2<br>n = 3"
     assert plain(heat.text[1][1]) == "<b>−2.0</b><br>n = 1"  # one intermediate has no interval
+    assert heat.texttemplate == "%{text}"
     assert heat.hovertext[0][1] == "no cell"
 
 

@@ -71,7 +71,9 @@ def test_hover_tells_mean_interval_seeds_test_and_examples() -> None:
 
 
 def test_a_gain_that_differs_from_zero_has_a_star() -> None:
-    assert [plain(text) for text in _draw().data[0].text[0]] == ["+1.2*", "−3.5†"]
+    heat = _draw().data[0]
+    assert [plain(text) for text in heat.text[0]] == ["+1.2*", "−3.5†"]
+    assert heat.texttemplate == "%{text}"  # or nothing would be written
 
 
 def test_the_row_of_means_stands_first_and_chooses_no_language() -> None:

@@ -24,6 +24,7 @@ def test_gains_are_in_points_and_what_was_not_printed_is_a_dash() -> None:
     assert heat.z[0] == pytest.approx((-1.4, 51.7))
     assert list(heat.z[1]) == [pytest.approx(-2.6), None]
     assert [plain(text) for text in heat.text[0]] == ["−1.4", "+51.7"]
+    assert heat.texttemplate == "%{text}"
     assert heat.customdata[1].tolist() == ["hover 3", "not printed"]
     assert (list(dashes.x), list(dashes.y)) == (["Tatoeba"], ["CCG"])
     assert (heat.zmin, heat.zmid) == (-heat.zmax, 0)
