@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.paths import REPO
-from core.spec import Role
+from core.spec.task import Role
 from core.store.connection import Store
 from core.tasks import TASKS
 from tests.synthetic import Planted, planted

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.measures.cells import Cells, aggregate_cells
-from core.measures.intervals import Interval, Plan
-from core.measures.mixed import fit_mixed, naive_ols
-from core.measures.nulls import permutation_test
-from core.measures.stats import (
+from core.measures.inference.cells import Cells, aggregate_cells
+from core.measures.inference.intervals import Interval, Plan
+from core.measures.inference.mixed import fit_mixed, naive_ols
+from core.measures.inference.nulls import permutation_test
+from core.measures.inference.stats import (
     Comparison,
     approximate_randomisation,
     crossed_interval,

@@ -14,8 +14,10 @@ import duckdb
 
 from core.jobs.local import list_jobs
 from core.paths import AtlasPaths
-from core.queries import gains, runs, stages
+from core.queries import gains
 from core.queries.filters import Filter
+from core.queries.runs import listing as runs
+from core.queries.runs import stages
 from core.store.connection import Store
 from core.store.ingest import ingest, rebuild
 from tests.core.store.makers import history, run_spec, scored, write_run

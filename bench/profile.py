@@ -17,15 +17,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from core.chain.datasets import load_split
-from core.chain.profiling import execute_profile
-from core.chain.records import DataOrigin, text_of
+from core.data.datasets import load_split
+from core.data.records import DataOrigin, text_of
 from core.errors import MissingSplit
 from core.events import Event, ProfileAdvanced
 from core.models import resolve_model
 from core.paths import AtlasPaths
-from core.spec import Columns, DataSource, DataSourceKind, Metric, Role, SplitRef, TaskSpec, TaskType
-from core.spec_profile import ProfileKind, ProfileSpec
+from core.profiling.recipe import execute_profile
+from core.spec.profile import ProfileKind, ProfileSpec
+from core.spec.run import DataSource, DataSourceKind
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 from core.tasks import TASKS
 
 LANGS = TASKS["xnli"].languages

@@ -85,7 +85,7 @@ def measure(way: str, *, options: argparse.Namespace) -> dict[str, float]:
     """
     import torch  # noqa: PLC0415  only the measuring process loads it
 
-    from core.chain.device import peak_memory_mb  # noqa: PLC0415
+    from core.encoder.device import peak_memory_mb  # noqa: PLC0415
 
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
@@ -133,13 +133,14 @@ def _ours(
     import torch  # noqa: PLC0415  see `measure`
     from transformers import AutoModel  # noqa: PLC0415
 
-    from core.chain.device import attention_kernel, fast_products  # noqa: PLC0415
-    from core.chain.encoder import Encoder  # noqa: PLC0415
-    from core.chain.features import Features  # noqa: PLC0415
-    from core.chain.heads import SummaryHead  # noqa: PLC0415
-    from core.chain.training import Objective, StageJob, Workshop, train_stage  # noqa: PLC0415
+    from core.encoder.device import attention_kernel, fast_products  # noqa: PLC0415
+    from core.encoder.features import Features  # noqa: PLC0415
+    from core.encoder.heads import SummaryHead  # noqa: PLC0415
+    from core.encoder.loading import Encoder  # noqa: PLC0415
     from core.events import StepLogged  # noqa: PLC0415
-    from core.spec import StageProtocol, TaskType  # noqa: PLC0415
+    from core.spec.protocol import StageProtocol
+    from core.spec.task import TaskType  # noqa: PLC0415
+    from core.training.loop import Objective, StageJob, Workshop, train_stage  # noqa: PLC0415
 
     class Padding:
         pad_token_id, pad_token_type_id, padding_side = 0, 0, "right"

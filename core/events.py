@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from core.spec import Metric, Spec, TaskType
+from core.spec.base import Spec
+from core.spec.task import Metric, TaskType
 
 
 class _Fact(BaseModel):

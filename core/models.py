@@ -17,8 +17,8 @@ from typing import Any
 
 from core.errors import ModelError, SpecError, UnknownName, UnsafeWeights
 from core.paths import REPO, AtlasPaths
-from core.spec import ModelSpec
-from core.spec_files import read_spec_file
+from core.spec.model import ModelSpec
+from core.spec.yaml import read_spec_file
 
 DEFAULT_MODEL = "atlas-mini"
 """The bundled encoder."""

@@ -12,8 +12,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from core.errors import SpecError, UnknownName
-from core.spec import ProtocolSpec, Role, StageProtocol
-from core.spec_files import read_spec_file
+from core.spec.protocol import ProtocolSpec, StageProtocol
+from core.spec.task import Role
+from core.spec.yaml import read_spec_file
 
 _PHANG_T3 = "Phang et al. 2020 v1, Table 3"
 _PHANG_T4 = "Phang et al. 2020 v1, Table 4"

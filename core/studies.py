@@ -18,20 +18,11 @@ from core.errors import AtlasError, SpecError, UnknownName
 from core.models import DEFAULT_MODEL, resolve_model
 from core.paths import AtlasPaths
 from core.protocols import get_protocol, read_protocol_file
-from core.spec import (
-    DataSource,
-    DataSourceKind,
-    IntermediateSpec,
-    Placebo,
-    ProtocolSpec,
-    Role,
-    Spec,
-    StudySpec,
-    TaskSpec,
-    TaskType,
-    closure,
-)
-from core.spec_profile import DEFAULT_RESAMPLES, DEFAULT_TEXTS, ProfileKind, ProfileSpec
+from core.spec.base import Spec
+from core.spec.profile import DEFAULT_RESAMPLES, DEFAULT_TEXTS, ProfileKind, ProfileSpec
+from core.spec.protocol import ProtocolSpec
+from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, Placebo, StudySpec
+from core.spec.task import Role, TaskSpec, TaskType, closure
 from core.tasks import get_task, load_tasks, no_thirds_reason
 
 NO_INTERMEDIATE = "none"

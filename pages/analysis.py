@@ -17,13 +17,12 @@ from functools import partial
 
 import pandas as pd
 
-from core.queries.answer import answer
+from core.analysis.answer import answer
 from core.tasks import load_tasks
-from pages.widgets import analysis_data as data
-from pages.widgets import analysis_panels as panels
-from pages.widgets.analysis_choice import choose, recompute, refine
-from pages.widgets.fit_progress import watch
-from pages.widgets.measures_panel import show_measures
+from pages.widgets.analysis import data, panels
+from pages.widgets.analysis.choice import choose, recompute, refine
+from pages.widgets.analysis.fit_progress import watch
+from pages.widgets.analysis.measures import show_measures
 from pages.widgets.shared import paths, start, version
 from pages.widgets.show import empty
 

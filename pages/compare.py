@@ -8,10 +8,9 @@ import streamlit as st
 
 st.title("Compare")
 
-from core.queries.compare import FEWEST
-from pages.widgets import compare_data as data
-from pages.widgets import compare_panels as panels
-from pages.widgets.compare_choice import choose, known_runs, lines
+from core.analysis.compare import FEWEST
+from pages.widgets.compare import data, panels
+from pages.widgets.compare.choice import choose, known_runs, lines
 from pages.widgets.shared import start, version
 from pages.widgets.show import empty
 

@@ -8,8 +8,8 @@ import streamlit as st
 
 from core.errors import AtlasError
 from core.studies import command
-from pages.widgets.launch_form import ask
-from pages.widgets.launch_plan import show_plan, start_study, wrong_with
+from pages.widgets.launch.form import ask
+from pages.widgets.launch.plan import show_plan, start_study, wrong_with
 from pages.widgets.shared import start
 
 st.title("Launch")

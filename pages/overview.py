@@ -19,8 +19,8 @@ st.caption(
 
 # The words above are painted before DuckDB, pandas, plotly and scipy are loaded, which takes most of a second.
 from core.queries.evidence import setting_of
-from pages.widgets import overview_panels as panels
-from pages.widgets.analysis_data import available
+from pages.widgets.analysis.data import available
+from pages.widgets.overview import panels
 from pages.widgets.shared import start, version
 
 start()

@@ -7,8 +7,8 @@ guard()
 import streamlit as st
 
 from core.jobs import local
-from pages.widgets.run_list import is_active, show_list
-from pages.widgets.run_panel import show_run
+from pages.widgets.runs.detail import show_run
+from pages.widgets.runs.listing import is_active, show_list
 from pages.widgets.shared import paths, start
 from pages.widgets.show import empty
 

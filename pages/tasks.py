@@ -7,11 +7,11 @@ guard()
 import streamlit as st
 
 from core.errors import AtlasError
-from core.spec import Role, TaskType
+from core.spec.task import Role, TaskType
 from core.tasks import load_tasks
 from pages.widgets.export import export_popover
 from pages.widgets.shared import paths, start
-from pages.widgets.task_card import card, matches, task_rows
+from pages.widgets.tasks.card import card, matches, task_rows
 
 st.title("Tasks")
 start()

@@ -8,11 +8,11 @@ import streamlit as st
 
 st.title("Transfer")
 
-from pages.widgets.published import has_published, show_published
 from pages.widgets.shared import start, version
 from pages.widgets.show import empty
-from pages.widgets.transfer_choice import choose, views
-from pages.widgets.transfer_map import show_map
+from pages.widgets.transfer.choice import choose, views
+from pages.widgets.transfer.heatmap import show_map
+from pages.widgets.transfer.published import has_published, show_published
 
 start()
 available, with_published = views(version()), has_published(version())

@@ -11,7 +11,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from core.chain.records import (
+from core.data.records import (
     ChoiceExample,
     Example,
     MultiLabelExample,
@@ -23,21 +23,10 @@ from core.chain.records import (
     fingerprint,
 )
 from core.models import fingerprint as fingerprint_of
-from core.spec import (
-    Columns,
-    DataSource,
-    DataSourceKind,
-    IntermediateSpec,
-    Metric,
-    ModelSpec,
-    ProtocolSpec,
-    Role,
-    RunSpec,
-    SplitRef,
-    StageProtocol,
-    TaskSpec,
-    TaskType,
-)
+from core.spec.model import ModelSpec
+from core.spec.protocol import ProtocolSpec, StageProtocol
+from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, RunSpec
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 
 ARCHITECTURES = (
     "bert", "roberta", "xlm-roberta", "xlnet", "distilbert", "deberta-v2", "electra", "albert", "modernbert",

@@ -22,7 +22,7 @@ from core.jobs.records import JobRecord
 from core.models import MODELS
 from core.paths import AtlasPaths, RunPaths
 from core.protocols import PROTOCOLS
-from core.spec import DataSource, DataSourceKind, IntermediateSpec, RunSpec, StudySpec
+from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, RunSpec, StudySpec
 from core.store.connection import Store
 from core.tasks import TASKS
 

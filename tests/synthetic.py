@@ -16,7 +16,7 @@ import pandas as pd
 
 from core.models import MODELS
 from core.protocols import PROTOCOLS
-from core.spec import IntermediateSpec
+from core.spec.run import IntermediateSpec
 from core.store.connection import Store
 from core.tasks import TASKS, in_task_reason
 

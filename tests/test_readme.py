@@ -8,7 +8,7 @@ import shlex
 import pytest
 import typer
 
-from core.cli import app, spread
+from core.cli.main import app, spread
 from core.paths import REPO
 
 README = (REPO / "README.md").read_text(encoding="utf-8")

@@ -15,13 +15,13 @@ from typing import Annotated, NamedTuple
 import pyarrow.parquet as pq
 import typer
 
+from core.cli.reading import open_for_reading
 from core.errors import AtlasError
 from core.jobs import local
 from core.jobs.records import JobState
 from core.paths import AtlasPaths
-from core.reading import open_for_reading
-from core.spec import RunSpec
-from core.spec_profile import ProfileSpec, job_id_of
+from core.spec.profile import ProfileSpec, job_id_of
+from core.spec.run import RunSpec
 from core.store.gallery import save_gallery
 from core.studies import build_profile, build_study, read_profile_file, read_study_file
 

@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from core.cli.progress import follow
+from core.cli.reading import open_for_reading
 from core.jobs import local
-from core.measures.difficulty_catalogue import DIFFICULTY_MEASURES
-from core.measures.similarity_names import SIMILARITIES
+from core.measures.difficulty.names import DIFFICULTY_MEASURES
+from core.measures.similarity.names import SIMILARITIES
 from core.paths import AtlasPaths
-from core.progress import follow
 from core.queries.similarity import measured
-from core.reading import open_for_reading
 from core.sample.spec import DIFFICULTIES
-from core.spec_profile import ProfileSpec
+from core.spec.profile import ProfileSpec
 from core.studies import build_profile, read_profile_file
 
 OWN, OTHER = "sst2", "mnli"

@@ -10,15 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from core.chain.device import peak_memory_mb
-from core.chain.encoder import load_encoder
-from core.chain.english import Training, plan
-from core.chain.evaluation import PREDICTION_SCHEMA, Candidate, EvaluationJob, evaluate, facts_of
-from core.chain.heads import build_head
-from core.chain.stages import CODE_VERSION, StageFolder, identity_of
-from core.chain.trained import OpenRun, open_run, reach
-from core.chain.training import Workshop
+from core.encoder.device import peak_memory_mb
+from core.encoder.heads import build_head
+from core.encoder.loading import load_encoder
 from core.errors import ModelError
+from core.evaluation.zero_shot import PREDICTION_SCHEMA, Candidate, EvaluationJob, evaluate, facts_of
 from core.events import (
     Emit,
     Flagged,
@@ -30,8 +26,15 @@ from core.events import (
 )
 from core.models import check_model_folder, fingerprint
 from core.paths import AtlasPaths
-from core.spec import ModelSpec, RunSpec, TaskType, digest
+from core.spec.base import digest
+from core.spec.model import ModelSpec
+from core.spec.run import RunSpec
+from core.spec.task import TaskType
 from core.tasks import in_task_reason
+from core.training.loop import Workshop
+from core.training.plan import Training, plan
+from core.training.reaching import OpenRun, open_run, reach
+from core.training.stages import CODE_VERSION, StageFolder, identity_of
 
 SCORE_SCHEMA = pa.schema(
     [

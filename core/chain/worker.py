@@ -40,8 +40,8 @@ from core.events import (
     RunStarted,
 )
 from core.paths import REPO, AtlasPaths, RunPaths
-from core.spec import RunSpec
-from core.spec_profile import ProfileSpec, job_id_of
+from core.spec.profile import ProfileSpec, job_id_of
+from core.spec.run import RunSpec
 
 HEARTBEAT_S = 5.0
 _RESERVE_BYTES = 65_536
@@ -150,8 +150,8 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     import numpy as np  # noqa: PLC0415  loaded after the state is on disk: these take seconds
     import torch  # noqa: PLC0415
 
-    from core.chain.device import fast_products  # noqa: PLC0415
     from core.chain.pipeline import execute  # noqa: PLC0415
+    from core.encoder.device import fast_products  # noqa: PLC0415
 
     if THREADS in os.environ:
         torch.set_num_threads(int(os.environ[THREADS]))
@@ -168,7 +168,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     _write_json(paths.job(job_id_of(spec)).environment, _environment(where, threads=torch.get_num_threads()))
     save_every_s = float(os.environ.get(SAVE_EVERY, "30"))
     if isinstance(spec, ProfileSpec):
-        from core.chain.profiling import execute_profile  # noqa: PLC0415  a run needs none of it
+        from core.profiling.recipe import execute_profile  # noqa: PLC0415  a run needs none of it
 
         n_rows = execute_profile(spec, paths=paths, emit=log.emit, device=where, save_every_s=save_every_s)
         return {"rows": n_rows}

@@ -13,8 +13,8 @@ import pandas as pd
 from core.claims.facts import COMPARISON, Facts, best_of
 from core.claims.records import Finding
 from core.errors import DataError
-from core.measures.contrasts import exact_share
-from core.measures.intervals import t_interval
+from core.measures.inference.contrasts import exact_share
+from core.measures.inference.intervals import t_interval
 
 FAMILIES = {"bert": "bert", "roberta": "roberta", "xlm-roberta": "roberta", "xlnet": "xlnet"}
 """Family of a model by its architecture."""

@@ -7,16 +7,16 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from core.analysis.model import analyse
 from core.claims.facts import SETTING, Facts, best_of
 from core.claims.records import Finding
 from core.errors import DataError
-from core.measures.averages import average_gain, spread_seen
-from core.measures.cells import Cells
-from core.measures.contrasts import exact_share, mean_correlation, spread_interval, welch_interval
-from core.measures.intervals import t_interval
-from core.measures.mixed import fit_mixed
-from core.measures.variances import component_interval, share_interval
-from core.queries.analysis import analyse
+from core.measures.inference.averages import average_gain, spread_seen
+from core.measures.inference.cells import Cells
+from core.measures.inference.contrasts import exact_share, mean_correlation, spread_interval, welch_interval
+from core.measures.inference.intervals import t_interval
+from core.measures.inference.mixed import fit_mixed
+from core.measures.inference.variances import component_interval, share_interval
 from core.queries.covariates import base_tasks
 
 REASONING = frozenset(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from core.measures.intervals import Interval
+from core.measures.inference.intervals import Interval
 
 Verdict = Literal["supported", "contradicted", "mixed", "not testable"]
 """supported: the whole interval lies in the claimed region; contradicted: the whole interval lies outside; mixed:

@@ -14,8 +14,8 @@ import pandas as pd
 from core.claims.facts import Facts
 from core.claims.records import Finding
 from core.errors import DataError
-from core.measures.contrasts import exact_share
-from core.measures.intervals import t_interval
+from core.measures.inference.contrasts import exact_share
+from core.measures.inference.intervals import t_interval
 
 PROTOCOL = "mohapatra2022"
 _SHARE = 0.7

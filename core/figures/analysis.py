@@ -22,7 +22,7 @@ def gain_bins(bins: pd.DataFrame, *, x_title: str, y_title: str, mode: Mode = "l
     """Mean gain by bins of similarity (across) and difficulty (up), with limits and the number of intermediates.
 
     Args:
-        bins: As `core.queries.surfaces.binned` returns them.
+        bins: As `core.analysis.surfaces.binned` returns them.
         x_title: What the similarity measures.
         y_title: What the difficulty measures.
         mode: Background.
@@ -134,7 +134,7 @@ def specification_curve(rows: pd.DataFrame, *, term: str, chosen: tuple[str, str
     """A term's estimates under every pair of measures: a band per measure of the term, a line per measure of the other.
 
     Args:
-        rows: Of the term, as `core.queries.sensitivity.sensitivity` returns them.
+        rows: Of the term, as `core.analysis.sensitivity.sensitivity` returns them.
         term: difficulty or similarity.
         chosen: Measures of difficulty and similarity that the page uses; their estimate is marked.
         mode: Background.

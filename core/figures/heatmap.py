@@ -92,11 +92,11 @@ def transfer_heatmap(
     """Heatmap of one target.
 
     Args:
-        cells: As `core.queries.cells.cell_table` returns them: `lang`, `intermediate`, `value`, `gain`, `score`, `low`,
-            `high`, `sd`, `n_seeds`, `seeds`, `n`, `in_task`, `tested_by`, `q_value`, `significant`, `state`, `missing`.
-            Languages and intermediates appear in the order of their first row.
+        cells: As `core.analysis.cells.cell_table` returns them: `lang`, `intermediate`, `value`, `gain`, `score`,
+            `low`, `high`, `sd`, `n_seeds`, `seeds`, `n`, `in_task`, `tested_by`, `q_value`, `significant`, `state`,
+            `missing`. Languages and intermediates appear in the order of their first row.
         quantity: What `value` is.
-        means: As `core.queries.cells.mean_row` returns them; None draws no row of means.
+        means: As `core.analysis.cells.mean_row` returns them; None draws no row of means.
         selected: What to frame, if anything.
         mode: Background.
 

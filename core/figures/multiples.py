@@ -30,7 +30,7 @@ def gain_strips(pairs: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
     """A dot with its limits per intermediate, a strip per target; positions are signed square roots of points.
 
     Args:
-        pairs: As `core.queries.standing.pair_gains` returns them: `target`, `intermediate`, `gain`, `low`, `high`,
+        pairs: As `core.analysis.standing.pair_gains` returns them: `target`, `intermediate`, `gain`, `low`, `high`,
             `q_value`, `n_seeds`, `n_langs`, `in_task`. Targets and intermediates keep their order.
         mode: Background.
 

@@ -23,10 +23,10 @@ from filelock import FileLock, Timeout
 
 from core.errors import AtlasError, SpecError
 from core.jobs.local import is_open, job_folders, queue_key
-from core.jobs.processes import record_of, stop_tree
 from core.jobs.records import JobRecord, JobState, JobStatus, ProcessRecord, read_job, read_process, write_beside
 from core.jobs.state import derive_state
 from core.paths import REPO, AtlasPaths, RunPaths
+from core.processes import record_of, stop_tree
 
 WORKER = "core.chain.worker"
 """Module that executes a run or profile; named and never imported, because it loads torch."""

@@ -22,12 +22,12 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from core.errors import JobError, UnknownName
-from core.jobs.processes import stop_tree
 from core.jobs.records import JobRecord, JobState, JobStatus, disk_full_as_error, read_job, read_process, write_beside
 from core.jobs.state import derive_state
 from core.paths import REPO, AtlasPaths, RunPaths
-from core.spec import RunSpec
-from core.spec_profile import ProfileSpec, job_id_of
+from core.processes import stop_tree
+from core.spec.profile import ProfileSpec, job_id_of
+from core.spec.run import RunSpec
 
 _ORDER = (
     JobState.RUNNING,

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from core.errors import RunFolderDamaged
-from core.jobs.processes import is_alive
 from core.jobs.records import JobRecord, JobState, JobStatus, ProcessRecord, failure_text, read_job, read_process
 from core.paths import RunPaths
-from core.spec import IntermediateSpec
+from core.processes import is_alive
+from core.spec.run import IntermediateSpec
 
 QUIET_S = 120.0
 """A living job without a heartbeat for longer is said to be silent."""

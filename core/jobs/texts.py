@@ -30,7 +30,7 @@ def example_texts(run_id: str, *, lang: str, ids: Sequence[str], paths: AtlasPat
     Raises:
         JobError: The data source cannot be read, or took too long.
     """
-    words = [sys.executable, "-m", "core.chain.texts", str(paths.run(run_id).root), lang]
+    words = [sys.executable, "-m", "core.data.texts", str(paths.run(run_id).root), lang]
     environ = os.environ | {"ATLAS_HOME": str(paths.home)}
     try:
         done = subprocess.run(

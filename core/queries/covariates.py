@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from core.errors import UnknownName
-from core.measures.difficulty_catalogue import DIFFICULTY_MEASURES
-from core.measures.similarity_names import SIMILARITIES
+from core.measures.difficulty.names import DIFFICULTY_MEASURES
+from core.measures.similarity.names import SIMILARITIES
 from core.queries.difficulty import ProfileView, closest_view
 from core.queries.difficulty import difficulties as profiled
 from core.queries.similarity import current_profile

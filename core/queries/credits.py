@@ -12,8 +12,8 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from core.measures.intervals import Floats
-from core.measures.paired import paired_limits
+from core.measures.inference.intervals import Floats
+from core.measures.inference.paired import paired_limits
 from core.queries.transfer import CHOSEN, View
 
 TEST_COLUMNS = ("lang", "intermediate", "low", "high", "p_value", "n_tested", "n_examples")

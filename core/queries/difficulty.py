@@ -12,7 +12,7 @@ import duckdb
 import pandas as pd
 
 from core.errors import UnknownName
-from core.measures.difficulty_catalogue import DIFFICULTY_MEASURES
+from core.measures.difficulty.names import DIFFICULTY_MEASURES
 
 
 class ProfileView(NamedTuple):

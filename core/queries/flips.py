@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from core.measures.stats import McNemar, mcnemar_exact
+from core.measures.inference.stats import McNemar, mcnemar_exact
 
 
 class Flips(NamedTuple):

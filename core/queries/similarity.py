@@ -12,10 +12,10 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from core.measures.positions import UMAP_PACKAGE, has_umap
-from core.measures.ranking import kendall_tau
-from core.measures.similarity_names import SIMILARITIES, SimilarityMeasure
-from core.spec import IntermediateSpec
+from core.measures.inference.ranking import kendall_tau
+from core.measures.similarity.names import SIMILARITIES, SimilarityMeasure
+from core.measures.similarity.positions import UMAP_PACKAGE, has_umap
+from core.spec.run import IntermediateSpec
 
 __all__ = [
     "SIMILARITIES",

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
+from core.analysis.cells import only, valued
 from core.errors import DataError, UnknownName
 from core.figures.domain_map import domain_map
 from core.figures.heatmap import transfer_heatmap, width_px
 from core.figures.similarity_scatter import Axis, similarity_scatter
 from core.figures.theme import Mode
-from core.queries.cells import only, valued
 from core.report.drawn import Drawn, drawn, slug
 from core.report.gathered import Chapter
 from core.report.tables import CELLS, MEANS, NEAR, PLACES, Table, table

@@ -17,14 +17,14 @@ import pandas as pd
 
 from core.errors import StoreError
 from core.figures.published import UNITS, languages_down, printed_text, published_heatmap, sheet_width_px
+from core.files import written_beside
 from core.queries.published import Sheet, figures, matrix, sheets, tables
 from core.report.chapters import chapter_pages
 from core.report.drawn import Drawn, drawn, plotly_js
+from core.report.export import encoded
 from core.report.gathered import Chapter, Gathered
 from core.report.onefile import Made, answered, asset, rendered, sources
 from core.report.tables import Column, points, table
-from core.store.export import encoded
-from core.store.files import written_beside
 
 MARKER = "gallery.json"
 """Names the files of a gallery."""

@@ -14,17 +14,17 @@ from typing import NamedTuple
 import duckdb
 import pandas as pd
 
+from core.analysis.answer import Answer, answer
+from core.analysis.cells import LEVEL, how_tested, valued
+from core.analysis.every_cell import Seen, every_view
+from core.analysis.map_points import against, placed, scatter_points, sentence
+from core.analysis.model import Analysis, additive_null, analyse
+from core.analysis.sensitivity import measured_cells, sensitivity
 from core.errors import DataError, SpecError, UnknownName
-from core.queries.analysis import Analysis, additive_null, analyse
-from core.queries.answer import Answer, answer
-from core.queries.cells import LEVEL, how_tested, valued
-from core.queries.every_cell import Seen, every_view
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
-from core.queries.map_points import against, placed, scatter_points, sentence
 from core.queries.overview import counts
 from core.queries.provenance import protocols, scored_sets, software
-from core.queries.sensitivity import measured_cells, sensitivity
 from core.queries.similarity import SIMILARITIES, SimilarityMeasure, current_profile, points, profiles, similarities
 
 QUESTION = (

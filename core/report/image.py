@@ -8,8 +8,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from core.errors import StoreError
+from core.files import written_beside
 from core.report.drawn import figure_html
-from core.store.files import written_beside
 
 IMAGES = ("svg", "png", "pdf")
 """Formats that need a browser engine."""

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from core import events as facts
 from core.errors import RunFolderDamaged
 from core.paths import RunPaths
-from core.spec import RunSpec, canonical, run_id_of
+from core.spec.base import canonical, run_id_of
+from core.spec.run import RunSpec
 
 FOLDED = ("stages", "steps", "dev_scores", "scores", "skips", "flags", "splits")
 """Tables beside `runs` that the facts of a run fill."""

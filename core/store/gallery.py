@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import StoreError
+from core.files import written_beside
 from core.paths import AtlasPaths
 from core.store.connection import Store
-from core.store.files import written_beside
 from core.store.folding import FOLDED
 from core.store.profiles import PARTS as PROFILE_PARTS
 

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from core import events as facts
 from core.errors import RunFolderDamaged
 from core.paths import AtlasPaths, ProfilePaths
-from core.spec import canonical
-from core.spec_profile import ProfileSpec, profile_id_of
+from core.spec.base import canonical
+from core.spec.profile import ProfileSpec, profile_id_of
 from core.store.connection import Store
 
 PARTS = (

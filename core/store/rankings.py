@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import ValidationError
 
+from core.files import written_beside
 from core.paths import AtlasPaths
-from core.spec_ranking import FrozenRanking
+from core.spec.ranking import FrozenRanking
 from core.store.connection import Store
-from core.store.files import written_beside
 
 _STAMP = "rankings"
 _DAMAGED = "rankings/"

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from core.errors import SpecError, UnknownName
 from core.paths import AtlasPaths
-from core.spec import IntermediateSpec, Placebo, Role, TaskSpec, TaskType
-from core.spec_files import read_spec_file
+from core.spec.run import IntermediateSpec, Placebo
+from core.spec.task import Role, TaskSpec, TaskType
+from core.spec.yaml import read_spec_file
 from core.tasks import (
     beyond_xtreme,
     ccg,

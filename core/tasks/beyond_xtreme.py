@@ -5,7 +5,7 @@ One example: text "The match ended in a draw.", label `sports`.
 
 from __future__ import annotations
 
-from core.spec import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 
 _FLORES_NAMES = {
     "en": "eng_Latn",

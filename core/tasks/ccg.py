@@ -5,7 +5,7 @@ The format is documented in docs/adding.md. One example: words `["She", "sleeps"
 
 from __future__ import annotations
 
-from core.spec import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 
 CCG = TaskSpec(
     name="ccg",

@@ -6,7 +6,7 @@ One example: text "Where do you store butter?", choices "fridge", "oven", label 
 
 from __future__ import annotations
 
-from core.spec import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 
 _HELLASWAG_REVISION = "218ec52e09a7e7462a5400043bb9a69a41d06b76"
 _CSQA_REVISION = "94630fe30dad47192a8546eb75f094926d47e155"

@@ -5,7 +5,7 @@ One example: premise "A man plays a guitar.", hypothesis "Nobody makes music.", 
 
 from __future__ import annotations
 
-from core.spec import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 
 GLUE = "nyu-mll/glue"
 GLUE_REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"

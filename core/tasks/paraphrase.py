@@ -5,7 +5,7 @@ One example: "How do I learn Go?" and "What is the best way to learn Go?", label
 
 from __future__ import annotations
 
-from core.spec import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 from core.tasks.nli import GLUE, GLUE_REVISION
 
 _PAWS = "google-research-datasets/paws"

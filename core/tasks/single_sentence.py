@@ -5,7 +5,7 @@ One example: text "a gorgeous , witty , seductive movie .", label `positive`.
 
 from __future__ import annotations
 
-from core.spec import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 from core.tasks.nli import GLUE, GLUE_REVISION
 
 _AG_REVISION = "eb185aade064a813bc0b7f42de02595523103ca4"

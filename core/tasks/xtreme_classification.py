@@ -5,7 +5,7 @@ One example: premise "You don't have to stay there.", hypothesis "You can leave.
 
 from __future__ import annotations
 
-from core.spec import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 
 XNLI = TaskSpec(
     name="xnli",

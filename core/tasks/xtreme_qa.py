@@ -5,7 +5,7 @@ One example: question "Who sleeps?", context "The cat sleeps.", answers `{"text"
 
 from __future__ import annotations
 
-from core.spec import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 
 _COLUMNS = Columns(question="question", context="context", answers="answers", id="id")
 _SQUAD_TRAIN = SplitRef(

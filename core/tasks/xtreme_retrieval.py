@@ -5,7 +5,7 @@ One example: source "Maria schläft.", target "Maria sleeps.".
 
 from __future__ import annotations
 
-from core.spec import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 
 _TATOEBA_NAMES = {
     "af": "afr",

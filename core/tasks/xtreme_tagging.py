@@ -6,7 +6,7 @@ One example: words `["She", "sleeps", "."]`, tags `["PRON", "VERB", "PUNCT"]`.
 from __future__ import annotations
 
 from core.languages import XTREME_LANGUAGES
-from core.spec import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 
 _UD_NAMES = {
     "en": "English",

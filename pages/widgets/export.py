@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.report.drawn import figure_html, slug
+from core.report.export import Format, encoded
 from core.report.image import has_engine, image
-from core.store.export import Format, encoded
 
 Figures = Mapping[str, Callable[[], go.Figure]]
 """Title → draws the figure for a light background."""
@@ -42,7 +42,7 @@ def export_popover(
     Args:
         name: Of the files, unique on the page: `transfer-xnli-gain`.
         rows: The table; None: figures alone.
-        what: What the rows are: caption of the LaTeX table; a key of `core.store.export.IN_LATEX` chooses its columns.
+        what: What the rows are: caption of the LaTeX table; a key of `core.report.export.IN_LATEX` chooses its columns.
         figures: What is drawn, if anything.
         command: The command that makes the same figures again, if there is one.
     """

@@ -11,7 +11,8 @@ import pytest
 from core.errors import SpecError, UnknownName
 from core.paths import REPO
 from core.protocols import PROTOCOLS, get_protocol, load_protocols, read_protocol_file
-from core.spec import ProtocolSpec, Role
+from core.spec.protocol import ProtocolSpec
+from core.spec.task import Role
 from core.tasks import TASKS
 
 PUBLISHED = REPO.parent / "shared" / "published"

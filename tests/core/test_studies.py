@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from core.cli import spread
+from core.cli.main import spread
 from core.errors import SpecError, UnknownName
 from core.paths import REPO, AtlasPaths
-from core.spec import DataSourceKind, Placebo
+from core.spec.run import DataSourceKind, Placebo
 from core.studies import StudyRequest, build_profile, build_study, command, problems, read_profile_file, read_study_file
 from tests.fakes import tiny_model
 

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from core.paths import REPO, AtlasPaths
-from core.spec import TaskType
+from core.spec.task import TaskType
 from tests.fakes import tiny_model, toy_mirror, toy_protocol, toy_task
 
 KINDS = (TaskType.CLASSIFICATION, TaskType.TAGGING)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from core.cli import app
+from core.cli.main import app
 from core.store.connection import Store
 from tests.e2e.test_browser import CHROMIUM, FLAGS, sync_api
 from tests.storefixture import fill, profile

@@ -9,15 +9,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from core import cli
+from core.cli import main as cli
 from core.errors import DiskFull
-from core.fits.asking import Fit, FitKind, FitState
+from core.jobs.fits import Fit, FitKind, FitState
 from core.paths import AtlasPaths
 from core.queries.evidence import Choice, Setting, choose_setting
 from core.queries.filters import Filter
 from core.store.connection import Store
-from pages.widgets import analysis_data, launch_plan, shared
-from pages.widgets.analysis_choice import recompute
+from pages.widgets import shared
+from pages.widgets.analysis import data as analysis_data
+from pages.widgets.analysis.choice import recompute
+from pages.widgets.launch import plan as launch_plan
 from tests.pages.conftest import Open, checked
 from tests.synthetic import INTERMEDIATES, TARGETS, Planted, add_scores, planted
 

@@ -12,12 +12,12 @@ from streamlit.testing.v1 import AppTest
 from core.jobs import local
 from core.jobs.records import JobState
 from core.paths import REPO, AtlasPaths
-from core.spec import TaskType
+from core.spec.task import TaskType
 from core.tasks import TASKS
-from pages.widgets.launch_form import intermediates_of, read_seeds
-from pages.widgets.run_panel import again, tail
+from pages.widgets.launch.form import intermediates_of, read_seeds
+from pages.widgets.runs.detail import again, tail
 from pages.widgets.show import duration, md, points
-from pages.widgets.task_card import matches
+from pages.widgets.tasks.card import matches
 from tests.pages.conftest import Open, checked
 from tests.storefixture import spec
 

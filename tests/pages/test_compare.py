@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
 
-from core.queries.compare import MOST
+from core.analysis.compare import MOST
 from tests.pages.conftest import Open, checked
 from tests.storefixture import spec
 

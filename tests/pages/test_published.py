@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.widgets.published import marked_text
+from pages.widgets.transfer.published import marked_text
 
 _SCRIPT = """
 from pages.widgets.published import has_published, show_published

@@ -10,19 +10,20 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.analysis.cells import Grid, agreement
+from core.analysis.map_points import Against, against, nothing_against, placed, scatter_points, sentence
 from core.figures.heatmap import Cell
 from core.languages import LANGUAGES, language
 from core.paths import AtlasPaths
-from core.queries.cells import Grid, agreement
-from core.queries.map_points import Against, against, nothing_against, placed, scatter_points, sentence
 from core.queries.similarity import SIMILARITIES
 from core.queries.transfer import View
 from core.store.ingest import ingest
-from pages.widgets import domain_panel, shared
-from pages.widgets.cell_panel import summary
-from pages.widgets.domain_panel import umap_advice
-from pages.widgets.language_filter import DISTANCES, ORDERS, Wanted, ordered
-from pages.widgets.selection import NOTHING, clicked, read, write
+from pages.widgets import shared
+from pages.widgets.transfer import domain as domain_panel
+from pages.widgets.transfer.cell import summary
+from pages.widgets.transfer.domain import umap_advice
+from pages.widgets.transfer.language_filter import DISTANCES, ORDERS, Wanted, ordered
+from pages.widgets.transfer.selection import NOTHING, clicked, read, write
 from tests.pages.conftest import Open, checked
 from tests.storefixture import bare, profile
 

@@ -9,8 +9,8 @@ import pytest
 
 from core.jobs.local import list_jobs, list_profiles
 from core.paths import REPO, AtlasPaths
-from core.spec import DataSourceKind
-from core.spec_profile import ProfileKind, ProfileSpec
+from core.spec.profile import ProfileKind, ProfileSpec
+from core.spec.run import DataSourceKind
 from core.studies import read_profile_file, read_study_file
 from tests.storefixture import fill, spec
 from tools import gallery

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from core.chain.evaluation import NothingScored
 from core.chain.pipeline import execute
 from core.errors import ModelError, UnsafeWeights
+from core.evaluation.zero_shot import NothingScored
 from core.events import (
     DataLoaded,
     DevScored,
@@ -26,7 +26,9 @@ from core.events import (
     StageStarted,
 )
 from core.paths import AtlasPaths
-from core.spec import DataSource, ModelSpec, RunSpec, TaskType
+from core.spec.model import ModelSpec
+from core.spec.run import DataSource, RunSpec
+from core.spec.task import TaskType
 from tests.fakes import ARCHITECTURES, TRAINED, WORDS, tiny_model, toy_mirror, toy_protocol, toy_run
 
 _FAST = toy_protocol(max_steps=2, evaluations=1, max_dev_examples=12)

@@ -19,7 +19,8 @@ import pytest
 from core.chain.worker import EventLog, is_disk_full
 from core.events import ENVELOPE, RunCancelled, RunFinished
 from core.paths import REPO, AtlasPaths, RunPaths
-from core.spec import RunSpec, TaskType
+from core.spec.run import RunSpec
+from core.spec.task import TaskType
 from tests.fakes import tiny_model, toy_mirror, toy_protocol, toy_run
 
 

@@ -12,7 +12,7 @@ import pytest
 from core.claims.judging import COLUMNS, TESTS, judge_claims, needs
 from core.claims.records import Claim, Finding, verdict_of
 from core.claims.registry import CLAIMS
-from core.measures.intervals import Interval
+from core.measures.inference.intervals import Interval
 from core.queries.filters import Filter
 from core.store.connection import Store
 from tests.synthetic import Planted, add_rows, add_scores, planted

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from core.errors import UnknownName
-from core.measures.difficulty_catalogue import DIFFICULTY_MEASURES
+from core.measures.difficulty.names import DIFFICULTY_MEASURES
 from core.queries.covariates import DIFFICULTY
 from core.queries.difficulty import ProfileView, difficulties, difficulty_table, encoder_changes, views
 from core.store.connection import Store

@@ -9,11 +9,11 @@ import pytest
 
 from core.events import Flagged, LanguageSkipped
 from core.paths import AtlasPaths
-from core.queries import runs as run_queries
-from core.queries import stages as stage_queries
 from core.queries.filters import Filter
 from core.queries.gains import baseline_scores, gain_matrix, gains, mean_gains
-from core.spec import Metric
+from core.queries.runs import listing as run_queries
+from core.queries.runs import stages as stage_queries
+from core.spec.task import Metric
 from core.store.connection import Store
 from core.store.ingest import ingest
 from tests.core.store.makers import history, run_spec, scored, write_run

@@ -10,7 +10,7 @@ import pytest
 from core.paths import AtlasPaths
 from core.queries.overview import counts, findings, published_counts
 from core.queries.published import tables
-from core.queries.run_detail import paired_scores, progress
+from core.queries.runs.detail import paired_scores, progress
 from core.queries.transfer import View, cell_runs, choices
 from core.store.connection import Store
 from core.store.ingest import ingest

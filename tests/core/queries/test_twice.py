@@ -14,24 +14,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.analysis.answer import answer
+from core.analysis.cell_tests import cell_tests
+from core.analysis.every_cell import every_cell, every_view
+from core.analysis.model import analyse, cell_means
+from core.analysis.next_cells import Plan, propose
+from core.analysis.predictions import judge_selectors, selectors
+from core.analysis.standing import extent, pair_gains, verdicts
 from core.claims.contrasts import legal_domain
 from core.claims.facts import Facts
 from core.claims.judging import judge_claims
 from core.claims.registry import CLAIMS
 from core.queries import gains, overview, provenance, transfer
-from core.queries.analysis import analyse, cell_means
-from core.queries.answer import answer
-from core.queries.cell_tests import cell_tests
 from core.queries.credits import view_tests
-from core.queries.every_cell import every_cell, every_view
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence, settings
 from core.queries.filters import Filter
-from core.queries.next_cells import Plan, propose
-from core.queries.predictions import judge_selectors, selectors
-from core.queries.runs import runs
-from core.queries.standing import extent, pair_gains, verdicts
+from core.queries.runs.listing import runs
+from core.report.export import export
 from core.store.connection import Store
-from core.store.export import export
 from core.tasks import TASKS
 from tests.synthetic import Planted, add_rows, add_scores, planted
 

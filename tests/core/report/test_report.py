@@ -13,9 +13,9 @@ import duckdb
 import pandas as pd
 import pytest
 
+from core.analysis.every_cell import CELL_COLUMNS, every_cell, every_view
 from core.errors import DataError, SpecError, StoreError, UnknownName
 from core.paths import AtlasPaths
-from core.queries.every_cell import CELL_COLUMNS, every_cell, every_view
 from core.queries.evidence import Choice
 from core.queries.filters import Filter
 from core.report.chapters import draw

@@ -18,21 +18,10 @@ from core.events import (
     StepLogged,
 )
 from core.paths import AtlasPaths, RunPaths
-from core.spec import (
-    Columns,
-    DataSource,
-    DataSourceKind,
-    IntermediateSpec,
-    Metric,
-    ModelSpec,
-    ProtocolSpec,
-    Role,
-    RunSpec,
-    SplitRef,
-    StageProtocol,
-    TaskSpec,
-    TaskType,
-)
+from core.spec.model import ModelSpec
+from core.spec.protocol import ProtocolSpec, StageProtocol
+from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, RunSpec
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 
 MODEL = ModelSpec(
     name="tiny",

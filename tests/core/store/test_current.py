@@ -8,9 +8,9 @@ import duckdb
 import pytest
 
 from core.paths import AtlasPaths
-from core.queries import runs as run_queries
 from core.queries.filters import Filter
-from core.spec import DataSource, DataSourceKind, RunSpec
+from core.queries.runs import listing as run_queries
+from core.spec.run import DataSource, DataSourceKind, RunSpec
 from core.store.connection import Store
 from core.store.ingest import ingest
 from core.store.schema import MIGRATIONS

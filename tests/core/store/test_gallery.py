@@ -17,7 +17,7 @@ import pytest
 from core.errors import StoreError
 from core.events import LanguageSkipped
 from core.paths import REPO, AtlasPaths
-from core.spec import DataSource, DataSourceKind
+from core.spec.run import DataSource, DataSourceKind
 from core.store.connection import Store
 from core.store.gallery import MIRROR, load_gallery, portable_spec, portable_text, save_gallery
 from core.store.ingest import ingest

@@ -15,8 +15,8 @@ import pytest
 from core.errors import StoreError, StoreLocked, UnknownName
 from core.events import Flagged, LanguageSkipped, RunFailed, RunStarted, StageStarted, StepLogged
 from core.paths import REPO, AtlasPaths
+from core.report.export import export
 from core.store.connection import Store
-from core.store.export import export
 from core.store.ingest import PARTS, ingest, rebuild
 from core.store.schema import MIGRATIONS
 from tests.core.store.makers import history, lines, run_spec, scored, write_run

@@ -12,7 +12,7 @@ import pytest
 
 from core.events import ENVELOPE, Envelope, Event, PointSkipped, RunFinished, RunStarted
 from core.paths import AtlasPaths, ProfilePaths
-from core.spec_profile import ProfileKind, ProfileSpec
+from core.spec.profile import ProfileKind, ProfileSpec
 from core.store.connection import Store
 from core.store.gallery import save_gallery
 from core.store.ingest import ingest, rebuild

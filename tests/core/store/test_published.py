@@ -11,7 +11,7 @@ import pytest
 from core.errors import StoreError
 from core.languages import check_language
 from core.paths import REPO, AtlasPaths
-from core.spec import IntermediateSpec
+from core.spec.run import IntermediateSpec
 from core.store.connection import Store
 from core.store.ingest import ingest
 from core.store.published import CLAIMS, FIGURE_COLUMNS, INDEX, TABLE_COLUMNS, load_published, read_published

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.paths import REPO
-from core.spec import Columns, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, SplitRef, TaskSpec, TaskType
 from core.tasks import TASKS
 
 HUB = REPO.parent / "shared" / "hub"

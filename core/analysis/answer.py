@@ -1,0 +1,182 @@
+"""The answer in plain words: sentences made of the model's estimates, which change when the filter does."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+
+from core.analysis.figure_rows import by_name
+from core.analysis.model import ENOUGH_INTERMEDIATES, Analysis
+from core.analysis.sensitivity import spread_in_words
+from core.queries.evidence import Evidence, seeds_in_words
+
+_Rows = dict[tuple[str, str], dict[str, Any]]
+Weight = Literal["none", "thin", "fair"]
+"""How far the evidence carries: no model at all; a model on too little; enough to be read."""
+
+WIDE = 0.01
+"""Half an interval above one point of gain: "no effect" cannot be read from it."""
+
+
+class Answer(NamedTuple):
+    """What the store says on the research question."""
+
+    headline: str
+    """One sentence: the question's answer."""
+    details: tuple[str, ...]
+    """What stands behind it, one sentence each."""
+    weight: Weight
+    """How far it carries."""
+    reasons: tuple[str, ...]
+    """Why it carries no farther; empty for "fair"."""
+
+
+def answer(
+    evidence: Evidence, analysis: Analysis, *, null: pd.DataFrame | None = None, every: pd.DataFrame | None = None
+) -> Answer:
+    """The sentences of an analysis.
+
+    Args:
+        evidence: What the store says.
+        analysis: From `analyse`.
+        null: From `additive_null`; None: not computed yet.
+        every: From `sensitivity`; None: not computed.
+    """
+    if analysis.fit is None:
+        headline = f"The evidence does not answer the question yet: {analysis.problem}"
+        return Answer(headline, tuple(_missing(evidence)), "none", (str(analysis.problem),))
+    rows = by_name(analysis.figures)
+    phrases = [_effect(rows, name=name, words=words) for name, words in _WORDS.items()]
+    reasons = [*_thin(evidence, rows), *_torn(every)]
+    units = evidence.units
+    where = (
+        f"Over {units.intermediates} intermediate conditions ({_count(units.tasks, 'set')} of tasks), "
+        f"{_count(units.targets, 'target')}, {_count(units.langs, 'language')} and "
+        f"{seeds_in_words(evidence.complete)} of {evidence.setting.label}"
+    )
+    caution = "" if not reasons else " The evidence is thin: " + "; ".join(reasons) + "."
+    headline = f"{where}: {phrases[0]}; {phrases[1]}.{caution}"
+    has_others = every is not None and len(every) > len(_WORDS)
+    spread = [spread_in_words(every, term=term) for term in _WORDS] if every is not None and has_others else []
+    details = [*spread, _shares(rows), *_against(null), _naive(rows), *_missing(evidence)]
+    return Answer(headline, tuple(d for d in details if d), "thin" if reasons else "fair", tuple(reasons))
+
+
+_WORDS = {
+    "difficulty": ("an intermediate that is harder", "difficulty"),
+    "similarity": ("one whose text is nearer to the target's", "similarity"),
+}
+_PARTS = {
+    "difficulty": "difficulty",
+    "similarity": "similarity",
+    "intermediate": "which intermediate it is beyond that",
+    "target": "which target",
+    "language": "which language",
+    "intermediate x target": "the pairing of the two",
+}
+
+
+def _effect(rows: _Rows, *, name: str, words: tuple[str, str]) -> str:
+    if ("term", name) not in rows:
+        return f"{words[1]} cannot be judged, as it does not vary here"
+    row = rows["term", name]
+    estimate, low, high = row["estimate"], row["ci_low"], row["ci_high"]
+    limits = f"95 % interval {_points(low)} to {_points(high)}"
+    if low > 0 or high < 0:
+        verb = "larger" if estimate > 0 else "smaller"
+        return f"{words[0]} by one standard deviation goes with a gain {_size(estimate)} points {verb} ({limits})"
+    if (high - low) / 2 > WIDE:
+        return f"what {words[1]} does cannot be told ({limits} points for one standard deviation)"
+    most = _size(max(-low, high))
+    return f"no effect of {words[1]} is seen, and none above {most} points for one standard deviation fits ({limits})"
+
+
+def _thin(evidence: Evidence, rows: _Rows) -> list[str]:
+    units, reasons = evidence.units, []
+    if units.intermediates < ENOUGH_INTERMEDIATES:
+        reasons.append(f"{units.intermediates} conditions where {ENOUGH_INTERMEDIATES} would begin to tell")
+    if units.tasks < units.intermediates and units.tasks < LEAST_TASKS:
+        reasons.append(f"the conditions are slices or placebos of {_count(units.tasks, 'set')} of tasks")
+    if units.seeds < 2:  # noqa: PLR2004
+        reasons.append("one seed, so that the spread of seeds is not seen")
+    if units.targets < 2:  # noqa: PLR2004
+        reasons.append("one target, so that nothing is said of others")
+    wide = [n for n in _WORDS if ("term", n) in rows and rows["term", n]["detectable"] > 2 * WIDE]
+    if wide:
+        found = max(rows["term", n]["detectable"] for n in wide)
+        reasons.append(f"an effect of {' or '.join(wide)} below {_size(found)} points would often be missed")
+    return reasons
+
+
+def _torn(every: pd.DataFrame | None) -> list[str]:
+    """Terms whose sign is another with another measure, both times with an interval that leaves out zero."""
+    if every is None:
+        return []
+    parts = {term: every[every["name"] == term] for term in _WORDS}
+    torn = [term for term, rows in parts.items() if (rows["ci_low"] > 0).any() and (rows["ci_high"] < 0).any()]
+    if len(torn) > 1:
+        return [f"whether {' and '.join(torn)} help or hurt hangs on how they are measured"]
+    return [f"whether {torn[0]} helps or hurts hangs on how it is measured"] if torn else []
+
+
+LEAST_TASKS = 4
+"""Fewer sets of tasks behind the conditions are called out."""
+
+
+def _shares(rows: _Rows) -> str:
+    said = [f"{text} {_limits(rows['share', name])}" for name, text in _PARTS.items() if ("share", name) in rows]
+    return f"Of the variance of mean gains: {', '.join(said)}." if said else ""
+
+
+def _against(null: pd.DataFrame | None) -> list[str]:
+    if null is None or null.empty:
+        return []
+    row = by_name(null)["null", "improvement"]
+    if row["ci_low"] > 0:
+        verdict = "predict held-out pairs better than"
+    elif row["ci_high"] < 0:
+        verdict = "predict held-out pairs worse than"
+    else:
+        verdict = "are not shown to predict held-out pairs better than"
+    removed = f"squared error removed: {_limits(row)}, over {row['n']} conditions"
+    return [f"Difficulty, similarity and the rest {verdict} an intermediate effect plus a target effect ({removed})."]
+
+
+def _naive(rows: _Rows) -> str:
+    said = []
+    for name in _WORDS:
+        if ("term", name) not in rows:
+            continue
+        true, naive = rows["term", name], rows["naive", name]
+        times = (true["ci_high"] - true["ci_low"]) / max(naive["ci_high"] - naive["ci_low"], 1e-12)
+        said.append(
+            f"{name} {_points(naive['ci_low'])} to {_points(naive['ci_high'])} (ours is {times:.1f} times as wide)"
+        )
+    n = rows["naive", "intercept"]["n"]
+    return f"A regression that took the {n} cells for independent would print {', '.join(said)}." if said else ""
+
+
+def _missing(evidence: Evidence) -> list[str]:
+    gaps = evidence.missing[evidence.missing["remedy"] != ""]
+    return [f"{row.cells} cells do not count: {row.why} ({row.names})." for row in gaps.itertuples()]
+
+
+def _limits(row: dict[str, Any]) -> str:
+    return f"{_percent(row['estimate'])} % ({_percent(row['ci_low'])} to {_percent(row['ci_high'])})"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _points(fraction: float) -> str:
+    return f"{100 * fraction:+.2f}".replace("-", "−")
+
+
+def _size(fraction: float) -> str:
+    return f"{100 * abs(fraction):.2f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}".replace("-", "−")

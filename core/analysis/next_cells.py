@@ -1,0 +1,217 @@
+"""What should be run next: the missing pairs that would narrow the answer most, for each run they cost.
+
+A candidate is an (intermediate, target) pair without a gain whose difficulty and similarity are known, or an
+intermediate whose pairs have fewer seeds than wanted. Its worth is how far the intervals of both terms would shrink, at
+the variances of the present model; its gain need not be known for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from core.analysis.model import Analysis
+from core.errors import DataError
+from core.languages import language
+from core.measures.inference.cells import Cells
+from core.measures.inference.crossed import Solution
+from core.measures.inference.designs import expected_half_widths, joined
+from core.measures.inference.mixed import Components
+from core.queries.covariates import base_tasks, difficulties, similarities, text_point, type_match
+from core.queries.evidence import Evidence, profile_view
+from core.spec.run import IntermediateSpec
+from core.spec.task import TaskSpec
+from core.tasks import in_task_reason
+
+COLUMNS = (
+    *("kind", "intermediate", "target", "langs", "runs", "difficulty_narrower", "similarity_narrower", "worth", "why"),
+    "command",
+)
+"""Columns of the proposals; narrower: share of the interval's width; worth: mean of both for each run."""
+
+_EXPLAINING = ("difficulty", "similarity")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How candidates would be run."""
+
+    tasks: Mapping[str, TaskSpec]
+    """All tasks by name."""
+    seeds: int = 3
+    """Seeds of each new pair."""
+    limit: int = 10
+    """Most proposals."""
+
+
+def propose(cur: duckdb.DuckDBPyConnection, evidence: Evidence, analysis: Analysis, *, plan: Plan) -> pd.DataFrame:
+    """What to fill in and what to run, the most worth for each run first.
+
+    Columns: `COLUMNS`. Gaps of what was run already (`fill`) come first: they cost least. Then new pairs (`run`) and
+    further seeds of an intermediate before the targets it was run with (`seeds`). Without a model, pairs are ordered by
+    how far their difficulty and similarity lie from what was run, and worth is None.
+
+    Args:
+        cur: Cursor of the store.
+        evidence: What the store says.
+        analysis: From `analyse` on the same evidence.
+        plan: How they would be run.
+    """
+    gaps = evidence.missing[evidence.missing["remedy"] != ""]
+    fill = [
+        {"kind": "fill", "intermediate": gap.names, "why": f"{gap.cells} cells do not count: {gap.why}",
+         "command": gap.remedy}
+        for gap in gaps.itertuples()
+    ]  # fmt: skip
+    found = _candidates(cur, evidence, plan=plan)
+    if analysis.fit:
+        worth = [*_worth(found, evidence, analysis, plan=plan), *_more_seeds(evidence, analysis, plan=plan)]
+        chosen = sorted(worth, key=lambda row: -float(str(row["worth"])))
+    else:
+        chosen = [] if found.empty else _farthest(found, evidence)
+    rows = [*fill, *(_proposal(row, evidence, plan=plan) for row in chosen[: plan.limit])]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _candidates(cur: duckdb.DuckDBPyConnection, evidence: Evidence, *, plan: Plan) -> pd.DataFrame:
+    """Cells of pairs that have no gain yet. Columns: intermediate, target, lang, difficulty, similarity, task."""
+    choice, source = evidence.choice, evidence.setting.data_source
+    hard = difficulties(cur, measure=choice.difficulty, like=profile_view(evidence.setting)).frame
+    near = similarities(cur, measure=choice.similarity, data_source=source, centred=choice.centred).frame
+    near = near[near["role"] == choice.anchor]
+    have = set(zip(evidence.frame["intermediate"], evidence.frame["target"], strict=True))
+    langs = set(evidence.frame["lang"]) - {"en"}
+    wanted = choice.wanted.target
+    targets = {wanted} if isinstance(wanted, str) else set(wanted or near["target"])
+    rows = []
+    known = hard.assign(point=hard["intermediate"].map(text_point)).merge(near, on="point")
+    for row in known.to_dict("records"):
+        pair = row["intermediate"], row["target"]
+        spans = sorted(langs) if choice.anchor == "train" else [row["lang"]]
+        if pair in have or row["target"] not in targets or _is_in_task(*pair, tasks=plan.tasks):
+            continue
+        rows += [(*pair, lang, row["difficulty"], row["similarity"]) for lang in spans if lang in langs]
+    frame = pd.DataFrame(rows, columns=["intermediate", "target", "lang", "difficulty", "similarity"])
+    return frame.assign(task=frame["intermediate"].map(base_tasks))
+
+
+def _is_in_task(intermediate: str, target: str, *, tasks: Mapping[str, TaskSpec]) -> bool:
+    if target not in tasks:
+        return True
+    return in_task_reason(tasks[target], intermediate=IntermediateSpec.parse(intermediate)) is not None
+
+
+def _worth(found: pd.DataFrame, evidence: Evidence, analysis: Analysis, *, plan: Plan) -> list[dict[str, object]]:
+    prepared = analysis.prepared
+    if found.empty or analysis.fit is None or analysis.fit.solution is None:
+        return []
+    widths = partial(_half_widths, components=prepared.components, solution=analysis.fit.solution)
+    before = widths(prepared.cells)
+    runs = set(zip(evidence.frame["target"], evidence.frame["seed"], strict=True))
+    rows = []
+    for (intermediate, target), part in found.groupby(["intermediate", "target"], sort=True):
+        more = _as_cells(part, analysis, plan=plan)
+        try:
+            after = widths(joined(prepared.cells, more=more))
+        except DataError:
+            continue
+        has_baselines = sum(name == target for name, _ in runs) >= plan.seeds
+        cost = plan.seeds * (1 if has_baselines else 2)
+        rows.append({"kind": "run", "intermediate": intermediate, "target": target, "langs": len(part)}
+                    | _narrower(before, after, cost=cost))  # fmt: skip
+    return rows
+
+
+def _more_seeds(evidence: Evidence, analysis: Analysis, *, plan: Plan) -> list[dict[str, object]]:
+    """Of each intermediate with pairs below the wanted seeds: what bringing all of them up to that would buy."""
+    cells, frame = analysis.prepared.cells, evidence.frame
+    if analysis.fit is None or analysis.fit.solution is None:
+        return []
+    seeds = frame.groupby(["intermediate", "target"])["seed"].nunique()
+    few = seeds[seeds < plan.seeds].reset_index()
+    known = frame.groupby("target")["seed"].nunique()  # a seed that has a gain has its baseline
+    widths = partial(_half_widths, components=analysis.prepared.components, solution=analysis.fit.solution)
+    before = widths(cells)
+    rows = []
+    for intermediate, pairs in few.groupby("intermediate", sort=True):
+        raised = (cells.levels["intermediate"] == intermediate) & np.isin(cells.levels["target"], pairs["target"])
+        after = widths(cells._replace(weight=np.where(raised, np.maximum(cells.weight, plan.seeds), cells.weight)))
+        lacking = int((plan.seeds - pairs["seed"]).sum())
+        baselines = int((plan.seeds - known[pairs["target"]]).clip(lower=0).sum())
+        targets = " ".join(sorted(pairs["target"]))
+        rows.append({"kind": "seeds", "intermediate": intermediate, "target": targets, "langs": int(raised.sum())}
+                    | _narrower(before, after, cost=lacking + baselines))  # fmt: skip
+    return rows
+
+
+def _half_widths(cells: Cells, *, components: Components, solution: Solution) -> dict[str, float]:
+    return expected_half_widths(
+        cells, components=components, ratios=solution.ratios,
+        residual_variance=solution.residual_variance,
+    )  # fmt: skip
+
+
+def _narrower(before: Mapping[str, float], after: Mapping[str, float], *, cost: int) -> dict[str, object]:
+    shares = {name: 1 - after[name] / before[name] for name in _EXPLAINING if name in before}
+    worth = float(np.mean(list(shares.values()))) / cost if shares else 0.0
+    found: dict[str, object] = {f"{name}_narrower": share for name, share in shares.items()}
+    return found | {"runs": cost, "worth": worth}
+
+
+def _as_cells(part: pd.DataFrame, analysis: Analysis, *, plan: Plan) -> Cells:
+    """Candidates as cells of the model; a covariate that is not known before a run stands at its average."""
+    names, scales = analysis.prepared.cells.names, analysis.prepared.scales
+    values = {
+        "difficulty": part["difficulty"], "similarity": part["similarity"],
+        "type_match": part.apply(lambda row: _match(row["task"], row["target"], tasks=plan.tasks), axis=1),
+        "distance": part["lang"].map(lambda code: language(code).syntax_distance),
+    }  # fmt: skip
+    columns = [
+        ((values[n].astype("float64") - scales[n].mean) / scales[n].sd).fillna(0.0) if n in values
+        else pd.Series(0.0, index=part.index)
+        for n in names
+    ]  # fmt: skip
+    levels = {"intermediate": part["intermediate"], "target": part["target"], "language": part["lang"]}
+    return Cells(
+        np.zeros(len(part)), np.full(len(part), float(plan.seeds)),
+        {name: column.to_numpy(str) for name, column in levels.items()}, np.column_stack(columns), names,
+    )  # fmt: skip
+
+
+def _match(task: str, target: str, *, tasks: Mapping[str, TaskSpec]) -> float:
+    types = [str(tasks[name].type) for name in task.split("+") if name in tasks]
+    return type_match("+".join(types) or "unknown", target=str(tasks[target].type))
+
+
+def _farthest(found: pd.DataFrame, evidence: Evidence) -> list[dict[str, object]]:
+    """Without a model: pairs far from every pair that was run, difficulty and similarity each in its own spread."""
+    columns = list(_EXPLAINING)
+    pairs = found.groupby(["intermediate", "target"])[columns].mean()
+    done = evidence.frame.groupby(["intermediate", "target"])[columns].mean().dropna()
+    spread = pd.concat([pairs, done]).std().replace(0, 1.0).fillna(1.0)
+    away = [
+        min((float(np.hypot(*((there - here) / spread.to_numpy()))) for here in done.to_numpy()), default=np.inf)
+        for there in pairs.to_numpy()
+    ]
+    order = np.argsort(-np.array(away), kind="stable")
+    return [
+        {"kind": "run", "intermediate": pairs.index[i][0], "target": pairs.index[i][1], "worth": None} for i in order
+    ]
+
+
+def _proposal(row: dict[str, object], evidence: Evidence, *, plan: Plan) -> dict[str, object]:
+    s = evidence.setting
+    seeds = " ".join(str(seed) for seed in range(1, plan.seeds + 1))
+    words = f"--model {s.model} --intermediate {row['intermediate']} --target {row['target']} --seeds {seeds}"
+    command = f"python -m core run {words} --protocol {s.protocol} --data-source {s.data_source}"
+    why = "narrows both intervals most for its cost"
+    if row["worth"] is None:
+        why = "far from what was run"
+    elif row["kind"] == "seeds":
+        why = f"fewer than {plan.seeds} seeds: their spread is not seen, or hardly"
+    return {"why": why, "command": command} | row

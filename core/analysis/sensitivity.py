@@ -1,0 +1,127 @@
+"""Does the answer hold for one measure alone: the model again with every measure of difficulty and of similarity.
+
+A specification curve (Simonsohn, Simmons & Nelson 2020, doi:10.1038/s41562-020-0912-z): the same gains, the same model,
+another way to measure what explains them. The estimates are not independent, so they are shown side by side and never
+averaged or tested together.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import pandas as pd
+
+from core.analysis.figure_rows import FIGURES, figure_row
+from core.analysis.model import cell_means, prepare_cells
+from core.errors import DataError
+from core.measures.inference.mixed import Coefficient, fit_mixed
+from core.measures.inference.nulls import Report
+from core.queries.covariates import DIFFICULTY, SIMILARITY, difficulties, similarities, text_point
+from core.queries.evidence import Evidence, profile_view
+
+COLUMNS = ("difficulty_measure", "similarity_measure", *FIGURES)
+"""Columns of the specifications: which measures, and the figures of one term."""
+
+_TERMS = ("difficulty", "similarity")
+_UNKNOWN = ("no difficulty", "no similarity")
+"""Why a row does not count with the measures that were chosen, though it may with others."""
+
+
+def measured_cells(cur: duckdb.DuckDBPyConnection, evidence: Evidence) -> pd.DataFrame:
+    """Mean gain of each cell with every measure that the store has.
+
+    Columns: those of `cell_means`, and `difficulty:NAME` and `similarity:NAME` (large: hard, near; NaN where it is not
+    known) of every measure that is known for some cell. Order: intermediate, target, lang.
+
+    Args:
+        cur: Cursor of the store.
+        evidence: What the store says; its filter, anchor and setting hold here, too.
+    """
+    frame, choice = evidence.frame, evidence.choice
+    usable = frame[frame["gain"].notna() & (frame["why"].isna() | frame["why"].isin(_UNKNOWN))]
+    cells = cell_means(usable)
+    cells = cells.assign(point=cells["intermediate"].map(text_point))
+    for name in DIFFICULTY:
+        known = difficulties(cur, measure=name, like=profile_view(evidence.setting)).frame
+        column = known[["intermediate", "difficulty"]].rename(columns={"difficulty": f"difficulty:{name}"})
+        cells = cells.merge(column, on="intermediate", how="left")
+    for name in SIMILARITY:
+        found = similarities(
+            cur, measure=name, data_source=evidence.setting.data_source, centred=choice.centred
+        ).frame  # fmt: skip
+        keys = ["point", "target"] if choice.anchor == "train" else ["point", "target", "lang"]
+        column = found[found["role"] == choice.anchor][[*keys, "similarity"]]
+        cells = cells.merge(column.rename(columns={"similarity": f"similarity:{name}"}), on=keys, how="left")
+    measures = [name for name in cells.columns if ":" in name]
+    unknown = [name for name in measures if cells[name].isna().all()]
+    return cells.drop(columns=["point", *unknown])
+
+
+def sensitivity(cells: pd.DataFrame, *, report: Report = lambda done, total: None) -> pd.DataFrame:
+    """Both terms of the model under every pair of measures; two rows a pair.
+
+    Columns: `COLUMNS`; kind is `specification`, name `difficulty` or `similarity`, estimates are gains (fractions) for
+    one standard deviation; a pair without a model, or a term that was dropped, has no estimate and says why in `note`.
+
+    Args:
+        cells: From `measured_cells`.
+        report: Told how many pairs are done.
+    """
+    pairs = [(hard, near) for hard in _measures(cells, "difficulty") for near in _measures(cells, "similarity")]
+    rows: list[dict[str, object]] = []
+    for place, (hard, near) in enumerate(pairs):
+        report(place, len(pairs))
+        chosen = cells.assign(difficulty=cells[f"difficulty:{hard}"], similarity=cells[f"similarity:{near}"])
+        which = {"difficulty_measure": hard, "similarity_measure": near}
+        rows += [which | row for row in _rows(chosen.dropna(subset=list(_TERMS)).reset_index(drop=True))]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"n": "Int64"})
+
+
+def n_pairs(cells: pd.DataFrame) -> int:
+    """How many pairs of measures `sensitivity` would fit.
+
+    Args:
+        cells: From `measured_cells`.
+    """
+    return len(_measures(cells, "difficulty")) * len(_measures(cells, "similarity"))
+
+
+def spread_in_words(rows: pd.DataFrame, *, term: str) -> str:
+    """One sentence on a term over all pairs of measures.
+
+    Args:
+        rows: From `sensitivity`.
+        term: difficulty or similarity.
+    """
+    found = rows[(rows["name"] == term) & rows["estimate"].notna()]
+    if found.empty:
+        return f"No pair of measures has a model with {term}."
+    above, below = int((found["ci_low"] > 0).sum()), int((found["ci_high"] < 0).sum())
+    low, middle, high = (100 * found["estimate"].astype(float).quantile(q) for q in (0, 0.5, 1))
+    estimates = f"estimates from {low:+.2f} to {high:+.2f} points, the middle one {middle:+.2f}".replace("-", "−")
+    hold = "none leaves" if above + below == 0 else f"{above} lie above zero and {below} below"
+    ending = " out zero" if above + below == 0 else ""
+    return f"{term.capitalize()}, {len(found)} pairs of measures: of the 95 % intervals {hold}{ending}; {estimates}."
+
+
+def _measures(cells: pd.DataFrame, term: str) -> list[str]:
+    return [column.split(":")[1] for column in cells.columns if column.startswith(f"{term}:")]
+
+
+def _rows(cells: pd.DataFrame) -> list[dict[str, object]]:
+    try:
+        prepared = prepare_cells(cells)
+        fit = fit_mixed(prepared.cells, components=prepared.components)
+    except DataError as error:
+        return [figure_row("specification", term, note=str(error)) for term in _TERMS]
+    known = {c.name: c for c in fit.coefficients}
+    return [_row(term, known.get(term), why=prepared.dropped.get(term)) for term in _TERMS]
+
+
+def _row(term: str, c: Coefficient | None, *, why: str | None) -> dict[str, object]:
+    if c is None:
+        return figure_row("specification", term, note=why)
+    i = c.interval
+    return figure_row(
+        "specification", term, estimate=i.estimate, low=i.low, high=i.high, p_value=c.p_value, n=i.n,
+        n_unit="intermediates", unit="gain per standard deviation", method=f"{i.method}, {c.df:g} df",
+    )  # fmt: skip

@@ -1,0 +1,149 @@
+"""Where the evidence stands, in sentences: how much there is, which pairs differ from zero, what explains them.
+
+Cheap enough for the first page: means and closed forms over the rows of `evidence`. The sentence that answers the
+question itself is `core.analysis.answer`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.analysis.cells import LEVEL, common_languages
+from core.measures.inference.averages import average_gain, spread_seen
+from core.measures.inference.correlation import t_limits
+from core.measures.inference.stats import benjamini_hochberg
+from core.queries.evidence import Evidence, seeds_in_words
+
+PAIR_COLUMNS = (*("target", "intermediate", "gain", "low", "high", "q_value", "n_seeds", "n_langs", "in_task"),)
+"""Columns of `pair_gains`, in order."""
+
+
+def pair_gains(evidence: Evidence) -> pd.DataFrame:
+    """One row per target and intermediate with a gain outside English: its mean over languages and seeds.
+
+    Each target's languages are those of every intermediate that has most of them, English left out (the same as in
+    the row of means of the Transfer page); a pair that lacks one of them has no row. Columns: `PAIR_COLUMNS`; low,
+    high: 95 % limits, Student's t over the seeds that have every language, NaN below two; q_value: of the gain
+    against zero, corrected over the pairs that have limits and are not in-task. Order: target, then intermediates by
+    their mean gain over targets, largest first.
+
+    Args:
+        evidence: What the store says; its rows without difficulty or similarity count here.
+    """
+    parts = [_of_target(part, target=target) for target, part in _by_target(evidence)]
+    if not parts or all(part.empty for part in parts):
+        return pd.DataFrame(columns=list(PAIR_COLUMNS))
+    pairs = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    limits = t_limits(pairs["gain"], sd=pairs.pop("sd"), n=pairs["n_seeds"])
+    pairs["low"], pairs["high"], pairs["q_value"] = limits.low, limits.high, np.nan
+    family = np.isfinite(limits.p_value) & ~pairs["in_task"].to_numpy(bool)
+    if family.any():
+        pairs.loc[family, "q_value"] = benjamini_hochberg(limits.p_value[family], level=LEVEL).q_values
+    place = pairs.groupby("intermediate")["gain"].mean().rank(ascending=False, method="first")
+    order = np.lexsort([pairs["intermediate"].map(place).to_numpy(), pairs["target"].to_numpy(str)])
+    return pairs.iloc[order][list(PAIR_COLUMNS)].reset_index(drop=True)
+
+
+def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
+    """The sentence on how much there is, and what an intermediate changes on average.
+
+    Args:
+        evidence: What the store says.
+        pairs: As `pair_gains` returns them.
+    """
+    frame = evidence.frame[evidence.frame["gain"].notna()]
+    names = {"intermediate": "intermediate", "target": "target", "lang": "language"}
+    size = {column: _count(frame[column].nunique(), name) for column, name in names.items()}
+    head = (
+        f"The fullest set of runs ({evidence.setting.label}) has {size['intermediate']} before {size['target']} in "
+        f"{size['lang']}, with {seeds_in_words(frame) if len(frame) else 'no seed'}"
+    )
+    kept = pairs[~pairs["in_task"].astype(bool)]
+    if kept.empty:
+        return f"{head}; no pair has a gain outside English that is not in-task."
+    mean = float(kept.groupby("intermediate")["gain"].mean().mean())
+    said = f"an intermediate changes the zero-shot score by {_points(mean)} points on average"
+    if kept["intermediate"].nunique() > 1:
+        runs = _seed_gains(evidence).merge(kept[["intermediate", "target"]])
+        found = average_gain(runs["gain"], intermediate=runs["intermediate"], target=runs["target"], seed=runs["seed"])
+        limits = f"{_points(found.interval.low)} to {_points(found.interval.high)}"
+        said += f" (95 % interval {limits}, t over {found.interval.n} intermediates; {spread_seen(found)})"
+    else:
+        said += " (one intermediate, so no interval)"
+    return f"{head}: {said}, English and in-task pairs left out."
+
+
+def verdicts(pairs: pd.DataFrame) -> str:
+    """The sentence on which pairs of intermediate and target differ from zero.
+
+    Args:
+        pairs: As `pair_gains` returns them, at least one of them not in-task.
+    """
+    kept = pairs[~pairs["in_task"].astype(bool)]
+    if kept.empty:
+        return "No pair of intermediate and target can be judged yet."
+    rows = kept.sort_values("gain", kind="stable").to_dict("records")
+    ends = f"the largest mean gain is {_named(rows[-1])}"
+    ends += f", the smallest {_named(rows[0])}" if len(rows) > 1 else ""
+    tested = kept[kept["q_value"].notna()]
+    if tested.empty:
+        return (
+            f"None of the {_count(len(kept), 'pair')} of intermediate and target has two seeds that differ, so no "
+            f"spread of seeds is seen and no gain can be told from chance; {ends}."
+        )
+    found = tested[tested["q_value"] < LEVEL]
+    up, down = int((found["gain"] > 0).sum()), int((found["gain"] < 0).sum())
+    seeds = f"{tested['n_seeds'].min()} seeds" if tested["n_seeds"].nunique() == 1 else "two or more seeds"
+    return (
+        f"Of {_count(len(tested), 'pair')} of intermediate and target with {seeds}, {up} gain and {down} lose beyond "
+        f"the spread of seeds (t over seeds, false discovery rate {100 * LEVEL:.0f} %), the rest cannot be told from "
+        f"zero; {ends}."
+    )
+
+
+def _by_target(evidence: Evidence) -> list[tuple[str, pd.DataFrame]]:
+    frame = evidence.frame
+    # Before the languages are chosen: where nothing but English was scored, it would be chosen.
+    there = frame[frame["gain"].notna() & (frame["lang"] != "en")]
+    return [(str(target), part) for target, part in there.groupby("target", sort=True)]
+
+
+def _of_target(rows: pd.DataFrame, *, target: str) -> pd.DataFrame:
+    per_seed, n_langs = _whole_seeds(rows)
+    found = per_seed.groupby("intermediate").agg(
+        gain=("gain", "mean"), sd=("gain", "std"), n_seeds=("gain", "size")
+    ).reset_index()  # fmt: skip
+    in_task = rows.groupby("intermediate")["in_task"].any()
+    return found.assign(target=target, n_langs=n_langs, in_task=found["intermediate"].map(in_task).astype(bool))
+
+
+def _seed_gains(evidence: Evidence) -> pd.DataFrame:
+    """Columns intermediate, seed, gain, target: what the means of `pair_gains` are over."""
+    return pd.concat(
+        [_whole_seeds(part)[0].assign(target=target) for target, part in _by_target(evidence)], ignore_index=True
+    )
+
+
+def _whole_seeds(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Of one target: mean gain of each intermediate and seed that has every common language; their number."""
+    langs = common_languages(rows.groupby(["intermediate", "lang"], as_index=False).agg(value=("gain", "mean")))
+    kept = rows[rows["lang"].isin(langs)]
+    per_seed = kept.groupby(["intermediate", "seed"], as_index=False).agg(gain=("gain", "mean"), n=("gain", "size"))
+    return per_seed[per_seed["n"] == len(langs)].drop(columns="n"), len(langs)
+
+
+def _named(row: dict[Hashable, Any]) -> str:
+    limits = "" if pd.isna(row["low"]) else f" ({_points(row['low'])} to {_points(row['high'])})"
+    return f"{_points(row['gain'])}{limits} for {row['intermediate']} before {row['target']}"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _points(fraction: float) -> str:
+    return f"{100 * fraction:+.2f}".replace("-", "−")

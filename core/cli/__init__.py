@@ -1,0 +1,1 @@
+"""`python -m core …`: everything the pages can start or export."""

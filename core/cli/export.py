@@ -1,0 +1,239 @@
+"""Commands that write files to hand on: export, report, gallery, figure, submission. `core.cli.main` registers them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import duckdb
+import typer
+
+from core.cli.console import note, show
+from core.cli.options import AsJson, Difficulty, Langs, Models, Protocol, Similarity, Source, Targets
+from core.cli.reading import open_for_reading
+from core.errors import SpecError
+from core.paths import AtlasPaths
+from core.queries.filters import Filter
+from core.report.export import export as export_table
+from core.report.export import format_of, write_table
+from core.report.submission import English, ReadEnglish, write_submission
+from core.spec.run import RunSpec
+from core.tasks import load_tasks
+
+if TYPE_CHECKING:
+    from core.report.gathered import Gathered
+
+Collection = Annotated[str | None, typer.Option(help="measured or yours.")]
+
+_CELLS = "cells"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program.
+
+    Args:
+        app: The program's.
+    """
+    for function in (export, figure, report, gallery, submission):
+        app.command(function.__name__)(function)
+
+
+def export(  # noqa: PLR0913, PLR0917  # one parameter per option
+    out: Annotated[Path, typer.Argument(help="File to write; .csv, .parquet or .tex.")],
+    what: Annotated[
+        str, typer.Option(help="gains, scores, runs, or cells: means over seeds with intervals.")
+    ] = "gains",
+    column: Annotated[list[str] | None, typer.Option(help="Only these columns, in this order.")] = None,
+    model: Models = None,
+    target: Targets = None,
+    lang: Langs = None,
+    collection: Collection = None,
+    protocol: Protocol = None,
+    data_source: Source = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a table as CSV, Parquet or LaTeX."""
+    format_of(out)
+    wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
+    with open_for_reading(AtlasPaths.from_environment()) as store:
+        if what == _CELLS:
+            from core.analysis.every_cell import every_cell  # noqa: PLC0415  # loads pandas and scipy
+
+            with store.cursor() as cur:
+                n = write_table(every_cell(cur, wanted), what=what, file=out, columns=column or ())
+        else:
+            kept = {"lang" if k == "langs" else k: v for k, v in vars(wanted).items() if v}
+            n = export_table(store, what=what, file=out, columns=column or (), kept=kept)
+    if as_json:
+        show([{"table": what, "rows": n, "file": str(out)}], as_json=True, empty="")
+    else:
+        typer.echo(f"{n} rows of {what} written to {out}.")
+
+
+def figure(  # noqa: PLR0913, PLR0917  # one parameter per option
+    out: Annotated[Path, typer.Argument(help="File to write; .html, or .svg, .png, .pdf where kaleido is installed.")],
+    kind: Annotated[
+        str, typer.Option(help="heatmap, map (of domains) or scatter (similarity against gain).")
+    ] = "heatmap",
+    model: Models = None,
+    target: Targets = None,
+    lang: Langs = None,
+    collection: Collection = None,
+    protocol: Protocol = None,
+    data_source: Source = None,
+    similarity: Similarity = "centroid_cosine",
+    as_json: AsJson = False,
+) -> None:
+    """Write one figure of the Transfer page."""
+    from core.report.chapters import draw  # noqa: PLC0415  # loads plotly
+    from core.report.gathered import one_chapter  # noqa: PLC0415
+    from core.report.image import write_figure  # noqa: PLC0415
+
+    wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
+    with open_for_reading(AtlasPaths.from_environment()) as store, store.cursor() as cur:
+        chapter = one_chapter(cur, wanted, similarity=similarity)
+    drawn = draw(chapter, kind=kind)
+    label = f"{chapter.seen.view.target}: {chapter.seen.label}"
+    write_figure(drawn.figure, file=out, title=f"{kind}, {label}", width_px=drawn.width_px)
+    if as_json:
+        show([{"file": str(out), "kind": kind, "target": chapter.seen.view.target}], as_json=True, empty="")
+    else:
+        typer.echo(f"{kind.capitalize()} of {label} written to {out}.")
+
+
+def report(  # noqa: PLR0913, PLR0917  # one parameter per option
+    out: Annotated[Path, typer.Argument(help="File to write; .html.")],
+    model: Models = None,
+    target: Targets = None,
+    lang: Langs = None,
+    collection: Collection = None,
+    protocol: Protocol = None,
+    data_source: Source = None,
+    difficulty: Difficulty = "headroom",
+    similarity: Similarity = "centroid_cosine",
+    as_json: AsJson = False,
+) -> None:
+    """Write one self-contained HTML file: answer, heatmaps, map of domains, numbers, methods, versions."""
+    from core.files import written_beside  # noqa: PLC0415
+    from core.report.onefile import made, report_html  # noqa: PLC0415  # loads plotly
+
+    if out.suffix.lower() not in {".html", ".htm"}:
+        raise SpecError(f"'{out.name}' is no name for a report: expected a file ending in .html.")
+    wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
+    kept = _words(wanted, difficulty=difficulty, similarity=similarity)
+    paths = AtlasPaths.from_environment()
+    with open_for_reading(paths) as store, store.cursor() as cur:
+        found = _gathered(cur, wanted, difficulty=difficulty, similarity=similarity)
+    text = report_html(found, made=made(datetime.now(UTC)), titles=_titles(paths), kept=kept)
+    with written_beside(out) as draft:
+        draft.write_text(text, encoding="utf-8")
+    row = {
+        "file": str(out),
+        "bytes": len(text.encode()),
+        "heatmaps": len(found.chapters),
+        "answer": found.said.headline,
+    }
+    if as_json:
+        show([row], as_json=True, empty="")
+    else:
+        typer.echo(f"{found.said.headline}\n\nReport with {len(found.chapters)} heatmaps written to {out}.")
+
+
+def gallery(  # noqa: PLR0913, PLR0917  # one parameter per option
+    out: Annotated[Path, typer.Argument(help="Folder to write: new, empty, or an earlier gallery's.")],
+    model: Models = None,
+    target: Targets = None,
+    lang: Langs = None,
+    collection: Collection = None,
+    protocol: Protocol = None,
+    data_source: Source = None,
+    difficulty: Difficulty = "headroom",
+    similarity: Similarity = "centroid_cosine",
+    as_json: AsJson = False,
+) -> None:
+    """Write a static gallery that opens from disk without a server: an index and one page per target."""
+    from core.report.gallery import write_gallery  # noqa: PLC0415  # loads plotly
+    from core.report.onefile import made  # noqa: PLC0415
+
+    wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
+    kept = _words(wanted, difficulty=difficulty, similarity=similarity)
+    paths = AtlasPaths.from_environment()
+    with open_for_reading(paths) as store, store.cursor() as cur:
+        found = _gathered(cur, wanted, difficulty=difficulty, similarity=similarity)
+        pages = write_gallery(cur, found, folder=out, made=made(datetime.now(UTC)), titles=_titles(paths), kept=kept)
+    rows = [{"file": p.file, "collection": p.collection, "title": p.title, "summary": p.summary} for p in pages]
+    show(rows, as_json=as_json, empty="The store holds nothing to show; an index was written.")
+    if not as_json:
+        typer.echo(f"\nOpen {out / 'index.html'} in a browser; no server is needed.")
+
+
+def submission(
+    words: Annotated[
+        list[str], typer.Argument(metavar="RUN_ID... OUT_FOLDER", help="Runs, one a task; a folder last.")
+    ],
+    partial: Annotated[bool, typer.Option("--partial", help="Write also what cannot be submitted.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write predictions as the folder that XTREME's evaluate.py reads."""
+    *run_ids, out = words
+    if not run_ids:
+        raise SpecError("A submission needs run ids and then a folder: python -m core submission RUN_ID... OUT_FOLDER")
+    paths = AtlasPaths.from_environment()
+    with open_for_reading(paths) as store:
+        rows = write_submission(
+            store, run_ids=run_ids, folder=Path(out), paths=paths, read_english=_english_reader(paths), partial=partial
+        )
+    for row in rows:
+        if row.problem:
+            note(f"{row.task} {row.lang} cannot be submitted: {row.problem}.")
+    show([row._asdict() for row in rows], as_json=as_json, empty="Nothing was written.",
+         columns=("task", "lang", "n", "n_full", "file"))  # fmt: skip
+    if not as_json:
+        typer.echo(
+            f"\nScore it with XTREME's script: python evaluate.py --prediction_folder {Path(out) / 'predictions'} …"
+        )
+
+
+def _english_reader(paths: AtlasPaths) -> ReadEnglish:
+    def _read(spec: RunSpec, lang: str) -> English:
+        # The chain only where it is needed.
+        from core.data.datasets import load_split, subsample  # noqa: PLC0415
+        from core.data.records import DataOrigin, PairExample  # noqa: PLC0415
+        from core.training.plan import TEST_SEED  # noqa: PLC0415
+
+        split = load_split(spec.task(spec.target), role="test", lang=lang, origin=DataOrigin(spec.data_source, paths))
+        split = subsample(split, n=spec.protocol.max_test_examples, seed=TEST_SEED)
+        return English(tuple(e.target for e in split.examples if isinstance(e, PairExample)), split.fingerprint)
+
+    return _read
+
+
+def _filter(model: list[str] | None, target: list[str] | None, lang: list[str] | None, **fields: str | None) -> Filter:
+    return Filter(model=tuple(model or ()), target=tuple(target or ()), langs=tuple(lang or ()), **fields)  # type: ignore[arg-type]  # names of Filter
+
+
+def _words(wanted: Filter, **measures: str) -> list[str]:
+    """The filter as words of a command line, one value an option, defaults left out."""
+    words: list[str] = []
+    for name, field in (("model", "model"), ("target", "target"), ("lang", "langs"), ("collection", "collection"),
+                        ("protocol", "protocol"), ("data-source", "data_source")):  # fmt: skip
+        value = getattr(wanted, field)
+        for one in () if value is None else (value,) if isinstance(value, str) else value:
+            words += [f"--{name}", one]
+    usual = {"difficulty": "headroom", "similarity": "centroid_cosine"}
+    for name, value in measures.items():
+        words += [f"--{name}", value] if value != usual[name] else []
+    return words
+
+
+def _gathered(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, difficulty: str, similarity: str) -> Gathered:
+    # scipy's fitting takes half a second to load, which other commands need not wait for.
+    from core.queries.evidence import Choice  # noqa: PLC0415
+    from core.report.gathered import gather  # noqa: PLC0415
+
+    return gather(cur, Choice(wanted=wanted, difficulty=difficulty, similarity=similarity))
+
+
+def _titles(paths: AtlasPaths) -> dict[str, str]:
+    return {name: task.title for name, task in load_tasks(paths).items()}

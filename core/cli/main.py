@@ -1,0 +1,319 @@
+"""`python -m core …`: everything the pages can start or export.
+
+The chain is never imported here, save inside the commands that need it; a job is a process of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.cli import analysis as cli_analysis
+from core.cli import export as cli_export
+from core.cli.console import errors_as_messages, note, records, show
+from core.cli.options import AsJson
+from core.cli.profile import profile
+from core.cli.progress import follow
+from core.cli.reading import open_for_reading
+from core.errors import SpecError
+from core.jobs import local
+from core.jobs.records import JobStatus
+from core.models import load_models
+from core.paths import AtlasPaths
+from core.queries.filters import Filter
+from core.queries.gains import gains as query_gains
+from core.queries.published import averages as query_averages
+from core.queries.published import figures as query_figures
+from core.queries.published import tables as query_tables
+from core.queries.runs.listing import damaged as query_damaged
+from core.spec.run import DataSourceKind, RunSpec, StudySpec
+from core.store.connection import Store
+from core.store.ingest import rebuild as rebuild_store
+from core.studies import StudyRequest, build_study, checked_source, command, read_study_file
+from core.tasks import load_tasks, read_task_file
+
+app = typer.Typer(
+    name="core",
+    no_args_is_help=True,
+    add_completion=False,
+    help="Transfer Atlas: how difficulty and domain similarity of an English intermediate task change transfer.",
+)
+
+app.command()(profile)
+cli_analysis.register(app)
+cli_export.register(app)
+
+MANY = ("--model", "--intermediate", "--target", "--seeds", "--lang", "--family", "--script", "--id", "--column")
+"""Options that take several values after one name: `--seeds 1 2`."""
+
+
+def main() -> None:
+    """Run a command; errors meant for the user are one line on standard error."""
+    with errors_as_messages():
+        app(args=spread(sys.argv[1:]), prog_name="python -m core")
+
+
+def spread(words: list[str]) -> list[str]:
+    """Command-line words with `--seeds 1 2` written as `--seeds 1 --seeds 2`.
+
+    Args:
+        words: As typed, without the program's name.
+    """
+    out: list[str] = []
+    option: str | None = None
+    fresh = False
+    for word in words:
+        if word.startswith("--"):
+            option, fresh = (word if word in MANY else None), True
+            out.append(word)
+        else:
+            out += [word] if option is None or fresh else [option, word]
+            fresh = False
+    return out
+
+
+@app.command()
+def tasks(as_json: AsJson = False) -> None:
+    """List the tasks: what they are, in which languages, and the score of a model that knows nothing."""
+    rows: list[dict[str, Any]] = [
+        {
+            "name": task.name,
+            "roles": [str(role) for role in task.roles],
+            "type": str(task.type),
+            "languages": list(task.languages),
+            "metric": str(task.headline),
+            "chance": task.chance,
+            "licence": task.licence,
+            "train_examples": task.train_examples,
+        }
+        for task in load_tasks(AtlasPaths.from_environment()).values()
+    ]
+    counted = rows if as_json else [row | {"languages": len(row["languages"])} for row in rows]
+    show(
+        counted, as_json=as_json, empty="No tasks.", columns=("name", "roles", "type", "languages", "metric", "chance")
+    )
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List the models: pretrained encoders by name."""
+    rows = [
+        {
+            "name": model.name,
+            "title": model.title,
+            "path": model.path,
+            "revision": model.revision,
+            "architecture": model.architecture,
+            "languages": model.languages,
+            "parameters_m": model.parameters_m,
+            "licence": model.licence,
+        }
+        for model in load_models(AtlasPaths.from_environment()).values()
+    ]
+    columns = ("name", "architecture", "languages", "parameters_m", "path")
+    show(rows, as_json=as_json, empty="No models.", columns=columns)
+
+
+@app.command("check-task")
+def check_task(
+    file: Annotated[Path, typer.Argument(help="YAML file that declares a task; see docs/adding.md.")],
+    data_source: Annotated[DataSourceKind, typer.Option(help="Where the examples come from.")] = DataSourceKind.HUB,
+    mirror: Annotated[str | None, typer.Option(help="Folder in the hub's layout.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a task file and read 50 examples of each split."""
+    from core.data.check import check_task_file  # noqa: PLC0415  # the chain only where it is needed
+
+    paths = AtlasPaths.from_environment()
+    source = StudyRequest(data_source=DataSourceKind.MIRROR if mirror else data_source, mirror=mirror)
+    rows = check_task_file(read_task_file(file), source=checked_source(source), paths=paths)
+    show(rows, as_json=as_json, empty="Nothing was read.")
+    if any(row["problem"] for row in rows):
+        note(f"{file} is not ready: see the column 'problem'.")
+        sys.exit(1)
+    if not as_json:
+        typer.echo(f"{file} is right. Put it into {paths.user_tasks} to use it.")
+
+
+@app.command()
+def run(  # noqa: PLR0913, PLR0917  # one parameter per option
+    target: Annotated[list[str], typer.Option(help="Target tasks.")],
+    model: Annotated[list[str] | None, typer.Option(help="Models: names or folders.")] = None,
+    intermediate: Annotated[list[str] | None, typer.Option(help="mnli, mnli+qqp, mnli~mlm, none …")] = None,
+    seeds: Annotated[list[int] | None, typer.Option(help="Seeds.")] = None,
+    protocol: Annotated[str, typer.Option(help="Hyper-parameters: a name or a YAML file.")] = "quick",
+    data_source: Annotated[DataSourceKind, typer.Option(help="Where the data come from.")] = DataSourceKind.SAMPLE,
+    mirror: Annotated[str | None, typer.Option(help="Folder in the hub's layout.")] = None,
+    name: Annotated[str, typer.Option(help="What the study is called.")] = "study",
+    baselines: Annotated[bool, typer.Option(help="Run the paired baselines too.")] = True,
+    wait: Annotated[bool, typer.Option(help="Wait for the end and print the gains.")] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Start runs, wait for them, and print what the intermediate did per language."""
+    request = _request(
+        models=tuple(model or ()),
+        intermediates=tuple(intermediate or ("none",)),
+        targets=tuple(target),
+        seeds=tuple(seeds or (1,)),
+        protocol=protocol,
+        data_source=DataSourceKind.MIRROR if mirror else data_source,
+        mirror=mirror,
+        name=name,
+        with_baselines=baselines,
+    )
+    _launch(request, wait=wait, device=device, as_json=as_json)
+
+
+@app.command()
+def study(
+    file: Annotated[Path, typer.Argument(help="YAML grid: models, intermediates, targets, seeds, protocol …")],
+    wait: Annotated[bool, typer.Option(help="Wait for the end and print the gains.")] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Start all runs of a study file."""
+    _launch(read_study_file(file), wait=wait, device=device, as_json=as_json)
+
+
+@app.command()
+def runs(as_json: AsJson = False) -> None:
+    """List the runs with their states, and run folders that cannot be read."""
+    paths = AtlasPaths.from_environment()
+    local.ensure_dispatcher(paths)
+    rows = [status._asdict() | {"state": str(status.state)} for status in local.list_jobs(paths)]
+    columns = ("run_id", "state", "model", "intermediate", "target", "seed", "protocol", "data_source", "message")
+    show(rows, as_json=as_json, empty="No runs yet. Start one: python -m core run --target xnli", columns=columns)
+    with open_for_reading(paths) as store, store.cursor() as cur:
+        for row in records(query_damaged(cur)):
+            note(f"damaged: {row['folder']}: {row['reason']}")
+
+
+@app.command()
+def cancel(run_ids: Annotated[list[str], typer.Argument(help="Ids of runs.")], as_json: AsJson = False) -> None:
+    """Stop runs, their whole process tree; finished stages are kept."""
+    paths = AtlasPaths.from_environment()
+    rows = [_state_row(local.cancel(run_id, paths=paths)) for run_id in run_ids]
+    show(rows, as_json=as_json, empty="Nothing to stop.")
+
+
+@app.command()
+def retry(run_ids: Annotated[list[str], typer.Argument(help="Ids of runs.")], as_json: AsJson = False) -> None:
+    """Put failed, cancelled or lost runs back into the queue; they go on from their last checkpoint."""
+    paths = AtlasPaths.from_environment()
+    rows = [_state_row(local.retry(run_id, paths=paths)) for run_id in run_ids]
+    local.ensure_dispatcher(paths)
+    show(rows, as_json=as_json, empty="Nothing to retry.")
+
+
+@app.command()
+def move(
+    run_id: Annotated[str, typer.Argument(help="Id of a queued run.")],
+    place: Annotated[str, typer.Argument(help="first, last, or a number from 1.")],
+    as_json: AsJson = False,
+) -> None:
+    """Give a queued run another place in the queue."""
+    paths = AtlasPaths.from_environment()
+    if place not in {"first", "last"} and not place.isdigit():
+        raise SpecError(f"Place '{place}': expected first, last or a number from 1.")
+    wanted = int(place) - 1 if place.isdigit() else place
+    rows = [_state_row(local.reorder(run_id, place=wanted, paths=paths))]  # type: ignore[arg-type]  # checked above
+    show(rows, as_json=as_json, empty="Nothing to move.")
+
+
+@app.command()
+def gains(
+    model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
+    intermediate: Annotated[str | None, typer.Option(help="Only this intermediate.")] = None,
+    target: Annotated[str | None, typer.Option(help="Only this target.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Only this metric.")] = None,
+    lang: Annotated[list[str] | None, typer.Option(help="Only these languages.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the gains: score minus the score of the paired run without the intermediate."""
+    wanted = Filter(model=model, intermediate=intermediate, target=target, metric=metric, langs=tuple(lang or ()))
+    with open_for_reading(AtlasPaths.from_environment()) as store:
+        _show_gains(store, wanted=wanted, run_ids=None, as_json=as_json)
+
+
+@app.command()
+def published(
+    table: Annotated[str | None, typer.Option(help="Figures of this table, one a line.")] = None,
+    averages: Annotated[bool, typer.Option(help="Printed averages beside the averages of their parts.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the tables transcribed from papers with version and caution, the figures of one, or a check of averages."""
+    columns: tuple[str, ...] = ("name", "version", "confidence", "derived", "n_gains", "n_scores", "n_facts", "title")
+    with open_for_reading(AtlasPaths.from_environment()) as store, store.cursor() as cur:
+        if averages:
+            rows = records(query_averages(cur, table))
+            columns = ("table", "model", "intermediate", "target", "metric", "printed", "recomputed", "agrees")
+        elif table is not None:
+            rows = records(query_figures(cur, table))
+            columns = ("model", "intermediate", "target", "lang", "metric", "kind", "printed", "derived", "caution")
+            note(f"{rows[0]['version']}. {rows[0]['table_caution'] or ''} Source: {rows[0]['source']}")
+        else:
+            rows = records(query_tables(cur))
+    show(rows, as_json=as_json, empty="No published figures.", columns=columns)
+
+
+@app.command()
+def rebuild(as_json: AsJson = False) -> None:
+    """Make the database again from run folders and committed results."""
+    paths = AtlasPaths.from_environment()
+    report = rebuild_store(paths.database, paths)
+    show([report._asdict()], as_json=as_json, empty="Nothing to read.")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what this machine can do, and what is wrong."""
+    from core.cli.doctor import examine  # noqa: PLC0415  # asks every library for its version: a second
+
+    rows = [check._asdict() for check in examine(AtlasPaths.from_environment())]
+    show(rows, as_json=as_json, empty="Nothing was examined.")
+    if any(row["state"] == "wrong" for row in rows):
+        sys.exit(1)
+
+
+def _request(*, models: tuple[str, ...], **fields: object) -> StudyRequest:
+    known = {"models": models} if models else {}
+    return StudyRequest.model_validate(known | fields)
+
+
+def _launch(request: StudyRequest, *, wait: bool, device: str, as_json: bool) -> None:
+    paths = AtlasPaths.from_environment()
+    wanted = build_study(request, paths=paths)
+    specs = wanted.runs()
+    cli_analysis.freeze_ranking(wanted, paths=paths)
+    statuses = local.submit(specs, paths=paths, study=request.name, device=device)
+    local.ensure_dispatcher(paths)
+    if not wait:
+        show([_state_row(s) for s in statuses], as_json=as_json, empty="Nothing to start.")
+        return
+    note(f"{len(specs)} runs; stopping this command does not stop them. Again: {command(request)}")
+    failed = follow(specs, paths=paths)
+    with open_for_reading(paths) as store:
+        _show_gains(store, wanted=None, run_ids=_shown(wanted, specs), as_json=as_json)
+    if failed:
+        sys.exit(1)
+
+
+def _shown(wanted: StudySpec, specs: tuple[RunSpec, ...]) -> tuple[str, ...]:
+    """Ids of the runs to print: those with an intermediate, or the baselines where nothing else was asked for."""
+    only_baselines = all(i is None for i in wanted.intermediates)
+    return tuple(s.run_id for s in specs if only_baselines or s.intermediate is not None)
+
+
+def _show_gains(store: Store, *, wanted: Filter | None, run_ids: tuple[str, ...] | None, as_json: bool) -> None:
+    with store.cursor() as cur:
+        frame = query_gains(cur, wanted or Filter(), run_ids=run_ids)
+    columns = ("model", "intermediate", "target", "lang", "metric", "seed", "score", "baseline_score", "gain", "n")
+    show(records(frame), as_json=as_json, empty="No gains yet.", columns=columns)
+
+
+def _state_row(status: JobStatus) -> dict[str, object]:
+    return {"run_id": status.run_id, "state": str(status.state), "message": status.message}

@@ -1,0 +1,107 @@
+"""`python -m core profile`: how alike texts are, how hard tasks are, what a stage did, what selectors say."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from core.cli.console import note, records, show
+from core.cli.options import AsJson
+from core.cli.progress import follow
+from core.cli.reading import open_for_reading
+from core.errors import UnknownName
+from core.jobs import local
+from core.models import DEFAULT_MODEL
+from core.paths import AtlasPaths
+from core.queries.similarity import SIMILARITIES, measured
+from core.spec.profile import DEFAULT_TEXTS, ProfileKind, ProfileSpec
+from core.spec.run import DataSourceKind
+from core.studies import ProfileRequest, build_profile
+
+_SHOWN = "centroid_cosine"
+
+
+def profile(  # noqa: PLR0913, PLR0917  # one parameter per option
+    kind: Annotated[ProfileKind, typer.Option(help="What to measure.")] = ProfileKind.DOMAIN,
+    intermediate: Annotated[list[str] | None, typer.Option(help="mnli, mnli@food,hard …; all if none.")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Targets; all if none is named.")] = None,
+    lang: Annotated[list[str] | None, typer.Option(help="Only test texts in these languages.")] = None,
+    model: Annotated[str, typer.Option(help="Sentence encoder, or model to train: name or folder.")] = DEFAULT_MODEL,
+    data_source: Annotated[DataSourceKind, typer.Option(help="Where the data come from.")] = DataSourceKind.SAMPLE,
+    mirror: Annotated[str | None, typer.Option(help="Folder in the hub's layout.")] = None,
+    n: Annotated[int, typer.Option(help="Texts of a point, or examples scored, at most.")] = DEFAULT_TEXTS,
+    seeds: Annotated[list[int] | None, typer.Option("--seeds", "--seed", help="Seeds: one profile each.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Hyper-parameters of what is trained; quick if none.")] = None,
+    measure: Annotated[str | None, typer.Option(help="Only this measure.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait for the end and print what was measured.")] = True,
+    listing: Annotated[bool, typer.Option("--list", help="List the profiles instead.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Measure texts, tasks, encoders or selectors, and print a line per figure; what is there is not measured again."""
+    paths = AtlasPaths.from_environment()
+    if listing:
+        _list(paths, as_json=as_json)
+        return
+    if kind is ProfileKind.DOMAIN and measure is not None and measure not in SIMILARITIES:
+        raise UnknownName("measure", measure, known=SIMILARITIES)
+    request = ProfileRequest(
+        kind=kind,
+        model=model,
+        intermediates=tuple(intermediate or ()),
+        targets=tuple(target or ()),
+        languages=tuple(lang or ()),
+        n=n,
+        protocol=protocol,
+        data_source=DataSourceKind.MIRROR if mirror else data_source,
+        mirror=mirror,
+    )
+    wanted = [request.model_copy(update={"seed": seed}) for seed in dict.fromkeys(seeds or (1,))]
+    specs = [build_profile(each, paths=paths) for each in wanted]
+    statuses = local.submit(specs, paths=paths, device=device)
+    local.ensure_dispatcher(paths)
+    if not wait:
+        rows = [{"profile_id": s.run_id, "state": str(s.state), "message": s.message} for s in statuses]
+        show(rows, as_json=as_json, empty="Nothing to start.")
+        return
+    failed = follow(specs, paths=paths)
+    _show(specs, paths=paths, measure=measure, as_json=as_json)
+    if failed:
+        sys.exit(1)
+
+
+def _list(paths: AtlasPaths, *, as_json: bool) -> None:
+    local.ensure_dispatcher(paths)
+    rows: list[dict[str, Any]] = [
+        {
+            "profile_id": status.run_id,
+            "state": str(status.state),
+            "kind": status.kind,
+            "model": status.model,
+            "data_source": status.data_source,
+            "seed": status.seed,
+            "protocol": status.protocol,
+            "intermediates": status.intermediate,
+            "targets": status.target,
+            "message": status.message,
+        }
+        for status in local.list_profiles(paths)
+    ]
+    columns = ("profile_id", "state", "kind", "model", "data_source", "seed", "protocol", "message")
+    show(rows, as_json=as_json, empty="No profiles yet. Measure one: python -m core profile", columns=columns)
+
+
+def _show(specs: list[ProfileSpec], *, paths: AtlasPaths, measure: str | None, as_json: bool) -> None:
+    rows: list[dict[str, Any]] = []
+    with open_for_reading(paths) as store, store.cursor() as cur:
+        for spec in specs:
+            rows += records(measured(cur, spec.profile_id))
+    is_long = specs[0].kind is ProfileKind.DOMAIN and not as_json
+    only = measure or (_SHOWN if is_long else None)
+    if only and only != measure:
+        note(f"{len(rows)} figures; shown: {only}. All: --json. Another: --measure with {', '.join(SIMILARITIES)}.")
+    kept = [row for row in rows if only is None or row.get("measure", row.get("selector")) == only]
+    columns = [name for name in (kept[0] if kept else {}) if name != "profile_id"]
+    show(kept, as_json=as_json, empty="Nothing was measured.", columns=columns)

@@ -1,0 +1,35 @@
+"""Open the index to read it, from any process.
+
+DuckDB lets one process hold the file. Files are the truth, so a command that finds the database held by a running
+application reads the run folders into memory instead of failing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from core.cli.console import note
+from core.errors import StoreLocked
+from core.paths import AtlasPaths
+from core.store.connection import Store
+from core.store.ingest import ingest
+
+
+@contextmanager
+def open_for_reading(paths: AtlasPaths) -> Iterator[Store]:
+    """A store that holds everything that is on disk now.
+
+    Args:
+        paths: The Atlas home.
+    """
+    try:
+        store = Store.open(paths.database)
+    except StoreLocked as error:
+        note(f"{error} Reading the run folders instead.")
+        store = Store.open(":memory:")
+    try:
+        ingest(store, paths)
+        yield store
+    finally:
+        store.close()

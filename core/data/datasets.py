@@ -1,0 +1,370 @@
+"""One loader for all data sources: `load_split` gives a task's examples in one language, read and checked.
+
+Sample, mirror and hub differ in where the folder is; from there on everything is the same. A new way to declare data
+is a field of `SplitRef` and a line in `_locate` or `_rows`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.data import licensed
+from core.data.guards import check_labels, flags_of
+from core.data.hub import open_hub
+from core.data.layout import FORMATS, Folder, files_of, missing_split, open_local
+from core.data.readers import Read, Rows, read
+from core.data.records import (DataOrigin, Example, Flag, Split, SplitRole, TaggedExample, TextExample, fingerprint)
+from core.errors import DataError, MissingSplit, SpecError
+from core.spec.run import DataSourceKind
+from core.spec.task import SplitRef, TaskSpec
+
+DEV_SHARE = 0.1
+"""Share of the training split that serves as development split where none of its own is there."""
+
+_CUT_SEED = 20200526  # fixed, not a run's seed: every run must select on the same examples
+_open_hub_once = lru_cache(maxsize=128)(open_hub)  # one revision for all languages of a run, one request
+
+
+class _Located(NamedTuple):
+    """Where one split is in this data source."""
+
+    ref: SplitRef
+    folder: Folder | None
+    """None for a licensed file."""
+    files: tuple[str, ...]
+    split: str
+    """The split found: the declared one or a fallback."""
+    where: str
+    """For messages."""
+
+    @property
+    def ref_key(self) -> tuple[str, str | None]:
+        """Data set and configuration, the language left open."""
+        return self.ref.path, self.ref.config
+
+    @property
+    def data(self) -> tuple[object, ...]:
+        """Equal for two places that hold the same rows."""
+        ref = self.ref
+        return (self.folder.where if self.folder else "", self.files, ref.language_column, ref.id_language_prefix)
+
+
+def load_split(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -> Split:
+    """A task's examples for one role in one language, read and checked.
+
+    Args:
+        task: Its declaration.
+        role: `train`, `dev` or `test`.
+        lang: XTREME's code.
+        origin: Data source, paths, and the definitions of joined parts.
+
+    Raises:
+        MissingSplit: The split, configuration or file is not there; lists what is.
+        WrongColumns: The columns are not those declared.
+        PlaceholderLabels: The labels of a test or development split are blanks or one class.
+        ScriptOnlyDataset: The hub holds a loading script alone.
+        HubUnreachable: No network, or the hub answered with an error.
+        DataError: A file is broken, or there is no usable example.
+    """
+    if role == "train" and task.parts:
+        return _joined(task, lang=lang, origin=origin)
+    return _single(task, role=role, lang=lang, origin=origin)
+
+
+def subsample(split: Split, *, n: int | None, seed: int) -> Split:
+    """A seeded sample of a split that keeps its order; the split itself where it is not larger.
+
+    Args:
+        split: What to draw from.
+        n: Number of examples wanted; None takes all.
+        seed: Equal seeds give equal samples of equal splits.
+    """
+    if n is None or n >= len(split.examples):
+        return split
+    drawn = np.sort(np.random.default_rng(seed).choice(len(split.examples), size=n, replace=False))
+    examples = tuple(split.examples[i] for i in drawn)
+    return split._replace(examples=examples, fingerprint=fingerprint(examples))
+
+
+# ----------------------------------------------------------------------------------------------------- one split
+
+
+def _single(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -> Split:
+    place = _locate(task, role=role, lang=lang, origin=origin)
+    what = f"{task.name} {role} ({lang})"
+    if place.folder is None:
+        found, labels, dropped = _licensed(task, place, role=role, origin=origin)
+        unseen = Flag("unseen_tags_dropped", f"{what}: {dropped} sentences with tags that training lacks are left out.")
+        flags = [unseen] if dropped else []
+    else:
+        labels, flags = task.labels, []
+        found = read(_rows(task, place, role=role, lang=lang, cache=origin.paths.cache / "datasets"))
+    check_labels(found, task=task, role=role, where=place.where)
+    flags += [*_place_flags(task, place, role=role, lang=lang, origin=origin), *flags_of(found, what=what)]
+    examples, split = found.examples, place.split
+    if role != "test" and _is_shared(task, lang=lang, origin=origin):
+        if len(examples) == 1:
+            raise DataError(f"{place.where} holds 1 example, too few to cut a development split from.")
+        examples, split = _cut(examples, role=role, split=place.split)
+        flags.append(Flag("dev_cut_from_train", f"{what}: no development split of its own; {split} is used."))
+    return Split(
+        task=task,
+        role=role,
+        lang=lang,
+        split=split,
+        examples=examples,
+        n_available=len(examples),
+        fingerprint=fingerprint(examples),
+        revision=place.folder.revision if place.folder else None,
+        labels=labels,
+        flags=tuple(flags),
+    )
+
+
+def _locate(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -> _Located:
+    """The split in this data source; fallbacks are tried in order."""
+    ref: SplitRef | None = getattr(task, role)
+    if ref is None and role == "dev":
+        ref = task.train
+    if ref is None:
+        raise MissingSplit(f"Task '{task.name}' declares no {role} split. Expected `{role}:` in its definition.")
+    if ref.path.startswith(licensed.PREFIX):
+        return _locate_licensed(ref, origin)
+    folder = _folder(ref, origin)
+    own = task.own_name(lang)
+    config = ref.config.replace("{lang}", own) if ref.config else None
+    tried = tuple(name.replace("{lang}", own) for name in (ref.split, *ref.fallbacks))
+    for name in tried:
+        files = files_of(folder, config=config, split=name)
+        if files is not None:
+            where = f"{folder.where}, {config or 'default'}, split '{name}'"
+            return _Located(ref, folder, files, name, where)
+    raise missing_split(folder, config=config, splits=tried)
+
+
+def _locate_licensed(ref: SplitRef, origin: DataOrigin) -> _Located:
+    roots = (origin.paths.local_data, *((Path(origin.source.root),) if origin.source.root else ()))
+    tried = [licensed.file_name(ref.path, split=split) for split in (ref.split, *ref.fallbacks)]
+    for split, name in zip((ref.split, *ref.fallbacks), tried, strict=True):
+        file = licensed.find(name, folders=roots)
+        if file is not None:
+            return _Located(ref, None, (str(file),), split, str(file))
+    raise licensed.missing(tried, folders=roots)
+
+
+def _folder(ref: SplitRef, origin: DataOrigin) -> Folder:
+    match origin.source.kind:
+        case DataSourceKind.MIRROR:
+            return open_local(Path(origin.source.root or ""), path=ref.path)
+        case DataSourceKind.SAMPLE:
+            return open_local(_sample_root(origin), path=ref.path, kind="sample")
+        case DataSourceKind.HUB:
+            return _open_hub_once(ref.path, revision=ref.revision, cache=origin.paths.cache / "hub")
+
+
+def _sample_root(origin: DataOrigin) -> Path:
+    from core.sample.build import ensure_sample  # noqa: PLC0415  # the generator is loaded where it is used
+    from core.sample.spec import SampleSpec  # noqa: PLC0415
+
+    wanted = {"domain": origin.domain, "difficulty": origin.difficulty}
+    try:
+        spec = SampleSpec.model_validate(wanted)
+    except ValueError as error:
+        raise SpecError(f"The sample tasks cannot be built for {wanted}: {error}") from error
+    folder: Path = ensure_sample(origin.paths.cache, spec)
+    return folder
+
+
+def _rows(task: TaskSpec, place: _Located, *, role: SplitRole, lang: str, cache: Path) -> Rows:
+    """The rows of one language, not yet understood."""
+    if place.folder is None:
+        raise AssertionError("a licensed file has no table")
+    data = _table(tuple(place.folder.fetch(name) for name in place.files), cache)
+    ref, own = place.ref, task.own_name(lang)
+    rows = Rows(
+        table=data.table,
+        task=task,
+        columns=ref.columns or task.columns,
+        labels=task.labels,
+        label_values=task.label_values if ref.label_values is None else ref.label_values,
+        class_names=data.class_names,
+        own_lang=own,
+        role=role,
+        where=place.where,
+    )
+    if ref.language_column:
+        return _filtered(rows, column=ref.language_column, own=own, prefix=False)
+    if ref.id_language_prefix:
+        return _filtered(rows, column=rows.columns.id or "id", own=own, prefix=True)
+    return rows
+
+
+def _filtered(rows: Rows, *, column: str, own: str, prefix: bool) -> Rows:
+    if column not in rows.table.column_names:
+        has = ", ".join(rows.table.column_names)
+        raise MissingSplit(f"{rows.where}: no column '{column}' to find the language by. It has: {has}.")
+    cells = rows.table.column(column).cast(pa.string())
+    if prefix:
+        cells = pc.list_element(pc.split_pattern(cells, "-", max_splits=1), 0)
+    table = rows.table.filter(pc.equal(cells, own))
+    if not table.num_rows:
+        names = ", ".join(sorted(str(v) for v in pc.unique(cells).to_pylist()[:60]))
+        raise MissingSplit(f"{rows.where}: no row in language '{own}' (column '{column}'). It has: {names}.")
+    return rows._replace(table=table)
+
+
+# --------------------------------------------------------------------------------------------------------- files
+
+
+class _Table(NamedTuple):
+    table: pa.Table
+    class_names: dict[str, tuple[str, ...]]
+
+
+def _table(files: tuple[Path, ...], cache: Path) -> _Table:
+    """Rows of some files through the `datasets` library, memory-mapped from its cache."""
+    stamps = tuple((str(f.resolve()), f.stat().st_mtime_ns) for f in files)
+    return _table_once(stamps, cache)
+
+
+@lru_cache(maxsize=4)
+def _table_once(stamps: tuple[tuple[str, int], ...], cache: Path) -> _Table:
+    names = [name for name, _ in stamps]
+    reader = FORMATS.get(Path(names[0]).suffix, "parquet")
+    options = {"sep": "\t"} if names[0].endswith(".tsv") else {}
+    shown = datasets.utils.logging.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        data = datasets.load_dataset(reader, data_files={"data": names}, split="data", cache_dir=str(cache), **options)
+    except (datasets.exceptions.DatasetGenerationError, pa.ArrowInvalid) as error:
+        raise DataError(
+            f"Cannot read {', '.join(names)}: {error.__cause__ or error}. Expected {reader} files; the file is damaged "
+            "or cut off: copy or download it again."
+        ) from error
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
+    return _Table(data.with_format("arrow")[:], _class_names(data.features))
+
+
+def _class_names(features: Any) -> dict[str, tuple[str, ...]]:  # noqa: ANN401  # `datasets` has no types
+    found = {}
+    for name, feature in features.items():
+        inner = getattr(feature, "feature", feature)
+        if isinstance(inner, datasets.ClassLabel):
+            found[name] = tuple(inner.names)
+    return found
+
+
+# ----------------------------------------------------------------------------------------- cut, parts, licensed
+
+
+def _is_shared(task: TaskSpec, *, lang: str, origin: DataOrigin) -> bool:
+    """Whether training and development would read the same rows."""
+    if task.train is None:
+        return False
+    train = _found(task, role="train", lang=lang, origin=origin)
+    dev = _found(task, role="dev", lang=lang, origin=origin)
+    return train is not None and dev is not None and train.data == dev.data
+
+
+def _cut(examples: tuple[Example, ...], *, role: SplitRole, split: str) -> tuple[tuple[Example, ...], str]:
+    """Nine tenths for training or the other tenth for development: disjoint, and the same for every run."""
+    order = np.random.default_rng(_CUT_SEED).permutation(len(examples))
+    n_dev = max(1, round(len(examples) * DEV_SHARE))
+    chosen = order[-n_dev:] if role == "dev" else order[:-n_dev]
+    percent = round(100 * DEV_SHARE)
+    name = f"{split}[{percent}% held out]" if role == "dev" else f"{split}[{100 - percent}%]"
+    return tuple(examples[i] for i in np.sort(chosen)), name
+
+
+def _place_flags(task: TaskSpec, place: _Located, *, role: SplitRole, lang: str, origin: DataOrigin) -> list[Flag]:
+    what = f"{task.name} {role} ({lang})"
+    flags = []
+    if place.folder is not None and place.split != place.ref.split.replace("{lang}", task.own_name(lang)):
+        message = f"{what}: split '{place.ref.split}' is not there, '{place.split}' is read."
+        flags.append(Flag("split_fallback", message))
+    if place.folder is not None and place.folder.converted:
+        flags.append(Flag("converted_parquet", f"{what}: the hub's own Parquet conversion is read, not the script."))
+    if role == "test" and lang == "en" and task.dev is not None:
+        dev = _found(task, role="dev", lang=lang, origin=origin)
+        if dev is not None and dev.data == place.data:
+            message = f"{what}: '{place.split}' also selects the model, so its score is optimistic."
+            flags.append(Flag("test_is_dev", message))
+    if role == "test" and task.train is not None:
+        train = _found(task, role="train", lang="en", origin=origin)
+        if train is not None and (train.ref.path, train.ref.config, train.split) == (*place.ref_key, place.split):
+            message = f"{what}: '{place.split}' in English is what the model is trained on, so its score means little."
+            flags.append(Flag("test_is_train", message))
+    return flags
+
+
+def _found(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -> _Located | None:
+    try:
+        return _locate(task, role=role, lang=lang, origin=origin)
+    except MissingSplit:
+        return None
+
+
+def _joined(task: TaskSpec, *, lang: str, origin: DataOrigin) -> Split:
+    """Training sets of a task's own declaration and of its parts, one after another."""
+    by_name = {t.name: t for t in origin.tasks}
+    unknown = [name for name in task.parts if name not in by_name]
+    if unknown:
+        raise SpecError(
+            f"Task '{task.name}' joins {', '.join(task.parts)}, but no definition of {', '.join(unknown)} was given."
+        )
+    splits, flags = [], []
+    for part in (*((task.model_copy(update={"parts": ()}),) if task.train else ()), *(by_name[n] for n in task.parts)):
+        if sorted(part.labels) != sorted(task.labels):
+            raise SpecError(f"Task '{task.name}' has labels {task.labels}, its part '{part.name}' has {part.labels}.")
+        try:
+            splits.append(load_split(part, role="train", lang=lang, origin=origin))
+        except MissingSplit as error:
+            flags.append(Flag("part_missing", f"{task.name} train: part '{part.name}' is left out. {error}"))
+    if not splits:
+        raise MissingSplit(f"No part of task '{task.name}' is there. " + " ".join(f.message for f in flags))
+    examples = tuple(_as_part(e, split, task) for split in splits for e in split.examples)
+    return splits[0]._replace(
+        task=task,
+        split=" + ".join(f"{s.task.name} {s.split}" for s in splits),
+        examples=examples,
+        n_available=len(examples),
+        fingerprint=fingerprint(examples),
+        revision=splits[0].revision if len(splits) == 1 else None,
+        labels=task.labels,
+        flags=(*flags, *(f for s in splits for f in s.flags)),
+    )
+
+
+def _as_part(example: Example, split: Split, task: TaskSpec) -> Example:
+    renamed = example._replace(id=f"{split.task.name}:{example.id}")
+    if isinstance(renamed, TextExample) and split.labels != task.labels:
+        return renamed._replace(label=task.labels.index(split.labels[renamed.label]))
+    return renamed
+
+
+def _licensed(
+    task: TaskSpec, place: _Located, *, role: SplitRole, origin: DataOrigin
+) -> tuple[Read, tuple[str, ...], int]:
+    """Sentences of a licensed file, the labels, and how many sentences have tags that training lacks."""
+    sentences = licensed.read_tagged(Path(place.files[0]))
+    labels = task.labels
+    if task.labels_from_data:
+        train = _locate(task, role="train", lang="en", origin=origin)
+        seen = sentences if train.files == place.files else licensed.read_tagged(Path(train.files[0]))
+        labels = tuple(sorted({tag for sentence in seen for tag in sentence.tags}))
+    ids = {label: i for i, label in enumerate(labels)}
+    known = [(str(n), s) for n, s in enumerate(sentences) if all(tag in ids for tag in s.tags)]
+    if role == "train" and len(known) < len(sentences):
+        odd = next(tag for s in sentences for tag in s.tags if tag not in ids)
+        raise DataError(f"{place.where} holds the tag '{odd}', which is not among the labels of task '{task.name}'.")
+    examples = tuple(TaggedExample(i, s.words, tuple(ids[t] for t in s.tags)) for i, s in known)
+    return Read(examples), labels, len(sentences) - len(known)

@@ -1,0 +1,1 @@
+"""Pretrained encoders: loading, pieces, batches, heads, predictions. torch begins here."""

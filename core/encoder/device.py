@@ -1,0 +1,93 @@
+"""What depends on the device: its memory, and random state of one's own."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from core.errors import OutOfMemory
+from core.spec.protocol import StageProtocol
+
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+@cache
+def fast_products() -> bool:
+    """Have oneDNN multiply float32 matrices where MKL does not use the processor's wide registers; whether it does.
+
+    On AMD processors with AVX-512, torch's MKL computes with AVX2: half the speed of oneDNN's float32 kernels (LOG.md).
+    Torch hands float32 products to oneDNN only where a lower precision is allowed; with the instruction set held
+    below the matrix units (AMX) oneDNN has no such kernel, so that the products stay float32: a test looks at their
+    error. For the process of a CPU job; before the first product.
+    """
+    vendor = _CPU_INFO.read_text(encoding="utf-8", errors="replace") if _CPU_INFO.is_file() else ""
+    if "AuthenticAMD" not in vendor or torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return False
+    os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX512_CORE_BF16"
+    torch.backends.mkldnn.matmul.fp32_precision = "bf16"  # type: ignore[attr-defined]
+    return True
+
+
+def attention_kernel() -> str | None:
+    """Which of transformers' attentions is fastest here; None: its own choice.
+
+    The fused one for CPUs makes many small products, for which oneDNN's start-up costs more than it gains.
+    """
+    products: str = torch.backends.mkldnn.matmul.fp32_precision  # type: ignore[attr-defined]
+    return "eager" if products == "bf16" else None
+
+
+@contextmanager
+def own_random_state(seed: int, *, device: torch.device) -> Iterator[None]:
+    """Inside the block torch's random state is the stage's own: dropout depends on its seed alone.
+
+    Args:
+        seed: Of the stage.
+        device: Whose generator is set beside the CPU's.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def memory_problems(protocol: StageProtocol) -> Iterator[None]:
+    """Turn running out of memory into an error that names a size to try.
+
+    Args:
+        protocol: Gives the present size.
+
+    Raises:
+        OutOfMemory: The device has no memory left.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+        text = str(error)
+        is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not is_memory and "not enough memory" not in text and "DefaultCPUAllocator" not in text:
+            raise
+        half = max(64, protocol.batch_tokens // 2)
+        raise OutOfMemory(
+            f"The device ran out of memory with batch_tokens = {protocol.batch_tokens}. Try batch_tokens = {half}: the "
+            f"result stays the same, because {protocol.batch_size} examples still make one step."
+        ) from error
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Largest memory so far: allocated on a GPU, resident on a CPU, in MB.
+
+    Args:
+        device: Where it computes.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

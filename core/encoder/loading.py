@@ -1,0 +1,366 @@
+"""Load, save and use a pretrained encoder: any architecture that transformers' `AutoModel` knows.
+
+What differs between architectures is worked out here once: where the summary position is, which side is padded,
+whether there are segment ids, how long an input may be. Nothing downloaded is executed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from core.encoder.device import attention_kernel
+from core.errors import HubUnreachable, ModelError, UnsafeWeights
+from core.spec.model import ModelSpec
+
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+_DROPOUT_FIELDS = (
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "hidden_dropout",
+    "classifier_dropout_prob",
+)  # fmt: skip
+
+
+@dataclass
+class Encoder:
+    """A base model with its tokenizer and what our heads must know of its architecture."""
+
+    model: Any
+    """transformers' base model (no head, no pooler where it can be left out); `Any`: the Auto classes are untyped."""
+    tokenizer: Any
+    """Fast tokenizer with character offsets."""
+    summary: Literal["first", "last"]
+    """Which real token stands for the whole input."""
+    heads_read: Literal["summary", "mean"]
+    """What our sentence-level heads read: the summary token, or the mean over real tokens."""
+    takes_types: bool
+    """Whether segment ids are an input."""
+    max_length: int
+    """Longest input in pieces, specials included."""
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the states."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def pads_left(self) -> bool:
+        """Whether padding goes before the text (XLNet)."""
+        return str(self.tokenizer.padding_side) == "left"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        found: torch.device = next(iter(self.model.parameters())).device
+        return found
+
+
+def load_encoder(spec: ModelSpec, *, weights: Path | None = None, dropout: float | None = None) -> Encoder:
+    """A pretrained encoder in float32 on the CPU, or the same architecture with a finished stage's weights.
+
+    Args:
+        spec: Which model; its tokenizer is always the pretrained one.
+        weights: Folder of `save_encoder`; None: the pretrained weights.
+        dropout: Dropout everywhere in the encoder, in [0, 1); None: as the configuration says.
+
+    Raises:
+        ModelError: The model or a fast tokenizer cannot be loaded.
+        UnsafeWeights: It has no safetensors weights.
+        HubUnreachable: The hub did not answer.
+    """
+    with model_problems(spec):
+        config = AutoConfig.from_pretrained(spec.path, revision=spec.revision, trust_remote_code=False)
+        model = AutoModel.from_pretrained(
+            str(weights or spec.path),
+            revision=None if weights else spec.revision,
+            config=with_dropout(config, dropout),
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            attn_implementation=attention_kernel(),
+            **_without_pooler(config),
+        )
+    return wrap(model, tokenizer=load_tokenizer(spec), name=spec.path)
+
+
+def load_tokenizer(spec: ModelSpec) -> Any:  # noqa: ANN401  transformers' tokenizers share no typed base
+    """The model's fast tokenizer.
+
+    Args:
+        spec: Which model.
+
+    Raises:
+        ModelError: There is none, or it gives no character offsets.
+    """
+    with model_problems(spec):
+        tokenizer = AutoTokenizer.from_pretrained(spec.path, revision=spec.revision, trust_remote_code=False)
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"Model '{spec.path}' has only a slow tokenizer ({type(tokenizer).__name__}); tagging and question "
+            "answering need character offsets. Save a fast one beside the weights (tokenizer.json)."
+        )
+    if tokenizer.pad_token_id is None:
+        raise ModelError(f"The tokenizer of '{spec.path}' has no padding token; batches need one. Set pad_token.")
+    return tokenizer
+
+
+def wrap(model: Any, *, tokenizer: Any, name: str) -> Encoder:  # noqa: ANN401  untyped third party
+    """An `Encoder` around a loaded base model.
+
+    Args:
+        model: transformers' base model.
+        tokenizer: Its fast tokenizer.
+        name: For error messages.
+
+    Raises:
+        ModelError: The tokenizer gives ids for which the model has no embedding.
+    """
+    rows = int(model.get_input_embeddings().weight.shape[0])
+    largest = max(tokenizer.get_vocab().values())
+    if largest >= rows:
+        raise ModelError(
+            f"The tokenizer of '{name}' gives ids up to {largest}, the model has only {rows} embeddings: they do not "
+            "belong together. Take tokenizer files and weights from the same folder."
+        )
+    segments = int(getattr(model.config, "type_vocab_size", 2) or 0)
+    takes_types = (
+        "token_type_ids" in tokenizer.model_input_names
+        and "token_type_ids" in inspect.signature(model.forward).parameters
+        and segments > 1
+    )
+    return Encoder(
+        model=model,
+        tokenizer=tokenizer,
+        summary=_summary_position(tokenizer),
+        heads_read=_what_heads_read(model.config),
+        takes_types=takes_types,
+        max_length=_longest_input(model, tokenizer=tokenizer),
+    )
+
+
+def save_encoder(encoder: Encoder, folder: Path) -> None:
+    """Write configuration and float32 safetensors weights, without a tokenizer (it never changes).
+
+    Args:
+        encoder: What to write.
+        folder: Made if needed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    encoder.model.save_pretrained(str(folder), safe_serialization=True)
+
+
+def embed(encoder: Encoder, texts: Sequence[str], *, layer: int | None, pooling: str, batch_tokens: int) -> Floats:
+    """Sentence vectors, in the order of the texts.
+
+    Args:
+        encoder: Evaluated without dropout.
+        texts: Sentences; cut at the encoder's longest input.
+        layer: 0 the embeddings, negative from the last, None the last.
+        pooling: `mean` over real tokens, or `cls`, the summary position.
+        batch_tokens: Tokens with padding that go through the model at once.
+
+    Returns:
+        (n_texts, hidden) float32, rows of unit length.
+    """
+    limit = min(encoder.max_length, 512)
+    ids = encoder.tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False)["input_ids"]
+    order = np.argsort([len(row) for row in ids], kind="stable")
+    out = np.zeros((len(texts), encoder.hidden_size), dtype=np.float32)
+    encoder.model.eval()
+    with torch.inference_mode():
+        for rows in _by_tokens(order, lengths=[len(row) for row in ids], batch_tokens=batch_tokens):
+            padded = encoder.tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt")
+            mask = padded["attention_mask"].to(encoder.device)
+            states = layer_states(encoder, padded["input_ids"].to(encoder.device), mask=mask, layer=layer)
+            out[rows] = _pool(states, mask=mask, pooling=pooling, summary=encoder.summary).cpu().numpy()
+    return out
+
+
+def layer_states(encoder: Encoder, ids: torch.Tensor, *, mask: torch.Tensor, layer: int | None) -> torch.Tensor:
+    """States of one layer, (rows, tokens, hidden).
+
+    Args:
+        encoder: Where they come from.
+        ids: (rows, tokens) int64.
+        mask: (rows, tokens), 1 for real tokens.
+        layer: 0 the embeddings, negative from the last, None the last.
+
+    Raises:
+        ModelError: There is no such layer.
+    """
+    if layer is None or layer == -1:
+        last: torch.Tensor = encoder.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return last
+    states = encoder.model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+    if not -len(states) <= layer < len(states):
+        raise ModelError(f"Layer {layer} asked for, but the model has layers 0 (embeddings) to {len(states) - 1}.")
+    picked: torch.Tensor = states[layer]
+    return picked
+
+
+def _pool(states: torch.Tensor, *, mask: torch.Tensor, pooling: str, summary: str) -> torch.Tensor:
+    if pooling == "cls":
+        vectors = states[torch.arange(len(states), device=states.device), summary_index(mask, summary=summary)]
+    else:
+        vectors = mean_of_tokens(states, mask=mask)
+    return nn.functional.normalize(vectors.float(), dim=-1)
+
+
+def mean_of_tokens(states: torch.Tensor, *, mask: torch.Tensor) -> torch.Tensor:
+    """Mean over the real tokens, (rows, hidden).
+
+    Args:
+        states: (rows, tokens, hidden).
+        mask: (rows, tokens), 1 for real tokens.
+    """
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def summary_index(mask: torch.Tensor, *, summary: str) -> torch.Tensor:
+    """Place of the summary token of each row, (rows,) int64, whichever side is padded.
+
+    Args:
+        mask: (rows, tokens), 1 for real tokens.
+        summary: `first` or `last` real token.
+    """
+    if summary == "first":
+        return mask.argmax(dim=1)
+    return mask.shape[1] - 1 - mask.flip(1).argmax(dim=1)
+
+
+def _by_tokens(order: Any, *, lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:  # noqa: ANN401
+    rows: list[int] = []
+    for i in order:
+        if rows and (len(rows) + 1) * lengths[i] > batch_tokens:
+            yield rows
+            rows = []
+        rows.append(int(i))
+    if rows:
+        yield rows
+
+
+def _summary_position(tokenizer: Any) -> Literal["first", "last"]:  # noqa: ANN401  untyped third party
+    probe = tokenizer("a")["input_ids"]
+    if tokenizer.cls_token_id in probe:
+        return "first" if probe.index(tokenizer.cls_token_id) == 0 else "last"
+    return "last" if tokenizer.padding_side == "left" else "first"
+
+
+def _what_heads_read(config: Any) -> Literal["summary", "mean"]:  # noqa: ANN401  untyped third party
+    """As transformers' own classifier of that configuration does: ModernBERT's name their pooling."""
+    return "mean" if getattr(config, "classifier_pooling", None) == "mean" else "summary"
+
+
+def _longest_input(model: Any, *, tokenizer: Any) -> int:  # noqa: ANN401  untyped third party
+    longest = int(tokenizer.model_max_length)
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            # RoBERTa and its kin count positions from the padding index on: 514 rows hold 512 tokens.
+            offset = 0 if module.padding_idx is None else module.padding_idx + 1
+            longest = min(longest, module.num_embeddings - offset)
+    return min(longest, 4096)
+
+
+def _without_pooler(config: Any) -> dict[str, bool]:  # noqa: ANN401  untyped third party
+    """`add_pooling_layer=False` where the architecture has that argument: our heads never use the pooler."""
+    try:
+        base: Any = AutoModel._model_mapping[type(config)]
+    except KeyError:
+        return {}
+    return {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(base).parameters else {}
+
+
+def with_dropout(config: Any, dropout: float | None) -> Any:  # noqa: ANN401  untyped third party
+    """The configuration with every dropout of the encoder set.
+
+    Args:
+        config: transformers' configuration; changed in place.
+        dropout: In [0, 1); None leaves it alone.
+    """
+    if dropout is not None:
+        for field in _DROPOUT_FIELDS:
+            if isinstance(getattr(config, field, None), float | int):
+                setattr(config, field, dropout)
+    return config
+
+
+def hub_commit(spec: ModelSpec) -> str:
+    """The commit that a hub model's main branch points at now, so that a stage is never reused for other weights.
+
+    Args:
+        spec: A hub model without a pinned revision.
+
+    Raises:
+        ModelError: The hub did not say.
+        HubUnreachable: No network.
+    """
+    with model_problems(spec):
+        config = AutoConfig.from_pretrained(spec.path, trust_remote_code=False)
+    commit = getattr(config, "_commit_hash", None)
+    if not commit:
+        raise ModelError(f"Model '{spec.path}': the hub named no commit. Pin a revision, or use a folder.")
+    return str(commit)
+
+
+def configured_dropout(config: Any) -> float:  # noqa: ANN401  untyped third party
+    """Dropout of the hidden states, which the heads share; 0.1 where the configuration has none.
+
+    Args:
+        config: transformers' configuration.
+    """
+    for field in ("hidden_dropout_prob", "dropout", "hidden_dropout"):
+        value = getattr(config, field, None)
+        if isinstance(value, float | int):
+            return float(value)
+    return 0.1
+
+
+@contextmanager
+def model_problems(spec: ModelSpec) -> Iterator[None]:
+    """Turn what transformers raises while loading into errors that say what to do.
+
+    Args:
+        spec: The model that is loaded.
+
+    Raises:
+        ModelError: It cannot be loaded.
+        UnsafeWeights: Only pickled weights, or code that comes with the model.
+        HubUnreachable: No network.
+    """
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise _translated(error, spec=spec) from error
+
+
+def _translated(error: BaseException, *, spec: ModelSpec) -> Exception:
+    text = str(error)
+    folder = Path(spec.path)
+    if isinstance(error, OSError) and error.errno is not None and not folder.exists():
+        return HubUnreachable(f"Model '{spec.path}' could not be fetched: {text}. Check the network, or name a folder.")
+    if "trust_remote_code" in text:
+        return UnsafeWeights(f"Model '{spec.path}' brings its own code, which is never executed. Choose another model.")
+    pickles = sorted(p.name for p in folder.glob("*.bin")) if folder.is_dir() else []
+    if pickles or "safetensors" in text:
+        found = ", ".join(pickles) or "no safetensors file"
+        return UnsafeWeights(
+            f"Model '{spec.path}': found {found}, expected model.safetensors. Pickled weights can execute code and are "
+            "never loaded; convert them with save_pretrained(safe_serialization=True)."
+        )
+    if folder.is_absolute() and not (folder / "config.json").is_file():
+        return ModelError(f"No config.json in '{spec.path}'. Name a folder in transformers' format.")
+    if "connect" in text.lower() or "offline" in text.lower():
+        return HubUnreachable(f"Model '{spec.path}' could not be fetched: {text}. Check the network, or name a folder.")
+    return ModelError(f"Model '{spec.path}' cannot be loaded: {text}")

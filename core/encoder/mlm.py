@@ -1,0 +1,174 @@
+"""Masked-language modelling: masks drawn anew for every step, and a head that reads masked positions only.
+
+Where transformers has an `AutoModelForMaskedLM` for the architecture, its pretrained, tied head is used; the base model
+hands it the states of the masked positions alone, because logits over 250,000 pieces at every position would fill any
+memory. XLNet was pretrained otherwise (permutations, two streams) and has none: it gets a tied head of our own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812  the name everybody reads
+from transformers import AutoConfig, AutoModelForMaskedLM
+
+from core.encoder.batches import collate, rows_of
+from core.encoder.features import Features, Ints
+from core.encoder.heads import IGNORED, Batch
+from core.encoder.loading import Encoder, load_encoder, load_tokenizer, model_problems, with_dropout, wrap
+from core.errors import ModelError
+from core.spec.model import ModelSpec
+
+_MASKED, _MASKED_OR_RANDOM = 0.8, 0.9  # shares of the chosen pieces (Devlin et al. 2019)
+
+
+class HostedHead(nn.Module):
+    """transformers' own head, fed with masked positions through a hook on the base model."""
+
+    def __init__(self, model: Any) -> None:  # noqa: ANN401  untyped third party
+        """Keep the whole model outside the module tree: its base belongs to the encoder.
+
+        Args:
+            model: From `AutoModelForMaskedLM`.
+        """
+        super().__init__()
+        base = model.base_model
+        for name, child in model.named_children():
+            if child is not base:
+                self.add_module(name, child)
+        self._whole = (model,)
+        self._places: torch.Tensor | None = None
+        base.register_forward_hook(self._pick)
+
+    def _pick(self, module: nn.Module, inputs: Any, output: Any) -> Any:  # noqa: ANN401  hook signature
+        del module, inputs
+        if self._places is not None:
+            output.last_hidden_state = output.last_hidden_state[self._places].unsqueeze(0)
+        return output
+
+    def forward(self, inputs: dict[str, torch.Tensor], places: torch.Tensor) -> torch.Tensor:
+        """Logits at the masked positions, (n_masked, vocabulary)."""
+        self._places = places
+        try:
+            logits: torch.Tensor = self._whole[0](**inputs).logits.squeeze(0)
+        finally:
+            self._places = None
+        return logits
+
+
+class TiedHead(nn.Module):
+    """Dense, GELU, norm and the input embeddings transposed: for architectures without a masked-LM class."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        """Fresh weights save the embeddings.
+
+        Args:
+            encoder: Whose embeddings are the output matrix.
+        """
+        super().__init__()
+        self._encoder = (encoder,)
+        embeddings = encoder.model.get_input_embeddings().weight
+        self.dense = nn.Linear(encoder.hidden_size, embeddings.shape[1])
+        self.norm = nn.LayerNorm(embeddings.shape[1])
+        self.bias = nn.Parameter(torch.zeros(embeddings.shape[0]))
+        nn.init.normal_(self.dense.weight, std=0.02)
+        nn.init.zeros_(self.dense.bias)
+
+    def forward(self, inputs: dict[str, torch.Tensor], places: torch.Tensor) -> torch.Tensor:
+        """Logits at the masked positions, (n_masked, vocabulary)."""
+        model = self._encoder[0].model
+        states = model(**inputs).last_hidden_state[places]
+        logits: torch.Tensor = self.norm(F.gelu(self.dense(states))) @ model.get_input_embeddings().weight.T + self.bias
+        return logits
+
+
+MlmHead = HostedHead | TiedHead
+
+
+def load_for_mlm(
+    spec: ModelSpec, *, weights: Path | None = None, dropout: float | None = None
+) -> tuple[Encoder, MlmHead]:
+    """An encoder and a head that predicts masked pieces.
+
+    Args:
+        spec: Which model.
+        weights: Folder of a finished stage; None: the pretrained weights, head included where it is there.
+        dropout: Dropout everywhere in the encoder; None: as the configuration says.
+
+    Raises:
+        ModelError: It cannot be loaded, or its tokenizer has no mask.
+    """
+    tokenizer = load_tokenizer(spec)
+    if tokenizer.mask_token_id is None:
+        raise ModelError(f"The tokenizer of '{spec.path}' has no mask token, which masked-language modelling needs.")
+    with model_problems(spec):
+        config = AutoConfig.from_pretrained(spec.path, revision=spec.revision, trust_remote_code=False)
+    if type(config) not in AutoModelForMaskedLM._model_mapping:
+        encoder = load_encoder(spec, weights=weights, dropout=dropout)
+        return encoder, TiedHead(encoder)
+    with model_problems(spec):
+        model = AutoModelForMaskedLM.from_pretrained(
+            str(weights or spec.path),
+            revision=None if weights else spec.revision,
+            config=with_dropout(config, dropout),
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+        )
+    return wrap(model.base_model, tokenizer=tokenizer, name=spec.path), HostedHead(model)
+
+
+def masked_batch(
+    features: Features, items: Ints, *, encoder: Encoder, rng: np.random.Generator, probability: float
+) -> Batch:
+    """Some rows with pieces to predict: of the chosen ones 80 % masked, 10 % random, 10 % left (Devlin et al. 2019).
+
+    Args:
+        features: Of `featurise_text`.
+        items: (n,) indices.
+        encoder: Gives padding, specials and device.
+        rng: Draws the masks.
+        probability: Share of pieces to predict; at least one piece per batch is.
+    """
+    batch, places = collate(features, rows_of(features, items), encoder=encoder)
+    ids = batch.ids.cpu().numpy()
+    usable = (places >= 0) & ~np.isin(ids, encoder.tokenizer.all_special_ids)
+    chosen = usable & (rng.random(ids.shape) < probability)
+    if not chosen.any():
+        chosen = _one_of(usable if usable.any() else places >= 0, rng=rng)
+    fate = rng.random(ids.shape)
+    masked = np.where(chosen & (fate < _MASKED), encoder.tokenizer.mask_token_id, ids)
+    random_ids = rng.integers(0, len(encoder.tokenizer), ids.shape)
+    masked = np.where(chosen & (fate >= _MASKED) & (fate < _MASKED_OR_RANDOM), random_ids, masked)
+    targets = torch.from_numpy(np.where(chosen, ids, IGNORED)).to(encoder.device)
+    return batch._replace(
+        ids=torch.from_numpy(masked.astype(np.int64)).to(encoder.device), targets=targets, weight=float(chosen.sum())
+    )
+
+
+def mlm_loss_sum(head: MlmHead, batch: Batch) -> torch.Tensor:
+    """Cross-entropy summed over the pieces to predict.
+
+    Args:
+        head: Runs the encoder, too.
+        batch: Of `masked_batch`.
+    """
+    assert batch.targets is not None  # masked_batch always sets them
+    places = batch.targets != IGNORED
+    inputs = {"input_ids": batch.ids}
+    if batch.is_padded:
+        inputs["attention_mask"] = batch.mask
+    if batch.types is not None:
+        inputs["token_type_ids"] = batch.types
+    return F.cross_entropy(head(inputs, places).float(), batch.targets[places], reduction="sum")
+
+
+def _one_of(usable: Ints, *, rng: np.random.Generator) -> Ints:
+    chosen = np.zeros_like(usable)
+    candidates = np.argwhere(usable)
+    chosen[tuple(candidates[rng.integers(len(candidates))])] = True
+    return chosen

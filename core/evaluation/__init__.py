@@ -1,0 +1,1 @@
+"""Zero-shot evaluation, one language at a time."""

@@ -1,0 +1,255 @@
+"""Zero-shot evaluation, one language at a time: each language is on disk and reported as soon as it is scored."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.data.records import PairExample, Split, SplitRole
+from core.encoder.features import featurise
+from core.encoder.heads import Head
+from core.encoder.loading import Encoder, embed
+from core.encoder.predicting import Prediction, as_text, label_scores, predict
+from core.encoder.scoring import MetricScore, score
+from core.errors import DataError, HubUnreachable
+from core.events import LanguageScored, LanguageSkipped
+from core.measures.metrics.retrieval import best_threshold, f1_at, hits, mine
+from core.spec.task import Metric, TaskSpec, TaskType
+from core.training.loop import Workshop
+
+PREDICTION_SCHEMA = pa.schema(
+    [
+        ("lang", pa.string()),
+        ("metric", pa.string()),
+        ("index", pa.int32()),
+        ("example_id", pa.string()),
+        ("prediction", pa.string()),
+        ("correct", pa.float64()),
+    ]
+)
+_EMBED_TOKENS = 8192
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An encoder with the target's head; no head for retrieval."""
+
+    encoder: Encoder
+    """On its device."""
+    head: Head | None
+    """Of the target task."""
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """What is evaluated."""
+
+    key: str
+    """Content address of the evaluation: partial results of another key are not used."""
+    task: TaskSpec
+    """The target."""
+    selected: Candidate
+    """What the scores are of."""
+    last: Candidate | None
+    """The last checkpoint where it is another one."""
+    last_is_selected: bool
+    """Whether `score_last` equals `score`."""
+    load: Callable[[SplitRole, str], Split]
+    """Role and language to a split, sampled as the protocol says."""
+    max_length: int | None
+    """Upper bound on the length of inputs."""
+    layer: int | None
+    """Layer for retrieval."""
+    pooling: str
+    """Pooling for retrieval."""
+
+
+class NothingScored(DataError):
+    """No language of the target could be scored."""
+
+
+def evaluate(job: EvaluationJob, *, workshop: Workshop) -> list[Path]:
+    """Score every language; the parts written, one per scored language, in the task's order of languages.
+
+    A part that an earlier attempt wrote under the same key is taken as it is.
+
+    Args:
+        job: What to score.
+        workshop: Events, and the folder for parts.
+
+    Raises:
+        NothingScored: Every language was skipped.
+    """
+    parts: list[Path] = []
+    reasons: list[str] = []
+    for lang in job.task.languages:
+        part = workshop.checkpoints / f"{job.key}-{lang}.parquet"
+        if not part.is_file():
+            try:
+                split = job.load("test", lang)
+                rows = _score_language(job, split)
+            except HubUnreachable:
+                raise
+            except DataError as error:
+                reasons.append(f"{lang}: {error}")
+                workshop.emit(LanguageSkipped(lang=lang, reason=str(error)))
+                continue
+            _write_part(part, rows)
+        for fact in facts_of(part):
+            workshop.emit(fact)
+        parts.append(part)
+    if not parts:
+        raise NothingScored(
+            f"None of {len(job.task.languages)} languages of '{job.task.name}' could be scored. "
+            f"First reason: {reasons[0]}"
+        )
+    return parts
+
+
+def facts_of(part: Path) -> list[LanguageScored]:
+    """The scores that a part holds, headline first.
+
+    Args:
+        part: Written by `evaluate`.
+    """
+    facts = json.loads((pq.read_schema(part).metadata or {})[b"scores"])
+    return [LanguageScored.model_validate(fact) for fact in facts]
+
+
+@dataclass
+class _Scored:
+    """What is known of one language."""
+
+    facts: list[LanguageScored]
+    table: pa.Table
+
+
+def _score_language(job: EvaluationJob, split: Split) -> _Scored:
+    if job.task.type is TaskType.RETRIEVAL:
+        return _retrieval(job, split)
+    features = featurise(split, encoder=job.selected.encoder, max_length=job.max_length)
+    predictions, scores = _predicted(job.selected, split, features)
+    last = _predicted(job.last, split, features)[1] if job.last else None
+    facts = [
+        LanguageScored(
+            lang=split.lang,
+            metric=metric,
+            score=found.score,
+            score_last=last[metric].score if last else found.score if job.last_is_selected else None,
+            n=found.n,
+            split=split.split,
+            fingerprint=split.fingerprint,
+        )
+        for metric, found in scores.items()
+    ]
+    labels = split.labels if job.task.type is not TaskType.MULTIPLE_CHOICE else ()
+    texts = [as_text(p, labels=labels) for p in predictions]
+    return _Scored(facts, _table(split, texts=texts, scores=scores))
+
+
+def _predicted(
+    candidate: Candidate,
+    split: Split,
+    features: Any,  # noqa: ANN401  `Features`, kept short
+) -> tuple[list[Prediction], dict[Metric, MetricScore]]:
+    assert candidate.head is not None  # only retrieval has no head
+    predictions = predict(candidate.encoder, candidate.head, features=features, split=split)
+    ranks = Metric.MRP in split.task.metrics
+    logits = label_scores(candidate.encoder, candidate.head, features=features, split=split) if ranks else None
+    return predictions, score(split, predictions, label_scores=logits)
+
+
+def _retrieval(job: EvaluationJob, split: Split) -> _Scored:
+    if job.task.mining:
+        dev = job.load("dev", split.lang)
+        found, texts = _mining(job, split, dev=dev)
+    else:
+        pairs = [e for e in split.examples if isinstance(e, PairExample)]
+        english, other = _vectors(job, [p.target for p in pairs]), _vectors(job, [p.source for p in pairs])
+        each = hits(english, other)
+        nearest = (english @ other.T).argmax(axis=1)
+        found, texts = MetricScore(float(each.mean()), len(pairs), each), [str(int(i)) for i in nearest]
+    metric = job.task.headline
+    fact = LanguageScored(
+        lang=split.lang,
+        metric=metric,
+        score=found.score,
+        score_last=found.score if job.last_is_selected else None,
+        n=found.n,
+        split=split.split,
+        fingerprint=split.fingerprint,
+    )
+    return _Scored([fact], _table(split, texts=texts, scores={metric: found}))
+
+
+def _mining(job: EvaluationJob, split: Split, *, dev: Split) -> tuple[MetricScore, list[str]]:
+    """Mining F1 of the test pairs at the threshold that is best on the development pairs."""
+    sides = {"dev": _sides(dev), "test": _sides(split)}
+    mined = {
+        name: mine(_vectors(job, [s for _, s in side.sources]), _vectors(job, [t for _, t in side.targets]))
+        for name, side in sides.items()
+    }
+    threshold = best_threshold(mined["dev"], sides["dev"].gold)
+    found = f1_at(threshold, mined["test"], sides["test"].gold)
+    kept = mined["test"].scores >= threshold
+    test = sides["test"]
+    pairs = zip(mined["test"].sources[kept], mined["test"].targets[kept], strict=True)
+    partner = {test.sources[int(s)][0]: test.targets[int(t)][0] for s, t in pairs}
+    texts = ["" if partner.get(i) is None else str(partner[i]) for i in range(len(split.examples))]
+    return MetricScore(found.f1, len(test.gold), None), texts
+
+
+@dataclass(frozen=True)
+class _Sides:
+    sources: list[tuple[int, str]]
+    targets: list[tuple[int, str]]
+    gold: set[tuple[int, int]]
+
+
+def _sides(split: Split) -> _Sides:
+    pairs = [(i, e) for i, e in enumerate(split.examples) if isinstance(e, PairExample)]
+    sources = [(i, e.source) for i, e in pairs if e.source]
+    targets = [(i, e.target) for i, e in pairs if e.target]
+    place_of_target = {i: row for row, (i, _) in enumerate(targets)}
+    gold = {(row, place_of_target[i]) for row, (i, _) in enumerate(sources) if i in place_of_target}
+    return _Sides(sources, targets, gold)
+
+
+def _vectors(job: EvaluationJob, texts: list[str]) -> Any:  # noqa: ANN401  (n, hidden) float32
+    return embed(job.selected.encoder, texts, layer=job.layer, pooling=job.pooling, batch_tokens=_EMBED_TOKENS)
+
+
+def _table(split: Split, *, texts: list[str], scores: dict[Metric, MetricScore]) -> pa.Table:
+    n = len(split.examples)
+    ids = [e.id for e in split.examples]
+    tables = [
+        pa.table(
+            {
+                "lang": [split.lang] * n,
+                "metric": [str(metric)] * n,
+                "index": np.arange(n, dtype=np.int32),
+                "example_id": ids,
+                "prediction": texts,
+                "correct": [None] * n if found.each is None else found.each,
+            },
+            schema=PREDICTION_SCHEMA,
+        )
+        for metric, found in scores.items()
+    ]
+    return pa.concat_tables(tables)
+
+
+def _write_part(part: Path, rows: _Scored) -> None:
+    part.parent.mkdir(parents=True, exist_ok=True)
+    scores = json.dumps([fact.model_dump(mode="json") for fact in rows.facts]).encode()
+    beside = part.with_suffix(f".{time.monotonic_ns()}.tmp")
+    pq.write_table(rows.table.replace_schema_metadata({b"scores": scores}), beside)
+    beside.replace(part)

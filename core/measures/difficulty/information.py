@@ -1,0 +1,371 @@
+"""How hard a task is, in numbers that compare across task types.
+
+Log-probabilities are natural logarithms of the probability of the gold label; results in bits say so. To add a measure:
+one function, a hand-worked case in `tests/core/measures/difficulty/test_information.py`, a row in `docs/measures.md`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from core.errors import DataError, SpecError
+from core.measures.inference.intervals import (
+    Floats,
+    Interval,
+    Plan,
+    at_least_two,
+    bootstrap_interval,
+    finite_vector,
+    mean_interval,
+    percentile_interval,
+    resampled_sums,
+)
+
+THIRDS = ("easiest", "middle", "hardest")
+"""Names of the thirds, in the order of their numbers."""
+
+
+class CodeLength(NamedTuple):
+    """Prequential code: bits in all, bits a label, the uniform code's bits over it, its interval over examples."""
+
+    bits: float
+    bits_per_label: float
+    compression: float
+    n: int
+
+
+class ThirdSummary(NamedTuple):
+    """One difficulty third: how many, mean pointwise information in bits, mean length, share of each label."""
+
+    name: str
+    n: int
+    pvi_bits: float
+    length: float
+    label_shares: tuple[float, ...]
+
+
+def headroom(score: ArrayLike, *, chance: float, ceiling: float = 1.0) -> Floats:
+    """Share of the room above chance that scores have taken: 0 at chance, 1 at the ceiling; below 0 below chance.
+
+    Args:
+        score: Headline scores after a fixed budget, any shape.
+        chance: Score of a model that knows nothing.
+        ceiling: Best possible score.
+
+    Raises:
+        SpecError: The ceiling is not above chance.
+    """
+    if ceiling <= chance:
+        raise SpecError(f"Ceiling {ceiling:g} is not above chance {chance:g}; headroom has no meaning. Check the task.")
+    return np.asarray((np.asarray(score, dtype=float) - chance) / (ceiling - chance))
+
+
+def headroom_interval(
+    contributions: ArrayLike, *, chance: float, rng: np.random.Generator, plan: Plan | None = None
+) -> Interval:
+    """Headroom with a bootstrap interval over examples, for metrics that are means over examples.
+
+    Args:
+        contributions: (n,) contribution of each development example to the score, in [0, 1].
+        chance: Score of a model that knows nothing.
+        rng: Source of the draws.
+        plan: Resamples, level and method.
+
+    Raises:
+        DataError: Fewer than two examples.
+        SpecError: Chance is 1 or more.
+    """
+    return mean_interval(headroom(contributions, chance=chance), rng=rng, plan=plan)
+
+
+def learning_curve_area(examples: ArrayLike, *, scores: ArrayLike, chance: float, logarithmic: bool = False) -> float:
+    """Mean height of the learning curve over its budget, 0 at chance and 1 at a perfect score from the start.
+
+    Trapezoids between points; large means easy.
+
+    Args:
+        examples: (k,) training examples (or steps) seen at each score, increasing; k at least 2.
+        scores: (k,) scores.
+        chance: Score of a model that knows nothing.
+        logarithmic: Whether the axis is the logarithm of examples, so that each doubling counts the same.
+
+    Raises:
+        DataError: Fewer than two points, or examples that do not increase, or start at 0 on a logarithmic axis.
+    """
+    x, y = finite_vector(examples, what="examples"), finite_vector(scores, what="scores")
+    if x.size != y.size or x.size < 2 or np.any(np.diff(x) <= 0) or (logarithmic and x[0] <= 0):  # noqa: PLR2004
+        raise DataError(
+            f"Found {x.size} budgets from {x[0]:g} to {x[-1]:g} for {y.size} scores; expected two or more, increasing"
+            + (" and above 0." if logarithmic else ".")
+        )
+    axis = np.log(x) if logarithmic else x
+    height = headroom(y, chance=chance)
+    return float(np.trapezoid(height, axis) / (axis[-1] - axis[0]))
+
+
+def label_entropy(counts: ArrayLike) -> float:
+    """Entropy of the label distribution in bits: log2 of the labels if balanced, 0 with one label.
+
+    Args:
+        counts: (labels,) how often each occurs.
+
+    Raises:
+        DataError: No examples, or a negative count.
+    """
+    numbers = finite_vector(counts, what="label counts")
+    if numbers.min() < 0 or numbers.sum() <= 0:
+        raise DataError(f"Label counts {numbers[:5].tolist()}: expected none below 0 and at least one example.")
+    shares = numbers[numbers > 0] / numbers.sum()
+    return float(-np.sum(shares * np.log2(shares)))
+
+
+def label_entropy_interval(labels: ArrayLike, *, rng: np.random.Generator, plan: Plan | None = None) -> Interval:
+    """Label entropy in bits with a bootstrap interval over examples.
+
+    Args:
+        labels: (n,) label ids.
+        rng: Source of the draws.
+        plan: Resamples and level.
+
+    Raises:
+        DataError: Fewer than two examples.
+    """
+    codes = np.unique(np.asarray(labels), return_inverse=True)[1].ravel()
+    return bootstrap_interval(
+        codes, statistic=lambda rows: label_entropy(np.bincount(rows.astype(int))), rng=rng, plan=plan
+    )
+
+
+def count_entropy_interval(counts: ArrayLike, *, rng: np.random.Generator, plan: Plan | None = None) -> Interval:
+    """Entropy in bits of labels that come several to an example (tags of words), resampling examples.
+
+    Args:
+        counts: (n, labels) how often each label occurs in each example.
+        rng: Source of the draws.
+        plan: Resamples and level.
+
+    Raises:
+        DataError: Fewer than two examples, or no label at all.
+    """
+    plan, table = plan or Plan(), np.asarray(counts, dtype=float)
+    n = at_least_two(len(table), what="examples")
+    totals = resampled_sums(table, rng=rng, resamples=plan.resamples)
+    draws = [label_entropy(row) for row in totals if row.sum() > 0]
+    return percentile_interval(draws, estimate=label_entropy(table.sum(axis=0)), n=n, level=plan.level)
+
+
+def gaussian_nats(squared_errors: ArrayLike, *, variance: float) -> Floats:
+    """Log-density of gold values under a normal predictive distribution around the model's predictions, in nats.
+
+    Args:
+        squared_errors: (n,) squared errors, of values scaled to [0, 1]; the density is relative to the uniform one.
+        variance: Of the errors: their mean square on held-out examples.
+
+    Raises:
+        DataError: The variance is not above 0: every prediction was exact, which a density cannot express.
+    """
+    errors = finite_vector(squared_errors, what="squared errors")
+    if variance <= 0:
+        raise DataError(f"Variance {variance:g} of the errors; expected above 0. Score examples not trained on.")
+    return np.asarray(-0.5 * (np.log(2 * math.pi * variance) + errors / variance))
+
+
+def pointwise_information(with_input: ArrayLike, *, without_input: ArrayLike, densities: bool = False) -> Floats:
+    """PVI of each example in bits (Ethayarajh et al. 2022): how much the input helps to say the gold label.
+
+    Args:
+        with_input: (n,) log p(y | x) of the fine-tuned model, on examples it was not trained on.
+        without_input: (n,) log p(y | empty input) of a model fine-tuned on empty inputs.
+        densities: Whether p are densities (regression), whose logarithms may be above 0.
+
+    Raises:
+        DataError: Lengths differ, or a logarithm of a probability above 0.
+    """
+    given, blank = (
+        finite_vector(with_input, what="log-probabilities"),
+        finite_vector(without_input, what="log-probabilities"),
+    )
+    if given.size != blank.size:
+        raise DataError(f"{given.size} log-probabilities with input, {blank.size} without; expected the same examples.")
+    if not densities and max(given.max(), blank.max()) > 1e-6:  # noqa: PLR2004 rounding of float32
+        raise DataError(f"A log-probability is {max(given.max(), blank.max()):g}; expected at most 0. Pass logarithms.")
+    return np.asarray((given - blank) / math.log(2))
+
+
+def usable_information(
+    with_input: ArrayLike, *, without_input: ArrayLike, rng: np.random.Generator, plan: Plan | None = None
+) -> Interval:
+    """V-usable information in bits: the mean PVI, with a bootstrap interval over examples; large means easy.
+
+    Args:
+        with_input: (n,) log p(y | x), held-out.
+        without_input: (n,) log p(y | empty input).
+        rng: Source of the draws.
+        plan: Resamples, level and method.
+
+    Raises:
+        DataError: Lengths differ, fewer than two examples, or a logarithm above 0.
+    """
+    return mean_interval(pointwise_information(with_input, without_input=without_input), rng=rng, plan=plan)
+
+
+def code_length(block_losses: ArrayLike, *, block_sizes: ArrayLike, n_labels: int) -> CodeLength:
+    """Prequential code length of the labels (Voita and Titov 2020): online training block by block.
+
+    The first block is sent with the uniform code; every later one costs the losses of the model trained on all blocks
+    before it. `compression` is the uniform code's length over this one: 1 learned nothing, large means easy.
+
+    Args:
+        block_losses: (k - 1,) summed loss in nats of block 2 to k, before training on it.
+        block_sizes: (k,) examples in each block, the first included.
+        n_labels: Number of labels, at least 2.
+
+    Raises:
+        DataError: Not one loss for each block after the first, or a negative loss.
+        SpecError: Fewer than two labels.
+    """
+    losses, sizes = finite_vector(block_losses, what="losses"), finite_vector(block_sizes, what="block sizes")
+    if n_labels < 2:  # noqa: PLR2004
+        raise SpecError(f"{n_labels} label: nothing is to be said. Code length needs at least 2 labels.")
+    if losses.size != sizes.size - 1 or losses.min() < 0 or sizes.min() < 1:
+        raise DataError(
+            f"{losses.size} losses for {sizes.size} blocks; expected one at least 0 for each block after the first."
+        )
+    bits = sizes[0] * math.log2(n_labels) + float(losses.sum()) / math.log(2)
+    total = float(sizes.sum())
+    uniform = total * math.log2(n_labels)
+    return CodeLength(float(bits), float(bits / total), float(uniform / bits), int(total))
+
+
+def code_length_interval(
+    losses: ArrayLike, *, first_block: int, n_labels: int, rng: np.random.Generator, plan: Plan | None = None
+) -> Interval:
+    """Compression with a bootstrap interval over the examples of each later block's losses.
+
+    The interval speaks for the examples, given the models trained; it leaves out the choice of seed and order.
+
+    Args:
+        losses: (n,) loss in nats of each example after the first block, before training on its block.
+        first_block: Examples sent with the uniform code.
+        n_labels: Number of labels.
+        rng: Source of the draws.
+        plan: Resamples, level and method.
+
+    Raises:
+        DataError: Fewer than two losses, or a negative one.
+    """
+    nats = finite_vector(losses, what="losses")
+    code_length([float(nats.sum())], block_sizes=[first_block, nats.size], n_labels=n_labels)
+    mean, uniform = mean_interval(nats, rng=rng, plan=plan), math.log(n_labels)
+    total = (first_block + nats.size) * uniform
+
+    def compression(loss: float) -> float:
+        return total / (first_block * uniform + nats.size * loss)
+
+    # Compression falls as the loss rises, so the limits change places.
+    return mean._replace(estimate=compression(mean.estimate), low=compression(mean.high), high=compression(mean.low))
+
+
+def bits_per_decision(
+    totals: ArrayLike,
+    *,
+    decisions: ArrayLike,
+    before: tuple[float, float] = (0.0, 0.0),
+    rng: np.random.Generator,
+    plan: Plan | None = None,
+) -> Interval:
+    """Bits per decision with a bootstrap interval over examples: a sentence of a tagging task holds many decisions.
+
+    With `before`, the prequential code length per label: the first block's bits are the uniform code's, which no
+    resample changes, and `totals` are those of the examples of later blocks.
+
+    Args:
+        totals: (n,) bits of each example.
+        decisions: (n,) labels that each example's bits say: words of a sentence, 1 for one label.
+        before: Bits and decisions that are counted in full.
+        rng: Source of the draws.
+        plan: Resamples and level.
+
+    Raises:
+        DataError: Fewer than two examples, lengths differ, or no decision at all.
+    """
+    plan, bits, units = plan or Plan(), finite_vector(totals, what="bits"), finite_vector(decisions, what="decisions")
+    n = at_least_two(bits.size, what="examples")
+    if units.size != n or units.min() < 0 or units.sum() + before[1] <= 0:
+        raise DataError(
+            f"{n} bits, {units.size} numbers of decisions with sum {units.sum():g}: expected one number, 0 or more, "
+            "for each example and at least one decision."
+        )
+    drawn = resampled_sums(np.stack([bits, units], axis=1), rng=rng, resamples=plan.resamples) + np.asarray(before)
+    estimate = (bits.sum() + before[0]) / (units.sum() + before[1])
+    drawn = drawn[drawn[:, 1] > 0]
+    return percentile_interval(drawn[:, 0] / drawn[:, 1], estimate=float(estimate), n=n, level=plan.level)
+
+
+def difficulty_thirds(pvi: ArrayLike, *, labels: ArrayLike, lengths: ArrayLike, bins: int = 10) -> NDArray[np.int8]:
+    """Third of each example: 0 easy, 1 middle, 2 hard, -1 left over; thirds are equal in size, labels and length.
+
+    Within each stratum (label x quantile bin of length) examples are sorted by PVI and cut in three equal parts; the
+    one or two examples over are left out. Ties go by position, so equal input gives equal thirds.
+
+    Args:
+        pvi: (n,) cross-fitted pointwise information, higher is easier.
+        labels: (n,) label ids; a constant where there are no classes.
+        lengths: (n,) length of each text, in any unit.
+        bins: Length bins within each label; more bins match length closer and leave out more examples.
+
+    Raises:
+        DataError: Lengths differ, or no stratum has three examples.
+        SpecError: Fewer than one bin.
+    """
+    values, sizes = finite_vector(pvi, what="PVI values"), finite_vector(lengths, what="lengths")
+    classes = np.unique(np.asarray(labels), return_inverse=True)[1].ravel()
+    if bins < 1:
+        raise SpecError(f"{bins} length bins; expected 1 or more.")
+    if not values.size == sizes.size == classes.size:
+        raise DataError(f"{values.size} PVI values, {classes.size} labels, {sizes.size} lengths; expected one of each.")
+    thirds = np.full(values.size, -1, dtype=np.int8)
+    for label in range(int(classes.max()) + 1):
+        members = np.flatnonzero(classes == label)
+        by_length = members[np.argsort(sizes[members], kind="stable")]
+        for stratum in np.array_split(by_length, bins):
+            part = len(stratum) // 3
+            order = np.sort(stratum)[np.argsort(-values[np.sort(stratum)], kind="stable")]
+            spare = len(stratum) - 3 * part
+            # The spare ones come from the borders between thirds, where easy and hard differ least.
+            keep = np.delete(order, [part + i * (part + 1) for i in range(spare)]) if part else order[:0]
+            thirds[keep] = np.repeat(np.arange(3, dtype=np.int8), part)
+    if not np.any(thirds >= 0):
+        raise DataError(f"{values.size} examples in {bins} bins of length per label: no bin has three. Use fewer bins.")
+    return thirds
+
+
+def summarise_thirds(
+    thirds: ArrayLike, *, pvi: ArrayLike, labels: ArrayLike, lengths: ArrayLike
+) -> tuple[ThirdSummary, ...]:
+    """Size, information, length and label shares of each third: equal but for the information, if all went well.
+
+    Args:
+        thirds: From `difficulty_thirds`.
+        pvi: (n,) pointwise information in bits.
+        labels: (n,) label ids.
+        lengths: (n,) lengths.
+
+    Raises:
+        DataError: A third is empty.
+    """
+    place, values, sizes = np.asarray(thirds), np.asarray(pvi, float), np.asarray(lengths, float)
+    names, classes = np.unique(np.asarray(labels), return_inverse=True)
+    rows = []
+    for third, name in enumerate(THIRDS):
+        inside = place == third
+        if not inside.any():
+            raise DataError(f"The third '{name}' is empty; expected the result of difficulty_thirds.")
+        shares = np.bincount(classes.ravel()[inside], minlength=len(names)) / inside.sum()
+        pvi_mean, length = float(values[inside].mean()), float(sizes[inside].mean())
+        rows.append(ThirdSummary(name, int(inside.sum()), pvi_mean, length, tuple(shares.tolist())))
+    return tuple(rows)

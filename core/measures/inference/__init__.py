@@ -1,0 +1,1 @@
+"""Intervals, tests, mixed models: what may be concluded from scores."""

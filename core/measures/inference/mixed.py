@@ -1,0 +1,263 @@
+"""How much of the gains do difficulty, similarity and the rest explain: the crossed mixed model.
+
+The rows are cells (`core.measures.inference.cells`): mean gains over seeds. Seeds of a run are shared by its
+languages; the intermediate x target component takes that up, and the baseline that all intermediates of a (target, language) share
+is taken up by target x language. The independent unit of a covariate is the intermediate: tests of it have at most
+(intermediates - 1 - such covariates) degrees of freedom.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from core.errors import DataError
+from core.measures.inference.cells import Cells, fixed_design, level_names, level_numbers
+from core.measures.inference.crossed import Products, Solution, cross_products, maximise, prediction_variance
+from core.measures.inference.intervals import Floats, Interval
+
+Components = tuple[tuple[str, ...], ...]
+COMPONENTS: Components = (
+    ("intermediate",), ("target",), ("language",), ("intermediate", "target"), ("target", "language"),
+)  # fmt: skip
+"""Random effects by default; a pair is an interaction."""
+
+CHECKS = (("powell", 0.3), ("powell", 3.0), ("nm", 1.0))
+"""Optimisers of statsmodels and the variances, in units of the residual's, from which each starts."""
+
+
+class Coefficient(NamedTuple):
+    """A fixed effect: change of the gain per unit of the covariate, all else equal."""
+
+    name: str
+    interval: Interval
+    standard_error: float
+    df: float
+    p_value: float
+
+
+class MixedFit(NamedTuple):
+    """A fitted model: fixed effects, variances and their shares, and what predictions need."""
+
+    coefficients: tuple[Coefficient, ...]
+    variances: dict[str, float]
+    shares: dict[str, float]
+    log_likelihood: float
+    n_cells: int
+    n_intermediates: int
+    method: str
+    products: Products | None
+    solution: Solution | None
+    codes: tuple[dict[str, int], ...]
+    components: Components
+
+
+class Predictions(NamedTuple):
+    """(m,) predicted gains with limits and standard errors."""
+
+    mean: Floats
+    low: Floats
+    high: Floats
+    standard_error: Floats
+
+
+def fit_mixed(cells: Cells, *, components: Components = COMPONENTS, reml: bool = True, level: float = 0.95) -> MixedFit:
+    """The crossed mixed model by the project's own profile likelihood; milliseconds for thousands of cells.
+
+    Args:
+        cells: From `aggregate_cells`.
+        components: Random effects.
+        reml: Restricted likelihood (for estimates) or full likelihood (to compare models).
+        level: Of the intervals.
+
+    Raises:
+        DataError: Too few cells, or covariates that are sums of others.
+    """
+    products, codes = _products(cells, components)
+    solution = maximise(products, reml=reml)
+    parts = dict(zip((_name(c) for c in components), solution.variances.tolist(), strict=True))
+    parts["residual"] = solution.residual_variance
+    return MixedFit(
+        _coefficients(cells, estimates=solution.fixed, covariance=solution.covariance, level=level),
+        parts, _shares(cells, variances=parts, fixed=solution.fixed), -solution.deviance / 2, len(cells.gain),
+        len(np.unique(cells.levels["intermediate"])), "REML" if reml else "ML", products, solution, codes, components,
+    )  # fmt: skip
+
+
+def fit_statsmodels(
+    cells: Cells, *, components: Components = COMPONENTS, reml: bool = True, level: float = 0.95
+) -> MixedFit:
+    """The same model by statsmodels' MixedLM (one group, variance components): the independent check.
+
+    Minutes above a thousand cells, so for tests and jobs only. The gain is scaled to unit spread for the optimiser. Its
+    gradient methods stop short where a variance is zero (and may call that converged), so that the best of `CHECKS` is
+    kept: Powell and Nelder-Mead, from several variances.
+
+    Args:
+        cells: From `aggregate_cells`, equal weights.
+        components: Random effects.
+        reml: Restricted likelihood or full likelihood.
+        level: Of the intervals.
+
+    Raises:
+        DataError: Cells rest on different numbers of runs, which MixedLM cannot weigh.
+    """
+    from statsmodels.regression.mixed_linear_model import (  # noqa: PLC0415 two seconds to import
+        MixedLM,
+        MixedLMParams,
+        VCSpec,
+    )
+    from statsmodels.tools.sm_exceptions import ConvergenceWarning  # noqa: PLC0415
+
+    if np.ptp(cells.weight) > 0:
+        found = f"{cells.weight.min():g} to {cells.weight.max():g}"
+        raise DataError(f"Cells rest on {found} runs; statsmodels needs equal numbers. Use fit_mixed.")
+    scale = float(cells.gain.std()) or 1.0
+    codes = [level_numbers(cells, factors=c) for c in components]
+    mats = [[np.eye(int(code.max()) + 1)[code]] for code, _ in codes]
+    names = [_name(c) for c in components]
+    spec = VCSpec(names, [[[str(j) for j in range(m[0].shape[1])]] for m in mats], mats)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a variance of zero is an answer here
+        model = MixedLM(cells.gain / scale, fixed_design(cells), np.zeros(len(cells.gain), dtype=int), exog_vc=spec)
+        tried = [
+            model.fit(
+                reml=reml, method=[method], maxiter=2000,
+                start_params=MixedLMParams.from_components(
+                    fe_params=np.zeros(len(cells.names) + 1), vcomp=np.full(len(names), start)
+                ),
+            )
+            for method, start in CHECKS
+        ]  # fmt: skip
+    result = max(tried, key=lambda found: float(found.llf))
+    p = len(cells.names) + 1
+    estimates = np.asarray(result.fe_params) * scale
+    parts = dict(zip(names, (np.asarray(result.vcomp) * scale**2).tolist(), strict=True))
+    parts["residual"] = float(result.scale * scale**2 * cells.weight[0])
+    covariance = np.asarray(result.cov_params())[:p, :p] * scale**2
+    freedom = len(cells.gain) - (p if reml else 0)
+    return MixedFit(
+        _coefficients(cells, estimates=estimates, covariance=covariance, level=level),
+        parts, _shares(cells, variances=parts, fixed=estimates), float(result.llf) - freedom * math.log(scale),
+        len(cells.gain), len(np.unique(cells.levels["intermediate"])), "statsmodels " + ("REML" if reml else "ML"),
+        None, None, tuple(index for _, index in codes), components,
+    )  # fmt: skip
+
+
+def naive_ols(cells: Cells, *, level: float = 0.95) -> tuple[Coefficient, ...]:
+    """Ordinary least squares that takes every cell for independent: shown to say how wrong it is.
+
+    Args:
+        cells: From `aggregate_cells`.
+        level: Of the intervals.
+
+    Raises:
+        DataError: Too few cells, or dependent covariates.
+    """
+    design = fixed_design(cells)
+    n, p = design.shape
+    if n <= p or np.linalg.matrix_rank(design) < p:
+        raise DataError(f"{p} terms cannot be told apart on {n} cells. Drop one that is constant or a sum of others.")
+    inverse = np.linalg.inv(design.T @ design)
+    estimates = inverse @ design.T @ cells.gain
+    residual = cells.gain - design @ estimates
+    covariance = inverse * float(residual @ residual) / (n - p)
+    return _coefficients(cells, estimates=estimates, covariance=covariance, level=level, df=n - p)
+
+
+def predict_gains(fit: MixedFit, *, cells: Cells, level: float = 0.95, new_run: bool = False) -> Predictions:
+    """Expected gain of each cell with an interval; levels that were not seen add their whole variance.
+
+    Args:
+        fit: From `fit_mixed`.
+        cells: Where to predict; their gains are not used.
+        level: Of the limits.
+        new_run: Whether the limits are for the mean of `weight` new runs (wider) or for the expected gain.
+
+    Raises:
+        DataError: The fit came from statsmodels, or the covariates differ.
+    """
+    if fit.products is None or fit.solution is None:
+        raise DataError(f"A fit by {fit.method} holds no random effects. Predict from fit_mixed.")
+    names = tuple(c.name for c in fit.coefficients[1:])
+    if cells.names != names:
+        raise DataError(f"Cells have covariates {list(cells.names)}, the fit {list(names)}; expected the same order.")
+    design = fixed_design(cells)
+    groups = np.column_stack(
+        [_known(cells, factors=c, index=i) for c, i in zip(fit.components, fit.codes, strict=True)]
+    )
+    mean = design @ fit.solution.fixed
+    for k, effects in enumerate(fit.solution.effects):
+        mean = mean + np.where(groups[:, k] >= 0, effects[groups[:, k]], 0.0)
+    variance = prediction_variance(fit.products, solution=fit.solution, fixed=design, groups=groups)
+    if new_run:
+        variance = variance + fit.solution.residual_variance / cells.weight
+    error = np.sqrt(variance)
+    half = float(special.stdtrit(max(fit.n_intermediates - 1, 1), (1 + level) / 2)) * error
+    return Predictions(mean, mean - half, mean + half, error)
+
+
+def _products(cells: Cells, components: Components) -> tuple[Products, tuple[dict[str, int], ...]]:
+    coded = [level_numbers(cells, factors=c) for c in components]
+    products = cross_products(
+        cells.gain, fixed=fixed_design(cells), groups=[code for code, _ in coded], weights=cells.weight
+    )
+    return products, tuple(index for _, index in coded)
+
+
+def _name(factors: tuple[str, ...]) -> str:
+    return " x ".join(factors)
+
+
+def _known(cells: Cells, *, factors: tuple[str, ...], index: dict[str, int]) -> NDArray[np.intp]:
+    return np.array([index.get(str(name), -1) for name in level_names(cells, factors=factors)], dtype=np.intp)
+
+
+def _coefficients(
+    cells: Cells, *, estimates: Floats, covariance: Floats, level: float, df: float | None = None
+) -> tuple[Coefficient, ...]:
+    freedom = _degrees(cells) if df is None else [df] * (len(cells.names) + 1)
+    n = len(np.unique(cells.levels["intermediate"])) if df is None else len(cells.gain)
+    method = "mixed model t" if df is None else "ordinary least squares t"
+    found = []
+    for name, value, variance, dof in zip(
+        ("intercept", *cells.names), estimates.tolist(), np.diag(covariance).tolist(), freedom, strict=True
+    ):
+        error = math.sqrt(max(variance, 0.0))
+        half = float(special.stdtrit(dof, (1 + level) / 2)) * error
+        p_value = float(2 * special.stdtr(dof, -abs(value) / error)) if error else float(value == 0)
+        interval = Interval(value, value - half, value + half, level, method, n, 0)
+        found.append(Coefficient(name, interval, error, dof, p_value))
+    return tuple(found)
+
+
+def _degrees(cells: Cells) -> list[float]:
+    """Degrees of freedom of each fixed term: units of the level at which it varies, less the terms of that level.
+
+    A term that varies by intermediate, alone or with the target, has the intermediates as its units.
+    """
+    units = {f: len(np.unique(cells.levels[f])) for f in cells.levels}
+    home = ["intermediate"]
+    for column in cells.covariates.T:
+        constant = [f for f in ("intermediate", "target", "language") if _constant_within(cells, column, factor=f)]
+        home.append(constant[0] if constant else "intermediate")
+    return [float(max(units[f] - 1 - sum(h == f for h in home[1:]), 1)) for f in home]
+
+
+def _constant_within(cells: Cells, column: Floats, *, factor: str) -> bool:
+    codes, _ = level_numbers(cells, factors=(factor,))
+    means = np.bincount(codes, weights=column) / np.bincount(codes)
+    return bool(np.allclose(column, means[codes], rtol=1e-9, atol=1e-12))
+
+
+def _shares(cells: Cells, *, variances: dict[str, float], fixed: Floats) -> dict[str, float]:
+    """Shares of the variance of a cell's mean gain, `fixed` being what the covariates explain."""
+    parts = {"fixed": float(np.var(fixed_design(cells) @ fixed)), **variances}
+    parts["residual"] = variances["residual"] * float(np.mean(1 / cells.weight))
+    total = sum(parts.values())
+    return {name: value / total if total > 0 else 0.0 for name, value in parts.items()}

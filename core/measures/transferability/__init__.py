@@ -1,0 +1,1 @@
+"""Scores that say before training how well an intermediate suits a target."""

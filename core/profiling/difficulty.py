@@ -1,0 +1,273 @@
+"""How hard an intermediate is for a model, measured: the schedule of trainings, and the figures that come of them.
+
+The training set in a seeded order is cut at an eighth, a quarter and a half. A model is trained on each part before a
+cut with that share of the protocol's budget; the whole budget is the run's ordinary intermediate stage, which is
+reused. Each model is scored on English development data (learning curve) and sends the labels of the next part
+(prequential code). One more model is trained without the input (usable information). That is the ordinary stage, 7/8
+of it, and one training on inputs of a few pieces (of full length where answers are positions).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from core.data.records import ChoiceExample, MultiLabelExample, Split, TaggedExample, TextExample
+from core.encoder.features import Array
+from core.encoder.likelihood import Likelihoods
+from core.encoder.predicting import Prediction
+from core.encoder.scoring import score
+from core.errors import DataError, SpecError
+from core.measures.difficulty.information import (
+    bits_per_decision,
+    count_entropy_interval,
+    headroom,
+    learning_curve_area,
+    pointwise_information,
+)
+from core.measures.inference.intervals import Interval, Plan, percentile_interval, resampled_sums
+from core.spec.protocol import StageProtocol
+from core.spec.run import Placebo
+from core.spec.task import TaskType
+from core.training.loop import EnglishData
+from core.training.plan import Training, plan_intermediate
+from core.training.probes import Answers, Bench, Part, Probe, SaidBy, ask, ask_stage
+from core.training.reaching import OpenRun, reach
+from core.training.thirds import as_nats, subset, without_input
+
+SHARES = (1 / 8, 1 / 4, 1 / 2)
+"""Of the training set and of the budget that small trainings take; the whole of both is the ordinary stage."""
+
+FEWEST = 16
+"""Training examples below which there is nothing to cut."""
+
+
+class Difficulty(NamedTuple):
+    """One row of the table `difficulties`."""
+
+    intermediate: str
+    """Text form."""
+    measure: str
+    """Key of `DIFFICULTY_MEASURES`."""
+    value: float
+    """In the measure's unit."""
+    ci_low: float | None
+    """Of the 95 % bootstrap interval over examples; None where there is none."""
+    ci_high: float | None
+    """Upper end."""
+    n: int
+    """Examples that were resampled."""
+    resamples: int
+    """How often; 0 where there is no interval."""
+
+
+class _Measured(NamedTuple):
+    """What the models of one intermediate said."""
+
+    data: EnglishData
+    """Training data of the whole budget."""
+    dev: Split
+    """English development examples that are scored."""
+    sizes: tuple[int, ...]
+    """Training examples of each model, smallest first; the last is the whole budget's."""
+    models: tuple[dict[str, Answers], ...]
+    """What each said of `dev` and, but for the last, of `next`; the first also has `first`, said uniformly."""
+    blank: Answers
+    """Of `dev` without the input."""
+
+
+def measure_difficulty(run: OpenRun, *, n: int, resamples: int) -> list[Difficulty]:
+    """Every measure of difficulty that the intermediate of a run has.
+
+    Args:
+        run: Gives model, intermediate, seed, protocol and data source; its target is not looked at.
+        n: English development examples that are scored, at most.
+        resamples: Of each interval.
+
+    Raises:
+        SpecError: The intermediate has no labels of its own, or several tasks.
+        DataError: The training set is too small.
+    """
+    _check(run)
+    training = plan_intermediate(run.spec, loader=run.loader)
+    found = _measure(run, training, n=n)
+    rows = {
+        **_learning(found, rng=_rng(run, 1), resamples=resamples),
+        "v_information": _information(found, rng=_rng(run, 2), plan=Plan(resamples)),
+        "code_length": _code(found, rng=_rng(run, 3), plan=Plan(resamples)),
+        "label_entropy": _entropy(found.data.train, rng=_rng(run, 4), plan=Plan(resamples)),
+    }
+    name = run.spec.intermediate_name
+    return [_row(name, measure, interval) for measure, interval in rows.items() if interval is not None]
+
+
+def _check(run: OpenRun) -> None:
+    intermediate = run.spec.intermediate
+    if intermediate is None:
+        raise SpecError("Difficulty is measured of an intermediate; 'none' has no task. Name one, such as mnli.")
+    if intermediate.placebo is Placebo.MLM:
+        raise SpecError(
+            f"'{intermediate.name}' is masked-language modelling: it has no labels whose difficulty could be measured. "
+            f"Measure '{intermediate.tasks[0]}'."
+        )
+    if len(intermediate.tasks) > 1:
+        raise SpecError(
+            f"'{intermediate.name}' is {len(intermediate.tasks)} tasks; difficulty is measured of one at a time: "
+            f"{', '.join(intermediate.tasks)}."
+        )
+
+
+def _rng(run: OpenRun, which: int) -> np.random.Generator:
+    return np.random.default_rng([run.spec.seed, 6, which])
+
+
+def _row(name: str, measure: str, interval: Interval) -> Difficulty:
+    has_interval = interval.resamples > 0
+    low, high = (interval.low, interval.high) if has_interval else (None, None)
+    return Difficulty(name, measure, interval.estimate, low, high, interval.n, interval.resamples)
+
+
+# ----------------------------------------------------------------------------------------------------- the schedule
+
+
+def _measure(run: OpenRun, training: Training, *, n: int) -> _Measured:
+    bench = Bench(run.spec, run.paths, run.shop)
+    data, protocol, name = training.data[0], training.job.protocol, training.job.name
+    dev = run.loader.held_out(like=data, n=n)
+    folder = reach(run, training, parent=None)
+    asked = Part("dev", dev, predictions=True)
+    whole = ask_stage(bench, folder, key=training.job.key, parts=(asked,))
+    probes = _probes(data, protocol=protocol, dev=dev, name=name, seed=run.spec.seed)
+    models = (*(ask(bench, probe) for probe in probes), whole)
+    blank = without_input(bench, data, part=Part("dev", dev), name=name, protocol=protocol)
+    sizes = (*(len(p.data.train.examples) for p in probes), len(data.train.examples))
+    return _Measured(data, dev, sizes, models, blank)
+
+
+def _probes(data: EnglishData, *, protocol: StageProtocol, dev: Split, name: str, seed: int) -> list[Probe]:
+    total = len(data.train.examples)
+    if total < FEWEST:
+        raise DataError(f"'{name}' has {total} training examples; difficulty needs at least {FEWEST} to be cut.")
+    order = np.random.default_rng([seed, 5]).permutation(total)
+    cuts = [round(total * share) for share in SHARES]
+    said_by: SaidBy = "model" if data.train.task.type is TaskType.REGRESSION else "nobody"
+    probes = []
+    for i, (cut, end) in enumerate(zip(cuts, [*cuts[1:], total], strict=True)):
+        train = subset(data.train, np.sort(order[:cut]))
+        parts = [Part("dev", dev, said_by=said_by, predictions=True)]
+        parts.append(Part("next", subset(data.train, np.sort(order[cut:end]))))
+        parts += [Part("first", train, said_by="uniform")] if i == 0 else []
+        share = share_of(protocol, SHARES[i])
+        known = f"{name}, {cut} of {total} examples"
+        probes.append(Probe(known, EnglishData(train=train, dev=data.dev), share, tuple(parts)))
+    return probes
+
+
+def share_of(protocol: StageProtocol, share: float) -> StageProtocol:
+    """The protocol with a share of its budget; epochs stay, as their steps shrink with the data.
+
+    Args:
+        protocol: Of the whole budget.
+        share: In (0, 1].
+    """
+    limits = {"max_steps": protocol.max_steps, "warmup_steps": protocol.warmup_steps}
+    update = {name: max(1, math.ceil(share * limit)) for name, limit in limits.items() if limit}
+    return protocol.model_copy(update=update)
+
+
+# ------------------------------------------------------------------------------------------------------ the figures
+
+
+def _learning(found: _Measured, *, rng: np.random.Generator, resamples: int) -> dict[str, Interval]:
+    """Headroom taken at the whole budget, and the mean of it over doublings of the budget."""
+    answers, chance = [m["dev"] for m in found.models], found.dev.task.chance
+    scores = np.array([a.score for a in answers], dtype=float)
+    draws = _resampled_scores(found.dev, answers, rng=rng, resamples=resamples)
+
+    def area(heights: Array) -> float:
+        return learning_curve_area(found.sizes, scores=heights, chance=chance, logarithmic=True)
+
+    values = {"headroom": float(headroom(scores[-1], chance=chance)), "curve_area": area(scores)}
+    n = len(found.dev.examples)
+    if not len(draws):
+        return {name: Interval(value, value, value, 0.95, "none", n, 0) for name, value in values.items()}
+    areas = np.array([area(row) for row in draws])
+    spread = {"headroom": headroom(draws[:, -1], chance=chance), "curve_area": areas}
+    return {name: percentile_interval(spread[name], estimate=value, n=n) for name, value in values.items()}
+
+
+def _resampled_scores(dev: Split, answers: list[Answers], *, rng: np.random.Generator, resamples: int) -> Array:
+    """(resamples, models) headline scores on resamples of the development examples, the same ones for every model."""
+    each = [a.contributions for a in answers if a.contributions is not None and _is_a_mean(a.contributions, a.score)]
+    if len(each) == len(answers):
+        return resampled_sums(np.stack(each, axis=1), rng=rng, resamples=resamples) / len(dev.examples)
+    draws = []
+    for _ in range(resamples):
+        rows = rng.integers(0, len(dev.examples), len(dev.examples))
+        again = dev._replace(examples=tuple(dev.examples[i] for i in rows))
+        try:
+            draws.append([_headline(again, [(a.predictions or [])[i] for i in rows]) for a in answers])
+        except DataError:
+            continue  # such as a resample of one class, which has no correlation
+    return np.array(draws).reshape(-1, len(answers))
+
+
+def _is_a_mean(each: Array, headline: float | None) -> bool:
+    """Whether the score is the mean over examples: then it need not be computed anew for every resample."""
+    return headline is not None and math.isclose(float(each.mean()), headline, abs_tol=1e-9)
+
+
+def _headline(split: Split, predictions: list[Prediction]) -> float:
+    metric = split.task.headline
+    return score(split, predictions, only=metric)[metric].score
+
+
+def _information(found: _Measured, *, rng: np.random.Generator, plan: Plan) -> Interval:
+    given = as_nats(found.models[-1]["dev"], split=found.dev)
+    blank = as_nats(found.blank, split=found.dev)
+    densities = found.dev.task.type is TaskType.REGRESSION
+    bits = pointwise_information(given.nats, without_input=blank.nats, densities=densities)
+    return bits_per_decision(bits, decisions=given.decisions, rng=rng, plan=plan)
+
+
+def _code(found: _Measured, *, rng: np.random.Generator, plan: Plan) -> Interval:
+    """Bits a label: the first part by the uniform code, each later one by the model of the parts before it."""
+    first = found.models[0]["first"].said
+    assert first is not None  # asked for by the schedule
+    later = [_sent(model, split=found.data.train, dev=found.dev) for model in found.models[:-1]]
+    bits = np.concatenate([-said.nats for said in later]) / math.log(2)
+    decisions = np.concatenate([said.decisions for said in later])
+    before = (float(-first.nats.sum()) / math.log(2), float(first.decisions.sum()))
+    return bits_per_decision(bits, decisions=decisions, before=before, rng=rng, plan=plan)
+
+
+def _sent(model: dict[str, Answers], *, split: Split, dev: Split) -> Likelihoods:
+    """What a model said of the next part; a regression's error is known from development data, before the part is."""
+    if split.task.type is not TaskType.REGRESSION:
+        return as_nats(model["next"], split=split)
+    said = model["dev"].said
+    assert said is not None and len(said.nats) == len(dev.examples)
+    return as_nats(model["next"], split=split, variance=max(float(said.nats.mean()), 1e-12))
+
+
+def _entropy(train: Split, *, rng: np.random.Generator, plan: Plan) -> Interval | None:
+    """Bits of a label before any input; None where answers are spans or values."""
+    columns = max(len(train.labels), 2)
+    counts = np.zeros((len(train.examples), columns))
+    for i, example in enumerate(train.examples):
+        match example:
+            case TextExample():
+                counts[i, example.label] = 1
+            case ChoiceExample():
+                if len(example.choices) > counts.shape[1]:
+                    counts = np.pad(counts, ((0, 0), (0, len(example.choices) - counts.shape[1])))
+                counts[i, example.label] = 1
+            case TaggedExample():
+                counts[i] = np.bincount(example.tags, minlength=columns)
+            case MultiLabelExample():
+                return None  # labels of a set are several decisions of two outcomes each, not one
+            case _:
+                return None
+    return count_entropy_interval(counts, rng=rng, plan=plan)

@@ -1,0 +1,223 @@
+"""What selectors read: one state of the encoder and one class for each English training example of a task.
+
+One row per example, so that the example is the independent unit: the mean over pieces where the label is of the text
+(one random label of several; the quarter of a value); one random labelled word of a tagged sentence; one piece of the
+passage, inside the answer or outside it with equal chance, of a question with an answer; the right choice or a wrong
+one with equal chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from core.data.records import Split
+from core.encoder.batches import collate, sorted_batches
+from core.encoder.features import Array, Features, Ints, featurise
+from core.encoder.heads import IGNORED, Batch
+from core.encoder.loading import Encoder
+from core.errors import DataError
+from core.measures.transferability.task_embedding import LinearHead, fit_linear_head
+from core.spec.task import TaskType
+
+FEWEST_OF_A_CLASS = 5
+"""Examples below which a class is left out: the probe has five folds, and every part of the examples needs it."""
+
+_BATCH_TOKENS = 8192
+_PICKS = 12
+"""Of the seed of what is drawn, so that it is no other draw of the same profile."""
+
+
+class Picks(NamedTuple):
+    """Rows that are read, and their classes."""
+
+    features: Features
+    """Pieces of the split."""
+    rows: Ints
+    """(n,) rows, ascending examples."""
+    pieces: Ints
+    """(n,) places in the flat arrays; -1: the mean over the row."""
+    labels: Ints
+    """(n,) classes from 0, each with `FEWEST_OF_A_CLASS` rows or more."""
+
+
+def pick(split: Split, *, encoder: Encoder, max_length: int | None, seed: int) -> Picks:
+    """One row and one class per example; classes of fewer than `FEWEST_OF_A_CLASS` examples are left out.
+
+    Args:
+        split: English training examples.
+        encoder: Gives the tokenizer.
+        max_length: Of the protocol.
+        seed: Of what is drawn.
+
+    Raises:
+        DataError: Fewer than two classes are left.
+    """
+    features = featurise(split, encoder=encoder, max_length=max_length)
+    rng = np.random.default_rng([seed, _PICKS])
+    makers = {
+        TaskType.TAGGING: _words,
+        TaskType.SPAN_QA: _answers,
+        TaskType.MULTIPLE_CHOICE: _choices,
+        TaskType.MULTILABEL: _one_label,
+        TaskType.REGRESSION: _quarters,
+    }
+    rows, pieces, labels = makers.get(split.task.type, _texts)(features, rng)
+    names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    kept = (counts >= FEWEST_OF_A_CLASS)[codes]
+    if (counts >= FEWEST_OF_A_CLASS).sum() < 2:  # noqa: PLR2004
+        found = f"{len(names)} classes over {len(rows)} examples"
+        raise DataError(
+            f"'{split.task.name}' has {found}, fewer than two of them with {FEWEST_OF_A_CLASS} examples: a selector "
+            "needs two. Ask for more examples with --n."
+        )
+    return Picks(features, rows[kept], pieces[kept], np.unique(labels[kept], return_inverse=True)[1].ravel())
+
+
+_Made = tuple[Ints, Ints, Ints]
+
+
+def _texts(features: Features, rng: np.random.Generator) -> _Made:
+    del rng
+    rows = features.item_starts[:-1]
+    return rows, np.full(len(rows), -1), features.targets
+
+
+def _one_label(features: Features, rng: np.random.Generator) -> _Made:
+    """One random label of each text that has any."""
+    rows, pieces, hot = _texts(features, rng)
+    some = hot.sum(axis=1) > 0
+    label = (hot * rng.random(hot.shape)).argmax(axis=1)
+    return rows[some], pieces[some], label[some]
+
+
+def _quarters(features: Features, rng: np.random.Generator) -> _Made:
+    """Which quarter of the values a text lies in."""
+    rows, pieces, values = _texts(features, rng)
+    return rows, pieces, np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values, side="right")
+
+
+def _words(features: Features, rng: np.random.Generator) -> _Made:
+    """One labelled word of each sentence."""
+    places = np.flatnonzero(features.targets != IGNORED)
+    rows = np.searchsorted(features.starts, places, side="right") - 1
+    first = _one_each(features.example_of[rows], rng=rng)
+    return rows[first], places[first], features.targets[places[first]]
+
+
+def _answers(features: Features, rng: np.random.Generator) -> _Made:
+    """One piece of the passage of each question with an answer: inside it, or outside, with equal chance."""
+    assert features.positions is not None  # span QA has them
+    places = np.flatnonzero(features.positions[:, 0] >= 0)
+    rows = np.searchsorted(features.starts, places, side="right") - 1
+    start, end = (features.starts[rows] + features.targets[rows, side] for side in (0, 1))
+    answered = (features.positions[features.starts[:-1] + features.targets[:, 0], 0] >= 0)[rows]
+    inside = (places >= start) & (places <= end)
+    wanted = rng.random(int(features.example_of.max()) + 1) < 0.5  # noqa: PLR2004
+    fits = np.flatnonzero(answered & (inside == wanted[features.example_of[rows]]))
+    first = fits[_one_each(features.example_of[rows[fits]], rng=rng)]
+    return rows[first], places[first], inside[first].astype(np.int64)
+
+
+def _choices(features: Features, rng: np.random.Generator) -> _Made:
+    """The right choice of each question, or a wrong one, with equal chance."""
+    n = features.n_items
+    counts = np.diff(features.item_starts)
+    right = rng.random(n) < 0.5  # noqa: PLR2004
+    away = 1 + (rng.random(n) * (counts - 1)).astype(np.int64)
+    place = np.where(right, features.targets, (features.targets + away) % counts)
+    return features.item_starts[:-1] + place, np.full(n, -1), right.astype(np.int64)
+
+
+def _one_each(examples: Ints, *, rng: np.random.Generator) -> Ints:
+    """Index of one random entry of each example, in the order of the examples."""
+    order = rng.permutation(len(examples))
+    _, first = np.unique(examples[order], return_index=True)
+    found: Ints = order[first]
+    return found
+
+
+def states(encoder: Encoder, picks: Picks) -> Array:
+    """(n, hidden) float64 last states of what was picked.
+
+    Args:
+        encoder: Evaluated without dropout.
+        picks: From `pick`.
+    """
+    out = np.zeros((len(picks.rows), encoder.hidden_size))
+    encoder.model.eval()
+    with torch.inference_mode():
+        for chosen, batch, places in _batches(encoder, picks):
+            last = encoder.model(**_inputs(batch)).last_hidden_state
+            out[chosen] = _read(last, batch, _columns(picks, chosen, places)).double().cpu().numpy()
+    return out
+
+
+def squared_gradients(encoder: Encoder, picks: Picks) -> Array:
+    """(n, layers, hidden) squared gradients of log p(class) in each layer's output, summed over the pieces of a row.
+
+    p is that of a logistic regression fitted to the same rows on the encoder as it is.
+
+    Args:
+        encoder: Evaluated without dropout.
+        picks: From `pick`.
+
+    Raises:
+        DataError: The architecture's layers cannot be differentiated.
+    """
+    head = _layer(fit_linear_head(states(encoder, picks), labels=picks.labels))
+    out: Array | None = None
+    encoder.model.eval()
+    for chosen, batch, places in _batches(encoder, picks):
+        found = encoder.model(**_inputs(batch), output_hidden_states=True)
+        read = _read(found.last_hidden_state, batch, _columns(picks, chosen, places))
+        labels = torch.from_numpy(picks.labels[chosen]).to(read.device)
+        said = torch.log_softmax(head.to(read.device)(read.float()), dim=-1)[torch.arange(len(labels)), labels]
+        gradients = torch.autograd.grad(said.sum(), found.hidden_states, allow_unused=True)
+        known = [g.float().sum(dim=1).square().double().cpu().numpy() for g in gradients if g is not None]
+        if not known:
+            kind = encoder.model.config.model_type
+            raise DataError(f"The layers of '{kind}' models give no gradient, which a task embedding needs.")
+        if out is None:
+            out = np.zeros((len(picks.rows), len(known), known[0].shape[-1]))
+        out[chosen] = np.stack(known, axis=1)
+    assert out is not None  # there are rows
+    return out
+
+
+def _layer(fitted: LinearHead) -> torch.nn.Linear:
+    head = torch.nn.Linear(fitted.weights.shape[1], fitted.weights.shape[0])
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(fitted.weights))
+        head.bias.copy_(torch.from_numpy(fitted.bias))
+    return head
+
+
+def _batches(encoder: Encoder, picks: Picks) -> Iterator[tuple[Ints, Batch, Ints]]:
+    for chosen in sorted_batches(picks.features.row_lengths[picks.rows], batch_tokens=_BATCH_TOKENS):
+        batch, places = collate(picks.features, picks.rows[chosen], encoder=encoder)
+        yield chosen, batch, places
+
+
+def _columns(picks: Picks, chosen: Ints, places: Ints) -> Ints:
+    """(rows,) column of the picked piece in the padded batch, -1 for the mean."""
+    pieces = picks.pieces[chosen]
+    at: Ints = np.where(pieces >= 0, np.argmax(places == pieces[:, None], axis=1), -1)
+    return at
+
+
+def _inputs(batch: Batch) -> dict[str, torch.Tensor]:
+    found = {"input_ids": batch.ids, "attention_mask": batch.mask}
+    return found if batch.types is None else found | {"token_type_ids": batch.types}
+
+
+def _read(last: torch.Tensor, batch: Batch, columns: Ints) -> torch.Tensor:
+    """(rows, hidden): the state of the picked piece, or the mean over real pieces."""
+    if columns[0] >= 0:
+        return last[torch.arange(len(last)), torch.from_numpy(columns).to(last.device)]
+    weights = batch.mask.unsqueeze(-1).to(last.dtype)
+    mean: torch.Tensor = (last * weights).sum(dim=1) / weights.sum(dim=1)
+    return mean

@@ -1,0 +1,195 @@
+"""What selectors say of an intermediate for each target: the encoder after that stage, before any target training.
+
+Texts and labels are the target's English training examples, sampled as its own stage would be (never a development or
+test split, never another language). The stage is the run's ordinary one, reused or left for the runs.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from core.data.datasets import subsample
+from core.data.records import Split
+from core.encoder.features import Array, Ints
+from core.encoder.loading import Encoder, load_encoder
+from core.errors import DataError, SpecError
+from core.events import PointSkipped
+from core.measures.inference.intervals import Interval, Plan, block_jackknife
+from core.measures.transferability.selectors import SELECTORS, knn_accuracy, linear_probe
+from core.measures.transferability.task_embedding import mean_embedding, task_similarity
+from core.profiling.selector_features import Picks, pick, squared_gradients, states
+from core.spec.run import Placebo
+from core.spec.task import Role, TaskType
+from core.training.plan import plan_intermediate
+from core.training.reaching import OpenRun, reach
+
+_BOUNDS = {"h_score": 0.0, "transrate": 0.0}
+"""Smallest value there is, of selectors that have one."""
+
+
+class SelectorScore(NamedTuple):
+    """One row of the table `selector_scores`."""
+
+    intermediate: str
+    """Text form."""
+    target: str
+    """Name of the task."""
+    selector: str
+    """logme, h_score, transrate, knn, linear_probe or task_embedding."""
+    value: float
+    """In the selector's unit; large is better."""
+    ci_low: float
+    """Of the 95 % interval over examples."""
+    ci_high: float
+    """Upper end."""
+    n: int
+    """Examples; of the task with fewer for a task embedding."""
+
+
+class TaskEmbedder:
+    """Task embeddings by the original encoder, each worked out once for a profile."""
+
+    def __init__(self, run: OpenRun, *, n: int) -> None:
+        """Nothing is loaded yet.
+
+        Args:
+            run: Gives model, device and protocol.
+            n: Examples of a task, at most.
+        """
+        self._run, self._n = run, n
+        self._known: dict[str, Array] = {}
+        self._encoder: Encoder | None = None
+
+    def embed(self, split: Split) -> Array:
+        """(n, layers, hidden) squared gradients of a task's training examples.
+
+        Args:
+            split: English training examples.
+
+        Raises:
+            DataError: Fewer than two classes, or an architecture without gradients.
+        """
+        key = f"{split.task.name} {split.fingerprint}"
+        if key not in self._known:
+            if self._encoder is None:
+                self._encoder = _placed(load_encoder(self._run.spec.model), self._run)
+            sample = subsample(split, n=self._n, seed=self._run.spec.seed)
+            self._known[key] = squared_gradients(self._encoder, _picks(self._run, sample, encoder=self._encoder))
+        return self._known[key]
+
+
+def training_text(run: OpenRun, *, n: int) -> Split:
+    """English training examples of a run's target: the sample of its own stage, and of that `n`.
+
+    Args:
+        run: Its target is read.
+        n: Examples, at most.
+
+    Raises:
+        DataError: The target is scored and never trained, so it has no training examples.
+    """
+    task = run.spec.task(run.spec.target)
+    if task.type is TaskType.RETRIEVAL:
+        raise DataError(f"'{task.name}' is a retrieval task: it is scored and never trained, so it has no labels.")
+    protocol = run.spec.stage_protocol(Role.TARGET, task.name)
+    train = run.loader.english(task, role=Role.TARGET, protocol=protocol).train
+    return subsample(train, n=n, seed=run.spec.seed)
+
+
+def measure_selectors(
+    run: OpenRun, *, targets: Mapping[str, Split], embedder: TaskEmbedder, resamples: int
+) -> list[SelectorScore]:
+    """Every selector of a run's intermediate for each target; what cannot be measured is reported with its reason.
+
+    Args:
+        run: Gives model, intermediate, seed, protocol and data source.
+        targets: English training examples by target.
+        embedder: Task embeddings of the original encoder.
+        resamples: Of the intervals of `knn` and `linear_probe`.
+
+    Raises:
+        DataError: The intermediate cannot be trained.
+        SpecError: There is no intermediate.
+    """
+    training = plan_intermediate(run.spec, loader=run.loader)
+    encoder = _placed(load_encoder(run.spec.model, weights=reach(run, training, parent=None).encoder), run)
+    mine = _of_intermediate(run, [data.train for data in training.data], embedder=embedder)
+    rows: list[SelectorScore] = []
+    for target, split in targets.items():
+        try:
+            picks = _picks(run, split, encoder=encoder)
+        except DataError as error:
+            run.shop.emit(PointSkipped(point=f"{run.spec.intermediate_name} > {target}", reason=str(error)))
+            continue
+        rng = np.random.default_rng([run.spec.seed, 13, zlib.crc32(target.encode())])
+        found = score_features(states(encoder, picks), labels=picks.labels, rng=rng, resamples=resamples)
+        if mine is not None:
+            found["task_embedding"] = _alike(run, mine, split=split, embedder=embedder, rng=rng)
+        rows += [
+            SelectorScore(run.spec.intermediate_name, target, name, i.estimate, i.low, i.high, i.n)
+            for name, i in found.items()
+            if i is not None
+        ]
+    return rows
+
+
+def score_features(
+    features: Array, *, labels: Ints, rng: np.random.Generator, resamples: int
+) -> dict[str, Interval | None]:
+    """Selectors that read features and labels, with intervals over examples.
+
+    Args:
+        features: (n, d) states.
+        labels: (n,) classes.
+        rng: Source of groups, folds and resamples.
+        resamples: Of `knn` and `linear_probe`; the others leave out groups of examples.
+    """
+    found: dict[str, Interval | None] = {}
+    for name, selector in SELECTORS.items():
+        of_rows = _of_rows(selector, features=features, labels=labels)
+        interval = block_jackknife(labels, statistic=of_rows, rng=rng)
+        found[name] = interval._replace(low=max(interval.low, _BOUNDS.get(name, -np.inf)))
+    plan = Plan(resamples)
+    found["knn"] = knn_accuracy(features, labels=labels, rng=rng, plan=plan)
+    found["linear_probe"] = linear_probe(features, labels=labels, rng=rng, plan=plan)
+    return found
+
+
+def _of_rows(selector: Callable[..., float], *, features: Array, labels: Ints) -> Callable[[Ints], float]:
+    return lambda rows: selector(features[rows], labels=labels[rows])
+
+
+def _picks(run: OpenRun, split: Split, *, encoder: Encoder) -> Picks:
+    return pick(split, encoder=encoder, max_length=run.spec.protocol.max_length, seed=run.spec.seed)
+
+
+def _placed(encoder: Encoder, run: OpenRun) -> Encoder:
+    encoder.model.to(run.shop.device)
+    return encoder
+
+
+def _of_intermediate(run: OpenRun, splits: list[Split], *, embedder: TaskEmbedder) -> Array | None:
+    """Embedding of the intermediate's own task; None, with the reason reported, where it has no class to predict."""
+    name = run.spec.intermediate_name
+    try:
+        if run.spec.intermediate is not None and run.spec.intermediate.placebo is Placebo.MLM:
+            raise DataError("Masked-language modelling has no labels, so there is no task embedding.")
+        return mean_embedding([embedder.embed(split) for split in splits])
+    except (DataError, SpecError) as error:
+        run.shop.emit(PointSkipped(point=f"{name}: task_embedding", reason=str(error)))
+        return None
+
+
+def _alike(
+    run: OpenRun, mine: Array, *, split: Split, embedder: TaskEmbedder, rng: np.random.Generator
+) -> Interval | None:
+    try:
+        return task_similarity(mine, other=embedder.embed(split), rng=rng)
+    except DataError as error:
+        point = f"{run.spec.intermediate_name} > {split.task.name}: task_embedding"
+        run.shop.emit(PointSkipped(point=point, reason=str(error)))
+        return None

@@ -1,0 +1,94 @@
+"""Hyper-parameters of both stages and of the evaluation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.spec.base import Name, Spec
+from core.spec.task import Role
+
+
+class StageProtocol(Spec):
+    """Hyper-parameters of one fine-tuning stage."""
+
+    learning_rate: float = Field(gt=0, le=1)
+    """Peak learning rate of AdamW."""
+    epochs: float = Field(default=1.0, gt=0)
+    """Passes over the training set."""
+    max_steps: int | None = Field(default=None, ge=1)
+    """Upper bound on optimiser steps; None: as many as the epochs need."""
+    batch_size: int = Field(default=32, ge=1)
+    """Examples per optimiser step; a step is split into micro-batches of at most `batch_tokens`."""
+    batch_tokens: int = Field(default=8192, ge=64)
+    """Tokens (with padding) that go through the model at once."""
+    max_train_examples: int | None = Field(default=None, ge=1)
+    """Size of the seeded sample of the training set; None: all of it."""
+    max_dev_examples: int | None = Field(default=None, ge=1)
+    """Size of the first part of the English development set that selection uses; None: all of it."""
+    evaluations: int = Field(default=4, ge=1)
+    """How often the English development set is scored during the stage, evenly spaced, the end included."""
+    selection: Literal["best", "last"] = "best"
+    """Which checkpoint goes on: the best on English development data, or the last."""
+    patience: int | None = Field(default=None, ge=1)
+    """Stop after so many evaluations without a better one; None: never."""
+    warmup_fraction: float = Field(default=0.1, ge=0, le=1)
+    """Share of the steps over which the learning rate rises."""
+    warmup_steps: int | None = Field(default=None, ge=0)
+    """Number of warm-up steps where a paper states it; overrides the fraction."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Decoupled weight decay; none on biases and layer norms."""
+    schedule: Literal["linear", "constant"] = "linear"
+    """Learning rate after warm-up."""
+    gradient_clip: float = Field(default=1.0, gt=0)
+    """Largest norm of the gradient."""
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    """Dropout of the encoder and head; None: as the model's configuration says."""
+    freezing: Literal["none", "gradual", "embeddings"] = "none"
+    """`none`: all weights are updated; `gradual`: unfrozen layer by layer from the top (Howard & Ruder 2018);
+    `embeddings`: the embedding matrix stays as it is."""
+    mlm_probability: float = Field(default=0.15, gt=0, lt=1)
+    """Share of pieces that are masked when the stage is masked-language modelling."""
+    train_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of the training data that is trained on, the rest unused (70/30 split of 2210.01091)."""
+    mix_cap: int | None = Field(default=None, ge=1)
+    """Most examples that one task brings to a multi-task stage, which is mixed in proportion to size."""
+
+
+class ProtocolSpec(Spec):
+    """Hyper-parameters of both stages and of the evaluation."""
+
+    name: Name
+    """`quick`, `standard`, `phang2020`, `xtreme2020`, `mohapatra2022`, or a name of your own."""
+    summary: str
+    """One sentence: what it is for and whose figures it uses."""
+    intermediate: StageProtocol
+    """Intermediate stage."""
+    target: StageProtocol
+    """Target stage."""
+    intermediate_overrides: dict[str, dict[str, float | int | str | None]] = {}
+    """Fields of `intermediate` that differ for a task, by task name."""
+    target_overrides: dict[str, dict[str, float | int | str | None]] = {}
+    """Fields of `target` that differ for a task, by task name."""
+    max_test_examples: int | None = Field(default=None, ge=1)
+    """Size of the seeded sample of each language's test set; the same examples for every run; None: all of it."""
+    max_length: int | None = Field(default=None, ge=8)
+    """Upper bound on every task's `max_length`."""
+    retrieval_layer: int | None = None
+    """Layer for retrieval; None: the model's own."""
+    retrieval_pooling: Literal["mean", "cls"] | None = None
+    """Pooling for retrieval; None: the model's own."""
+    stated: dict[str, str] = {}
+    """For a published protocol: field → where the paper states it, or "ours" where it does not."""
+
+    def stage_for(self, role: Role, task: str) -> StageProtocol:
+        """Hyper-parameters of a stage on a task, overrides applied.
+
+        Args:
+            role: Which of the two stages.
+            task: Name of the task trained on.
+        """
+        base = self.intermediate if role is Role.INTERMEDIATE else self.target
+        overrides = self.intermediate_overrides if role is Role.INTERMEDIATE else self.target_overrides
+        return StageProtocol.model_validate(base.model_dump() | overrides.get(task, {}))

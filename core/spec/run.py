@@ -1,0 +1,243 @@
+"""What a user asks for: one chain (`RunSpec`), a grid of chains (`StudySpec`), and the pieces that only they have."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from enum import StrEnum
+from typing import Literal, Self, get_args
+
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+
+from core.errors import SpecError
+from core.spec.base import Name, Spec, run_id_of
+from core.spec.model import ModelSpec
+from core.spec.protocol import ProtocolSpec, StageProtocol
+from core.spec.task import Role, TaskSpec, closure
+
+
+class DataSourceKind(StrEnum):
+    """Where the data of a run come from; one per run."""
+
+    SAMPLE = "sample"
+    """The bundled sample tasks, written for this project; offline."""
+    MIRROR = "mirror"
+    """A folder in the hub's layout."""
+    HUB = "hub"
+    """The Hugging Face hub, or the server that `HF_ENDPOINT` names."""
+
+
+class DataSource(Spec):
+    """Where the data of a run come from."""
+
+    kind: DataSourceKind
+    """One of three."""
+    root: str | None = None
+    """Absolute folder of the mirror; None for the others."""
+
+    @model_validator(mode="after")
+    def _mirror_has_root(self) -> Self:
+        if (self.kind is DataSourceKind.MIRROR) != (self.root is not None):
+            raise ValueError(f"data source '{self.kind}': a mirror, and only a mirror, needs its folder (--mirror)")
+        return self
+
+
+class Placebo(StrEnum):
+    """Conditions that use an intermediate's text without its task."""
+
+    SHUFFLED = "shuffled"
+    """Labels shuffled over examples with the run's seed."""
+    MLM = "mlm"
+    """Masked-language modelling on the text."""
+
+
+Third = Literal["easiest", "middle", "hardest"]
+"""Third of a task's training examples by how much of their label the model can say, easy first."""
+
+_INTERMEDIATE = re.compile(
+    r"^(?P<tasks>[a-z0-9_.-]+(\+[a-z0-9_.-]+)*)(~(?P<placebo>[a-z]+))?(@(?P<slice>[a-z0-9_]+(,[a-z0-9_]+)*))?$"
+)
+
+
+class IntermediateSpec(Spec):
+    """What is trained on between pretraining and the target.
+
+    As text: `mnli`; `mnli+qqp+squad` (multi-task); `mnli~shuffled`, `imdb~mlm` (placebos);
+    `mnli@food,hard` (a domain and a difficulty of the sample tasks); `mnli@hardest` (the third of its examples that is
+    hardest for the run's model). A target's English training text can be used for masked-language modelling:
+    `multi_eurlex~mlm`.
+    """
+
+    tasks: tuple[Name, ...] = Field(min_length=1)
+    """Task names; more than one is a multi-task stage. Sorted, so that the order typed does not matter."""
+    placebo: Placebo | None = None
+    """Placebo on the text of the tasks, or None."""
+    domain: str | None = None
+    """Domain of the sample tasks; None: all of them."""
+    difficulty: Literal["easy", "medium", "hard"] | None = None
+    """Difficulty of the sample tasks; None: the mixture."""
+    third: Third | None = None
+    """Third of the training examples by measured difficulty; None: all. Absent from the JSON where it is None."""
+
+    @model_serializer(mode="wrap")
+    def _as_before_there_were_thirds(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        fields: dict[str, object] = handler(self)
+        return {name: value for name, value in fields.items() if name != "third" or value is not None}
+
+    @field_validator("tasks")
+    @classmethod
+    def _sorted(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(tasks)) != len(tasks):
+            raise ValueError(f"an intermediate is named twice in {'+'.join(tasks)}")
+        return tuple(sorted(tasks))
+
+    @classmethod
+    def parse(cls, text: str) -> IntermediateSpec:
+        """Read the text form.
+
+        Args:
+            text: Such as `mnli+qqp~shuffled`.
+
+        Raises:
+            SpecError: It is not of that form.
+        """
+        match = _INTERMEDIATE.match(text.strip())
+        slices = match["slice"].split(",") if match and match["slice"] else []
+        levels = [s for s in slices if s in {"easy", "medium", "hard"}]
+        thirds = [s for s in slices if s in get_args(Third)]
+        domains = [s for s in slices if s not in levels and s not in thirds]
+        if match is None or max(len(levels), len(thirds), len(domains)) > 1:
+            raise SpecError(
+                f"'{text}' does not name an intermediate. Write one task (mnli), several (mnli+qqp), "
+                "a placebo (mnli~shuffled, mnli~mlm), a difficulty third (mnli@hardest, @middle, @easiest) "
+                "or a slice of the sample tasks (mnli@food,hard)."
+            )
+        if match["placebo"] and match["placebo"] not in set(Placebo):
+            raise SpecError(f"'{text}': no placebo named '{match['placebo']}'. Known: {', '.join(Placebo)}.")
+        return cls.model_validate(
+            {
+                "tasks": tuple(match["tasks"].split("+")),
+                "placebo": Placebo(match["placebo"]) if match["placebo"] else None,
+                "domain": next(iter(domains), None),
+                "difficulty": next(iter(levels), None),
+                "third": next(iter(thirds), None),
+            }
+        )
+
+    @property
+    def name(self) -> str:
+        """The text form; equal for equal specs."""
+        placebo = f"~{self.placebo}" if self.placebo else ""
+        slices = ",".join(s for s in (self.domain, self.difficulty, self.third) if s)
+        return "+".join(self.tasks) + placebo + (f"@{slices}" if slices else "")
+
+
+class RunSpec(Spec):
+    """One chain: model, intermediate or none, target, seed, protocol, data source."""
+
+    model: ModelSpec
+    """The pretrained encoder."""
+    intermediate: IntermediateSpec | None
+    """What comes between; None is the baseline."""
+    target: Name
+    """Task that is scored in every language."""
+    seed: int = Field(ge=0, lt=2**31)
+    """Seed of every random draw: heads, order, dropout, samples of training data."""
+    protocol: ProtocolSpec
+    """Hyper-parameters."""
+    data_source: DataSource
+    """Where the data come from."""
+    tasks: tuple[TaskSpec, ...]
+    """Definitions of every task the run uses, parts included, sorted by name: the run folder is complete in itself."""
+
+    @property
+    def run_id(self) -> str:
+        """Id of the run: digest of the spec, save the place of a model folder whose bytes have a fingerprint."""
+        return run_id_of(self.model_dump(mode="json"))
+
+    @property
+    def intermediate_name(self) -> str:
+        """Text form of the intermediate, `none` for the baseline."""
+        return self.intermediate.name if self.intermediate else "none"
+
+    def task(self, name: str) -> TaskSpec:
+        """Definition of one of the run's tasks.
+
+        Args:
+            name: Its name.
+
+        Raises:
+            SpecError: The run does not use it.
+        """
+        for spec in self.tasks:
+            if spec.name == name:
+                return spec
+        raise SpecError(f"Run {self.run_id} carries no task '{name}', only {', '.join(t.name for t in self.tasks)}.")
+
+    def stage_protocol(self, role: Role, task: str) -> StageProtocol:
+        """Hyper-parameters of a stage for this run's model; a published protocol is taken as it is.
+
+        Args:
+            role: Which of the two stages.
+            task: Name of the task trained on.
+        """
+        stage = self.protocol.stage_for(role, task)
+        if self.protocol.stated:
+            return stage
+        return stage.model_copy(update={"learning_rate": stage.learning_rate * self.model.learning_rate_factor})
+
+    def baseline(self) -> RunSpec:
+        """The same chain without the intermediate stage: what its gain is measured against."""
+        return RunSpec(
+            model=self.model,
+            intermediate=None,
+            target=self.target,
+            seed=self.seed,
+            protocol=self.protocol,
+            data_source=self.data_source,
+            tasks=(self.task(self.target),),
+        )
+
+    def pair_key(self) -> str:
+        """Digest of everything a run shares with its baseline; a gain is between two runs of one key."""
+        return self.baseline().run_id
+
+
+class StudySpec(Spec):
+    """A set of runs from one form or file."""
+
+    name: Name
+    """What the user calls it."""
+    models: tuple[ModelSpec, ...] = Field(min_length=1)
+    """Encoders."""
+    intermediates: tuple[IntermediateSpec | None, ...] = Field(min_length=1)
+    """Intermediates; None stands for the chain without one."""
+    targets: tuple[Name, ...] = Field(min_length=1)
+    """Targets."""
+    seeds: tuple[int, ...] = Field(min_length=1)
+    """Seeds."""
+    protocol: ProtocolSpec
+    """Hyper-parameters."""
+    data_source: DataSource
+    """Where the data come from."""
+    tasks: tuple[TaskSpec, ...]
+    """Definitions of every task used, parts included."""
+    with_baselines: bool = True
+    """Whether each run's paired baseline is part of the study."""
+
+    def runs(self) -> tuple[RunSpec, ...]:
+        """All runs, each once: for every model, target and seed the baseline comes first."""
+        wanted = list(dict.fromkeys(([None] if self.with_baselines else []) + list(self.intermediates)))
+        grid = itertools.product(self.models, self.targets, self.seeds, wanted)
+        return tuple(self._run(model, target, seed, intermediate) for model, target, seed, intermediate in grid)
+
+    def _run(self, model: ModelSpec, target: str, seed: int, intermediate: IntermediateSpec | None) -> RunSpec:
+        return RunSpec(
+            model=model,
+            intermediate=intermediate,
+            target=target,
+            seed=seed,
+            protocol=self.protocol,
+            data_source=self.data_source,
+            tasks=closure((target, *(intermediate.tasks if intermediate else ())), tasks=self.tasks),
+        )

@@ -1,0 +1,396 @@
+"""One fine-tuning stage: English training data in, an encoder out.
+
+The data come as `EnglishData`, which cannot be built from another language or from a test split: model selection sees
+English development data alone by construction. Interrupted at any moment, a stage goes on from its last checkpoint
+and ends with the weights of an undisturbed one (bit for bit on a CPU with the same number of threads).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from core.data.records import Split
+from core.encoder.batches import micro_batches, step_items, training_batch
+from core.encoder.device import memory_problems, own_random_state, peak_memory_mb
+from core.encoder.features import Features, Ints
+from core.encoder.heads import Batch, Head, encode, loss_sum
+from core.encoder.loading import Encoder
+from core.encoder.mlm import MlmHead, masked_batch, mlm_loss_sum
+from core.errors import SpecError
+from core.events import DevScored, Emit, StageStarted, StepLogged
+from core.spec.protocol import StageProtocol
+from core.spec.task import Metric, TaskType
+from core.training.checkpoints import Checkpoints, Progress
+from core.training.optimisation import Compaction, decay_until, parameter_groups, rate_at, set_frozen
+
+_OVERHEAD_TOKENS = {"cpu": 96, "cuda": 4096}
+_LOG_EVERY_S = 1.5
+
+
+@dataclass(frozen=True)
+class EnglishData:
+    """English training and development data of one task: all that training ever sees."""
+
+    train: Split
+    """English training split."""
+    dev: Split
+    """English development split."""
+    without_input: bool = False
+    """Whether the input is taken away, so that the model learns what can be said without it."""
+
+    def __post_init__(self) -> None:
+        """Refuse another language or a test split.
+
+        Raises:
+            SpecError: Zero-shot evaluation would no longer be zero-shot.
+        """
+        for split, role in ((self.train, "train"), (self.dev, "dev")):
+            if split.lang != "en" or split.role != role:
+                raise SpecError(
+                    f"Training was handed the {split.role} split of '{split.task.name}' in '{split.lang}' as {role} "
+                    "data; only English training and development splits are ever trained or selected on."
+                )
+
+
+@dataclass
+class Objective:
+    """One task inside a stage: its pieces, its head and how it is scored on English development data."""
+
+    name: str
+    """Of the task."""
+    kind: TaskType | Literal["mlm"]
+    """What the head outputs."""
+    features: Features
+    """Of the training split."""
+    head: Head | MlmHead
+    """Fresh."""
+    dev_score: Callable[[], float]
+    """Scores the encoder and the head as they are; larger is better."""
+    metric: Metric | Literal["loss"]
+    """What `dev_score` returns."""
+    n_dev: int
+    """Examples it scores."""
+    used_ids: Ints | None
+    """Pieces that occur in training or development data; None: all may (masked-language modelling)."""
+
+
+@dataclass(frozen=True)
+class StageJob:
+    """What one stage is to do."""
+
+    key: str
+    """Content address."""
+    kind: Literal["intermediate", "target"]
+    """Place in the chain."""
+    name: str
+    """What is trained on."""
+    protocol: StageProtocol
+    """Hyper-parameters."""
+    seed: int
+    """Of order, dropout, masks."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What a stage needs from the world."""
+
+    device: torch.device
+    """Where it computes."""
+    emit: Emit
+    """Takes the facts."""
+    checkpoints: Path
+    """Folder for resumable state."""
+    save_every_s: float = 30.0
+    """Seconds between two checkpoints."""
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What came of a stage; the weights went to `keep`."""
+
+    steps: int
+    """Optimiser steps taken."""
+    best_step: int
+    """Step of the checkpoint that goes on."""
+    seconds: float
+    """Of this attempt."""
+    peak_memory_mb: float
+    """Resident (CPU) or allocated (GPU)."""
+
+
+Keep = Callable[[Literal["selected", "last"]], None]
+"""Called when the encoder and the heads hold the named weights; `last` only where it is not the selected one."""
+
+
+@dataclass
+class _Training:
+    """The state of a stage while it runs."""
+
+    job: StageJob
+    encoder: Encoder
+    objectives: list[Objective]
+    shop: Workshop
+    pool: list[tuple[int, int]] | Ints = field(default_factory=list)
+    progress: Progress = field(default_factory=Progress)
+
+    def __post_init__(self) -> None:
+        self.pool = _pool(self.objectives, cap=self.job.protocol.mix_cap, seed=self.job.seed)
+        protocol = self.job.protocol
+        self.epoch_steps = max(1, -(-len(self.pool) // protocol.batch_size))
+        total = max(1, -(-round(protocol.epochs * len(self.pool)) // protocol.batch_size))
+        self.total = min(total, protocol.max_steps or total)
+        points = np.linspace(0, self.total, protocol.evaluations + 1)[1:]
+        self.points = {int(round(p)) for p in points} - {0}
+        self.files = Checkpoints(self.shop.checkpoints, key=self.job.key)
+        modules = [self.encoder.model, *(o.head for o in self.objectives)]
+        self.optimiser = torch.optim.AdamW(
+            parameter_groups(modules, weight_decay=protocol.weight_decay), lr=protocol.learning_rate, fused=True
+        )
+        self.parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
+
+    def weights(self) -> dict[str, Any]:
+        return {"encoder": self.encoder.model.state_dict()} | {
+            f"head:{o.name}": o.head.state_dict() for o in self.objectives
+        }
+
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        self.encoder.model.load_state_dict(weights["encoder"])
+        for objective in self.objectives:
+            objective.head.load_state_dict(weights[f"head:{objective.name}"])
+
+    def train_mode(self, on: bool) -> None:  # noqa: FBT001  mirrors nn.Module.train
+        self.encoder.model.train(on)
+        for objective in self.objectives:
+            objective.head.train(on)
+
+
+def train_stage(
+    job: StageJob, *, encoder: Encoder, objectives: list[Objective], workshop: Workshop, keep: Keep
+) -> StageResult:
+    """Fine-tune an encoder on one or several tasks, and hand the selected weights and the last ones to `keep`.
+
+    Args:
+        job: What to do.
+        encoder: Trained in place; holds the selected weights at the end.
+        objectives: One per task, made by `objectives.make`; mixed in proportion to size.
+        workshop: Device, events, checkpoints.
+        keep: Called with the encoder in the state to save.
+
+    Raises:
+        OutOfMemory: The device is too small for `batch_tokens`.
+        DiskFull: No space for a checkpoint.
+    """
+    started = time.monotonic()
+    used = None if any(o.used_ids is None for o in objectives) else _union([o.used_ids for o in objectives])
+    compaction = Compaction(encoder, used=used)
+    with own_random_state(job.seed, device=workshop.device), memory_problems(job.protocol):
+        training = _Training(job, encoder, objectives, workshop)
+        _resume(training)
+        _announce(training)
+        _loop(training)
+        _finish(training, compaction=compaction, keep=keep)
+    progress = training.progress
+    return StageResult(
+        steps=progress.step,
+        best_step=progress.best_step or progress.step,
+        seconds=time.monotonic() - started,
+        peak_memory_mb=peak_memory_mb(workshop.device),
+    )
+
+
+def _announce(training: _Training) -> None:
+    kinds = {o.kind for o in training.objectives}
+    training.shop.emit(
+        StageStarted(
+            key=training.job.key,
+            kind=training.job.kind,
+            name=training.job.name,
+            task_type=kinds.pop() if len(training.objectives) == 1 or kinds == {"mlm"} else "multi_task",
+            total_steps=training.total,
+            resumed_at=training.progress.step,
+        )
+    )
+
+
+def _loop(training: _Training) -> None:
+    progress, shop, job = training.progress, training.shop, training.job
+    logged, saved, loss, steps = time.monotonic(), time.monotonic(), 0.0, 0
+    while progress.step < training.total and not _out_of_patience(training):
+        loss += _step(training)
+        steps += 1
+        progress.step += 1
+        now = time.monotonic()
+        if now - logged >= _LOG_EVERY_S or progress.step in (1, training.total) or progress.step in training.points:
+            _log(training, loss=loss / steps, rate=steps * job.protocol.batch_size / max(now - logged, 1e-9))
+            logged, loss, steps = now, 0.0, 0
+        if progress.step in training.points:
+            _score_dev(training)
+            logged = time.monotonic()
+        if progress.step in training.points or time.monotonic() - saved >= shop.save_every_s:
+            _checkpoint(training)
+            saved = time.monotonic()
+
+
+def _step(training: _Training) -> float:
+    protocol = training.job.protocol
+    step = training.progress.step
+    set_frozen(
+        training.encoder, freezing=protocol.freezing, step=step, total=training.total, epoch_steps=training.epoch_steps
+    )
+    training.train_mode(True)
+    items = step_items(len(training.pool), seed=training.job.seed, step=step, batch_size=protocol.batch_size)
+    loss = _accumulate(training, chosen=np.asarray(training.pool)[items])
+    torch.nn.utils.clip_grad_norm_(training.parameters, protocol.gradient_clip, foreach=True)
+    for group in training.optimiser.param_groups:
+        group["lr"] = rate_at(step, total=training.total, protocol=protocol)
+    training.optimiser.step()
+    training.optimiser.zero_grad(set_to_none=True)
+    return loss
+
+
+def _accumulate(training: _Training, *, chosen: Ints) -> float:
+    """Gradients of a whole batch, micro-batch by micro-batch; the mean loss.
+
+    Args:
+        training: Whose gradients.
+        chosen: (batch_size, 2) objective and item.
+    """
+    device = training.shop.device
+    total = torch.zeros((), device=device)
+    for which in np.unique(chosen[:, 0]):
+        objective = training.objectives[int(which)]
+        items = chosen[chosen[:, 0] == which, 1]
+        batches = _batches(training, objective, items)
+        weight = max(1.0, sum(b.weight for b in batches))
+        for batch in batches:
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+                summed = batch_loss(objective, batch, encoder=training.encoder)
+            loss = summed * (len(items) / len(chosen) / weight)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+    return float(total)
+
+
+def _batches(training: _Training, objective: Objective, items: Ints) -> list[Batch]:
+    protocol = training.job.protocol
+    groups = micro_batches(
+        items,
+        features=objective.features,
+        batch_tokens=protocol.batch_tokens,
+        overhead_tokens=_OVERHEAD_TOKENS.get(training.shop.device.type, 1024),
+    )
+    if objective.kind != "mlm":
+        return [training_batch(objective.features, group, encoder=training.encoder) for group in groups]
+    rng = np.random.default_rng([training.job.seed, training.progress.step, 1])
+    chance = protocol.mlm_probability
+    features, encoder = objective.features, training.encoder
+    return [masked_batch(features, group, encoder=encoder, rng=rng, probability=chance) for group in groups]
+
+
+def batch_loss(objective: Objective, batch: Batch, *, encoder: Encoder) -> torch.Tensor:
+    """Summed loss of one micro-batch.
+
+    Args:
+        objective: Gives head and kind.
+        batch: Of its features.
+        encoder: Runs first.
+    """
+    if objective.kind == "mlm":
+        return mlm_loss_sum(objective.head, batch)  # type: ignore[arg-type]  # an MLM objective holds an MLM head
+    return loss_sum(objective.kind, objective.head(encode(encoder, batch), batch.mask), batch)
+
+
+def _score_dev(training: _Training) -> None:
+    training.train_mode(False)
+    objectives, progress = training.objectives, training.progress
+    score = float(np.mean([o.dev_score() for o in objectives]))
+    metric = objectives[0].metric
+    n = sum(o.n_dev for o in objectives)
+    training.shop.emit(DevScored(key=training.job.key, step=progress.step, metric=metric, score=score, n=n))
+    progress.since_best += 1
+    if progress.best_score is None or score > progress.best_score:
+        progress.best_step, progress.best_score, progress.since_best = progress.step, score, 0
+        if training.job.protocol.selection == "best" and progress.step < training.total:
+            training.files.save_best(training.weights(), step=progress.step)
+
+
+def _out_of_patience(training: _Training) -> bool:
+    patience = training.job.protocol.patience
+    return patience is not None and training.progress.since_best >= patience
+
+
+def _log(training: _Training, *, loss: float, rate: float) -> None:
+    protocol, step = training.job.protocol, training.progress.step
+    training.shop.emit(
+        StepLogged(
+            key=training.job.key,
+            step=step,
+            loss=loss,
+            learning_rate=rate_at(step - 1, total=training.total, protocol=protocol),
+            examples_per_s=rate,
+        )
+    )
+
+
+def _checkpoint(training: _Training) -> None:
+    if training.job.protocol.selection == "last":
+        training.progress.best_step = None
+    moments, random_state = training.optimiser.state_dict(), torch.get_rng_state()
+    state = {"weights": training.weights(), "optimiser": moments, "cpu_rng": random_state}
+    if training.shop.device.type == "cuda":
+        state["cuda_rng"] = torch.cuda.get_rng_state(training.shop.device)
+    if training.progress.best_step == training.progress.step == training.total:
+        training.files.save_best(training.weights(), step=training.progress.step)
+    training.files.save(state, progress=training.progress)
+
+
+def _resume(training: _Training) -> None:
+    state = training.files.load()
+    if state is None:
+        return
+    torch.set_num_threads(state["threads"])  # another number of threads sums in another order
+    training.load_weights(state["weights"])
+    training.optimiser.load_state_dict(state["optimiser"])
+    torch.set_rng_state(state["cpu_rng"])
+    if training.shop.device.type == "cuda" and "cuda_rng" in state:
+        torch.cuda.set_rng_state(state["cuda_rng"], training.shop.device)
+    training.progress = Progress(**state["progress"])
+
+
+def _finish(training: _Training, *, compaction: Compaction, keep: Keep) -> None:
+    """Hand over the last weights, then the selected ones, each with the whole embedding matrix."""
+    training.train_mode(False)
+    training.encoder.model.requires_grad_(True)
+    total, protocol = training.total, training.job.protocol
+    last, best = training.progress.step, training.progress.best_step
+    decay = decay_until(last, total=total, protocol=protocol)
+    if best is not None and best != last:
+        with compaction.whole(decay=decay):
+            keep("last")
+        training.load_weights(training.files.load_best(best))
+        decay = decay_until(best, total=total, protocol=protocol)
+    compaction.end(decay=decay)
+    keep("selected")
+    training.files.clear()
+
+
+def _pool(objectives: list[Objective], *, cap: int | None, seed: int) -> Ints:
+    """(n, 2) objective and item of everything in an epoch; a task brings at most `cap` items, drawn with the seed."""
+    parts = []
+    for which, objective in enumerate(objectives):
+        items = np.arange(objective.features.n_items)
+        if cap is not None and len(objectives) > 1 and len(items) > cap:
+            items = np.sort(np.random.default_rng([seed, 2, which]).choice(items, cap, replace=False))
+        parts.append(np.stack([np.full(len(items), which), items], axis=1))
+    return np.concatenate(parts)
+
+
+def _union(ids: list[Ints | None]) -> Ints:
+    return np.unique(np.concatenate([i for i in ids if i is not None])).astype(np.int64)

@@ -1,0 +1,178 @@
+"""English data to training objectives: features, a fresh head, and how development data are scored; placebos too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from core.data.records import Example, SpanExample, Split, TaggedExample, fingerprint
+from core.encoder.batches import sorted_batches, training_batch
+from core.encoder.features import Features, featurise, featurise_text
+from core.encoder.heads import build_head, start_at_prior
+from core.encoder.likelihood import blanked
+from core.encoder.loading import Encoder
+from core.encoder.mlm import MlmHead, masked_batch, mlm_loss_sum
+from core.encoder.predicting import INFERENCE_TOKENS, label_scores, predict
+from core.encoder.scoring import score
+from core.spec.protocol import StageProtocol
+from core.spec.task import Metric, TaskType
+from core.training.loop import EnglishData, Objective, batch_loss
+
+
+def supervised(
+    data: Sequence[EnglishData], *, encoder: Encoder, protocol: StageProtocol, seed: int, max_length: int | None
+) -> list[Objective]:
+    """One objective per task.
+
+    With one task, or with tasks that share their headline metric, development scores are that metric (its mean); tasks
+    of different metrics are selected by their mean development loss, negated.
+
+    Args:
+        data: English training and development data of each task.
+        encoder: On its device.
+        protocol: Gives the dropout.
+        seed: Of the heads' first weights.
+        max_length: Upper bound on the length of inputs.
+    """
+    shared = len({d.train.task.headline for d in data}) == 1
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return [
+            _one(d, encoder=encoder, dropout=protocol.dropout, max_length=max_length, by_metric=shared) for d in data
+        ]
+
+
+def _one(
+    data: EnglishData, *, encoder: Encoder, dropout: float | None, max_length: int | None, by_metric: bool
+) -> Objective:
+    task = data.train.task
+    features = featurise(data.train, encoder=encoder, max_length=max_length)
+    dev = featurise(data.dev, encoder=encoder, max_length=max_length)
+    if data.without_input:
+        features, dev = (blanked(found, encoder=encoder, kind=task.type) for found in (features, dev))
+    head = build_head(task, n_labels=len(data.train.labels), encoder=encoder, dropout=dropout).to(encoder.device)
+    if task.type is TaskType.MULTILABEL:
+        start_at_prior(head, torch.from_numpy(features.targets))
+
+    def by_headline() -> float:
+        predictions = predict(encoder, head, features=dev, split=data.dev)
+        ranks = task.headline is Metric.MRP
+        logits = label_scores(encoder, head, features=dev, split=data.dev) if ranks else None
+        return score(data.dev, predictions, label_scores=logits, only=task.headline)[task.headline].score
+
+    objective = Objective(
+        name=task.name,
+        kind=task.type,
+        features=features,
+        head=head,
+        dev_score=by_headline,
+        metric=task.headline if by_metric else "loss",
+        n_dev=len(data.dev.examples),
+        used_ids=np.union1d(features.ids, dev.ids),
+    )
+    if not by_metric:
+        objective.dev_score = lambda: -_dev_loss(objective, dev, encoder=encoder)
+    return objective
+
+
+def masked(
+    data: Sequence[EnglishData], *, encoder: Encoder, head: MlmHead, protocol: StageProtocol, max_length: int | None
+) -> list[Objective]:
+    """One objective per task's text; all share the head, and development scores are negated losses.
+
+    Args:
+        data: Whose text is read; labels are not.
+        encoder: On its device.
+        head: Of `load_for_mlm`.
+        protocol: Gives the share of masked pieces.
+        max_length: Upper bound on the length of inputs.
+    """
+    objectives = []
+    for d in data:
+        features = featurise_text(d.train, encoder=encoder, max_length=max_length)
+        dev = featurise_text(d.dev, encoder=encoder, max_length=max_length)
+        objectives.append(
+            Objective(
+                name=d.train.task.name,
+                kind="mlm",
+                features=features,
+                head=head,
+                dev_score=_MaskedDev(dev, encoder=encoder, head=head, probability=protocol.mlm_probability),
+                metric="loss",
+                n_dev=len(d.dev.examples),
+                used_ids=None,
+            )
+        )
+    return objectives
+
+
+class _MaskedDev:
+    """Negated loss per masked piece of the development text, with the same masks every time."""
+
+    def __init__(self, features: Features, *, encoder: Encoder, head: MlmHead, probability: float) -> None:
+        self._features, self._encoder, self._head, self._probability = features, encoder, head, probability
+
+    def __call__(self) -> float:
+        rng = np.random.default_rng(0)
+        total = weight = 0.0
+        budget = INFERENCE_TOKENS.get(self._encoder.device.type, 8192)
+        with torch.no_grad():
+            for rows in sorted_batches(self._features.row_lengths, batch_tokens=budget):
+                batch = masked_batch(
+                    self._features, rows, encoder=self._encoder, rng=rng, probability=self._probability
+                )
+                total += float(mlm_loss_sum(self._head, batch))
+                weight += batch.weight
+        return -total / weight
+
+
+def _dev_loss(objective: Objective, features: Features, *, encoder: Encoder) -> float:
+    total = weight = 0.0
+    budget = INFERENCE_TOKENS.get(encoder.device.type, 8192)
+    with torch.no_grad():
+        for items in sorted_batches(features.item_lengths * np.diff(features.item_starts), batch_tokens=budget):
+            batch = training_batch(features, items, encoder=encoder)
+            total += float(batch_loss(objective, batch, encoder=encoder))
+            weight += batch.weight
+    return total / max(weight, 1.0)
+
+
+def shuffled(split: Split, *, seed: int) -> Split:
+    """The placebo: the same texts with labels that say nothing about them, and the same label distribution.
+
+    Labels are permuted over examples; tags over all words of the split; an answer moves to a random place of its own
+    passage and keeps its length.
+
+    Args:
+        split: Training or development split.
+        seed: Of the permutation.
+    """
+    rng = np.random.default_rng([seed, 3])
+    examples = split.examples
+    mixed: list[Example]
+    if split.task.type is TaskType.TAGGING:
+        mixed = _shuffled_tags([e for e in examples if isinstance(e, TaggedExample)], rng=rng)
+    elif split.task.type is TaskType.SPAN_QA:
+        mixed = [_moved(e, rng=rng) for e in examples if isinstance(e, SpanExample)]
+    else:
+        name = {TaskType.MULTILABEL: "labels", TaskType.REGRESSION: "value"}.get(split.task.type, "label")
+        order = rng.permutation(len(examples))
+        mixed = [e._replace(**{name: getattr(examples[j], name)}) for e, j in zip(examples, order, strict=True)]
+    return split._replace(examples=tuple(mixed), fingerprint=fingerprint(mixed))
+
+
+def _shuffled_tags(examples: list[TaggedExample], *, rng: np.random.Generator) -> list[Example]:
+    tags = rng.permutation([t for e in examples for t in e.tags])
+    ends = np.cumsum([len(e.tags) for e in examples])
+    parts = np.split(tags, ends[:-1])
+    return [e._replace(tags=tuple(int(t) for t in part)) for e, part in zip(examples, parts, strict=True)]
+
+
+def _moved(example: SpanExample, *, rng: np.random.Generator) -> SpanExample:
+    if not example.answers:
+        return example
+    size = min(len(example.answers[0]), len(example.context))
+    start = int(rng.integers(0, len(example.context) - size + 1))
+    return example._replace(answers=(example.context[start : start + size],), starts=(start,))

@@ -1,0 +1,182 @@
+"""AdamW's parameter groups, the learning rate, freezing, and training only the embeddings that the data use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812  the name everybody reads
+
+from core.encoder.features import Ints
+from core.encoder.loading import Encoder
+from core.spec.protocol import StageProtocol
+
+
+class CompactEmbedding(nn.Module):
+    """The rows of an embedding matrix that the training data use; ids stay what they are."""
+
+    index: torch.Tensor
+
+    def __init__(self, full: nn.Embedding, *, used: Ints) -> None:
+        """Copy the used rows.
+
+        Args:
+            full: The whole matrix; not changed.
+            used: Ascending ids, the padding id among them where the matrix has one.
+        """
+        super().__init__()
+        index = torch.zeros(full.num_embeddings, dtype=torch.long)
+        index[torch.from_numpy(used)] = torch.arange(len(used))
+        self.register_buffer("index", index.to(full.weight.device), persistent=False)
+        self.weight = nn.Parameter(full.weight.detach()[torch.from_numpy(used).to(full.weight.device)].clone())
+        self.padding_idx = None if full.padding_idx is None else int(np.searchsorted(used, full.padding_idx))
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Rows of the ids, (…, dim)."""
+        return F.embedding(self.index[ids], self.weight, padding_idx=self.padding_idx)
+
+
+class Compaction:
+    """Trains with the used embedding rows only, and puts the whole matrix back afterwards.
+
+    AdamW leaves a row whose gradient was always zero at p·Π(1 - lr·wd), because its moments stay zero. So only that
+    product is applied to the rows that no example holds, and neither gradient nor moments are kept for them: with
+    XLM-R's 250,000 pieces that is most of the optimiser's memory and much of its time.
+    """
+
+    def __init__(self, encoder: Encoder, *, used: Ints | None) -> None:
+        """Put the compact matrix in place, unless the architecture's embedding is not a plain one.
+
+        Args:
+            encoder: Changed.
+            used: Ids in the training and development data; None: leave the matrix as it is.
+        """
+        self._encoder, self._compact = encoder, None
+        full = encoder.model.get_input_embeddings()
+        if used is None or type(full) is not nn.Embedding or full.max_norm is not None or full.sparse:
+            return
+        extra = [] if full.padding_idx is None else [full.padding_idx]
+        self._full, self._used = full, np.union1d(used, np.asarray(extra, dtype=np.int64)).astype(np.int64)
+        self._original = full.weight.detach()
+        self._compact = CompactEmbedding(full, used=self._used)
+        encoder.model.set_input_embeddings(self._compact)
+
+    @contextmanager
+    def whole(self, *, decay: float) -> Iterator[None]:
+        """Inside the block the encoder has its whole matrix, as if all of it had been trained.
+
+        Args:
+            decay: What weight decay left of the unused rows, in (0, 1].
+        """
+        if self._compact is None:
+            yield
+            return
+        with torch.no_grad():
+            weight = self._original * decay
+            weight[torch.from_numpy(self._used).to(weight.device)] = self._compact.weight.detach()
+        self._full.weight = nn.Parameter(weight)
+        self._encoder.model.set_input_embeddings(self._full)
+        try:
+            yield
+        finally:
+            self._encoder.model.set_input_embeddings(self._compact)
+
+    def end(self, *, decay: float) -> None:
+        """Put the whole matrix back for good.
+
+        Args:
+            decay: What weight decay left of the unused rows, in (0, 1].
+        """
+        with self.whole(decay=decay):
+            pass
+        if self._compact is not None:
+            self._encoder.model.set_input_embeddings(self._full)
+
+
+def parameter_groups(modules: Sequence[nn.Module], *, weight_decay: float) -> list[dict[str, Any]]:
+    """Each parameter once, without weight decay for biases and layer norms.
+
+    Args:
+        modules: Encoder and heads; tied parameters may occur in both.
+        weight_decay: For the others.
+    """
+    seen: set[int] = set()
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    for module in modules:
+        for parameter in module.parameters():
+            if id(parameter) not in seen:
+                seen.add(id(parameter))
+                (decayed if parameter.ndim > 1 else plain).append(parameter)
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def rate_at(step: int, *, total: int, protocol: StageProtocol) -> float:
+    """Learning rate of a step: linear warm-up, then linear decay to zero or constant.
+
+    Args:
+        step: From 0 to total - 1.
+        total: Steps of the stage.
+        protocol: Peak, warm-up and schedule.
+    """
+    warmup = protocol.warmup_steps if protocol.warmup_steps is not None else round(protocol.warmup_fraction * total)
+    warmup = min(warmup, total)
+    if step < warmup:
+        return protocol.learning_rate * (step + 1) / warmup
+    if protocol.schedule == "constant":
+        return protocol.learning_rate
+    return protocol.learning_rate * (total - step) / max(1, total - warmup)
+
+
+def decay_until(steps: int, *, total: int, protocol: StageProtocol) -> float:
+    """What weight decay alone leaves of a weight after some steps, in (0, 1].
+
+    Args:
+        steps: Steps taken.
+        total: Steps of the stage.
+        protocol: Rates and decay.
+    """
+    product = 1.0
+    for step in range(steps):
+        product *= 1.0 - rate_at(step, total=total, protocol=protocol) * protocol.weight_decay
+    return product
+
+
+def set_frozen(encoder: Encoder, *, freezing: str, step: int, total: int, epoch_steps: int) -> None:
+    """Which encoder weights are updated at a step.
+
+    Gradual unfreezing (Howard & Ruder 2018): first the head with the top layer, then one layer more per epoch; where a
+    stage has fewer epochs than layers, at even intervals, so that the embeddings are trained in the last part.
+
+    Args:
+        encoder: Changed in place.
+        freezing: As in `StageProtocol`.
+        step: From 0.
+        total: Steps of the stage.
+        epoch_steps: Steps per epoch.
+    """
+    if freezing == "none":
+        return
+    embeddings = encoder.model.get_input_embeddings()
+    if freezing == "embeddings":
+        embeddings.requires_grad_(False)
+        return
+    layers = _layers(encoder)
+    interval = max(1, min(epoch_steps, total // (len(layers) + 1)))
+    n_open = 1 + step // interval
+    encoder.model.requires_grad_(n_open > len(layers))
+    for layer in list(layers)[max(0, len(layers) - n_open) :]:
+        layer.requires_grad_(True)
+
+
+def _layers(encoder: Encoder) -> Sequence[nn.Module]:
+    """The stack of layers, bottom first; the whole model where they share weights (ALBERT)."""
+    wanted = int(encoder.model.config.num_hidden_layers)
+    for module in encoder.model.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == wanted:
+            return list(module)
+    return [encoder.model]

@@ -1,0 +1,215 @@
+"""Finished stages: what decides their key, where they lie, and how two jobs never train the same one at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import filelock
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from core.data.records import Split
+from core.encoder.heads import Head
+from core.encoder.loading import Encoder, hub_commit, save_encoder
+from core.encoder.mlm import MlmHead
+from core.errors import ModelError
+from core.paths import AtlasPaths
+from core.spec.base import Spec, digest
+from core.spec.model import ModelSpec
+from core.spec.protocol import StageProtocol
+from core.spec.run import Placebo
+
+CODE_VERSION = {"intermediate": 2, "target": 2, "evaluation": 2}
+"""Raised when a change of the code changes what a stage of that kind gives; old stages are then not reused."""
+
+MARKER = "stage.json"
+"""Written last; names the files of the stage with their digests."""
+
+
+class StageIdentity(Spec):
+    """Everything that decides what a training gives; its digest is the key."""
+
+    kind: Literal["intermediate", "target"]
+    """Place in the chain."""
+    code: int
+    """Version of the code of that kind."""
+    model: str
+    """Fingerprint of the weights, or hub id and revision."""
+    parent: str | None
+    """Key of the stage whose encoder is carried over."""
+    tasks: tuple[str, ...]
+    """Digests of the task definitions."""
+    data: tuple[str, ...]
+    """Fingerprints of the examples, train and dev of each task in turn."""
+    labels: tuple[tuple[str, ...], ...]
+    """Label names of each task, which decide the head."""
+    protocol: StageProtocol
+    """Hyper-parameters."""
+    max_length: int | None
+    """Upper bound on the length of inputs."""
+    seed: int
+    """Of order, dropout, heads and samples."""
+    placebo: Placebo | None
+    """What was done to the labels."""
+
+
+def identity_of(model: ModelSpec) -> str:
+    """What stands for the model in a key: fingerprint, or hub id and revision.
+
+    Args:
+        model: A local folder without a fingerprint is read once.
+
+    Raises:
+        ModelError: The folder has no weights.
+    """
+    if model.fingerprint is not None:
+        return model.fingerprint
+    folder = Path(model.path)
+    if not folder.is_dir():
+        return f"{model.path}@{model.revision or hub_commit(model)}"
+    files = sorted([*folder.glob("*.safetensors"), folder / "config.json", *folder.glob("tokenizer*.json")])
+    if not any(f.suffix == ".safetensors" for f in files):
+        found = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
+        raise ModelError(f"Model '{model.path}': found {found}, expected model.safetensors. Convert pickled weights.")
+    return digest(" ".join(_digest(f) for f in files if f.is_file()))
+
+
+def data_of(splits: list[Split]) -> tuple[str, ...]:
+    """Fingerprints of the splits, in order.
+
+    Args:
+        splits: As used, after any sample.
+    """
+    return tuple(s.fingerprint for s in splits)
+
+
+@dataclass(frozen=True)
+class StageFolder:
+    """One stage in the cache of finished stages."""
+
+    root: Path
+    """`<home>/cache/stages/<key>`."""
+
+    @property
+    def encoder(self) -> Path:
+        """Folder with configuration and weights of the selected encoder."""
+        return self.root / "encoder"
+
+    @property
+    def last_encoder(self) -> Path | None:
+        """Folder of the last encoder; None where the last is the selected one or is not kept."""
+        return self.root / "last" if (self.root / "last").is_dir() else None
+
+    def heads(self, which: Literal["selected", "last"] = "selected") -> dict[str, dict[str, Any]]:
+        """State dict of each head by task name.
+
+        Args:
+            which: Of the selected or the last checkpoint.
+        """
+        flat = load_file(str((self.encoder if which == "selected" else self.root / "last") / "heads.safetensors"))
+        heads: dict[str, dict[str, Any]] = {}
+        for name, tensor in flat.items():
+            task, parameter = name.split("/", 1)
+            heads.setdefault(task, {})[parameter] = tensor
+        return heads
+
+    def marker(self) -> dict[str, Any]:
+        """Content of the marker: `kind`, `name`, `best_step`, `steps`, `seconds`, `identity`, `files`."""
+        content: dict[str, Any] = json.loads((self.root / MARKER).read_text(encoding="utf-8"))
+        return content
+
+    def damage(self) -> str | None:
+        """What is wrong with a finished stage, or None; an unfinished one is no damage but not there."""
+        try:
+            files = self.marker()["files"]
+        except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
+            return f"{MARKER} cannot be read ({error})"
+        for name, wanted in files.items():
+            file = self.root / name
+            if not file.is_file():
+                return f"{name} is gone"
+            if _digest(file) != wanted:
+                return f"{name} was changed"
+        return None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the marker is there."""
+        return (self.root / MARKER).is_file()
+
+
+class StageWriter:
+    """Writes a stage beside its place; `finish` puts the marker and renames."""
+
+    def __init__(self, root: Path) -> None:
+        """Start with an empty folder.
+
+        Args:
+            root: Final place.
+        """
+        self._final = root
+        self._beside = root.with_name(f".{root.name}.tmp")
+        shutil.rmtree(self._beside, ignore_errors=True)
+        self._beside.mkdir(parents=True)
+
+    def keep(self, which: Literal["selected", "last"], *, encoder: Encoder, heads: dict[str, Head | MlmHead]) -> None:
+        """Write the weights as they are now.
+
+        Args:
+            which: Which checkpoint they are.
+            encoder: Float32.
+            heads: By task name; heads of masked-language modelling are not kept.
+        """
+        folder = self._beside / ("encoder" if which == "selected" else "last")
+        save_encoder(encoder, folder)
+        flat = {
+            f"{task}/{name}": tensor.detach().cpu().contiguous()
+            for task, head in heads.items()
+            if _is_ours(head)
+            for name, tensor in head.state_dict().items()
+        }
+        save_file(flat, str(folder / "heads.safetensors"))
+
+    def finish(self, facts: dict[str, Any]) -> StageFolder:
+        """Write the marker, then rename into place.
+
+        Args:
+            facts: What the marker says beside the files.
+        """
+        files = {str(f.relative_to(self._beside)): _digest(f) for f in sorted(self._beside.rglob("*")) if f.is_file()}
+        (self._beside / MARKER).write_text(json.dumps({**facts, "files": files}, indent=1), encoding="utf-8")
+        shutil.rmtree(self._final, ignore_errors=True)
+        self._beside.rename(self._final)
+        return StageFolder(self._final)
+
+
+@contextmanager
+def only_one(key: str, *, paths: AtlasPaths) -> Iterator[None]:
+    """A lock per stage: a second job waits for the first and then finds the stage finished.
+
+    Args:
+        key: Of the stage.
+        paths: Where the cache is.
+    """
+    paths.stages.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(str(paths.stages / f"{key}.lock")):
+        yield
+
+
+def _is_ours(head: nn.Module) -> bool:
+    return hasattr(head, "out")
+
+
+def _digest(file: Path) -> str:
+    running = hashlib.blake2b(digest_size=16)
+    with file.open("rb") as stream:
+        while chunk := stream.read(1 << 22):
+            running.update(chunk)
+    return running.hexdigest()

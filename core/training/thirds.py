@@ -1,0 +1,208 @@
+"""Difficulty thirds of a training set: each example is scored by a model that was not trained on it.
+
+Two folds; the model trained on one scores the other (cross-fitted pointwise V-information, Ethayarajh et al. 2022).
+Within each stratum of label, length and fold the examples are cut in three, so thirds are equal in size, label shares
+and length, and differ in difficulty alone.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from core.data.records import (
+    ChoiceExample,
+    Flag,
+    ScoredExample,
+    SpanExample,
+    Split,
+    TaggedExample,
+    TextExample,
+    fingerprint,
+    text_of,
+)
+from core.encoder.features import Array
+from core.encoder.likelihood import Likelihoods
+from core.errors import SpecError
+from core.measures.difficulty.information import (
+    THIRDS,
+    ThirdSummary,
+    difficulty_thirds,
+    gaussian_nats,
+    pointwise_information,
+    summarise_thirds,
+)
+from core.spec.protocol import StageProtocol
+from core.spec.run import Third
+from core.spec.task import TaskType
+from core.tasks import no_thirds_reason
+from core.training.loop import EnglishData
+from core.training.probes import Answers, Bench, Part, Probe, ask
+
+POOL = 3
+"""The pool is so many times the protocol's training sample, where there is so much: a third is then a sample's size."""
+
+_BANDS = 4
+"""Quantile bands of what stands for the label where there are no classes."""
+_PER_BIN = 12
+"""Examples of a label that a bin of length should hold."""
+
+
+class Sorted(NamedTuple):
+    """A pool in thirds."""
+
+    thirds: Array
+    """(n,) int8: 0 easiest, 1 middle, 2 hardest, -1 left over."""
+    bits: Array
+    """(n,) pointwise information a decision; large is easy."""
+    summaries: tuple[ThirdSummary, ...]
+    """Of the three thirds."""
+
+
+def chosen_third(bench: Bench, pool: EnglishData, *, protocol: StageProtocol, third: Third) -> Split:
+    """The examples of a pool that are in a third, in the pool's order.
+
+    Args:
+        bench: Model, seed, device.
+        pool: Training examples to choose from, and the development set that the folds' models are selected on.
+        protocol: Of the intermediate stage.
+        third: Which third.
+
+    Raises:
+        SpecError: The task's type has no thirds.
+        DataError: The pool is too small.
+    """
+    reason = no_thirds_reason(pool.train.task)
+    if reason:
+        raise SpecError(f"{reason[0].upper()}{reason[1:]}. Leave out '{third}', or choose another task.")
+    found = sort_pool(bench, pool, protocol=protocol)
+    place = THIRDS.index(third)
+    examples = tuple(pool.train.examples[i] for i in np.flatnonzero(found.thirds == place))
+    said = ", ".join(f"{s.name} {s.pvi_bits:+.2f}" for s in found.summaries)
+    message = (
+        f"{pool.train.task.name}: the {third} {len(examples)} of {len(pool.train.examples)} examples by cross-fitted "
+        f"usable information (mean bits a decision: {said})."
+    )
+    return pool.train._replace(
+        examples=examples, fingerprint=fingerprint(examples), flags=(*pool.train.flags, Flag("third", message))
+    )
+
+
+def sort_pool(bench: Bench, pool: EnglishData, *, protocol: StageProtocol) -> Sorted:
+    """Every example's pointwise information from the other fold's model, and its third.
+
+    Args:
+        bench: Model, seed, device.
+        pool: Training examples, and the development set that the folds' models are selected on.
+        protocol: Of the intermediate stage.
+
+    Raises:
+        DataError: The pool is too small.
+    """
+    n, rng = len(pool.train.examples), np.random.default_rng([bench.spec.seed, 7])
+    side = np.zeros(n, dtype=np.int64)
+    side[rng.permutation(n)[n // 2 :]] = 1
+    bits = np.zeros(n)
+    for fold in (0, 1):
+        scored, other = np.flatnonzero(side == fold), np.flatnonzero(side != fold)
+        given, blank = _said(bench, pool, protocol=protocol, rows=(scored, other), fold=fold)
+        densities = pool.train.task.type is TaskType.REGRESSION
+        decisions = np.maximum(given.decisions, 1)
+        bits[scored] = pointwise_information(given.nats, without_input=blank.nats, densities=densities) / decisions
+    labels, lengths = _strata(pool.train), np.array([len(text_of(e)) for e in pool.train.examples])
+    bins = int(np.clip(np.median(np.bincount(labels)) // (2 * _PER_BIN), 1, 10))
+    # A fold's model may be the better one: within a fold its examples compete with each other alone.
+    thirds = difficulty_thirds(bits, labels=labels * 2 + side, lengths=lengths, bins=bins)
+    return Sorted(thirds, bits, summarise_thirds(thirds, pvi=bits, labels=labels, lengths=lengths))
+
+
+def _said(
+    bench: Bench, pool: EnglishData, *, protocol: StageProtocol, rows: tuple[Array, Array], fold: int
+) -> tuple[Likelihoods, Likelihoods]:
+    """Log-probabilities of the scored rows with and without the input, from models trained on the other rows."""
+    scored, other = (subset(pool.train, r) for r in rows)
+    if protocol.max_train_examples is not None and len(other.examples) > protocol.max_train_examples:
+        drawn = np.random.default_rng([bench.spec.seed, 8]).choice(
+            len(other.examples), protocol.max_train_examples, replace=False
+        )
+        other = subset(other, np.sort(drawn))
+    data, part = EnglishData(train=other, dev=pool.dev), Part("fold", scored)
+    name = f"{pool.train.task.name}, fold {fold + 1} of 2"
+    given = ask(bench, Probe(name, data, protocol, (part,)))["fold"]
+    blank = without_input(bench, data, part=part, name=name, protocol=protocol)
+    return as_nats(given, split=scored), as_nats(blank, split=scored)
+
+
+def without_input(bench: Bench, data: EnglishData, *, part: Part, name: str, protocol: StageProtocol) -> Answers:
+    """What the same model says of the labels when it is trained and asked without the input.
+
+    Trained on all examples to the last step: there is nothing to select by where every input is the same. Choices
+    without their text are all alike, so no training is needed to know that each gets the same probability.
+
+    Args:
+        bench: Model, seed, device.
+        data: Training and development data, with their input.
+        part: What is asked.
+        name: For events.
+        protocol: Of the intermediate stage.
+    """
+    if part.split.task.type is TaskType.MULTIPLE_CHOICE:
+        sizes = np.array([len(e.choices) for e in part.split.examples if isinstance(e, ChoiceExample)], dtype=float)
+        return Answers(Likelihoods(-np.log(sizes), np.ones(len(sizes))), None, None, None)
+    last = protocol.model_copy(update={"evaluations": 1, "selection": "last", "patience": None})
+    blank = EnglishData(train=data.train, dev=data.dev, without_input=True)
+    asked = part._replace(predictions=False)
+    return ask(bench, Probe(f"{name}, without input", blank, last, (asked,)))[part.name]
+
+
+def as_nats(answers: Answers, *, split: Split, variance: float | None = None) -> Likelihoods:
+    """Log-probabilities (log-densities for regression) of what a model said.
+
+    Args:
+        answers: With likelihoods.
+        split: What was asked.
+        variance: Of the errors of a regression; None: their mean square on these examples, which are held out.
+    """
+    said = answers.said
+    assert said is not None  # asked for by every caller
+    if split.task.type is not TaskType.REGRESSION:
+        return said
+    return said._replace(nats=gaussian_nats(said.nats, variance=variance or max(float(said.nats.mean()), 1e-12)))
+
+
+def subset(split: Split, rows: Array) -> Split:
+    """Some examples of a split, in the order of the rows.
+
+    Args:
+        split: What to choose from.
+        rows: (m,) indices.
+    """
+    examples = tuple(split.examples[i] for i in rows)
+    return split._replace(examples=examples, fingerprint=fingerprint(examples))
+
+
+def _strata(split: Split) -> Array:
+    """(n,) int64 what stands for the label: the class; a band of the value, or of the share of the commonest tag."""
+    examples, common = split.examples, _commonest_tag(split)
+    values = []
+    for example in examples:
+        match example:
+            case TextExample() | ChoiceExample():
+                values.append(float(example.label))
+            case ScoredExample():
+                values.append(example.value)
+            case TaggedExample():
+                values.append(float(np.mean([tag == common for tag in example.tags])) if example.tags else 0.0)
+            case SpanExample():
+                values.append(float(bool(example.answers)))
+    found = np.asarray(values)
+    if split.task.type in {TaskType.REGRESSION, TaskType.TAGGING}:
+        edges = np.unique(np.quantile(found, np.linspace(0, 1, _BANDS + 1)[1:-1]))
+        return np.searchsorted(edges, found, side="right").astype(np.int64)
+    return np.unique(found, return_inverse=True)[1].astype(np.int64)
+
+
+def _commonest_tag(split: Split) -> int:
+    tags = [tag for e in split.examples if isinstance(e, TaggedExample) for tag in e.tags]
+    return int(np.bincount(tags).argmax()) if tags else 0

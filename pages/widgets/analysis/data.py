@@ -1,0 +1,232 @@
+"""What the analysis page reads, cached by the store's version; nobody changes what is returned."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+
+import pandas as pd
+import streamlit as st
+
+from core.analysis.cell_tests import cell_tests
+from core.analysis.model import MANY_CELLS, Analysis, additive_null, analyse, cell_means, fit_groups
+from core.analysis.next_cells import Plan, propose
+from core.analysis.predictions import judge_selectors, selectors
+from core.analysis.rankings import frozen_rankings
+from core.analysis.sensitivity import measured_cells, n_pairs, sensitivity
+from core.analysis.surfaces import Marginal, binned, marginal
+from core.claims.judging import judge_claims
+from core.jobs.fits import Fit, FitKind, FitState, ask, known
+from core.queries.evidence import Choice, Evidence, Setting, evidence, settings
+from core.queries.filters import Filter
+from core.tasks import load_tasks
+from pages.widgets.shared import paths, store
+
+Version = tuple[str, int]
+_KEYS = {Choice: astuple}
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def available(version: Version) -> pd.DataFrame:
+    """Sets of runs that may be pooled.
+
+    Args:
+        version: Of the store.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return settings(cur, Filter())
+
+
+@st.cache_resource(max_entries=8, show_spinner="Gathering the evidence …", hash_funcs=_KEYS)
+def gathered(version: Version, setting: Setting, choice: Choice) -> Evidence:
+    """The evidence; shared, so not to be changed.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return evidence(cur, Setting(*setting), choice=choice)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Fitting the crossed model …", hash_funcs=_KEYS)
+def fitted(version: Version, setting: Setting, choice: Choice) -> Analysis:
+    """The model, the naive regression and the permutations; shared, so not to be changed.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+    """
+    return analyse(gathered(version, setting, choice))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
+def _cells(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+    return cell_means(gathered(version, setting, choice).complete)
+
+
+def held_out(version: Version, setting: Setting, choice: Choice, *, again: bool = False) -> Fit:
+    """The comparison with the additive model: here where it is quick, else by a process of its own.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+        again: Whether one that failed is tried once more.
+    """
+    cells = _cells(version, setting, choice)
+    if len(cells) > MANY_CELLS and fitted(version, setting, choice).fit is not None:
+        return ask(FitKind.ADDITIVE_NULL, cells, paths=paths(), again=again)
+    return Fit(FitState.DONE, _held_out(version, setting, choice))
+
+
+@st.cache_data(
+    max_entries=16, show_spinner="Comparing with intermediate + target on held-out pairs …", hash_funcs=_KEYS
+)
+def _held_out(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+    return additive_null(fitted(version, setting, choice))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
+def surfaces(version: Version, setting: Setting, choice: Choice) -> tuple[pd.DataFrame, dict[str, Marginal | None]]:
+    """Bins, and the marginal effect of each term; shared, so not to be changed.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+    """
+    found, model = gathered(version, setting, choice), fitted(version, setting, choice)
+    return binned(found), {name: marginal(found, model, name=name) for name in ("difficulty", "similarity")}
+
+
+def grouped(version: Version, setting: Setting, choice: Choice, kind: str, *, again: bool = False) -> Fit:
+    """The model within each group: here where it is quick, else by a process of its own.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+        kind: target, family or script.
+        again: Whether one that failed is tried once more.
+    """
+    cells = _cells(version, setting, choice)
+    if len(cells) > MANY_CELLS:
+        return ask(FitKind(kind), cells, paths=paths(), again=again)
+    return Fit(FitState.DONE, _grouped(version, setting, choice, kind))
+
+
+@st.cache_data(max_entries=16, show_spinner="Fitting each group …", hash_funcs=_KEYS)
+def _grouped(version: Version, setting: Setting, choice: Choice, kind: str) -> pd.DataFrame:
+    return fit_groups(_cells(version, setting, choice), kind=kind)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Gathering every measure …", hash_funcs=_KEYS)
+def _measured(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+    found = gathered(version, setting, choice)
+    with store().cursor() as cur:
+        return measured_cells(cur, found)
+
+
+def every_measure(version: Version, setting: Setting, choice: Choice, *, again: bool = False) -> Fit:
+    """The model with every measure of difficulty and similarity: here where it is quick, else by a process of its own.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows; of its measures only the anchor counts.
+        again: Whether one that failed is tried once more.
+    """
+    cells = _measured(version, setting, choice)
+    if len(cells) * n_pairs(cells) > MANY_CELLS:
+        return ask(FitKind.EVERY_MEASURE, cells, paths=paths(), again=again)
+    return Fit(FitState.DONE, _every_measure(version, setting, choice))
+
+
+def known_measures(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame | None:
+    """The same where it is quick or was computed before, for pages that start nothing long.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows.
+    """
+    cells = _measured(version, setting, choice)
+    if len(cells) * n_pairs(cells) > MANY_CELLS:
+        return known(FitKind.EVERY_MEASURE, cells, paths=paths())
+    return _every_measure(version, setting, choice)
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
+def _every_measure(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+    return sensitivity(_measured(version, setting, choice))
+
+
+@st.cache_data(max_entries=16, show_spinner="Testing each cell on its examples …", hash_funcs=_KEYS)
+def tested(version: Version, setting: Setting, choice: Choice, target: str) -> pd.DataFrame:
+    """A paired test of every cell of a target.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+        target: Whose cells: the family that is corrected over.
+    """
+    rows = gathered(version, setting, choice).frame
+    with store().cursor() as cur:
+        return cell_tests(cur, rows[(rows["target"] == target) & rows["gain"].notna()])
+
+
+@st.cache_data(max_entries=8, show_spinner="Judging the selectors …", hash_funcs=_KEYS)
+def judged_selectors(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+    """How well each selector ranks.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+    """
+    found = gathered(version, setting, choice)
+    with store().cursor() as cur:
+        return judge_selectors(selectors(cur, found))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def frozen(version: Version) -> pd.DataFrame:
+    """Rankings that launches froze, and how right they were.
+
+    Args:
+        version: Of the store.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return frozen_rankings(cur)
+
+
+@st.cache_data(max_entries=8, show_spinner="Weighing what is missing …", hash_funcs=_KEYS)
+def proposals(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+    """What to run next.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+        choice: Which rows and measures.
+    """
+    found, model = gathered(version, setting, choice), fitted(version, setting, choice)
+    with store().cursor() as cur:
+        return propose(cur, found, model, plan=Plan(load_tasks(paths())))
+
+
+@st.cache_data(max_entries=4, show_spinner="Testing the published claims …")
+def judged_claims(version: Version) -> pd.DataFrame:
+    """Every claim with its verdict, over all that the store holds.
+
+    Args:
+        version: Of the store.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return judge_claims(cur, Filter())

@@ -1,0 +1,39 @@
+"""The panel that shows whether the answer holds for one measure alone."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.analysis.sensitivity import spread_in_words
+from core.figures.analysis import specification_curve
+from core.queries.evidence import Choice
+from pages.widgets.analysis.panels import how_to
+from pages.widgets.shared import mode
+from pages.widgets.show import chart, md
+
+
+def show_measures(rows: pd.DataFrame | None, *, choice: Choice, how: str) -> None:
+    """Both terms under every pair of measures.
+
+    Args:
+        rows: As `sensitivity` returns them; None: not computed yet.
+        choice: The measures of the page, which are marked.
+        how: Command that says the same.
+    """
+    if rows is None:
+        return
+    for term in ("difficulty", "similarity"):
+        found = rows[rows["name"] == term]
+        st.markdown(f"**{md(spread_in_words(rows, term=term))}**")
+        if found["estimate"].notna().any():
+            figure = specification_curve(found, term=term, chosen=(choice.difficulty, choice.similarity), mode=mode())
+            chart(figure, key=f"curve-{term}", alt=f"Effect of {term} under every pair of measures, with intervals")
+        for note, n in found["note"].dropna().value_counts().items():
+            st.caption(md(f"{n} pairs without {term}: {note}."))
+    st.caption(
+        "The same gains and the same model with every measure of difficulty and of similarity (a specification curve): "
+        "a band for each measure of the term, a line in it for each measure of the other. The estimates share their "
+        "gains: read how far they agree, not how many are significant."
+    )
+    how_to(how, rows, name="measures")

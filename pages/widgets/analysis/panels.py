@@ -1,0 +1,333 @@
+"""Panels of the analysis page: the answer, the figures behind it, groups, predictions, claims, what to run next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.analysis.answer import Answer
+from core.analysis.model import Analysis, scale_label
+from core.analysis.surfaces import Marginal
+from core.figures.analysis import gain_bins, group_effects, group_shares, marginal_effect, variance_shares
+from core.queries.evidence import Evidence
+from pages.widgets.export import export_popover
+from pages.widgets.shared import mode
+from pages.widgets.show import chart, md, p_column, table
+
+_LOOKS = {
+    "fair": ("green", ":material/balance:", "evidence that can be read"),
+    "thin": ("orange", ":material/hourglass_bottom:", "thin evidence"),
+    "none": ("red", ":material/block:", "no answer yet"),
+}
+_LEVEL = 0.05
+_VERDICTS = {
+    "supported": "✔ supported",
+    "contradicted": "✘ contradicted",
+    "mixed": "≈ mixed",
+    "not testable": "– not testable",
+}
+
+
+def show_answer(said: Answer, found: Evidence) -> None:
+    """The answer in words, and what is missing.
+
+    Args:
+        said: The sentences.
+        found: What they are about.
+    """
+    color, icon, text = _LOOKS[said.weight]
+    with st.container(border=True):
+        st.markdown(f":{color}-badge[{icon} {text}]")
+        st.markdown(f"**{md(said.headline)}**")
+        for detail in said.details:
+            st.markdown(f"- {md(detail)}")
+        origins = "; ".join(f"{name}: {text}" for name, text in found.origins.items())
+        st.caption(md(f"Sentences are generated from the model's estimates. {origins}."))
+    gaps = found.missing[found.missing["remedy"] != ""]
+    for gap in gaps.to_dict("records"):
+        with st.expander(f"{gap['cells']} cells do not count: {gap['what']}", icon=":material/rule:"):
+            st.markdown(md(f"{gap['why']}: {gap['names']}."))
+            st.code(gap["remedy"], language="bash", wrap_lines=True)
+
+
+def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: dict[str, Marginal | None]) -> None:
+    """The binned surface and both marginal effects.
+
+    Args:
+        found: The evidence.
+        model: Fitted to it.
+        bins: From `binned`.
+        effects: From `marginal`, by term.
+    """
+    if bins.empty or model.fit is None:
+        st.info(model.problem or "Nothing to draw.", icon=":material/hourglass_empty:")
+        return
+    titles = {name: scale_label(name, evidence=found) for name in ("difficulty", "similarity")}
+    chart(
+        gain_bins(bins, x_title=titles["similarity"], y_title=titles["difficulty"], mode=mode()),
+        key="bins", alt="Mean gain by bins of difficulty and similarity, with intervals; the tab Numbers has the model",
+    )  # fmt: skip
+    st.caption(
+        "Mean gain in points, as if every target and language had the mean of all; 95 % t interval over the "
+        "intermediates of a bin (n), none below two. A bin of few intermediates says little."
+    )
+    with st.grid(2, min_column_width=320):
+        for name, title in titles.items():
+            drawn = effects[name]
+            if drawn is None:
+                st.caption(f"{name}: {model.prepared.dropped.get(name, 'not in the model')}.")
+                continue
+            figure = marginal_effect(drawn.line, drawn.points, x_title=f"{name}: {title}", mode=mode())
+            chart(figure, key=f"marginal-{name}", alt=f"Model's effect of {name} with the intermediates around it")
+    st.caption("Line and band: crossed mixed model, all else at its average. Points: intermediates, adjusted likewise.")
+
+
+def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str) -> None:
+    """Shares of variance over all cells, and effects and shares by group.
+
+    Args:
+        model: Fitted to all cells.
+        groups: The model within each group; None: not computed yet.
+        kind: target, family or script.
+    """
+    shares = model.figures[model.figures["kind"] == "share"]
+    if shares.empty:
+        st.info(model.problem or "Nothing to draw.", icon=":material/hourglass_empty:")
+        return
+    chart(variance_shares(shares, mode=mode()), key="shares", alt="Shares of the variance of mean gains, with limits")
+    st.caption("Fitted shares with approximate 95 % limits; the rest taken as known. The tab Numbers has the formulas.")
+    if groups is None:
+        return
+    terms, parts = groups[groups["kind"] == "term"], groups[groups["kind"] == "share"]
+    if not terms.empty:
+        st.markdown(f"**By {kind}**, one standard deviation within the group")
+        chart(group_effects(terms, mode=mode()), key="group-effects", alt=f"Effects by {kind} with intervals")
+        chart(group_shares(parts, mode=mode()), key="group-shares", alt=f"Shares of variance by {kind} with limits")
+        st.caption("No correction for the number of groups: read a single group that stands out with that in mind.")
+    for row in groups[groups["kind"].isna()].to_dict("records"):
+        st.caption(md(f"{row['group']}: {row['note']}"))
+
+
+def show_cells(rows: pd.DataFrame, *, target: str, how: str) -> None:
+    """Tests of the cells of a target, corrected over all of them.
+
+    Args:
+        rows: As `cell_tests` returns them.
+        target: Whose cells.
+        how: Command that says the same.
+    """
+    number = st.column_config.NumberColumn
+    percent = ("gain", "ci_low", "ci_high", "detectable")
+    shown = rows.assign(**{name: 100 * rows[name].astype("float64") for name in percent})
+    table(
+        shown, alt=f"A paired test of every cell of {target}", key="cells",
+        columns={
+            "intermediate": "intermediate", "lang": "language", "gain": number("gain, points", format="%+.2f"),
+            "ci_low": number("95 % from", format="%+.2f"), "ci_high": number("to", format="%+.2f"),
+            "q_value": p_column("q"), "p_value": p_column("p"),
+            "detectable": number("detectable, points", format="%.2f"), "n_seeds": "seeds", "n_examples": "examples",
+            "gained": "gained", "lost": "lost", "p_mcnemar": p_column("McNemar p"), "method": "method",
+            "note": "note",
+        },
+    )  # fmt: skip
+    found = int((rows["q_value"].astype("float64") <= _LEVEL).sum())
+    tested = int(rows["p_value"].notna().sum())
+    st.caption(
+        f"{found} of {tested} tested cells differ from zero at a false discovery rate of 5 % "
+        "(Benjamini-Hochberg over the cells of this table). Detectable: the gain that four of five such designs would "
+        "find; a cell that does not differ may hide anything smaller."
+    )
+    how_to(how, rows, name=f"cells-{target}")
+
+
+def show_predictions(rows: pd.DataFrame, *, how: str) -> None:
+    """Selectors against random, best first.
+
+    Args:
+        rows: As `judge_selectors` returns them.
+        how: Command that says the same.
+    """
+    number = st.column_config.NumberColumn
+    shown = _with_limits(rows, "ndcg", "ndcg_over_random", "regret_at_1_over_random")
+    table(
+        shown, alt="Selectors: how well each ranks the intermediates of each target, before training", key="selectors",
+        columns={
+            "selector": "selector", "direction": "held out", "pairs": "pairs", "targets": "targets",
+            "ndcg": number("NDCG", format="%.3f"), "ndcg_limits": "95 %",
+            "ndcg_random": number("chance", format="%.3f"), "ndcg_mnli": number("always MNLI", format="%.3f"),
+            "ndcg_over_random": number("NDCG − chance", format="%+.3f"), "ndcg_over_random_limits": "95 %, paired",
+            "regret_at_1": number("regret@1", format="%.3f"), "regret_at_1_random": number("chance@1", format="%.3f"),
+            "regret_at_1_mnli": number("always MNLI@1", format="%.3f"),
+            "regret_at_1_over_random": number("regret@1 − chance", format="%+.3f"),
+            "regret_at_1_over_random_limits": "95 %, paired", "regret_at_3": number("@3", format="%.3f"),
+            "regret_at_5": number("@5", format="%.3f"), "kendall_tau": number("Kendall τ", format="%+.2f"),
+            "label": "what it does", "note": "why not judged",
+        },
+    )  # fmt: skip
+    st.caption(
+        "NDCG (linear, 1 is perfect) and regret (share of the range of gains lost by trying the first k, 0 is best), "
+        "means over targets with 95 % bootstrap limits over targets. Each selector is judged on the pairs that it "
+        "knows, so the rows are compared by their difference from chance: chance and always MNLI beside a row are what "
+        "they reach on exactly its pairs, and the difference is paired by target. The chance of τ is 0."
+    )
+    how_to(how, rows, name="predictions")
+
+
+def show_frozen(rows: pd.DataFrame) -> None:
+    """What the selectors said of launches before their runs were made, and how right they were.
+
+    Args:
+        rows: As `frozen_rankings` returns them.
+    """
+    st.markdown("**Frozen before the runs were made**")
+    if rows.empty:
+        st.caption(
+            "None yet: a launch of two or more intermediates writes down what every selector says of them, and is "
+            "scored here once its runs have ended."
+        )
+        return
+    number = st.column_config.NumberColumn
+    shown = _with_limits(rows, "ndcg", "ndcg_over_random")
+    table(
+        shown, alt="Rankings frozen at launch, with their scores once the runs have ended", key="frozen",
+        columns={
+            "study": "study", "frozen_at": st.column_config.DatetimeColumn("frozen (UTC)", format="YYYY-MM-DD HH:mm"),
+            "model": "model", "target": "target", "selector": "selector", "state": "state", "choice": "its choice",
+            "best": "the best", "ndcg": number("NDCG", format="%.3f"), "ndcg_limits": "95 %",
+            "ndcg_random": number("chance", format="%.3f"),
+            "ndcg_over_random": number("NDCG − chance", format="%+.3f"), "ndcg_over_random_limits": "95 %, paired",
+            "regret_at_1": number("regret@1", format="%.3f"), "regret_at_1_random": number("chance@1", format="%.3f"),
+            "kendall_tau": number("Kendall τ", format="%+.2f"), "intermediates": "ranked", "ended": "with a gain",
+            "targets": "targets", "n_done": "runs ended before", "note": "note",
+        },
+    )  # fmt: skip
+    st.caption(
+        "Written when the launch was submitted and never again. `all`: mean over the targets of a launch, with limits "
+        "over them; one target has none. A selector sees no gain of the target it ranks for."
+    )
+
+
+def show_claims(rows: pd.DataFrame) -> None:
+    """Published claims and their verdicts; the chosen one with its rule and what it needs.
+
+    Args:
+        rows: As `judge_claims` returns them.
+    """
+    rows = rows.sort_values("verdict", key=lambda verdicts: verdicts == "not testable", kind="stable")
+    counts = rows["verdict"].value_counts()
+    st.caption(
+        " · ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ". Nothing is called supported without n."
+    )
+    shown = rows.assign(
+        said=rows["verdict"].map(_VERDICTS),
+        value=[_value(row) for row in rows.to_dict("records")],
+    )
+    columns = {"id": "id", "said": "verdict", "claim": "claim", "value": "estimate (95 %)", "n": "n", "n_unit": "of",
+               "unit": "unit", "tested_on": "tested on", "source": "source"}  # fmt: skip
+    table(shown, alt="Published claims with verdict, estimate, interval and n", key="claims", columns=columns)
+    picked = st.selectbox("Look at a claim", list(rows["id"]), key="claim", bind="query-params")
+    row = rows[rows["id"] == picked].iloc[0]
+    with st.container(border=True):
+        st.markdown(f"**{md(row['id'])} · {md(_VERDICTS[row['verdict']])}** – {md(row['claim'])}")
+        st.markdown(md(f"Source: {row['source']}. Scope: {row['scope']}."))
+        st.markdown(md(f"Rule: {row['rule']}."))
+        st.caption(md(f"{row['note']}" or "–"))
+        if row["needs"]:
+            st.markdown("Runs that would make it testable:")
+            st.code(row["needs"], language="bash", wrap_lines=True)
+            st.page_link("pages/launch.py", label="Prepare a study", icon=":material/rocket_launch:",
+                         query_params=_launch_of(str(row["needs"])))  # fmt: skip
+    how_to("python -m core claims --json", rows, name="claims")
+
+
+def show_next(rows: pd.DataFrame, *, how: str) -> None:
+    """What to fill in and run next.
+
+    Args:
+        rows: As `propose` returns them.
+        how: Command that says the same.
+    """
+    if rows.empty:
+        st.info("Nothing is missing that the profiles know of.", icon=":material/done_all:")
+        return
+    percent = st.column_config.NumberColumn
+    shown = rows.assign(**{n: 100 * rows[n].astype("float64") for n in ("difficulty_narrower", "similarity_narrower")})
+    columns = {
+        "kind": "kind", "intermediate": "intermediate", "target": "target", "runs": "runs",
+        "difficulty_narrower": percent("difficulty narrower, %", format="%.1f"),
+        "similarity_narrower": percent("similarity narrower, %", format="%.1f"), "why": "why", "command": "command",
+    }  # fmt: skip
+    table(shown, alt="Runs that would narrow the answer most", key="next", columns=columns)
+    st.caption("Narrower: share of the 95 % interval's width that would go, at the variances of the present model.")
+    how_to(how, rows, name="next")
+
+
+def show_numbers(figures: pd.DataFrame, *, how: str) -> None:
+    """Every number with formula, unit, n and method.
+
+    Args:
+        figures: Rows of `FIGURES`.
+        how: Command that says the same.
+    """
+    number = st.column_config.NumberColumn
+    table(
+        figures, alt="Every number of the analysis with interval, n, method and formula", key="figures",
+        columns={
+            "kind": "kind", "name": "name", "estimate": number("estimate", format="%.5f"),
+            "ci_low": number("95 % from", format="%.5f"), "ci_high": number("to", format="%.5f"),
+            "p_value": p_column("p"), "n": "n", "n_unit": "of", "unit": "unit",
+            "detectable": number("detectable", format="%.5f"), "method": "method", "formula": "formula", "note": "note",
+        },
+    )  # fmt: skip
+    st.caption(
+        "Fractions, not points. `naive` takes every cell for independent and is shown to say how wrong that is; "
+        "`detectable` is the effect that four of five such studies would find."
+    )
+    how_to(how, figures, name="analysis")
+
+
+def how_to(command: str, rows: pd.DataFrame, *, name: str) -> None:
+    """The command that says the same, and the rows as files.
+
+    Args:
+        command: Words of the command line.
+        rows: What was shown.
+        name: Of the rows, in words and in the files' names.
+    """
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("How to recompute:")
+        st.code(command, language="bash")
+        export_popover(f"transfer-atlas-{name}", rows, what=name)
+
+
+def _with_limits(rows: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """The rows with the limits of these estimates as text, each in a column named after it."""
+    return rows.assign(
+        **{f"{n}_limits": [_limits(*ends) for ends in zip(rows[f"{n}_low"], rows[f"{n}_high"], strict=True)]
+           for n in names}
+    )  # fmt: skip
+
+
+def _limits(low: Any, high: Any) -> str:  # noqa: ANN401  # cells of a frame
+    return "" if pd.isna(low) else f"{low:.3f} to {high:.3f}".replace("-", "−")
+
+
+def _value(row: dict[Any, Any]) -> str:
+    if pd.isna(row["estimate"]):
+        return "–"
+    scale, digits = (100, "+.2f") if str(row["unit"]).startswith(("gain", "score")) else (1, ".2f")
+    shown = [f"{scale * row[name]:{digits}}".replace("-", "−") for name in ("estimate", "ci_low", "ci_high")]
+    return f"{shown[0]} ({shown[1]} to {shown[2]})" + (" points" if scale > 1 else "")
+
+
+def _launch_of(command: str) -> dict[str, list[str]]:
+    """What the launch form can take from a command: intermediates and targets."""
+    words, found, key = command.split(), {"intermediate": [], "target": []}, ""
+    for word in words:
+        if word.startswith("--"):
+            key = word.removeprefix("--")
+        elif key in found:
+            found[key].append(word)
+    return found

@@ -1,0 +1,67 @@
+"""What the Compare page asks the store, each answer cached under the store's version."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.analysis.compare import metrics, paired_tests, score_grid
+from core.queries.runs.settings import run_settings
+from pages.widgets.shared import store
+
+Version = tuple[str, int]
+"""As `shared.version` returns it."""
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def scored_by(version: Version, run_ids: tuple[str, ...]) -> pd.DataFrame:
+    """Metrics that the runs were scored by, the headline of the first run first.
+
+    Args:
+        version: Of the store.
+        run_ids: The runs.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return metrics(cur, run_ids)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def grid_of(version: Version, run_ids: tuple[str, ...], metric: str) -> pd.DataFrame:
+    """Scores by run and language, with differences to the first run.
+
+    Args:
+        version: Of the store.
+        run_ids: The runs.
+        metric: Metric.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return score_grid(cur, run_ids, metric=metric)
+
+
+@st.cache_data(max_entries=32, show_spinner="Testing each difference on its examples …")
+def tests_of(version: Version, run_ids: tuple[str, ...], metric: str) -> pd.DataFrame:
+    """Paired tests of the differences.
+
+    Args:
+        version: Of the store.
+        run_ids: The runs.
+        metric: The headline metric.
+    """
+    grid = grid_of(version, run_ids, metric)
+    with store().cursor() as cur:
+        return paired_tests(cur, grid)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def settings_of(version: Version, run_ids: tuple[str, ...]) -> pd.DataFrame:
+    """Fields of specification, data and environment.
+
+    Args:
+        version: Of the store.
+        run_ids: The runs.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return run_settings(cur, run_ids)

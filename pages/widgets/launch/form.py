@@ -1,0 +1,140 @@
+"""The form of a launch: from widgets to a `StudyRequest`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import streamlit as st
+from pydantic import ValidationError
+
+from core.errors import AtlasError
+from core.models import DEFAULT_MODEL, load_models
+from core.protocols import load_protocols
+from core.spec.run import DataSourceKind, Placebo
+from core.spec.task import TaskSpec
+from core.studies import NO_INTERMEDIATE, StudyRequest, explain, intermediate_names, target_names
+from core.tasks import load_tasks
+from pages.widgets.shared import paths
+
+_PLACEBOS = {Placebo.SHUFFLED: "shuffled labels", Placebo.MLM: "masked-language modelling"}
+_SOURCES = {
+    DataSourceKind.SAMPLE: "bundled sample (offline)",
+    DataSourceKind.MIRROR: "local mirror of the hub",
+    DataSourceKind.HUB: "Hugging Face hub",
+}
+_LARGEST_SEED = 2**31 - 1
+
+
+def ask() -> tuple[StudyRequest | None, list[str]]:
+    """Draw the form; the request, and what cannot be read in it."""
+    try:
+        tasks, models = load_tasks(paths()), load_models(paths())
+    except AtlasError as error:
+        return None, [str(error)]
+    chosen_models = st.multiselect(
+        "Models", list(models), default=[DEFAULT_MODEL], accept_new_options=True,
+        format_func=lambda m: models[m].title if m in models else m,
+        help="Or type a folder in transformers' format and press Enter.",
+    )  # fmt: skip
+    intermediates = _ask_intermediates(tasks)
+    targets = st.multiselect(
+        "Targets", target_names(tasks), default=_from_url("target", target_names(tasks), otherwise="xnli"),
+        format_func=lambda t: tasks[t].title,
+        help="Scored in every language; retrieval targets are scored without any target training.",
+    )  # fmt: skip
+    seeds_text = st.text_input("Seeds", "1", help="Whole numbers, such as: 1 2 3. Each seed is a complete chain.")
+    protocol = _ask_protocol()
+    source, mirror = _ask_source()
+    with_baselines, name = _ask_rest()
+    seeds, problems = read_seeds(seeds_text)
+    try:
+        request = StudyRequest(
+            name=name, models=tuple(chosen_models), intermediates=tuple(intermediates), targets=tuple(targets),
+            seeds=seeds, protocol=protocol, data_source=source, mirror=mirror, with_baselines=with_baselines,
+        )  # fmt: skip
+    except ValidationError as error:
+        return None, [*problems, explain(error)]
+    missing = [] if chosen_models else ["Choose a model."]
+    missing += [] if intermediates else ["Choose an intermediate, or 'none' for the baseline alone."]
+    missing += [] if targets else ["Choose a target: what is scored in every language."]
+    missing += [] if source is not DataSourceKind.MIRROR or mirror else ["Name the mirror's folder."]
+    return request, problems + missing
+
+
+def read_seeds(text: str) -> tuple[tuple[int, ...], list[str]]:
+    """Seeds that were typed, each once, and what is wrong with the text.
+
+    Args:
+        text: Whole numbers, separated by spaces or commas.
+    """
+    words = [w for w in re.split(r"[\s,;]+", text.strip()) if w]
+    wrong = [w for w in words if not w.isascii() or not w.isdigit() or int(w[:12]) > _LARGEST_SEED]
+    if wrong or not words:
+        found = f"found {', '.join(repr(w) for w in wrong)}" if wrong else "found none"
+        return (), [f"Seeds: {found}, expected whole numbers from 0 to {_LARGEST_SEED}, such as 1 2 3."]
+    return tuple(dict.fromkeys(int(w) for w in words)), []
+
+
+def intermediates_of(names: Sequence[str], *, together: bool, kinds: Sequence[str]) -> list[str]:
+    """Text forms of what the form describes.
+
+    Args:
+        names: Chosen tasks, `none` among them for the baseline.
+        together: Whether the tasks are one multi-task stage.
+        kinds: `real`, `shuffled`, `mlm`: which forms of each.
+    """
+    tasks = [name for name in names if name != NO_INTERMEDIATE]
+    groups = ["+".join(sorted(tasks))] if together and len(tasks) > 1 else tasks
+    forms = [group if kind == "real" else f"{group}~{kind}" for group in groups for kind in kinds]
+    return ([NO_INTERMEDIATE] if NO_INTERMEDIATE in names else []) + forms
+
+
+def _ask_intermediates(tasks: dict[str, TaskSpec]) -> list[str]:
+    known = [NO_INTERMEDIATE, *intermediate_names(tasks)]
+    names = st.multiselect(
+        "Intermediates", known, default=_from_url("intermediate", known, otherwise="qqp"),
+        format_func=lambda n: "none (baseline)" if n == NO_INTERMEDIATE else tasks[n].title,
+        help="English tasks that are trained on before the target. Each is its own chain unless trained together.",
+    )  # fmt: skip
+    n_tasks = len([n for n in names if n != NO_INTERMEDIATE])
+    together = st.toggle(
+        "Train the chosen intermediates together, as one multi-task stage", disabled=n_tasks < 2,  # noqa: PLR2004
+        help="Needs two or more." if n_tasks < 2 else "Mixed in proportion to size.",  # noqa: PLR2004
+    )  # fmt: skip
+    kinds = st.pills(
+        "As", ["real", *map(str, Placebo)], selection_mode="multi", default=["real"], disabled=not n_tasks,
+        format_func=lambda k: "the task itself" if k == "real" else f"placebo: {_PLACEBOS[Placebo(k)]}",
+        help="Placebos use the same text without the task: what remains of a gain is not due to the task.",
+    )  # fmt: skip
+    return intermediates_of(names, together=together and n_tasks > 1, kinds=kinds)
+
+
+def _ask_protocol() -> str:
+    protocols = load_protocols()
+    name = str(st.selectbox("Protocol", list(protocols), help="Hyper-parameters of both stages."))
+    st.caption(protocols[name].summary)
+    return name
+
+
+def _ask_source() -> tuple[DataSourceKind, str | None]:
+    source = st.segmented_control(
+        "Data source", list(DataSourceKind), default=DataSourceKind.SAMPLE, required=True,
+        format_func=lambda k: _SOURCES[DataSourceKind(k)], wrap=True,
+    )  # fmt: skip
+    if source != DataSourceKind.MIRROR:
+        return DataSourceKind(source), None
+    folder = st.text_input("Folder of the mirror", placeholder="/data/hub", help="Data sets as <owner>/<name>.")
+    return DataSourceKind.MIRROR, folder.strip() or None
+
+
+def _ask_rest() -> tuple[bool, str]:
+    with_baselines = st.toggle(
+        "Run the paired baselines too", value=True, help="Without its baseline a run has scores but no gain."
+    )
+    name = st.text_input("Name of the study", "study", help="Lower-case letters, digits, dots, dashes.")
+    return with_baselines, name.strip()
+
+
+def _from_url(key: str, known: Sequence[str], *, otherwise: str) -> list[str]:
+    return [name for name in st.query_params.get_all(key) if name in known] or [otherwise]

@@ -1,0 +1,97 @@
+"""What a launch starts: its size and cost before the button, and the start itself."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+
+from core.errors import AtlasError
+from core.jobs import local
+from core.jobs.dispatch import visible_slots
+from core.jobs.records import JobState
+from core.queries.runs.estimate import estimate
+from core.store.rankings import save_ranking
+from core.studies import StudyRequest, build_study, problems
+from pages.widgets.shared import paths, refresh, store
+from pages.widgets.show import duration
+
+
+def wrong_with(request: StudyRequest) -> list[str]:
+    """Everything that keeps a request from running.
+
+    Args:
+        request: What the form says.
+    """
+    return problems(request, paths=paths())
+
+
+def show_plan(request: StudyRequest) -> None:
+    """Number of runs and trainings, time and disk.
+
+    Args:
+        request: A request without problems.
+    """
+    study = build_study(request, paths=paths())
+    slots = _slots()
+    with store().cursor() as cur:
+        cost = estimate(cur, study, device="cpu" if slots == ("cpu",) else "cuda")
+    st.metric("Time", _span(cost.seconds_low, cost.seconds_high), border=True, help=cost.basis)
+    with st.grid(2, min_column_width=130):
+        st.metric("Runs", cost.n_runs, border=True, help="Baselines included.")
+        st.metric("Trainings", cost.n_trainings, border=True, help="Stages that runs share are trained once.")
+        st.metric("Test sets", cost.n_evaluations, border=True, help="Scored, one for each run and language.")
+        st.metric("Disk", _size(cost.disk_bytes), border=True, help="Weights of all stages and one checkpoint.")
+    notes = [f"{cost.n_done} of {cost.n_runs} runs are finished already and cost nothing."] if cost.n_done else []
+    if cost.n_trainings < cost.n_trainings_without_reuse:
+        notes.append(f"Without reuse it would be {cost.n_trainings_without_reuse} trainings.")
+    notes += [cost.basis, f"Time is for one slot; this machine has {len(slots)}: {', '.join(slots)}."]
+    st.caption(" ".join(notes))
+
+
+def start_study(request: StudyRequest) -> dict[str, Any]:
+    """Write down what the selectors say of the study's intermediates, and put its runs into the queue.
+
+    The runs start even where nothing could be written down; `unranked` of what is returned then says why.
+
+    Args:
+        request: A request without problems.
+
+    Raises:
+        AtlasError: It has one after all, or there is no room on the disk.
+    """
+    from core.analysis.rankings import rank_launch  # noqa: PLC0415  # loads scipy, which the form need not wait for
+
+    study = build_study(request, paths=paths())
+    unranked = None
+    try:
+        with store().cursor() as cur:
+            ranking = rank_launch(cur, study, now=datetime.now(UTC))
+        if ranking is not None:
+            save_ranking(ranking, paths=paths())
+    except AtlasError as error:
+        unranked = str(error)
+    statuses = local.submit(study.runs(), paths=paths(), study=study.name)
+    local.ensure_dispatcher(paths())
+    refresh.clear()
+    first = next((s for s in statuses if s.intermediate != "none"), statuses[0])
+    waiting = sum(s.state in {JobState.QUEUED, JobState.RUNNING} for s in statuses)
+    return {"runs": len(statuses), "open": waiting, "link": {"run": first.run_id}, "unranked": unranked}
+
+
+@st.cache_resource(show_spinner=False)
+def _slots() -> tuple[str, ...]:
+    # Asks nvidia-smi, which takes a second; devices do not come and go.
+    return visible_slots(os.environ)
+
+
+def _span(low_s: float, high_s: float) -> str:
+    low, high = duration(low_s), duration(high_s)
+    same_unit = low.split()[1:] == high.split()[1:]
+    return low if low == high else f"{low.split()[0]}–{high}" if same_unit else f"{low} – {high}"
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"  # noqa: PLR2004

@@ -1,0 +1,247 @@
+"""Panels of the overview: the state of the evidence and findings computed from the store, first and next steps."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.analysis.answer import answer
+from core.analysis.standing import extent, pair_gains, verdicts
+from core.figures.multiples import gain_strips
+from core.queries.evidence import Choice, Setting
+from core.queries.overview import counts, findings, published_counts
+from core.tasks import load_tasks
+from pages.widgets.analysis.data import fitted, gathered, known_measures, proposals
+from pages.widgets.export import export_popover
+from pages.widgets.shared import mode, paths, store
+from pages.widgets.show import chart, language_label, md, points
+
+_STEPS = 3
+_NAMES = {
+    "published": "figures from papers, never mixed with runs",
+    "measured": "results that came with this application",
+    "yours": "runs made here",
+}
+
+
+class Held(NamedTuple):
+    """What the store holds."""
+
+    counts: pd.DataFrame
+    """As `core.queries.overview.counts` returns them."""
+    published: dict[Any, Any]
+    """The row of `core.queries.overview.published_counts`."""
+    findings: pd.DataFrame
+    """As `core.queries.overview.findings` returns them."""
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def held(version: tuple[str, int]) -> Held:
+    """Counts by collection, and findings.
+
+    Args:
+        version: Of the store.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return Held(counts(cur), published_counts(cur).iloc[0].to_dict(), findings(cur, limit=_STEPS))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def pairs_of(version: tuple[str, int], setting: Setting) -> pd.DataFrame:
+    """Mean gains of the pairs of a setting.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+    """
+    return pair_gains(gathered(version, setting, Choice()))
+
+
+def standing(version: tuple[str, int], setting: Setting) -> DeltaGenerator:
+    """Two of the three sentences, and the place of the third, which needs a model: fill it when all else is drawn.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+    """
+    pairs = pairs_of(version, setting)
+    st.subheader("Where the evidence stands", anchor=False)
+    st.markdown(f"1. {md(extent(gathered(version, setting, Choice()), pairs))}\n2. {md(verdicts(pairs))}")
+    return st.empty()
+
+
+def third_sentence(place: DeltaGenerator, version: tuple[str, int], setting: Setting) -> None:
+    """The answer of the model to the question.
+
+    Args:
+        place: As `standing` returns it.
+        version: Of the store.
+        setting: What is pooled.
+    """
+    with place.container():
+        every = known_measures(version, setting, Choice())
+        found = answer(gathered(version, setting, Choice()), fitted(version, setting, Choice()), every=every)
+    with place.container():
+        st.markdown(f"3. {md(found.headline)}")
+        st.page_link("pages/analysis.py", label="The whole analysis", icon=":material/insights:")
+
+
+def strips(version: tuple[str, int], setting: Setting) -> None:
+    """Mean gains of every pair as small multiples, one strip a target.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+    """
+    pairs = pairs_of(version, setting)
+    if pairs.empty:
+        return
+    st.subheader("Mean gain by target, in points", anchor=False)
+    n = pairs["target"].nunique()
+    chart(
+        gain_strips(pairs, mode=mode()), key="strips",
+        alt=f"Mean gain of {pairs['intermediate'].nunique()} intermediates before {n} targets, a strip each; the page "
+        "Transfer holds the same numbers by language",
+    )  # fmt: skip
+    lone = "" if pairs["low"].notna().any() else " With one seed there is no interval."
+    st.caption(
+        f"{md(setting.label)}. Means over the languages that the intermediates of a target share, without English; "
+        "95 % intervals over seeds, cut at the edge; distances are square roots of points. Purple: above zero, orange: "
+        f"below, grey: not told from zero at a false discovery rate of 5 %; hollow: in-task.{lone}"
+    )
+    export_popover("mean-gains", pairs, what="mean gains", figures={"Mean gain by target": partial(gain_strips, pairs)})
+
+
+def collection_cards(found: Held) -> None:
+    """The three collections, each with what it holds, the empty ones too.
+
+    Args:
+        found: What the store holds.
+    """
+    rows = {row["collection"]: row for row in found.counts.to_dict("records")}
+    with st.grid(3, min_column_width=250):
+        for name, text in _NAMES.items():
+            with st.container(border=True, height="stretch"):
+                st.markdown(f"**{name.capitalize()}** · {text}")
+                lines = _published(found.published) if name == "published" else _counted(rows.get(name))
+                st.markdown(lines[0])
+                st.caption(lines[1])
+                if name == "published" and found.published["tables"]:
+                    st.page_link(
+                        "pages/transfer.py", label="Show what was printed", icon=":material/menu_book:",
+                        query_params={"collection": "published"},
+                    )  # fmt: skip
+
+
+def next_steps(version: tuple[str, int], setting: Setting) -> None:
+    """The proposals that are worth most for what they cost.
+
+    Args:
+        version: Of the store.
+        setting: What is pooled.
+    """
+    rows = proposals(version, setting, Choice()).head(_STEPS)
+    if rows.empty:
+        return
+    for row in rows.to_dict("records"):
+        st.markdown(f"- {_step(row)}")
+        st.code(row["command"], language="bash", wrap_lines=True)
+
+
+def _step(row: dict[Any, Any]) -> str:
+    if row["kind"] == "fill":
+        return f"Fill a gap: {md(row['why'])} ({md(row['intermediate'])})."
+    cost = f", {row['runs']:.0f} runs" if pd.notna(row["runs"]) else ""
+    return f"Run **{md(row['intermediate'])}** before **{md(row['target'])}**{cost}: {md(row['why'])}."
+
+
+def _counted(row: dict[Any, Any] | None) -> tuple[str, str]:
+    if row is None:
+        return "None.", "Measured runs are made by make gallery; your own begin on the page Launch."
+    return (
+        f"{row['runs']} runs, {row['finished']} finished: {row['scores']:,} scores and {row['gains']:,} gains in "
+        f"{row['langs']} languages",
+        f"models: {row['models']} · intermediates: {row['intermediates']} · targets: {row['targets']}",
+    )
+
+
+def _published(row: dict[Any, Any]) -> tuple[str, str]:
+    if not row["tables"]:
+        return "No table.", "The folder data/published of this copy is empty."
+    return (
+        f"{row['tables']} tables of {row['documents']} documents: {row['scores']:,} scores and {row['gains']:,} gains "
+        f"as printed, in {row['langs']} languages",
+        f"targets: {row['targets']} · each table keeps its version, source and caution",
+    )
+
+
+def first_steps(*, has_runs: bool) -> None:
+    """What to do with a store that holds no gain.
+
+    Args:
+        has_runs: Whether something was run at all.
+    """
+    st.subheader("Where the evidence stands", anchor=False)
+    st.markdown(
+        "The store holds no gain, so it says nothing on the question yet. A gain needs a finished run with an "
+        "intermediate and its paired baseline."
+    )
+    with st.container(border=True):
+        begun = "No run has its paired baseline yet" if has_runs else "Nothing has been run yet"
+        st.markdown(f"#### {begun}: three steps to a first gain")
+        st.markdown(
+            "1. **Launch** a small chain: the bundled sample tasks need no download and no GPU.\n"
+            "2. **Watch** it: scores appear language by language, and the job goes on if this page is closed.\n"
+            "3. **Read** the gain per language on the transfer map."
+        )
+        st.page_link("pages/launch.py", label="Launch the first run", icon=":material/rocket_launch:")
+        st.caption("The same from a terminal:")
+        st.code("python -m core run --intermediate mnli --target xnli --seeds 1", language="bash", wrap_lines=True)
+
+
+def finding_cards(rows: pd.DataFrame) -> None:
+    """What stands out, one card per target and setting; nothing is claimed that the store does not hold.
+
+    Args:
+        rows: As `findings` returns them.
+    """
+    if rows.empty:
+        return
+    st.subheader("What stands out", anchor=False)
+    st.caption(
+        "For each target and setting, the intermediate with the largest mean gain over languages other than English, "
+        "in-task pairs left out. The best of several always looks good: these are observations, not tests."
+    )
+    with st.grid(3, min_column_width=280):
+        for row in rows.to_dict("records"):
+            _card(row)
+
+
+def _card(row: dict[Any, Any]) -> None:
+    tasks = load_tasks(paths())
+    target = tasks[row["target"]].title if row["target"] in tasks else row["target"]
+    with st.container(border=True, height="stretch"):
+        st.metric(f"{target}, after {row['intermediate']}", f"{points(row['mean_gain'])} points")
+        st.markdown(
+            f"{row['metric'].replace('_', ' ')}, mean over {row['langs']} of {row['target_langs']} languages; "
+            f"above zero in {row['helped']}. From {points(row['worst_gain'])} in {language_label(row['worst_lang'])} "
+            f"to {points(row['best_gain'])} in {language_label(row['best_lang'])}."
+        )
+        seeds = f"{row['seeds']} seed" + ("s" if row["seeds"] != 1 else "")
+        rivals = f"best of {row['rivals']}" if row["rivals"] > 1 else "the only one run"
+        st.caption(
+            md(f"{row['collection']} · {row['model']} · {row['protocol']} · {row['data_source']} · {seeds} · {rivals}")
+        )
+        st.space("stretch")
+        keys = ("collection", "model", "target", "protocol", "data_source")
+        st.page_link(
+            "pages/transfer.py",
+            label="Show every language",
+            icon=":material/grid_on:",
+            query_params={"source" if k == "data_source" else k: row[k] for k in keys},
+        )

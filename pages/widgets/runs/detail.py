@@ -1,0 +1,297 @@
+"""One run: what it does, where its scores come from, and what can be done about it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import AtlasError
+from core.figures.curves import dev_curve, loss_curve
+from core.figures.lineage import lineage
+from core.figures.progress import language_dots
+from core.jobs import local
+from core.jobs.records import JobState, JobStatus
+from core.queries.runs import stages as of_stages
+from core.queries.runs.detail import paired_scores
+from core.queries.runs.listing import run as query_run
+from pages.widgets.compare.choice import offer
+from pages.widgets.export import export_popover
+from pages.widgets.shared import mode, paths, refresh, store, version
+from pages.widgets.show import chart, duration, language_label, md, state_badge, table
+
+_TAIL_BYTES = 8192
+_OUTCOMES = {"finished": "done", "failed": "failed", "cancelled": "cancelled", None: "queued"}
+
+
+class RunDetail(NamedTuple):
+    """Everything the store holds about one run."""
+
+    run: dict[Any, Any]
+    """The row of `runs`, missing values None."""
+    stages: pd.DataFrame
+    """In order of execution."""
+    steps: pd.DataFrame
+    """Training curve, with a column `stage` ("intermediate mnli")."""
+    dev_scores: pd.DataFrame
+    """English development scores, with a column `stage`."""
+    scores: pd.DataFrame
+    """Scores beside those of the baseline."""
+    skips: pd.DataFrame
+    """Languages without a score."""
+    flags: pd.DataFrame
+    """What a reader must know."""
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def detail(version: tuple[str, int], run_id: str) -> RunDetail | None:
+    """What the store holds about a run, None where it holds nothing.
+
+    Args:
+        version: Of the store.
+        run_id: Id of the run.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        found = query_run(cur, run_id)
+        if found.empty:
+            return None
+        stages = of_stages.stages(cur, run_id)
+        names = {row["key"]: f"{row['kind']} {row['name']}" for row in stages.to_dict("records")}
+        steps, dev = of_stages.steps(cur, run_id), of_stages.dev_scores(cur, run_id)
+        return RunDetail(
+            run={k: None if pd.isna(v) else v for k, v in found.iloc[0].to_dict().items()},
+            stages=stages,
+            steps=steps.assign(stage=steps["key"].map(names)),
+            dev_scores=dev.assign(stage=dev["key"].map(names)),
+            scores=paired_scores(cur, run_id),
+            skips=of_stages.skips(cur, run_id),
+            flags=of_stages.flags(cur, run_id),
+        )
+
+
+def show_run(run_id: str, *, job: JobStatus | None) -> None:
+    """Draw a run.
+
+    Args:
+        run_id: Id of the run.
+        job: Its state here; None for a run that came with the application.
+    """
+    found = detail(version(), run_id)
+    if found is None:
+        st.caption("This run has not been read yet; it appears within seconds.")
+        return
+    run = found.run
+    state = str(job.state) if job else _OUTCOMES[run["outcome"]]
+    with st.container(border=True):
+        st.markdown(f"#### {md(run['intermediate'])} → {md(run['target'])} &nbsp; {state_badge(state)}")
+        facts = [f"{run['model']}", f"seed {run['seed']}", f"{run['protocol']}", f"data: {run['data_source']}"]
+        facts += [f"{duration(run['seconds'])} so far" if state == "running" else duration(run["seconds"])]
+        facts += [f"on {run['device']}"] if run["device"] else []
+        st.caption(md(" · ".join([*facts, run_id])))
+        if job:
+            _actions(job)
+        offer(run_id)
+        _trouble(run, job)
+        for flag in found.flags.to_dict("records"):
+            st.markdown(f":orange[:material/flag:] **{md(flag['flag'])}**: {md(flag['message'])}")
+    chart(
+        lineage(_nodes(found), mode=mode()),
+        key="lineage",
+        alt=f"Lineage: {run['model']}, intermediate {run['intermediate']}, target {run['target']}, languages",
+    )
+    _stages(found.stages)
+    scores, curves, log, config = st.tabs(["Scores", "Curves", "Log", "Configuration"])
+    with scores:
+        _scores(found)
+    with curves:
+        _curves(found)
+    with log:
+        _log(run_id)
+    with config:
+        _configuration(run)
+
+
+def tail(file: Path, *, n_bytes: int = _TAIL_BYTES) -> str:
+    """The last complete lines of a file, "" where there is none.
+
+    Args:
+        file: A log that may be growing.
+        n_bytes: Most bytes to read.
+    """
+    try:
+        with file.open("rb") as opened:
+            start = max(0, file.stat().st_size - n_bytes)
+            opened.seek(start)
+            text = opened.read().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    return text.partition("\n")[2] if start else text
+
+
+def again(run: dict[str, Any]) -> str:
+    """The command that asks for the same run.
+
+    Args:
+        run: Row of `runs`.
+    """
+    spec = json.loads(run["spec"])
+    source, model = spec["data_source"], spec["model"]
+    words = ["python", "-m", "core", "run", "--data-source", source["kind"]]
+    words += ["--mirror", source["root"]] if source["root"] else []
+    words += ["--model", model["path"] if Path(model["path"]).is_absolute() else model["name"]]
+    words += ["--intermediate", run["intermediate"], "--target", run["target"]]
+    return shlex.join([*words, "--seeds", str(run["seed"]), "--protocol", run["protocol"]])
+
+
+def _actions(job: JobStatus) -> None:
+    offers: list[tuple[str, str, set[JobState], Callable[[], object]]] = [
+        ("Cancel", "cancel", {JobState.RUNNING, JobState.QUEUED, JobState.LOST},
+         lambda: local.cancel(job.run_id, paths=paths())),
+        ("Retry", "replay", {JobState.FAILED, JobState.CANCELLED, JobState.LOST},
+         lambda: local.retry(job.run_id, paths=paths())),
+        ("Move first", "vertical_align_top", {JobState.QUEUED},
+         lambda: local.reorder(job.run_id, place="first", paths=paths())),
+    ]  # fmt: skip
+    wanted = [offer for offer in offers if job.state in offer[2]]
+    if not wanted:
+        return
+    with st.container(horizontal=True):
+        for text, icon, _, act in wanted:
+            st.button(text, icon=f":material/{icon}:", key=f"act_{icon}", on_click=_do, args=(act,))
+    trouble = st.session_state.pop("_action_error", None)
+    if trouble:
+        st.error(trouble, title="That was not possible")
+
+
+def _do(act: Callable[[], object]) -> None:
+    try:
+        act()
+        local.ensure_dispatcher(paths())
+    except AtlasError as error:
+        st.session_state["_action_error"] = str(error)
+    refresh.clear()
+
+
+def _trouble(run: dict[str, Any], job: JobStatus | None) -> None:
+    message = (job.message if job else None) or run["message"]
+    if not message:
+        return
+    if job and job.state is not JobState.FAILED:
+        st.warning(md(message))
+        return
+    st.error(md(message), title=str(run["error"] or "The run failed"), icon=":material/error:")
+    st.caption(
+        "Retry goes on from the last checkpoint; no finished stage is done again. The full text is in the tab Log."
+    )
+
+
+def _nodes(found: RunDetail) -> pd.DataFrame:
+    run, by_kind = found.run, found.stages.set_index("kind").to_dict("index")
+    n_langs = found.scores["lang"].nunique()
+    rows = [{"kind": "encoder", "name": run["model"], "detail": "pretrained"}]
+    if run["intermediate"] != "none":
+        rows.append({"kind": "intermediate", "name": run["intermediate"], "detail": _detail(by_kind, "intermediate")})
+    rows.append({"kind": "target", "name": run["target"], "detail": _detail(by_kind, "target") or "not trained"})
+    rows.append({"kind": "languages", "name": str(n_langs), "detail": "scored"})
+    return pd.DataFrame(rows)
+
+
+def _detail(by_kind: dict[Any, Any], kind: str) -> str:
+    return str(by_kind[kind]["state"]) if kind in by_kind else ""
+
+
+def _stages(stages: pd.DataFrame) -> None:
+    for row in stages.to_dict("records"):
+        open_ended = row["state"] == "running" and pd.notna(row["total_steps"])
+        step = int(row["step"]) if pd.notna(row["step"]) else 0
+        unit = "languages" if row["kind"] == "evaluation" else "steps"
+        parts = [f"**{row['kind']} {md(row['name'])}**", row["state"]]
+        parts += [f"{step} of {int(row['total_steps'])} {unit}"] if open_ended else []
+        parts += [duration(row["seconds"])] if pd.notna(row["seconds"]) else []
+        if open_ended and step and pd.notna(row["seconds"]):
+            parts += [f"about {duration(row['seconds'] / step * (row['total_steps'] - step))} left"]
+        parts += [f"best at step {int(row['best_step'])}"] if pd.notna(row["best_step"]) else []
+        parts += [f"peak {row['peak_memory_mb']:.0f} MB"] if pd.notna(row["peak_memory_mb"]) else []
+        st.progress(float(row["fraction"]) if pd.notna(row["fraction"]) else 0.0, text=" · ".join(parts))
+
+
+def _scores(found: RunDetail) -> None:
+    if found.scores.empty:
+        st.caption("No language has been scored yet. English training comes first.")
+        return
+    metric = str(found.run["headline_metric"])
+    headline = found.scores[found.scores["metric"] == metric]
+    left, right = st.columns(2)
+    with left:
+        chart(
+            language_dots(headline, chance=float(str(found.run["chance"])), metric=metric, mode=mode()),
+            key="dots",
+            alt=f"{metric} per language of this run and its baseline; the table beside it holds the same numbers",
+        )
+    with right:
+        percent = ("score", "baseline_score", "gain", "score_last")
+        shown = found.scores.assign(
+            language=found.scores["lang"].map(language_label),
+            **{c: 100 * found.scores[c].astype("float64") for c in percent},
+        )
+        number = st.column_config.NumberColumn
+        table(
+            shown,
+            alt="Scores of this run per language and metric",
+            height=min(38 + 35 * len(shown), 520),
+            columns={
+                "language": "language",
+                "metric": "metric",
+                "score": number("score, %", format="%.2f"),
+                "baseline_score": number("baseline, %", format="%.2f"),
+                "gain": number("gain, points", format="%+.2f"),
+                "score_last": number("last, %", format="%.2f"),
+                "n": "n",
+                "split": "split",
+                "missing": "no gain because",
+            },
+        )
+    dots = partial(language_dots, headline, chance=float(str(found.run["chance"])), metric=metric)
+    export_popover(
+        f"run-{found.run['run_id']}", found.scores, what="scores of a run", figures={"Scores by language": dots}
+    )
+    for row in found.skips.to_dict("records"):
+        st.caption(f"{language_label(row['lang'])}: {row['reason']}")
+
+
+def _curves(found: RunDetail) -> None:
+    if found.steps.empty and found.dev_scores.empty:
+        st.caption("Nothing was trained in this run: its stages were reused, or it has not begun.")
+        return
+    left, right = st.columns(2)
+    if not found.steps.empty:
+        with left:
+            chart(loss_curve(found.steps, mode=mode()), key="loss", alt="Training loss by step, one line per stage")
+    if not found.dev_scores.empty:
+        with right:
+            chart(dev_curve(found.dev_scores, mode=mode()), key="dev", alt="English development score by step")
+    st.caption("Checkpoints are chosen on English development data alone.")
+
+
+def _log(run_id: str) -> None:
+    text = tail(paths().run(run_id).log)
+    st.code(text or "No log yet.", language=None, height=320, wrap_lines=True)
+
+
+def _configuration(run: dict[str, Any]) -> None:
+    st.markdown("Run this again:")
+    st.code(again(run), language="bash", wrap_lines=True)
+    left, right = st.columns(2)
+    with left:
+        st.caption("Specification")
+        st.json(run["spec"], expanded=1)
+    with right:
+        st.caption("Environment")
+        st.json(run["environment"] or "{}", expanded=1)

@@ -1,0 +1,167 @@
+"""The table of runs; the chosen one is in the URL as `?run=<id>`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from core.jobs.records import JobState, JobStatus
+from core.queries.runs.detail import progress
+from core.queries.runs.listing import damaged
+from core.queries.runs.listing import run as query_run
+from pages.widgets.export import export_popover
+from pages.widgets.shared import paths, refresh, store, version
+from pages.widgets.show import STATE_LOOKS, duration, md, table
+
+_ICONS = {"running": "▶", "queued": "…", "done": "✓", "failed": "✗", "cancelled": "■", "lost": "?", "damaged": "!"}
+
+
+def is_active(job: JobStatus) -> bool:
+    """Whether a job can still change by itself.
+
+    Args:
+        job: A run.
+    """
+    return job.state in {JobState.RUNNING, JobState.QUEUED, JobState.LOST}
+
+
+def show_list(jobs: Sequence[JobStatus]) -> str | None:
+    """Draw counts, filter, table and picker; the id of the chosen run.
+
+    Args:
+        jobs: All runs.
+    """
+    refresh(str(paths().home))
+    _damaged_folders()
+    whole = [job for job in jobs if job.state is not JobState.DAMAGED]
+    states = [state for state in STATE_LOOKS if any(job.state == state for job in whole)]
+    shown_states = st.pills(
+        "State", states, selection_mode="multi", key="state",
+        format_func=lambda s: f"{_ICONS[s]} {s} {sum(job.state == s for job in whole)}",
+    ) if states else []  # fmt: skip
+    rows = run_rows([job for job in whole if not shown_states or job.state in shown_states], done=_progress(version()))
+    if not rows.empty:
+        _table(rows)
+        export_popover("runs", rows.assign(state=rows["state"].str[2:]), what="list of runs")
+    return _pick([job.run_id for job in whole], {job.run_id: label(job) for job in whole})
+
+
+def label(job: JobStatus) -> str:
+    """A run in one line.
+
+    Args:
+        job: A run.
+    """
+    return f"{job.intermediate} → {job.target}, {job.model}, seed {job.seed} · {job.run_id} · {job.state}"
+
+
+def run_rows(jobs: Sequence[JobStatus], *, done: pd.DataFrame) -> pd.DataFrame:
+    """The table's rows, in the order given.
+
+    Args:
+        jobs: Runs to show.
+        done: As `progress` returns it.
+    """
+    known = done.set_index("run_id").to_dict("index")
+    rows = []
+    for job in jobs:
+        here = known.get(job.run_id, {})
+        finished = 1.0 if job.state is JobState.DONE else None
+        rows.append(
+            {
+                "run": job.run_id,
+                "state": f"{_ICONS[job.state]} {job.state}",
+                "chain": f"{job.intermediate} → {job.target}",
+                "model": job.model,
+                "seed": job.seed,
+                "progress": here.get("done", finished),
+                "stage": here.get("stage") if job.state is JobState.RUNNING else None,
+                "left": duration(here.get("stage_left_s")) if job.state is JobState.RUNNING else None,
+                "protocol": job.protocol,
+                "data": job.data_source,
+                "study": job.study,
+                "message": job.message,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _progress(version: tuple[str, int]) -> pd.DataFrame:
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return progress(cur)
+
+
+def _table(rows: pd.DataFrame) -> None:
+    config = st.column_config
+    st.session_state["_run_order"] = rows["run"].tolist()
+    table(
+        rows,
+        key="runs_table",
+        alt="All runs with their state and progress; selecting a row shows the run below",
+        on_select=_on_row,
+        selection_mode="single-row",
+        height=min(38 + 35 * len(rows), 360),
+        columns={
+            "state": config.TextColumn("state", width=110),
+            "chain": config.TextColumn("intermediate → target", width="medium"),
+            "model": config.TextColumn("model", width="small"),
+            "seed": config.NumberColumn("seed", width=60),
+            "progress": config.ProgressColumn("progress", format="percent", min_value=0, max_value=1, width=120),
+            "stage": config.TextColumn("stage", width=140),
+            "left": config.TextColumn("left in stage", width=90),
+            "protocol": config.TextColumn("protocol", width="small"),
+            "data": config.TextColumn("data", width="small"),
+            "study": config.TextColumn("study", width="small"),
+            "message": config.TextColumn("message", width="medium"),
+            "run": config.TextColumn("run", width=120),
+        },
+    )
+
+
+def _on_row() -> None:
+    rows = st.session_state["runs_table"]["selection"]["rows"]
+    order = st.session_state["_run_order"]
+    if rows and rows[0] < len(order):
+        st.query_params["run"] = order[rows[0]]
+
+
+def _pick(known: list[str], labels: dict[str, str]) -> str | None:
+    asked = st.query_params.get("run")
+    if asked and asked not in known:
+        with store().cursor() as cur:
+            there = not query_run(cur, asked).empty
+        if not there:
+            st.warning(f"No run {md(asked)} here. Pick one below.", icon=":material/search_off:")
+            asked = None
+        else:
+            known = [asked, *known]
+    st.session_state["run_pick"] = asked
+    st.selectbox(
+        "Run", known, index=None, key="run_pick", placeholder="pick a run, or select a row above",
+        format_func=lambda r: labels.get(r, r), on_change=_on_pick,
+    )  # fmt: skip
+    return asked
+
+
+def _on_pick() -> None:
+    picked = st.session_state["run_pick"]
+    if picked:
+        st.query_params["run"] = picked
+    else:
+        st.query_params.pop("run", None)
+
+
+def _damaged_folders() -> None:
+    with store().cursor() as cur:
+        rows = damaged(cur)
+    if rows.empty:
+        return
+    n = len(rows)
+    with st.expander(
+        f"{n} damaged folder{'s' if n > 1 else ''}: not read, nothing else is affected", icon=":material/warning:"
+    ):
+        st.dataframe(rows, hide_index=True, alt="Damaged run folders and why they cannot be read")

@@ -1,0 +1,99 @@
+"""One task as a card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from core.languages import language
+from core.spec.task import Role, TaskSpec
+from pages.widgets.show import md
+
+_MANY = 12
+"""Languages that are named before the rest is counted."""
+
+
+def matches(task: TaskSpec, *, search: str, role: str | None, kind: str | None) -> bool:
+    """Whether a task passes the filters.
+
+    Args:
+        task: The task.
+        search: Every word must occur in name, title, summary, domain or a language; empty: all.
+        role: A role it must have, or None.
+        kind: The type it must be of, or None.
+    """
+    names = [language(code).name for code in task.languages]
+    text = " ".join([task.name, task.title, task.summary, *task.domain_words, *task.languages, *names]).lower()
+    return (
+        all(word in text for word in search.lower().split())
+        and (role is None or role in {str(r) for r in task.roles})
+        and (kind is None or kind == str(task.type))
+    )
+
+
+def card(task: TaskSpec) -> None:
+    """Draw a task.
+
+    Args:
+        task: The task.
+    """
+    with st.container(border=True, height="stretch"):
+        badges = [f":blue-badge[{str(task.type).replace('_', ' ')}]"]
+        badges += [f":{'violet' if r is Role.TARGET else 'green'}-badge[{r}]" for r in task.roles]
+        badges += [":orange-badge[yours]"] if task.is_user_task else []
+        st.markdown(f"##### {md(task.title)} &nbsp; `{task.name}`")
+        st.markdown(" ".join(badges))
+        st.markdown(md(task.summary))
+        st.table(_facts(task), border="horizontal", hide_header=True, alt=f"Facts about {task.title}")
+        for caution in task.cautions:
+            st.markdown(f":orange[:material/warning:] {md(caution)}")
+        st.space("stretch")
+        with st.container(horizontal=True):
+            for role in task.roles:
+                st.page_link(
+                    "pages/launch.py",
+                    label=f"Run as {role}",
+                    icon=":material/rocket_launch:",
+                    query_params={str(role): task.name},
+                )
+
+
+def task_rows(tasks: Sequence[TaskSpec]) -> pd.DataFrame:
+    """The tasks as a table, one a row.
+
+    Args:
+        tasks: In order.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "name": task.name, "title": task.title, "type": str(task.type), "roles": list(map(str, task.roles)),
+                "languages": list(task.languages), "metrics": list(map(str, task.metrics)), "chance": task.chance,
+                "train_examples": task.train_examples, "test_examples": task.test_examples, "licence": task.licence,
+                "citation": task.citation,
+            }
+            for task in tasks
+        ]
+    ).astype({"train_examples": "Int64", "test_examples": "Int64"})  # fmt: skip
+
+
+def _facts(task: TaskSpec) -> dict[str, str]:
+    names = [language(code).name for code in task.languages]
+    more = f" and {len(names) - _MANY} more" if len(names) > _MANY else ""
+    facts = {
+        "Languages": f"{len(names)}: {', '.join(names[:_MANY])}{more}" if len(names) > 1 else names[0],
+        "Metric": ", ".join(str(m).replace("_", " ") for m in task.metrics),
+        "Chance": f"{100 * task.chance:.1f} %" if task.chance else "0 %",
+    }
+    if task.train_examples is not None or task.test_examples is not None:
+        sizes = ((task.train_examples, "train"), (task.test_examples, "test"))
+        facts["Examples"] = ", ".join(f"{n:,} {part}" for n, part in sizes if n is not None)
+    if task.domain_words:
+        facts["Domain"] = ", ".join(task.domain_words)
+    if task.parts:
+        facts["Parts"] = ", ".join(task.parts)
+    if task.in_task_with:
+        facts["In-task with"] = ", ".join(task.in_task_with)
+    return {k: md(v) for k, v in (facts | {"Licence": task.licence, "Source": task.citation}).items()}

@@ -1,0 +1,201 @@
+"""What is behind a cell: its runs and their baselines, curves, examples that flipped, the command to do it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.analysis.cells import TESTS
+from core.errors import AtlasError
+from core.figures.curves import dev_curve, loss_curve
+from core.figures.heatmap import Cell, cell_text
+from core.jobs.texts import example_texts
+from core.queries.transfer import View
+from pages.widgets.runs.detail import again, detail
+from pages.widgets.shared import mode, paths, version
+from pages.widgets.show import chart, language_label, md, points, table
+from pages.widgets.transfer.data import flipped, runs_of_cell
+
+_MOST_ROWS = 500
+
+
+def show_cell(view: View, cell: Cell, cells: pd.DataFrame) -> None:
+    """Draw what belongs to a cell.
+
+    Args:
+        view: What is fixed.
+        cell: Language and intermediate, both chosen.
+        cells: As `core.analysis.cells.cell_table` returns them.
+    """
+    lang, intermediate = str(cell.lang), str(cell.intermediate)
+    after = "without an intermediate" if intermediate == "none" else f"after {intermediate}"
+    st.subheader(f"{language_label(lang)} {after}", anchor=False)
+    found = cells[(cells["lang"] == lang) & (cells["intermediate"] == intermediate)]
+    if len(found):
+        st.markdown(summary(found.iloc[0].to_dict()))
+    runs = runs_of_cell(version(), view, lang, intermediate)
+    if runs.empty:
+        st.caption("No run of this intermediate yet.")
+        return
+    listed, curves, flips, command = st.tabs(
+        ["Runs", "Curves", "Flipped examples", "Run again"], key="cell_tab", on_change="rerun"
+    )
+    if listed.open:
+        with listed:
+            _runs(runs)
+    if curves.open:
+        with curves:
+            _curves(_one_seed(runs, key="curve_seed"))
+    if flips.open:
+        with flips:
+            _flips(_one_seed(runs, key="flip_seed"), lang=lang, metric=view.metric)
+    if command.open:
+        with command:
+            _command(_one_seed(runs, key="command_seed"))
+
+
+def summary(cell: dict[Any, Any]) -> str:
+    """One line about a cell: gain with interval, seeds, significance, or why there is none.
+
+    Args:
+        cell: Row of `cell_table`.
+    """
+    if pd.isna(cell["value"]):
+        return f"No value: **{cell['state']}**, {md(cell['missing'])}"
+    parts = []
+    if pd.notna(cell["gain"]):
+        parts.append(f"gain **{points(cell['gain'])}** points")
+        if pd.notna(cell["q_value"]):
+            low, high = (cell_text(cell[name], quantity="gain") for name in ("low", "high"))
+            parts[-1] += f" (95 % interval {low} to {high}, {TESTS[cell['tested_by']]})"
+            verdict = "differs from zero" if cell["significant"] else "does not differ from zero"
+            parts.append(f"{verdict} after correction (q = {cell['q_value']:.2g})")
+    parts.append(f"score {cell_text(cell['score'], quantity='score')} %")
+    parts.append(f"{cell['n_seeds']} seed{'s' if cell['n_seeds'] != 1 else ''}")
+    parts += ["in-task: more training on the same task"] if cell["in_task"] else []
+    return " · ".join(parts)
+
+
+def _runs(runs: pd.DataFrame) -> None:
+    number = st.column_config.NumberColumn
+    fractions = ("score", "baseline_score", "gain", "score_last")
+    table(
+        runs.assign(**{c: 100 * runs[c].astype("float64") for c in fractions}),
+        alt="Runs behind the chosen cell, one row per seed",
+        columns={
+            "seed": "seed",
+            "score": number("score, %", format="%.2f"),
+            "baseline_score": number("baseline, %", format="%.2f"),
+            "gain": number("gain, points", format="%+.2f"),
+            "score_last": number("last checkpoint, %", format="%.2f"),
+            "n": "test examples",
+            "split": "split",
+            "missing": "why missing",
+            "run_id": "run",
+            "baseline_run_id": "baseline run",
+        },
+    )
+    with st.container(horizontal=True):
+        for run in runs.head(12).to_dict("records"):
+            gain = f", {points(run['gain'])} points" if pd.notna(run["gain"]) else ""
+            _link(f"Seed {run['seed']}{gain}", run["run_id"])
+            if pd.notna(run["baseline_run_id"]):
+                _link(f"its baseline ({run['baseline_run_id']})", run["baseline_run_id"])
+
+
+def _link(label: str, run_id: str) -> None:
+    st.page_link("pages/runs.py", label=md(label), icon=":material/monitoring:", query_params={"run": run_id})
+
+
+def _one_seed(runs: pd.DataFrame, *, key: str) -> dict[str, Any]:
+    """The run of one seed; a picker where there are several."""
+    by_seed = {int(run["seed"]): run for run in runs.to_dict("records")}
+    seed = next(iter(by_seed))
+    if len(by_seed) > 1:
+        seed = st.segmented_control("Seed", list(by_seed), default=seed, required=True, key=key)
+    return {str(name): None if pd.isna(value) else value for name, value in by_seed[seed].items()}
+
+
+def _curves(run: dict[str, Any]) -> None:
+    steps, scores = [], []
+    for role, run_id in (("run", run["run_id"]), ("baseline", run["baseline_run_id"])):
+        found = detail(version(), run_id) if run_id else None
+        if found is not None:
+            steps.append(found.steps.assign(stage=f"{role}: " + found.steps["stage"].astype(str)))
+            scores.append(found.dev_scores.assign(stage=f"{role}: " + found.dev_scores["stage"].astype(str)))
+    every_step, every_score = (pd.concat(frames) if frames else pd.DataFrame() for frames in (steps, scores))
+    if every_step.empty and every_score.empty:
+        st.caption("No curves: the stages of these runs were reused from others, or the runs hold figures alone.")
+        return
+    left, right = st.columns(2)
+    if not every_score.empty:
+        with left:
+            chart(dev_curve(every_score, mode=mode()), key="cell_dev", alt="English development score of both runs")
+    if not every_step.empty:
+        with right:
+            chart(loss_curve(every_step, mode=mode()), key="cell_loss", alt="Training loss of both runs")
+
+
+def _flips(run: dict[str, Any], *, lang: str, metric: str) -> None:
+    if not run["baseline_run_id"]:
+        st.caption("This run has no baseline, so there is nothing to compare its answers with.")
+        return
+    found = flipped(version(), run["run_id"], run["baseline_run_id"], lang, metric)
+    if found is None:
+        st.caption(f"The two runs have no credit per example for {md(metric)} in {language_label(lang)}.")
+        return
+    gained, lost = int((found.rows["change"] > 0).sum()), int((found.rows["change"] < 0).sum())
+    line = f"**{gained}** examples gained and **{lost}** lost credit, of {found.n} that both runs answered."
+    if found.test is not None:
+        line += f" Exact McNemar test: p = {found.test.p_value:.2g}; it speaks for this seed alone."
+    st.markdown(line)
+    if "example_id" not in found.rows:
+        st.caption("Answers and ids stayed where the runs were made: what came with the application is figures alone.")
+        rows = found.rows.head(_MOST_ROWS)
+    else:
+        rows = _with_texts(found.rows.head(_MOST_ROWS), run, lang=lang)
+    table(
+        rows,
+        alt="Examples whose credit differs between the run and its baseline",
+        columns={
+            **({"example_id": "example"} if "example_id" in rows else {}),
+            **({"text": st.column_config.TextColumn("text", width="large")} if "text" in rows else {}),
+            "index": "place in the test set",
+            **({"before": "baseline answered", "after": "run answered"} if "example_id" in rows else {}),
+            "change": st.column_config.NumberColumn("change of credit", format="%+.2f"),
+        },
+    )
+    if len(found.rows) > _MOST_ROWS:
+        st.caption(f"The first {_MOST_ROWS} of {len(found.rows)}.")
+
+
+@st.cache_data(max_entries=8, show_spinner="Reading the sentences")
+def _sentences(run_id: str, lang: str, ids: tuple[str, ...]) -> dict[str, str]:
+    return example_texts(run_id, lang=lang, ids=ids, paths=paths())
+
+
+def _with_texts(rows: pd.DataFrame, run: dict[str, Any], *, lang: str) -> pd.DataFrame:
+    """The rows with their sentences, once the reader asks for them: they are read from the data source each time."""
+    found = detail(version(), run["run_id"])
+    if found is None or found.run["data_source"] == "hub":
+        st.caption("Predictions hold ids alone; the sentences lie on the hub.")
+        return rows
+    if not st.toggle("Show the sentences", key="flip_texts", help="Read from the data source; nothing is stored."):
+        return rows
+    try:
+        texts = _sentences(run["run_id"], lang, tuple(rows["example_id"]))
+    except AtlasError as error:
+        st.warning(md(error), title="Ids only")
+        return rows
+    return rows.assign(text=rows["example_id"].map(texts))
+
+
+def _command(run: dict[str, Any]) -> None:
+    found = detail(version(), run["run_id"])
+    if found is None:
+        st.caption("This run has not been read yet; it appears within seconds.")
+        return
+    st.markdown("Asks for the run and its baseline; what is finished is not done again.")
+    st.code(again(found.run), language="bash", wrap_lines=True)

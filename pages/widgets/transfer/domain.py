@@ -1,0 +1,178 @@
+"""The map of domains and the scatter of similarity against gain, beside the heatmap that they explain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.analysis.cells import Grid
+from core.analysis.map_points import against, nothing_against, placed, scatter_points, sentence
+from core.figures.domain_map import domain_map
+from core.figures.heatmap import Cell
+from core.figures.similarity_scatter import Axis, cut_bars, similarity_scatter
+from core.queries.similarity import SIMILARITIES, UMAP_PACKAGE, has_umap, point_of
+from core.queries.transfer import View
+from pages.widgets.export import export_popover
+from pages.widgets.shared import mode, paths, version
+from pages.widgets.show import chart, empty, md
+from pages.widgets.transfer.data import Encoder, map_points, target_similarities
+from pages.widgets.transfer.selection import on_click
+
+_PROJECTIONS = ("PCA", "UMAP")
+
+
+def no_profile(view: View) -> None:
+    """What to run where no domain profile covers the data source.
+
+    Args:
+        view: What is fixed.
+    """
+    empty(
+        "No map of domains yet",
+        "A domain profile embeds a sample of every task's texts and measures how alike they are. It trains nothing. "
+        "From a terminal:",
+    )
+    st.code(profile_command(view.data_source), language="bash", wrap_lines=True)
+
+
+def profile_command(data_source: str) -> str:
+    """The command that profiles the domains of a data source.
+
+    Args:
+        data_source: sample, mirror or hub.
+    """
+    folder = " --mirror FOLDER" if data_source == "mirror" else ""
+    return f"python -m core profile --kind domain --data-source {data_source}{folder}"
+
+
+def show_domains(view: View, gains: Grid, selected: Cell, choices: list[Encoder]) -> None:
+    """Map above, scatter below.
+
+    Args:
+        view: What is fixed.
+        gains: Cells whose value is the gain.
+        selected: What is chosen.
+        choices: Sentence encoders with a profile, at least one.
+    """
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        encoder = choices[0]
+        if len(choices) > 1:
+            name = st.selectbox("Sentence encoder", [c.name for c in choices], key="encoder", bind="query-params")
+            encoder = next(c for c in choices if c.name == name)
+        projection = st.segmented_control(
+            "Map", list(_PROJECTIONS), default="PCA", required=True, key="map", bind="query-params"
+        )
+        centred = st.toggle(
+            "Languages centred", key="centred", bind="query-params",
+            help="Removes each language's mean first, so that the same domain in two languages lies together.",
+        )  # fmt: skip
+    drawn = map_points(version(), encoder.profile_id, projection.lower(), centred=centred)
+    if projection == "UMAP" and drawn["x"].isna().all():
+        st.info(umap_advice(encoder.profile_id, data_source=view.data_source))
+        drawn = map_points(version(), encoder.profile_id, "pca", centred=centred)
+    map_figure = _map(view, gains, selected, drawn)
+    st.caption(f"Sentences embedded by {md(encoder.name)}. The window is fixed: another target never turns the map.")
+    rows = target_similarities(version(), encoder.profile_id, view.target)
+    scatter = _scatter(view, gains, selected, rows, centred)
+    figures = {"Map of domains": map_figure, "Similarity against gain": scatter.draw if scatter else None}
+    export_popover(
+        f"domains-{view.target}",
+        scatter.points if scatter else None,
+        what="similarity and gain",
+        figures={title: draw for title, draw in figures.items() if draw},
+    )
+
+
+def umap_advice(profile_id: str, *, data_source: str) -> str:
+    """Why the map is PCA although UMAP was asked for, and what to do.
+
+    Args:
+        profile_id: The profile that has no such positions.
+        data_source: sample, mirror or hub.
+    """
+    install = "" if has_umap() else f"Install the package with `pip install {UMAP_PACKAGE}`. "
+    own = paths().profile(profile_id).root
+    if own.is_dir():
+        measure = f"Move the folder `{own}` away, then measure the texts again; vectors and pairs are kept"
+    else:
+        measure = "This profile came with the application. Measure one of your own"
+    return (
+        f"This is PCA: the profile was made without UMAP, which is optional. {install}{measure}: "
+        f"`{profile_command(data_source)}`"
+    )
+
+
+Draw = Callable[[], go.Figure]
+"""Draws a figure for a light background, without what is chosen."""
+
+
+class _Scatter(NamedTuple):
+    points: pd.DataFrame
+    draw: Draw
+
+
+def _map(view: View, gains: Grid, selected: Cell, points: pd.DataFrame) -> Draw | None:
+    names, langs = list(pd.unique(gains.cells["intermediate"])), list(pd.unique(gains.cells["lang"]))
+    drawn = placed(points, target=view.target, names=names, langs=langs)
+    if drawn[drawn["is_shown"]]["x"].notna().sum() == 0:
+        st.caption("This profile has no positions for these tasks.")
+        return None
+    chosen = Cell(selected.lang, point_name(selected.intermediate, drawn))
+    chart(
+        domain_map(drawn, selected=chosen, mode=mode()),
+        key="domains",
+        alt=f"Map of text domains: intermediates, and {view.target} in each language; "
+        "the pickers above choose what a click here would",
+        on_select=lambda: on_click("domains"),
+        selection_mode="points",
+    )
+    return lambda: domain_map(drawn)
+
+
+def point_name(intermediate: str | None, drawn: pd.DataFrame) -> str | None:
+    """The intermediate that stands for the chosen one on the map: a placebo has the text of its task.
+
+    Args:
+        intermediate: What is chosen.
+        drawn: As `placed` returns it.
+    """
+    if intermediate in (None, "none"):
+        return None
+    keys = drawn.loc[drawn["point"] == point_of(str(intermediate)), "key"]
+    return str(keys.iloc[0][1]) if len(keys) else None
+
+
+def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centred: bool) -> _Scatter | None:  # noqa: FBT001
+    there = set(rows["measure"])
+    names = [name for name in SIMILARITIES if name in there]
+    text = against(rows, lang=selected.lang)
+    if not names or text is None:
+        st.caption(nothing_against(rows, target=view.target))
+        return None
+    name = st.selectbox(
+        "Similarity", names, key="measure", format_func=lambda n: SIMILARITIES[n].title, bind="query-params"
+    )
+    measure = SIMILARITIES[name]
+    wanted = (rows["measure"] == name) & (rows["role"] == text.role) & (rows["lang"] == text.lang)
+    wanted &= rows["centred"] == (centred and measure.is_embedded)
+    lang = selected.lang if selected.lang in set(gains.cells["lang"]) else None
+    points = scatter_points(gains, rows[wanted], lang=lang)
+    if points.empty:
+        st.caption("No intermediate has both a gain and a similarity here.")
+        return None
+    axis = Axis(measure.title, measure.larger_is_closer)
+    chart(
+        similarity_scatter(points, axis=axis, selected=selected, mode=mode()),
+        key="scatter",
+        alt=f"{measure.title} of each intermediate to {view.target} against its gain",
+        on_select=lambda: on_click("scatter"),
+        selection_mode="points",
+    )
+    n_cut = cut_bars(points)
+    cut = f" {n_cut} wide interval{'s' if n_cut != 1 else ''} of a gain, cut here, whole on hover." if n_cut else ""
+    st.caption(sentence(points, measure=measure, text=text, lang=lang) + cut)
+    return _Scatter(points, lambda: similarity_scatter(points, axis=axis))

@@ -1,0 +1,184 @@
+"""The Transfer page below its pickers: heatmap, map and scatter that choose the same thing, and what belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, cast
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.analysis.cells import LEVEL, Grid, Shown, how_tested, only
+from core.figures.heatmap import LOOKS, Cell, Quantity, transfer_heatmap, width_px
+from core.queries.transfer import View
+from pages.widgets.export import export_popover
+from pages.widgets.shared import mode, version
+from pages.widgets.show import chart, empty, language_label, p_column, table, wide_row
+from pages.widgets.transfer.cell import show_cell
+from pages.widgets.transfer.data import encoders, view_axes, view_grid
+from pages.widgets.transfer.domain import no_profile, show_domains
+from pages.widgets.transfer.language_filter import BY_GAIN, ORDERS, language_filter, ordered, without_value
+from pages.widgets.transfer.selection import on_click, pickers, read
+
+_TITLES = {"gain": "gain", "score": "score", "rank": "rank", "z-score": "z"}
+_EXPORTED = {"gain": "cells", "score": "cell scores", "rank": "cell ranks", "z": "cell z-scores"}
+"""What the rows of an export are, which decides the columns of its LaTeX table."""
+
+
+class _Look(NamedTuple):
+    quantity: Quantity
+    seed: int | None
+    order: str
+
+
+@st.fragment
+def show_map(view: View) -> None:
+    """Draw a view and what belongs to the chosen cell.
+
+    Args:
+        view: What is fixed.
+    """
+    langs, intermediates, seeds = view_axes(version(), view)
+    selected = read(st.query_params.get("cell"), langs=langs, intermediates=[*intermediates, "none"])
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        look = _look(seeds)
+        pickers(selected, langs=ordered(langs, order="name", gains={}), intermediates=[*intermediates, "none"])
+    kept = language_filter(langs)
+    if not kept:
+        empty("No language is left", "The filter keeps none of this view's languages: widen it.")
+        return
+    if not intermediates and look.quantity != "score":
+        empty("No intermediate here yet", "Only baselines were run: there is no gain to show. Switch to *score*.")
+        return
+    shown = Shown(_order(view, kept, look), look.seed, look.quantity)
+    found = view_grid(version(), view, shown)
+    gains = found if shown.quantity == "gain" else view_grid(version(), view, shown._replace(quantity="gain"))
+    drawn = without_value(found.cells, chosen=selected.lang)
+    _views(view, shown._replace(langs=drawn), (only(found, langs=drawn), only(gains, langs=drawn)), selected)
+    if selected.lang and selected.intermediate:
+        show_cell(view, selected, found.cells)
+    else:
+        st.caption("Click a cell, or pick a language and an intermediate above, to see the runs behind it.")
+
+
+def _look(seeds: list[int]) -> _Look:
+    title = st.segmented_control(
+        "Colour shows", list(_TITLES), default="gain", required=True, key="show", bind="query-params",
+        help="Rank and z-score compare the gains of the intermediates within each language.",
+    )  # fmt: skip
+    options = ["mean", *map(str, seeds)]
+    seed = st.selectbox("Seeds", options, key="seeds", bind="query-params", width=110)
+    order = st.selectbox("Order languages by", list(ORDERS), key="order", bind="query-params", width=190)
+    return _Look(cast("Quantity", _TITLES[title]), None if seed == "mean" else int(seed), order)
+
+
+def _order(view: View, kept: list[str], look: _Look) -> tuple[str, ...]:
+    gains: dict[str, float] = {}
+    if look.order == BY_GAIN:
+        plain = view_grid(version(), view, Shown(ordered(kept, order="name", gains={}), look.seed, "gain"))
+        means = plain.cells.groupby("lang")["gain"].mean().dropna()
+        gains = {str(code): float(gain) for code, gain in means.items()}
+    return ordered(kept, order=look.order, gains=gains)
+
+
+def _views(view: View, shown: Shown, grids: tuple[Grid, Grid], selected: Cell) -> None:
+    found, gains = grids
+    with_profile = encoders(version(), view.data_source)
+    if not with_profile or gains.cells.empty:
+        _grid_tabs(view, shown, found, selected)
+        if not with_profile:
+            no_profile(view)
+        return
+    left, right = st.columns([6, 5], gap="medium")
+    with left:
+        _grid_tabs(view, shown, found, selected)
+    with right:
+        show_domains(view, gains, selected, with_profile)
+
+
+def _grid_tabs(view: View, shown: Shown, found: Grid, selected: Cell) -> None:
+    map_tab, table_tab = st.tabs(["Heatmap", "Table"])
+    with map_tab:
+        draw = _heatmap(view, shown, found, selected)
+    with table_tab:
+        _twin(shown, found.cells)
+    export_popover(
+        f"transfer-{view.target}-{shown.quantity}",
+        found.cells.assign(**view._asdict(), quantity=shown.quantity),
+        what=_EXPORTED[shown.quantity],
+        figures={"Heatmap": draw},
+    )
+
+
+def _heatmap(view: View, shown: Shown, found: Grid, selected: Cell) -> Callable[[], go.Figure]:
+    n_columns = found.cells["intermediate"].nunique()
+    means = found.means if found.averaged and len(shown.langs) > 1 else None
+    figure = transfer_heatmap(found.cells, quantity=shown.quantity, means=means, selected=selected, mode=mode())
+    with wide_row("heat_row", width_px=width_px(n_columns)):
+        chart(
+            figure,
+            key="heat",
+            alt=f"Heatmap of the {shown.quantity} in {view.metric} on {view.target}, {len(shown.langs)} languages by "
+            f"{n_columns} intermediates; the tab Table holds the same numbers",
+            on_select=lambda: on_click("heat"),
+            selection_mode="points",
+        )
+    st.caption(" ".join(_notes(shown, found)))
+    return lambda: transfer_heatmap(found.cells, quantity=shown.quantity, means=means)
+
+
+def _notes(shown: Shown, found: Grid) -> list[str]:
+    cells = found.cells
+    of = "Mean over seeds" if shown.seed is None else f"Seed {shown.seed} alone"
+    notes = {
+        "gain": [f"{of}, in percentage points; orange below and purple above zero."],
+        "score": [f"{of}, in per cent."],
+        "rank": [f"Rank of the gain within each language, 1 is the largest. {of}."],
+        "z": [f"Gain minus the language's mean, over its standard deviation across intermediates. {of}."],
+    }[shown.quantity]
+    left_out = [code for code in shown.langs if code not in found.averaged]
+    if found.averaged and len(shown.langs) > 1:
+        notes.append(f"The row of means is over {len(found.averaged)} languages that every intermediate has")
+        notes[-1] += f", without {', '.join(map(language_label, left_out))}." if left_out else "."
+    if shown.quantity != "score":
+        n_found = int(cells["significant"].sum())
+        notes.append(
+            f"\\* {n_found} of {found.n_tested} gains differ from zero after correction ({how_tested(cells)}; "
+            f"Benjamini–Hochberg over the cells shown, q < {LEVEL})."
+            if found.n_tested
+            else "No interval: a cell needs two seeds that differ, or the credit of every example."
+        )
+    notes += ["– no value; the hover says why."] if cells["value"].isna().any() else []
+    notes += ["† in-task: the intermediate is more training on the same task."] if cells["in_task"].any() else []
+    return notes
+
+
+def _twin(shown: Shown, cells: pd.DataFrame) -> None:
+    look, number = LOOKS[shown.quantity], st.column_config.NumberColumn
+    signed = "%+.2f" if look.is_diverging else "%.2f"
+    factor = 100 if shown.quantity != "score" else look.factor
+    scaled = {f"shown_{name}": factor * cells[name].astype("float64") for name in ("low", "high", "sd")}
+    rows = cells.assign(
+        language=cells["lang"].map(language_label), shown=look.factor * cells["value"].astype("float64"), **scaled
+    )
+    of = "score, %" if shown.quantity == "score" else "gain, points"
+    table(
+        rows,
+        alt=f"The cells of the map as a table: {shown.quantity} by language and intermediate",
+        columns={
+            "language": "language",
+            "intermediate": "intermediate",
+            "shown": number(look.title, format=signed),
+            "shown_low": number(f"95 % low ({of})", format="%+.2f"),
+            "shown_high": number("95 % high", format="%+.2f"),
+            "shown_sd": number("sd over seeds", format="%.2f"),
+            "n_seeds": number("seeds"),
+            "q_value": p_column("q against zero"),
+            "tested_by": "interval and test over",
+            "n": "test examples",
+            "in_task": st.column_config.CheckboxColumn("in-task"),
+            "state": "state",
+            "missing": "why missing",
+        },
+    )

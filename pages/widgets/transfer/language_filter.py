@@ -1,0 +1,128 @@
+"""Which languages are shown, and in which order; every choice is in the URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from core.analysis.cells import valued
+from core.languages import Language, language
+from pages.widgets.show import language_label
+
+UNKNOWN_LAST = 1e9
+SIZES: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 6.0)
+"""Steps of the size of a Wikipedia, in millions of articles."""
+DISTANCES: tuple[float, float] = (0.0, 0.7)
+"""Ends of the distance from English; no language of the table lies further."""
+
+_ORDERS: dict[str, Callable[[Language], Any]] = {  # Any: keys that sort among themselves
+    "name": lambda entry: entry.name,
+    "family": lambda entry: (entry.family, entry.name),
+    "script": lambda entry: (entry.script, entry.name),
+    "distance from English": lambda entry: UNKNOWN_LAST if entry.syntax_distance is None else entry.syntax_distance,
+    "size of Wikipedia": lambda entry: -(entry.wikipedia_millions or 0.0),
+}
+BY_GAIN = "mean gain"
+"""The order that the cells themselves decide."""
+ORDERS = (*_ORDERS, BY_GAIN)
+"""Every order, as the picker names it."""
+
+
+class Wanted(NamedTuple):
+    """Languages to keep."""
+
+    families: tuple[str, ...] = ()
+    """Families; empty: all."""
+    scripts: tuple[str, ...] = ()
+    """ISO 15924 codes; empty: all."""
+    distance: tuple[float, float] = DISTANCES
+    """Ends of the distance from English; the full range keeps languages whose distance is not known."""
+    millions: tuple[float, float] = (SIZES[0], SIZES[-1])
+    """Ends of the Wikipedia's size; the full range keeps languages whose size is not known."""
+
+    def keeps(self, entry: Language) -> bool:
+        """Whether a language is wanted.
+
+        Args:
+            entry: The language.
+        """
+        return (
+            (not self.families or entry.family in self.families)
+            and (not self.scripts or entry.script in self.scripts)
+            and _within(entry.syntax_distance, self.distance, everything=DISTANCES)
+            and _within(entry.wikipedia_millions, self.millions, everything=(SIZES[0], SIZES[-1]))
+        )
+
+
+def ordered(codes: list[str], *, order: str, gains: dict[str, float]) -> tuple[str, ...]:
+    """The languages in an order; English always comes first, as it was trained on.
+
+    Args:
+        codes: XTREME's codes.
+        order: One of `ORDERS`.
+        gains: Mean gain by language, for the order that needs it; languages without one come last.
+    """
+    key = _ORDERS.get(order, lambda entry: (-gains.get(entry.code, -UNKNOWN_LAST), entry.name))
+    return tuple(sorted(codes, key=lambda code: (code != "en", key(language(code)))))
+
+
+def language_filter(codes: list[str]) -> list[str]:
+    """The filter; the languages it keeps.
+
+    Args:
+        codes: Languages of the view.
+    """
+    entries = [language(code) for code in codes]
+    with st.expander("Filter languages", icon=":material/filter_list:"):
+        with st.grid(4, min_column_width=200):
+            wanted = _pickers(entries)
+        kept = [entry.code for entry in entries if wanted.keeps(entry)]
+        st.caption(
+            f"{len(kept)} of {len(codes)} languages are kept. A narrowed range drops languages whose distance or size "
+            "is not known. Every mean and every correlation is over what is kept."
+        )
+    return kept
+
+
+def without_value(cells: pd.DataFrame, *, chosen: str | None) -> tuple[str, ...]:
+    """Languages to show: those with a value, the chosen one, and all where the switch says so; says what is left out.
+
+    Args:
+        cells: As `core.analysis.cells.cell_table` returns them, of the languages that the filter keeps.
+        chosen: Language that is chosen, if any: it stays, so that its reasons can be read.
+    """
+    langs, there = tuple(map(str, pd.unique(cells["lang"]))), valued(cells)
+    bare = [code for code in langs if code not in there]
+    if not bare:
+        return langs
+    with st.container(horizontal=True, vertical_alignment="center"):
+        everything = st.toggle("Show languages without a value", key="novalue", bind="query-params")
+        said = f"{len(bare)} of {len(langs)} languages have no value here: {', '.join(bare)}."
+        if not everything:
+            said += f" {language_label(chosen)} stays, as it is chosen." if chosen in bare else ""
+            said += " Left out, they change no mean and no test."
+        st.caption(said)
+    return langs if everything else tuple(code for code in langs if code in there or code == chosen)
+
+
+def _pickers(entries: list[Language]) -> Wanted:
+    families = st.multiselect("Family", sorted({e.family for e in entries}), key="family", bind="query-params")
+    scripts = st.multiselect("Script", sorted({e.script for e in entries}), key="script", bind="query-params")
+    distance = st.slider(
+        "Distance from English", *DISTANCES, DISTANCES, step=0.05, key="distance", bind="query-params",
+        help="1 − cosine of URIEL's predicted syntax vectors (lang2vec 1.1.2, `syntax_knn`).",
+    )  # fmt: skip
+    millions = st.select_slider(
+        "Wikipedia, million articles", SIZES, (SIZES[0], SIZES[-1]), key="wikipedia", bind="query-params",
+        help="Hu et al. 2020, Table 5: a stand-in for the size of the pretraining text in a language.",
+    )  # fmt: skip
+    return Wanted(tuple(families), tuple(scripts), distance, millions)
+
+
+def _within(value: float | None, ends: tuple[float, float], *, everything: tuple[float, float]) -> bool:
+    if ends == everything:
+        return True
+    return value is not None and ends[0] <= value <= ends[1]

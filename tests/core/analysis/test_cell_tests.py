@@ -1,0 +1,102 @@
+"""Tests of single cells: which test is used, by hand where it can be, and what is said without examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+
+from core.analysis.cell_tests import COLUMNS, cell_tests
+from core.queries.evidence import Choice, choose_setting, evidence
+from core.queries.filters import Filter
+from core.store.connection import Store
+from tests.synthetic import add_difficulty, add_rows, add_scores
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store.open(":memory:") as opened:
+        yield opened
+
+
+def fill(store: Store, *, seeds: tuple[int, ...], flips: int, with_credits: bool = True) -> pd.DataFrame:
+    """MNLI before SIB-200 in German: `flips` of 100 examples become right, none wrong; cells as evidence has them."""
+    rows = [
+        (name, "sib200", "de", s, 0.5 + (flips / 100 if name == "mnli" else 0))
+        for name in ("none", "mnli")
+        for s in seeds
+    ]
+    add_scores(store, pd.DataFrame(rows, columns=["intermediate", "target", "lang", "seed", "score"]))
+    add_difficulty(store, {"mnli": 0.5})
+    with store.cursor() as cur:
+        frame = evidence(cur, choose_setting(cur, Filter()), choice=Choice()).frame
+    for row in frame.to_dict("records") if with_credits else []:
+        for run_id, right in ((row["run_id"], 50 + flips), (row["baseline_run_id"], 50)):
+            add_credits(store, run_id, [1.0] * right + [0.0] * (100 - right))
+    return frame
+
+
+def add_credits(store: Store, run_id: str, credits: list[float]) -> None:
+    rows = pd.DataFrame({"run_id": [run_id], "lang": "de", "metric": "accuracy", "correct": [credits]})
+    add_rows(store, "credits", rows)
+
+
+def run(store: Store, cells: pd.DataFrame) -> dict[str, object]:
+    with store.cursor() as cur:
+        found = cell_tests(cur, cells)
+    assert tuple(found.columns) == COLUMNS
+    return {str(k): v for k, v in found.iloc[0].to_dict().items()}
+
+
+def test_one_seed_by_hand(store: Store) -> None:
+    row = run(store, fill(store, seeds=(1,), flips=10))
+    # Ten examples gained, none lost: 2 x 0.5^10.
+    assert (row["gained"], row["lost"]) == (10, 0)
+    assert row["p_mcnemar"] == pytest.approx(2 * 0.5**10)
+    assert row["method"] == "paired bootstrap"
+    assert row["ci_low"] > 0  # type: ignore[operator]
+    assert row["q_value"] == row["p_value"]  # a family of one
+    # sd of a 10 % / 90 % difference is .3015, over ten; 1.96 + 0.84 of it.
+    assert row["detectable"] == pytest.approx(2.8016 * 0.030151, rel=1e-3)
+    assert "that seed alone" in str(row["note"])
+
+
+def test_several_seeds_count_as_a_source(store: Store) -> None:
+    row = run(store, fill(store, seeds=(1, 2, 3), flips=10))
+    assert row["method"] == "crossed t, seeds x examples"
+    assert (row["n_seeds"], row["n_examples"]) == (3, 100)
+    assert row["p_value"] < 0.05  # type: ignore[operator]
+
+
+def test_without_examples_seeds_are_all_there_is(store: Store) -> None:
+    cells = fill(store, seeds=(1, 2, 3), flips=10, with_credits=False)
+    cells = cells.assign(gain=[0.1, 0.12, 0.14])
+    row = run(store, cells)
+    assert row["method"] == "t over seeds"
+    # t = .12 / (.02 / sqrt 3) = 10.39 on 2 degrees of freedom: p = .00913.
+    assert row["p_value"] == pytest.approx(0.00913, abs=5e-5)
+
+
+def test_one_seed_without_examples_has_no_test(store: Store) -> None:
+    row = run(store, fill(store, seeds=(1,), flips=10, with_credits=False))
+    assert pd.isna(row["p_value"])
+    assert "no test is possible" in str(row["note"])
+
+
+def test_nothing_changed_is_no_difference(store: Store) -> None:
+    row = run(store, fill(store, seeds=(1, 2), flips=0))
+    assert row["p_value"] == 1.0
+
+
+def test_runs_on_other_examples_or_without_credits_are_not_paired(store: Store) -> None:
+    cells = fill(store, seeds=(1, 2, 3), flips=10)
+    with store.write() as cur:
+        cur.execute("UPDATE scores SET fingerprint = 'other' WHERE run_id = ?", [cells["run_id"].iloc[0]])
+    assert run(store, cells)["method"] == "t over seeds"
+    with store.write() as cur:
+        cur.execute("UPDATE scores SET fingerprint = 'sib200de'")
+    assert run(store, cells)["method"] == "crossed t, seeds x examples"
+    with store.write() as cur:
+        cur.execute("DELETE FROM credits WHERE run_id = ?", [cells["baseline_run_id"].iloc[0]])
+    assert run(store, cells)["method"] == "t over seeds"

@@ -1,0 +1,128 @@
+"""The sentences of the first page: numbers by hand, and what they say where there is little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+
+from core.analysis.standing import PAIR_COLUMNS, extent, pair_gains, verdicts
+from core.queries.evidence import Choice, Evidence, choose_setting, evidence
+from core.queries.filters import Filter
+from core.store.connection import Store
+from tests.synthetic import Planted, add_scores, planted
+
+COLUMNS = ["intermediate", "target", "lang", "seed", "score"]
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store.open(":memory:") as opened:
+        yield opened
+
+
+def _evidence(store: Store) -> Evidence:
+    with store.cursor() as cur:
+        return evidence(cur, choose_setting(cur, Filter()), choice=Choice())
+
+
+def _fill(store: Store, gains: dict[tuple[str, str, str], list[float]]) -> Evidence:
+    """Baselines of one half, and gains by (intermediate, target, language), one a seed."""
+    rows = [(name, t, lang, s, 0.5 + g) for (name, t, lang), found in gains.items() for s, g in enumerate(found, 1)]
+    bases = {("none", target, lang, seed, 0.5) for _, target, lang, seed, _ in rows}
+    add_scores(store, pd.DataFrame([*sorted(bases), *rows], columns=COLUMNS))
+    return _evidence(store)
+
+
+def test_means_are_over_shared_languages_and_limits_over_seeds(store: Store) -> None:
+    found = _fill(
+        store,
+        {
+            ("mnli", "sib200", "de"): [0.01, 0.03], ("mnli", "sib200", "sw"): [0.03, 0.05],
+            ("mnli", "sib200", "en"): [0.4, 0.4], ("qqp", "sib200", "de"): [-0.01, -0.01],
+            ("mnli", "sib200", "zh"): [0.3, 0.3], ("qqp", "sib200", "sw"): [-0.01, -0.01],
+        },
+    )  # fmt: skip
+    pairs = pair_gains(found)
+    assert tuple(pairs.columns) == PAIR_COLUMNS
+    rows = pairs.set_index("intermediate")
+    # Chinese was scored after MNLI alone, English is no transfer: German and Swahili, seed means .02 and .04.
+    assert rows.loc["mnli", ["n_langs", "n_seeds"]].tolist() == [2, 2]
+    assert rows.loc["mnli", "gain"] == pytest.approx(0.03)
+    # sd .01414, error .01, t of one degree of freedom 12.706
+    assert rows.loc["mnli", "low"] == pytest.approx(0.03 - 0.12706, abs=1e-4)
+    assert pd.isna(rows.loc["qqp", "low"]) and pd.isna(rows.loc["qqp", "q_value"])  # two equal seeds are copies
+    assert pairs["intermediate"].tolist() == ["mnli", "qqp"]  # the larger mean gain first
+
+
+def test_the_extent_by_hand(store: Store) -> None:
+    pairs = {("mnli", "sib200", "de"): [0.02], ("qqp", "sib200", "de"): [0.0], ("cola", "sib200", "de"): [0.01]}
+    found = _fill(store, pairs)
+    text = extent(found, pair_gains(found))
+    assert "has 3 intermediates before 1 target in 1 language, with 1 seed" in text
+    # mean .01, sd .01, error .005774, t of two degrees of freedom 4.3027
+    assert "by +1.00 points on average (95 % interval −1.48 to +3.48, t over 3 intermediates; one seed" in text
+
+
+def test_a_study_under_way_says_how_many_seeds_its_pairs_have(store: Store) -> None:
+    found = _fill(store, {("mnli", "sib200", "de"): [0.02, 0.03], ("qqp", "sib200", "de"): [0.0]})
+    assert "in 1 language, with 1 to 2 seeds" in extent(found, pair_gains(found))
+
+
+def test_a_baseline_that_was_lucky_once_widens_the_extent(store: Store) -> None:
+    seeds = {"mnli": [0.01, 0.05], "qqp": [-0.01, 0.03]}
+    found = _fill(store, {(name, "sib200", "de"): gains for name, gains in seeds.items()})
+    # Means .03 and .01; the worked case of test_averages.py: half width 6.1881 times the root of 5e-4.
+    assert "95 % interval −11.84 to +15.84, t over 2 intermediates; the spread of baselines included" in (
+        extent(found, pair_gains(found))
+    )
+
+
+def test_one_seed_tells_nothing_from_chance(store: Store) -> None:
+    found = _fill(store, {("mnli", "sib200", "de"): [0.02], ("qqp", "sib200", "de"): [-0.01]})
+    text = verdicts(pair_gains(found))
+    assert "no gain can be told from chance" in text
+    assert "the largest mean gain is +2.00 for mnli before sib200, the smallest −1.00 for qqp before sib200" in text
+    assert pair_gains(found)["low"].isna().all()
+
+
+def test_one_intermediate_has_no_interval_and_is_not_its_own_opposite(store: Store) -> None:
+    found = _fill(store, {("mnli", "sib200", "de"): [0.02]})
+    assert "one intermediate, so no interval" in extent(found, pair_gains(found))
+    assert "smallest" not in verdicts(pair_gains(found))
+
+
+def test_in_task_pairs_are_shown_and_not_counted(store: Store) -> None:
+    found = _fill(store, {("paws", "pawsx", "de"): [0.1, 0.12], ("mnli", "pawsx", "de"): [0.01, 0.011]})
+    pairs = pair_gains(found)
+    assert pairs.set_index("intermediate")["in_task"].to_dict() == {"paws": True, "mnli": False}
+    assert "Of 1 pair" in verdicts(pairs) and "paws before" not in verdicts(pairs)
+    assert "by +1.05 points" in extent(found, pairs)
+
+
+def test_large_effects_are_counted_on_their_side(store: Store) -> None:
+    planted(store, Planted(spread=0.05, noise=0.0005, pair=0.0, intermediates=("mnli", "qqp", "cola"), seeds=(1, 2, 3)))
+    pairs = pair_gains(_evidence(store))
+    up, down = int((pairs["gain"] > 0).sum()), int((pairs["gain"] < 0).sum())
+    assert up and down
+    assert f"{up} gain and {down} lose" in verdicts(pairs)
+
+
+def test_nothing_is_said_of_nothing(store: Store) -> None:
+    found = _fill(store, {("mnli", "sib200", "de"): [0.02]})
+    nothing = found._replace(frame=found.frame[:0])
+    assert pair_gains(nothing).empty
+    assert "can be judged yet" in verdicts(pair_gains(nothing))
+    assert "no pair has a gain" in extent(nothing, pair_gains(nothing))
+
+
+def test_english_alone_is_no_transfer(store: Store) -> None:
+    """A target of which English alone was scored has no pair, and takes no part in a mean that leaves English out."""
+    gains = {("mnli", "xnli", "en"): [0.3, 0.32], ("mnli", "sib200", "de"): [0.01], ("mnli", "sib200", "en"): [0.2]}
+    found = _fill(store, gains)
+    pairs = pair_gains(found)
+    assert pairs[["target", "gain"]].to_numpy().tolist() == [["sib200", pytest.approx(0.01)]]
+    assert "by +1.00 points" in extent(found, pairs)
+    english = found._replace(frame=found.frame[found.frame["lang"] == "en"])
+    assert "no pair has a gain outside English" in extent(english, pair_gains(english))

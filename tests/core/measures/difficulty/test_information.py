@@ -1,0 +1,161 @@
+"""Difficulty against hand-worked cases."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from core.errors import DataError, SpecError
+from core.measures.difficulty.information import (
+    bits_per_decision,
+    code_length,
+    code_length_interval,
+    count_entropy_interval,
+    difficulty_thirds,
+    gaussian_nats,
+    headroom,
+    headroom_interval,
+    label_entropy,
+    label_entropy_interval,
+    learning_curve_area,
+    pointwise_information,
+    summarise_thirds,
+    usable_information,
+)
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_headroom_by_hand() -> None:
+    # Three classes, score 2/3: (2/3 - 1/3) / (1 - 1/3) = 1/2 of the room above chance.
+    assert headroom(2 / 3, chance=1 / 3) == pytest.approx(0.5)
+    assert headroom([1 / 3, 1], chance=1 / 3) == pytest.approx([0, 1])
+    assert headroom(0.2, chance=1 / 3) < 0
+    with pytest.raises(SpecError, match="Ceiling 0.5 is not above chance 0.5"):
+        headroom(0.4, chance=0.5, ceiling=0.5)
+
+
+def test_headroom_interval_holds_the_estimate() -> None:
+    interval = headroom_interval([1] * 60 + [0] * 40, chance=0.5, rng=rng())
+    assert interval.estimate == pytest.approx(0.2)
+    assert interval.low < 0.2 < interval.high
+    assert interval.n == 100
+
+
+def test_learning_curve_by_hand() -> None:
+    # Chance .5; heights 0, .5, 1 at 0, 100, 300: (25 + 150) / 300 = 7/12.
+    assert learning_curve_area([0, 100, 300], scores=[0.5, 0.75, 1], chance=0.5) == pytest.approx(7 / 12)
+    # At 1, 10, 100 each decade counts the same: (.25 + .75) / 2 = .5.
+    assert learning_curve_area([1, 10, 100], scores=[0.5, 0.75, 1], chance=0.5, logarithmic=True) == pytest.approx(0.5)
+    assert learning_curve_area([5, 9], scores=[1, 1], chance=0.2) == pytest.approx(1)
+    with pytest.raises(DataError, match="expected two or more, increasing and above 0"):
+        learning_curve_area([0, 10], scores=[0, 1], chance=0, logarithmic=True)
+
+
+def test_entropy_by_hand() -> None:
+    assert label_entropy([5, 5]) == pytest.approx(1)
+    assert label_entropy([7, 0]) == 0
+    # 1/2, 1/4, 1/4: 1.5 bits.
+    assert label_entropy([2, 1, 1]) == pytest.approx(1.5)
+    interval = label_entropy_interval(["a"] * 50 + ["b"] * 50, rng=rng())
+    assert interval.estimate == pytest.approx(1)
+    assert interval.low < interval.high <= 1
+
+
+def test_entropy_of_tags_by_hand() -> None:
+    # Two sentences, tags 3 + 1 and 1 + 3: 4 of each, 1 bit; a resample may hold one sentence twice: 3/4, 1/4.
+    interval = count_entropy_interval([[3, 1], [1, 3]], rng=rng())
+    uneven = -(0.75 * math.log2(0.75) + 0.25 * math.log2(0.25))
+    assert (interval.estimate, interval.n) == (1, 2)
+    assert (interval.low, interval.high) == pytest.approx((uneven, 1))
+
+
+def test_gaussian_information_by_hand() -> None:
+    # Errors of mean square 0.01 with input, 0.04 without: half the logarithm of 4 is 1 bit, whatever the examples.
+    given, blank = gaussian_nats([0.01, 0.01], variance=0.01), gaussian_nats([0.04, 0.04], variance=0.04)
+    assert pointwise_information(given, without_input=blank, densities=True) == pytest.approx([1, 1])
+    assert given[0] == pytest.approx(-0.5 * math.log(2 * math.pi * 0.01) - 0.5)
+    with pytest.raises(DataError, match="Variance 0 of the errors"):
+        gaussian_nats([0.0], variance=0.0)
+
+
+def test_bits_per_decision_by_hand() -> None:
+    # A sentence of 1 word with 4 bits and one of 3 with 2: 6 bits for 4 words, not the mean of 4 and 2/3.
+    interval = bits_per_decision([4, 2], decisions=[1, 3], rng=rng())
+    assert (interval.estimate, interval.low, interval.high) == pytest.approx((1.5, 2 / 3, 4))
+    with pytest.raises(DataError, match="expected one number, 0 or more, for each example"):
+        bits_per_decision([4, 2], decisions=[0, 0], rng=rng())
+
+
+def test_bits_per_decision_is_the_prequential_code_of_a_plain_task() -> None:
+    losses = np.linspace(0.1, 1.2, 60)
+    whole = code_length([float(losses.sum())], block_sizes=[20, 60], n_labels=3)
+    before = (20 * math.log2(3), 20.0)
+    interval = bits_per_decision(losses / math.log(2), decisions=np.ones(60), before=before, rng=rng())
+    assert interval.estimate == pytest.approx(whole.bits_per_label)
+    assert interval.low < interval.estimate < interval.high
+
+
+def test_information_by_hand() -> None:
+    # p(y|x) = 1, .5, .25 against p(y) = .5: 1, 0 and -1 bits; mean 0.
+    given, blank = np.log([1, 0.5, 0.25]), np.log([0.5] * 3)
+    assert pointwise_information(given, without_input=blank) == pytest.approx([1, 0, -1])
+    information = usable_information(given, without_input=blank, rng=rng())
+    assert information.estimate == pytest.approx(0)
+    assert information.low < 0 < information.high
+
+
+def test_probabilities_in_place_of_logarithms_are_refused() -> None:
+    with pytest.raises(DataError, match=r"log-probability is 0.9; expected at most 0. Pass logarithms"):
+        pointwise_information([0.9], without_input=[0.5])
+
+
+def test_a_task_whose_input_says_nothing_has_no_information() -> None:
+    blank = np.log(np.full(10, 1 / 3))
+    assert usable_information(blank, without_input=blank, rng=rng())[:3] == (0, 0, 0)
+
+
+def test_code_length_by_hand() -> None:
+    # 4 labels, first 10 examples 20 bits; 30 more at ln 2 nats = 1 bit each: 50 bits, uniform 80, compression 1.6.
+    code = code_length([10 * math.log(2), 20 * math.log(2)], block_sizes=[10, 10, 20], n_labels=4)
+    assert code == pytest.approx((50, 1.25, 1.6, 40))
+    # A model that guesses evenly compresses nothing.
+    assert code_length([30 * math.log(4)], block_sizes=[10, 30], n_labels=4).compression == pytest.approx(1)
+    with pytest.raises(DataError, match="2 losses for 2 blocks"):
+        code_length([1, 2], block_sizes=[1, 2], n_labels=2)
+
+
+def test_code_length_interval_agrees_with_the_estimate() -> None:
+    losses = np.linspace(0.1, 1.2, 60)
+    interval = code_length_interval(losses, first_block=20, n_labels=3, rng=rng())
+    whole = code_length([float(losses.sum())], block_sizes=[20, 60], n_labels=3)
+    assert interval.estimate == pytest.approx(whole.compression)
+    assert interval.low < interval.estimate < interval.high
+
+
+def test_thirds_by_hand() -> None:
+    # One stratum of 7: sorted by PVI 9 8 7 6 5 4 3; two easy, one border left out (the third), two, two.
+    thirds = difficulty_thirds([3, 9, 7, 8, 5, 6, 4], labels=[0] * 7, lengths=[1] * 7, bins=1)
+    assert thirds.tolist() == [2, 0, -1, 0, 1, 1, 2]
+
+
+def test_thirds_match_in_size_labels_and_length_and_differ_in_difficulty() -> None:
+    r = rng()
+    labels, lengths = r.choice(3, 3000, p=[0.6, 0.3, 0.1]), r.lognormal(3, 0.6, 3000)
+    pvi = r.normal(size=3000) - 0.02 * lengths + 0.5 * labels  # long texts are harder: the trap
+    thirds = difficulty_thirds(pvi, labels=labels, lengths=lengths, bins=30)
+    easy, middle, hard = summarise_thirds(thirds, pvi=pvi, labels=labels, lengths=lengths)
+    assert easy.n == middle.n == hard.n >= 950
+    assert easy.label_shares == middle.label_shares == hard.label_shares
+    assert easy.length == pytest.approx(hard.length, rel=0.05)
+    assert easy.pvi_bits > middle.pvi_bits > hard.pvi_bits
+    assert thirds.tolist() == difficulty_thirds(pvi, labels=labels, lengths=lengths, bins=30).tolist()
+
+
+def test_too_few_for_thirds() -> None:
+    with pytest.raises(DataError, match="no bin has three"):
+        difficulty_thirds([1, 2, 3, 4], labels=[0, 0, 1, 1], lengths=[1] * 4)

@@ -1,0 +1,223 @@
+"""The mixed model against a brute-force likelihood and statsmodels; its nulls; its degrees of freedom."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from core.errors import DataError, UnknownName
+from core.measures.inference.cells import Cells, aggregate_cells, fixed_design, level_numbers, select_cells
+from core.measures.inference.crossed import cross_products, maximise, projector, solve
+from core.measures.inference.mixed import fit_mixed, fit_statsmodels, naive_ols, predict_gains
+from core.measures.inference.nulls import compare_with_additive, permutation_test
+
+SMALL = (("intermediate",), ("target",), ("intermediate", "target"))
+
+
+def simulate(
+    seed: int, *, shape: tuple[int, int, int] = (8, 4, 3), effect: float = 0.0, noise: float = 0.5, runs: int = 1
+) -> Cells:
+    """Crossed gains with a similarity that varies by intermediate and target, and a difficulty by intermediate."""
+    rng = np.random.default_rng(seed)
+    names = [[f"{kind}{i:02d}" for i in range(size)] for kind, size in zip("itl", shape, strict=True)]
+    grid = np.array(list(itertools.product(range(shape[0]), range(shape[1]), range(shape[2]), range(runs))))
+    i, t, lang = grid[:, 0], grid[:, 1], grid[:, 2]
+    similarity = (rng.normal(size=shape[0])[:, None] + 0.5 * rng.normal(size=shape[:2]))[i, t]
+    difficulty = rng.normal(size=shape[0])[i]
+    gain = (
+        effect * similarity + rng.normal(size=shape[0])[i] + 0.7 * rng.normal(size=shape[1])[t]
+        + 0.4 * rng.normal(size=shape[2])[lang] + 0.5 * rng.normal(size=shape[:2])[i, t]
+        + noise * rng.normal(size=len(grid))
+    )  # fmt: skip
+    return aggregate_cells(
+        gain, intermediate=np.array(names[0])[i], target=np.array(names[1])[t], language=np.array(names[2])[lang],
+        covariates={"similarity": similarity, "difficulty": difficulty},
+    )  # fmt: skip
+
+
+def dense_covariance(cells: Cells, *, components: tuple[tuple[str, ...], ...], ratios: np.ndarray) -> np.ndarray:
+    codes = [level_numbers(cells, factors=c)[0] for c in components]
+    random = sum(r**2 * (c[:, None] == c[None, :]) for r, c in zip(ratios, codes, strict=True))
+    return np.asarray(random + np.diag(1 / cells.weight))
+
+
+def test_cells_are_means_over_seeds() -> None:
+    # Cell a-x-en holds gains .1 and .3, so mean .2 with weight 2.
+    cells = aggregate_cells(
+        [0.1, 0.5, 0.3], intermediate=["a", "b", "a"], target=["x"] * 3, language=["en"] * 3,
+        covariates={"size": [1, 2, 1]},
+    )  # fmt: skip
+    assert cells.gain == pytest.approx([0.2, 0.5])
+    assert cells.weight.tolist() == [2, 1]
+    assert cells.levels["intermediate"].tolist() == ["a", "b"]
+    assert cells.covariates.tolist() == [[1], [2]]
+
+
+def test_a_covariate_that_differs_in_a_cell_is_refused() -> None:
+    with pytest.raises(DataError, match="'size' differs between seeds"):
+        aggregate_cells(
+            [1, 2], intermediate=["a", "a"], target=["x"] * 2, language=["en"] * 2, covariates={"size": [1, 2]}
+        )
+
+
+def test_an_unknown_term_lists_the_known() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'similarity'"):
+        select_cells(simulate(0), terms=("similarty",))
+
+
+@pytest.mark.parametrize("reml", [True, False])
+def test_likelihood_equals_the_multivariate_normal(reml: bool) -> None:
+    cells = simulate(1, shape=(5, 3, 2))
+    cells = cells._replace(weight=np.random.default_rng(0).integers(1, 4, len(cells.gain)).astype(float))
+    fixed, y, ratios = fixed_design(cells), cells.gain, np.array([0.8, 0.3, 0.5])
+    groups = [level_numbers(cells, factors=c)[0] for c in SMALL]
+    solution = solve(cross_products(y, fixed=fixed, groups=groups, weights=cells.weight), ratios=ratios, reml=reml)
+    v = dense_covariance(cells, components=SMALL, ratios=ratios) * solution.residual_variance
+    inverse = np.linalg.inv(v)
+    information = fixed.T @ inverse @ fixed
+    beta = np.linalg.solve(information, fixed.T @ inverse @ y)
+    deviance = -2 * scipy_stats.multivariate_normal(fixed @ beta, v).logpdf(y)
+    if reml:
+        deviance += np.linalg.slogdet(information)[1] - fixed.shape[1] * np.log(2 * np.pi)
+    assert solution.fixed == pytest.approx(beta)
+    assert solution.covariance == pytest.approx(np.linalg.inv(information))
+    assert solution.deviance == pytest.approx(deviance)
+
+
+def test_projector_equals_the_dense_matrix() -> None:
+    cells = simulate(2, shape=(5, 3, 2))
+    fixed, ratios = fixed_design(cells), np.array([0.8, 0.3, 0.5])
+    groups = [level_numbers(cells, factors=c)[0] for c in SMALL]
+    inverse = np.linalg.inv(dense_covariance(cells, components=SMALL, ratios=ratios))
+    dense = inverse - inverse @ fixed @ np.linalg.solve(fixed.T @ inverse @ fixed, fixed.T @ inverse)
+    project = projector(fixed=fixed, groups=groups, weights=cells.weight, ratios=ratios)
+    assert project(np.eye(len(fixed))) == pytest.approx(dense, abs=1e-9)
+
+
+def test_predictions_equal_the_dense_ones_and_unseen_levels_are_wider() -> None:
+    cells = simulate(3, shape=(6, 3, 2), noise=1.0)
+    rows = np.arange(len(cells.gain)) % 5 > 0
+    fit = fit_mixed(select_cells(cells, rows=rows), components=SMALL)
+    assert fit.solution is not None
+    predicted = predict_gains(fit, cells=cells)
+    prior = dense_covariance(cells, components=SMALL, ratios=fit.solution.ratios) - np.diag(1 / cells.weight)
+    v = (prior + np.diag(1 / cells.weight))[np.ix_(rows, rows)]
+    x, inverse = fixed_design(cells), np.linalg.inv(v)
+    information = x[rows].T @ inverse @ x[rows]
+    weight = prior[:, rows] @ inverse
+    left = x - weight @ x[rows]
+    variance = np.diag(prior - weight @ prior[rows] + left @ np.linalg.solve(information, left.T))
+    mean = x @ fit.solution.fixed + weight @ (cells.gain[rows] - x[rows] @ fit.solution.fixed)
+    assert predicted.mean == pytest.approx(mean, abs=1e-7)
+    assert predicted.standard_error**2 == pytest.approx(variance * fit.solution.residual_variance, rel=1e-6)
+    new = cells._replace(levels={**cells.levels, "intermediate": np.char.add(cells.levels["intermediate"], "-new")})
+    assert np.all(predict_gains(fit, cells=new).standard_error > predicted.standard_error)
+    assert np.all(predict_gains(fit, cells=cells, new_run=True).high > predicted.high)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+def test_both_routes_agree(reml: bool) -> None:
+    cells = simulate(4, effect=0.5)
+    components = (("intermediate",), ("target",), ("language",), ("intermediate", "target"))
+    ours, theirs = (fit(cells, components=components, reml=reml) for fit in (fit_mixed, fit_statsmodels))
+    assert ours.log_likelihood == pytest.approx(theirs.log_likelihood, abs=0.01)
+    for one, two in zip(ours.coefficients, theirs.coefficients, strict=True):
+        assert one.interval.estimate == pytest.approx(two.interval.estimate, abs=2e-3)
+        assert one.standard_error == pytest.approx(two.standard_error, rel=0.02)
+    # statsmodels stops a little short of a maximum on the boundary: ours is never the worse one.
+    assert ours.log_likelihood >= theirs.log_likelihood - 1e-6
+    assert ours.variances == pytest.approx(theirs.variances, abs=0.02)
+    assert ours.shares == pytest.approx(theirs.shares, abs=0.02)
+
+
+def test_statsmodels_refuses_unequal_weights() -> None:
+    cells = simulate(5)
+    with pytest.raises(DataError, match="rest on 1 to 2 runs"):
+        fit_statsmodels(cells._replace(weight=np.where(np.arange(len(cells.gain)) == 0, 2.0, 1.0)))
+
+
+def test_one_grouping_is_the_balanced_analysis_of_variance() -> None:
+    # Balanced one-way: REML variance of groups = (MS_between - MS_within) / n; error of the mean sqrt(MS_between / N).
+    y = np.array([1.0, 2, 3, 7, 8, 9, 4, 5, 9])
+    cells = aggregate_cells(
+        y, intermediate=list("aaabbbccc"), target=list("xyzxyzxyz"), language=["en"] * 9, covariates={}
+    )
+    fit = fit_mixed(cells, components=(("intermediate",),))
+    # Group means 2, 8, 6: MS_between = 3 * 56/3 / 2 = 28; MS_within = (2 + 2 + 14) / 6 = 3.
+    assert fit.variances == pytest.approx({"intermediate": 25 / 3, "residual": 3}, rel=1e-4)
+    assert fit.coefficients[0].standard_error == pytest.approx((28 / 9) ** 0.5, rel=1e-4)
+    assert fit.coefficients[0].df == 2
+
+
+def test_degrees_of_freedom_count_intermediates_and_naive_does_not() -> None:
+    cells = simulate(6)  # 8 intermediates, two covariates that vary with them: 8 - 1 - 2 = 5
+    fit, naive = fit_mixed(cells), naive_ols(cells)
+    assert [c.df for c in fit.coefficients] == [5, 5, 5]
+    assert [c.df for c in naive] == [93, 93, 93]
+    assert naive[2].standard_error < fit.coefficients[2].standard_error / 2
+    assert fit.coefficients[1].interval.n == 8
+
+
+def test_dependent_covariates_are_refused() -> None:
+    cells = simulate(7)
+    doubled = cells._replace(
+        covariates=np.column_stack([cells.covariates, cells.covariates[:, 0]]), names=("a", "b", "c")
+    )
+    with pytest.raises(DataError, match="4 fixed terms cannot be told apart on 96 cells"):
+        fit_mixed(doubled)
+
+
+def test_permutation_finds_a_planted_effect_only() -> None:
+    rng = np.random.default_rng(0)
+    there = permutation_test(simulate(8, shape=(12, 4, 3), effect=1.5), term="similarity", rng=rng, resamples=199)
+    absent = permutation_test(simulate(8, shape=(12, 4, 3)), term="similarity", rng=rng, resamples=199)
+    assert there.p_value == pytest.approx(1 / 200)
+    assert absent.p_value > 0.05
+    assert there.n_groups == 12
+
+
+def test_permutation_needs_shared_pairs() -> None:
+    cells = simulate(9, shape=(3, 2, 2))
+    with pytest.raises(DataError, match="3 intermediates share"):
+        permutation_test(cells, term="similarity", rng=np.random.default_rng(0))
+
+
+def test_additive_null_wins_without_and_loses_with_a_similarity_effect() -> None:
+    components = (("intermediate",), ("target",), ("language",), ("intermediate", "target"))
+    rng = np.random.default_rng(0)
+    shape = (12, 6, 3)
+    none = compare_with_additive(simulate(10, shape=shape), rng=rng, folds=6, components=components)
+    strong = compare_with_additive(simulate(10, shape=shape, effect=3), rng=rng, folds=6, components=components)
+    error = {m.name: m.rmse for m in strong.models}
+    assert list(error) == ["mean", "additive", "covariates", "full"]
+    assert error["full"] < error["additive"] < error["mean"]
+    assert strong.improvement.low > 0
+    assert strong.p_value < 0.001
+    assert none.improvement.low < 0 < none.p_value
+
+
+def test_ten_thousand_runs_by_fifteen_languages_in_time() -> None:
+    # 25 intermediates x 20 targets x 15 languages x 20 seeds = 150,000 gains -> 7,500 cells.
+    start = time.perf_counter()
+    cells = simulate(11, shape=(25, 20, 15), runs=20)
+    made = time.perf_counter()
+    fit = fit_mixed(cells)
+    assert len(cells.gain) == 7500
+    assert fit.variances["intermediate"] == pytest.approx(1, rel=0.9)
+    assert time.perf_counter() - made < 20  # 0.5 s on an idle core; the machine may be shared
+    assert made - start < 20
+
+
+def test_maximum_is_not_beaten_by_neighbours() -> None:
+    cells = simulate(12)
+    groups = [level_numbers(cells, factors=c)[0] for c in SMALL]
+    products = cross_products(cells.gain, fixed=fixed_design(cells), groups=groups, weights=cells.weight)
+    best = maximise(products)
+    for k, step in itertools.product(range(3), (-0.05, 0.05)):
+        ratios = best.ratios.copy()
+        ratios[k] = max(ratios[k] + step, 0)
+        assert solve(products, ratios=ratios).deviance >= best.deviance - 1e-6

@@ -1,0 +1,149 @@
+"""Difficulty of intermediates end to end with a tiny model: every task type, reuse, damage, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.chain.pipeline import execute
+from core.errors import DataError, SpecError
+from core.events import Event, Flagged, StageFinished, StageReused, StageStarted
+from core.measures.difficulty.names import DIFFICULTY_MEASURES
+from core.paths import AtlasPaths
+from core.profiling.difficulty import Difficulty, measure_difficulty, share_of
+from core.spec.model import ModelSpec
+from core.spec.run import DataSource, RunSpec
+from core.spec.task import TaskType
+from core.training.loop import Workshop
+from core.training.reaching import OpenRun, open_run
+from tests.fakes import TRAINED, tiny_model, toy_mirror, toy_protocol, toy_run
+
+_FAST = toy_protocol(max_steps=3, evaluations=1, max_dev_examples=12)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
+    """A mirror with every trained task type."""
+    return toy_mirror(tmp_path_factory.mktemp("hub"), kinds=TRAINED, n=24)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> ModelSpec:
+    """A tiny BERT."""
+    return tiny_model(tmp_path_factory.mktemp("model"))
+
+
+def _run(model: ModelSpec, intermediate: str | None, source: DataSource) -> RunSpec:
+    return toy_run(model, target=TaskType.CLASSIFICATION, intermediate=intermediate, source=source, protocol=_FAST)
+
+
+def _opened(spec: RunSpec, home: Path, events: list[Event]) -> OpenRun:
+    shop = Workshop(torch.device("cpu"), events.append, checkpoints=home / "checkpoints")
+    return open_run(spec, paths=AtlasPaths(home), workshop=shop)
+
+
+def _measure(spec: RunSpec, home: Path) -> tuple[list[Difficulty], list[Event]]:
+    events: list[Event] = []
+    return measure_difficulty(_opened(spec, home, events), n=20, resamples=40), events
+
+
+def _names(events: Sequence[Event], kind: type[StageStarted | StageFinished | StageReused]) -> list[str]:
+    return [e.name for e in events if isinstance(e, kind)]
+
+
+@pytest.mark.parametrize("kind", TRAINED)
+def test_every_task_type_has_its_measures(kind: TaskType, model: ModelSpec, source: DataSource, tmp_path: Path) -> None:
+    found, events = _measure(_run(model, f"toy_{kind}", source), tmp_path)
+    rows = {row.measure: row for row in found}
+    has_labels = kind in {TaskType.CLASSIFICATION, TaskType.TAGGING, TaskType.MULTIPLE_CHOICE}
+    assert set(rows) == set(DIFFICULTY_MEASURES) - (set() if has_labels else {"label_entropy"})
+    for row in found:
+        assert row.ci_low is not None and row.ci_high is not None
+        assert math.isfinite(row.value) and row.ci_low <= row.ci_high
+        assert row.resamples == 40 and row.intermediate == f"toy_{kind}"
+    # 24 training examples are cut at 3, 6 and 12: the code's interval leaves out the first part, sent uniformly.
+    assert {m: r.n for m, r in rows.items() if m != "label_entropy"} == {
+        "headroom": 20, "curve_area": 20, "v_information": 20, "code_length": 21,
+    }  # fmt: skip
+    # After three steps a tiny model knows next to nothing: about the uniform code, next to no information.
+    uniform = {
+        "classification": math.log2(3),
+        "tagging": math.log2(3),
+        "multiple_choice": math.log2(3),
+        "multilabel": 3,
+    }
+    if str(kind) in uniform:
+        # A multi-label head starts at the shares of its first three examples, a little worse than even odds.
+        slack = 0.1 if kind is TaskType.MULTILABEL else 0.05
+        assert rows["code_length"].value == pytest.approx(uniform[str(kind)], rel=slack)
+        assert rows["v_information"].value == pytest.approx(0, abs=0.1)
+    trained = [f"toy_{kind}", *(f"toy_{kind}, {n} of 24 examples" for n in (3, 6, 12))]
+    blank = [] if kind is TaskType.MULTIPLE_CHOICE else [f"toy_{kind}, without input"]
+    assert _names(events, StageStarted) == _names(events, StageFinished) == [*trained, *blank]
+
+
+def test_nothing_is_trained_twice(model: ModelSpec, source: DataSource, tmp_path: Path) -> None:
+    run, events = _run(model, "toy_tagging", source), list[Event]()
+    execute(run, paths=AtlasPaths(tmp_path), emit=events.append, device=torch.device("cpu"))
+    assert _names(events, StageStarted)[0] == "toy_tagging"
+    first, events = _measure(run, tmp_path)
+    assert _names(events, StageReused) == ["toy_tagging"], "the run's intermediate stage is the whole budget's model"
+    assert len(_names(events, StageStarted)) == 4  # three shares and the one without input
+    again, events = _measure(run, tmp_path)
+    assert again == first
+    # The stage, what it says, three shares, the one without input: all read, none trained.
+    assert len(_names(events, StageReused)) == 6 and not _names(events, StageStarted)
+    other, events = _measure(run.model_copy(update={"seed": 2}), tmp_path)
+    assert len(_names(events, StageStarted)) == 5, "another seed is another measurement"
+
+    probe = max((tmp_path / "cache" / "probes").iterdir(), key=lambda f: f.stat().st_size)
+    probe.write_bytes(probe.read_bytes()[:-9])
+    again, events = _measure(run, tmp_path)
+    flags = [e.message for e in events if isinstance(e, Flagged) and e.flag == "stage_damaged"]
+    assert again == first and len(flags) <= 1 and all("was damaged" in f and "It is asked again." in f for f in flags)
+
+
+def test_shuffled_labels_are_a_task_of_their_own(model: ModelSpec, source: DataSource, tmp_path: Path) -> None:
+    found, events = _measure(_run(model, "toy_classification~shuffled", source), tmp_path)
+    assert {row.intermediate for row in found} == {"toy_classification~shuffled"}
+    assert "toy_classification~shuffled, 12 of 24 examples" in _names(events, StageStarted)
+
+
+@pytest.mark.parametrize(
+    ("intermediate", "message"),
+    [
+        (None, "Difficulty is measured of an intermediate; 'none' has no task"),
+        (
+            "toy_tagging~mlm",
+            "'toy_tagging~mlm' is masked-language modelling: it has no labels .* Measure 'toy_tag",
+        ),
+        (
+            "toy_regression+toy_tagging",
+            "is 2 tasks; difficulty is measured of one at a time: toy_regression, toy_tagging",
+        ),
+    ],
+)
+def test_what_has_no_difficulty(
+    intermediate: str | None, message: str, model: ModelSpec, source: DataSource, tmp_path: Path
+) -> None:
+    with pytest.raises(SpecError, match=message):
+        _measure(_run(model, intermediate, source), tmp_path)
+
+
+def test_too_few_examples_to_be_cut(model: ModelSpec, tmp_path: Path) -> None:
+    source = toy_mirror(tmp_path / "hub", kinds=(TaskType.REGRESSION,), n=12)
+    with pytest.raises(DataError, match="'toy_regression' has 12 training examples; difficulty needs at least 16"):
+        _measure(_run(model, "toy_regression", source), tmp_path)
+
+
+def test_a_share_of_the_budget() -> None:
+    stage = toy_protocol(max_steps=100, warmup_steps=6, epochs=3).intermediate
+    half, eighth = share_of(stage, 1 / 2), share_of(stage, 1 / 8)
+    assert (half.max_steps, half.warmup_steps, half.epochs) == (50, 3, 3)
+    assert (eighth.max_steps, eighth.warmup_steps) == (13, 1)
+    free = stage.model_copy(update={"max_steps": None, "warmup_steps": None})
+    assert share_of(free, 1 / 8) == free, "fewer examples make fewer steps by themselves"

@@ -1,0 +1,178 @@
+"""Training: accumulation, compact embeddings, determinism, resumption, and that no other language gets in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.encoder.batches import training_batch
+from core.encoder.heads import encode, loss_sum
+from core.encoder.loading import Encoder, load_encoder
+from core.errors import OutOfMemory, SpecError
+from core.events import DevScored, Event, StageStarted, StepLogged
+from core.spec.protocol import StageProtocol
+from core.spec.task import TaskType
+from core.training.loop import EnglishData, StageJob, Workshop, _accumulate, _Training, train_stage
+from core.training.objectives import shuffled, supervised
+from core.training.optimisation import decay_until, rate_at, set_frozen
+from tests.fakes import TRAINED, tiny_model, toy_split
+
+
+def _data(kind: TaskType) -> EnglishData:
+    return EnglishData(train=toy_split(kind, role="train", n=24), dev=toy_split(kind, role="dev", n=12))
+
+
+def _stage(
+    folder: Path, kind: TaskType, *, stop: int | None = None, compact: bool = True, **fields: object
+) -> tuple[dict[str, torch.Tensor], list[Event]]:
+    """Train a tiny stage and give its weights; `stop` raises KeyboardInterrupt when that step is logged."""
+    protocol = StageProtocol.model_validate(
+        {"learning_rate": 1e-2, "batch_size": 8, "batch_tokens": 128, "evaluations": 2, "epochs": 2.0} | fields
+    )
+    spec = tiny_model(folder / "model")
+    encoder = load_encoder(spec)
+    goals = supervised([_data(kind)], encoder=encoder, protocol=protocol, seed=3, max_length=None)
+    if not compact:
+        goals[0].used_ids = None
+    events: list[Event] = []
+
+    def emit(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, DevScored) and event.step == stop:
+            raise KeyboardInterrupt
+
+    shop = Workshop(torch.device("cpu"), emit, checkpoints=folder / "checkpoints", save_every_s=0.0)
+    job = StageJob(key="k", kind="target", name="toy", protocol=protocol, seed=3)
+    train_stage(job, encoder=encoder, objectives=goals, workshop=shop, keep=lambda which: None)
+    weights = {**encoder.model.state_dict(), **{f"head.{k}": v for k, v in goals[0].head.state_dict().items()}}
+    return weights, events
+
+
+def _equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.parametrize("role,lang", [("train", "de"), ("test", "en")])
+def test_another_language_or_a_test_split_cannot_become_training_data(role: str, lang: str) -> None:
+    good = toy_split(TaskType.CLASSIFICATION, role="dev")
+    bad = toy_split(TaskType.CLASSIFICATION, role=role, lang=lang)
+    with pytest.raises(SpecError, match=f"handed the {role} split of 'toy_classification' in '{lang}' as train data"):
+        EnglishData(train=bad, dev=good)
+    with pytest.raises(SpecError, match="as dev data"):
+        EnglishData(train=toy_split(TaskType.CLASSIFICATION), dev=bad._replace(role="dev" if lang == "de" else "test"))
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    first, _ = _stage(tmp_path / "a", TaskType.CLASSIFICATION)
+    second, _ = _stage(tmp_path / "b", TaskType.CLASSIFICATION)
+    assert _equal(first, second)
+
+
+def test_an_interrupted_stage_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Path) -> None:
+    undisturbed, _ = _stage(tmp_path / "a", TaskType.TAGGING)
+    with pytest.raises(KeyboardInterrupt):
+        _stage(tmp_path / "b", TaskType.TAGGING, stop=3)
+    resumed, events = _stage(tmp_path / "b", TaskType.TAGGING)
+    started = next(e for e in events if isinstance(e, StageStarted))
+    assert started.resumed_at == 2, "the last whole checkpoint was written before step 3 was scored"
+    assert _equal(undisturbed, resumed)
+
+
+def test_training_only_the_used_embeddings_gives_what_training_all_gives(tmp_path: Path) -> None:
+    # AdamW leaves a row without gradient at p·Π(1 - lr·wd): decay 0.5 makes that visible after six steps.
+    compact, _ = _stage(tmp_path / "a", TaskType.CLASSIFICATION, weight_decay=0.5, selection="last", dropout=0.0)
+    full, _ = _stage(
+        tmp_path / "b", TaskType.CLASSIFICATION, compact=False, weight_decay=0.5, selection="last", dropout=0.0
+    )
+    for name, weight in full.items():
+        assert torch.allclose(compact[name], weight, atol=1e-5), name
+
+
+@pytest.mark.parametrize("kind", TRAINED)
+def test_accumulated_micro_batches_give_the_gradient_of_the_full_batch(tmp_path: Path, kind: TaskType) -> None:
+    gradients = []
+    for batch_tokens in (64, 100_000):
+        protocol = StageProtocol(learning_rate=1e-3, batch_size=12, batch_tokens=batch_tokens, dropout=0.0)
+        encoder = load_encoder(tiny_model(tmp_path / "model"), dropout=0.0)
+        goals = supervised([_data(kind)], encoder=encoder, protocol=protocol, seed=1, max_length=None)
+        job = StageJob(key="k", kind="target", name="toy", protocol=protocol, seed=1)
+        shop = Workshop(torch.device("cpu"), lambda event: None, checkpoints=tmp_path / "c")
+        training = _Training(job, encoder, goals, shop)
+        encoder.model.eval()
+        _accumulate(training, chosen=np.asarray(training.pool)[:12])
+        gradients.append(torch.cat([p.grad.flatten() for p in training.parameters if p.grad is not None]))
+    assert gradients[0].norm() > 0
+    difference = (gradients[0] - gradients[1]).norm()
+    assert difference < 1e-5
+    assert difference < 1e-3 * gradients[0].norm()  # float32 leaves 1e-4 where gradients of choices nearly cancel
+
+
+def test_events_of_a_stage_and_best_selection(tmp_path: Path) -> None:
+    _, events = _stage(tmp_path, TaskType.CLASSIFICATION)
+    assert [e.step for e in events if isinstance(e, DevScored)] == [3, 6]
+    assert isinstance(events[0], StageStarted) and events[0].total_steps == 6
+    assert [e.step for e in events if isinstance(e, StepLogged)][-1] == 6
+    assert not list((tmp_path / "checkpoints").glob("*.pt")), "a finished stage leaves no checkpoint"
+
+
+def test_learning_rate_by_hand() -> None:
+    protocol = StageProtocol(learning_rate=1.0, warmup_fraction=0.2, weight_decay=0.1)
+    # 10 steps, 2 of warm-up: 1/2, 2/2, then (10 - step)/8 from step 2 on.
+    rates = [rate_at(step, total=10, protocol=protocol) for step in range(10)]
+    assert rates == [0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]
+    assert decay_until(2, total=10, protocol=protocol) == pytest.approx(0.95 * 0.9)
+
+
+def test_gradual_unfreezing_opens_from_the_top(tmp_path: Path) -> None:
+    encoder = load_encoder(tiny_model(tmp_path))
+
+    def open_at(step: int) -> list[bool]:
+        set_frozen(encoder, freezing="gradual", step=step, total=30, epoch_steps=10)
+        layers = encoder.model.encoder.layer
+        parts = [encoder.model.get_input_embeddings(), *layers]
+        return [all(p.requires_grad for p in part.parameters()) for part in parts]
+
+    assert [open_at(s) for s in (0, 10, 20)] == [[False, False, True], [False, True, True], [True, True, True]]
+
+
+def test_out_of_memory_names_half_the_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(encoder: Encoder, batch: object) -> torch.Tensor:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr("core.training.loop.encode", fail)
+    with pytest.raises(OutOfMemory, match="batch_tokens = 128. Try batch_tokens = 64"):
+        _stage(tmp_path, TaskType.CLASSIFICATION)
+
+
+def test_shuffled_labels_keep_texts_and_label_counts() -> None:
+    for kind in TRAINED:
+        split = toy_split(kind)
+        placebo = shuffled(split, seed=1)
+        assert placebo.fingerprint != split.fingerprint
+        assert placebo.examples == shuffled(split, seed=1).examples
+        if kind is TaskType.TAGGING:
+            assert sorted(t for e in placebo.examples for t in e.tags) == sorted(
+                t for e in split.examples for t in e.tags
+            )
+        elif kind is not TaskType.SPAN_QA:
+            name = {TaskType.MULTILABEL: "labels", TaskType.REGRESSION: "value"}.get(kind, "label")
+            assert sorted(getattr(e, name) for e in placebo.examples) == sorted(
+                getattr(e, name) for e in split.examples
+            )
+
+
+def test_span_targets_move_with_left_padding(tmp_path: Path) -> None:
+    encoder = load_encoder(tiny_model(tmp_path, architecture="xlnet"))
+    protocol = StageProtocol(learning_rate=1e-3)
+    goal = supervised([_data(TaskType.SPAN_QA)], encoder=encoder, protocol=protocol, seed=1, max_length=None)[0]
+    items = np.arange(goal.features.n_items)
+    batch = training_batch(goal.features, items, encoder=encoder)
+    assert batch.targets is not None and encoder.pads_left
+    for row, item in enumerate(items):
+        start = int(goal.features.targets[item, 0])
+        piece = int(goal.features.ids[goal.features.starts[item] + start])
+        assert int(batch.ids[row, batch.targets[row, 0]]) == piece
+    assert torch.isfinite(loss_sum(TaskType.SPAN_QA, goal.head(encode(encoder, batch), batch.mask), batch))  # type: ignore[call-arg, arg-type]
