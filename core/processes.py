@@ -1,4 +1,4 @@
-"""Processes of jobs: whether one lives, and how its whole tree is stopped."""
+"""Detached processes: how one is started, whether it lives, and how its whole tree is stopped."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
 
 import psutil
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.jobs.records import ProcessRecord
+from core.errors import RunFolderDamaged
+from core.paths import REPO
 
 GRACE_S = 5.0
 """Time a process has to end after SIGTERM before it is killed."""
@@ -18,12 +24,61 @@ _SAME_START_S = 2.0
 """Slack of two start times: the kernel's boot time, which both are counted from, moves with the clock."""
 
 
-def find(record: ProcessRecord) -> psutil.Process | None:
-    """The living process of a record, or None: another process with its pid, or a zombie, does not count.
+class ProcessRecord(BaseModel):
+    """The process that executes a run: `process.json`; the worker may say more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    pid: int = Field(ge=1)
+    """Process id, which is also the id of its process group when the dispatcher started it."""
+    started: float
+    """Its start time in seconds since 1970, as psutil's `create_time` says."""
+
+
+def read_process(path: Path) -> ProcessRecord | None:
+    """The process of a run, or None where there is no file.
 
     Args:
-        record: Pid and start time.
+        path: `process.json`.
+
+    Raises:
+        RunFolderDamaged: The file names no process.
     """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        return ProcessRecord.model_validate_json(raw)
+    except ValidationError as error:
+        raise RunFolderDamaged(f"{path}: {_first_problem(error)}") from error
+
+
+def start_detached(module: str, *words: str, log: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start `python -m module words…` in a session of its own: it outlives whoever starts it.
+
+    Args:
+        words: Its command line.
+        log: Takes what it prints, after what is there; its folder must exist.
+        environ: Variables that differ from this process's.
+    """
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *words],
+            cwd=REPO,
+            env=os.environ | environ,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    # Reaps it when it ends before this process does, so that it does not stay as a zombie.
+    threading.Thread(target=process.wait, name=f"{module}-reaper", daemon=True).start()
+    return process
+
+
+def find(record: ProcessRecord) -> psutil.Process | None:
+    """The living process of a record, or None: another process with its pid, or a zombie, does not count."""
     try:
         process = psutil.Process(record.pid)
         if abs(process.create_time() - record.started) > _SAME_START_S or process.status() == psutil.STATUS_ZOMBIE:
@@ -34,11 +89,7 @@ def find(record: ProcessRecord) -> psutil.Process | None:
 
 
 def is_alive(record: ProcessRecord) -> bool:
-    """Whether the process of a record still runs.
-
-    Args:
-        record: Pid and start time.
-    """
+    """Whether the process of a record still runs."""
     return find(record) is not None
 
 
@@ -46,7 +97,6 @@ def stop_tree(record: ProcessRecord, *, grace_s: float = GRACE_S) -> bool:
     """Stop a process with all its descendants and the rest of its process group.
 
     Args:
-        record: Pid and start time.
         grace_s: Seconds between SIGTERM and SIGKILL.
 
     Returns:
@@ -108,3 +158,9 @@ def record_of(process: subprocess.Popen[bytes]) -> ProcessRecord | None:
         return ProcessRecord(pid=process.pid, started=psutil.Process(process.pid).create_time())
     except psutil.NoSuchProcess:
         return None
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else problem["msg"]

@@ -12,6 +12,7 @@ import torch
 
 from core.encoder.device import peak_memory_mb
 from core.encoder.heads import build_head
+from core.encoder.identity import identity_of
 from core.encoder.loading import load_encoder
 from core.errors import ModelError
 from core.evaluation.zero_shot import PREDICTION_SCHEMA, Candidate, EvaluationJob, evaluate, facts_of
@@ -24,6 +25,7 @@ from core.events import (
     StageFinished,
     StageStarted,
 )
+from core.files import written_beside
 from core.models import check_model_folder, fingerprint
 from core.paths import AtlasPaths
 from core.spec.base import digest
@@ -34,7 +36,7 @@ from core.tasks import in_task_reason
 from core.training.loop import Workshop
 from core.training.plan import Training, plan
 from core.training.reaching import OpenRun, open_run, reach
-from core.training.stages import CODE_VERSION, StageFolder, identity_of
+from core.training.stages import CODE_VERSION, StageFolder
 
 SCORE_SCHEMA = pa.schema(
     [
@@ -56,10 +58,7 @@ def execute(
     """Run one chain to the end and write its tables; finished stages and scored languages are not done again.
 
     Args:
-        spec: The run.
-        paths: The Atlas home.
         emit: Takes the facts.
-        device: Where to compute.
         save_every_s: Seconds between two checkpoints.
 
     Raises:
@@ -185,6 +184,5 @@ def _write_tables(run: OpenRun, parts: list[Path]) -> list[LanguageScored]:
 
 
 def _write(table: pa.Table, target: Path) -> None:
-    beside = target.with_suffix(".parquet.tmp")
-    pq.write_table(table, beside, compression="zstd")
-    beside.replace(target)
+    with written_beside(target) as draft:
+        pq.write_table(table, draft, compression="zstd")

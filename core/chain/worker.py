@@ -29,7 +29,7 @@ from typing import IO, Any
 import filelock
 import psutil
 
-from core.errors import RunFolderDamaged
+from core.errors import DiskFull, RunFolderDamaged
 from core.events import (
     ENVELOPE,
     Envelope,
@@ -39,6 +39,7 @@ from core.events import (
     RunFinished,
     RunStarted,
 )
+from core.files import write_text
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec
@@ -251,7 +252,7 @@ def _write_failure(run: RunPaths, error: Exception, *, log: EventLog) -> None:
     sys.stderr.write(text)
     with contextlib.suppress(OSError):  # on a full disk one of the two may still fit
         log.emit(RunFailed(error=name, message=message, traceback=text))
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, DiskFull):
         _write_json(run.failed, {"error": name, "message": message, "traceback": text})
 
 
@@ -269,9 +270,7 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 
 def _write_json(target: Path, content: dict[str, Any]) -> None:
-    beside = target.with_name(target.name + ".tmp")
-    beside.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-    beside.replace(target)
+    write_text(target, json.dumps(content, ensure_ascii=False, indent=1))
 
 
 def _now() -> str:

@@ -21,6 +21,7 @@ from huggingface_hub import HfApi, constants, errors, hf_hub_download
 
 from core.data.layout import FORMATS, Folder
 from core.errors import DataError, HubUnreachable, MissingSplit
+from core.files import write_text
 
 DELAYS_S: tuple[float, ...] = (0.5, 1.0, 2.0)
 """Pauses before the second, third and fourth try after a 5xx answer or a broken connection."""
@@ -78,9 +79,7 @@ def _listing(path: str, *, revision: str, cache: Path) -> tuple[str, tuple[str, 
         return str(stored["sha"]), tuple(stored["files"])
     sha, files = _calling(lambda: _asked(path, revision=revision), path=path, what=f"revision '{revision}'")
     kept.parent.mkdir(parents=True, exist_ok=True)
-    beside = kept.with_name(f"{kept.name}.{os.getpid()}.tmp")
-    beside.write_text(json.dumps({"sha": sha, "files": files}), encoding="utf-8")
-    beside.replace(kept)
+    write_text(kept, json.dumps({"sha": sha, "files": files}))
     return sha, files
 
 

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,11 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from core.encoder.identity import identity_of
 from core.encoder.loading import Floats, embed, load_encoder, model_problems
 from core.errors import DataError
+from core.files import written_beside
 from core.spec.base import digest
 from core.spec.model import ModelSpec
-from core.training.stages import identity_of
 
 MAX_PIECES = 128
 """Pieces of a text that are embedded: the beginning of a long one stands for it."""
@@ -55,7 +55,6 @@ class SentenceEncoder:
 
         Args:
             model: Which.
-            device: Where to compute.
         """
         self._model, self._device = model, device
         self._how: Callable[[Sequence[str]], Floats] | None = None
@@ -159,14 +158,11 @@ def _read(file: Path, *, n: int) -> np.ndarray[Any, np.dtype[Any]] | None:
     # A file that was cut off is made again.
     with contextlib.suppress(OSError, ValueError, EOFError):
         rows: np.ndarray[Any, np.dtype[Any]] = np.load(file, allow_pickle=False)
-        if rows.ndim == 2 and len(rows) == n:  # noqa: PLR2004
+        if rows.ndim == 2 and len(rows) == n:
             return rows
     return None
 
 
 def _write(file: Path, rows: np.ndarray[Any, np.dtype[Any]]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    with beside.open("wb") as stream:
+    with written_beside(file) as draft, draft.open("wb") as stream:
         np.save(stream, rows, allow_pickle=False)
-    beside.replace(file)

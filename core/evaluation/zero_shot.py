@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from core.encoder.predicting import Prediction, as_text, label_scores, predict
 from core.encoder.scoring import MetricScore, score
 from core.errors import DataError, HubUnreachable
 from core.events import LanguageScored, LanguageSkipped
+from core.files import written_beside
 from core.measures.metrics.retrieval import best_threshold, f1_at, hits, mine
 from core.spec.task import Metric, TaskSpec, TaskType
 from core.training.loop import Workshop
@@ -248,8 +248,6 @@ def _table(split: Split, *, texts: list[str], scores: dict[Metric, MetricScore])
 
 
 def _write_part(part: Path, rows: _Scored) -> None:
-    part.parent.mkdir(parents=True, exist_ok=True)
     scores = json.dumps([fact.model_dump(mode="json") for fact in rows.facts]).encode()
-    beside = part.with_suffix(f".{time.monotonic_ns()}.tmp")
-    pq.write_table(rows.table.replace_schema_metadata({b"scores": scores}), beside)
-    beside.replace(part)
+    with written_beside(part) as draft:
+        pq.write_table(rows.table.replace_schema_metadata({b"scores": scores}), draft)

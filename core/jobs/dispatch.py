@@ -22,11 +22,12 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from core.errors import AtlasError, SpecError
+from core.files import write_text
 from core.jobs.local import is_open, job_folders, queue_key
-from core.jobs.records import JobRecord, JobState, JobStatus, ProcessRecord, read_job, read_process, write_beside
+from core.jobs.records import JobRecord, JobState, JobStatus, read_job
 from core.jobs.state import derive_state
-from core.paths import REPO, AtlasPaths, RunPaths
-from core.processes import record_of, stop_tree
+from core.paths import AtlasPaths, RunPaths
+from core.processes import ProcessRecord, read_process, record_of, start_detached, stop_tree
 
 WORKER = "core.chain.worker"
 """Module that executes a run or profile; named and never imported, because it loads torch."""
@@ -70,7 +71,6 @@ def serve(paths: AtlasPaths, *, worker: str, timing: Timing) -> None:
     """Look after the queue; returns when it is empty, or at once where another dispatcher does so.
 
     Args:
-        paths: Where everything lives.
         worker: Module to start for each run.
         timing: How often to look.
     """
@@ -136,7 +136,6 @@ class Dispatcher:
         """Start nothing yet.
 
         Args:
-            paths: Where everything lives.
             worker: Module to start for each run.
             slots: Devices that each run one job at a time.
         """
@@ -230,25 +229,16 @@ class Dispatcher:
     def _start(self, run: RunPaths, job: JobRecord, *, slot: str) -> None:
         # Counted before the start, so that a worker that cannot even import is not started for ever.
         record = job.model_copy(update={"attempts": job.attempts + 1, "slot": slot, "note": None})
-        write_beside(run.job, record.model_dump_json())
-        environ = os.environ | {"ATLAS_HOME": str(self._paths.home)}
-        if slot.startswith("cpu:"):
-            environ.setdefault(_THREADS, str(max(1, (os.cpu_count() or 1) // len(self._slots))))
-        with run.log.open("ab") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-m", self._worker, str(run.root), "--device", slot],
-                cwd=REPO,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        write_text(run.job, record.model_dump_json())
+        environ = {"ATLAS_HOME": str(self._paths.home)}
+        if slot.startswith("cpu:") and _THREADS not in os.environ:
+            environ[_THREADS] = str(max(1, (os.cpu_count() or 1) // len(self._slots)))
+        child = start_detached(self._worker, str(run.root), "--device", slot, log=run.log, environ=environ)
         self._children[run.run_id] = child
         process = record_of(child)
         # The worker says the same as soon as it is up; until then this keeps a second dispatcher from starting it too.
         if process and not run.process.exists():
-            write_beside(run.process, process.model_dump_json())
+            write_text(run.process, process.model_dump_json())
         _LOG.info("%s started on %s, attempt %d, pid %d", run.run_id, slot, record.attempts, child.pid)
 
     def _put_back(self, run: RunPaths, *, exit_code: int | None) -> None:
@@ -264,7 +254,7 @@ class Dispatcher:
             )
         else:
             note = f"{reason} Put back into the queue, start {job.attempts + 1} of {job.attempts_allowed}."
-            write_beside(run.job, job.model_copy(update={"note": note}).model_dump_json())
+            write_text(run.job, job.model_copy(update={"note": note}).model_dump_json())
             run.process.unlink(missing_ok=True)
             _LOG.info("%s: %s", run.run_id, note)
 
@@ -281,7 +271,7 @@ def _how_it_ended(process: ProcessRecord | None, *, exit_code: int | None) -> st
 
 def _fail(run: RunPaths, message: str) -> None:
     failure = {"error": "JobLost", "message": message}
-    write_beside(run.failed, json.dumps(failure, ensure_ascii=False))
+    write_text(run.failed, json.dumps(failure, ensure_ascii=False))
     _LOG.warning("%s failed: %s", run.run_id, message)
 
 

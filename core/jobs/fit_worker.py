@@ -12,22 +12,16 @@ import traceback
 
 from core.analysis.model import fit_groups, held_out, prepare_cells
 from core.analysis.sensitivity import sensitivity
-from core.files import written_beside
+from core.files import write_text, written_beside
 from core.jobs.fits import FitKind, check_cells
-from core.jobs.records import write_beside
 from core.paths import AtlasPaths, FitPaths
 
 
 def main(kind: FitKind, fit: FitPaths) -> int:
-    """Compute a fit and write it down; the exit status.
-
-    Args:
-        kind: What is fitted.
-        fit: Its files.
-    """
+    """Compute a fit and write it down; the exit status."""
 
     def report(done: int, total: int) -> None:
-        write_beside(fit.progress, json.dumps({"done": done, "total": total}))
+        write_text(fit.progress, json.dumps({"done": done, "total": total}))
 
     began = time.monotonic()
     try:
@@ -42,7 +36,7 @@ def main(kind: FitKind, fit: FitPaths) -> int:
             found.to_parquet(draft, index=False)
     except Exception as error:  # noqa: BLE001  # whatever it is, the page says so and where to look
         traceback.print_exc()
-        write_beside(fit.failed, json.dumps({"error": type(error).__name__, "message": str(error) or repr(error)}))
+        write_text(fit.failed, json.dumps({"error": type(error).__name__, "message": str(error) or repr(error)}))
         return 1
     print(f"{kind} of {len(cells)} cells in {time.monotonic() - began:.1f} s")  # noqa: T201  # into its log
     return 0

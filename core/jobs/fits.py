@@ -10,11 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
-import threading
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -22,10 +18,10 @@ import pandas as pd
 from filelock import FileLock
 
 from core.errors import StoreError
-from core.files import written_beside
-from core.jobs.records import ProcessRecord, disk_full_as_error, failure_text, read_process, write_beside
-from core.paths import REPO, AtlasPaths, FitPaths
-from core.processes import is_alive, record_of
+from core.files import disk_full_as_error, write_text, written_beside
+from core.jobs.records import failure_text
+from core.paths import AtlasPaths, FitPaths
+from core.processes import ProcessRecord, is_alive, read_process, record_of, start_detached
 
 CODE = 1
 """Raised when the same cells would give another result."""
@@ -79,7 +75,6 @@ def fit_key(kind: FitKind, cells: pd.DataFrame) -> str:
     """Digest of what decides the result.
 
     Args:
-        kind: What is fitted.
         cells: From `cell_means`, or from `measured_cells` where every measure is wanted.
     """
     running = hashlib.sha256(f"{CODE} {kind} {list(cells.columns)}".encode())
@@ -91,9 +86,7 @@ def ask(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths, again: bool = 
     """The result of a fit, or how far it is; started, detached, where nobody is at it.
 
     Args:
-        kind: What is fitted.
         cells: From `cell_means`.
-        paths: The Atlas home.
         again: Start one that failed once more; nothing where somebody has done so already.
 
     Raises:
@@ -127,9 +120,7 @@ def known(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths) -> pd.DataFr
     """The result of a fit that somebody asked for before, None where it is not there; nothing is started.
 
     Args:
-        kind: What is fitted.
         cells: As for `ask`.
-        paths: The Atlas home.
     """
     try:
         return pd.read_parquet(paths.fit(fit_key(kind, cells)).result)
@@ -153,21 +144,17 @@ def _start(fit: FitPaths, *, kind: FitKind, cells: pd.DataFrame, paths: AtlasPat
     _forget_oldest(paths)
     with written_beside(fit.cells) as draft:
         cells.to_parquet(draft, index=False)
-    with disk_full_as_error(fit.log), fit.log.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "core.jobs.fit_worker", str(kind), fit.root.name],
-            cwd=REPO,
-            env=os.environ | {"ATLAS_HOME": str(paths.home)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
+    with disk_full_as_error(fit.log):
+        process = start_detached(
+            "core.jobs.fit_worker",
+            str(kind),
+            fit.root.name,
+            log=fit.log,
+            environ={"ATLAS_HOME": str(paths.home)},
         )
     record = record_of(process)
     if record is not None:
-        write_beside(fit.process, record.model_dump_json())
-    # Reaps it when it ends before this process does, so that it does not stay as a zombie.
-    threading.Thread(target=process.wait, name="fit-reaper", daemon=True).start()
+        write_text(fit.process, record.model_dump_json())
 
 
 def _progress(fit: FitPaths) -> Fit:
@@ -191,9 +178,6 @@ def _forget_oldest(paths: AtlasPaths) -> None:
 
 def check_cells(fit: FitPaths) -> pd.DataFrame:
     """The cells that a process was given.
-
-    Args:
-        fit: Its files.
 
     Raises:
         StoreError: They are not there.

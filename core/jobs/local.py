@@ -10,9 +10,6 @@ import contextlib
 import itertools
 import os
 import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +19,11 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from core.errors import JobError, UnknownName
-from core.jobs.records import JobRecord, JobState, JobStatus, disk_full_as_error, read_job, read_process, write_beside
+from core.files import disk_full_as_error, write_text
+from core.jobs.records import JobRecord, JobState, JobStatus, read_job
 from core.jobs.state import derive_state
-from core.paths import REPO, AtlasPaths, RunPaths
-from core.processes import stop_tree
+from core.paths import AtlasPaths, RunPaths
+from core.processes import read_process, start_detached, stop_tree
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec
 
@@ -49,7 +47,6 @@ def submit(
 
     Args:
         runs: What to run; the same run twice counts once.
-        paths: Where everything lives.
         study: Name of the set, shown in lists.
         device: `auto`, `cpu` or `cuda:N`.
 
@@ -74,20 +71,12 @@ def submit(
 
 
 def list_jobs(paths: AtlasPaths) -> list[JobStatus]:
-    """All runs: running, queued in order of the queue, then lost, damaged, failed, cancelled and done ones.
-
-    Args:
-        paths: Where everything lives.
-    """
+    """All runs: running, queued in order of the queue, then lost, damaged, failed, cancelled and done ones."""
     return _in_order(run_folders(paths))
 
 
 def list_profiles(paths: AtlasPaths) -> list[JobStatus]:
-    """All profiles, in the same order; they share the queue with the runs.
-
-    Args:
-        paths: Where everything lives.
-    """
+    """All profiles, in the same order; they share the queue with the runs."""
     return _in_order(profile_folders(paths))
 
 
@@ -105,29 +94,17 @@ def queue_key(status: JobStatus) -> tuple[float, str, str]:
 
 
 def run_folders(paths: AtlasPaths) -> Iterator[RunPaths]:
-    """Every run folder, unsorted; drafts, whose names begin with a dot, are none.
-
-    Args:
-        paths: Where everything lives.
-    """
+    """Every run folder, unsorted; drafts, whose names begin with a dot, are none."""
     return (paths.run(name) for name in _folders(paths.runs))
 
 
 def profile_folders(paths: AtlasPaths) -> Iterator[RunPaths]:
-    """Every profile folder, unsorted.
-
-    Args:
-        paths: Where everything lives.
-    """
+    """Every profile folder, unsorted."""
     return (paths.profile(name) for name in _folders(paths.profiles))
 
 
 def job_folders(paths: AtlasPaths) -> Iterator[RunPaths]:
-    """Every run and profile folder: what the queue is made of.
-
-    Args:
-        paths: Where everything lives.
-    """
+    """Every run and profile folder: what the queue is made of."""
     return itertools.chain(run_folders(paths), profile_folders(paths))
 
 
@@ -140,10 +117,6 @@ def _folders(root: Path) -> Iterator[str]:
 
 def cancel(run_id: str, *, paths: AtlasPaths) -> JobStatus:
     """Stop a run and its whole process tree, or take it out of the queue; finished stages stay.
-
-    Args:
-        run_id: Which run.
-        paths: Where everything lives.
 
     Raises:
         UnknownName: There is no such run.
@@ -164,10 +137,6 @@ def cancel(run_id: str, *, paths: AtlasPaths) -> JobStatus:
 def retry(run_id: str, *, paths: AtlasPaths) -> JobStatus:
     """Queue a failed, cancelled or lost run again, last; it goes on from its last checkpoint.
 
-    Args:
-        run_id: Which run.
-        paths: Where everything lives.
-
     Raises:
         UnknownName: There is no such run.
         JobError: It is done, queued, running or damaged.
@@ -187,9 +156,7 @@ def reorder(run_id: str, *, place: int | Literal["first", "last"], paths: AtlasP
     """Give a queued run another place.
 
     Args:
-        run_id: Which run.
         place: 0 for the head of the queue; a number past the end is the end.
-        paths: Where everything lives.
 
     Raises:
         UnknownName: There is no such run.
@@ -215,7 +182,6 @@ def ensure_dispatcher(paths: AtlasPaths, *, options: Sequence[str] = ()) -> bool
     """Start the dispatcher, detached, where there is work and none runs; whether one was started.
 
     Args:
-        paths: Where everything lives.
         options: Further words of its command line.
 
     Raises:
@@ -230,27 +196,14 @@ def ensure_dispatcher(paths: AtlasPaths, *, options: Sequence[str] = ()) -> bool
                 pass
         except Timeout:
             return False
-        with paths.dispatcher_log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "core.jobs.dispatch", *options],
-                cwd=REPO,
-                env=os.environ | {"ATLAS_HOME": str(paths.home)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-    # Reaps the dispatcher when it ends before this process does, so that it does not stay as a zombie.
-    threading.Thread(target=process.wait, name="dispatcher-reaper", daemon=True).start()
+        start_detached(
+            "core.jobs.dispatch", *options, log=paths.dispatcher_log, environ={"ATLAS_HOME": str(paths.home)}
+        )
     return True
 
 
 def is_open(run: RunPaths) -> bool:
-    """Whether a run was submitted and has no end marker; cheap, without a look at its process.
-
-    Args:
-        run: File names of the run.
-    """
+    """Whether a run was submitted and has no end marker; cheap, without a look at its process."""
     return not (run.finished.exists() or run.failed.exists() or run.cancel.exists()) and run.job.exists()
 
 
@@ -307,7 +260,7 @@ def _rename_new(draft: Path, root: Path) -> None:
 
 
 def _requeue(run: RunPaths, record: JobRecord) -> None:
-    write_beside(run.job, record.model_dump_json())
+    write_text(run.job, record.model_dump_json())
     run.process.unlink(missing_ok=True)
     run.failed.unlink(missing_ok=True)
     # Last: until then the run reads as cancelled, and no dispatcher starts it half reset.
@@ -330,4 +283,4 @@ def _move(run_id: str, *, position: float, paths: AtlasPaths) -> None:
     record = read_job(run.job)
     if record is None:
         raise JobError(f"Run {run_id} left the queue while it was moved. Look at the list again.")
-    write_beside(run.job, record.model_copy(update={"position": position}).model_dump_json())
+    write_text(run.job, record.model_copy(update={"position": position}).model_dump_json())

@@ -1,24 +1,19 @@
 """What the job wing writes beside a run's spec, and what it says about a run.
 
-`JobRecord` and `ProcessRecord` are files of a run folder; `JobState` and `JobStatus` are derived and never stored.
+`JobRecord` is a file of a run folder (`core.processes.ProcessRecord` another); `JobState` and `JobStatus` are derived
+and never stored.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
-import os
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.errors import DiskFull, RunFolderDamaged
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+from core.errors import RunFolderDamaged
 
 DEVICE_PATTERN = r"^(auto|cpu(:\d+)?|cuda:\d+)$"
 """What a device looks like; `auto` is any slot of this machine."""
@@ -49,17 +44,6 @@ class JobRecord(_Stored):
     """Device it was last started on; None: never started."""
     note: str | None = None
     """Why it is in the queue again; None: it was put there by the user."""
-
-
-class ProcessRecord(BaseModel):
-    """The process that executes a run: `process.json`; the worker may say more."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-    pid: int = Field(ge=1)
-    """Process id, which is also the id of its process group when the dispatcher started it."""
-    started: float
-    """Its start time in seconds since 1970, as psutil's `create_time` says."""
 
 
 class JobState(StrEnum):
@@ -136,43 +120,6 @@ def read_job(path: Path) -> JobRecord | None:
         raise RunFolderDamaged(f"{path}: {_first_problem(error)}") from error
 
 
-def read_process(path: Path) -> ProcessRecord | None:
-    """The process of a run, or None where there is no file.
-
-    Args:
-        path: `process.json`.
-
-    Raises:
-        RunFolderDamaged: The file names no process.
-    """
-    raw = _bytes(path)
-    if raw is None:
-        return None
-    try:
-        return ProcessRecord.model_validate_json(raw)
-    except ValidationError as error:
-        raise RunFolderDamaged(f"{path}: {_first_problem(error)}") from error
-
-
-def write_beside(path: Path, text: str) -> None:
-    """Write a whole file and rename it into place.
-
-    Args:
-        path: Where it ends up.
-        text: Its content.
-
-    Raises:
-        DiskFull: No space is left; what was there before is still there.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with disk_full_as_error(path):
-        try:
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-
-
 def failure_text(path: Path) -> str | None:
     """Text of a failure marker, or None where there is none.
 
@@ -188,27 +135,6 @@ def failure_text(path: Path) -> str | None:
         return "It failed; the reason could not be read back, see worker.log."
     message = content.get("message") if isinstance(content, dict) else None
     return str(message) if message else "It failed without a message, see worker.log."
-
-
-@contextlib.contextmanager
-def disk_full_as_error(path: Path) -> Iterator[None]:
-    """Turn "no space left" into `DiskFull` that names the folder.
-
-    Args:
-        path: What is being written.
-
-    Raises:
-        DiskFull: The block ran out of space or quota.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise DiskFull(
-            f"No space left to write {path}. Free some space (finished stages under cache/stages can be made again) "
-            "or set ATLAS_HOME to a folder on another disk."
-        ) from error
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from core.errors import RunFolderDamaged
-from core.jobs.records import JobRecord, JobState, JobStatus, ProcessRecord, failure_text, read_job, read_process
+from core.jobs.records import JobRecord, JobState, JobStatus, failure_text, read_job
 from core.paths import RunPaths
-from core.processes import is_alive
+from core.processes import ProcessRecord, is_alive, read_process
 from core.spec.run import IntermediateSpec
 
 QUIET_S = 120.0
@@ -43,11 +43,7 @@ class Summary(NamedTuple):
 
 
 def derive_state(run: RunPaths) -> JobStatus:
-    """State of one run; a folder that cannot be read is `damaged` with its reason, never an error.
-
-    Args:
-        run: File names of the run.
-    """
+    """State of one run; a folder that cannot be read is `damaged` with its reason, never an error."""
     if run.finished.exists():
         return _done(run.root, run.root.stat().st_mtime_ns)
     return _read(run)

@@ -23,9 +23,6 @@ def example_texts(run_id: str, *, lang: str, ids: Sequence[str], paths: AtlasPat
 
     Args:
         run_id: A run whose folder is here.
-        lang: Language.
-        ids: Ids of examples.
-        paths: Where everything lives.
 
     Raises:
         JobError: The data source cannot be read, or took too long.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 
 from core.encoder.sentences import Embedded
+from core.files import write_text
 from core.measures.inference.intervals import Floats, Interval
 from core.measures.similarity.domains import Domain, Offset, compare, prepare, random_axes
 from core.measures.similarity.words import Shingles, Words, compare_words, count_words, cut_up, near_duplicates
@@ -251,6 +251,4 @@ def _read(file: Path) -> dict[str, list[Row]]:
 
 def _write(file: Path, kept: dict[str, list[Row]]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    beside.write_text(json.dumps(kept, allow_nan=False), encoding="utf-8")
-    beside.replace(file)
+    write_text(file, json.dumps(kept, allow_nan=False))

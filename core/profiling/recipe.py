@@ -15,6 +15,7 @@ from core.data.records import Split
 from core.encoder.sentences import SentenceEncoder
 from core.errors import DataError, HubUnreachable, ModelError, SpecError
 from core.events import DataLoaded, Emit, Flagged, PointSkipped, ProfileAdvanced
+from core.files import written_beside
 from core.measures.inference.intervals import Floats
 from core.measures.similarity.positions import FEWEST, FEWEST_FOR_UMAP, has_umap, principal_positions, umap_positions
 from core.models import check_model_folder, fingerprint
@@ -72,10 +73,7 @@ def execute_profile(
     """Measure what a profile asks for and write its tables; number of rows.
 
     Args:
-        spec: The profile.
-        paths: The Atlas home.
         emit: Takes the facts.
-        device: Where to compute.
         save_every_s: Seconds between two checkpoints of a training.
 
     Raises:
@@ -320,6 +318,5 @@ def _chain(spec: ProfileSpec, intermediate: IntermediateSpec, *, target: str) ->
 
 
 def _write(table: pa.Table, target: Path) -> None:
-    beside = target.with_suffix(".parquet.tmp")
-    pq.write_table(table, beside, compression="zstd")
-    beside.replace(target)
+    with written_beside(target) as draft:
+        pq.write_table(table, draft, compression="zstd")

@@ -77,7 +77,6 @@ def draw(chapter: Chapter, *, kind: str, mode: Mode = "light") -> Figure:
     Args:
         chapter: What was gathered.
         kind: heatmap, map or scatter.
-        mode: Background.
 
     Raises:
         UnknownName: There is no such kind.

@@ -68,7 +68,6 @@ def export(  # noqa: PLR0913  # the last two narrow what is written
     """Write a table to a file, beside and renamed; number of rows. Missing values are empty (CSV), null, or a dash.
 
     Args:
-        store: Open store.
         what: `runs`, `scores` or `gains`.
         file: Where to write; an existing file is replaced.
         form: csv, parquet or tex; None: as the file's ending says.

@@ -88,7 +88,6 @@ def write_gallery(
 
     Args:
         cur: Cursor of the store: published tables are asked one by one.
-        gathered: What the store says.
         folder: A new or empty folder, or that of an earlier gallery.
         made: What it is made with.
         titles: Task → title as its authors write it.

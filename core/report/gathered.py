@@ -113,7 +113,6 @@ def gather(cur: duckdb.DuckDBPyConnection, choice: Choice) -> Gathered:
     """Ask everything.
 
     Args:
-        cur: Cursor of the store.
         choice: Rows to keep, and the measures that explain them.
 
     Raises:
@@ -140,7 +139,6 @@ def one_chapter(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, similarity: s
     """The chapter of a filter that leaves one view.
 
     Args:
-        cur: Cursor of the store.
         wanted: Rows to keep.
         similarity: Measure on the scatter's axis.
 

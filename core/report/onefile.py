@@ -55,7 +55,6 @@ def report_html(gathered: Gathered, *, made: Made, titles: Mapping[str, str], ke
     """The whole file.
 
     Args:
-        gathered: What the store says.
         made: What it is made with.
         titles: Task → title as its authors write it.
         kept: The filter as words of a command line.
@@ -75,11 +74,7 @@ def report_html(gathered: Gathered, *, made: Made, titles: Mapping[str, str], ke
 
 
 def answered(gathered: Gathered) -> dict[str, Any]:  # Any: what the templates read
-    """The answer and the numbers behind it, for a template.
-
-    Args:
-        gathered: What the store says.
-    """
+    """The answer and the numbers behind it, for a template."""
     found = gathered.evidence
     missing = found.missing if found is not None else gathered.counts.iloc[:0]
     return {
@@ -95,7 +90,6 @@ def sources(gathered: Gathered, *, kept: Sequence[str]) -> dict[str, Any]:  # An
     """Where the figures come from and how to have them again, for a template.
 
     Args:
-        gathered: What the store says.
         kept: The filter as words of a command line.
     """
     return {
@@ -120,11 +114,7 @@ def rendered(template: str, **context: Any) -> str:  # noqa: ANN401  # whatever 
 
 
 def asset(name: str) -> str:
-    """A file beside the templates.
-
-    Args:
-        name: Its name.
-    """
+    """A file beside the templates."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 

@@ -102,7 +102,6 @@ def write_submission(  # noqa: PLR0913  # what, where, from what
         store: Open store that holds the runs.
         run_ids: Finished runs made here, each of another target.
         folder: Where `predictions/` goes; files of the same names are replaced.
-        paths: The Atlas home.
         read_english: Reads the English sentences of Tatoeba, which decide the order of its lines.
         partial: Write also what cannot be submitted, for a look at the format.
 
@@ -147,7 +146,7 @@ class _File(NamedTuple):
 
 
 def _refusal(wrong: Sequence[str]) -> str:
-    shown = "\n  ".join(wrong[:12]) + (f"\n  and {len(wrong) - 12} more" if len(wrong) > 12 else "")  # noqa: PLR2004
+    shown = "\n  ".join(wrong[:12]) + (f"\n  and {len(wrong) - 12} more" if len(wrong) > 12 else "")
     return (
         f"{len(wrong)} of the files cannot be submitted:\n  {shown}\nevaluate.py compares line by line with the whole "
         "test set. Run with a protocol that has no max_test_examples on --data-source hub or mirror, or write the "

@@ -21,9 +21,6 @@ def read_credits(run: RunPaths) -> pa.Table | None:
 
     A metric that is no mean over examples (entity F1 …) has none. None where the run kept no predictions.
 
-    Args:
-        run: File names of the run.
-
     Raises:
         RunFolderDamaged: The predictions cannot be read.
     """

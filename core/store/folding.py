@@ -70,9 +70,6 @@ class Fold:
 def fold_run(run: RunPaths) -> Fold:
     """Read a run folder.
 
-    Args:
-        run: File names of the run.
-
     Raises:
         RunFolderDamaged: A file is missing, not UTF-8, or not what it should be; the message says which and where.
     """

@@ -93,10 +93,6 @@ def save_gallery(store: Store, *, folder: Path, ids: Collection[str]) -> dict[st
 def load_gallery(store: Store, paths: AtlasPaths) -> int:
     """Take the committed results as the collection "measured" where their files changed; number of files read.
 
-    Args:
-        store: Open store.
-        paths: Where everything lives.
-
     Raises:
         StoreError: A file does not hold the table it is named after.
     """

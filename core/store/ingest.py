@@ -54,12 +54,7 @@ class _Changes(NamedTuple):
 
 
 def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
-    """Bring the index up to date with runs, profiles and committed figures; writes nothing where nothing changed.
-
-    Args:
-        store: Open store.
-        paths: Where everything lives.
-    """
+    """Bring the index up to date with runs, profiles and committed figures; writes nothing where nothing changed."""
     began = time.monotonic()
     load_gallery(store, paths)
     load_published(store, paths)
@@ -90,7 +85,6 @@ def rebuild(store_path: Path, paths: AtlasPaths) -> IngestReport:
 
     Args:
         store_path: Database file.
-        paths: Where everything lives.
 
     Raises:
         StoreLocked: This or another process has the database open.

@@ -49,12 +49,7 @@ class ProfileChanges(NamedTuple):
 
 
 def ingest_profiles(store: Store, paths: AtlasPaths) -> ProfileChanges:
-    """Bring the index up to date with the profile folders; writes nothing where nothing changed.
-
-    Args:
-        store: Open store.
-        paths: Where everything lives.
-    """
+    """Bring the index up to date with the profile folders; writes nothing where nothing changed."""
     changes = _look(store, paths)
     if any(changes):
         with store.write() as cur:

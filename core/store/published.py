@@ -74,10 +74,6 @@ class _Line(NamedTuple):
 def load_published(store: Store, paths: AtlasPaths) -> int:
     """Take the published figures into the store where their files changed; number of tables read, 0 if none did.
 
-    Args:
-        store: Open store.
-        paths: Where everything lives.
-
     Raises:
         StoreError: A file is not what `data/published/README.md` says; the store is as it was.
     """

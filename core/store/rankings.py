@@ -39,7 +39,6 @@ def save_ranking(ranking: FrozenRanking, *, paths: AtlasPaths) -> Path:
 
     Args:
         ranking: What to freeze.
-        paths: The Atlas home.
 
     Raises:
         DiskFull: No space is left.
@@ -56,10 +55,6 @@ def ingest_rankings(store: Store, paths: AtlasPaths) -> int:
     """Bring the table up to date with the files; number of files read, 0 where none changed.
 
     A file that cannot be read is listed as damaged.
-
-    Args:
-        store: Open store.
-        paths: The Atlas home.
     """
     files = sorted(paths.rankings.glob("*.json"))
     stamp = ";".join(f"{f.name}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files)

@@ -14,8 +14,7 @@ from typing import Any
 import torch
 
 from core.errors import DiskFull
-
-_NO_SPACE = 28
+from core.files import written_beside
 
 
 @dataclass
@@ -112,18 +111,15 @@ def write(content: dict[str, Any], target: Path) -> None:
     Raises:
         DiskFull: No space is left.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_suffix(".tmp")
     try:
-        torch.save(content, beside)
-    except (OSError, RuntimeError) as error:
-        beside.unlink(missing_ok=True)
+        with written_beside(target) as draft:
+            torch.save(content, draft)
+    except RuntimeError as error:
         # torch's own writer says where in its container it stopped, and not why: it stops for want of space alone.
-        if getattr(error, "errno", None) == _NO_SPACE or "inline_container" in str(error) or "file write" in str(error):
+        if "inline_container" in str(error) or "file write" in str(error):
             message = f"No space left for the checkpoint '{target}'. Free some space, then retry the run."
             raise DiskFull(message) from error
         raise
-    beside.replace(target)
 
 
 def _read(file: Path) -> dict[str, Any]:

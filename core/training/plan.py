@@ -8,6 +8,7 @@ from typing import Literal
 
 from core.data.datasets import load_split, subsample
 from core.data.records import DataOrigin, Split, SplitRole, fingerprint, text_of
+from core.encoder.identity import identity_of
 from core.errors import SpecError
 from core.events import DataLoaded, Flagged
 from core.spec.protocol import StageProtocol
@@ -16,7 +17,7 @@ from core.spec.task import Role, TaskSpec, TaskType
 from core.training.loop import EnglishData, StageJob
 from core.training.objectives import shuffled
 from core.training.probes import Bench
-from core.training.stages import CODE_VERSION, StageIdentity, identity_of
+from core.training.stages import CODE_VERSION, StageIdentity
 from core.training.thirds import POOL, chosen_third
 
 TEST_SEED = 20200526
@@ -103,7 +104,6 @@ class Loader:
 
         Args:
             role: `test`, or `dev` for mining.
-            lang: XTREME's code.
             labels: Of the training split; empty for retrieval.
         """
         task = self._spec.task(self._spec.target)
@@ -118,11 +118,7 @@ class Loader:
         return split
 
     def parallel(self, lang: str) -> Split:
-        """All sentence pairs of a retrieval target in a language: for what is compared and not scored.
-
-        Args:
-            lang: XTREME's code.
-        """
+        """All sentence pairs of a retrieval target in a language: for what is compared and not scored."""
         return load_split(self._spec.task(self._spec.target), role="test", lang=lang, origin=self._origin(Role.TARGET))
 
     def _report(self, split: Split) -> Split:
@@ -147,7 +143,6 @@ def plan(spec: RunSpec, *, loader: Loader) -> tuple[Training, ...]:
     """The trainings of a run, in order: intermediate and target, each where there is one.
 
     Args:
-        spec: The run.
         loader: Reads the English data, whose fingerprints are part of the keys.
     """
     trainings: list[Training] = []
@@ -164,7 +159,6 @@ def plan_intermediate(spec: RunSpec, *, loader: Loader) -> Training:
     """The training of a run's intermediate stage.
 
     Args:
-        spec: The run.
         loader: Reads the English data.
 
     Raises:

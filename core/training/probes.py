@@ -8,7 +8,6 @@ sentence of the data but for extracted answers, and are never computed again.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +20,13 @@ import pyarrow.parquet as pq
 from core.data.records import Split
 from core.encoder.features import Array, featurise
 from core.encoder.heads import Head, SummaryHead, TokenHead, build_head
+from core.encoder.identity import identity_of
 from core.encoder.likelihood import Likelihoods, blanked, gold_nats, uniform_nats
 from core.encoder.loading import Encoder, load_encoder
 from core.encoder.predicting import Prediction, label_scores, predict
 from core.encoder.scoring import score
 from core.events import Flagged, StageFinished, StageReused
+from core.files import written_beside
 from core.paths import AtlasPaths
 from core.spec.base import digest
 from core.spec.protocol import StageProtocol
@@ -33,7 +34,7 @@ from core.spec.run import RunSpec
 from core.spec.task import Metric
 from core.training import objectives
 from core.training.loop import EnglishData, StageJob, Workshop, train_stage
-from core.training.stages import CODE_VERSION, StageFolder, StageIdentity, identity_of, only_one
+from core.training.stages import CODE_VERSION, StageFolder, StageIdentity, only_one
 
 PROBE_VERSION = 1
 """Raised when the same probe would give other answers."""
@@ -272,10 +273,8 @@ def _write(file: Path, answers: dict[str, Answers]) -> None:
         }
         tables.append(pa.table(columns, schema=_SCHEMA))
     scores = json.dumps({name: answer.score for name, answer in answers.items()}).encode()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(f".{time.monotonic_ns()}.tmp")
-    pq.write_table(pa.concat_tables(tables).replace_schema_metadata({b"scores": scores}), beside, compression="zstd")
-    beside.replace(file)
+    with written_beside(file) as draft:
+        pq.write_table(pa.concat_tables(tables).replace_schema_metadata({b"scores": scores}), draft, compression="zstd")
 
 
 def _read(file: Path, *, parts: tuple[Part, ...]) -> dict[str, Answers]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -17,12 +16,11 @@ from torch import nn
 
 from core.data.records import Split
 from core.encoder.heads import Head
-from core.encoder.loading import Encoder, hub_commit, save_encoder
+from core.encoder.loading import Encoder, save_encoder
 from core.encoder.mlm import MlmHead
-from core.errors import ModelError
+from core.files import digest_of
 from core.paths import AtlasPaths
-from core.spec.base import Spec, digest
-from core.spec.model import ModelSpec
+from core.spec.base import Spec
 from core.spec.protocol import StageProtocol
 from core.spec.run import Placebo
 
@@ -58,27 +56,6 @@ class StageIdentity(Spec):
     """Of order, dropout, heads and samples."""
     placebo: Placebo | None
     """What was done to the labels."""
-
-
-def identity_of(model: ModelSpec) -> str:
-    """What stands for the model in a key: fingerprint, or hub id and revision.
-
-    Args:
-        model: A local folder without a fingerprint is read once.
-
-    Raises:
-        ModelError: The folder has no weights.
-    """
-    if model.fingerprint is not None:
-        return model.fingerprint
-    folder = Path(model.path)
-    if not folder.is_dir():
-        return f"{model.path}@{model.revision or hub_commit(model)}"
-    files = sorted([*folder.glob("*.safetensors"), folder / "config.json", *folder.glob("tokenizer*.json")])
-    if not any(f.suffix == ".safetensors" for f in files):
-        found = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
-        raise ModelError(f"Model '{model.path}': found {found}, expected model.safetensors. Convert pickled weights.")
-    return digest(" ".join(_digest(f) for f in files if f.is_file()))
 
 
 def data_of(splits: list[Split]) -> tuple[str, ...]:
@@ -135,7 +112,7 @@ class StageFolder:
             file = self.root / name
             if not file.is_file():
                 return f"{name} is gone"
-            if _digest(file) != wanted:
+            if digest_of(file) != wanted:
                 return f"{name} was changed"
         return None
 
@@ -183,7 +160,7 @@ class StageWriter:
         Args:
             facts: What the marker says beside the files.
         """
-        files = {str(f.relative_to(self._beside)): _digest(f) for f in sorted(self._beside.rglob("*")) if f.is_file()}
+        files = {str(f.relative_to(self._beside)): digest_of(f) for f in sorted(self._beside.rglob("*")) if f.is_file()}
         (self._beside / MARKER).write_text(json.dumps({**facts, "files": files}, indent=1), encoding="utf-8")
         shutil.rmtree(self._final, ignore_errors=True)
         self._beside.rename(self._final)
@@ -205,11 +182,3 @@ def only_one(key: str, *, paths: AtlasPaths) -> Iterator[None]:
 
 def _is_ours(head: nn.Module) -> bool:
     return hasattr(head, "out")
-
-
-def _digest(file: Path) -> str:
-    running = hashlib.blake2b(digest_size=16)
-    with file.open("rb") as stream:
-        while chunk := stream.read(1 << 22):
-            running.update(chunk)
-    return running.hexdigest()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from core.jobs.records import write_beside
+from core.files import write_text
 from core.paths import AtlasPaths, RunPaths
 
 STUBBORN_CHILD = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(120)"
@@ -34,7 +34,7 @@ def main() -> None:
         w.removeprefix("once=") for w in " ".join(read(home / "fake.txt")).split() if attempt == 1 or "once=" not in w
     ]
     seconds = next((float(w.removeprefix("sleep=")) for w in words if w.startswith("sleep=")), 0.0)
-    write_beside(run.process, json.dumps({"pid": os.getpid(), "started": psutil.Process().create_time()}))
+    write_text(run.process, json.dumps({"pid": os.getpid(), "started": psutil.Process().create_time()}))
     run.heartbeat.touch()
     if "stubborn" in words:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -13,9 +13,10 @@ import pytest
 from core.errors import SpecError
 from core.jobs.dispatch import CPU_SLOTS, visible_slots
 from core.jobs.local import cancel, ensure_dispatcher, list_jobs, run_folders, submit
-from core.jobs.records import JobState, read_process
+from core.jobs.records import JobState
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
+from core.processes import read_process
 from tests.core.jobs.fakeworker import read
 from tests.core.store.makers import run_spec
 

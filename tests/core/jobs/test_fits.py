@@ -13,12 +13,11 @@ import pytest
 
 from core.analysis.model import additive_null, analyse, by_group, cell_means
 from core.analysis.sensitivity import measured_cells, sensitivity
-from core.jobs import fits as asking
+from core.jobs import fits
 from core.jobs.fit_worker import main
 from core.jobs.fits import Fit, FitKind, FitState, ask, fit_key, known
-from core.jobs.records import ProcessRecord, read_process
 from core.paths import AtlasPaths
-from core.processes import stop_tree
+from core.processes import ProcessRecord, read_process, stop_tree
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.store.connection import Store
 from tests.synthetic import TARGETS, Planted, planted
@@ -50,13 +49,11 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
     class Started:
         pid = os.getpid()
 
-        def __init__(self, words: list[str], **_: object) -> None:
-            seen.append(words)
+    def start(module: str, *words: str, **_: object) -> Started:
+        seen.append([module, *words])
+        return Started()
 
-        def wait(self) -> int:
-            return 0
-
-    monkeypatch.setattr(asking.subprocess, "Popen", Started)
+    monkeypatch.setattr(fits, "start_detached", start)
     return seen
 
 
@@ -150,7 +147,7 @@ def test_a_damaged_result_is_computed_again(cells: pd.DataFrame, paths: AtlasPat
 def test_the_oldest_go_first_and_none_that_runs(
     cells: pd.DataFrame, paths: AtlasPaths, starts: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "MOST_KEPT", 2)
+    monkeypatch.setattr(fits, "MOST_KEPT", 2)
     for n in range(3):
         ask(FitKind.BY_TARGET, cells.iloc[n:], paths=paths)
         os.utime(paths.fit(fit_key(FitKind.BY_TARGET, cells.iloc[n:])).root, (n, n))
