@@ -1,188 +1,102 @@
-"""The arrows of docs/architecture.md, read from the imports.
-
-A room is a folder or a module of `core`, or `pages`, `pages.widgets`, `app`. A failing line names the file, the
-import and what the room may import instead.
-"""
+"""The rooms are as docs/rooms.yaml says: arrows, packages, sizes; and docs/architecture.md shows the same table."""
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from core.paths import REPO
+from tools.rooms import DOCUMENT, imports_of, is_third_party, modules, room_of, room_of_module, rooms, with_table
 
-GROUND = {"errors", "paths", "languages", "spec", "spec_profile", "events", "protocols", "models", "tasks", "studies"}
-
-
-class Room(NamedTuple):
-    """What one room may load."""
-
-    rooms: set[str]
-    third_party: set[str]
-
-
-ROOMS: dict[str, Room] = {
-    "errors": Room(set(), set()),
-    "paths": Room(set(), set()),
-    "languages": Room({"errors"}, {"langcodes"}),
-    "spec_base": Room(set(), {"pydantic"}),
-    "spec_task": Room({"errors", "languages", "spec_base"}, {"pydantic"}),
-    "spec": Room({"errors", "languages", "spec_base", "spec_task"}, {"pydantic"}),
-    "spec_profile": Room({"errors", "languages", "spec"}, {"pydantic"}),
-    "spec_ranking": Room({"spec"}, {"pydantic"}),
-    "events": Room({"spec"}, {"pydantic"}),
-    "spec_files": Room({"errors", "spec"}, {"pydantic", "yaml"}),
-    "protocols": Room({"errors", "spec", "spec_files"}, {"pydantic", "yaml"}),
-    "models": Room({"errors", "paths", "spec", "spec_files"}, {"pydantic", "yaml"}),
-    "tasks": Room({"errors", "languages", "paths", "spec", "spec_files"}, {"pydantic", "yaml"}),
-    "studies": Room({"errors", "paths", "spec", "spec_profile", "tasks", "models", "protocols"}, {"pydantic", "yaml"}),
-    "sample": Room({"errors"}, {"pydantic", "yaml", "numpy", "pyarrow"}),
-    "measures": Room({"errors"}, {"numpy", "scipy", "statsmodels", "sklearn"}),
-    "chain": Room(
-        GROUND - {"studies"} | {"measures", "sample"},
-        {
-            "torch", "transformers", "sentence_transformers", "datasets", "huggingface_hub", "safetensors",
-            "tokenizers", "numpy", "pyarrow", "pydantic", "filelock", "psutil", "httpx2", "yaml", "pandas",
-        },
-    ),
-    "jobs": Room({"errors", "paths", "spec", "spec_profile", "events"}, {"psutil", "filelock", "pydantic", "orjson"}),
-    "store": Room(
-        {"errors", "paths", "spec", "spec_profile", "spec_ranking", "events"},
-        {"duckdb", "pyarrow", "orjson", "pydantic", "filelock"},
-    ),
-    "queries": Room(
-        {"errors", "languages", "spec", "spec_profile", "spec_ranking", "tasks", "models", "protocols", "store"}
-        | {"measures"},
-        {"duckdb", "pandas", "numpy", "pydantic"},
-    ),
-    "fits": Room({"errors", "paths", "jobs", "store", "queries"}, {"pandas", "filelock"}),
-    "figures": Room({"languages"}, {"plotly", "pandas", "numpy"}),
-    "console": Room({"errors"}, {"typer", "pandas", "orjson"}),
-    "doctor": Room({"errors", "paths", "models", "store", "jobs", "sample"}, {"psutil", "filelock"}),
-    "progress": Room({"console", "jobs", "paths", "spec", "spec_profile"}, {"orjson"}),
-    "reading": Room({"console", "errors", "paths", "store"}, set()),
-    "cli_options": Room(set(), {"typer"}),
-    "cli_profile": Room(
-        GROUND | {"jobs", "store", "queries", "cli_options", "console", "progress", "reading"},
-        {"typer", "click", "pandas"},
-    ),
-    "claims": Room(
-        {"errors", "spec", "studies", "queries", "measures"}, {"duckdb", "pandas", "numpy"}
-    ),
-    "report": Room(
-        {"errors", "paths", "languages", "store", "queries", "figures"},
-        {"jinja2", "plotly", "duckdb", "pandas"},
-    ),
-    "cli_export": Room(
-        GROUND | {"report", "store", "queries", "cli_options", "console", "reading", "chain"}, {"typer", "duckdb"}
-    ),
-    "cli_analysis": Room(
-        GROUND | {"claims", "store", "queries", "cli_options", "console", "reading"}, {"typer", "pandas"}
-    ),
-    "cli": Room(
-        GROUND
-        | {"cli_profile", "cli_analysis", "cli_export", "chain", "jobs", "store", "queries"}
-        | {"cli_options", "console", "doctor", "progress", "reading"},
-        {"typer", "click", "pandas", "pydantic"},
-    ),
-    "__main__": Room({"cli"}, set()),
-    "pages": Room(GROUND | {"jobs", "store", "queries", "claims", "figures", "pages.widgets"}, {"streamlit", "pandas"}),
-    "pages.widgets": Room(
-        GROUND | {"jobs", "store", "queries", "fits", "claims", "figures", "report"},
-        {"streamlit", "pandas", "numpy", "plotly", "pydantic"},
-    ),
-    "app": Room(GROUND | {"jobs", "store", "queries", "pages.widgets"}, {"streamlit"}),
-}  # fmt: skip
-
-
-def _room_of(path: Path) -> str:
-    parts = path.relative_to(REPO).with_suffix("").parts
-    if parts[0] == "core":
-        return parts[1] if len(parts) > 1 else "core"
-    if parts[:2] == ("pages", "widgets"):
-        return "pages.widgets"
-    return parts[0]
-
-
-def _room_of_module(module: str) -> str | None:
-    parts = module.split(".")
-    if parts[0] == "core":
-        return parts[1] if len(parts) > 1 else None
-    if parts[:2] == ["pages", "widgets"]:
-        return "pages.widgets"
-    return parts[0] if parts[0] in {"pages", "app"} else None
-
-
-def _imports(path: Path) -> list[tuple[int, str]]:
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found += [(node.lineno, alias.name) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.relative_to(REPO)}:{node.lineno}: relative import; write it from the root"
-            module = node.module or ""
-            if module in {"core", "pages"}:
-                found += [(node.lineno, f"{module}.{alias.name}") for alias in node.names]
-            else:
-                found.append((node.lineno, module))
-    return found
+ROOMS = rooms()
+APP_WING = ("jobs", "store", "queries", "analysis", "claims", "figures", "report", "actions", "cli")
+HEAVY = {"torch", "transformers", "sentence_transformers", "datasets"}
 
 
 def _files() -> list[Path]:
-    files = [p for root in ("core", "pages") for p in (REPO / root).rglob("*.py")]
-    files += [REPO / "app.py"] if (REPO / "app.py").exists() else []
-    return sorted(p for p in files if p.name != "__init__.py" or p.stat().st_size > 300)
+    return [path for path in modules() if room_of(path) is not None]
 
 
 @pytest.mark.parametrize("path", _files(), ids=lambda p: str(p.relative_to(REPO)))
 def test_imports_follow_the_table(path: Path) -> None:
-    room = _room_of(path)
-    assert room in ROOMS, f"{path.relative_to(REPO)}: room '{room}' is not in the table of tests/test_layers.py"
-    allowed = ROOMS[room]
-    for line, module in _imports(path):
-        top = module.split(".")[0]
-        other = _room_of_module(module)
-        where = f"{path.relative_to(REPO)}:{line}: '{room}' imports {module}"
+    name = room_of(path)
+    assert name in ROOMS, f"{path.relative_to(REPO)}: room '{name}' is not in docs/rooms.yaml"
+    room = ROOMS[name]
+    for line, module, is_lazy in imports_of(path):
+        other, top = room_of_module(module), module.split(".", maxsplit=1)[0]
+        where = f"{path.relative_to(REPO)}:{line}: '{room.name}' imports {module}"
         if other is not None:
-            assert other == room or other in allowed.rooms, f"{where}; it may import {sorted(allowed.rooms)}"
-        elif top not in sys.stdlib_module_names and top != "core":
-            assert top in allowed.third_party, f"{where}; it may load {sorted(allowed.third_party)}"
+            assert other == room.name or other in room.imports, f"{where}; it may import {sorted(room.imports)}"
+        elif is_third_party(module):
+            allowed = room.loads | room.lazily if is_lazy else room.loads
+            assert top in allowed, f"{where}; it may load {sorted(allowed)}"
 
 
-def test_inside_the_chain_arrows_point_down() -> None:
-    """Pipeline and worker are imported by nobody in the chain but each other."""
-    for path in (REPO / "core" / "chain").glob("*.py"):
-        for line, module in _imports(path):
-            if module in {"core.chain.pipeline", "core.chain.worker"}:
-                assert path.stem == "worker", f"{path.name}:{line} imports {module}; only the worker may"
+def test_no_arrow_runs_back_up() -> None:
+    above: set[str] = set()
+    for room in ROOMS.values():
+        assert room.imports <= above, f"'{room.name}' imports {sorted(room.imports - above)}, which stand below it"
+        above.add(room.name)
 
 
-def test_app_rooms_do_not_load_torch() -> None:
-    """A fresh process that imports all rooms of the app wing has neither torch nor its friends."""
-    rooms = ["jobs", "store", "queries", "fits", "figures", "report", "studies", "events"]
-    modules = [
-        ".".join(p.relative_to(REPO).with_suffix("").parts)
-        for p in _files()
-        if _room_of(p) in {*rooms, *GROUND} and p.name != "__init__.py"
+def test_the_table_allows_what_is_used_and_no_more() -> None:
+    rooms_used: dict[str, set[str]] = defaultdict(set)
+    packages: dict[str, set[str]] = defaultdict(set)
+    for path in _files():
+        name = room_of(path) or ""
+        for _, module, _ in imports_of(path):
+            rooms_used[name].add(room_of_module(module) or name)
+            packages[name] |= {module.split(".", maxsplit=1)[0]} if is_third_party(module) else set()
+    for room in ROOMS.values():
+        assert room.imports <= rooms_used[room.name], f"{room.name}: {sorted(room.imports - rooms_used[room.name])}"
+        idle = (room.loads | room.lazily) - packages[room.name]
+        assert not idle, f"{room.name} loads no {sorted(idle)}; take it out of docs/rooms.yaml"
+
+
+def test_the_document_shows_the_table() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert text == with_table(text), "docs/architecture.md is behind docs/rooms.yaml: python -m tools.rooms"
+
+
+def test_app_wing_does_not_load_torch() -> None:
+    """A fresh process that imports every room of the app wing, and the data room, has neither torch nor its friends."""
+    names = [
+        ".".join(path.relative_to(REPO).with_suffix("").parts)
+        for path in _files()
+        if room_of(path) in APP_WING and path.name != "__init__.py"
     ]
-    heavy = "{'torch', 'transformers', 'sentence_transformers', 'datasets'}"
-    code = (
-        f"import sys, importlib; [importlib.import_module(m) for m in {modules!r}]; print({heavy} & set(sys.modules))"
-    )
+    load = f"[importlib.import_module(m) for m in {names!r}]"
+    code = f"import sys, importlib; {load}; print({HEAVY!r} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "set()", f"the app wing loaded {done.stdout.strip()}"
 
 
+def _lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
 def test_budgets() -> None:
-    """Pages hold at most 100 lines, app.py 40, modules of core 400."""
+    """Pages hold at most 100 lines, app.py 40, other modules 400."""
     limits = {"pages": 100, "app": 40}
     for path in _files():
-        limit = limits.get(_room_of(path), 400)
-        lines = len(path.read_text(encoding="utf-8").splitlines())
-        assert lines <= limit, f"{path.relative_to(REPO)} has {lines} lines, budget {limit}"
+        limit = limits.get(room_of(path) or "", 400)
+        assert _lines(path) <= limit, f"{path.relative_to(REPO)} has {_lines(path)} lines, budget {limit}"
+
+
+def test_no_room_is_a_warehouse() -> None:
+    """No room holds more than 12 % of all lines; no folder more than 15 modules."""
+    sizes: dict[str, int] = defaultdict(int)
+    crowd: dict[Path, int] = defaultdict(int)
+    for path in modules():
+        sizes[room_of(path) or "core"] += _lines(path)
+        crowd[path.parent] += path.name != "__init__.py"
+    total = sum(sizes.values())
+    for name, lines in sizes.items():
+        assert lines <= 0.12 * total, f"'{name}' holds {lines} of {total} lines, {lines / total:.0%}"
+    for folder, n in crowd.items():
+        assert n <= 15, f"{folder.relative_to(REPO)} holds {n} modules: make folders by meaning"
