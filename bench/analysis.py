@@ -88,7 +88,7 @@ def fit_times(home: Path) -> dict[str, float]:
     folders = [folder for folder in (home / "cache" / "fits").glob("*") if folder.is_dir()]
     while any(not (folder / "result.parquet").exists() for folder in folders):
         time.sleep(0.05)
-        if time.perf_counter() - began > 600:  # noqa: PLR2004
+        if time.perf_counter() - began > 600:
             raise TimeoutError("a fit has left no result in ten minutes; see work.log in cache/fits")
     said = [(folder / "work.log").read_text(encoding="utf-8").splitlines()[-1] for folder in folders]
     return {line.split(" in ")[0]: float(line.split(" in ")[1].removesuffix(" s")) for line in sorted(said)}

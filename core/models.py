@@ -196,7 +196,6 @@ def resolve_model(text: str, *, paths: AtlasPaths) -> ModelSpec:
 
     Args:
         text: Registry name, or folder (relative or absolute).
-        paths: The Atlas home.
 
     Raises:
         UnknownName: Neither a name nor a folder.

@@ -195,9 +195,6 @@ def get_protocol(name: str) -> ProtocolSpec:
 def read_protocol_file(path: Path) -> ProtocolSpec:
     """The protocol in a user's YAML file; its overrides are checked too.
 
-    Args:
-        path: The file.
-
     Raises:
         SpecError: It does not hold a protocol; the message names file, field, what was found and expected.
     """

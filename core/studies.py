@@ -142,7 +142,6 @@ def build_study(request: StudyRequest, *, paths: AtlasPaths) -> StudySpec:
 
     Args:
         request: Names as they were typed.
-        paths: Where user tasks, user models and bundled models are.
 
     Raises:
         AtlasError: The first thing that is wrong with the request.
@@ -173,7 +172,6 @@ def build_profile(request: ProfileRequest, *, paths: AtlasPaths) -> ProfileSpec:
 
     Args:
         request: Names as they were typed.
-        paths: Where user tasks, user models and bundled models are.
 
     Raises:
         AtlasError: The first thing that is wrong with the request.
@@ -211,7 +209,6 @@ def problems(request: StudyRequest, *, paths: AtlasPaths) -> list[str]:
 
     Args:
         request: Names as they were typed.
-        paths: Where user tasks, user models and bundled models are.
     """
     tasks = load_tasks(paths)
     checks: list[Callable[[], object]] = [

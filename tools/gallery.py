@@ -65,7 +65,6 @@ def asked_in(file: Path, *, paths: AtlasPaths) -> Asked:
 
     Args:
         file: YAML.
-        paths: Where user tasks, user models and bundled models are.
 
     Raises:
         AtlasError: The first thing that is wrong with it.

@@ -38,7 +38,6 @@ def answer(
     """The sentences of an analysis.
 
     Args:
-        evidence: What the store says.
         analysis: From `analyse`.
         null: From `additive_null`; None: not computed yet.
         every: From `sensitivity`; None: not computed.
@@ -98,9 +97,9 @@ def _thin(evidence: Evidence, rows: _Rows) -> list[str]:
         reasons.append(f"{units.intermediates} conditions where {ENOUGH_INTERMEDIATES} would begin to tell")
     if units.tasks < units.intermediates and units.tasks < LEAST_TASKS:
         reasons.append(f"the conditions are slices or placebos of {_count(units.tasks, 'set')} of tasks")
-    if units.seeds < 2:  # noqa: PLR2004
+    if units.seeds < 2:
         reasons.append("one seed, so that the spread of seeds is not seen")
-    if units.targets < 2:  # noqa: PLR2004
+    if units.targets < 2:
         reasons.append("one target, so that nothing is said of others")
     wide = [n for n in _WORDS if ("term", n) in rows and rows["term", n]["detectable"] > 2 * WIDE]
     if wide:

@@ -43,7 +43,6 @@ def cell_tests(cur: duckdb.DuckDBPyConnection, cells: pd.DataFrame, *, seed: int
     and cells of which a run kept no credits fall back on seeds; with one seed they have no test, and `note` says so.
 
     Args:
-        cur: Cursor of the store.
         cells: Rows of evidence (one a run and language) with a gain: intermediate, target, lang, seed, gain, run_id,
             baseline_run_id.
         seed: Of the bootstrap.

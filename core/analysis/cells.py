@@ -226,7 +226,7 @@ def agreement(points: pd.DataFrame, *, larger_is_closer: bool) -> Interval | Non
         None where fewer than three intermediates count or one side is constant.
     """
     kept = points[points["counts"] & points["similarity"].notna() & points["gain"].notna()]
-    if len(kept) < FEWEST_FOR_Z or min(kept["similarity"].nunique(), kept["gain"].nunique()) < 2:  # noqa: PLR2004
+    if len(kept) < FEWEST_FOR_Z or min(kept["similarity"].nunique(), kept["gain"].nunique()) < 2:
         return None
     sign = 1.0 if larger_is_closer else -1.0
     return spearman(sign * kept["similarity"].to_numpy(), other=kept["gain"].to_numpy())

@@ -28,7 +28,6 @@ def metrics(cur: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> pd.DataFr
     headline before them, then metric.
 
     Args:
-        cur: Cursor of the store.
         run_ids: The runs; the first is what the others are compared with.
     """
     sql = """
@@ -48,9 +47,7 @@ def score_grid(cur: duckdb.DuckDBPyConnection, run_ids: Sequence[str], *, metric
     English first, lang.
 
     Args:
-        cur: Cursor of the store.
         run_ids: Different runs; the first is what the others are compared with.
-        metric: Metric.
     """
     sql = """
         WITH asked AS (
@@ -91,7 +88,6 @@ def paired_tests(cur: duckdb.DuckDBPyConnection, grid: pd.DataFrame, *, seed: in
     has none. q_value is corrected over all the differences of the grid. Order: that of the grid.
 
     Args:
-        cur: Cursor of the store.
         grid: As `score_grid` returns it, of the headline metric: its credits are compared.
         seed: Of the bootstrap.
     """

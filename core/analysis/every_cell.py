@@ -51,7 +51,6 @@ def every_view(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, quantity: Quan
     A view without an intermediate has no gain, and is left out where gains are asked for.
 
     Args:
-        cur: Cursor of the store.
         wanted: Rows to keep; its seeds are not used, its intermediates and languages narrow the cells.
         quantity: What a cell's value is.
     """
@@ -74,7 +73,6 @@ def every_cell(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
     lang.
 
     Args:
-        cur: Cursor of the store.
         wanted: Rows to keep; its seeds are not used.
     """
     parts = [seen.table for seen in every_view(cur, wanted)]

@@ -77,7 +77,6 @@ def prepare(evidence: Evidence, *, rows: NDArray[np.bool_] | None = None) -> Pre
     """Mean gains by cell with standardised covariates, those left out that the cells cannot tell apart.
 
     Args:
-        evidence: What the store says.
         rows: Which of its complete rows; None: all.
 
     Raises:
@@ -135,7 +134,7 @@ def usable_components(cells: Cells) -> Components:
     levels = {f: len(np.unique(cells.levels[f])) for f in cells.levels}
     kept = []
     for component in COMPONENTS:
-        if any(levels[factor] < 2 for factor in component):  # noqa: PLR2004
+        if any(levels[factor] < 2 for factor in component):
             continue
         count = len(level_numbers(cells, factors=component)[1])
         if count < len(cells.gain):
@@ -147,7 +146,6 @@ def analyse(evidence: Evidence, *, seed: int = 0) -> Analysis:
     """The mixed model, the naive regression beside it, and the permutation of whole intermediates.
 
     Args:
-        evidence: What the store says.
         seed: Of the permutations.
     """
     empty = Prepared(_no_cells(), {}, {}, ())
@@ -187,7 +185,7 @@ def held_out(prepared: Prepared, *, seed: int = 0, report: Report = lambda done,
     """
     cells = prepared.cells
     pairs = len(level_numbers(cells, factors=("intermediate", "target"))[1]) if len(cells.gain) else 0
-    if pairs < 2 * LEAST_INTERMEDIATES or len(np.unique(cells.levels["target"])) < 2:  # noqa: PLR2004
+    if pairs < 2 * LEAST_INTERMEDIATES or len(np.unique(cells.levels["target"])) < 2:
         return figures_frame([])
     folds = min(5 if len(cells.gain) > MANY_CELLS else 10, pairs)
     found, left_out = _held_out(prepared, folds=folds, seed=seed, report=report)
@@ -248,7 +246,6 @@ def by_group(evidence: Evidence, *, kind: str, least: int = LEAST_INTERMEDIATES)
     group with too few conditions has one row that says so.
 
     Args:
-        evidence: What the store says.
         kind: target, family or script.
         least: Fewest conditions of a group.
     """
@@ -299,7 +296,7 @@ def _covariates(
             dropped[name] = f"not known for {int(values.isna().sum())} of {len(cells)} cells"
             continue
         sd = float(values.std(ddof=0))
-        if sd < 1e-12:  # noqa: PLR2004
+        if sd < 1e-12:
             dropped[name] = f"the same everywhere ({values.iloc[0]:.3g})"
             continue
         of_intermediate = bool((cells.groupby("intermediate")[name].nunique() == 1).all())

@@ -57,8 +57,6 @@ def propose(cur: duckdb.DuckDBPyConnection, evidence: Evidence, analysis: Analys
     how far their difficulty and similarity lie from what was run, and worth is None.
 
     Args:
-        cur: Cursor of the store.
-        evidence: What the store says.
         analysis: From `analyse` on the same evidence.
         plan: How they would be run.
     """

@@ -53,7 +53,6 @@ def selectors(cur: duckdb.DuckDBPyConnection, evidence: Evidence) -> Selectors:
     """Every pair that has a gain, with what each selector says of it.
 
     Args:
-        cur: Cursor of the store.
         evidence: What the store says; its filter decides which pairs.
     """
     rows = evidence.frame
@@ -72,7 +71,6 @@ def scored_pairs(
     """The same pairs with what every other selector says of them.
 
     Args:
-        cur: Cursor of the store.
         pairs: Columns intermediate, target, difficulty, size, type_match; `gain` where it is known.
         setting: Whose profiles are read.
         difficulty: Name of the measure in the column of that name.
@@ -88,7 +86,7 @@ def scored_pairs(
     labels |= found
     pairs["random"], pairs["always_mnli"] = 0.0, (pairs["intermediate"].map(base_tasks) == "mnli").astype(float)
     labels |= {"random": "any, with equal chance", "always_mnli": "always MNLI"}
-    for name in [n for n in labels if n != "random" and pairs[n].nunique() < 2]:  # noqa: PLR2004
+    for name in [n for n in labels if n != "random" and pairs[n].nunique() < 2]:
         absent[name] = "not known for any pair" if pairs[name].isna().all() else "the same for every pair"
         labels.pop(name)
     return Selectors(pairs, labels, absent)
@@ -124,7 +122,7 @@ def learnable(pairs: pd.DataFrame, *, names: Iterable[str]) -> list[str]:
         names: Selectors to choose among.
     """
     fixed = {"random", "always_mnli"}
-    return [n for n in names if n not in fixed and pairs[n].notna().mean() > 0.9]  # noqa: PLR2004
+    return [n for n in names if n not in fixed and pairs[n].notna().mean() > 0.9]
 
 
 def _with_similarities(

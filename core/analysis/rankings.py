@@ -66,7 +66,6 @@ def rank_launch(cur: duckdb.DuckDBPyConnection, study: StudySpec, *, now: dateti
     """What the selectors say of a launch; None where there is nothing to choose between, or nothing left to predict.
 
     Args:
-        cur: Cursor of the store.
         study: What is about to be submitted.
         now: UTC.
     """
@@ -198,7 +197,6 @@ def frozen_rankings(cur: duckdb.DuckDBPyConnection, wanted: Filter | None = None
     first), the difference from chance.
 
     Args:
-        cur: Cursor of the store.
         wanted: Rankings to keep: collection (a launch is yours, never measured), model, target, protocol, data source.
             What else it narrows would change what was frozen, and is not used.
         seed: Of the bootstrap over targets.
@@ -324,4 +322,4 @@ def _over_targets(
 def _top(rows: pd.DataFrame, column: str) -> str:
     """The intermediates with the largest value, several where they are equal; more than three are `any`."""
     best = sorted(rows.loc[rows[column] == rows[column].max(), "intermediate"])
-    return " or ".join(best) if len(best) <= 3 else "any"  # noqa: PLR2004
+    return " or ".join(best) if len(best) <= 3 else "any"

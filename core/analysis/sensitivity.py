@@ -33,7 +33,6 @@ def measured_cells(cur: duckdb.DuckDBPyConnection, evidence: Evidence) -> pd.Dat
     known) of every measure that is known for some cell. Order: intermediate, target, lang.
 
     Args:
-        cur: Cursor of the store.
         evidence: What the store says; its filter, anchor and setting hold here, too.
     """
     frame, choice = evidence.frame, evidence.choice

@@ -52,7 +52,6 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     """The sentence on how much there is, and what an intermediate changes on average.
 
     Args:
-        evidence: What the store says.
         pairs: As `pair_gains` returns them.
     """
     frame = evidence.frame[evidence.frame["gain"].notna()]

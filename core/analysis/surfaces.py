@@ -29,7 +29,6 @@ def binned(evidence: Evidence, *, bins: int = 3) -> pd.DataFrame:
     below two), intermediates, cells. Order: the first two; empty bins are left out.
 
     Args:
-        evidence: What the store says.
         bins: In each direction.
     """
     cells = adjusted(evidence)
@@ -56,7 +55,6 @@ def marginal(evidence: Evidence, analysis: Analysis, *, name: str, steps: int = 
     """What the model says of one term, all else at its average; None where the model does not have it.
 
     Args:
-        evidence: What the store says.
         analysis: From `analyse` on the same evidence.
         name: difficulty or similarity.
         steps: Points of the line.
@@ -85,9 +83,6 @@ def adjusted(evidence: Evidence) -> pd.DataFrame:
     """Cells with `adjusted`: the gain less the mean over intermediates of its (target, language), plus the grand mean.
 
     Columns: those of `cell_means` and adjusted. Order: intermediate, target, lang.
-
-    Args:
-        evidence: What the store says.
     """
     cells = cell_means(evidence.complete)
     level = cells.groupby(["target", "lang"])["gain"].transform("mean")

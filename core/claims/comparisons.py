@@ -24,11 +24,7 @@ ALIKE = 0.02
 
 
 def leaders(facts: Facts) -> Finding:
-    """Share of units that BERT or RoBERTa lead; each must lead one.
-
-    Args:
-        facts: The store.
-    """
+    """Share of units that BERT or RoBERTa lead; each must lead one."""
 
     def one(table: pd.DataFrame) -> Finding:
         first = table.idxmax(axis=1)
@@ -41,29 +37,17 @@ def leaders(facts: Facts) -> Finding:
 
 
 def roberta_margin(facts: Facts) -> Finding:
-    """RoBERTa less the better of the others, on sentiment and similarity targets.
-
-    Args:
-        facts: The store.
-    """
+    """RoBERTa less the better of the others, on sentiment and similarity targets."""
     return _compare(facts, lambda table: _margin(table, "roberta"), keep=_is_sentiment_or_similarity)
 
 
 def bert_margin(facts: Facts) -> Finding:
-    """BERT less the better of the others, on text classification targets other than sentiment.
-
-    Args:
-        facts: The store.
-    """
+    """BERT less the better of the others, on text classification targets other than sentiment."""
     return _compare(facts, lambda table: _margin(table, "bert"), keep=_is_classification)
 
 
 def xlnet_worst(facts: Facts) -> Finding:
-    """Share of units in which XLNet comes last.
-
-    Args:
-        facts: The store.
-    """
+    """Share of units in which XLNet comes last."""
 
     def one(table: pd.DataFrame) -> Finding:
         last = table.idxmin(axis=1)
@@ -73,11 +57,7 @@ def xlnet_worst(facts: Facts) -> Finding:
 
 
 def alike_and_ahead(facts: Facts) -> Finding:
-    """The worse of BERT and RoBERTa less XLNet; the two must be alike within `ALIKE`.
-
-    Args:
-        facts: The store.
-    """
+    """The worse of BERT and RoBERTa less XLNet; the two must be alike within `ALIKE`."""
 
     def one(table: pd.DataFrame) -> Finding:
         ahead = t_interval(table[["bert", "roberta"]].min(axis=1) - table["xlnet"])
@@ -129,6 +109,6 @@ def _units(part: pd.DataFrame) -> pd.DataFrame:
     long = pd.concat([part.assign(part=name, value=part[column]) for name, column in scores.items()])
     wide = long.pivot_table(index=["part", *keys], columns="family", values="value", aggfunc="mean").dropna()
     table = wide.groupby(["target", "part"]).mean()[list(NAMES)]
-    if len(table) < 2:  # noqa: PLR2004
+    if len(table) < 2:
         raise DataError(f"{len(table)} units with all three families; two or more are needed")
     return table

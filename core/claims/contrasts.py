@@ -43,18 +43,14 @@ def gain_on(*targets: str) -> Callable[[Facts], Finding]:
 
 
 def named_best(facts: Facts) -> Finding:
-    """Mean gain of MNLI, SQuAD and HellaSwag less that of all others, targets being the units.
-
-    Args:
-        facts: The store.
-    """
+    """Mean gain of MNLI, SQuAD and HellaSwag less that of all others, targets being the units."""
     rows = _real(facts.gains)
 
     def one(part: pd.DataFrame) -> Finding:
         table = _table(part)
         named = [name for name in BEST_OF_PHANG if name in table]
         others = table.drop(columns=named)
-        if len(named) < len(BEST_OF_PHANG) or others.shape[1] < 2:  # noqa: PLR2004
+        if len(named) < len(BEST_OF_PHANG) or others.shape[1] < 2:
             raise DataError(f"found {', '.join(table.columns)}; expected {', '.join(BEST_OF_PHANG)} and two others")
         difference = (table[named].mean(axis=1) - others.mean(axis=1)).dropna()
         return Finding(t_interval(difference), "targets", note=f"against {', '.join(others.columns)}")
@@ -63,11 +59,7 @@ def named_best(facts: Facts) -> Finding:
 
 
 def multi_task(facts: Facts) -> Finding:
-    """Gain of a multi-task intermediate less that of its best single task, targets being the units.
-
-    Args:
-        facts: The store.
-    """
+    """Gain of a multi-task intermediate less that of its best single task, targets being the units."""
     rows = facts.gains[~facts.gains["intermediate"].str.contains("~", regex=False)]
 
     def one(part: pd.DataFrame) -> Finding:
@@ -87,11 +79,7 @@ def multi_task(facts: Facts) -> Finding:
 
 
 def reasoning(facts: Facts) -> Finding:
-    """Mean gain of reasoning intermediates less that of all others, intermediates being the units.
-
-    Args:
-        facts: The store.
-    """
+    """Mean gain of reasoning intermediates less that of all others, intermediates being the units."""
     rows = _real(facts.gains)
     rows = rows[~rows["intermediate"].str.contains("+", regex=False)]
 
@@ -99,7 +87,7 @@ def reasoning(facts: Facts) -> Finding:
         table = _table(part)
         effect = (table.sub(table.mean(axis=1), axis=0)).mean()
         inferring = effect.index.map(base_tasks).isin(REASONING)
-        if min(inferring.sum(), (~inferring).sum()) < 2:  # noqa: PLR2004
+        if min(inferring.sum(), (~inferring).sum()) < 2:
             raise DataError(
                 f"{inferring.sum()} reasoning intermediates and {(~inferring).sum()} others; 2 of each needed"
             )
@@ -112,11 +100,7 @@ def reasoning(facts: Facts) -> Finding:
 
 
 def mostly_worse(facts: Facts) -> Finding:
-    """Share of targets whose mean gain over intermediates is negative.
-
-    Args:
-        facts: The store.
-    """
+    """Share of targets whose mean gain over intermediates is negative."""
 
     def one(part: pd.DataFrame) -> Finding:
         means = _table(part).mean(axis=1)
@@ -126,11 +110,7 @@ def mostly_worse(facts: Facts) -> Finding:
 
 
 def severe_spread(facts: Facts) -> Finding:
-    """The smaller of the spread of gains over seeds and the spread over intermediates.
-
-    Args:
-        facts: The store.
-    """
+    """The smaller of the spread of gains over seeds and the spread over intermediates."""
 
     def one(part: pd.DataFrame) -> Finding:
         groups = part.groupby(["intermediate", "target"])["gain"]
@@ -150,11 +130,7 @@ def severe_spread(facts: Facts) -> Finding:
 
 
 def similarity_predicts(facts: Facts) -> Finding:
-    """Effect of one standard deviation of similarity in the crossed model.
-
-    Args:
-        facts: The store.
-    """
+    """Effect of one standard deviation of similarity in the crossed model."""
     if facts.evidence is None:
         return Finding(None, note="no gain with an intermediate")
     found = analyse(facts.evidence)
@@ -168,17 +144,13 @@ def similarity_predicts(facts: Facts) -> Finding:
 
 
 def match_is_minor(facts: Facts) -> Finding:
-    """Share of intermediate x target in the variance that intermediate, target and their pairing make.
-
-    Args:
-        facts: The store.
-    """
+    """Share of intermediate x target in the variance that intermediate, target and their pairing make."""
 
     def one(part: pd.DataFrame) -> Finding:
         means = part.groupby(["intermediate", "target"])["gain"].agg(["mean", "size"]).reset_index()
         inter, target = means["intermediate"].nunique(), means["target"].nunique()
         seeds = len(part) - len(means)
-        if inter < 4 or target < 3 or seeds < 1:  # noqa: PLR2004
+        if inter < 4 or target < 3 or seeds < 1:
             raise DataError(f"{inter} intermediates, {target} targets, {seeds} repeated runs; needed: 4, 3 and 1")
         # One row a run, so that the pairing can be told from seeds.
         levels = {name: part[name].to_numpy(str) for name in ("intermediate", "target")}
@@ -197,11 +169,7 @@ def match_is_minor(facts: Facts) -> Finding:
 
 
 def development_correlates(facts: Facts) -> Finding:
-    """Correlation over runs of the English development score with the mean score of other languages, by target.
-
-    Args:
-        facts: The store.
-    """
+    """Correlation over runs of the English development score with the mean score of other languages, by target."""
     dev = facts.frame("""
         SELECT run_id, arg_max(d.score, d.step) AS dev FROM dev_scores d JOIN stages g USING (run_id, key)
         WHERE g.kind = 'target' GROUP BY run_id ORDER BY run_id
@@ -212,7 +180,7 @@ def development_correlates(facts: Facts) -> Finding:
     def one(part: pd.DataFrame) -> Finding:
         found = []
         for _, runs in part.groupby("target"):
-            if len(runs) >= 4 and runs["dev"].std() > 0 and runs["score"].std() > 0:  # noqa: PLR2004
+            if len(runs) >= 4 and runs["dev"].std() > 0 and runs["score"].std() > 0:
                 found.append(float(np.corrcoef(runs["dev"], runs["score"])[0, 1]))
         return Finding(mean_correlation(found), "targets", note="over runs of each target: intermediates and seeds")
 
@@ -220,11 +188,7 @@ def development_correlates(facts: Facts) -> Finding:
 
 
 def legal_domain(facts: Facts) -> Finding:
-    """Gain in French and German after masked-language modelling on the target's own text, seeds being the units.
-
-    Args:
-        facts: The store.
-    """
+    """Gain in French and German after masked-language modelling on the target's own text, seeds being the units."""
     rows = facts.frame("""
         SELECT r.*, avg(g.gain) AS gain FROM current_gains g JOIN runs r USING (run_id)
         WHERE r.target = 'multi_eurlex' AND r.intermediate = 'multi_eurlex~mlm' AND g.lang IN ('fr', 'de')
@@ -237,11 +201,7 @@ def legal_domain(facts: Facts) -> Finding:
 
 
 def multilingual_mlm(facts: Facts) -> Finding:
-    """Published gains with multilingual MLM beside the intermediate less those without, intermediates being the units.
-
-    Args:
-        facts: The store.
-    """
+    """Published gains with multilingual MLM beside the intermediate less those without; units: intermediates."""
     rows = facts.frame("""
         SELECT p.intermediate AS without, avg(m.value - p.value) AS difference
         FROM published_figures p JOIN published_figures m
@@ -249,7 +209,7 @@ def multilingual_mlm(facts: Facts) -> Finding:
          AND m.intermediate = p.intermediate || ' + multilingual MLM'
         WHERE p.kind = 'gain' AND m.kind = 'gain' AND p.metric <> 'avg' GROUP BY p.intermediate ORDER BY p.intermediate
     """)
-    if len(rows) < 2:  # noqa: PLR2004
+    if len(rows) < 2:
         return Finding(
             None, note="no published pair with and without multilingual MLM, and the chain does not train both"
         )

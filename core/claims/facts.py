@@ -28,7 +28,6 @@ class Facts:
         """Remember what to read.
 
         Args:
-            cur: Cursor of the store.
             wanted: Rows to keep.
             choice: Measures of difficulty and similarity.
         """

@@ -60,7 +60,6 @@ def judge_claims(
     whose runs would make it testable (empty: no runs would). Nothing is supported without interval and n.
 
     Args:
-        cur: Cursor of the store.
         wanted: Rows to keep.
         choice: Measures of difficulty and similarity.
         ids: Only these claims; empty: all.

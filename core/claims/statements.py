@@ -23,11 +23,7 @@ _TOLERANCE = 0.005
 
 
 def trained_share(facts: Facts) -> Finding:
-    """Share of runs in which every stage trained on 70 % of the data there was.
-
-    Args:
-        facts: The store.
-    """
+    """Share of runs in which every stage trained on 70 % of the data there was."""
     rows = facts.frame(
         """
         SELECT r.run_id, bool_and(abs(s.n / s.n_available - $share) <= $tolerance) AS holds
@@ -41,25 +37,17 @@ def trained_share(facts: Facts) -> Finding:
 
 
 def hundred_epochs(facts: Facts) -> Finding:
-    """Share of runs whose intermediate stage is set to 100 epochs without a bound on steps.
-
-    Args:
-        facts: The store.
-    """
+    """Share of runs whose intermediate stage is set to 100 epochs without a bound on steps."""
 
     def holds(row: dict[str, Any]) -> bool:
         stage = _stage(row, "intermediate")
-        return bool(stage["epochs"] == 100 and not stage.get("max_steps"))  # noqa: PLR2004 the claim's number
+        return bool(stage["epochs"] == 100 and not stage.get("max_steps"))
 
     return _of_specs(facts, holds, note="epochs of the intermediate stage as specified")
 
 
 def same_procedure(facts: Facts) -> Finding:
-    """Share of runs whose baseline is in the store and has the same target stage.
-
-    Args:
-        facts: The store.
-    """
+    """Share of runs whose baseline is in the store and has the same target stage."""
     rows = facts.specs(protocol=PROTOCOL)
     baselines = rows[rows["intermediate"] == "none"].set_index("pair_key")["spec"].to_dict()
     found = [
@@ -70,11 +58,7 @@ def same_procedure(facts: Facts) -> Finding:
 
 
 def all_weights(facts: Facts) -> Finding:
-    """Share of runs in which neither stage freezes a layer.
-
-    Args:
-        facts: The store.
-    """
+    """Share of runs in which neither stage freezes a layer."""
 
     def holds(row: dict[str, Any]) -> bool:
         return all(_stage(row, name)["freezing"] == "none" for name in ("intermediate", "target"))
@@ -83,11 +67,7 @@ def all_weights(facts: Facts) -> Finding:
 
 
 def imdb_for_classification(facts: Facts) -> Finding:
-    """Share of runs on a text classification target whose intermediate is IMDB.
-
-    Args:
-        facts: The store.
-    """
+    """Share of runs on a text classification target whose intermediate is IMDB."""
 
     def holds(row: dict[str, Any]) -> bool:
         return "imdb" in row["spec"]["intermediate"]["tasks"]
@@ -96,11 +76,7 @@ def imdb_for_classification(facts: Facts) -> Finding:
 
 
 def order_of_magnitude(facts: Facts) -> Finding:
-    """Mean log10 of intermediate over target training examples, pairs being the units.
-
-    Args:
-        facts: The store.
-    """
+    """Mean log10 of intermediate over target training examples, pairs being the units."""
     rows = facts.specs(protocol=PROTOCOL)
     ratios: dict[tuple[str, str], float] = {}
     for row in _records(rows[rows["intermediate"] != "none"]):
@@ -109,7 +85,7 @@ def order_of_magnitude(facts: Facts) -> Finding:
         if all(between) and sizes.get(row["target"]):
             total = sum(size for size in between if size)
             ratios[row["intermediate"], row["target"]] = math.log10(total / sizes[row["target"]])
-    if len(ratios) < 2:  # noqa: PLR2004
+    if len(ratios) < 2:
         return Finding(None, note=_absent(f"{len(ratios)} pairs of known sizes"))
     return Finding(t_interval(list(ratios.values())), "pairs", PROTOCOL, "official sizes of both training sets")
 

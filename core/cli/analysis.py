@@ -150,9 +150,8 @@ def freeze_ranking(study: StudySpec, *, paths: AtlasPaths) -> None:
 
     Args:
         study: What is about to be submitted.
-        paths: The Atlas home.
     """
-    if len({i for i in study.intermediates if i is not None}) < 2:  # noqa: PLR2004  # nothing to choose between
+    if len({i for i in study.intermediates if i is not None}) < 2:
         return
     from core.analysis.rankings import rank_launch  # noqa: PLC0415  # loads scipy
 

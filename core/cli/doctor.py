@@ -85,7 +85,7 @@ def _devices() -> Check:
 def _memory() -> Check:
     pages = os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
     gib = pages * os.sysconf("SC_PAGE_SIZE") / _GIB if pages else 0.0
-    low = 0 < gib < 4  # noqa: PLR2004  # XLM-R base needs about 4 GiB with AdamW
+    low = 0 < gib < 4
     return Check("memory", "note" if low else "good", f"{gib:.0f} GiB", "Use small models." if low else "")
 
 

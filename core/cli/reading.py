@@ -18,11 +18,7 @@ from core.store.ingest import ingest
 
 @contextmanager
 def open_for_reading(paths: AtlasPaths) -> Iterator[Store]:
-    """A store that holds everything that is on disk now.
-
-    Args:
-        paths: The Atlas home.
-    """
+    """A store that holds everything that is on disk now."""
     try:
         store = Store.open(paths.database)
     except StoreLocked as error:

@@ -62,7 +62,6 @@ def load_split(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin
     Args:
         task: Its declaration.
         role: `train`, `dev` or `test`.
-        lang: XTREME's code.
         origin: Data source, paths, and the definitions of joined parts.
 
     Raises:

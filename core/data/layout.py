@@ -82,9 +82,6 @@ def open_local(root: Path, *, path: str, kind: str = "mirror") -> Folder:
 def splits_of(folder: Folder) -> Splits:
     """Which configurations and splits a data set has, with their files.
 
-    Args:
-        folder: The data set.
-
     Raises:
         ScriptOnlyDataset: It holds a loading script and no data files.
         DataError: It holds no data files at all.
@@ -113,7 +110,6 @@ def files_of(folder: Folder, *, config: str | None, split: str) -> tuple[str, ..
     """The files of a split, or None where it is not there.
 
     Args:
-        folder: The data set.
         config: Configuration; None takes the default or only one.
         split: One name, or several joined with `+`; all must be there.
     """
@@ -128,7 +124,6 @@ def missing_split(folder: Folder, *, config: str | None, splits: tuple[str, ...]
     """The error for a split that is not there: lists what is.
 
     Args:
-        folder: The data set.
         config: Configuration that was asked for.
         splits: Splits that were tried, in order.
     """

@@ -22,9 +22,6 @@ def texts_of(spec: RunSpec, *, lang: str, ids: Collection[str], paths: AtlasPath
     """Text of each example that the target's test set has, by id; ids that it has not are left out.
 
     Args:
-        spec: The run.
-        lang: Language.
-        ids: Ids of examples.
         paths: Where the sample tasks and licensed data lie.
 
     Raises:
@@ -41,7 +38,6 @@ def main(folder: str, lang: str) -> None:
 
     Args:
         folder: Run folder.
-        lang: Language.
     """
     try:
         spec = RunSpec.model_validate_json((Path(folder) / "spec.json").read_bytes())

@@ -150,7 +150,6 @@ def loss_sum(kind: TaskType, logits: torch.Tensor, batch: Batch) -> torch.Tensor
     """Loss of a micro-batch, summed over what `Batch.weight` counts.
 
     Args:
-        kind: Type of the task.
         logits: Of the task's head.
         batch: With targets.
     """

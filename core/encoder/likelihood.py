@@ -45,7 +45,6 @@ def gold_nats(encoder: Encoder, head: Head, *, features: Features, kind: TaskTyp
         encoder: Evaluated without dropout.
         head: Of the task.
         features: Of the split, with targets.
-        kind: Type of the task.
     """
     encoder.model.eval()
     head.eval()
@@ -113,7 +112,6 @@ def uniform_nats(features: Features, *, kind: TaskType, n_labels: int) -> Likeli
 
     Args:
         features: Of the split.
-        kind: Type of the task.
         n_labels: Labels of the task; ignored where the type has none.
     """
     owner, n = features.example_of[features.item_starts[:-1]], int(features.example_of.max()) + 1
@@ -140,7 +138,6 @@ def blanked(features: Features, *, encoder: Encoder, kind: TaskType) -> Features
     Args:
         features: Of a split; its targets stay.
         encoder: Gives the special pieces.
-        kind: Type of the task.
     """
     tokenizer = encoder.tokenizer
     mask = tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.unk_token_id

@@ -25,7 +25,6 @@ def gain_bins(bins: pd.DataFrame, *, x_title: str, y_title: str, mode: Mode = "l
         bins: As `core.analysis.surfaces.binned` returns them.
         x_title: What the similarity measures.
         y_title: What the difficulty measures.
-        mode: Background.
 
     Raises:
         ValueError: There is no bin.
@@ -57,7 +56,6 @@ def marginal_effect(line: pd.DataFrame, points: pd.DataFrame, *, x_title: str, m
         line: Columns `x`, `gain`, `low`, `high` (fractions).
         points: Columns `intermediate`, `x`, `gain`, `cells`.
         x_title: What the term measures.
-        mode: Background.
 
     Raises:
         ValueError: There is no line.
@@ -89,7 +87,6 @@ def variance_shares(figures: pd.DataFrame, *, mode: Mode = "light") -> go.Figure
 
     Args:
         figures: Rows of kind `share`: `label`, `estimate`, `ci_low`, `ci_high`, `n`, `n_unit`, `method`.
-        mode: Background.
 
     Raises:
         ValueError: There is no share.
@@ -108,7 +105,6 @@ def group_effects(groups: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
 
     Args:
         groups: Rows of kind `term`: `group`, `name`, `estimate`, `ci_low`, `ci_high`, `n`, `n_unit`, `method`.
-        mode: Background.
 
     Raises:
         ValueError: There is no group.
@@ -121,7 +117,6 @@ def group_shares(groups: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
 
     Args:
         groups: Rows of kind `share`, as `group_effects` takes them.
-        mode: Background.
 
     Raises:
         ValueError: There is no group.
@@ -137,7 +132,6 @@ def specification_curve(rows: pd.DataFrame, *, term: str, chosen: tuple[str, str
         rows: Of the term, as `core.analysis.sensitivity.sensitivity` returns them.
         term: difficulty or similarity.
         chosen: Measures of difficulty and similarity that the page uses; their estimate is marked.
-        mode: Background.
 
     Raises:
         ValueError: No pair has an estimate.

@@ -13,7 +13,6 @@ def loss_curve(steps: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
 
     Args:
         steps: Columns `stage` (label), `step`, `loss`, `learning_rate`, `examples_per_s`, in order of step.
-        mode: Background.
 
     Raises:
         ValueError: There is no step.
@@ -39,7 +38,6 @@ def dev_curve(scores: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
     Args:
         scores: Columns `stage` (label), `step`, `metric`, `score` (fraction; a negated loss for masked-language
             modelling), `n`, in order of step.
-        mode: Background.
 
     Raises:
         ValueError: There is no score.

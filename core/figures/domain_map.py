@@ -59,7 +59,6 @@ def domain_map(points: pd.DataFrame, *, selected: Cell | None = None, mode: Mode
             (texts), `x`, `y`, `key` (list `[lang, intermediate]` that a click chooses, "" for nothing), `is_shown`;
             those not shown widen the window only.
         selected: What is ringed, if anything.
-        mode: Background.
 
     Raises:
         ValueError: No point is shown.

@@ -98,7 +98,6 @@ def transfer_heatmap(
         quantity: What `value` is.
         means: As `core.analysis.cells.mean_row` returns them; None draws no row of means.
         selected: What to frame, if anything.
-        mode: Background.
 
     Raises:
         ValueError: There is no cell.
@@ -141,7 +140,7 @@ def _text(row: dict[Hashable, Any], quantity: Quantity) -> str:
 
 def _axes(fig: go.Figure, rows: list[str], columns: list[str], mode: Mode) -> None:
     frame(fig, height_px=ROW_PX * len(rows) + 96 + SCALE_ROOM_PX, mode=mode)
-    short = len(columns) < 8 and max(map(len, columns)) < 10  # noqa: PLR2004
+    short = len(columns) < 8 and max(map(len, columns)) < 10
     fig.update_xaxes(
         side="top", tickangle=0 if short else -35, showgrid=False, type="category",
         categoryorder="array", categoryarray=columns, range=[-0.5, len(columns) - 0.5], tickvals=columns,

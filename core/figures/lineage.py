@@ -17,7 +17,6 @@ def lineage(nodes: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
     Args:
         nodes: In order of the chain; columns `kind` ("encoder", "intermediate", "target", "languages"), `name`,
             `detail` (one short line, such as a state or a number of steps).
-        mode: Background.
 
     Raises:
         ValueError: There is no node.
@@ -52,7 +51,7 @@ def lineage(nodes: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
 def _label(node: object) -> str:
     name = str(getattr(node, "name", ""))
     lines = [name[i : i + 16] for i in range(0, min(len(name), 32), 16)]
-    if len(name) > 32:  # noqa: PLR2004  # two lines of 16 fit into a box on a phone
+    if len(name) > 32:
         lines[-1] = lines[-1][:-1] + "…"
     detail = getattr(node, "detail", "")
     return f"{getattr(node, 'kind', '')}<br><b>{'<br>'.join(lines)}</b>" + (f"<br>{detail}" if detail else "")

@@ -32,7 +32,6 @@ def gain_strips(pairs: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
     Args:
         pairs: As `core.analysis.standing.pair_gains` returns them: `target`, `intermediate`, `gain`, `low`, `high`,
             `q_value`, `n_seeds`, `n_langs`, `in_task`. Targets and intermediates keep their order.
-        mode: Background.
 
     Raises:
         ValueError: There is no pair.
@@ -100,7 +99,7 @@ def _dots(part: pd.DataFrame, mode: Mode) -> go.Scatter:
 
 def _color(row: dict[Hashable, Any], mode: Mode) -> str:
     """Strong where the gain differs from zero after correction, grey elsewhere."""
-    if pd.isna(row["q_value"]) or row["q_value"] >= 0.05:  # noqa: PLR2004
+    if pd.isna(row["q_value"]) or row["q_value"] >= 0.05:
         return MUTED[mode]
     up, down = (DIVERGING[mode][7], DIVERGING[mode][2]) if mode == "light" else (DIVERGING[mode][8], DIVERGING[mode][1])
     return up if row["gain"] > 0 else down

@@ -87,5 +87,5 @@ def luminance(color: tuple[float, float, float]) -> float:
     Args:
         color: Red, green and blue, each 0 to 1.
     """
-    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in color]  # noqa: PLR2004  sRGB's bounds
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in color]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -41,7 +41,6 @@ def parallel_languages(scores: pd.DataFrame, lines: Sequence[Line], *, metric: s
         scores: Rows languages in their order (index: codes), columns run ids; fractions, NaN where a run has none.
         lines: The runs to draw, in order of their colours.
         metric: What the scores are.
-        mode: Background.
 
     Raises:
         ValueError: There is no language or no run.
@@ -77,7 +76,6 @@ def parallel_settings(settings: pd.DataFrame, lines: Sequence[Line], *, mode: Mo
     Args:
         settings: Rows settings (index: their names), columns run ids; text or numbers, None where a run has none.
         lines: The runs to draw, in order of their colours.
-        mode: Background.
 
     Raises:
         ValueError: There is no setting or no run.

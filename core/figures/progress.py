@@ -19,7 +19,6 @@ def language_dots(scores: pd.DataFrame, *, chance: float, metric: str, mode: Mod
         scores: Columns `lang`, `score`, `baseline_score` (fraction or NULL), `n`.
         chance: Score of a model that knows nothing, a fraction, drawn as a line.
         metric: Name of the metric, for the axis.
-        mode: Background.
 
     Raises:
         ValueError: There is no score.

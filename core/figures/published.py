@@ -64,7 +64,6 @@ def published_heatmap(cells: pd.DataFrame, *, kind: Kind, mode: Mode = "light") 
         cells: Columns `row`, `column` (text; in the order of their first appearance), `value` (fraction), `text` (what
             the cell says), `hover` (HTML). What was not printed has no row.
         kind: Whether `value` is a gain (diverging scale, symmetric about zero) or a score (sequential).
-        mode: Background.
 
     Raises:
         ValueError: There is no cell.

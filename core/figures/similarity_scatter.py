@@ -43,7 +43,6 @@ def similarity_scatter(
             `in_task`; limits are NaN where there is none.
         axis: The measure.
         selected: The intermediate that is ringed, if any.
-        mode: Background.
 
     Raises:
         ValueError: There is no point.

@@ -68,7 +68,7 @@ def pick(split: Split, *, encoder: Encoder, max_length: int | None, seed: int) -
     rows, pieces, labels = makers.get(split.task.type, _texts)(features, rng)
     names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     kept = (counts >= FEWEST_OF_A_CLASS)[codes]
-    if (counts >= FEWEST_OF_A_CLASS).sum() < 2:  # noqa: PLR2004
+    if (counts >= FEWEST_OF_A_CLASS).sum() < 2:
         found = f"{len(names)} classes over {len(rows)} examples"
         raise DataError(
             f"'{split.task.name}' has {found}, fewer than two of them with {FEWEST_OF_A_CLASS} examples: a selector "
@@ -116,7 +116,7 @@ def _answers(features: Features, rng: np.random.Generator) -> _Made:
     start, end = (features.starts[rows] + features.targets[rows, side] for side in (0, 1))
     answered = (features.positions[features.starts[:-1] + features.targets[:, 0], 0] >= 0)[rows]
     inside = (places >= start) & (places <= end)
-    wanted = rng.random(int(features.example_of.max()) + 1) < 0.5  # noqa: PLR2004
+    wanted = rng.random(int(features.example_of.max()) + 1) < 0.5
     fits = np.flatnonzero(answered & (inside == wanted[features.example_of[rows]]))
     first = fits[_one_each(features.example_of[rows[fits]], rng=rng)]
     return rows[first], places[first], inside[first].astype(np.int64)
@@ -126,7 +126,7 @@ def _choices(features: Features, rng: np.random.Generator) -> _Made:
     """The right choice of each question, or a wrong one, with equal chance."""
     n = features.n_items
     counts = np.diff(features.item_starts)
-    right = rng.random(n) < 0.5  # noqa: PLR2004
+    right = rng.random(n) < 0.5
     away = 1 + (rng.random(n) * (counts - 1)).astype(np.int64)
     place = np.where(right, features.targets, (features.targets + away) % counts)
     return features.item_starts[:-1] + place, np.full(n, -1), right.astype(np.int64)

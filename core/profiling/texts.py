@@ -53,11 +53,7 @@ class PointText(NamedTuple):
 
 
 def points_of(spec: ProfileSpec) -> tuple[Point, ...]:
-    """All points that a domain profile asks for: intermediates, then each target's training and test texts.
-
-    Args:
-        spec: The profile.
-    """
+    """All points that a domain profile asks for: intermediates, then each target's training and test texts."""
     points = []
     for intermediate in spec.intermediate_specs:
         plain = intermediate.model_copy(update={"placebo": None})  # a placebo changes labels, never a text
@@ -76,7 +72,6 @@ def read_point(point: Point, spec: ProfileSpec, *, paths: AtlasPaths) -> PointTe
     Args:
         point: Which.
         spec: Gives seed, size and data source.
-        paths: The Atlas home.
 
     Raises:
         DataError: The data are not there, not readable, or too few.

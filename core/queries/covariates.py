@@ -90,7 +90,6 @@ def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, like: ProfileV
     first.
 
     Args:
-        cur: Cursor of the store.
         measure: Key of `DIFFICULTY`.
         like: The runs' own.
 
@@ -122,7 +121,6 @@ def similarities(
     similarity_high. Order: the first four.
 
     Args:
-        cur: Cursor of the store.
         measure: Key of `SIMILARITY`.
         data_source: Of the runs.
         centred: With each language's mean removed or not; None: removed where the measure has that.
@@ -168,7 +166,6 @@ def intermediates(cur: duckdb.DuckDBPyConnection, *, run_ids: list[str]) -> pd.D
     the training examples that were used, of all its tasks together; NULL where not known). Order: intermediate.
 
     Args:
-        cur: Cursor of the store.
         run_ids: One run or more of each intermediate.
     """
     rows = cur.execute(

@@ -37,7 +37,6 @@ def paired_credits(cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame) -> pd.Da
     Columns: run_id, lang, fingerprint (of the examples), after, before (credits). Order: none.
 
     Args:
-        cur: Cursor of the store.
         pairs: Columns run_id, baseline_run_id, lang.
     """
     cur.register("pairs", pairs[["run_id", "baseline_run_id", "lang"]])
@@ -72,7 +71,6 @@ def view_tests(cur: duckdb.DuckDBPyConnection, view: View, *, seed: int | None =
     Columns: `TEST_COLUMNS`; limits are of the gain at 95 %, the p-value is not corrected. Order: none.
 
     Args:
-        cur: Cursor of the store.
         view: What is fixed.
         seed: This seed alone; None: all seeds that have a gain.
     """

@@ -46,7 +46,6 @@ def views(cur: duckdb.DuckDBPyConnection, *, kind: str) -> pd.DataFrame:
     Columns: those of `ProfileView`, `seeds` (text), `profiles`. Order: yours first, most profiles first, model.
 
     Args:
-        cur: Cursor of the store.
         kind: difficulty, encoder or selectors.
     """
     sql = """
@@ -65,7 +64,6 @@ def closest_view(cur: duckdb.DuckDBPyConnection, *, kind: str, like: ProfileView
     The same model counts most, then the same weights, protocol and collection, then the number of profiles.
 
     Args:
-        cur: Cursor of the store.
         kind: difficulty, encoder or selectors.
         like: The runs' own.
     """
@@ -86,7 +84,6 @@ def selector_scores(cur: duckdb.DuckDBPyConnection, view: ProfileView) -> pd.Dat
     Columns: selector, intermediate, target, value (mean over seeds), n_seeds. Order: the first three.
 
     Args:
-        cur: Cursor of the store.
         view: What is fixed.
     """
     sql = f"""{_NEWEST}, newest AS (
@@ -111,7 +108,6 @@ def difficulties(cur: duckdb.DuckDBPyConnection, view: ProfileView, *, measure: 
     hardness (the value turned so that large is hard). Order: hardness, then intermediate.
 
     Args:
-        cur: Cursor of the store.
         view: What is fixed.
         measure: Key of `DIFFICULTY_MEASURES`.
 
@@ -147,7 +143,6 @@ def difficulty_table(cur: duckdb.DuckDBPyConnection, view: ProfileView) -> pd.Da
     unit and direction; NULL where an intermediate has none). Order: intermediate.
 
     Args:
-        cur: Cursor of the store.
         view: What is fixed.
     """
     columns = {m: difficulties(cur, view, measure=m).set_index("intermediate")["value"] for m in DIFFICULTY_MEASURES}
@@ -163,7 +158,6 @@ def encoder_changes(
     sentences), sd (NULL for one seed), n_seeds, n (text). Order: intermediate, English first, lang, layer.
 
     Args:
-        cur: Cursor of the store.
         view: What is fixed.
         measure: retrieval (`none` is the original encoder), retrieval_change or cka.
         intermediate: Only this one; None: all.

@@ -128,7 +128,6 @@ def settings(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
     Columns: those of `Setting`, intermediates, targets, langs, gains.
 
     Args:
-        cur: Cursor of the store.
         wanted: Rows to keep.
     """
     kept = condition(wanted, table="g")
@@ -149,7 +148,6 @@ def choose_setting(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> Setting:
     """The setting with most intermediates that the filter leaves.
 
     Args:
-        cur: Cursor of the store.
         wanted: Rows to keep.
 
     Raises:
@@ -184,7 +182,6 @@ def evidence(cur: duckdb.DuckDBPyConnection, setting: Setting, *, choice: Choice
     intermediate, target, lang, seed.
 
     Args:
-        cur: Cursor of the store.
         setting: What is pooled.
         choice: Which rows, which measures.
 

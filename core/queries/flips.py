@@ -32,10 +32,8 @@ def flips(cur: duckdb.DuckDBPyConnection, *, after: Path, before: Path, lang: st
     """Examples whose credit differs between two runs; None where they share no example with a credit.
 
     Args:
-        cur: Cursor of the store.
         after: `predictions.parquet` of the run.
         before: That of its baseline.
-        lang: Language.
         metric: Metric; some have no credit per example.
     """
     pairs = cur.execute(
@@ -58,10 +56,8 @@ def credit_flips(cur: duckdb.DuckDBPyConnection, *, after: str, before: str, lan
     """Places of the test set whose credit differs between two runs; None where they are not both known of the same.
 
     Args:
-        cur: Cursor of the store.
         after: Id of the run.
         before: Id of its baseline.
-        lang: Language.
         metric: Metric; some have no credit per example.
     """
     found = cur.execute(

@@ -22,7 +22,6 @@ def gains(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, run_ids: tuple[str,
     Order: model, target, intermediate, seed, lang, headline metric first.
 
     Args:
-        cur: Cursor of the store.
         wanted: Rows to keep.
         run_ids: Only these runs; baselines among them are listed too, with no gain. None: every current run with an
         intermediate.
@@ -64,9 +63,7 @@ def gain_matrix(cur: duckdb.DuckDBPyConnection, *, target: str, metric: str, wan
     seed), in_task, missing (why there is no gain, or none for some seeds). Order: as the columns.
 
     Args:
-        cur: Cursor of the store.
         target: Target.
-        metric: Metric.
         wanted: Rows to keep; its own target and metric are not used.
     """
     kept = condition(wanted, without=frozenset({"target", "metric"}))
@@ -118,9 +115,7 @@ def mean_gains(cur: duckdb.DuckDBPyConnection, *, target: str, metric: str, want
     with `Filter.langs`. Means are NULL where no language is common. Order: the first five columns.
 
     Args:
-        cur: Cursor of the store.
         target: Target.
-        metric: Metric.
         wanted: Rows to keep; its own target and metric are not used.
     """
     kept = condition(wanted, without=frozenset({"target", "metric"}))
@@ -156,7 +151,6 @@ def baseline_scores(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFr
     Order: as the columns up to seed, then run_id.
 
     Args:
-        cur: Cursor of the store.
         wanted: Rows to keep; its intermediate is not used.
     """
     kept = condition(wanted, without=frozenset({"intermediate"}))

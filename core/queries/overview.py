@@ -9,9 +9,6 @@ import pandas as pd
 def counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """How much each collection holds.
 
-    Args:
-        cur: Cursor of the store.
-
     Returns:
         One row per collection that holds a run, in alphabetical order; columns `collection`, `runs`, `finished`,
         `models`, `intermediates` (without `none`), `targets`, `langs`, `scores`, `gains` (with a paired baseline).
@@ -36,9 +33,6 @@ def counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 def published_counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """How much was transcribed from papers.
 
-    Args:
-        cur: Cursor of the store.
-
     Returns:
         One row; columns `documents`, `tables`, `scores`, `gains`, `targets`, `langs` (figures as printed; all 0 where
         there are none).
@@ -59,7 +53,6 @@ def findings(cur: duckdb.DuckDBPyConnection, *, limit: int = 6) -> pd.DataFrame:
     many.
 
     Args:
-        cur: Cursor of the store.
         limit: Most rows.
 
     Returns:

@@ -15,7 +15,6 @@ def protocols(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
     seeds (text, ascending), first, last (dates of finished runs; NULL where not known). Order: as the columns.
 
     Args:
-        cur: Cursor of the store.
         wanted: Rows to keep; its languages and metric are not used.
     """
     kept = condition(wanted, without=RUN_ONLY)
@@ -39,7 +38,6 @@ def software(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
     Columns: python, torch, transformers, device, commit (NULL where a run does not say), runs.
 
     Args:
-        cur: Cursor of the store.
         wanted: Rows to keep; its languages and metric are not used.
     """
     kept = condition(wanted, without=RUN_ONLY)
@@ -62,7 +60,6 @@ def scored_sets(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
     Columns: target, data_source, lang, split, n, fingerprint, runs. Order: as the columns.
 
     Args:
-        cur: Cursor of the store.
         wanted: Rows to keep; its metric is not used.
     """
     kept = condition(wanted, without=RUN_ONLY)

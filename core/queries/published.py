@@ -40,9 +40,6 @@ class Sheet(NamedTuple):
 def tables(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Every published table with what must be said about it.
 
-    Args:
-        cur: Cursor of the store.
-
     Returns:
         Tables with gains first, then scores, then facts, each by name; columns `name`, `title`, `paper`, `arxiv`,
         `version`, `printed_table`, `source`, `unit`, `derived` (computed from printed figures), `confidence`
@@ -63,7 +60,6 @@ def figures(cur: duckdb.DuckDBPyConnection, table: str) -> pd.DataFrame:
     """Every figure of one table, as printed and as a fraction.
 
     Args:
-        cur: Cursor of the store.
         table: Name of the table.
 
     Returns:
@@ -92,7 +88,6 @@ def sheets(cur: duckdb.DuckDBPyConnection, table: str) -> list[Sheet]:
     """The sheets of one table; gains first, targets as columns before languages as columns. Empty: facts alone.
 
     Args:
-        cur: Cursor of the store.
         table: Name of the table.
 
     Raises:
@@ -128,7 +123,6 @@ def matrix(cur: duckdb.DuckDBPyConnection, sheet: Sheet) -> pd.DataFrame:
     """The cells of one sheet: rows are intermediates (or models, where those differ), columns targets or languages.
 
     Args:
-        cur: Cursor of the store.
         sheet: One of `sheets`.
 
     Returns:
@@ -185,7 +179,6 @@ def averages(cur: duckdb.DuckDBPyConnection, table: str | None = None) -> pd.Dat
     half unit of its parts.
 
     Args:
-        cur: Cursor of the store.
         table: Name of one table; None: all tables, each by itself.
 
     Returns:

@@ -54,7 +54,6 @@ def profiles(cur: duckdb.DuckDBPyConnection, *, kind: Kind | None = None) -> pd.
     n_skipped (points without text).
 
     Args:
-        cur: Cursor of the store.
         kind: Only this kind; None: all.
     """
     sql = """
@@ -75,7 +74,6 @@ def current_profile(
     """Id of the profile that answers for a model and data source: the fullest, then the newest; None: there is none.
 
     Args:
-        cur: Cursor of the store.
         data_source: sample, mirror or hub.
         model: Sentence encoder; None: any.
         kind: domain, difficulty or encoder.
@@ -105,7 +103,6 @@ def similarities(
     Order: target, role, lang, measure, centred, intermediate.
 
     Args:
-        cur: Cursor of the store.
         profile_id: From `current_profile`.
         target: Only this target.
         measure: Only this measure, a name of `SIMILARITIES`.
@@ -135,7 +132,6 @@ def pairs(cur: duckdb.DuckDBPyConnection, profile_id: str, *, point: str | None 
     Columns: a, b, measure, centred, value, ci_low, ci_high, n_a, n_b, resamples. Order: the first four.
 
     Args:
-        cur: Cursor of the store.
         profile_id: From `current_profile`.
         point: Only pairs of this point.
     """
@@ -154,7 +150,6 @@ def measured(cur: duckdb.DuckDBPyConnection, profile_id: str) -> pd.DataFrame:
     profile's kind. Order: as the columns. No row where there is no such profile.
 
     Args:
-        cur: Cursor of the store.
         profile_id: Any profile's.
     """
     kind = cur.execute("SELECT kind FROM profiles WHERE profile_id = ?", [profile_id]).fetchone()
@@ -172,7 +167,6 @@ def points(
     the point has no place). Order: role, task, lang, point.
 
     Args:
-        cur: Cursor of the store.
         profile_id: From `current_profile`.
         method: `pca`, or `umap` where the profile was made with it.
         centred: After each language's mean was removed.
@@ -197,7 +191,6 @@ def agreement(
     NULL where fewer than three pairs do. One row per unordered pair of measures, in the order of `SIMILARITIES`.
 
     Args:
-        cur: Cursor of the store.
         profile_id: From `current_profile`.
         target: Only pairs with this target's texts.
         centred: Embedding measures after each language's mean was removed.

@@ -41,9 +41,6 @@ class View(NamedTuple):
 def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Every view that has at least one score.
 
-    Args:
-        cur: Cursor of the store.
-
     Returns:
         Columns `collection`, `model`, `model_fingerprint`, `target`, `metric`, `protocol`, `protocol_digest`,
         `data_source`, `is_headline`, `runs`; yours first, then measured, then published; of these the
@@ -63,7 +60,6 @@ def seed_rows(cur: duckdb.DuckDBPyConnection, view: View) -> pd.DataFrame:
     """What was scored in a view: one row per language, intermediate and seed, baselines included.
 
     Args:
-        cur: Cursor of the store.
         view: What is fixed.
 
     Returns:
@@ -93,7 +89,6 @@ def states(cur: duckdb.DuckDBPyConnection, view: View) -> pd.DataFrame:
     """All languages × intermediates of a view, each with what would explain an empty cell.
 
     Args:
-        cur: Cursor of the store.
         view: What is fixed.
 
     Returns:
@@ -141,7 +136,6 @@ def cell_runs(cur: duckdb.DuckDBPyConnection, view: View, *, lang: str, intermed
     """The runs behind one cell.
 
     Args:
-        cur: Cursor of the store.
         view: What is fixed.
         lang: Language of the cell.
         intermediate: Intermediate of the cell.

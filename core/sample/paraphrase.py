@@ -190,14 +190,14 @@ def graded(draw: Draw, *, score: int, difficulty: Difficulty) -> Pair:
     plain = difficulty == "easy"
     pattern = "act_dp"
     other = fact if plain else synonym(draw, fact)
-    if score == 5:  # noqa: PLR2004  # the grades are documented at SCORES
+    if score == 5:
         return Pair((fact.say("act_pl"),), (other.say("top_pl"),))
-    if score == 4:  # noqa: PLR2004
+    if score == 4:
         pattern = draw.pick(("act", "act_pl", "act_day") if plain else ("top", "act", "some"))
-    elif score == 3:  # noqa: PLR2004
+    elif score == 3:
         other = other._replace(place=draw.place(fact.domain, but=[fact.place]))
         other = other if plain else other._replace(day=draw.day(but=[fact.day]))
-    elif score == 2:  # noqa: PLR2004
+    elif score == 2:
         other = draw.fact(but=[fact])._replace(person=fact.person)
     elif score == 1:
         other = draw.fact(but=[fact])

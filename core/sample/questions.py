@@ -55,12 +55,12 @@ def question(draw: Draw, *, difficulty: Difficulty, answerable: bool = True) -> 
 
 def _asked(draw: Draw, *, domain: str, difficulty: Difficulty) -> _Asked:
     u = draw.number()
-    if u < 0.1:  # noqa: PLR2004  # shares of the kinds of question
+    if u < 0.1:
         (noun, price), *_ = draw.prices(n=1, domain=domain)
         return _Asked(cost(noun, price=price), Sentence("q_cost", (("o", noun),)), "x")
-    if u < 0.25:  # noqa: PLR2004
+    if u < 0.25:
         person, city, organisation = draw.person(), draw.city(), draw.organisation()
-        if u < 0.17:  # noqa: PLR2004
+        if u < 0.17:
             return _Asked(lives(person, city=city), Sentence("q_city", (("p", person),)), "c")
         said = works(person, organisation=organisation, city=city)
         return _Asked(said, Sentence("q_org", (("p", person),)), "g")

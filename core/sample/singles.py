@@ -35,17 +35,17 @@ def plain(draw: Draw) -> Sentence:
 def any_statement(draw: Draw) -> Sentence:
     """Any statement at all, for tagging and retrieval."""
     u = draw.number()
-    if u < 0.2:  # noqa: PLR2004  # shares of the kinds of statement
+    if u < 0.2:
         return _whereabouts(draw)
-    if u < 0.3:  # noqa: PLR2004
+    if u < 0.3:
         return draw.quality().say(draw.pick(("adj", "adjneg", "adjsay")), p=draw.person())
-    if u < 0.42:  # noqa: PLR2004
+    if u < 0.42:
         fact = draw.fact()
         return fact.and_(draw.fact(but=[fact]), pattern=draw.pick(("both", "but")))
-    if u < 0.5:  # noqa: PLR2004
+    if u < 0.5:
         fact = draw.fact()
         return fact.say("says", p=draw.person(but=[fact.person]), q=fact.person)
-    if u < 0.53:  # noqa: PLR2004
+    if u < 0.53:
         return priced(draw)
     return plain(draw)
 
@@ -92,7 +92,7 @@ def review(draw: Draw, *, mood: int, difficulty: Difficulty) -> Review:
     size = _SIZES[difficulty]
     moods = [mood, mood, -mood] if difficulty == "hard" else [mood]
     domain = draw.domain()
-    said = [s for m in moods for s in sentiment(draw, mood=m, difficulty="easy" if size < 3 else "medium").sentences]  # noqa: PLR2004
+    said = [s for m in moods for s in sentiment(draw, mood=m, difficulty="easy" if size < 3 else "medium").sentences]
     said += [draw.fact(domain=domain).say(draw.pick(("act_pl", "act_day", "act_dp"))) for _ in range(size - 1)]
     return Review(tuple(draw.shuffled(said)), mood)
 

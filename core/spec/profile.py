@@ -119,9 +119,6 @@ class ProfileSpec(Spec):
     def task(self, name: str) -> TaskSpec:
         """Definition of one of the profile's tasks.
 
-        Args:
-            name: Its name.
-
         Raises:
             SpecError: The profile does not use it.
         """
@@ -158,19 +155,10 @@ def job_id_of(spec: RunSpec | ProfileSpec) -> str:
 
 
 def train_point(target: str) -> str:
-    """Name of the point of a target's English training text: `xnli:train`.
-
-    Args:
-        target: Name of the task.
-    """
+    """Name of the point of a target's English training text: `xnli:train`."""
     return f"{target}:train"
 
 
 def test_point(target: str, lang: str) -> str:
-    """Name of the point of a target's test text in a language: `xnli:test:de`.
-
-    Args:
-        target: Name of the task.
-        lang: XTREME's code.
-    """
+    """Name of the point of a target's test text in a language: `xnli:test:de`."""
     return f"{target}:test:{lang}"

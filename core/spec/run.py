@@ -163,9 +163,6 @@ class RunSpec(Spec):
     def task(self, name: str) -> TaskSpec:
         """Definition of one of the run's tasks.
 
-        Args:
-            name: Its name.
-
         Raises:
             SpecError: The run does not use it.
         """

@@ -233,11 +233,7 @@ class TaskSpec(Spec):
         return self.metrics[0]
 
     def own_name(self, lang: str) -> str:
-        """The data set's own name for a language.
-
-        Args:
-            lang: XTREME's code.
-        """
+        """The data set's own name for a language."""
         return self.language_names.get(lang, lang)
 
 

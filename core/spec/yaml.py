@@ -25,7 +25,6 @@ def read_spec_file(path: Path, *, kind: type[S], example: str) -> S:
     """The spec in a YAML file.
 
     Args:
-        path: The file.
         kind: What it must hold.
         example: Where a complete example is, for the message.
 
@@ -56,7 +55,7 @@ def _line(problem: Mapping[str, Any], *, kind: type[BaseModel]) -> str:  # Any: 
     place = [str(part) for part in problem["loc"]]
     field = ".".join(place) or "the whole file"
     found = repr(problem["input"])
-    found = found if len(found) <= 80 else found[:77] + "..."  # noqa: PLR2004 – a line of a message
+    found = found if len(found) <= 80 else found[:77] + "..."
     if problem["type"] == "extra_forbidden":
         known = sorted(_fields_at(kind, place[:-1]))
         near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)

@@ -104,9 +104,6 @@ def load_tasks(paths: AtlasPaths) -> dict[str, TaskSpec]:
 def read_task_file(path: Path) -> TaskSpec:
     """The task in a user's YAML file.
 
-    Args:
-        path: The file.
-
     Raises:
         SpecError: It does not hold a complete task; the message names file, field, what was found and expected.
     """

@@ -36,7 +36,6 @@ def open_run(spec: RunSpec, *, paths: AtlasPaths, workshop: Workshop) -> OpenRun
 
     Args:
         spec: The chain.
-        paths: The Atlas home.
         workshop: Device, events, checkpoints.
     """
     return OpenRun(spec, paths, workshop, Loader(Bench(spec, paths, workshop)))

@@ -138,9 +138,9 @@ def duration(seconds: float | None) -> str:
     if seconds is None or pd.isna(seconds):
         return "–"
     minutes = round(seconds / 60)
-    if seconds < 90:  # noqa: PLR2004
+    if seconds < 90:
         return f"{seconds:.0f} s"
-    if minutes < 120:  # noqa: PLR2004
+    if minutes < 120:
         return f"{minutes} min"
     if minutes < 48 * 60:
         return f"{minutes // 60} h {minutes % 60} min"

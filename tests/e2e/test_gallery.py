@@ -27,7 +27,7 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with store.cursor() as cur:
             keys = cur.execute("SELECT run_id, lang, metric, intermediate FROM scores JOIN runs USING (run_id)").df()
             ids = cur.execute("SELECT run_id FROM runs UNION ALL SELECT profile_id FROM profiles").fetchall()
-        base = rng.random(100) < 0.5  # noqa: PLR2004
+        base = rng.random(100) < 0.5
         correct = [
             (base | (rng.random(100) < (0.8 if name == "mnli" else 0.0))).astype(float) for name in keys["intermediate"]
         ]
@@ -59,7 +59,7 @@ def test_the_first_visitor_of_a_fresh_server_sees_the_gallery_and_what_is_real(f
     visit.tab.get_by_text("differs from zero after correction").wait_for()
     assert visit.tab.get_by_role("combobox", name="Collection").input_value() == "measured"
     # Twelve intermediates are wider than a phone: their row scrolls, and the page does not.
-    assert visit.tab.evaluate(f"{ROW}.scrollWidth - {ROW}.clientWidth") > 300  # noqa: PLR2004
+    assert visit.tab.evaluate(f"{ROW}.scrollWidth - {ROW}.clientWidth") > 300
     visit.check("a gallery on a phone")
     visit.tab.close()
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from pages.widgets.transfer.published import marked_text
 
 _SCRIPT = """
-from pages.widgets.published import has_published, show_published
+from pages.widgets.transfer.published import has_published, show_published
 from pages.widgets.shared import start, version
 
 start()

@@ -72,7 +72,6 @@ def headroom_interval(
     Args:
         contributions: (n,) contribution of each development example to the score, in [0, 1].
         chance: Score of a model that knows nothing.
-        rng: Source of the draws.
         plan: Resamples, level and method.
 
     Raises:
@@ -97,7 +96,7 @@ def learning_curve_area(examples: ArrayLike, *, scores: ArrayLike, chance: float
         DataError: Fewer than two points, or examples that do not increase, or start at 0 on a logarithmic axis.
     """
     x, y = finite_vector(examples, what="examples"), finite_vector(scores, what="scores")
-    if x.size != y.size or x.size < 2 or np.any(np.diff(x) <= 0) or (logarithmic and x[0] <= 0):  # noqa: PLR2004
+    if x.size != y.size or x.size < 2 or np.any(np.diff(x) <= 0) or (logarithmic and x[0] <= 0):
         raise DataError(
             f"Found {x.size} budgets from {x[0]:g} to {x[-1]:g} for {y.size} scores; expected two or more, increasing"
             + (" and above 0." if logarithmic else ".")
@@ -128,7 +127,6 @@ def label_entropy_interval(labels: ArrayLike, *, rng: np.random.Generator, plan:
 
     Args:
         labels: (n,) label ids.
-        rng: Source of the draws.
         plan: Resamples and level.
 
     Raises:
@@ -145,7 +143,6 @@ def count_entropy_interval(counts: ArrayLike, *, rng: np.random.Generator, plan:
 
     Args:
         counts: (n, labels) how often each label occurs in each example.
-        rng: Source of the draws.
         plan: Resamples and level.
 
     Raises:
@@ -191,7 +188,7 @@ def pointwise_information(with_input: ArrayLike, *, without_input: ArrayLike, de
     )
     if given.size != blank.size:
         raise DataError(f"{given.size} log-probabilities with input, {blank.size} without; expected the same examples.")
-    if not densities and max(given.max(), blank.max()) > 1e-6:  # noqa: PLR2004 rounding of float32
+    if not densities and max(given.max(), blank.max()) > 1e-6:
         raise DataError(f"A log-probability is {max(given.max(), blank.max()):g}; expected at most 0. Pass logarithms.")
     return np.asarray((given - blank) / math.log(2))
 
@@ -204,7 +201,6 @@ def usable_information(
     Args:
         with_input: (n,) log p(y | x), held-out.
         without_input: (n,) log p(y | empty input).
-        rng: Source of the draws.
         plan: Resamples, level and method.
 
     Raises:
@@ -229,7 +225,7 @@ def code_length(block_losses: ArrayLike, *, block_sizes: ArrayLike, n_labels: in
         SpecError: Fewer than two labels.
     """
     losses, sizes = finite_vector(block_losses, what="losses"), finite_vector(block_sizes, what="block sizes")
-    if n_labels < 2:  # noqa: PLR2004
+    if n_labels < 2:
         raise SpecError(f"{n_labels} label: nothing is to be said. Code length needs at least 2 labels.")
     if losses.size != sizes.size - 1 or losses.min() < 0 or sizes.min() < 1:
         raise DataError(
@@ -252,7 +248,6 @@ def code_length_interval(
         losses: (n,) loss in nats of each example after the first block, before training on its block.
         first_block: Examples sent with the uniform code.
         n_labels: Number of labels.
-        rng: Source of the draws.
         plan: Resamples, level and method.
 
     Raises:
@@ -287,7 +282,6 @@ def bits_per_decision(
         totals: (n,) bits of each example.
         decisions: (n,) labels that each example's bits say: words of a sentence, 1 for one label.
         before: Bits and decisions that are counted in full.
-        rng: Source of the draws.
         plan: Resamples and level.
 
     Raises:

@@ -70,7 +70,7 @@ def average_gain(
 def _shift(left: Floats, seeds: np.ndarray) -> tuple[float, int] | None:
     """Variance of a target's mean through what moves all gains of a seed, with its degrees of freedom."""
     shifts = [left[seeds == seed].mean() for seed in np.unique(seeds)]
-    if len(shifts) < 2:  # noqa: PLR2004  one seed has no spread
+    if len(shifts) < 2:
         return None
     return float(np.var(shifts, ddof=1)) / len(shifts), len(shifts) - 1
 

@@ -64,7 +64,7 @@ def spearman(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> Interval
         DataError: Lengths differ, fewer than two pairs, or all values of one side are equal.
     """
     one, two = _ranks(finite_vector(x, what="values")), _ranks(finite_vector(other, what="values"))
-    if one.size != two.size or one.size < 2:  # noqa: PLR2004
+    if one.size != two.size or one.size < 2:
         raise DataError(f"{one.size} values against {two.size}; a rank correlation needs two or more pairs.")
     a, b = one - one.mean(), two - two.mean()
     scale = math.sqrt(float((a @ a) * (b @ b)))

@@ -28,7 +28,6 @@ def expected_half_widths(
         components: Random effects.
         ratios: (components,) standard deviations over the residual's.
         residual_variance: Of one run.
-        level: Of the intervals.
 
     Raises:
         DataError: The covariates cannot be told apart on these cells.

@@ -84,7 +84,6 @@ def bootstrap_interval(
     Args:
         values: (n, ...) data; rows are the independent units.
         statistic: From rows to a number.
-        rng: Source of the draws.
         plan: Resamples, level and method; default `Plan()`.
 
     Raises:
@@ -105,7 +104,6 @@ def mean_interval(values: ArrayLike, *, rng: np.random.Generator, plan: Plan | N
 
     Args:
         values: (n,) numbers.
-        rng: Source of the draws.
         plan: Resamples, level and method; default `Plan()`.
 
     Raises:
@@ -168,7 +166,6 @@ def spread_groups(strata: ArrayLike, *, rng: np.random.Generator, blocks: int) -
 
     Args:
         strata: (n,) classes.
-        rng: Source of the draws.
         blocks: How many groups.
     """
     classes = np.asarray(strata)
@@ -217,8 +214,6 @@ def mean_draws(values: Floats, *, rng: np.random.Generator, resamples: int) -> F
 
     Args:
         values: (n,) finite numbers.
-        rng: Source of the draws.
-        resamples: How many.
     """
     distinct, counts = np.unique(values, return_counts=True)
     n, draws = values.size, np.empty(resamples)
@@ -234,8 +229,6 @@ def resampled_sums(columns: ArrayLike, *, rng: np.random.Generator, resamples: i
 
     Args:
         columns: (n, k) numbers; rows are the independent units.
-        rng: Source of the draws.
-        resamples: How many.
     """
     table = np.asarray(columns, dtype=float)
     n, sums = len(table), np.empty((resamples, table.shape[1]))
@@ -256,6 +249,6 @@ def at_least_two(n: int, *, what: str) -> int:
     Raises:
         DataError: Fewer than two.
     """
-    if n < 2:  # noqa: PLR2004
+    if n < 2:
         raise DataError(f"Found {n} {what}; an interval needs at least 2.")
     return n

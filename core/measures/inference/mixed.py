@@ -1,9 +1,9 @@
 """How much of the gains do difficulty, similarity and the rest explain: the crossed mixed model.
 
 The rows are cells (`core.measures.inference.cells`): mean gains over seeds. Seeds of a run are shared by its
-languages; the intermediate x target component takes that up, and the baseline that all intermediates of a (target, language) share
-is taken up by target x language. The independent unit of a covariate is the intermediate: tests of it have at most
-(intermediates - 1 - such covariates) degrees of freedom.
+languages; the intermediate x target component takes that up, and the baseline that all intermediates of a (target,
+language) share is taken up by target x language. The independent unit of a covariate is the intermediate: tests of it
+have at most (intermediates - 1 - such covariates) degrees of freedom.
 """
 
 from __future__ import annotations
@@ -73,7 +73,6 @@ def fit_mixed(cells: Cells, *, components: Components = COMPONENTS, reml: bool =
         cells: From `aggregate_cells`.
         components: Random effects.
         reml: Restricted likelihood (for estimates) or full likelihood (to compare models).
-        level: Of the intervals.
 
     Raises:
         DataError: Too few cells, or covariates that are sums of others.
@@ -102,7 +101,6 @@ def fit_statsmodels(
         cells: From `aggregate_cells`, equal weights.
         components: Random effects.
         reml: Restricted likelihood or full likelihood.
-        level: Of the intervals.
 
     Raises:
         DataError: Cells rest on different numbers of runs, which MixedLM cannot weigh.
@@ -154,7 +152,6 @@ def naive_ols(cells: Cells, *, level: float = 0.95) -> tuple[Coefficient, ...]:
 
     Args:
         cells: From `aggregate_cells`.
-        level: Of the intervals.
 
     Raises:
         DataError: Too few cells, or dependent covariates.

@@ -160,7 +160,7 @@ def _complete(cells: Cells) -> Cells:
     place = level_numbers(cells, factors=("target", "language"))[0]
     groups = len(np.unique(cells.levels["intermediate"]))
     full = (np.bincount(place) == groups)[place]
-    if groups < 4 or not full.any():  # noqa: PLR2004 three intermediates have six orders
+    if groups < 4 or not full.any():
         raise DataError(
             f"{groups} intermediates share {len(np.unique(place[full]))} (target, language) pairs; "
             "a permutation of whole intermediates needs 4 or more and 1 pair that all have. Run the missing cells."

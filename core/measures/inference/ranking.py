@@ -53,7 +53,6 @@ def kendall_interval(
     Args:
         values: (n,) scores.
         other: (n,) gains.
-        rng: Source of the draws.
         plan: Resamples and level; percentile only.
 
     Raises:
@@ -161,7 +160,6 @@ def mean_over_lists(values: ArrayLike, *, rng: np.random.Generator, plan: Plan |
 
     Args:
         values: (lists,) one number for each list.
-        rng: Source of the draws.
         plan: Resamples, level and method.
 
     Raises:
@@ -258,6 +256,6 @@ def _place_weights(scores: Floats, discount: Floats) -> Floats:
 
 def _same(values: ArrayLike, other: ArrayLike) -> tuple[Floats, Floats]:
     a, b = finite_vector(values, what="scores"), finite_vector(other, what="gains")
-    if a.size != b.size or a.size < 2:  # noqa: PLR2004
+    if a.size != b.size or a.size < 2:
         raise DataError(f"{a.size} scores for {b.size} gains; expected two or more of each, in the same order.")
     return a, b

@@ -85,7 +85,6 @@ def paired_bootstrap(
     Args:
         after: (n,) contribution of each example to the score of the run, in [0, 1].
         before: (n,) the same of its baseline, same examples in the same order.
-        rng: Source of the draws.
         plan: Resamples, level and method; default `Plan()`.
 
     Raises:
@@ -111,7 +110,6 @@ def hierarchical_bootstrap(differences: ArrayLike, *, rng: np.random.Generator, 
 
     Args:
         differences: (n_seeds, n_examples) score of the run minus its same-seed baseline, per example.
-        rng: Source of the draws.
         plan: Resamples and level; percentile only.
 
     Raises:
@@ -316,7 +314,7 @@ def group_permutation(
         DataError: Shapes differ, or fewer than three groups.
     """
     x, y = np.atleast_2d(np.asarray(predictor, float)), np.atleast_2d(np.asarray(response, float))
-    if x.shape != y.shape or len(x) < 3:  # noqa: PLR2004 two rows have one other order
+    if x.shape != y.shape or len(x) < 3:
         raise DataError(f"Predictor is {x.shape}, response {y.shape}; expected equal shapes with 3 or more groups.")
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     scale = math.sqrt(float(np.sum(x**2) * np.sum(y**2)))
@@ -325,7 +323,7 @@ def group_permutation(
     products = x @ y.T / scale  # products[i, j]: row i of x laid on row j of y
     groups = len(x)
     observed = float(np.trace(products))
-    if groups < 10 and math.factorial(groups) <= resamples:  # noqa: PLR2004 10! is 3.6 million
+    if groups < 10 and math.factorial(groups) <= resamples:
         orders = np.array(list(itertools.permutations(range(groups))))
         draws = products[orders, np.arange(groups)].sum(axis=1)
         return Permutation(observed, float(np.mean(np.abs(draws) >= abs(observed) - 1e-12)), groups, len(orders))
@@ -391,7 +389,7 @@ def _paired(after: ArrayLike, before: ArrayLike) -> Floats:
 
 def _table(differences: ArrayLike) -> Floats:
     table = np.asarray(differences, dtype=float)
-    if table.ndim != 2 or min(table.shape) < 2:  # noqa: PLR2004
+    if table.ndim != 2 or min(table.shape) < 2:
         raise DataError(
             f"Found a table of shape {table.shape}; expected two or more seeds x two or more examples. "
             "With one seed use paired_bootstrap, which speaks for that seed only."

@@ -25,7 +25,7 @@ def component_interval(variance: float, *, below: float, levels: int, level: flo
     Raises:
         SpecError: A negative variance, or fewer than two levels.
     """
-    if variance < 0 or below < 0 or levels < 2:  # noqa: PLR2004 one level has no variance
+    if variance < 0 or below < 0 or levels < 2:
         raise SpecError(f"Variance {variance}, below {below}, {levels} levels; expected at least 0, 0 and 2.")
     df, seen = levels - 1, variance + below
     low, high = (seen * df / float(special.chdtri(df, tail)) for tail in ((1 - level) / 2, (1 + level) / 2))

@@ -190,7 +190,7 @@ def _indicators(gold: _ArrayLike, predicted: _ArrayLike) -> tuple[Bools, Bools]:
 
 def _numbers(gold: _ArrayLike, predicted: _ArrayLike) -> tuple[Floats, Floats]:
     g, p = _pair(np.asarray(gold, dtype=np.float64), np.asarray(predicted, dtype=np.float64))
-    if len(g) < 2:  # noqa: PLR2004  # two points make a correlation
+    if len(g) < 2:
         raise DataError(f"A correlation needs at least two examples, found {len(g)}.")
     if not (np.isfinite(g).all() and np.isfinite(p).all()):
         raise DataError("A correlation needs finite numbers, found NaN or infinity: the training diverged.")

@@ -191,7 +191,7 @@ def _unit(first: Vectors, second: Vectors) -> tuple[Vectors, Vectors]:
     found = []
     for vectors in (first, second):
         v = np.asarray(vectors, dtype=np.float64)
-        if v.ndim != 2 or not v.size:  # noqa: PLR2004  # rows and dimensions
+        if v.ndim != 2 or not v.size:
             raise DataError(f"Expected vectors of shape (n, dim) with n at least 1, found shape {v.shape}.")
         if not np.isfinite(v).all():
             raise DataError("Sentence vectors hold NaN or infinity: the model diverged.")

@@ -84,7 +84,6 @@ def random_axes(dimensions: int, *, count: int, rng: np.random.Generator) -> Flo
     Args:
         dimensions: Of the embeddings.
         count: How many.
-        rng: Source of the draw.
     """
     axes = rng.normal(size=(dimensions, count))
     return np.asarray(axes / np.linalg.norm(axes, axis=0))
@@ -102,7 +101,7 @@ def prepare(x: ArrayLike, *, axes: Floats, kernel_rows: int = KERNEL_ROWS) -> Do
         DataError: Fewer than three rows, or a number that is not finite.
     """
     table = np.asarray(x, dtype=float)
-    if table.ndim != 2 or len(table) < 3:  # noqa: PLR2004
+    if table.ndim != 2 or len(table) < 3:
         raise DataError(f"Embeddings of shape {table.shape}; expected (n, d) with n of 3 or more sentences.")
     if not np.isfinite(table).all():
         raise DataError("Embeddings hold NaN or infinity. Embed the texts again; empty texts are left out before.")
@@ -139,10 +138,8 @@ def compare(
     The cosine is absent where a mean vector is zero, MMD where most sentences are the same.
 
     Args:
-        a: One text.
         b: The other, prepared with the same axes.
         offsets: What to subtract first; None: nothing.
-        level: Of the intervals.
 
     Raises:
         DataError: The texts were not prepared for each other.
@@ -172,7 +169,7 @@ def _cosine(a: Domain, b: Domain, *, offset: Offset | None, level: float) -> Int
     mean_a = a.mean - offset.a if offset else a.mean
     mean_b = b.mean - offset.b if offset else b.mean
     norm_a, norm_b = float(np.linalg.norm(mean_a)), float(np.linalg.norm(mean_b))
-    if min(norm_a, norm_b) < 1e-9:  # noqa: PLR2004
+    if min(norm_a, norm_b) < 1e-9:
         return None
     unit_a, unit_b = mean_a / norm_a, mean_b / norm_b
     cosine = float(np.clip(unit_a @ unit_b, -1, 1))

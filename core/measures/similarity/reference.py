@@ -46,7 +46,6 @@ def sample_rows(x: ArrayLike, *, n: int, rng: np.random.Generator) -> Floats:
     Args:
         x: (rows, d) embeddings.
         n: Largest number of rows.
-        rng: Source of the draw.
     """
     rows = np.asarray(x, dtype=float)
     if len(rows) <= n:
@@ -76,7 +75,6 @@ def centroid_cosine(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> I
     Args:
         x: (n, d) embeddings.
         other: (m, d) embeddings.
-        level: Of the interval.
 
     Raises:
         DataError: Shapes do not fit, or a mean vector is zero.
@@ -84,7 +82,7 @@ def centroid_cosine(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> I
     a, b = _pair(x, other)
     mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
     norm_a, norm_b = float(np.linalg.norm(mean_a)), float(np.linalg.norm(mean_b))
-    if min(norm_a, norm_b) < 1e-12:  # noqa: PLR2004
+    if min(norm_a, norm_b) < 1e-12:
         raise DataError("A mean vector is zero, so it has no direction. Use a distance instead of the cosine.")
     unit_a, unit_b = mean_a / norm_a, mean_b / norm_b
     cosine = float(np.clip(unit_a @ unit_b, -1, 1))
@@ -102,7 +100,6 @@ def frechet_distance(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> 
     Args:
         x: (n, d) embeddings.
         other: (m, d) embeddings.
-        level: Of the interval.
 
     Raises:
         DataError: Shapes do not fit.
@@ -134,7 +131,6 @@ def mean_discrepancy(
         x: (n, d) embeddings.
         other: (m, d) embeddings.
         bandwidth: h; None: the median distance of distinct sentences of both samples together.
-        level: Of the interval.
 
     Raises:
         DataError: Shapes do not fit, or all sentences are the same.
@@ -169,7 +165,6 @@ def proxy_a_distance(x: ArrayLike, *, other: ArrayLike, penalty: float = 0.01, l
         x: (n, d) embeddings.
         other: (m, d) embeddings.
         penalty: Ridge penalty in units of the mean variance of a dimension.
-        level: Of the interval.
 
     Raises:
         DataError: Shapes do not fit.
@@ -209,7 +204,6 @@ def sliced_wasserstein(
         other: (m, d) embeddings.
         rng: Source of the directions: the same for every pair that is to be compared.
         directions: How many.
-        level: Of the interval.
 
     Raises:
         DataError: Shapes do not fit.
@@ -240,7 +234,6 @@ def linear_cka(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> Interv
     Args:
         x: (n, d) states of one encoder or layer.
         other: (n, e) states of the other, same texts in the same order; e may differ from d.
-        level: Of the interval.
 
     Raises:
         DataError: Numbers of texts differ, or states are constant.
@@ -295,7 +288,7 @@ def rank_agreement(values: ArrayLike, *, names: tuple[str, ...]) -> Agreement:
         DataError: The number of names differs, or there are fewer than two pairs.
     """
     table = np.asarray(values, dtype=float)
-    if table.ndim != 2 or table.shape[1] != len(names) or len(table) < 2:  # noqa: PLR2004
+    if table.ndim != 2 or table.shape[1] != len(names) or len(table) < 2:
         raise DataError(f"Table {table.shape} for {len(names)} names; expected two or more pairs x {len(names)}.")
     signs = [-1.0 if name in MEASURES and MEASURES[name].direction == "distance" else 1.0 for name in names]
     tau = np.eye(len(names))
@@ -321,7 +314,6 @@ def jackknife(estimate: float, *, pulls: tuple[Floats, ...], level: float, bound
     Args:
         estimate: Of all sentences.
         pulls: (n,) of each sample.
-        level: Of the interval.
         bounds: Smallest and largest value there is.
     """
     variance = sum(float(np.sum((pull - pull.mean()) ** 2)) / (len(pull) * (len(pull) - 1)) for pull in pulls)
@@ -340,7 +332,7 @@ def _pair(x: ArrayLike, other: ArrayLike) -> tuple[Floats, Floats]:
 
 def _rows(x: ArrayLike) -> Floats:
     rows = np.asarray(x, dtype=float)
-    if rows.ndim != 2 or len(rows) < 3:  # noqa: PLR2004
+    if rows.ndim != 2 or len(rows) < 3:
         raise DataError(f"Embeddings of shape {rows.shape}; expected (n, d) with n of 3 or more sentences.")
     if not np.isfinite(rows).all():
         raise DataError("Embeddings hold NaN or infinity. Embed the texts again; empty texts are left out before.")

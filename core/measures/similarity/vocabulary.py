@@ -101,7 +101,6 @@ def overlap_interval(
     Args:
         counts: From `token_counts`.
         measure: `jaccard`, `token_share` (of the second domain, found in the first) or `divergence`.
-        rng: Source of the draws.
         plan: Resamples and level; default 200 resamples.
 
     Raises:
@@ -135,7 +134,6 @@ def near_duplicate_rate(
     Args:
         x: Texts of one task.
         other: Texts of the other.
-        rng: Source of the draws.
         threshold: Jaccard similarity from which two texts count as near duplicates, in (0, 1].
         characters: Length of an n-gram.
 

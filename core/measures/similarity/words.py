@@ -70,11 +70,9 @@ def count_words(texts: Sequence[str], *, vocabulary: dict[str, int], rng: np.ran
     """Counts of one text and of resamples of its sentences.
 
     Args:
-        texts: Sentences.
         vocabulary: Ids of words met so far; new words are added. An id is a digest of its word, so that the order in
             which texts are counted changes nothing.
         rng: Source of the resamples.
-        resamples: How many.
 
     Raises:
         DataError: No word in any sentence.
@@ -101,9 +99,7 @@ def compare_words(a: Words, b: Words, *, level: float = 0.95) -> dict[str, Inter
     Words of one text alone enter both only through their number, so that only common words are looked at.
 
     Args:
-        a: One text.
         b: The other, with the same number of resamples.
-        level: Of the intervals.
     """
     _, in_a, in_b = np.intersect1d(a.ids, b.ids, assume_unique=True, return_indices=True)
     jaccard, divergence = _overlap(a.counts[None], b.counts[None], in_a=in_a, in_b=in_b)
@@ -132,7 +128,6 @@ def cut_up(texts: Sequence[str], *, characters: int = 5) -> Shingles:
     """The character n-grams of each sentence, in lower case and with spaces folded; a shorter one is kept whole.
 
     Args:
-        texts: Sentences.
         characters: Length of an n-gram.
     """
     hashes: list[int] = []
@@ -150,7 +145,6 @@ def near_duplicates(a: Shingles, b: Shingles, *, rng: np.random.Generator) -> In
     """Share of the sentences of both sides with a near duplicate on the other side: exact Jaccard of n-grams.
 
     Args:
-        a: One text.
         b: The other.
         rng: Source of the bootstrap.
     """

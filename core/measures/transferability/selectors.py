@@ -61,7 +61,7 @@ def logme_regression(features: ArrayLike, *, values: ArrayLike) -> float:
     """
     rows, columns = np.asarray(features, dtype=float), np.asarray(values, dtype=float)
     columns = columns[:, None] if columns.ndim == 1 else columns
-    if rows.ndim != 2 or len(rows) != len(columns) or len(rows) < 2:  # noqa: PLR2004
+    if rows.ndim != 2 or len(rows) != len(columns) or len(rows) < 2:
         raise DataError(f"Features {rows.shape} for values {columns.shape}; expected (n, d) and (n,) or (n, k).")
     basis, squares = _spectrum(rows)
     return float(np.mean([_evidence(column, basis=basis, squares=squares, d=rows.shape[1]) for column in columns.T]))
@@ -187,7 +187,7 @@ def combine_selectors(selectors: ArrayLike, *, gains: ArrayLike, groups: ArrayLi
     """
     x, y = np.asarray(selectors, dtype=float), finite_vector(gains, what="gains")
     codes = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
-    if x.ndim != 2 or not len(x) == y.size == codes.size or codes.max() < 2:  # noqa: PLR2004
+    if x.ndim != 2 or not len(x) == y.size == codes.size or codes.max() < 2:
         found = f"selectors {x.shape}, {y.size} gains, {len(np.unique(codes))} groups"
         raise DataError(f"Found {found}; expected one row per gain and 3 or more groups to leave out.")
     finite_vector(x, what="selector values")
@@ -214,7 +214,7 @@ def predict_gains(selectors: ArrayLike, *, gains: ArrayLike, groups: ArrayLike, 
     """
     x, y, wanted = np.asarray(selectors, dtype=float), finite_vector(gains, what="gains"), np.asarray(at, dtype=float)
     codes = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
-    if x.ndim != 2 or not len(x) == y.size == codes.size or codes.max() < 1 or wanted.shape[1:] != x.shape[1:]:  # noqa: PLR2004
+    if x.ndim != 2 or not len(x) == y.size == codes.size or codes.max() < 1 or wanted.shape[1:] != x.shape[1:]:
         found = f"selectors {x.shape} and {wanted.shape}, {y.size} gains, {len(np.unique(codes))} groups"
         raise DataError(f"Found {found}; expected one row per gain, the same columns and 2 or more groups.")
     finite_vector(x, what="selector values")
@@ -302,9 +302,9 @@ def _ridge_predict(x: Floats, y: Floats, *, at: Floats, penalty: float) -> Float
 def _labelled(features: ArrayLike, labels: ArrayLike) -> tuple[Floats, NDArray[np.intp]]:
     rows = np.asarray(features, dtype=float)
     names, codes = np.unique(np.asarray(labels), return_inverse=True)
-    if rows.ndim != 2 or len(rows) != codes.size:  # noqa: PLR2004
+    if rows.ndim != 2 or len(rows) != codes.size:
         raise DataError(f"Features {rows.shape} for {codes.size} labels; expected (n, d) and (n,).")
-    if len(names) < 2:  # noqa: PLR2004
+    if len(names) < 2:
         raise DataError(f"All {codes.size} labels are '{names[0]}'; a selector needs two or more classes.")
     finite_vector(rows, what="feature values")
     return rows, codes.ravel()

@@ -42,11 +42,11 @@ def fit_linear_head(features: ArrayLike, *, labels: ArrayLike) -> LinearHead:
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 a second to import
 
     rows, codes = np.asarray(features, dtype=float), np.asarray(labels)
-    if rows.ndim != 2 or len(rows) != codes.size or len(np.unique(codes)) < 2:  # noqa: PLR2004
+    if rows.ndim != 2 or len(rows) != codes.size or len(np.unique(codes)) < 2:
         found = f"Features {rows.shape} for {codes.size} labels of {len(np.unique(codes))} classes"
         raise DataError(f"{found}; expected (n, d), (n,) and two or more.")
     mean, spread = rows.mean(axis=0), rows.std(axis=0)
-    spread = np.where(spread > 1e-9, spread, 1.0)  # noqa: PLR2004
+    spread = np.where(spread > 1e-9, spread, 1.0)
     with one_blas_thread():
         fitted = LogisticRegression(C=0.1, max_iter=2000).fit((rows - mean) / spread, codes)
     weights, bias = fitted.coef_ / spread, fitted.intercept_
@@ -62,7 +62,6 @@ def task_similarity(squares: ArrayLike, *, other: ArrayLike, rng: np.random.Gene
         squares: (n, layers, d) squared gradients of each example of one task.
         other: (m, layers, d) of the other.
         rng: Source of the groups that are left out.
-        level: Of the interval.
 
     Raises:
         DataError: Shapes do not fit, or a task whose gradients are all zero.
@@ -95,7 +94,7 @@ def mean_embedding(parts: list[Floats]) -> Floats:
 
 def _checked(squares: ArrayLike) -> Floats:
     found = np.asarray(squares, dtype=float)
-    if found.ndim != 3 or len(found) < 2:  # noqa: PLR2004
+    if found.ndim != 3 or len(found) < 2:
         raise DataError(f"Gradients of shape {found.shape}; expected (n, layers, d) of two or more examples.")
     if not np.isfinite(found).all() or found.sum() <= 0:
         raise DataError("A task's gradients are all zero or not finite: its head tells the labels without the text.")

@@ -9,9 +9,6 @@ import pandas as pd
 def progress(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """How far every run is that has not ended.
 
-    Args:
-        cur: Cursor of the store.
-
     Returns:
         Columns `run_id`, `stage` ("target xnli"; NULL before the first), `done` (fraction of the steps of all stages,
         stages counted alike, in [0, 1]), `stage_left_s` (seconds the stage needs at its pace so far; NULL before its
@@ -32,10 +29,6 @@ def progress(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 def paired_scores(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     """Scores of a run beside those of its baseline.
-
-    Args:
-        cur: Cursor of the store.
-        run_id: Id of the run.
 
     Returns:
         Columns `lang`, `metric`, `score`, `score_last`, `baseline_score`, `gain` (fractions or NULL), `n`, `split`,

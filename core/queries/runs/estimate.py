@@ -79,7 +79,6 @@ def estimate(cur: duckdb.DuckDBPyConnection, study: StudySpec, *, device: Device
     """Stages, time and disk of a study.
 
     Args:
-        cur: Cursor of the store.
         study: What would be started.
         device: Where it would run.
     """

@@ -21,7 +21,6 @@ def runs(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
     (languages scored). Order: model, target, intermediate, seed, run_id.
 
     Args:
-        cur: Cursor of the store.
         wanted: Rows to keep; its languages and metric are not used.
     """
     kept = condition(wanted, without=RUN_ONLY)
@@ -37,10 +36,6 @@ def run(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     """One run, or no row.
 
     Columns: those of `runs` without n_langs, then model_fingerprint, protocol_digest, spec (JSON), environment (JSON).
-
-    Args:
-        cur: Cursor of the store.
-        run_id: Which run.
     """
     sql = f"SELECT {_COLUMNS}, model_fingerprint, protocol_digest, spec, environment FROM runs WHERE run_id = $run_id"
     return cur.execute(sql, {"run_id": run_id}).df()
@@ -52,7 +47,6 @@ def recent_runs(cur: duckdb.DuckDBPyConnection, *, limit: int = 20) -> pd.DataFr
     Columns: those of `runs` without n_langs. Order: submitted_at (or started_at) descending, run_id.
 
     Args:
-        cur: Cursor of the store.
         limit: Most rows.
     """
     sql = f"""
@@ -66,10 +60,6 @@ def run_scores(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     """Scores of one run.
 
     Columns: lang, metric, score, score_last, n, split, fingerprint, is_headline. Order: lang, headline first, metric.
-
-    Args:
-        cur: Cursor of the store.
-        run_id: Which run.
     """
     sql = """
         SELECT s.lang, s.metric, s.score, s.score_last, s.n, s.split, s.fingerprint, s.metric = r.headline_metric AS
@@ -83,9 +73,6 @@ def counts_by_outcome(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """How many runs ended how.
 
     Columns: collection, outcome (finished, failed, cancelled; open: not ended), n. Order: collection, outcome.
-
-    Args:
-        cur: Cursor of the store.
     """
     sql = """
         SELECT collection, coalesce(outcome, 'open') AS outcome, count(*)::INTEGER AS n FROM runs GROUP BY ALL
@@ -98,9 +85,6 @@ def damaged(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Run folders that cannot be read.
 
     Columns: folder, reason. Order: folder.
-
-    Args:
-        cur: Cursor of the store.
     """
     return cur.execute("SELECT folder, reason FROM damaged ORDER BY folder").df()
 
@@ -113,10 +97,6 @@ def lineage(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     a run that shares its intermediate stage), run_id, intermediate, target, seed, outcome, intermediate_key,
     target_key,
     evaluation_key, n_langs. Order: self, baseline, child, sibling; then target, intermediate, seed, run_id.
-
-    Args:
-        cur: Cursor of the store.
-        run_id: Which run.
     """
     sql = """
         WITH keys AS (
@@ -146,9 +126,6 @@ def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """What there is to choose from: one row per combination that has scores.
 
     Columns: collection, model, target, metric, is_headline, protocol, data_source, n_runs. Order: as the columns.
-
-    Args:
-        cur: Cursor of the store.
     """
     sql = """
         SELECT r.collection, r.model, r.target, s.metric, s.metric = r.headline_metric AS is_headline, r.protocol,

@@ -29,10 +29,6 @@ def run_settings(cur: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> pd.D
     but for data and tasks: which of them a run reads follows from its intermediate and target. A task's definition
     is written out where two runs have it in different forms, and is one row elsewhere. Order: section, then field in
     its order in the specification.
-
-    Args:
-        cur: Cursor of the store.
-        run_ids: The runs.
     """
     rows = cur.execute(
         """

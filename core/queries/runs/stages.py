@@ -11,10 +11,6 @@ def stages(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
 
     Columns: key, position, kind, name, parent, task_type, state, step, total_steps, fraction (in [0, 1], NULL where
     unknown), seconds, best_step, peak_memory_mb, examples_per_s (of the last report). Order: position.
-
-    Args:
-        cur: Cursor of the store.
-        run_id: Which run.
     """
     sql = """
         SELECT g.key, g.position, g.kind, g.name, g.parent, g.task_type, g.state, g.step, g.total_steps,
@@ -36,8 +32,6 @@ def steps(cur: duckdb.DuckDBPyConnection, run_id: str, *, key: str | None = None
     Columns: key, step, loss, learning_rate, examples_per_s. Order: position of the stage, step.
 
     Args:
-        cur: Cursor of the store.
-        run_id: Which run.
         key: Only this stage; None: all of them.
     """
     sql = """
@@ -52,10 +46,6 @@ def dev_scores(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     """Scores on the English development sets during training.
 
     Columns: key, name, kind, step, metric, score, n. Order: position of the stage, step.
-
-    Args:
-        cur: Cursor of the store.
-        run_id: Which run.
     """
     sql = """
         SELECT d.key, g.name, g.kind, d.step, d.metric, d.score, d.n
@@ -68,10 +58,6 @@ def splits(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     """Data that a run read.
 
     Columns: task, role, lang, split, n, n_available, fingerprint, revision. Order: role (train, dev, test), task, lang.
-
-    Args:
-        cur: Cursor of the store.
-        run_id: Which run.
     """
     sql = """
         SELECT task, role, lang, split, n, n_available, fingerprint, revision FROM splits WHERE run_id = $run_id
@@ -84,10 +70,6 @@ def flags(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     """What a reader of a run's scores must know.
 
     Columns: flag, message. Order: as the columns.
-
-    Args:
-        cur: Cursor of the store.
-        run_id: Which run.
     """
     sql = "SELECT flag, message FROM flags WHERE run_id = $run_id ORDER BY flag, message"
     return cur.execute(sql, {"run_id": run_id}).df()
@@ -97,9 +79,5 @@ def skips(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     """Languages of a run that have no score.
 
     Columns: lang, reason. Order: lang.
-
-    Args:
-        cur: Cursor of the store.
-        run_id: Which run.
     """
     return cur.execute("SELECT lang, reason FROM skips WHERE run_id = $run_id ORDER BY lang", {"run_id": run_id}).df()

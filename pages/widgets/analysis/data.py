@@ -27,11 +27,7 @@ _KEYS = {Choice: astuple}
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def available(version: Version) -> pd.DataFrame:
-    """Sets of runs that may be pooled.
-
-    Args:
-        version: Of the store.
-    """
+    """Sets of runs that may be pooled."""
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         return settings(cur, Filter())
@@ -42,7 +38,6 @@ def gathered(version: Version, setting: Setting, choice: Choice) -> Evidence:
     """The evidence; shared, so not to be changed.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
         choice: Which rows and measures.
     """
@@ -56,7 +51,6 @@ def fitted(version: Version, setting: Setting, choice: Choice) -> Analysis:
     """The model, the naive regression and the permutations; shared, so not to be changed.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
         choice: Which rows and measures.
     """
@@ -72,7 +66,6 @@ def held_out(version: Version, setting: Setting, choice: Choice, *, again: bool 
     """The comparison with the additive model: here where it is quick, else by a process of its own.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
         choice: Which rows and measures.
         again: Whether one that failed is tried once more.
@@ -95,7 +88,6 @@ def surfaces(version: Version, setting: Setting, choice: Choice) -> tuple[pd.Dat
     """Bins, and the marginal effect of each term; shared, so not to be changed.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
         choice: Which rows and measures.
     """
@@ -107,7 +99,6 @@ def grouped(version: Version, setting: Setting, choice: Choice, kind: str, *, ag
     """The model within each group: here where it is quick, else by a process of its own.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
         choice: Which rows and measures.
         kind: target, family or script.
@@ -135,7 +126,6 @@ def every_measure(version: Version, setting: Setting, choice: Choice, *, again: 
     """The model with every measure of difficulty and similarity: here where it is quick, else by a process of its own.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
         choice: Which rows; of its measures only the anchor counts.
         again: Whether one that failed is tried once more.
@@ -150,7 +140,6 @@ def known_measures(version: Version, setting: Setting, choice: Choice) -> pd.Dat
     """The same where it is quick or was computed before, for pages that start nothing long.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
         choice: Which rows.
     """
@@ -170,7 +159,6 @@ def tested(version: Version, setting: Setting, choice: Choice, target: str) -> p
     """A paired test of every cell of a target.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
         choice: Which rows and measures.
         target: Whose cells: the family that is corrected over.
@@ -185,7 +173,6 @@ def judged_selectors(version: Version, setting: Setting, choice: Choice) -> pd.D
     """How well each selector ranks.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
         choice: Which rows and measures.
     """
@@ -196,11 +183,7 @@ def judged_selectors(version: Version, setting: Setting, choice: Choice) -> pd.D
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def frozen(version: Version) -> pd.DataFrame:
-    """Rankings that launches froze, and how right they were.
-
-    Args:
-        version: Of the store.
-    """
+    """Rankings that launches froze, and how right they were."""
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         return frozen_rankings(cur)
@@ -211,7 +194,6 @@ def proposals(version: Version, setting: Setting, choice: Choice) -> pd.DataFram
     """What to run next.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
         choice: Which rows and measures.
     """
@@ -222,11 +204,7 @@ def proposals(version: Version, setting: Setting, choice: Choice) -> pd.DataFram
 
 @st.cache_data(max_entries=4, show_spinner="Testing the published claims …")
 def judged_claims(version: Version) -> pd.DataFrame:
-    """Every claim with its verdict, over all that the store holds.
-
-    Args:
-        version: Of the store.
-    """
+    """Every claim with its verdict, over all that the store holds."""
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         return judge_claims(cur, Filter())

@@ -26,11 +26,7 @@ LETTERS = "ABCDEF"
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def known_runs(version: tuple[str, int]) -> pd.DataFrame:
-    """Every run, indexed by its id, with a `label`.
-
-    Args:
-        version: Of the store.
-    """
+    """Every run, indexed by its id, with a `label`."""
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         rows = runs(cur, Filter())

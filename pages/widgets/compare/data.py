@@ -15,12 +15,7 @@ Version = tuple[str, int]
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def scored_by(version: Version, run_ids: tuple[str, ...]) -> pd.DataFrame:
-    """Metrics that the runs were scored by, the headline of the first run first.
-
-    Args:
-        version: Of the store.
-        run_ids: The runs.
-    """
+    """Metrics that the runs were scored by, the headline of the first run first."""
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         return metrics(cur, run_ids)
@@ -28,13 +23,7 @@ def scored_by(version: Version, run_ids: tuple[str, ...]) -> pd.DataFrame:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def grid_of(version: Version, run_ids: tuple[str, ...], metric: str) -> pd.DataFrame:
-    """Scores by run and language, with differences to the first run.
-
-    Args:
-        version: Of the store.
-        run_ids: The runs.
-        metric: Metric.
-    """
+    """Scores by run and language, with differences to the first run."""
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         return score_grid(cur, run_ids, metric=metric)
@@ -45,8 +34,6 @@ def tests_of(version: Version, run_ids: tuple[str, ...], metric: str) -> pd.Data
     """Paired tests of the differences.
 
     Args:
-        version: Of the store.
-        run_ids: The runs.
         metric: The headline metric.
     """
     grid = grid_of(version, run_ids, metric)
@@ -56,12 +43,7 @@ def tests_of(version: Version, run_ids: tuple[str, ...], metric: str) -> pd.Data
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def settings_of(version: Version, run_ids: tuple[str, ...]) -> pd.DataFrame:
-    """Fields of specification, data and environment.
-
-    Args:
-        version: Of the store.
-        run_ids: The runs.
-    """
+    """Fields of specification, data and environment."""
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         return run_settings(cur, run_ids)

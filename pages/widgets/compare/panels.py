@@ -25,7 +25,6 @@ def show_runs(rows: pd.DataFrame, lines: Sequence[Line]) -> None:
 
     Args:
         rows: As `known_runs` returns them.
-        lines: The runs.
     """
     chosen = rows.loc[[line.run_id for line in lines]]
     with st.container(horizontal=True, gap="small"):
@@ -46,7 +45,6 @@ def show_obstacles(grid: pd.DataFrame, lines: Sequence[Line]) -> None:
 
     Args:
         grid: As `core.analysis.compare.score_grid` returns it.
-        lines: The runs.
     """
     letters = {line.run_id: line.letter for line in lines}
     for row in obstacles(grid).to_dict("records"):
@@ -69,7 +67,6 @@ def show_scores(grid: pd.DataFrame, tests: pd.DataFrame | None, lines: Sequence[
     Args:
         grid: As `core.analysis.compare.score_grid` returns it.
         tests: As `core.analysis.compare.paired_tests` returns them; None for a metric that has no tests.
-        lines: The runs.
     """
     letters = {line.run_id: line.letter for line in lines}
     first = lines[0].letter
@@ -89,7 +86,6 @@ def show_lines(grid: pd.DataFrame, settings: pd.DataFrame, lines: Sequence[Line]
     Args:
         grid: As `core.analysis.compare.score_grid` returns it.
         settings: As `core.queries.runs.settings.run_settings` returns them.
-        lines: The runs.
         metric: What is scored.
         kind: "Languages" or "Settings".
     """
@@ -132,7 +128,6 @@ def show_settings(settings: pd.DataFrame, lines: Sequence[Line], *, everything: 
 
     Args:
         settings: As `core.queries.runs.settings.run_settings` returns them.
-        lines: The runs.
         everything: Also the fields in which they agree.
     """
     shown = settings if everything else settings[settings["differs"]]
@@ -159,7 +154,6 @@ def comparable(grid: pd.DataFrame, lines: Sequence[Line]) -> tuple[list[Line], l
 
     Args:
         grid: As `core.analysis.compare.score_grid` returns it.
-        lines: The runs.
     """
     there = set(grid.loc[grid["difference"].notna(), "run_id"]) | {lines[0].run_id}
     return [line for line in lines if line.run_id in there], [line for line in lines if line.run_id not in there]
@@ -248,7 +242,7 @@ def _wide(grid: pd.DataFrame, tests: pd.DataFrame | None, lines: Sequence[Line])
 def _limits(row: dict[Any, Any]) -> str | None:
     if pd.isna(row["ci_low"]):
         return None
-    star = " *" if pd.notna(row["q_value"]) and row["q_value"] < 0.05 else ""  # noqa: PLR2004
+    star = " *" if pd.notna(row["q_value"]) and row["q_value"] < 0.05 else ""
     return f"{points(row['ci_low'])} to {points(row['ci_high'])}{star}"
 
 

@@ -99,8 +99,8 @@ def _ask_intermediates(tasks: dict[str, TaskSpec]) -> list[str]:
     )  # fmt: skip
     n_tasks = len([n for n in names if n != NO_INTERMEDIATE])
     together = st.toggle(
-        "Train the chosen intermediates together, as one multi-task stage", disabled=n_tasks < 2,  # noqa: PLR2004
-        help="Needs two or more." if n_tasks < 2 else "Mixed in proportion to size.",  # noqa: PLR2004
+        "Train the chosen intermediates together, as one multi-task stage", disabled=n_tasks < 2,
+        help="Needs two or more." if n_tasks < 2 else "Mixed in proportion to size.",
     )  # fmt: skip
     kinds = st.pills(
         "As", ["real", *map(str, Placebo)], selection_mode="multi", default=["real"], disabled=not n_tasks,

@@ -41,11 +41,7 @@ class Held(NamedTuple):
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def held(version: tuple[str, int]) -> Held:
-    """Counts by collection, and findings.
-
-    Args:
-        version: Of the store.
-    """
+    """Counts by collection, and findings."""
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         return Held(counts(cur), published_counts(cur).iloc[0].to_dict(), findings(cur, limit=_STEPS))
@@ -56,7 +52,6 @@ def pairs_of(version: tuple[str, int], setting: Setting) -> pd.DataFrame:
     """Mean gains of the pairs of a setting.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
     """
     return pair_gains(gathered(version, setting, Choice()))
@@ -66,7 +61,6 @@ def standing(version: tuple[str, int], setting: Setting) -> DeltaGenerator:
     """Two of the three sentences, and the place of the third, which needs a model: fill it when all else is drawn.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
     """
     pairs = pairs_of(version, setting)
@@ -80,7 +74,6 @@ def third_sentence(place: DeltaGenerator, version: tuple[str, int], setting: Set
 
     Args:
         place: As `standing` returns it.
-        version: Of the store.
         setting: What is pooled.
     """
     with place.container():
@@ -95,7 +88,6 @@ def strips(version: tuple[str, int], setting: Setting) -> None:
     """Mean gains of every pair as small multiples, one strip a target.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
     """
     pairs = pairs_of(version, setting)
@@ -142,7 +134,6 @@ def next_steps(version: tuple[str, int], setting: Setting) -> None:
     """The proposals that are worth most for what they cost.
 
     Args:
-        version: Of the store.
         setting: What is pooled.
     """
     rows = proposals(version, setting, Choice()).head(_STEPS)

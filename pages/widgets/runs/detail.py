@@ -51,12 +51,7 @@ class RunDetail(NamedTuple):
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def detail(version: tuple[str, int], run_id: str) -> RunDetail | None:
-    """What the store holds about a run, None where it holds nothing.
-
-    Args:
-        version: Of the store.
-        run_id: Id of the run.
-    """
+    """What the store holds about a run, None where it holds nothing."""
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         found = query_run(cur, run_id)
@@ -80,7 +75,6 @@ def show_run(run_id: str, *, job: JobStatus | None) -> None:
     """Draw a run.
 
     Args:
-        run_id: Id of the run.
         job: Its state here; None for a run that came with the application.
     """
     found = detail(version(), run_id)

@@ -19,7 +19,6 @@ def matches(task: TaskSpec, *, search: str, role: str | None, kind: str | None) 
     """Whether a task passes the filters.
 
     Args:
-        task: The task.
         search: Every word must occur in name, title, summary, domain or a language; empty: all.
         role: A role it must have, or None.
         kind: The type it must be of, or None.
@@ -34,11 +33,7 @@ def matches(task: TaskSpec, *, search: str, role: str | None, kind: str | None) 
 
 
 def card(task: TaskSpec) -> None:
-    """Draw a task.
-
-    Args:
-        task: The task.
-    """
+    """Draw a task."""
     with st.container(border=True, height="stretch"):
         badges = [f":blue-badge[{str(task.type).replace('_', ' ')}]"]
         badges += [f":{'violet' if r is Role.TARGET else 'green'}-badge[{r}]" for r in task.roles]

@@ -22,11 +22,7 @@ _HELP = {"collection": "; ".join(f"{name}: {text}" for name, text in _COLLECTION
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def views(version: tuple[str, int]) -> pd.DataFrame:
-    """Every view with a score, with the labels of the pickers.
-
-    Args:
-        version: Of the store.
-    """
+    """Every view with a score, with the labels of the pickers."""
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         rows = choices(cur)

@@ -32,7 +32,6 @@ def view_rows(version: Version, view: View) -> tuple[pd.DataFrame, pd.DataFrame]
     """Rows of seeds, and states, of a view.
 
     Args:
-        version: Of the store.
         view: What is fixed.
     """
     del version  # part of the cache's key alone
@@ -45,7 +44,6 @@ def tests_of_view(version: Version, view: View, seed: int | None) -> pd.DataFram
     """Paired tests of the cells of a view, over examples and seeds.
 
     Args:
-        version: Of the store.
         view: What is fixed.
         seed: One seed; None: all.
     """
@@ -59,7 +57,6 @@ def view_grid(version: Version, view: View, shown: Shown) -> Grid:
     """Cells and means of a view as it is looked at.
 
     Args:
-        version: Of the store.
         view: What is fixed.
         shown: Languages, seed, quantity.
     """
@@ -72,7 +69,6 @@ def view_axes(version: Version, view: View) -> tuple[list[str], list[str], list[
     """Languages, intermediates and seeds of a view.
 
     Args:
-        version: Of the store.
         view: What is fixed.
     """
     rows, grid_states = view_rows(version, view)
@@ -85,7 +81,6 @@ def encoders(version: Version, data_source: str) -> list[Encoder]:
     """Sentence encoders with a domain profile of a data source, the fullest profile first.
 
     Args:
-        version: Of the store.
         data_source: sample, mirror or hub.
     """
     del version  # part of the cache's key alone
@@ -101,7 +96,6 @@ def map_points(version: Version, profile_id: str, method: str, *, centred: bool)
     """Every point of a profile with its place.
 
     Args:
-        version: Of the store.
         profile_id: The profile.
         method: pca or umap.
         centred: After each language's mean was removed.
@@ -116,7 +110,6 @@ def target_similarities(version: Version, profile_id: str, target: str) -> pd.Da
     """Similarity of every intermediate to every text of a target, by every measure.
 
     Args:
-        version: Of the store.
         profile_id: The profile.
         target: The target.
     """
@@ -130,7 +123,6 @@ def runs_of_cell(version: Version, view: View, lang: str, intermediate: str) -> 
     """The runs behind a cell.
 
     Args:
-        version: Of the store.
         view: What is fixed.
         lang: Of the cell.
         intermediate: Of the cell.
@@ -148,8 +140,6 @@ def flipped(version: Version, after: str, before: str, lang: str, metric: str) -
         version: Of the store: finished runs do not change, their folders may go.
         after: The run.
         before: Its baseline.
-        lang: Language.
-        metric: Metric.
     """
     del version  # part of the cache's key alone
     files = [paths().run(run_id).predictions for run_id in (after, before)]

@@ -2,7 +2,7 @@
 
 For the Transfer page, when the collection "published" is chosen:
 
-    from pages.widgets.published import has_published, show_published
+    from pages.widgets.transfer.published import has_published, show_published
 
     if collection == "published":
         show_published()      # draws its own pickers (?published=<table>&sheet=<sheet>) and everything below them
@@ -44,11 +44,7 @@ _CONFIDENCE = {
 
 @st.cache_data(max_entries=2, show_spinner=False)
 def published_tables(version: tuple[str, int]) -> pd.DataFrame:
-    """Every published table, those with gains first.
-
-    Args:
-        version: Of the store.
-    """
+    """Every published table, those with gains first."""
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         return tables(cur)
@@ -59,7 +55,6 @@ def sheets_of(version: tuple[str, int], name: str) -> list[Sheet]:
     """The sheets of a table.
 
     Args:
-        version: Of the store.
         name: Of the table.
     """
     del version  # part of the cache's key alone
@@ -72,7 +67,6 @@ def cells_of(version: tuple[str, int], sheet: Sheet) -> pd.DataFrame:
     """The cells of a sheet, each printed average with `recomputed` and `agrees` (NULL: not an average of parts here).
 
     Args:
-        version: Of the store.
         sheet: One of `sheets_of`.
     """
     del version  # part of the cache's key alone
@@ -86,7 +80,6 @@ def figures_of(version: tuple[str, int], name: str) -> pd.DataFrame:
     """Every figure of a table.
 
     Args:
-        version: Of the store.
         name: Of the table.
     """
     del version  # part of the cache's key alone
@@ -95,11 +88,7 @@ def figures_of(version: tuple[str, int], name: str) -> pd.DataFrame:
 
 
 def has_published(version: tuple[str, int]) -> bool:
-    """Whether the store holds published figures.
-
-    Args:
-        version: Of the store.
-    """
+    """Whether the store holds published figures."""
     return not published_tables(version).empty
 
 

@@ -13,7 +13,7 @@ from core.encoder import device
 _SAY = """
 import sys
 import torch
-from core.chain.device import attention_kernel, fast_products
+from core.encoder.device import attention_kernel, fast_products
 
 print(attention_kernel())
 is_fast = fast_products()

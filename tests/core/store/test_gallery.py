@@ -192,7 +192,7 @@ def test_a_gallery_as_large_as_the_coming_one_is_small_and_there_at_once(tmp_pat
         planted(store, plan)
         with store.cursor() as cur:
             keys = cur.execute("SELECT run_id, lang, metric FROM scores").df()
-        drawn = rng.random((len(keys), 200)) < 0.5  # noqa: PLR2004
+        drawn = rng.random((len(keys), 200)) < 0.5
         add_rows(store, "credits", keys.assign(correct=list(drawn.astype(float))))
         add_rows(store, "similarities", _similarities(100_000, rng))
         with store.cursor() as cur:

@@ -43,7 +43,7 @@ def test_no_difference_is_certain_of_nothing_and_copies_are_one_run() -> None:
 def test_a_test_holds_its_level_over_many_cells_without_a_difference() -> None:
     rng = np.random.default_rng(1)
     p_values = paired_limits([rng.choice([-1.0, 0, 0, 1], size=(3, 100)) for _ in range(1000)]).p_value
-    assert np.mean(p_values < 0.05) < 0.06  # noqa: PLR2004
+    assert np.mean(p_values < 0.05) < 0.06
 
 
 def test_no_cell_and_a_cell_without_examples() -> None:

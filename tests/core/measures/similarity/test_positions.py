@@ -47,6 +47,6 @@ def test_umap_says_what_to_install_and_what_it_needs(monkeypatch: pytest.MonkeyP
 @pytest.mark.filterwarnings("ignore")  # of the package's own optional parts
 def test_a_further_point_does_not_move_the_others_of_umap() -> None:
     points = np.random.default_rng(1).normal(size=(24, 8))
-    reference = np.arange(24) < 20  # noqa: PLR2004
+    reference = np.arange(24) < 20
     fewer = umap_positions(points[:22], reference=reference[:22], seed=1)
     assert umap_positions(points, reference=reference, seed=1)[:22] == pytest.approx(fewer)
