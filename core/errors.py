@@ -3,7 +3,7 @@
 Pages and commands catch `AtlasError` alone and show `str(error)`; anything else is a bug and is shown as one.
 
     AtlasError
-    ├── SpecError                 what the user asked for cannot be
+    ├── SpecError                 the request is invalid
     │   └── UnknownName           no task, model, language or protocol of that name
     ├── DataError                 the data are not what the task declares
     │   ├── MissingSplit          a split, configuration or file is not there
@@ -32,7 +32,7 @@ class AtlasError(Exception):
 
 
 class SpecError(AtlasError):
-    """What the user asked for cannot be."""
+    """The request is invalid: a field, a name or a combination."""
 
 
 class UnknownName(SpecError):

@@ -1,8 +1,9 @@
-"""One rule for runs that stand twice: which of them counts, and which baseline a run is measured against.
+"""Deduplication of runs: which of several runs of one cell and seed counts, and which baseline a gain is against.
 
 A run's id holds more than what a cell is made of: the folder of a mirror, and every field of the specification that a
-version of the program knew. So one seed of one cell can be in the store twice. Everything that averages over seeds
-reads the views `current_runs` and `current_gains`, which have each seed once; lists of runs read `runs` and `gains`.
+version of the program knew. So one seed of one cell can be in the store more than once. Everything that averages over
+seeds reads the views `current_runs` and `current_gains`, which have each seed once; lists of runs read `runs` and
+`gains`.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from core.errors import StoreError
 from core.files import written_beside
 from core.paths import AtlasPaths
 from core.store.connection import Store
-from core.store.folding import FOLDED
 from core.store.profiles import PARTS as PROFILE_PARTS
+from core.store.reducer import RUN_TABLES
 
 MIRROR = "FOLDER-IN-THE-HUBS-LAYOUT"
 """Stands for the folder of a mirror in a committed spec."""
@@ -31,7 +31,7 @@ MIRROR = "FOLDER-IN-THE-HUBS-LAYOUT"
 PREFIX = "gallery-"
 """Before the id of whatever was committed: the same run or profile made here stays one of its own."""
 
-_FOLDERS = re.compile(r"""(?<![\w./:-])/(?:[^\s/'",;:()]+/)+""")
+_REDUCERS = re.compile(r"""(?<![\w./:-])/(?:[^\s/'",;:()]+/)+""")
 """The folders of an absolute path in a sentence."""
 _SENTENCES = ("reason", "message")
 """Columns that hold what an error said."""
@@ -58,7 +58,7 @@ class Family(NamedTuple):
 
 
 FAMILIES = (
-    Family("runs", "run_id", (*(t for t in FOLDED if t not in _NOT_KEPT), "credits"), "outcome = 'finished'"),
+    Family("runs", "run_id", (*(t for t in RUN_TABLES if t not in _NOT_KEPT), "credits"), "outcome = 'finished'"),
     Family("profiles", "profile_id", PROFILE_PARTS, "TRUE"),  # a profile that has not ended has no row
 )
 """Everything that is committed."""
@@ -119,7 +119,7 @@ def portable_text(text: str) -> str:
     Args:
         text: Reason or message.
     """
-    return _FOLDERS.sub("…/", text)
+    return _REDUCERS.sub("…/", text)
 
 
 def _finished(store: Store, family: Family, *, ids: Collection[str]) -> dict[str, pa.Table]:

@@ -18,14 +18,14 @@ import pyarrow as pa
 from core.errors import RunFolderDamaged, StoreError, StoreLocked
 from core.paths import AtlasPaths
 from core.store.connection import Store, is_open_here
-from core.store.credits import read_credits
-from core.store.folding import FOLDED, Fold, Row, fold_run
+from core.store.example_scores import read_example_scores
 from core.store.gallery import load_gallery
 from core.store.profiles import PREFIX, ingest_profiles
 from core.store.published import load_published
 from core.store.rankings import ingest_rankings
+from core.store.reducer import RUN_TABLES, Row, RunTables, reduce_run
 
-PARTS = (*FOLDED, "credits")
+PARTS = (*RUN_TABLES, "credits")
 """Tables that hold rows of a run beside `runs`."""
 
 _BATCH = 1000
@@ -165,28 +165,30 @@ def _forget(cur: duckdb.DuckDBPyConnection, run_ids: list[str]) -> None:
 
 
 def _take(cur: duckdb.DuckDBPyConnection, paths: AtlasPaths, *, stamps: dict[str, str]) -> None:
-    folds: dict[str, Fold] = {}
+    by_run: dict[str, RunTables] = {}
     credits: list[pa.Table] = []
     damaged: dict[str, str] = {}
     for name in stamps:
         try:
-            fold = fold_run(paths.run(name))
-            own = read_credits(paths.run(name)) if fold.run["outcome"] == "finished" else None
+            tables = reduce_run(paths.run(name))
+            own = read_example_scores(paths.run(name)) if tables.run["outcome"] == "finished" else None
         except (RunFolderDamaged, OSError) as error:
             damaged[name] = str(error)
             continue
-        folds[name] = fold
+        by_run[name] = tables
         credits += [] if own is None else [own]
-    _insert(cur, "runs", rows=(fold.run for fold in folds.values()))
-    for table in FOLDED:
-        _insert(cur, table, rows=(row | {"run_id": name} for name, fold in folds.items() for row in fold.rows(table)))
+    _insert(cur, "runs", rows=(tables.run for tables in by_run.values()))
+    for table in RUN_TABLES:
+        _insert(
+            cur, table, rows=(row | {"run_id": name} for name, tables in by_run.items() for row in tables.rows(table))
+        )
     if credits:
         _insert_table(cur, "credits", table=pa.concat_tables(credits))
     _insert(cur, "damaged", rows=({"folder": name, "reason": reason} for name, reason in damaged.items()))
     _insert(
         cur,
         "ingested",
-        rows=({"run_id": n, "size": folds[n].size if n in folds else 0, "stamp": s} for n, s in stamps.items()),
+        rows=({"run_id": n, "size": by_run[n].size if n in by_run else 0, "stamp": s} for n, s in stamps.items()),
     )
 
 

@@ -1,7 +1,7 @@
-"""One run folder folded into rows: the spec, then every complete line of `events.jsonl` in order.
+"""One run folder as rows of the index: the spec, then every complete line of `events.jsonl`, reduced in order.
 
 Later facts supersede earlier ones, so a resumed attempt needs no special case. To store a new fact: one function here,
-one line in `_FOLDERS`.
+one line in `_REDUCERS`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from core.paths import RunPaths
 from core.spec.base import canonical, run_id_of
 from core.spec.run import RunSpec
 
-FOLDED = ("stages", "steps", "dev_scores", "scores", "skips", "flags", "splits")
+RUN_TABLES = ("stages", "steps", "dev_scores", "scores", "skips", "flags", "splits")
 """Tables beside `runs` that the facts of a run fill."""
 
 Row = dict[str, Any]  # a row's values have the types of its table's columns, which schema.py states
 
 
 @dataclass
-class Fold:
-    """What the events read so far amount to."""
+class RunTables:
+    """Rows that the events read so far come to."""
 
     run: Row
     """The row of `runs`."""
@@ -67,29 +67,29 @@ class Fold:
         return list(found.values())
 
 
-def fold_run(run: RunPaths) -> Fold:
+def reduce_run(run: RunPaths) -> RunTables:
     """Read a run folder.
 
     Raises:
         RunFolderDamaged: A file is missing, not UTF-8, or not what it should be; the message says which and where.
     """
-    fold = Fold(run=_spec_row(run))
+    tables = RunTables(run=_spec_row(run))
     raw = run.events.read_bytes() if run.events.exists() else b""
-    fold.size = raw.rfind(b"\n") + 1
+    tables.size = raw.rfind(b"\n") + 1
     last_seq = -1
-    for number, line in enumerate(raw[: fold.size].split(b"\n")[:-1], start=1):
+    for number, line in enumerate(raw[: tables.size].split(b"\n")[:-1], start=1):
         try:
             envelope = facts.ENVELOPE.validate_json(line)
-            fold.time = datetime.fromisoformat(envelope.time).replace(tzinfo=None)
+            tables.time = datetime.fromisoformat(envelope.time).replace(tzinfo=None)
         except (ValidationError, ValueError) as error:
             raise RunFolderDamaged(f"{run.events.name}, line {number}: {_problem(error)}") from error
         # The place in the file is the identity of a fact: one that was written twice counts once.
         if envelope.seq > last_seq:
             last_seq = envelope.seq
-            _FOLDERS[type(envelope.event)](fold, envelope.event)
-    _close_attempt(fold)
-    _outcome(run, fold)
-    return fold
+            _REDUCERS[type(envelope.event)](tables, envelope.event)
+    _close_attempt(tables)
+    _outcome(run, tables)
+    return tables
 
 
 def _spec_row(run: RunPaths) -> Row:
@@ -166,9 +166,9 @@ def _problem(error: ValueError) -> str:
     return str(error)
 
 
-def _outcome(run: RunPaths, fold: Fold) -> None:
+def _outcome(run: RunPaths, tables: RunTables) -> None:
     """Markers decide how a run ended, as they do for its state; a folder without a queue has its events alone."""
-    row = fold.run
+    row = tables.run
     if run.finished.exists():
         row["outcome"] = "finished"
     elif run.cancel.exists():
@@ -189,98 +189,98 @@ def _outcome(run: RunPaths, fold: Fold) -> None:
 # ------------------------------------------------------------------------------------------------ one fact at a time
 
 
-def _run_started(fold: Fold, event: facts.RunStarted) -> None:
-    _close_attempt(fold)
-    row = fold.run
-    row["started_at"] = row["started_at"] or fold.time
+def _run_started(tables: RunTables, event: facts.RunStarted) -> None:
+    _close_attempt(tables)
+    row = tables.run
+    row["started_at"] = row["started_at"] or tables.time
     row["attempts"] = max(row["attempts"] + 1, event.attempt)
     row["device"] = event.device
     row["outcome"] = row["error"] = row["message"] = row["finished_at"] = None
-    fold.attempt_at = fold.time
+    tables.attempt_at = tables.time
 
 
-def _close_attempt(fold: Fold) -> None:
+def _close_attempt(tables: RunTables) -> None:
     """Count the time of an attempt that said no goodbye."""
-    if fold.attempt_at and fold.time:
-        _add_seconds(fold.run, (fold.time - fold.attempt_at).total_seconds())
-    _interrupt_stage(fold)
-    fold.attempt_at = None
+    if tables.attempt_at and tables.time:
+        _add_seconds(tables.run, (tables.time - tables.attempt_at).total_seconds())
+    _interrupt_stage(tables)
+    tables.attempt_at = None
 
 
-def _interrupt_stage(fold: Fold) -> None:
-    if fold.current and fold.stage_at and fold.time:
-        _add_seconds(fold.stages[fold.current], (fold.time - fold.stage_at).total_seconds())
-    fold.stage_at = fold.current = None
+def _interrupt_stage(tables: RunTables) -> None:
+    if tables.current and tables.stage_at and tables.time:
+        _add_seconds(tables.stages[tables.current], (tables.time - tables.stage_at).total_seconds())
+    tables.stage_at = tables.current = None
 
 
 def _add_seconds(row: Row, seconds: float) -> None:
     row["seconds"] = (row["seconds"] or 0.0) + max(0.0, seconds)
 
 
-def _run_planned(fold: Fold, event: facts.RunPlanned) -> None:
+def _run_planned(tables: RunTables, event: facts.RunPlanned) -> None:
     for position, stage in enumerate(event.stages):
-        row = _stage(fold, stage.key, kind=stage.kind, name=stage.name)
+        row = _stage(tables, stage.key, kind=stage.kind, name=stage.name)
         row["position"], row["parent"] = position, stage.parent
         if row["state"] == "running":
             row["state"] = "planned"
 
 
-def _stage(fold: Fold, key: str, *, kind: str, name: str) -> Row:
-    fresh = {"key": key, "position": len(fold.stages), "kind": kind, "name": name, "parent": None, "state": "planned"}
+def _stage(tables: RunTables, key: str, *, kind: str, name: str) -> Row:
+    fresh = {"key": key, "position": len(tables.stages), "kind": kind, "name": name, "parent": None, "state": "planned"}
     empty = dict.fromkeys(("step", "total_steps", "seconds", "best_step", "peak_memory_mb", "task_type"))
-    return fold.stages.setdefault(key, fresh | empty)
+    return tables.stages.setdefault(key, fresh | empty)
 
 
-def _data_loaded(fold: Fold, event: facts.DataLoaded) -> None:
+def _data_loaded(tables: RunTables, event: facts.DataLoaded) -> None:
     row = event.model_dump(exclude={"type"})
-    fold.splits[event.task, event.role, event.lang] = row
+    tables.splits[event.task, event.role, event.lang] = row
 
 
-def _stage_started(fold: Fold, event: facts.StageStarted) -> None:
-    _interrupt_stage(fold)
-    row = _stage(fold, event.key, kind=event.kind, name=event.name)
+def _stage_started(tables: RunTables, event: facts.StageStarted) -> None:
+    _interrupt_stage(tables)
+    row = _stage(tables, event.key, kind=event.kind, name=event.name)
     row["state"], row["task_type"], row["total_steps"] = "running", str(event.task_type), event.total_steps
     row["step"] = event.resumed_at
     # Steps after the checkpoint are taken again: what they reported the first time is not part of the result.
-    for table in (fold.steps, fold.dev_scores):
+    for table in (tables.steps, tables.dev_scores):
         for place in [p for p in table if p[0] == event.key and p[1] > event.resumed_at]:
             del table[place]
-    fold.current, fold.stage_at = event.key, fold.time
+    tables.current, tables.stage_at = event.key, tables.time
 
 
-def _stage_reused(fold: Fold, event: facts.StageReused) -> None:
-    row = _stage(fold, event.key, kind=event.kind, name=event.name)
+def _stage_reused(tables: RunTables, event: facts.StageReused) -> None:
+    row = _stage(tables, event.key, kind=event.kind, name=event.name)
     # A stage that this very run finished in an earlier attempt stays finished.
     if row["state"] != "finished":
         row["state"] = "reused"
 
 
-def _step_logged(fold: Fold, event: facts.StepLogged) -> None:
-    fold.steps[event.key, event.step] = {
+def _step_logged(tables: RunTables, event: facts.StepLogged) -> None:
+    tables.steps[event.key, event.step] = {
         "key": event.key,
         "step": event.step,
         "loss": event.loss,
         "learning_rate": event.learning_rate,
         "examples_per_s": event.examples_per_s,
     }
-    if event.key in fold.stages:
-        fold.stages[event.key]["step"] = event.step
+    if event.key in tables.stages:
+        tables.stages[event.key]["step"] = event.step
 
 
-def _dev_scored(fold: Fold, event: facts.DevScored) -> None:
+def _dev_scored(tables: RunTables, event: facts.DevScored) -> None:
     row = {"key": event.key, "step": event.step, "metric": str(event.metric), "score": event.score, "n": event.n}
-    fold.dev_scores[event.key, event.step] = row
+    tables.dev_scores[event.key, event.step] = row
 
 
-def _stage_finished(fold: Fold, event: facts.StageFinished) -> None:
-    row = _stage(fold, event.key, kind=event.kind, name=event.name)
+def _stage_finished(tables: RunTables, event: facts.StageFinished) -> None:
+    row = _stage(tables, event.key, kind=event.kind, name=event.name)
     row["state"], row["best_step"], row["peak_memory_mb"] = "finished", event.best_step, event.peak_memory_mb
     _add_seconds(row, event.seconds)
-    fold.current = fold.stage_at = None
+    tables.current = tables.stage_at = None
 
 
-def _language_scored(fold: Fold, event: facts.LanguageScored) -> None:
-    fold.scores[event.lang, str(event.metric)] = {
+def _language_scored(tables: RunTables, event: facts.LanguageScored) -> None:
+    tables.scores[event.lang, str(event.metric)] = {
         "lang": event.lang,
         "metric": str(event.metric),
         "score": event.score,
@@ -289,57 +289,57 @@ def _language_scored(fold: Fold, event: facts.LanguageScored) -> None:
         "split": event.split,
         "fingerprint": event.fingerprint,
     }
-    fold.skips.pop(event.lang, None)
-    _count_languages(fold)
+    tables.skips.pop(event.lang, None)
+    _count_languages(tables)
 
 
-def _language_skipped(fold: Fold, event: facts.LanguageSkipped) -> None:
-    fold.skips[event.lang] = {"lang": event.lang, "reason": event.reason}
-    for place in [p for p in fold.scores if p[0] == event.lang]:
-        del fold.scores[place]
-    _count_languages(fold)
+def _language_skipped(tables: RunTables, event: facts.LanguageSkipped) -> None:
+    tables.skips[event.lang] = {"lang": event.lang, "reason": event.reason}
+    for place in [p for p in tables.scores if p[0] == event.lang]:
+        del tables.scores[place]
+    _count_languages(tables)
 
 
-def _count_languages(fold: Fold) -> None:
-    row = fold.stages.get(fold.current or "")
+def _count_languages(tables: RunTables) -> None:
+    row = tables.stages.get(tables.current or "")
     if row and row["kind"] == "evaluation":
-        row["step"] = len({lang for lang, _ in fold.scores} | set(fold.skips))
+        row["step"] = len({lang for lang, _ in tables.scores} | set(tables.skips))
 
 
-def _flagged(fold: Fold, event: facts.Flagged) -> None:
-    fold.flags[event.flag, event.message] = {"flag": event.flag, "message": event.message}
+def _flagged(tables: RunTables, event: facts.Flagged) -> None:
+    tables.flags[event.flag, event.message] = {"flag": event.flag, "message": event.message}
 
 
-def _not_of_a_run(fold: Fold, event: facts.PointSkipped | facts.ProfileAdvanced) -> None:
+def _not_of_a_run(tables: RunTables, event: facts.PointSkipped | facts.ProfileAdvanced) -> None:
     """Facts of profiles, which `profiles.py` reads; a run has none."""
-    del fold, event
+    del tables, event
 
 
-def _run_finished(fold: Fold, event: facts.RunFinished) -> None:
-    _end(fold, outcome="finished", seconds=event.seconds)
+def _run_finished(tables: RunTables, event: facts.RunFinished) -> None:
+    _end(tables, outcome="finished", seconds=event.seconds)
 
 
-def _run_failed(fold: Fold, event: facts.RunFailed) -> None:
-    _end(fold, outcome="failed", seconds=None)
-    fold.run["error"], fold.run["message"] = event.error, event.message
+def _run_failed(tables: RunTables, event: facts.RunFailed) -> None:
+    _end(tables, outcome="failed", seconds=None)
+    tables.run["error"], tables.run["message"] = event.error, event.message
 
 
-def _run_cancelled(fold: Fold, event: facts.RunCancelled) -> None:
+def _run_cancelled(tables: RunTables, event: facts.RunCancelled) -> None:
     del event
-    _end(fold, outcome="cancelled", seconds=None)
+    _end(tables, outcome="cancelled", seconds=None)
 
 
-def _end(fold: Fold, *, outcome: str, seconds: float | None) -> None:
+def _end(tables: RunTables, *, outcome: str, seconds: float | None) -> None:
     if seconds is not None:
-        _add_seconds(fold.run, seconds)
-        fold.attempt_at = None
-    _close_attempt(fold)
-    for row in fold.stages.values():
+        _add_seconds(tables.run, seconds)
+        tables.attempt_at = None
+    _close_attempt(tables)
+    for row in tables.stages.values():
         row["state"] = "planned" if row["state"] == "running" else row["state"]
-    fold.run["outcome"], fold.run["finished_at"] = outcome, fold.time
+    tables.run["outcome"], tables.run["finished_at"] = outcome, tables.time
 
 
-_FOLDERS: dict[type, Callable[[Fold, Any], None]] = {
+_REDUCERS: dict[type, Callable[[RunTables, Any], None]] = {
     facts.RunStarted: _run_started,
     facts.RunPlanned: _run_planned,
     facts.DataLoaded: _data_loaded,

@@ -16,7 +16,7 @@ _COLUMNS = ["lang", "metric", "index", "correct"]
 _KEYS = ["lang", "metric"]
 
 
-def read_credits(run: RunPaths) -> pa.Table | None:
+def read_example_scores(run: RunPaths) -> pa.Table | None:
     """Rows of the table `credits` of a finished run: credits in the order of the test set, one row a language, metric.
 
     A metric that is no mean over examples (entity F1 …) has none. None where the run kept no predictions.
