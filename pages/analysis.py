@@ -18,6 +18,7 @@ from functools import partial
 import pandas as pd
 
 from core.analysis.answer import answer
+from core.queries.evidence import Choice
 from core.tasks import load_tasks
 from pages.widgets.analysis import data, panels
 from pages.widgets.analysis.choice import choose, recompute, refine
@@ -44,7 +45,7 @@ if rows.empty:
     st.stop()
 
 setting = choose(rows)
-everything = data.gathered(now, setting, data.Choice()).frame
+everything = data.gathered(now, setting, Choice()).frame
 choice = refine(sorted(everything["target"].unique()), sorted(set(everything["lang"]) - {"en"}))
 found = data.gathered(now, setting, choice)
 model = data.fitted(now, setting, choice)

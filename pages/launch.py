@@ -31,12 +31,15 @@ with plan:
         st.warning(text, icon=":material/block:")
     if request and not complaints:
         show_plan(request)
-    if st.button(
-        "Start",
-        type="primary",
-        icon=":material/rocket_launch:",
-        disabled=bool(complaints) or request is None,
-        help="Not possible yet: see above." if complaints else None,
+    if (
+        st.button(
+            "Start",
+            type="primary",
+            icon=":material/rocket_launch:",
+            disabled=bool(complaints) or request is None,
+            help="Not possible yet: see above." if complaints else None,
+        )
+        and request
     ):
         try:
             st.session_state["_started"] = start_study(request)

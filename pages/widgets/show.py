@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -25,14 +25,17 @@ STATE_LOOKS: dict[str, tuple[str, str]] = {
 """Colour and icon of each state of a job."""
 
 
-def chart(fig: Any, *, key: str, alt: str, width: int | str = "stretch", **options: Any) -> None:  # noqa: ANN401
+Width = int | Literal["stretch", "content"]
+"""Pixels, or Streamlit's word."""
+
+
+def chart(fig: Any, *, key: str, alt: str, width: Width = "stretch", **options: Any) -> None:  # noqa: ANN401
     """A Plotly figure with the common settings.
 
     Args:
         fig: A `plotly.graph_objects.Figure`.
         key: Identity of the element.
         alt: One sentence for those who cannot see it.
-        width: Pixels, or Streamlit's word.
         options: `on_select` and the like.
     """
     file = {"toImageButtonOptions": {"format": "svg", "filename": f"transfer-atlas-{key}"}}

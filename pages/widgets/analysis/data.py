@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import astuple
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -22,7 +24,7 @@ from core.tasks import load_tasks
 from pages.widgets.shared import paths, store
 
 Version = tuple[str, int]
-_KEYS = {Choice: astuple}
+_KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Choice: astuple}
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

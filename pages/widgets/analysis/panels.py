@@ -324,8 +324,9 @@ def _value(row: dict[Any, Any]) -> str:
 
 def _launch_of(command: str) -> dict[str, list[str]]:
     """What the launch form can take from a command: intermediates and targets."""
-    words, found, key = command.split(), {"intermediate": [], "target": []}, ""
-    for word in words:
+    found: dict[str, list[str]] = {"intermediate": [], "target": []}
+    key = ""
+    for word in command.split():
         if word.startswith("--"):
             key = word.removeprefix("--")
         elif key in found:

@@ -65,7 +65,11 @@ def ordered(codes: list[str], *, order: str, gains: dict[str, float]) -> tuple[s
         order: One of `ORDERS`.
         gains: Mean gain by language, for the order that needs it; languages without one come last.
     """
-    key = _ORDERS.get(order, lambda entry: (-gains.get(entry.code, -UNKNOWN_LAST), entry.name))
+
+    def by_gain(entry: Language) -> tuple[float, str]:
+        return -gains.get(entry.code, -UNKNOWN_LAST), entry.name
+
+    key = _ORDERS.get(order, by_gain)
     return tuple(sorted(codes, key=lambda code: (code != "en", key(language(code)))))
 
 

@@ -132,7 +132,9 @@ def _head(row: Mapping[Hashable, Any]) -> None:
 
 def _sheet(sheet: Sheet) -> None:
     cells = cells_of(version(), sheet)
-    cells = cells.assign(agrees=[None if pd.isna(a) else bool(a) for a in cells["agrees"]])
+    cells = cells.assign(
+        agrees=pd.Series([None if pd.isna(a) else bool(a) for a in cells["agrees"]], index=cells.index, dtype=object)
+    )
     cells["text"] = [marked_text(cell, kind=sheet.kind) for cell in cells.to_dict("records")]
     cells["hover"] = [_hover(cell, kind=sheet.kind) for cell in cells.to_dict("records")]
     map_tab, table_tab = st.tabs(["Map", "Table"])

@@ -6,6 +6,7 @@ is never trusted: it is lost whenever a figure changes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -67,7 +68,7 @@ def on_click(key: str) -> None:
     _put(clicked(st.session_state.get(key), before=current()))
 
 
-def pickers(selected: Cell, *, langs: list[str], intermediates: list[str]) -> None:
+def pickers(selected: Cell, *, langs: Sequence[str], intermediates: Sequence[str]) -> None:
     """Two pickers that choose what a click would: the path for keyboards and fingers.
 
     Args:
