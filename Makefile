@@ -8,12 +8,12 @@ app: .venv/app  ## open the application
 	$(BIN)/streamlit run app.py
 
 test: .venv/dev  ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/dev  ## style, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy core
+	$(BIN)/mypy core pages
 	$(BIN)/python -m pytest -q -n 0 tests/test_layers.py
 
 bench: .venv/dev  ## speed, in turns, medians
