@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+import core
 from core.cli import analysis as cli_analysis
 from core.cli import export as cli_export
 from core.cli.console import errors_as_messages, note, records, show
@@ -35,12 +36,7 @@ from core.store.ingest import rebuild as rebuild_store
 from core.studies import StudyRequest, build_study, checked_source, command, read_study_file
 from core.tasks import load_tasks, read_task_file
 
-app = typer.Typer(
-    name="core",
-    no_args_is_help=True,
-    add_completion=False,
-    help="Transfer Atlas: how difficulty and domain similarity of an English intermediate task change transfer.",
-)
+app = typer.Typer(name="atlas", no_args_is_help=True)
 
 app.command()(profile)
 cli_analysis.register(app)
@@ -53,7 +49,11 @@ MANY = ("--model", "--intermediate", "--target", "--seeds", "--lang", "--family"
 def main() -> None:
     """Run a command; errors meant for the user are one line on standard error."""
     with errors_as_messages():
-        app(args=spread(sys.argv[1:]), prog_name="python -m core")
+        words = spread(sys.argv[1:])
+        is_module = Path(sys.argv[0]).stem == "__main__"
+        if is_module and words[:1] in (["--install-completion"], ["--show-completion"]):
+            raise SpecError("Shells complete commands, not modules: pip install --editable . gives the command atlas.")
+        app(args=words, prog_name="python -m core" if is_module else "atlas")
 
 
 def spread(words: list[str]) -> list[str]:
@@ -73,6 +73,21 @@ def spread(words: list[str]) -> list[str]:
             out += [word] if option is None or fresh else [option, word]
             fresh = False
     return out
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"Transfer Atlas {core.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def atlas(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Transfer Atlas: how difficulty and domain similarity of an English intermediate task change transfer."""
 
 
 @app.command()
