@@ -16,15 +16,13 @@ def gains(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, run_ids: tuple[str,
     """One row per run, language and metric.
 
     Columns: model, intermediate, target, lang, metric, protocol, data_source, seed, score, baseline_score, gain, n,
-    run_id,
-    baseline_run_id, score_last, gain_last, split, in_task, missing (why there is no gain), collection, chance,
-    is_headline.
-    Order: model, target, intermediate, seed, lang, headline metric first.
+    run_id, baseline_run_id, score_last, gain_last, split, in_task, missing (why there is no gain), collection, chance,
+    is_headline. Order: model, target, intermediate, seed, lang, headline metric first.
 
     Args:
         wanted: Rows to keep.
         run_ids: Only these runs; baselines among them are listed too, with no gain. None: every current run with an
-        intermediate.
+            intermediate.
     """
     kept = condition(wanted)
     only = "" if run_ids is None else "AND list_contains($run_ids, run_id)"
@@ -40,8 +38,7 @@ def gains(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, run_ids: tuple[str,
     """
     sql = f"""
         SELECT model, intermediate, target, lang, metric, protocol, data_source, seed, score, baseline_score, gain, n,
-        run_id,
-               baseline_run_id, score_last, gain_last, split, in_task, missing, collection, chance, is_headline
+               run_id, baseline_run_id, score_last, gain_last, split, in_task, missing, collection, chance, is_headline
         FROM (
             SELECT g.*, r.chance FROM {table} g JOIN (SELECT run_id, chance FROM runs) r USING (run_id)
             WHERE {kept.sql} {only}

@@ -36,8 +36,7 @@ _SQL = {
     """,
     "gains": """
         SELECT collection, model, intermediate, target, lang, metric, protocol, data_source, seed, score,
-        baseline_score, gain, n,
-               run_id, baseline_run_id, score_last, gain_last, split, in_task, missing
+               baseline_score, gain, n, run_id, baseline_run_id, score_last, gain_last, split, in_task, missing
         FROM current_gains ORDER BY collection, model, target, intermediate, seed, lang, metric, run_id
     """,
 }

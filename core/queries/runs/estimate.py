@@ -1,8 +1,7 @@
 """What a study will cost, before it is started: stages, time and disk.
 
 Times come from the medians and quartiles of stages in the store; where there are none, from the parameter count, with
-the
-wide constants below. They are estimates for a form, not measurements.
+the wide constants below. They are estimates for a form, not measurements.
 """
 
 from __future__ import annotations

@@ -8,17 +8,16 @@ import pandas as pd
 from core.queries.filters import RUN_ONLY, Filter, condition
 
 _COLUMNS = """run_id, collection, study, model, intermediate, target, task_type, seed, protocol, data_source,
-headline_metric,
-    chance, submitted_at, started_at, finished_at, seconds, attempts, device, outcome, error, message, pair_key"""
+    headline_metric, chance, submitted_at, started_at, finished_at, seconds, attempts, device, outcome, error, message,
+    pair_key"""
 
 
 def runs(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
     """One row per run.
 
     Columns: run_id, collection, study, model, intermediate, target, task_type, seed, protocol, data_source,
-    headline_metric,
-    chance, submitted_at, started_at, finished_at, seconds, attempts, device, outcome, error, message, pair_key, n_langs
-    (languages scored). Order: model, target, intermediate, seed, run_id.
+    headline_metric, chance, submitted_at, started_at, finished_at, seconds, attempts, device, outcome, error, message,
+    pair_key, n_langs (languages scored). Order: model, target, intermediate, seed, run_id.
 
     Args:
         wanted: Rows to keep; its languages and metric are not used.
@@ -62,8 +61,8 @@ def run_scores(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     Columns: lang, metric, score, score_last, n, split, fingerprint, is_headline. Order: lang, headline first, metric.
     """
     sql = """
-        SELECT s.lang, s.metric, s.score, s.score_last, s.n, s.split, s.fingerprint, s.metric = r.headline_metric AS
-        is_headline
+        SELECT s.lang, s.metric, s.score, s.score_last, s.n, s.split, s.fingerprint,
+               s.metric = r.headline_metric AS is_headline
         FROM scores s JOIN runs r USING (run_id) WHERE s.run_id = $run_id ORDER BY s.lang, is_headline DESC, s.metric
     """
     return cur.execute(sql, {"run_id": run_id}).df()
@@ -93,16 +92,15 @@ def lineage(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     """A run and its relatives of the same collection.
 
     Columns: relation (self; baseline: what its gain is measured against; child: a run measured against this one;
-    sibling:
-    a run that shares its intermediate stage), run_id, intermediate, target, seed, outcome, intermediate_key,
-    target_key,
-    evaluation_key, n_langs. Order: self, baseline, child, sibling; then target, intermediate, seed, run_id.
+    sibling: a run that shares its intermediate stage), run_id, intermediate, target, seed, outcome, intermediate_key,
+    target_key, evaluation_key, n_langs. Order: self, baseline, child, sibling; then target, intermediate, seed, run_id.
     """
     sql = """
         WITH keys AS (
-            SELECT run_id, max(key) FILTER (kind = 'intermediate') AS intermediate_key, max(key) FILTER (kind =
-            'target') AS
-                   target_key, max(key) FILTER (kind = 'evaluation') AS evaluation_key FROM stages GROUP BY run_id
+            SELECT run_id, max(key) FILTER (kind = 'intermediate') AS intermediate_key,
+                   max(key) FILTER (kind = 'target') AS target_key,
+                   max(key) FILTER (kind = 'evaluation') AS evaluation_key
+            FROM stages GROUP BY run_id
         ), full_runs AS (
             SELECT r.*, k.* EXCLUDE (run_id) FROM runs r LEFT JOIN keys k USING (run_id)
         ), me AS (SELECT * FROM full_runs WHERE run_id = $run_id),
@@ -129,8 +127,7 @@ def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """
     sql = """
         SELECT r.collection, r.model, r.target, s.metric, s.metric = r.headline_metric AS is_headline, r.protocol,
-        r.data_source,
-               count(DISTINCT r.run_id)::INTEGER AS n_runs
+               r.data_source, count(DISTINCT r.run_id)::INTEGER AS n_runs
         FROM runs r JOIN scores s USING (run_id) GROUP BY ALL
         ORDER BY r.collection, r.model, r.target, s.metric, is_headline, r.protocol, r.data_source
     """

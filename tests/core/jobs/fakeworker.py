@@ -1,8 +1,7 @@
 """A worker without torch that keeps the contract of `core.chain.worker`; `fake.txt` of the home says how it behaves.
 
 `fake.txt` holds words: `sleep=S` seconds of work, `fail`, `die` (exit without a marker), `child` (leaves a grandchild
-that
-ignores SIGTERM), `stubborn` (ignores SIGTERM), `once=WORD` (WORD on the first attempt only).
+that ignores SIGTERM), `stubborn` (ignores SIGTERM), `once=WORD` (WORD on the first attempt only).
 """
 
 from __future__ import annotations
