@@ -107,7 +107,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default=os.environ.get("ATLAS_DEVICE", "cpu"), help="cpu, cuda:0 …")
     options = parser.parse_args(arguments)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    # Threads that spin at barriers make a busy machine crawl: a step took three times as long (LOG.md).
+    # Threads that spin at barriers make a busy machine crawl: a step took three times as long
+    # (docs/notebook/2026-11-22.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     run = RunPaths(options.folder.resolve())
     started = psutil.Process().create_time()

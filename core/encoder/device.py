@@ -22,10 +22,10 @@ _CPU_INFO = Path("/proc/cpuinfo")
 def fast_products() -> bool:
     """Have oneDNN multiply float32 matrices where MKL does not use the processor's wide registers; whether it does.
 
-    On AMD processors with AVX-512, torch's MKL computes with AVX2: half the speed of oneDNN's float32 kernels (LOG.md).
-    Torch hands float32 products to oneDNN only where a lower precision is allowed; with the instruction set held
-    below the matrix units (AMX) oneDNN has no such kernel, so that the products stay float32: a test looks at their
-    error. For the process of a CPU job; before the first product.
+    On AMD processors with AVX-512, torch's MKL computes with AVX2: half the speed of oneDNN's float32 kernels
+    (docs/notebook/2026-11-25.md). Torch hands float32 products to oneDNN only where a lower precision is allowed; with
+    the instruction set held below the matrix units (AMX) oneDNN has no such kernel, so that the products stay float32:
+    a test looks at their error. For the process of a CPU job; before the first product.
     """
     vendor = _CPU_INFO.read_text(encoding="utf-8", errors="replace") if _CPU_INFO.is_file() else ""
     if "AuthenticAMD" not in vendor or torch.backends.cpu.get_cpu_capability() != "AVX512":

@@ -118,8 +118,9 @@ def build_head(task: TaskSpec, *, n_labels: int, encoder: Encoder, dropout: floa
 def start_at_prior(head: Head, targets: torch.Tensor) -> None:
     """Let a fresh multi-label head say each label's share of the training set whatever the input is.
 
-    From zero biases all rare labels push the shared states the same way until the head no longer moves (LOG.md: the
-    bundled encoder was at the prior after 220 steps). Lin et al. 2017, 1708.02002, section 3.3.
+    From zero biases all rare labels push the shared states the same way until the head no longer moves
+    (docs/notebook/2026-11-25.md: the bundled encoder was at the prior after 220 steps). Lin et al. 2017, 1708.02002,
+    section 3.3.
 
     Args:
         head: Changed in place.
