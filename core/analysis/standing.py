@@ -6,7 +6,7 @@ question itself is `core.analysis.answer`'s.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -76,18 +76,19 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     return f"{head}: {said}, English and in-task pairs left out."
 
 
-def verdicts(pairs: pd.DataFrame) -> str:
+def verdicts(pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:
     """The sentence on which pairs of intermediate and target differ from zero.
 
     Args:
         pairs: As `pair_gains` returns them, at least one of them not in-task.
+        title: From a task or an intermediate to what people read.
     """
     kept = pairs[~pairs["in_task"].astype(bool)]
     if kept.empty:
         return "No pair of intermediate and target can be judged yet."
     rows = kept.sort_values("gain", kind="stable").to_dict("records")
-    ends = f"the largest mean gain is {_named(rows[-1])}"
-    ends += f", the smallest {_named(rows[0])}" if len(rows) > 1 else ""
+    ends = f"the largest mean gain is {_named(rows[-1], title)}"
+    ends += f", the smallest {_named(rows[0], title)}" if len(rows) > 1 else ""
     tested = kept[kept["q_value"].notna()]
     if tested.empty:
         return (
@@ -135,9 +136,9 @@ def _whole_seeds(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return per_seed[per_seed["n"] == len(langs)].drop(columns="n"), len(langs)
 
 
-def _named(row: dict[Hashable, Any]) -> str:
+def _named(row: dict[Hashable, Any], title: Callable[[str], str]) -> str:
     limits = "" if pd.isna(row["low"]) else f" ({_points(row['low'])} to {_points(row['high'])})"
-    return f"{_points(row['gain'])}{limits} for {row['intermediate']} before {row['target']}"
+    return f"{_points(row['gain'])}{limits} for {title(row['intermediate'])} before {title(row['target'])}"
 
 
 def _count(n: int, what: str) -> str:

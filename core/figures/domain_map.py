@@ -6,6 +6,7 @@ that would cover another is left to the hover.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -51,18 +52,26 @@ _MARGIN = 0.12
 """Of the range, on each side: room for names."""
 
 
-def domain_map(points: pd.DataFrame, *, selected: Cell | None = None, mode: Mode = "light") -> go.Figure:
+def domain_map(
+    points: pd.DataFrame,
+    *,
+    selected: Cell | None = None,
+    title: Callable[[str], str] = str,
+    mode: Mode = "light",
+) -> go.Figure:
     """Scatter of texts by kind.
 
     Args:
-        points: Columns `label` (what stands beside the point), `role` (intermediate, train, test), `task`, `lang`, `n`
-            (texts), `x`, `y`, `key` (list `[lang, intermediate]` that a click chooses, "" for nothing), `is_shown`;
-            those not shown widen the window only.
+        points: Columns `label` (task, intermediate or language beside the point), `role` (intermediate, train, test),
+            `task`, `lang`, `n` (texts), `x`, `y`, `key` (list `[lang, intermediate]` that a click chooses, "" for
+            nothing), `is_shown`; those not shown widen the window only.
         selected: What is ringed, if anything.
+        title: From a task or an intermediate to what people read.
 
     Raises:
         ValueError: No point is shown.
     """
+    points = points.assign(label=points["label"].map(title), task=points["task"].map(title))
     shown = points[points["is_shown"] & points["x"].notna()]
     if shown.empty:
         raise ValueError("No points to draw: found 0 that are shown, expected at least one.")

@@ -7,7 +7,7 @@ layer lies an invisible one of squares, because a heatmap itself reports no clic
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -87,6 +87,7 @@ def transfer_heatmap(
     quantity: Quantity,
     means: pd.DataFrame | None = None,
     selected: Cell | None = None,
+    title: Callable[[str], str] = str,
     mode: Mode = "light",
 ) -> go.Figure:
     """Heatmap of one target.
@@ -98,6 +99,7 @@ def transfer_heatmap(
         quantity: What `value` is.
         means: As `core.analysis.cells.mean_row` returns them; None draws no row of means.
         selected: What to frame, if anything.
+        title: From an intermediate to what people read.
 
     Raises:
         ValueError: There is no cell.
@@ -106,13 +108,13 @@ def transfer_heatmap(
         raise ValueError("No cells to draw: found 0 rows, expected at least one language and one intermediate.")
     langs, columns = list(dict.fromkeys(cells["lang"])), list(dict.fromkeys(cells["intermediate"]))
     drawn = cells.assign(text=[_text(row, quantity) for row in cells.to_dict("records")],
-                         hover=[_hover(row, quantity) for row in cells.to_dict("records")])  # fmt: skip
+                         hover=[_hover(row, quantity, title) for row in cells.to_dict("records")])  # fmt: skip
     rows = langs
     if means is not None:
-        drawn, rows = pd.concat([_mean_cells(means, quantity), drawn], ignore_index=True), [MEAN, *langs]
+        drawn, rows = pd.concat([_mean_cells(means, quantity, title), drawn], ignore_index=True), [MEAN, *langs]
     heat = _colours(drawn, rows, columns, quantity, mode)
     fig = go.Figure([write_numbers(heat), _dashes(drawn, mode), _clicks(drawn)])
-    _axes(fig, rows, columns, mode)
+    _axes(fig, rows, columns, title, mode)
     fig.update_layout(clickmode="event+select", margin={"l": 8, "r": 8, "t": 8, "b": 8})
     if selected:
         _frame(fig, selected, rows=rows, columns=columns, color=HIGHLIGHT[mode])
@@ -138,12 +140,14 @@ def _text(row: dict[Hashable, Any], quantity: Quantity) -> str:
     return cell_text(row["value"], quantity=quantity, marks=stars)
 
 
-def _axes(fig: go.Figure, rows: list[str], columns: list[str], mode: Mode) -> None:
+def _axes(fig: go.Figure, rows: list[str], columns: list[str], title: Callable[[str], str], mode: Mode) -> None:
     frame(fig, height_px=ROW_PX * len(rows) + 96 + SCALE_ROOM_PX, mode=mode)
-    short = len(columns) < 8 and max(map(len, columns)) < 10
+    heads = [title(name) for name in columns]
+    short = len(columns) < 8 and max(map(len, heads)) < 10
     fig.update_xaxes(
         side="top", tickangle=0 if short else -35, showgrid=False, type="category",
         categoryorder="array", categoryarray=columns, range=[-0.5, len(columns) - 0.5], tickvals=columns,
+        ticktext=heads,
     )  # fmt: skip
     names = ["<b>mean</b>" if code == MEAN else f"{language(code).name} · {code}" for code in rows]
     fig.update_yaxes(
@@ -154,12 +158,12 @@ def _axes(fig: go.Figure, rows: list[str], columns: list[str], mode: Mode) -> No
         fig.add_shape(type="line", xref="paper", x0=0, x1=1, y0=0.5, y1=0.5, line={"width": 1.5, "color": GRID[mode]})
 
 
-def _mean_cells(means: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
+def _mean_cells(means: pd.DataFrame, quantity: Quantity, title: Callable[[str], str]) -> pd.DataFrame:
     marks = [IN_TASK * bool(t) for t in means["in_task"]]
     texts = [cell_text(v, quantity=quantity, marks=m) for v, m in zip(means["value"], marks, strict=True)]
     hovers = []
     for row, text in zip(means.to_dict("records"), texts, strict=True):
-        head = f"<b>{row['intermediate']}</b>, mean over {row['n_langs']} languages"
+        head = f"<b>{title(row['intermediate'])}</b>, mean over {row['n_langs']} languages"
         if pd.isna(row["value"]):
             hovers.append(f"{head}<br>no mean: not every one of them has a value")
             continue
@@ -210,8 +214,8 @@ def _clicks(drawn: pd.DataFrame) -> go.Scatter:
     )  # fmt: skip
 
 
-def _hover(row: dict[Hashable, Any], quantity: Quantity) -> str:
-    after = "no intermediate" if row["intermediate"] == "none" else f"<b>{row['intermediate']}</b>"
+def _hover(row: dict[Hashable, Any], quantity: Quantity, title: Callable[[str], str]) -> str:
+    after = "no intermediate" if row["intermediate"] == "none" else f"<b>{title(row['intermediate'])}</b>"
     head = f"<b>{language(row['lang']).name}</b> after {after}"
     if pd.isna(row["value"]):
         reason = str(row["missing"])

@@ -7,7 +7,7 @@ seen.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -26,12 +26,13 @@ _TICKS = (1, 2, 5, 10, 20, 50)
 """Where the scale may carry a number, in points."""
 
 
-def gain_strips(pairs: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
+def gain_strips(pairs: pd.DataFrame, *, title: Callable[[str], str] = str, mode: Mode = "light") -> go.Figure:
     """A dot with its limits per intermediate, a strip per target; positions are signed square roots of points.
 
     Args:
         pairs: As `core.analysis.standing.pair_gains` returns them: `target`, `intermediate`, `gain`, `low`, `high`,
             `q_value`, `n_seeds`, `n_langs`, `in_task`. Targets and intermediates keep their order.
+        title: From a task or an intermediate to what people read.
 
     Raises:
         ValueError: There is no pair.
@@ -43,12 +44,12 @@ def gain_strips(pairs: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
     n_rows = math.ceil(len(targets) / n_columns)
     height = n_rows * (_ROW_PX * len(names) + _HEAD_PX) + 36
     fig = make_subplots(
-        rows=n_rows, cols=n_columns, shared_xaxes=True, shared_yaxes=True, subplot_titles=targets,
+        rows=n_rows, cols=n_columns, shared_xaxes=True, shared_yaxes=True, subplot_titles=[*map(title, targets)],
         horizontal_spacing=0.025, vertical_spacing=min(30 / height, 1 / max(n_rows - 1, 1)),
     )  # fmt: skip
     for i, target in enumerate(targets):
         place = {"row": i // n_columns + 1, "col": i % n_columns + 1}
-        fig.add_trace(_dots(pairs[pairs["target"] == target], mode), **place)
+        fig.add_trace(_dots(pairs[pairs["target"] == target], title, mode), **place)
         # The last row may not be full: numbers stand below the lowest strip of each column.
         fig.update_xaxes(showticklabels=i + n_columns >= len(targets), **place)
     frame(fig, height_px=height, mode=mode)
@@ -58,8 +59,9 @@ def gain_strips(pairs: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
                      ticktext=[f"{tick:+g}".replace("-", "−") if tick else "0" for tick in ticks], tickangle=0,
                      zeroline=True, zerolinecolor=MUTED[mode], zerolinewidth=1.5, tickfont={"size": 11},
                      fixedrange=True)  # fmt: skip
-    fig.update_yaxes(type="category", categoryorder="array", categoryarray=names, tickfont={"size": 10},
-                     dtick=1, range=[len(names) - 0.5, -0.5], fixedrange=True)  # fmt: skip
+    fig.update_yaxes(type="category", categoryorder="array", categoryarray=names, tickvals=names,
+                     ticktext=[title(name) for name in names], tickfont={"size": 10},
+                     range=[len(names) - 0.5, -0.5], fixedrange=True)  # fmt: skip
     fig.update_annotations(font={"size": 12, "color": INK[mode]}, yshift=-2)
     fig.update_layout(showlegend=False, margin={"l": 8, "r": 8, "t": 26, "b": 8})
     return fig
@@ -84,7 +86,7 @@ def _ticks(largest: float) -> list[float]:
     return [*(-tick for tick in reversed(sides)), 0, *sides]
 
 
-def _dots(part: pd.DataFrame, mode: Mode) -> go.Scatter:
+def _dots(part: pd.DataFrame, title: Callable[[str], str], mode: Mode) -> go.Scatter:
     gains, low, high = (_rooted(100 * part[name].astype("float64")) for name in ("gain", "low", "high"))
     colors = [_color(row, mode) for row in part.to_dict("records")]
     return go.Scatter(
@@ -93,7 +95,7 @@ def _dots(part: pd.DataFrame, mode: Mode) -> go.Scatter:
                 "symbol": ["circle-open" if t else "circle" for t in part["in_task"]]},
         error_x={"type": "data", "symmetric": False, "array": (high - gains).fillna(0).tolist(),
                  "arrayminus": (gains - low).fillna(0).tolist(), "color": MUTED[mode], "thickness": 1.3, "width": 2},
-        text=[_hover(row) for row in part.to_dict("records")], hovertemplate="%{text}<extra></extra>",
+        text=[_hover(row, title) for row in part.to_dict("records")], hovertemplate="%{text}<extra></extra>",
     )  # fmt: skip
 
 
@@ -105,10 +107,10 @@ def _color(row: dict[Hashable, Any], mode: Mode) -> str:
     return up if row["gain"] > 0 else down
 
 
-def _hover(row: dict[Hashable, Any]) -> str:
+def _hover(row: dict[Hashable, Any], title: Callable[[str], str]) -> str:
     limits = "no interval" if pd.isna(row["low"]) else f"95 % {_signed(row['low'])} to {_signed(row['high'])}"
     lines = [
-        f"<b>{row['intermediate']}</b> before <b>{row['target']}</b>",
+        f"<b>{title(row['intermediate'])}</b> before <b>{title(row['target'])}</b>",
         f"mean gain {_signed(row['gain'])} points, {limits}",
         f"{row['n_langs']} languages, {row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}",
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -33,7 +33,12 @@ class Axis(NamedTuple):
 
 
 def similarity_scatter(
-    points: pd.DataFrame, *, axis: Axis, selected: Cell | None = None, mode: Mode = "light"
+    points: pd.DataFrame,
+    *,
+    axis: Axis,
+    selected: Cell | None = None,
+    title: Callable[[str], str] = str,
+    mode: Mode = "light",
 ) -> go.Figure:
     """Scatter of an intermediate's closeness to the target against its gain.
 
@@ -43,6 +48,7 @@ def similarity_scatter(
             `in_task`; limits are NaN where there is none.
         axis: The measure.
         selected: The intermediate that is ringed, if any.
+        title: From an intermediate to what people read.
 
     Raises:
         ValueError: There is no point.
@@ -50,7 +56,7 @@ def similarity_scatter(
     if points.empty:
         raise ValueError("No points to draw: found 0 rows, expected at least one intermediate with both values.")
     fig = go.Figure()
-    points = _with_places(points, axis, selected)
+    points = _with_places(points.assign(title=points["intermediate"].map(title)), axis, selected)
     for counted in (True, False):
         rows = points[points["counts"] == counted]
         if len(rows):
@@ -119,7 +125,7 @@ def _with_places(points: pd.DataFrame, axis: Axis, selected: Cell | None) -> pd.
 
 
 def _name(row: dict[Hashable, Any]) -> str:
-    return f"{row['intermediate']}{IN_TASK * bool(row['in_task'])}"
+    return f"{row['title']}{IN_TASK * bool(row['in_task'])}"
 
 
 def _points(rows: pd.DataFrame, *, is_counted: bool, mode: Mode) -> go.Scatter:
@@ -157,4 +163,4 @@ def _hover(row: dict[Hashable, Any]) -> str:
         near += f" [{row['similarity_low']:.3g}, {row['similarity_high']:.3g}]"
     over = f"mean over {row['n_langs']} languages, " if row["n_langs"] > 1 else ""
     seeds = f"{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}"
-    return f"<b>{row['intermediate']}</b><br>gain {gain} points{limits}<br>{over}{seeds}<br>similarity {near}"
+    return f"<b>{row['title']}</b><br>gain {gain} points{limits}<br>{over}{seeds}<br>similarity {near}"

@@ -9,9 +9,12 @@ import streamlit as st
 from core.errors import AtlasError, StoreLocked
 from core.figures.theme import Mode
 from core.jobs import local
+from core.models import load_models
 from core.paths import AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import ingest
+from core.tasks import load_tasks
+from core.tasks.titles import Titles
 
 
 def paths() -> AtlasPaths:
@@ -64,6 +67,11 @@ def refresh(home: str) -> int:
 def version() -> tuple[str, int]:
     """First argument of every cached query: which store, and its version."""
     return str(paths().database), store().version()
+
+
+def titles() -> Titles:
+    """What people read for the ids of tasks, models and intermediates, the user's own included."""
+    return Titles(load_tasks(paths()).values(), load_models(paths()).values())
 
 
 def mode() -> Mode:

@@ -203,14 +203,14 @@ def test_a_click_goes_into_the_url_the_others_follow_and_back_takes_it_out(fille
     before = visit.tab.evaluate(FOLLOW)
     assert [len(figure["rings"]) for figure in before] == [0, 2, 1]
     _click_cell(visit, row=1, column=0)  # below the means: English after CoLA
-    visit.tab.get_by_role("heading", name="English (en) after cola").wait_for()
+    visit.tab.get_by_role("heading", name="English (en) after CoLA").wait_for()
     visit.settle()
     assert "cell=en%7Ecola" in visit.tab.url or "cell=en~cola" in visit.tab.url
     after = visit.tab.evaluate(FOLLOW)
     assert after[HEAT]["boxes"] == [[0, 1]]
     assert after[MAP]["rings"] != before[MAP]["rings"] and after[SCATTER]["rings"] != before[SCATTER]["rings"]
     visit.tab.go_back()
-    visit.tab.get_by_role("heading", name="Russian (ru) after mnli").wait_for()
+    visit.tab.get_by_role("heading", name="Russian (ru) after MNLI").wait_for()
     visit.check("after Back")
     visit.tab.close()
 
@@ -218,9 +218,9 @@ def test_a_click_goes_into_the_url_the_others_follow_and_back_takes_it_out(fille
 def test_clicks_on_map_and_scatter_choose_the_intermediate_everywhere(filled: Server, browser: object) -> None:
     visit = _transfer(filled, browser, "target=xnli&cell=ru~mnli")
     visit.tab.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 3")
-    for figure, name in ((MAP, "qqp"), (SCATTER, "cola")):
-        _click(visit, *visit.tab.evaluate(POINT, [figure, 0, name]))
-        visit.tab.get_by_role("heading", name=f"Russian (ru) after {name}").wait_for()
+    for figure, name, title in ((MAP, "qqp", "QQP"), (SCATTER, "cola", "CoLA")):
+        _click(visit, *visit.tab.evaluate(POINT, [figure, 0, title]))
+        visit.tab.get_by_role("heading", name=f"Russian (ru) after {title}").wait_for()
         visit.settle()
         marked = visit.tab.evaluate(FOLLOW)
         assert marked[HEAT]["boxes"][0][0] == ["cola", "mnli", "mnli~shuffled", "qqp", "stsb"].index(name)
@@ -272,11 +272,11 @@ def test_languages_without_a_value_come_by_a_switch_that_stands_in_the_url(brows
 
 def test_a_phone_in_the_dark_chooses_by_the_pickers(filled: Server, browser: object) -> None:
     visit = _transfer(filled, browser, "target=xnli", scheme="dark", width_px=390)
-    for name, text in (("Language", "Russian"), ("Intermediate", "qqp")):
+    for name, text in (("Language", "Russian"), ("Intermediate", "QQP")):
         visit.tab.get_by_role("combobox", name=name, exact=True).fill(text)
         visit.tab.keyboard.press("Enter")
         visit.settle()
-    visit.tab.get_by_role("heading", name="Russian (ru) after qqp").wait_for()
+    visit.tab.get_by_role("heading", name="Russian (ru) after QQP").wait_for()
     assert visit.tab.evaluate(FOLLOW)[HEAT]["boxes"] == [[3, visit.tab.evaluate(FOLLOW)[HEAT]["boxes"][0][1]]]
     visit.check("phone, dark")
     visit.tab.close()

@@ -34,7 +34,7 @@ def test_overview_tells_first_steps_on_an_empty_store(open_page: Open) -> None:
 def test_overview_finds_the_best_intermediate_and_names_what_it_rests_on(ids: dict[str, str], open_page: Open) -> None:
     del ids
     at = open_page("pages/overview.py")
-    assert [m.label for m in at.metric] == ["XNLI, after mnli"]  # SQuAD before XQuAD is in-task and left out
+    assert [m.label for m in at.metric] == ["XNLI, after MNLI"]  # SQuAD before XQuAD is in-task and left out
     text = _texts(at)
     assert "mean over 14 of 14 languages" in text
     assert "2 seeds" in text

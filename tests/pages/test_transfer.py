@@ -55,9 +55,22 @@ def profiled(ids: dict[str, str], home: Path) -> dict[str, str]:
     return ids
 
 
+def test_people_read_titles_and_the_address_keeps_ids(ids: dict[str, str], open_page: Open) -> None:
+    at = open_page("pages/transfer.py", target="xquad")
+    target = next(s for s in at.selectbox if s.key == "target")
+    assert (target.value, "XQuAD" in target.options, "xquad" in target.options) == ("xquad", True, False)
+    checked(target.set_value("xnli").run())
+    assert at.query_params["target"] in ("xnli", ["xnli"])
+    heat = _figures(at)[0]
+    assert "mnli" in heat["layout"]["xaxis"]["tickvals"], "what a click names"
+    assert "MNLI" in heat["layout"]["xaxis"]["ticktext"], "what people read"
+    at = open_page("pages/transfer.py", target="nowhere")
+    assert "target" not in at.query_params, "an address that names what is not there forgets it"
+
+
 def test_a_deep_link_opens_its_cell(ids: dict[str, str], open_page: Open) -> None:
     at = open_page("pages/transfer.py", target="xnli", cell="ru~mnli")
-    assert "Russian (ru) after mnli" in [s.value for s in at.subheader]
+    assert "Russian (ru) after MNLI" in [s.value for s in at.subheader]
     shown = next(d.value for d in at.dataframe if "baseline_run_id" in d.value.columns)
     assert ids["finished"] in set(shown["run_id"])
     assert len(shown) == 2  # two seeds
@@ -109,7 +122,7 @@ def test_pickers_choose_what_a_click_would(profiled: dict[str, str], open_page: 
     assert at.query_params["cell"] == "~qqp"
     checked(next(s for s in at.selectbox if s.key == "cell_lang").set_value("de").run())
     assert at.query_params["cell"] == "de~qqp"
-    assert "German (de) after qqp" in [s.value for s in at.subheader]
+    assert "German (de) after QQP" in [s.value for s in at.subheader]
     checked(next(s for s in at.selectbox if s.key == "cell_lang").set_value(None).run())
     checked(next(s for s in at.selectbox if s.key == "cell_intermediate").set_value(None).run())
     assert "cell" not in at.query_params

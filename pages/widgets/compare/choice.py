@@ -15,7 +15,8 @@ from core.analysis.compare import FEWEST, MOST
 from core.figures.parallel import Line
 from core.queries.filters import Filter
 from core.queries.runs.listing import lineage, runs
-from pages.widgets.shared import store, version
+from core.tasks.titles import Titles
+from pages.widgets.shared import store, titles, version
 from pages.widgets.show import md
 
 _PARAM = "ids"
@@ -30,20 +31,22 @@ def known_runs(version: tuple[str, int]) -> pd.DataFrame:
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         rows = runs(cur, Filter())
-    labels = [label(row) for row in rows.to_dict("records")]
+    named = titles()
+    labels = [label(row, named) for row in rows.to_dict("records")]
     return rows.assign(label=labels).set_index("run_id", drop=False)
 
 
-def label(row: Mapping[Any, Any]) -> str:
+def label(row: Mapping[Any, Any], named: Titles) -> str:
     """A run in one line, what tells runs apart first.
 
     Args:
         row: Of `core.queries.runs.listing.runs`.
+        named: What people read for its ids.
     """
     state = "" if row["outcome"] == "finished" else f" · {'open' if pd.isna(row['outcome']) else row['outcome']}"
     return (
-        f"{row['intermediate']} → {row['target']}, seed {row['seed']} · {row['model']} · {row['protocol']} · "
-        f"{row['data_source']} · {row['run_id']}{state}"
+        f"{named.of(row['intermediate'])} → {named.of(row['target'])}, seed {row['seed']} · "
+        f"{named.of_model(row['model'])} · {row['protocol']} · {row['data_source']} · {row['run_id']}{state}"
     )
 
 
@@ -74,7 +77,7 @@ def choose(rows: pd.DataFrame) -> list[str]:
     left, right = st.columns([1, 3])
     with left:
         target = st.selectbox(
-            "Runs on target", targets, index=at, key="compare_target",
+            "Runs on target", targets, index=at, key="compare_target", format_func=titles().of,
             help="Which runs are offered beside it. Runs that were chosen stay.",
         )  # fmt: skip
     offered = [*picked, *(name for name in rows.index[rows["target"] == target] if name not in picked)]

@@ -14,10 +14,9 @@ from core.analysis.standing import extent, pair_gains, verdicts
 from core.figures.multiples import gain_strips
 from core.queries.evidence import Choice, Setting
 from core.queries.overview import counts, findings, published_counts
-from core.tasks import load_tasks
 from pages.widgets.analysis.data import fitted, gathered, known_measures, proposals
 from pages.widgets.export import export_popover
-from pages.widgets.shared import mode, paths, store
+from pages.widgets.shared import mode, store, titles
 from pages.widgets.show import chart, language_label, md, points
 
 _STEPS = 3
@@ -65,7 +64,8 @@ def standing(version: tuple[str, int], setting: Setting) -> DeltaGenerator:
     """
     pairs = pairs_of(version, setting)
     st.subheader("Where the evidence stands", anchor=False)
-    st.markdown(f"1. {md(extent(gathered(version, setting, Choice()), pairs))}\n2. {md(verdicts(pairs))}")
+    first, second = extent(gathered(version, setting, Choice()), pairs), verdicts(pairs, title=titles().of)
+    st.markdown(f"1. {md(first)}\n2. {md(second)}")
     return st.empty()
 
 
@@ -96,7 +96,7 @@ def strips(version: tuple[str, int], setting: Setting) -> None:
     st.subheader("Mean gain by target, in points", anchor=False)
     n = pairs["target"].nunique()
     chart(
-        gain_strips(pairs, mode=mode()), key="strips",
+        gain_strips(pairs, title=titles().of, mode=mode()), key="strips",
         alt=f"Mean gain of {pairs['intermediate'].nunique()} intermediates before {n} targets, a strip each; the page "
         "Transfer holds the same numbers by language",
     )  # fmt: skip
@@ -106,7 +106,12 @@ def strips(version: tuple[str, int], setting: Setting) -> None:
         "95 % intervals over seeds, cut at the edge; distances are square roots of points. Purple: above zero, orange: "
         f"below, grey: not told from zero at a false discovery rate of 5 %; hollow: in-task.{lone}"
     )
-    export_popover("mean-gains", pairs, what="mean gains", figures={"Mean gain by target": partial(gain_strips, pairs)})
+    export_popover(
+        "mean-gains",
+        pairs,
+        what="mean gains",
+        figures={"Mean gain by target": partial(gain_strips, pairs, title=titles().of)},
+    )
 
 
 def collection_cards(found: Held) -> None:
@@ -214,10 +219,11 @@ def finding_cards(rows: pd.DataFrame) -> None:
 
 
 def _card(row: dict[Any, Any]) -> None:
-    tasks = load_tasks(paths())
-    target = tasks[row["target"]].title if row["target"] in tasks else row["target"]
+    named = titles()
     with st.container(border=True, height="stretch"):
-        st.metric(f"{target}, after {row['intermediate']}", f"{points(row['mean_gain'])} points")
+        st.metric(
+            f"{named.of(row['target'])}, after {named.of(row['intermediate'])}", f"{points(row['mean_gain'])} points"
+        )
         st.markdown(
             f"{row['metric'].replace('_', ' ')}, mean over {row['langs']} of {row['target_langs']} languages; "
             f"above zero in {row['helped']}. From {points(row['worst_gain'])} in {language_label(row['worst_lang'])} "

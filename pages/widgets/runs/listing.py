@@ -11,8 +11,9 @@ from core.jobs.records import JobState, JobStatus
 from core.queries.runs.detail import progress
 from core.queries.runs.listing import damaged
 from core.queries.runs.listing import run as query_run
+from core.tasks.titles import Titles
 from pages.widgets.export import export_popover
-from pages.widgets.shared import paths, refresh, store, version
+from pages.widgets.shared import paths, refresh, store, titles, version
 from pages.widgets.show import STATE_LOOKS, duration, md, table
 
 _ICONS = {"running": "▶", "queued": "…", "done": "✓", "failed": "✗", "cancelled": "■", "lost": "?", "damaged": "!"}
@@ -45,16 +46,19 @@ def show_list(jobs: Sequence[JobStatus]) -> str | None:
     if not rows.empty:
         _table(rows)
         export_popover("runs", rows.assign(state=rows["state"].str[2:]), what="list of runs")
-    return _pick([job.run_id for job in whole], {job.run_id: label(job) for job in whole})
+    named = titles()
+    return _pick([job.run_id for job in whole], {job.run_id: label(job, named) for job in whole})
 
 
-def label(job: JobStatus) -> str:
+def label(job: JobStatus, named: Titles) -> str:
     """A run in one line.
 
     Args:
-        job: A run.
+        job: A run that can be read.
+        named: What people read for its ids.
     """
-    return f"{job.intermediate} → {job.target}, {job.model}, seed {job.seed} · {job.run_id} · {job.state}"
+    chain = f"{named.of(str(job.intermediate))} → {named.of(str(job.target))}"
+    return f"{chain}, {named.of_model(str(job.model))}, seed {job.seed} · {job.run_id} · {job.state}"
 
 
 def run_rows(jobs: Sequence[JobStatus], *, done: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +68,7 @@ def run_rows(jobs: Sequence[JobStatus], *, done: pd.DataFrame) -> pd.DataFrame:
         jobs: Runs to show.
         done: As `progress` returns it.
     """
-    known = done.set_index("run_id").to_dict("index")
+    known, named = done.set_index("run_id").to_dict("index"), titles()
     rows = []
     for job in jobs:
         here = known.get(job.run_id, {})
@@ -73,8 +77,8 @@ def run_rows(jobs: Sequence[JobStatus], *, done: pd.DataFrame) -> pd.DataFrame:
             {
                 "run": job.run_id,
                 "state": f"{_ICONS[job.state]} {job.state}",
-                "chain": f"{job.intermediate} → {job.target}",
-                "model": job.model,
+                "chain": " → ".join(named.of(name) for name in (job.intermediate, job.target) if name),
+                "model": named.of_model(job.model) if job.model else None,
                 "seed": job.seed,
                 "progress": here.get("done", finished),
                 "stage": here.get("stage") if job.state is JobState.RUNNING else None,

@@ -14,7 +14,7 @@ from core.figures.heatmap import Cell, cell_text
 from core.jobs.texts import example_texts
 from core.queries.transfer import View
 from pages.widgets.runs.detail import again, detail
-from pages.widgets.shared import mode, paths, version
+from pages.widgets.shared import mode, paths, titles, version
 from pages.widgets.show import chart, language_label, md, points, table
 from pages.widgets.transfer.data import flipped, runs_of_cell
 
@@ -30,7 +30,7 @@ def show_cell(view: View, cell: Cell, cells: pd.DataFrame) -> None:
         cells: As `core.analysis.cells.cell_table` returns them.
     """
     lang, intermediate = str(cell.lang), str(cell.intermediate)
-    after = "without an intermediate" if intermediate == "none" else f"after {intermediate}"
+    after = "without an intermediate" if intermediate == "none" else f"after {titles().of(intermediate)}"
     st.subheader(f"{language_label(lang)} {after}", anchor=False)
     found = cells[(cells["lang"] == lang) & (cells["intermediate"] == intermediate)]
     if len(found):

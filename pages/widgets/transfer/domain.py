@@ -17,7 +17,7 @@ from core.figures.similarity_scatter import Axis, cut_bars, similarity_scatter
 from core.queries.similarity import SIMILARITIES, UMAP_PACKAGE, has_umap, point_of
 from core.queries.transfer import View
 from pages.widgets.export import export_popover
-from pages.widgets.shared import mode, paths, version
+from pages.widgets.shared import mode, paths, titles, version
 from pages.widgets.show import chart, empty, md
 from pages.widgets.transfer.data import Encoder, map_points, target_similarities
 from pages.widgets.transfer.selection import on_click
@@ -123,14 +123,14 @@ def _map(view: View, gains: Grid, selected: Cell, points: pd.DataFrame) -> Draw 
         return None
     chosen = Cell(selected.lang, point_name(selected.intermediate, drawn))
     chart(
-        domain_map(drawn, selected=chosen, mode=mode()),
+        domain_map(drawn, selected=chosen, title=titles().of, mode=mode()),
         key="domains",
-        alt=f"Map of text domains: intermediates, and {view.target} in each language; "
+        alt=f"Map of text domains: intermediates, and {titles().of(view.target)} in each language; "
         "the pickers above choose what a click here would",
         on_select=lambda: on_click("domains"),
         selection_mode="points",
     )
-    return lambda: domain_map(drawn)
+    return lambda: domain_map(drawn, title=titles().of)
 
 
 def point_name(intermediate: str | None, drawn: pd.DataFrame) -> str | None:
@@ -151,7 +151,7 @@ def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centre
     names = [name for name in SIMILARITIES if name in there]
     text = against(rows, lang=selected.lang)
     if not names or text is None:
-        st.caption(nothing_against(rows, target=view.target))
+        st.caption(nothing_against(rows, target=titles().of(view.target)))
         return None
     name = st.selectbox(
         "Similarity", names, key="measure", format_func=lambda n: SIMILARITIES[n].title, bind="query-params"
@@ -166,13 +166,13 @@ def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centre
         return None
     axis = Axis(measure.title, measure.larger_is_closer)
     chart(
-        similarity_scatter(points, axis=axis, selected=selected, mode=mode()),
+        similarity_scatter(points, axis=axis, selected=selected, title=titles().of, mode=mode()),
         key="scatter",
-        alt=f"{measure.title} of each intermediate to {view.target} against its gain",
+        alt=f"{measure.title} of each intermediate to {titles().of(view.target)} against its gain",
         on_select=lambda: on_click("scatter"),
         selection_mode="points",
     )
     n_cut = cut_bars(points)
     cut = f" {n_cut} wide interval{'s' if n_cut != 1 else ''} of a gain, cut here, whole on hover." if n_cut else ""
     st.caption(sentence(points, measure=measure, text=text, lang=lang) + cut)
-    return _Scatter(points, lambda: similarity_scatter(points, axis=axis))
+    return _Scatter(points, lambda: similarity_scatter(points, axis=axis, title=titles().of))

@@ -13,7 +13,7 @@ from core.analysis.cells import LEVEL, Grid, Shown, how_tested, only
 from core.figures.heatmap import LOOKS, Cell, Quantity, transfer_heatmap, width_px
 from core.queries.transfer import View
 from pages.widgets.export import export_popover
-from pages.widgets.shared import mode, version
+from pages.widgets.shared import mode, titles, version
 from pages.widgets.show import chart, empty, language_label, p_column, table, wide_row
 from pages.widgets.transfer.cell import show_cell
 from pages.widgets.transfer.data import encoders, view_axes, view_grid
@@ -114,18 +114,20 @@ def _grid_tabs(view: View, shown: Shown, found: Grid, selected: Cell) -> None:
 def _heatmap(view: View, shown: Shown, found: Grid, selected: Cell) -> Callable[[], go.Figure]:
     n_columns = found.cells["intermediate"].nunique()
     means = found.means if found.averaged and len(shown.langs) > 1 else None
-    figure = transfer_heatmap(found.cells, quantity=shown.quantity, means=means, selected=selected, mode=mode())
+    figure = transfer_heatmap(
+        found.cells, quantity=shown.quantity, means=means, selected=selected, title=titles().of, mode=mode()
+    )
     with wide_row("heat_row", width_px=width_px(n_columns)):
         chart(
             figure,
             key="heat",
-            alt=f"Heatmap of the {shown.quantity} in {view.metric} on {view.target}, {len(shown.langs)} languages by "
-            f"{n_columns} intermediates; the tab Table holds the same numbers",
+            alt=f"Heatmap of the {shown.quantity} in {view.metric} on {titles().of(view.target)}, {len(shown.langs)} "
+            f"languages by {n_columns} intermediates; the tab Table holds the same numbers",
             on_select=lambda: on_click("heat"),
             selection_mode="points",
         )
     st.caption(" ".join(_notes(shown, found)))
-    return lambda: transfer_heatmap(found.cells, quantity=shown.quantity, means=means)
+    return lambda: transfer_heatmap(found.cells, quantity=shown.quantity, means=means, title=titles().of)
 
 
 def _notes(shown: Shown, found: Grid) -> list[str]:
@@ -160,7 +162,10 @@ def _twin(shown: Shown, cells: pd.DataFrame) -> None:
     factor = 100 if shown.quantity != "score" else look.factor
     scaled = {f"shown_{name}": factor * cells[name].astype("float64") for name in ("low", "high", "sd")}
     rows = cells.assign(
-        language=cells["lang"].map(language_label), shown=look.factor * cells["value"].astype("float64"), **scaled
+        language=cells["lang"].map(language_label),
+        named=cells["intermediate"].map(titles().of),
+        shown=look.factor * cells["value"].astype("float64"),
+        **scaled,
     )
     of = "score, %" if shown.quantity == "score" else "gain, points"
     table(
@@ -168,7 +173,7 @@ def _twin(shown: Shown, cells: pd.DataFrame) -> None:
         alt=f"The cells of the map as a table: {shown.quantity} by language and intermediate",
         columns={
             "language": "language",
-            "intermediate": "intermediate",
+            "named": "intermediate",
             "shown": number(look.title, format=signed),
             "shown_low": number(f"95 % low ({of})", format="%+.2f"),
             "shown_high": number("95 % high", format="%+.2f"),

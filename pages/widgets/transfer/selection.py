@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from core.figures.heatmap import Cell
+from pages.widgets.shared import titles
 from pages.widgets.show import language_label
 
 NOTHING = Cell(None, None)
@@ -82,8 +83,8 @@ def pickers(selected: Cell, *, langs: Sequence[str], intermediates: Sequence[str
         on_change=_on_pick, width=200,
     )  # fmt: skip
     st.selectbox(
-        "Intermediate", intermediates, key="cell_intermediate", index=None, placeholder="any", on_change=_on_pick,
-        width=200,
+        "Intermediate", intermediates, key="cell_intermediate", format_func=titles().of, index=None, placeholder="any",
+        on_change=_on_pick, width=200,
     )  # fmt: skip
 
 

@@ -1,0 +1,56 @@
+"""What people read for a task, a model or an intermediate condition; commands, addresses and files hold the ids."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+
+from core.errors import SpecError
+from core.spec.model import ModelSpec
+from core.spec.run import IntermediateSpec, Placebo
+from core.spec.task import TaskSpec
+
+_NOTE = re.compile(r"\s*\([^)]*\)$")
+_PLACEBOS = {Placebo.SHUFFLED: ", shuffled labels", Placebo.MLM: ", masked LM"}
+
+
+class Titles:
+    """Short titles by id: `panx` is PAN-X, `mnli~shuffled` is MNLI, shuffled labels. An unknown id is its own title."""
+
+    def __init__(self, tasks: Iterable[TaskSpec], models: Iterable[ModelSpec] = ()) -> None:
+        """Learn the names.
+
+        Args:
+            tasks: Built-in ones and the user's.
+            models: The same.
+        """
+        self._tasks = {task.name: _NOTE.sub("", task.title) for task in tasks}
+        self._models = {model.name: _NOTE.sub("", model.title) for model in models}
+
+    def of(self, name: str) -> str:
+        """Title of a task or of an intermediate condition in its text form.
+
+        Args:
+            name: Such as `xnli`, `mnli+qqp`, `mnli~mlm`, `mnli@hardest`, `none`.
+        """
+        if name in self._tasks:
+            return self._tasks[name]
+        try:
+            spec = IntermediateSpec.parse(name)
+        except (SpecError, ValidationError):
+            return name
+        third = f"{spec.third} third" if spec.third else None
+        slices = ", ".join(part for part in (spec.domain, spec.difficulty, third) if part)
+        tasks = " + ".join(self._tasks.get(task, task) for task in spec.tasks)
+        return tasks + (_PLACEBOS[spec.placebo] if spec.placebo else "") + (f" ({slices})" if slices else "")
+
+    def of_model(self, label: str) -> str:
+        """Title of a model.
+
+        Args:
+            label: Its name, or its name and what tells two of that name apart: `atlas-mini · 2dfdcb`.
+        """
+        name, dot, rest = label.partition(" · ")
+        return self._models.get(name, name) + dot + rest

@@ -1,0 +1,41 @@
+"""What people read: one title for an id, whatever its form; what nobody knows stands for itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.models import MODELS
+from core.tasks import TASKS
+from core.tasks.titles import Titles
+
+NAMED = Titles(TASKS.values(), MODELS.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("panx", "PAN-X"),  # its authors' "(WikiANN)" is no part of a column's head
+        ("mnli~shuffled", "MNLI, shuffled labels"),
+        ("imdb~mlm", "IMDB, masked LM"),
+        ("mnli+qqp", "MNLI + QQP"),
+        ("mnli@hardest", "MNLI (hardest third)"),
+        ("mnli@food,hard", "MNLI (food, hard)"),
+        ("none", "none"),
+        ("my_own", "my_own"),
+        ("Intermediate of a paper", "Intermediate of a paper"),
+        ("", ""),
+    ],
+)
+def test_titles(name: str, title: str) -> None:
+    assert NAMED.of(name) == title
+
+
+def test_a_model_keeps_what_tells_it_from_its_namesake() -> None:
+    assert NAMED.of_model("atlas-mini") == "Atlas mini"
+    assert NAMED.of_model("atlas-mini · 2dfdcb") == "Atlas mini · 2dfdcb"
+    assert NAMED.of_model("somebody's") == "somebody's"
+
+
+def test_no_two_tasks_share_a_title() -> None:
+    titles = [NAMED.of(name) for name in TASKS]
+    assert len(set(titles)) == len(titles)
