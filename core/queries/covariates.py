@@ -86,8 +86,7 @@ def base_tasks(intermediate: str) -> str:
 def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, like: ProfileView) -> Measured:
     """Difficulty of each intermediate, large meaning hard; of one model, protocol and data source.
 
-    They are those of `closest_view`. Columns: intermediate, difficulty, difficulty_n (seeds averaged). Order: hardest
-    first.
+    They are those of `closest_view`. Columns: intermediate, difficulty. Order: hardest first.
 
     Args:
         measure: Key of `DIFFICULTY`.
@@ -98,18 +97,18 @@ def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, like: ProfileV
     """
     if measure not in DIFFICULTY:
         raise UnknownName("difficulty measure", measure, known=DIFFICULTY)
-    empty = pd.DataFrame({"intermediate": pd.Series(dtype=str), "difficulty": [], "difficulty_n": []})
+    empty = pd.DataFrame({"intermediate": pd.Series(dtype=str), "difficulty": []})
     view = closest_view(cur, kind="difficulty", like=like)
     if view is None:
         return Measured(empty, f"no difficulty profile on data source '{like.data_source}'")
     rows = profiled(cur, view, measure=measure)
-    frame = rows.rename(columns={"hardness": "difficulty", "n_seeds": "difficulty_n"})
+    frame = rows.rename(columns={"hardness": "difficulty"})
     whose = f"'{view.model}', as '{like.model}' has no profile"
     if view.model == like.model:
         is_same = view.model_fingerprint == (like.model_fingerprint or None)
         whose = "the runs' own model" if is_same else "the runs' model with other weights"
     where = f"under protocol '{view.protocol}' on {view.data_source}"
-    return Measured(frame[["intermediate", "difficulty", "difficulty_n"]], f"'{measure}' of {whose} {where}")
+    return Measured(frame[["intermediate", "difficulty"]], f"'{measure}' of {whose} {where}")
 
 
 def similarities(
@@ -117,8 +116,7 @@ def similarities(
 ) -> Measured:
     """Similarity of each intermediate's text to each text of the targets, large meaning near; of one profile.
 
-    Columns: point (text of an intermediate), target, role (train, test), lang, similarity, similarity_low,
-    similarity_high. Order: the first four.
+    Columns: point (text of an intermediate), target, role (train, test), lang, similarity. Order: the first four.
 
     Args:
         measure: Key of `SIMILARITY`.
@@ -135,24 +133,21 @@ def similarities(
     rows = cur.execute(
         """
         WITH pairs AS (
-            SELECT a AS point, b AS other, value, ci_low, ci_high FROM similarities
+            SELECT a AS point, b AS other, value FROM similarities
             WHERE profile_id = $profile AND measure = $measure AND centred = $centred
             UNION ALL
-            SELECT b, a, value, ci_low, ci_high FROM similarities
+            SELECT b, a, value FROM similarities
             WHERE profile_id = $profile AND measure = $measure AND centred = $centred
         )
-        SELECT p.point, t.task AS target, t.role, t.lang, p.value, p.ci_low AS low, p.ci_high AS high
+        SELECT p.point, t.task AS target, t.role, t.lang, p.value
         FROM pairs p JOIN profile_texts i ON i.profile_id = $profile AND i.point = p.point AND i.role = 'intermediate'
         JOIN profile_texts t ON t.profile_id = $profile AND t.point = p.other AND t.role <> 'intermediate'
         ORDER BY p.point, t.task, t.role, t.lang
         """,
         {"profile": profile, "measure": measure, "centred": wanted},
     ).df()
-    sign = SIMILARITY[measure].sign
-    low, high = ("low", "high") if sign > 0 else ("high", "low")
-    frame = rows[["point", "target", "role", "lang"]].assign(
-        similarity=sign * rows["value"], similarity_low=sign * rows[low], similarity_high=sign * rows[high]
-    )
+    similarity = SIMILARITY[measure].sign * rows["value"]
+    frame = rows[["point", "target", "role", "lang"]].assign(similarity=similarity)
     if profile is None:
         return Measured(frame, f"no domain profile on data source '{data_source}'")
     means = "each language's mean removed" if wanted else "languages' means kept"
