@@ -105,14 +105,18 @@ def add_scores(store: Store, rows: pd.DataFrame, *, changes: Mapping[str, object
 
     Args:
         store: Open store.
-        rows: Columns intermediate, target, lang, seed, score; model, protocol, data_source, collection, n where they
-            differ from the defaults.
+        rows: Columns intermediate, target, lang, seed, score; model, model_fingerprint, protocol, protocol_digest,
+            data_source, collection, n where they differ from the defaults.
         changes: Fields of the runs' protocol that differ, such as `{"intermediate": {"epochs": 100}}`.
     """
     defaults = {"model": "atlas-mini", "protocol": "quick", "data_source": "sample", "collection": "yours", "n": 200}
     rows = rows.assign(**{name: value for name, value in defaults.items() if name not in rows})
+    if "protocol_digest" not in rows:
+        rows["protocol_digest"] = rows["protocol"] + "-digest"
     rows["metric"] = rows["target"].map(lambda name: str(TASKS[name].headline))
-    key = rows["model"] + "|" + rows["target"] + "|" + rows["seed"].astype(str) + "|" + rows["protocol"]
+    weights = rows["model_fingerprint"].fillna("") if "model_fingerprint" in rows else ""
+    key = rows["model"] + weights + "|" + rows["target"] + "|" + rows["seed"].astype(str) + "|" + rows["protocol"]
+    key += rows["protocol_digest"].mask(rows["protocol_digest"] == rows["protocol"] + "-digest", "")
     rows["pair_key"] = key + "|" + rows["data_source"] + "|" + rows["collection"]
     rows["run_id"] = rows["pair_key"] + "|" + rows["intermediate"]
     runs = rows.drop_duplicates("run_id").copy()
@@ -120,7 +124,6 @@ def add_scores(store: Store, rows: pd.DataFrame, *, changes: Mapping[str, object
     specs = {key: _spec(*key, changes=changes or {}) for key in set(keys)}
     runs["spec"] = [specs[key] for key in keys]
     runs["task_type"] = runs["target"].map(lambda name: str(TASKS[name].type))
-    runs["protocol_digest"] = runs["protocol"] + "-digest"
     runs["headline_metric"], runs["chance"], runs["attempts"], runs["outcome"] = runs["metric"], 0.0, 1, "finished"
     columns = [
         *(
@@ -135,6 +138,7 @@ def add_scores(store: Store, rows: pd.DataFrame, *, changes: Mapping[str, object
             "protocol_digest",
         ),
         *("data_source", "pair_key", "headline_metric", "chance", "attempts", "outcome", "spec"),
+        *(("model_fingerprint",) if "model_fingerprint" in runs else ()),
     ]
     scores = rows[["run_id", "lang", "metric", "score", "n"]].assign(split="test")
     scores["fingerprint"] = rows["target"] + rows["lang"]

@@ -9,7 +9,16 @@ import pytest
 
 from core.errors import DataError, UnknownName
 from core.queries.covariates import base_tasks, text_point, type_match
-from core.queries.evidence import COLUMNS, Choice, Evidence, choose_setting, evidence, settings
+from core.queries.evidence import (
+    COLUMNS,
+    Choice,
+    Evidence,
+    choose_setting,
+    evidence,
+    seeds_in_words,
+    setting_of,
+    settings,
+)
 from core.queries.filters import Filter
 from core.store.connection import Store
 from tests.synthetic import INTERMEDIATES, LANGS, TARGETS, Planted, add_difficulty, add_scores, planted
@@ -80,6 +89,93 @@ def test_settings_are_never_pooled(store: Store) -> None:
     assert set(ask(store).frame["model"]) == {"atlas-mini"}
     note = ask(store, Choice(wanted=Filter(model="mbert"))).origins["difficulty"]
     assert "as 'mbert' has no difficulty profile" not in note or "'atlas-mini'" in note
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *({"model_fingerprint": "others"}, {"protocol_digest": "edited"}, {"collection": "measured"}),
+        *({"data_source": "mirror"}, {"model": "mbert"}),
+    ],
+    ids=lambda field: next(iter(field)),
+)
+def test_runs_that_differ_in_one_thing_alone_are_not_pooled(store: Store, field: dict[str, str]) -> None:
+    """The same cells with gains of 0.4 under other weights, say: the answer keeps to the setting's own 0.1."""
+    columns = ["intermediate", "target", "lang", "seed", "score"]
+    rows = [("none", "sib200", "de", 1, 0.5), ("mnli", "sib200", "de", 1, 0.6), ("qqp", "sib200", "de", 1, 0.6)]
+    add_scores(store, pd.DataFrame(rows, columns=columns))
+    others = pd.DataFrame([("none", "sib200", "de", 1, 0.5), ("mnli", "sib200", "de", 1, 0.9)], columns=columns)
+    add_scores(store, others.assign(**field))
+    with store.cursor() as cur:
+        found = settings(cur, Filter())
+        first, second = (evidence(cur, setting_of(row), choice=Choice()) for row in found.to_dict("records"))
+    assert found["intermediates"].tolist() == [2, 1], "the setting with most intermediates comes first"
+    assert first.frame["gain"].round(9).tolist() == [0.1, 0.1]
+    assert second.frame["gain"].round(9).tolist() == [0.4]
+    assert {name: getattr(second.setting, name) for name in field} == field
+
+
+def test_the_setting_with_most_intermediates_answers_and_of_equal_ones_that_with_most_gains(store: Store) -> None:
+    columns = ["intermediate", "target", "lang", "seed", "score", "model"]
+
+    def cells(model: str, names: list[str], langs: list[str]) -> list[tuple[str, str, str, int, float, str]]:
+        return [(i, "sib200", lang, 1, 0.5, model) for i in ("none", *names) for lang in langs]
+
+    rows = cells("atlas-mini", ["mnli"], ["de", "sw", "zh", "hi"]) + cells("mbert", ["mnli", "qqp"], ["de"])
+    rows += cells("xlm-r-base", ["mnli", "qqp"], ["de", "sw"])
+    add_scores(store, pd.DataFrame(rows, columns=columns))
+    with store.cursor() as cur:
+        found = settings(cur, Filter())
+        assert choose_setting(cur, Filter()).model == "xlm-r-base"
+    counts = found.set_index("model")[["intermediates", "targets", "langs", "gains"]]
+    assert counts.to_dict("split") == {
+        "index": ["xlm-r-base", "mbert", "atlas-mini"],
+        "columns": ["intermediates", "targets", "langs", "gains"],
+        "data": [[2, 1, 2, 4], [2, 1, 1, 2], [1, 1, 4, 4]],
+    }
+
+
+def test_the_anchor_decides_which_text_is_near(store: Store) -> None:
+    """Test texts by language, or the one English training text for all languages."""
+    planted(store, Planted(intermediates=("mnli", "qqp"), targets=("sib200",), langs=("de", "sw"), seeds=(1,)))
+    with store.write() as cur:
+        cur.execute("UPDATE similarities SET value = 0.25 WHERE b = 'sib200:test:de'")
+        cur.execute("UPDATE similarities SET value = 0.50 WHERE b = 'sib200:test:sw'")
+        cur.execute("UPDATE similarities SET value = 0.75 WHERE b = 'sib200:train'")
+    near = {anchor: ask(store, Choice(anchor=anchor)).frame for anchor in ("test", "train")}  # type: ignore[arg-type]
+    assert near["test"].groupby("lang")["similarity"].unique().map(list).to_dict() == {"de": [0.25], "sw": [0.5]}
+    assert near["train"].groupby("lang")["similarity"].unique().map(list).to_dict() == {"de": [0.75], "sw": [0.75]}
+
+
+def test_what_is_left_out_on_purpose_comes_back_when_asked_for(store: Store) -> None:
+    planted(store, Planted(intermediates=("paws", "mnli"), targets=("pawsx",), langs=("de", "en"), seeds=(1,)))
+    rows = [("mnli~shuffled", "pawsx", "de", 1, 0.6)]
+    add_scores(store, pd.DataFrame(rows, columns=["intermediate", "target", "lang", "seed", "score"]))
+    add_difficulty(store, {"mnli~shuffled": 1.0}, model="atlas-mini", measure="label_entropy")
+
+    def counted(**wanted: bool) -> set[tuple[str, str]]:
+        complete = ask(store, Choice(difficulty="label_entropy", **wanted)).complete
+        return set(zip(complete["intermediate"], complete["lang"], strict=True))
+
+    with store.write() as cur:
+        cur.execute("INSERT INTO difficulties BY NAME SELECT * REPLACE ('mnli' AS intermediate) FROM difficulties "
+                    "WHERE intermediate = 'mnli~shuffled'")  # fmt: skip
+        cur.execute("INSERT INTO difficulties BY NAME SELECT * REPLACE ('paws' AS intermediate) FROM difficulties "
+                    "WHERE intermediate = 'mnli~shuffled'")  # fmt: skip
+    assert counted() == {("mnli", "de"), ("mnli~shuffled", "de")}
+    assert counted(with_english=True) == counted() | {("mnli", "en")}
+    assert counted(with_in_task=True) == counted() | {("paws", "de")}
+    assert counted(with_placebos=False) == {("mnli", "de")}
+
+
+def test_a_study_under_way_has_a_range_of_seeds() -> None:
+    rows = pd.DataFrame(
+        [("mnli", "xnli", 1), ("mnli", "xnli", 2), ("mnli", "xnli", 2), ("qqp", "xnli", 1)],
+        columns=["intermediate", "target", "seed"],
+    )
+    assert seeds_in_words(rows) == "1 to 2 seeds"
+    assert seeds_in_words(rows[rows["intermediate"] == "mnli"]) == "2 seeds"
+    assert seeds_in_words(rows[rows["intermediate"] == "qqp"]) == "1 seed"
 
 
 def test_filters_by_family_and_script(store: Store) -> None:

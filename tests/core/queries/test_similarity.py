@@ -61,6 +61,18 @@ def test_the_fullest_profile_answers_and_the_newest_is_listed_first(store: Store
         assert profiles(cur).set_index("profile_id").loc["full", ["n_points", "n_skipped"]].tolist() == [6, 1]
 
 
+def test_of_equally_full_profiles_the_newest_answers(store: Store) -> None:
+    with store.write() as cur:
+        for name, day in (("again", 5), ("a-later", 6), ("z-later", 6), ("a-earlier", 4)):
+            row = [name, f"2026-11-0{day} 00:00:00"]
+            cur.execute("INSERT INTO profiles BY NAME SELECT * REPLACE (? AS profile_id, ?::TIMESTAMP AS finished_at) "
+                        "FROM profiles WHERE profile_id = 'full'", row)  # fmt: skip
+            cur.execute("INSERT INTO profile_texts BY NAME SELECT * REPLACE (? AS profile_id) FROM profile_texts "
+                        "WHERE profile_id = 'full'", [name])  # fmt: skip
+    with store.cursor() as cur:
+        assert current_profile(cur, data_source="sample") == "a-later", "of equally new ones the smaller id"
+
+
 def test_a_pair_is_read_from_the_intermediate_whichever_point_comes_first(store: Store) -> None:
     with store.cursor() as cur:
         rows = similarities(cur, "full", target="xnli")
