@@ -172,6 +172,19 @@ def test_a_vanished_folder_and_a_mended_one(store: Store, paths: AtlasPaths) -> 
     assert dump(store) == {table: [] for table in TABLES}
 
 
+def test_a_line_that_was_written_twice_in_a_row_counts_once(store: Store, paths: AtlasPaths) -> None:
+    spec = run_spec("mnli")
+    run = write_run(paths, spec, history(spec, [scored("en", 0.5)]))
+    ingest(store, paths)
+    once = dump(store)
+    run.events.write_text("".join(line * 2 for line in run.events.read_text().splitlines(keepends=True)))
+    ingest(store, paths)
+    twice = dump(store)
+    assert count(store, "SELECT attempts FROM runs") == 1
+    assert count(store, "SELECT sum(seconds) FROM stages") == 24  # 10 + 10 + 4, as the stages themselves say
+    assert {t: twice[t] for t in TABLES if t != "ingested"} == {t: once[t] for t in TABLES if t != "ingested"}
+
+
 def test_a_resumed_attempt_supersedes_the_one_before(store: Store, paths: AtlasPaths) -> None:
     spec = run_spec()
     plan = history(spec, [])[1]

@@ -33,6 +33,30 @@ def test_the_worked_case() -> None:
     assert found.high - found.estimate == pytest.approx(6.1881 * np.sqrt(5e-4), rel=1e-4)
 
 
+def test_two_targets_worked_by_hand() -> None:
+    # Shifts of the seeds' baselines: -0.02 and 0.02 at the first target, -0.04 and 0.04 at the second.
+    found = _long(np.array([[[-0.01, 0.03], [-0.03, 0.05]], [[0.01, 0.05], [-0.01, 0.07]]]))
+    # Between intermediates 0.0002 / 2 = 1e-4; seeds 0.0008 / 2 and 0.0032 / 2, each over the square of two targets:
+    # 1e-4 and 4e-4. Total 6e-4, df = 36e-8 / (1e-8 + 1e-8 + 16e-8) = 2; t(0.975, 2) = 4.302653.
+    assert found.interval.high - 0.02 == pytest.approx(4.302653 * np.sqrt(6e-4), rel=1e-6)
+    assert (found.n_targets, found.n_spread) == (2, 2)
+
+
+def test_three_targets_worked_by_hand() -> None:
+    # Every target's seeds are -0.03 and 0.03 away: 0.0018 / 2 over 9 is 1e-4 each, and 1e-4 between intermediates.
+    shifts = np.array([[-0.03, 0.03]] * 3)
+    found = _long(np.stack([0.01 + shifts, 0.03 + shifts])).interval
+    # Total 4e-4, df = 16e-8 / 4e-8 = 4; t(0.975, 4) = 2.776445.
+    assert found.high - found.estimate == pytest.approx(2.776445 * 0.02, rel=1e-6)
+
+
+def test_targets_weigh_alike_however_many_seeds_they_have() -> None:
+    names, targets = ["a", "a", "a", "a", "b", "b"], ["s", "s", "s", "t", "s", "t"]
+    gains, seeds = [0.1, 0.1, 0.1, 0.4, 0.0, 0.0], [1, 2, 3, 1, 1, 1]
+    found = average_gain(gains, intermediate=names, target=targets, seed=seeds)
+    assert found.interval.estimate == pytest.approx((0.25 + 0) / 2)
+
+
 def test_limits_hold_the_truth_where_students_do_not() -> None:
     rng = np.random.default_rng(0)
     mine = theirs = 0
