@@ -198,9 +198,8 @@ def submission(
 def _english_reader(paths: AtlasPaths) -> ReadEnglish:
     def _read(spec: RunSpec, lang: str) -> English:
         # The chain only where it is needed.
-        from core.data.datasets import load_split, subsample  # noqa: PLC0415
+        from core.data.datasets import TEST_SEED, load_split, subsample  # noqa: PLC0415
         from core.data.records import DataOrigin, PairExample  # noqa: PLC0415
-        from core.training.plan import TEST_SEED  # noqa: PLC0415
 
         split = load_split(spec.task(spec.target), role="test", lang=lang, origin=DataOrigin(spec.data_source, paths))
         split = subsample(split, n=spec.protocol.max_test_examples, seed=TEST_SEED)

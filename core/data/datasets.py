@@ -28,6 +28,9 @@ from core.spec.task import SplitRef, TaskSpec
 DEV_SHARE = 0.1
 """Share of the training split that serves as development split where none of its own is there."""
 
+TEST_SEED = 20200526
+"""Of the sample of test sets: fixed, because every run must be scored on the same examples."""
+
 _CUT_SEED = 20200526  # fixed, not a run's seed: every run must select on the same examples
 _open_hub_once = lru_cache(maxsize=128)(open_hub)  # one revision for all languages of a run, one request
 

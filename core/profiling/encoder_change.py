@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from core.data.datasets import subsample
+from core.data.datasets import TEST_SEED, subsample
 from core.data.records import PairExample, Split
 from core.encoder.features import Array
 from core.encoder.loading import Encoder, embed, load_encoder
@@ -23,7 +23,7 @@ from core.measures.inference.intervals import Interval, Plan, mean_interval
 from core.measures.metrics.retrieval import hits
 from core.measures.similarity.reference import linear_cka
 from core.spec.task import TaskType
-from core.training.plan import TEST_SEED, plan_intermediate
+from core.training.plan import plan_intermediate
 from core.training.reaching import OpenRun, reach
 
 CKA_SENTENCES = 500

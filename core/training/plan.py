@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from core.data.datasets import load_split, subsample
+from core.data.datasets import TEST_SEED, load_split, subsample
 from core.data.records import DataOrigin, Split, SplitRole, fingerprint, text_of
 from core.encoder.identity import identity_of
 from core.errors import SpecError
@@ -19,9 +19,6 @@ from core.training.objectives import shuffled
 from core.training.probes import Bench
 from core.training.stages import CODE_VERSION, StageIdentity
 from core.training.thirds import POOL, chosen_third
-
-TEST_SEED = 20200526
-"""Of the sample of test sets: fixed, because every run must be scored on the same examples."""
 
 
 @dataclass(frozen=True)
