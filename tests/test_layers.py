@@ -10,10 +10,20 @@ from pathlib import Path
 import pytest
 
 from core.paths import REPO
-from tools.rooms import DOCUMENT, imports_of, is_third_party, modules, room_of, room_of_module, rooms, with_table
+from tools.house import picture
+from tools.rooms import (
+    DOCUMENT,
+    PICTURE,
+    imports_of,
+    is_third_party,
+    modules,
+    room_of,
+    room_of_module,
+    rooms,
+    with_table,
+)
 
 ROOMS = rooms()
-APP_WING = ("jobs", "store", "queries", "analysis", "claims", "figures", "report", "actions", "cli")
 HEAVY = {"torch", "transformers", "sentence_transformers", "datasets"}
 
 
@@ -57,17 +67,29 @@ def test_the_table_allows_what_is_used_and_no_more() -> None:
         assert not idle, f"{room.name} loads no {sorted(idle)}; take it out of docs/rooms.yaml"
 
 
+def test_neither_wing_imports_the_other() -> None:
+    for room in ROOMS.values():
+        wings = {ROOMS[name].wing for name in room.imports}
+        assert wings <= {"ground", room.wing}, f"'{room.name}' of the wing '{room.wing}' imports of {sorted(wings)}"
+
+
+def test_the_picture_shows_the_rooms() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == picture(), "docs/images/house.svg is behind: python -m tools.rooms"
+    for name in ROOMS.keys() - {"__main__"}:
+        assert f">{name.replace('.', '/')}</text>" in picture(), f"'{name}' is not drawn"
+
+
 def test_the_document_shows_the_table() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert text == with_table(text), "docs/architecture.md is behind docs/rooms.yaml: python -m tools.rooms"
 
 
 def test_app_wing_does_not_load_torch() -> None:
-    """A fresh process that imports every room of the app wing, and the data room, has neither torch nor its friends."""
+    """A fresh process that imports every room of the app wing but pages, which are scripts, has no torch."""
     names = [
         ".".join(path.relative_to(REPO).with_suffix("").parts)
         for path in _files()
-        if room_of(path) in APP_WING and path.name != "__init__.py"
+        if ROOMS[room_of(path) or ""].wing == "app" and path.parts[len(REPO.parts)] == "core" and path.stem[0] != "_"
     ]
     load = f"[importlib.import_module(m) for m in {names!r}]"
     code = f"import sys, importlib; {load}; print({HEAVY!r} & set(sys.modules))"

@@ -1,6 +1,6 @@
 """The rooms of the program: read from docs/rooms.yaml, measured in the code, written into docs/architecture.md.
 
-`python -m tools.rooms` writes the table anew; `tests/test_layers.py` holds code and document to the same file.
+`python -m tools.rooms` writes table and picture anew; `tests/test_layers.py` holds code and documents to the same file.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from core.paths import REPO
 
 SOURCE = REPO / "docs" / "rooms.yaml"
 DOCUMENT = REPO / "docs" / "architecture.md"
+PICTURE = REPO / "docs" / "images" / "house.svg"
 BEGIN, END = "<!-- rooms: written by `python -m tools.rooms` from docs/rooms.yaml -->", "<!-- end of rooms -->"
 
 
@@ -25,6 +26,8 @@ class Room(NamedTuple):
 
     name: str
     """Module or folder of core/, or `pages`, `pages.widgets`, `app`."""
+    wing: str
+    """`ground`, `job` or `app`."""
     holds: str
     """What is in it."""
     imports: frozenset[str]
@@ -48,8 +51,10 @@ def rooms() -> dict[str, Room]:
     """All rooms by name, in the order of the file: from the ground floor up."""
     found: dict[str, Room] = {}
     for raw in yaml.safe_load(SOURCE.read_text(encoding="utf-8")):
+        if raw.get("wing") not in {"ground", "job", "app"}:
+            raise ValueError(f"{SOURCE}: room '{raw['room']}' has no wing: expected ground, job or app.")
         sets = {name: frozenset(raw.get(name, ())) for name in ("imports", "loads", "lazily")}
-        found[raw["room"]] = Room(raw["room"], raw["holds"], **sets)
+        found[raw["room"]] = Room(raw["room"], raw["wing"], raw["holds"], **sets)
     return found
 
 
@@ -142,4 +147,7 @@ def with_table(document: str) -> str:
 
 
 if __name__ == "__main__":
+    from tools.house import picture
+
+    PICTURE.write_text(picture(), encoding="utf-8")
     DOCUMENT.write_text(with_table(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
