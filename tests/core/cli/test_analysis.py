@@ -110,8 +110,19 @@ def test_claims_have_the_promised_fields(home: Path) -> None:
 
 
 def test_next_says_what_to_run(home: Path) -> None:
+    """Every pair has two seeds of the three wanted, so a third of each is proposed; with two wanted nothing is."""
     del home
-    assert isinstance(rows_of("next", "--limit", "3"), list)
+    rows = rows_of("next", "--limit", "3")
+    assert [row["kind"] for row in rows] == ["seeds"] * 3
+    worth = [float(str(row["worth"])) for row in rows]
+    assert worth == sorted(worth, reverse=True) and worth[-1] > 0
+    for row in rows:
+        assert row["target"] == "tatoeba tydiqa udpos"
+        assert row["runs"] == 6, "of three targets one seed more, and its baseline"
+        assert f"--intermediate {row['intermediate']} " in str(row["command"])
+        assert "--seeds 1 2 3 " in str(row["command"])
+    assert len(rows_of("next")) == 8, "as many as there are intermediates"
+    assert rows_of("next", "--seeds", "2") == []
 
 
 def test_mistakes_say_what_is_known(home: Path) -> None:

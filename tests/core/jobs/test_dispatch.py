@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,12 +14,12 @@ import psutil
 import pytest
 
 from core.errors import SpecError
-from core.jobs.dispatch import CPU_SLOTS, visible_slots
+from core.jobs.dispatch import CPU_SLOTS, Dispatcher, visible_slots
 from core.jobs.local import cancel, ensure_dispatcher, list_jobs, run_folders, submit
 from core.jobs.records import JobState
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
-from core.processes import read_process
+from core.processes import read_process, record_of
 from tests.core.jobs.fakeworker import read
 from tests.core.store.makers import run_spec
 
@@ -141,6 +144,28 @@ def test_a_job_that_keeps_vanishing_is_given_up_with_its_reason(paths: AtlasPath
     assert len(starts(paths)) == status.attempts == 3
     assert "ended with code 7 and left no marker" in (status.message or "")
     assert "started 3 times and is given up" in (status.message or "")
+
+
+@pytest.mark.parametrize(("cancelled_s_ago", "is_stopped"), [(60.0, True), (1.0, False)])
+def test_a_job_cancelled_while_it_was_started_is_stopped_after_a_while(
+    paths: AtlasPaths, cancelled_s_ago: float, is_stopped: bool
+) -> None:
+    """Whoever cancels stops the process; the dispatcher steps in where that has not helped within ten seconds."""
+    spec = run_spec()
+    submit([spec], paths=paths)
+    run = paths.run(spec.run_id)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as job:
+        record = record_of(job)
+        assert record is not None
+        run.process.write_text(record.model_dump_json())
+        run.cancel.touch()
+        then = time.time() - cancelled_s_ago
+        os.utime(run.cancel, (then, then))
+        assert Dispatcher(paths, worker="tests.core.jobs.fakeworker", slots=("cpu",)).step(), "it was running"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            job.wait(timeout=2)
+        assert (job.poll() is not None) == is_stopped
+        job.kill()
 
 
 def test_a_device_that_is_not_there_fails_with_what_is(paths: AtlasPaths) -> None:

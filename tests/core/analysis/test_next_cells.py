@@ -1,0 +1,56 @@
+"""What a proposal costs: seeds of the pair, and of its baselines where the target has too few of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+
+from core.analysis.model import analyse
+from core.analysis.next_cells import Plan, propose
+from core.queries.evidence import Choice, choose_setting, evidence
+from core.queries.filters import Filter
+from core.store.connection import Store
+from core.tasks import TASKS
+from tests.synthetic import INTERMEDIATES, Planted, planted
+
+TARGETS = ("pawsx", "udpos", "tydiqa")
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """Eight intermediates on three targets with three seeds; the pair of MNLI and PAWS-X was not run."""
+    with Store.open(":memory:") as opened:
+        planted(opened, Planted(intermediates=INTERMEDIATES[:8], targets=TARGETS, spread=0.002, seeds=(1, 2, 3)))
+        with opened.write() as cur:
+            cur.execute("DELETE FROM scores WHERE run_id LIKE '%|pawsx|%|mnli'")
+            cur.execute("DELETE FROM runs WHERE run_id LIKE '%|pawsx|%|mnli'")
+        yield opened
+
+
+def proposals(store: Store, *, seeds: int, limit: int = 10) -> pd.DataFrame:
+    with store.cursor() as cur:
+        found = evidence(cur, choose_setting(cur, Filter()), choice=Choice())
+        return propose(cur, found, analyse(found), plan=Plan(TASKS, seeds=seeds, limit=limit))
+
+
+def test_a_pair_costs_its_seeds_where_the_baselines_are_there(store: Store) -> None:
+    rows = proposals(store, seeds=3)
+    assert rows[["kind", "intermediate", "target", "langs", "runs"]].values.tolist() == [["run", "mnli", "pawsx", 4, 3]]
+
+
+def test_a_pair_costs_twice_its_seeds_where_the_target_has_fewer_baselines(store: Store) -> None:
+    rows = proposals(store, seeds=4)
+    assert rows[rows["kind"] == "run"]["runs"].tolist() == [8]
+    # A fourth seed of an intermediate: one run and one baseline for each target that it was run with.
+    seeds = rows[rows["kind"] == "seeds"].set_index("intermediate")
+    assert seeds.loc["mnli", ["target", "runs"]].tolist() == ["tydiqa udpos", 4]
+    assert seeds.loc["qqp", ["target", "runs"]].tolist() == ["pawsx tydiqa udpos", 6]
+    assert rows["worth"].is_monotonic_decreasing
+
+
+def test_no_more_than_the_limit_is_proposed_and_the_best_are_kept(store: Store) -> None:
+    everything = proposals(store, seeds=4)
+    two = proposals(store, seeds=4, limit=2)
+    pd.testing.assert_frame_equal(two, everything.head(2))
