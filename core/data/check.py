@@ -7,7 +7,17 @@ from typing import NamedTuple
 
 from core.data.datasets import load_split, subsample
 from core.data.guards import overlap
-from core.data.records import (ChoiceExample, DataOrigin, Example, MultiLabelExample, Split, SplitRole, TaggedExample, TextExample, text_of)
+from core.data.records import (
+    ChoiceExample,
+    DataOrigin,
+    Example,
+    MultiLabelExample,
+    Split,
+    SplitRole,
+    TaggedExample,
+    TextExample,
+    text_of,
+)
 from core.errors import AtlasError, MissingSplit
 from core.paths import AtlasPaths
 from core.spec.run import DataSource

@@ -20,7 +20,7 @@ from core.data.guards import check_labels, flags_of
 from core.data.hub import open_hub
 from core.data.layout import FORMATS, Folder, files_of, missing_split, open_local
 from core.data.readers import Read, Rows, read
-from core.data.records import (DataOrigin, Example, Flag, Split, SplitRole, TaggedExample, TextExample, fingerprint)
+from core.data.records import DataOrigin, Example, Flag, Split, SplitRole, TaggedExample, TextExample, fingerprint
 from core.errors import DataError, MissingSplit, SpecError
 from core.spec.run import DataSourceKind
 from core.spec.task import SplitRef, TaskSpec

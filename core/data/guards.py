@@ -8,7 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from core.data.readers import Read
-from core.data.records import (ChoiceExample, Example, Flag, MultiLabelExample, PairExample, ScoredExample, SpanExample, Split, SplitRole, TaggedExample, TextExample, text_of)
+from core.data.records import (
+    ChoiceExample,
+    Example,
+    Flag,
+    MultiLabelExample,
+    PairExample,
+    ScoredExample,
+    SpanExample,
+    Split,
+    SplitRole,
+    TaggedExample,
+    TextExample,
+    text_of,
+)
 from core.errors import DataError, PlaceholderLabels
 from core.spec.task import TaskSpec
 

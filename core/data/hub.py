@@ -9,7 +9,6 @@ leaves nothing that a second try would take for whole.
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Callable

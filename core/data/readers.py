@@ -12,7 +12,17 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from core.data.records import (ChoiceExample, Example, MultiLabelExample, PairExample, ScoredExample, SpanExample, SplitRole, TaggedExample, TextExample)
+from core.data.records import (
+    ChoiceExample,
+    Example,
+    MultiLabelExample,
+    PairExample,
+    ScoredExample,
+    SpanExample,
+    SplitRole,
+    TaggedExample,
+    TextExample,
+)
 from core.errors import WrongColumns
 from core.spec.task import Columns, TaskSpec, TaskType
 
