@@ -21,7 +21,7 @@ from core.errors import DataError, HubUnreachable, SpecError
 from core.events import LanguageSkipped
 from core.measures.inference.intervals import Interval, Plan, mean_interval
 from core.measures.metrics.retrieval import hits
-from core.measures.similarity.reference import linear_cka
+from core.measures.similarity.alignment import linear_cka
 from core.spec.task import TaskType
 from core.training.plan import plan_intermediate
 from core.training.reaching import OpenRun, reach

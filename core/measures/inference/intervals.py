@@ -191,6 +191,26 @@ def jackknife_interval(estimate: float, *, parts: tuple[Floats, ...], n: int, le
     return Interval(estimate, estimate - half, estimate + half, level, f"jackknife over {blocks} groups", n, 0)
 
 
+def infinitesimal_jackknife(
+    estimate: float, *, pulls: tuple[Floats, ...], level: float, bounds: tuple[float, float]
+) -> Interval:
+    """Interval from each sentence's pull: the derivative of the estimate in its weight, times the sample's size.
+
+    The bootstrap with infinitely many resamples, in closed form to first order (Efron 2014). Too narrow where two
+    samples are of the same distribution, as the first order vanishes there.
+
+    Args:
+        estimate: Of all sentences.
+        pulls: (n,) of each sample.
+        bounds: Smallest and largest value there is.
+    """
+    variance = sum(float(np.sum((pull - pull.mean()) ** 2)) / (len(pull) * (len(pull) - 1)) for pull in pulls)
+    half = float(special.ndtri((1 + level) / 2)) * math.sqrt(variance)
+    low, high = max(estimate - half, bounds[0]), min(estimate + half, bounds[1])
+    n = min(len(pull) for pull in pulls)
+    return Interval(estimate, low, high, level, "infinitesimal jackknife over sentences", n, 0)
+
+
 def finite_vector(values: ArrayLike, *, what: str) -> Floats:
     """The values as (n,) float64, n at least 1, all finite.
 

@@ -17,8 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
 from core.errors import DataError
-from core.measures.inference.intervals import Floats, Interval
-from core.measures.similarity.reference import at_quantiles, jackknife
+from core.measures.inference.intervals import Floats, Interval, infinitesimal_jackknife
 
 KERNEL_ROWS = 500
 """Sentences of each text whose pairwise distances are looked at (MMD), unless somebody asks for another number."""
@@ -174,7 +173,7 @@ def _cosine(a: Domain, b: Domain, *, offset: Offset | None, level: float) -> Int
     unit_a, unit_b = mean_a / norm_a, mean_b / norm_b
     cosine = float(np.clip(unit_a @ unit_b, -1, 1))
     pulls = (a.rows @ (unit_b - cosine * unit_a) / norm_a, b.rows @ (unit_a - cosine * unit_b) / norm_b)
-    return jackknife(cosine, pulls=pulls, level=level, bounds=(-1, 1))
+    return infinitesimal_jackknife(cosine, pulls=pulls, level=level, bounds=(-1, 1))
 
 
 def _spread(a: Domain, b: Domain) -> _Spread:
@@ -206,7 +205,7 @@ def _variance(text: Domain) -> float:
 def _frechet(a: Domain, b: Domain, *, spread: _Spread, gap: Floats, level: float) -> Interval:
     distance = max(float(gap @ gap) + spread.trace, 0.0)
     pulls = (2 * a.rows @ gap + spread.pull_a, -2 * b.rows @ gap + spread.pull_b)
-    return jackknife(distance, pulls=pulls, level=level, bounds=(0, math.inf))
+    return infinitesimal_jackknife(distance, pulls=pulls, level=level, bounds=(0, math.inf))
 
 
 def _squared(x: Singles, y: Singles) -> Singles:
@@ -235,7 +234,9 @@ def _mmd(a: Domain, b: Domain, *, across: Singles, level: float) -> Interval | N
     kernel = np.exp(scale * across)
     of_a, of_b = kernel.mean(axis=1, dtype=float), kernel.mean(axis=0, dtype=float)
     estimate = float(near_a.mean() + near_b.mean() - 2 * of_a.mean())
-    return jackknife(estimate, pulls=(2 * (near_a - of_a), 2 * (near_b - of_b)), level=level, bounds=(-2, 2))
+    return infinitesimal_jackknife(
+        estimate, pulls=(2 * (near_a - of_a), 2 * (near_b - of_b)), level=level, bounds=(-2, 2)
+    )
 
 
 def _proxy_a(a: Domain, b: Domain, *, gap: Floats, level: float, penalty: float = 0.01) -> Interval:
@@ -254,7 +255,7 @@ def _proxy_a(a: Domain, b: Domain, *, gap: Floats, level: float, penalty: float 
         left_out = (rows @ weights - leverage * sign) / np.maximum(1 - leverage, _TINY)
         wrong.append(np.where(left_out * sign > 0, 0.0, 1.0))
     distance = max(float(2 * (1 - wrong[0].mean() - wrong[1].mean())), 0.0)
-    return jackknife(distance, pulls=(-2 * wrong[0], -2 * wrong[1]), level=level, bounds=(0, 2))
+    return infinitesimal_jackknife(distance, pulls=(-2 * wrong[0], -2 * wrong[1]), level=level, bounds=(0, 2))
 
 
 def _sliced(a: Domain, b: Domain, *, move: Floats, level: float) -> Interval:
@@ -262,7 +263,7 @@ def _sliced(a: Domain, b: Domain, *, move: Floats, level: float) -> Interval:
     other, pull_b = _transport(b, a.flat - move)
     distance = math.sqrt(square if a.n <= b.n else other)
     slope = 0.5 / distance if distance > 0 else 0.0
-    return jackknife(distance, pulls=(pull_a * slope, pull_b * slope), level=level, bounds=(0, math.inf))
+    return infinitesimal_jackknife(distance, pulls=(pull_a * slope, pull_b * slope), level=level, bounds=(0, math.inf))
 
 
 def _transport(text: Domain, there: Floats) -> tuple[float, Floats]:
@@ -272,3 +273,18 @@ def _transport(text: Domain, there: Floats) -> tuple[float, Floats]:
     potential = np.empty_like(text.flat)
     np.put_along_axis(potential, text.order, np.vstack([np.zeros_like(gap[:1]), np.cumsum(steps, axis=0)]), axis=0)
     return float(np.mean(gap**2)), potential.mean(axis=1)
+
+
+def at_quantiles(values: Floats, size: int) -> NDArray[np.float64]:
+    """(size, k) values of sorted columns at the midpoints of `size` equal shares.
+
+    Args:
+        values: (n, k), each column in ascending order.
+        size: How many.
+    """
+    if len(values) == size:
+        return values
+    place = np.clip((np.arange(size) + 0.5) / size * len(values) - 0.5, 0, len(values) - 1)
+    below = np.floor(place).astype(int)
+    above = np.minimum(below + 1, len(values) - 1)
+    return np.asarray(values[below] + (place - below)[:, None] * (values[above] - values[below]))

@@ -7,11 +7,11 @@ import pytest
 
 from core.errors import DataError
 from core.measures.inference.intervals import Floats, Interval
-from core.measures.similarity import reference as similarity
 from core.measures.similarity.domains import Domain, Offset, compare, prepare, random_axes
 from core.measures.similarity.names import SIMILARITIES
-from core.measures.similarity.vocabulary import nearest_overlap, overlap_interval, token_counts
 from core.measures.similarity.words import compare_words, count_words, cut_up, near_duplicates, split_words
+from tests.reference import similarity
+from tests.reference.vocabulary import nearest_overlap, overlap_interval, token_counts
 
 _DIMENSIONS = 12
 

@@ -1,4 +1,4 @@
-"""How much two domains' words overlap, and how many of their texts are nearly the same.
+"""How much two domains' words overlap, how near their texts are: what `core/measures/similarity/words.py` is held to.
 
 Token counts are sparse (sentences, vocabulary) matrices with one vocabulary for both domains, from `token_counts`.
 Intervals resample sentences; as any resample sees fewer words, the draws are moved to be centred on the estimate.
@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from core.errors import DataError, SpecError
-from core.measures.inference.intervals import BLOCK, Floats, Interval, Plan, mean_interval
+from core.measures.inference.intervals import BLOCK, Floats, Interval, Plan
 
-Overlap = Literal["jaccard", "token_share", "divergence"]
+Overlap = Literal["jaccard", "divergence"]
 
 
 class TokenCounts(NamedTuple):
@@ -65,20 +65,6 @@ def vocabulary_jaccard(x: ArrayLike, *, other: ArrayLike) -> float:
     return float(_jaccard(a, b)[0])
 
 
-def token_share(x: ArrayLike, *, other: ArrayLike) -> float:
-    """Share of the running words of `other` that occur in `x`, in [0, 1]; not symmetric.
-
-    Args:
-        x: (vocabulary,) counts of one domain.
-        other: (vocabulary,) counts of the other.
-
-    Raises:
-        DataError: Vocabularies differ, or a domain is empty.
-    """
-    a, b = _counts(x, other)
-    return float(_token_share(a, b)[0])
-
-
 def unigram_divergence(x: ArrayLike, *, other: ArrayLike) -> float:
     """Jensen-Shannon divergence of the word distributions in bits: 0 for the same, 1 for no word in common.
 
@@ -100,7 +86,6 @@ def overlap_interval(
 
     Args:
         counts: From `token_counts`.
-        measure: `jaccard`, `token_share` (of the second domain, found in the first) or `divergence`.
         plan: Resamples and level; default 200 resamples.
 
     Raises:
@@ -109,7 +94,7 @@ def overlap_interval(
     plan = plan or Plan(resamples=200)
     if plan.method != "percentile":
         raise SpecError(f"overlap_interval has percentile intervals only, found '{plan.method}'. Use 'percentile'.")
-    function = {"jaccard": _jaccard, "token_share": _token_share, "divergence": _divergence}[measure]
+    function = {"jaccard": _jaccard, "divergence": _divergence}[measure]
     estimate = float(function(*_counts(counts.x.sum(axis=0), counts.other.sum(axis=0)))[0])
     step = max(1, BLOCK // max(len(counts.vocabulary), 1) // 4)
     draws = []
@@ -121,27 +106,6 @@ def overlap_interval(
     n = min(counts.x.shape[0], counts.other.shape[0])
     limits = (float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1)))
     return Interval(estimate, *limits, plan.level, "centred percentile bootstrap over sentences", n, values.size)
-
-
-def near_duplicate_rate(
-    x: Sequence[str], *, other: Sequence[str], rng: np.random.Generator, threshold: float = 0.8, characters: int = 5
-) -> Interval:
-    """Share of the texts of `x` that have a near duplicate in `other`, with a bootstrap interval over texts.
-
-    Exact Jaccard similarity of sets of character n-grams (lower case, spaces folded) by sparse products: what MinHash
-    estimates. Texts shorter than an n-gram are compared whole.
-
-    Args:
-        x: Texts of one task.
-        other: Texts of the other.
-        threshold: Jaccard similarity from which two texts count as near duplicates, in (0, 1].
-        characters: Length of an n-gram.
-
-    Raises:
-        DataError: Fewer than two texts in `x`, or none in `other`.
-        SpecError: A threshold outside (0, 1].
-    """
-    return mean_interval(nearest_overlap(x, other=other, characters=characters) >= _share(threshold), rng=rng)
 
 
 def nearest_overlap(x: Sequence[str], *, other: Sequence[str], characters: int = 5) -> Floats:
@@ -181,12 +145,6 @@ def _shingles(texts: Sequence[str], *, characters: int, column: dict[str, int]) 
     return sparse.csr_array((np.ones(len(places)), places, ends), shape=(len(texts), len(column)))
 
 
-def _share(threshold: float) -> float:
-    if not 0 < threshold <= 1:
-        raise SpecError(f"Threshold {threshold:g}; expected a Jaccard similarity above 0 and at most 1.")
-    return threshold
-
-
 def _counts(x: ArrayLike, other: ArrayLike) -> tuple[Floats, Floats]:
     a, b = np.atleast_2d(np.asarray(x, dtype=float)), np.atleast_2d(np.asarray(other, dtype=float))
     if a.shape != b.shape:
@@ -204,10 +162,6 @@ def _resampled(matrix: sparse.csr_array, *, rng: np.random.Generator, count: int
 
 def _jaccard(a: Floats, b: Floats) -> Floats:
     return np.asarray(np.sum((a > 0) & (b > 0), axis=1) / np.sum((a > 0) | (b > 0), axis=1))
-
-
-def _token_share(a: Floats, b: Floats) -> Floats:
-    return np.asarray(np.sum(b * (a > 0), axis=1) / np.sum(b, axis=1))
 
 
 def _divergence(a: Floats, b: Floats) -> Floats:
