@@ -10,18 +10,18 @@ misses the order over the mean of the domains, or has a step the other way round
 from __future__ import annotations
 
 import sys
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import pandas as pd
 
 from core.cli.progress import follow
 from core.cli.reading import open_for_reading
 from core.jobs import local
-from core.measures.difficulty.names import DIFFICULTY_MEASURES
-from core.measures.similarity.names import SIMILARITIES
+from core.measures.difficulty.table import DIFFICULTIES
+from core.measures.similarity.table import SIMILARITIES
 from core.paths import AtlasPaths
 from core.queries.similarity import measured
-from core.sample.spec import DIFFICULTIES
+from core.sample.spec import Difficulty
 from core.spec.profile import ProfileSpec
 from core.studies import build_profile, read_profile_file
 
@@ -84,11 +84,11 @@ def difficulty_table(figures: pd.DataFrame) -> tuple[list[str], list[Verdict]]:
         measure = str(name)
         said = []
         for domain, part in rows.groupby("domain", sort=False):
-            levels = part.set_index("level").loc[list(DIFFICULTIES)]
+            levels = part.set_index("level").loc[list(get_args(Difficulty))]
             said.append(_order(levels, sign=_sign(measure)))
             cells = (f"{r.value:.3f} [{r.ci_low:.3f}, {r.ci_high:.3f}]" for r in levels.itertuples())
             lines.append(f"| {measure} | {domain} | {' | '.join(cells)} | {said[-1]} |")
-        means = rows.groupby("level")["value"].mean()[list(DIFFICULTIES)]
+        means = rows.groupby("level")["value"].mean()[list(get_args(Difficulty))]
         is_kept = bool((means.diff().dropna() * _sign(measure) > 0).all()) and "no" not in said
         lines.append(f"| {measure} | mean | {' | '.join(f'{v:.3f}' for v in means)} | {'yes' if is_kept else 'no'} |")
         verdicts.append(Verdict(measure, said.count("yes"), len(said), is_kept))
@@ -108,7 +108,7 @@ def _order(levels: pd.DataFrame, *, sign: int) -> str:
 
 
 def _sign(measure: str) -> int:
-    return 1 if DIFFICULTY_MEASURES[measure].larger_is_harder else -1
+    return DIFFICULTIES[measure].direction
 
 
 def domain_table(figures: pd.DataFrame) -> tuple[list[str], list[Verdict]]:
@@ -134,7 +134,7 @@ def domain_table(figures: pd.DataFrame) -> tuple[list[str], list[Verdict]]:
             continue
         same = rows["adomain"] == rows["bdomain"]
         nearest = rows.loc[
-            rows.groupby(["adomain", "alevel"])["value"].agg("idxmax" if measure.larger_is_closer else "idxmin")
+            rows.groupby(["adomain", "alevel"])["value"].agg("idxmax" if measure.direction > 0 else "idxmin")
         ]
         hits = int((nearest["adomain"] == nearest["bdomain"]).sum())
         verdict = Verdict(name, hits, len(nearest), is_kept=hits == len(nearest))

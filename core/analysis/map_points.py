@@ -13,7 +13,7 @@ import pandas as pd
 from core.analysis.cells import Grid, agreement
 from core.languages import language
 from core.measures.inference.correlation import FEWEST
-from core.measures.similarity.names import SimilarityMeasure
+from core.measures.similarity.pair import SimilarityMeasure
 from core.queries.similarity import point_of
 
 
@@ -123,7 +123,7 @@ def sentence(points: pd.DataFrame, *, measure: SimilarityMeasure, text: Against,
     over = f"{n_langs} language{'s' if n_langs != 1 else ''}"
     gain = f"gain in {_named(lang)}" if lang else f"mean gain over {over}"
     with_text = "training text" if text.role == "train" else f"test text in {_named(text.lang)}"
-    found = agreement(points, larger_is_closer=measure.larger_is_closer)
+    found = agreement(points, larger_is_closer=measure.direction > 0)
     n = int(points["counts"].sum())
     left_out = " Placebos and in-task pairs (†) are not counted." if n < len(points) else ""
     head = f"{measure.title} to the {with_text} against {gain}: "

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from core.analysis.figure_rows import FIGURES, FigureRow, figure_row, figures_frame
 from core.analysis.shares import EXPLAINING, share_rows
 from core.errors import DataError
+from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.inference.cells import FACTORS, Cells, level_numbers, select_cells
 from core.measures.inference.mixed import COMPONENTS, Coefficient, Components, MixedFit, fit_mixed, naive_ols
 from core.measures.inference.nulls import NullComparison, Report, compare_with_additive, permutation_test
 from core.measures.inference.stats import minimum_detectable_effect
-from core.queries.covariates import DIFFICULTY, SIMILARITY
+from core.measures.similarity.table import SIMILARITIES
 from core.queries.evidence import Evidence
 
 LEAST_INTERMEDIATES = 4
@@ -368,7 +369,7 @@ def scale_label(name: str, *, evidence: Evidence) -> str:
         evidence: Says which measure.
     """
     choice = evidence.choice
-    found = DIFFICULTY[choice.difficulty] if name == "difficulty" else SIMILARITY[choice.similarity]
+    found = DIFFICULTIES[choice.difficulty] if name == "difficulty" else SIMILARITIES[choice.similarity]
     return f"{found.label}, {found.unit}"
 
 

@@ -16,13 +16,12 @@ import pandas as pd
 
 from core.errors import DataError
 from core.measures.inference.ranking import compare_rankings, judge_ranking
-from core.measures.transferability.selectors import combine_selectors
-from core.queries.covariates import SIMILARITY, base_tasks, similarities, text_point
+from core.measures.similarity.table import SIMILARITIES
+from core.measures.transferability.combination import combine_selectors
+from core.measures.transferability.table import SELECTORS
+from core.queries.covariates import base_tasks, similarities, text_point
 from core.queries.difficulty import closest_view, selector_scores
 from core.queries.evidence import Evidence, Setting, profile_view
-
-FEATURES = ("logme", "h_score", "transrate", "knn", "linear_probe", "task_embedding")
-"""Selectors that need the encoder's features of the target's training text: rows of `selector_scores`."""
 
 DIRECTIONS = ("leave one intermediate out", "leave one target out")
 """What is held out of a selector that learns; the others see no gain and are the same in both."""
@@ -131,14 +130,14 @@ def _with_similarities(
     """A column per measure: to the target's English training text, or its test text where nothing is trained."""
     labels = {}
     pairs["point"] = pairs["intermediate"].map(text_point)
-    for name, quantity in SIMILARITY.items():
+    for name, measure in SIMILARITIES.items():
         rows = similarities(cur, measure=name, data_source=setting.data_source).frame
         english = rows[rows["lang"] == "en"].sort_values("role", ascending=False)  # train before test
         best = english.drop_duplicates(["point", "target"])[["point", "target", "similarity"]]
         if best.empty:
             continue
         pairs = pairs.merge(best.rename(columns={"similarity": name}), on=["point", "target"], how="left")
-        labels[name] = f"nearest first: {quantity.label}"
+        labels[name] = f"nearest first: {measure.label}"
     return pairs.drop(columns="point"), labels
 
 
@@ -152,7 +151,7 @@ def _with_features(
     rows = selector_scores(cur, view) if view and known else pd.DataFrame(columns=["selector"])
     labels, absent = {}, {}
     under = f", under protocol '{view.protocol}'" if view and view.protocol != like.protocol else ""
-    for name in FEATURES:
+    for name, selector in SELECTORS.items():
         mine = rows[rows["selector"] == name]
         if mine.empty:
             absent[name] = (
@@ -161,7 +160,7 @@ def _with_features(
                 f"{_command(setting, pairs)}"
             )
             continue
-        column = mine.rename(columns={"value": name})[["intermediate", "target", name]]
+        column = mine.assign(**{name: selector.direction * mine["value"]})[["intermediate", "target", name]]
         pairs = pairs.merge(column, on=["intermediate", "target"], how="left")
         labels[name] = f"{name} of the encoder after the intermediate{under}"
     return pairs, labels, absent

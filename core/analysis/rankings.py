@@ -16,7 +16,7 @@ import pandas as pd
 
 from core.analysis.predictions import Selectors, learnable, scored_pairs, selectors
 from core.measures.inference.ranking import compare_rankings, judge_ranking, kendall_tau, ndcg, relative_regret
-from core.measures.transferability.selectors import predict_gains
+from core.measures.transferability.combination import predict_gains
 from core.queries.covariates import difficulties, planned_intermediates, type_match
 from core.queries.evidence import Choice, Setting, evidence, profile_view, setting_of, settings
 from core.queries.filters import Filter, condition

@@ -13,9 +13,11 @@ import pandas as pd
 from core.analysis.figure_rows import FIGURES, figure_row
 from core.analysis.model import cell_means, prepare_cells
 from core.errors import DataError
+from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.inference.mixed import Coefficient, fit_mixed
 from core.measures.inference.nulls import Report
-from core.queries.covariates import DIFFICULTY, SIMILARITY, difficulties, similarities, text_point
+from core.measures.similarity.table import SIMILARITIES
+from core.queries.covariates import difficulties, similarities, text_point
 from core.queries.evidence import Evidence, profile_view
 
 COLUMNS = ("difficulty_measure", "similarity_measure", *FIGURES)
@@ -39,11 +41,11 @@ def measured_cells(cur: duckdb.DuckDBPyConnection, evidence: Evidence) -> pd.Dat
     usable = frame[frame["gain"].notna() & (frame["why"].isna() | frame["why"].isin(_UNKNOWN))]
     cells = cell_means(usable)
     cells = cells.assign(point=cells["intermediate"].map(text_point))
-    for name in DIFFICULTY:
+    for name in DIFFICULTIES:
         known = difficulties(cur, measure=name, like=profile_view(evidence.setting)).frame
         column = known[["intermediate", "difficulty"]].rename(columns={"difficulty": f"difficulty:{name}"})
         cells = cells.merge(column, on="intermediate", how="left")
-    for name in SIMILARITY:
+    for name in SIMILARITIES:
         found = similarities(
             cur, measure=name, data_source=evidence.setting.data_source, centred=choice.centred
         ).frame  # fmt: skip

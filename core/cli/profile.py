@@ -13,9 +13,10 @@ from core.cli.progress import follow
 from core.cli.reading import open_for_reading
 from core.errors import UnknownName
 from core.jobs import local
+from core.measures.similarity.table import SIMILARITIES
 from core.models import DEFAULT_MODEL
 from core.paths import AtlasPaths
-from core.queries.similarity import SIMILARITIES, measured
+from core.queries.similarity import measured
 from core.spec.profile import DEFAULT_TEXTS, ProfileKind, ProfileSpec
 from core.spec.run import DataSourceKind
 from core.studies import ProfileRequest, build_profile

@@ -10,6 +10,7 @@ of it, and one training on inputs of a few pieces (of full length where answers 
 from __future__ import annotations
 
 import math
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -20,14 +21,8 @@ from core.encoder.likelihood import Likelihoods
 from core.encoder.predicting import Prediction
 from core.encoder.scoring import score
 from core.errors import DataError, SpecError
-from core.measures.difficulty.information import (
-    bits_per_decision,
-    count_entropy_interval,
-    headroom,
-    learning_curve_area,
-    pointwise_information,
-)
-from core.measures.inference.intervals import Interval, Plan, percentile_interval, resampled_sums
+from core.measures.difficulty.table import DIFFICULTIES, Learned, LogProbabilities
+from core.measures.inference.intervals import Interval, Plan, resampled_sums
 from core.spec.protocol import StageProtocol
 from core.spec.run import Placebo
 from core.spec.task import TaskType
@@ -50,7 +45,7 @@ class Difficulty(NamedTuple):
     intermediate: str
     """Text form."""
     measure: str
-    """Key of `DIFFICULTY_MEASURES`."""
+    """Key of `DIFFICULTIES`."""
     value: float
     """In the measure's unit."""
     ci_low: float | None
@@ -92,14 +87,12 @@ def measure_difficulty(run: OpenRun, *, n: int, resamples: int) -> list[Difficul
     """
     _check(run)
     training = plan_intermediate(run.spec, loader=run.loader)
-    found = _measure(run, training, n=n)
+    learned = _learned(_measure(run, training, n=n), rng=_rng(run, 1), resamples=resamples)
+    name, plan = run.spec.intermediate_name, Plan(resamples)
     rows = {
-        **_learning(found, rng=_rng(run, 1), resamples=resamples),
-        "v_information": _information(found, rng=_rng(run, 2), plan=Plan(resamples)),
-        "code_length": _code(found, rng=_rng(run, 3), plan=Plan(resamples)),
-        "label_entropy": _entropy(found.data.train, rng=_rng(run, 4), plan=Plan(resamples)),
+        measure.name: measure.function(learned, rng=_rng(run, _stream(measure.name)), plan=plan)
+        for measure in DIFFICULTIES.values()
     }
-    name = run.spec.intermediate_name
     return [_row(name, measure, interval) for measure, interval in rows.items() if interval is not None]
 
 
@@ -121,6 +114,11 @@ def _check(run: OpenRun) -> None:
 
 def _rng(run: OpenRun, which: int) -> np.random.Generator:
     return np.random.default_rng([run.spec.seed, 6, which])
+
+
+def _stream(measure: str) -> int:
+    """Number of a measure's random stream; three had numbers before streams went by name, and keep their intervals."""
+    return {"v_information": 2, "code_length": 3, "label_entropy": 4}.get(measure, zlib.crc32(measure.encode()))
 
 
 def _row(name: str, measure: str, interval: Interval) -> Difficulty:
@@ -180,22 +178,27 @@ def share_of(protocol: StageProtocol, share: float) -> StageProtocol:
 # ------------------------------------------------------------------------------------------------------ the figures
 
 
-def _learning(found: _Measured, *, rng: np.random.Generator, resamples: int) -> dict[str, Interval]:
-    """Headroom taken at the whole budget, and the mean of it over doublings of the budget."""
-    answers, chance = [m["dev"] for m in found.models], found.dev.task.chance
-    scores = np.array([a.score for a in answers], dtype=float)
-    draws = _resampled_scores(found.dev, answers, rng=rng, resamples=resamples)
-
-    def area(heights: Array) -> float:
-        return learning_curve_area(found.sizes, scores=heights, chance=chance, logarithmic=True)
-
-    values = {"headroom": float(headroom(scores[-1], chance=chance)), "curve_area": area(scores)}
-    n = len(found.dev.examples)
-    if not len(draws):
-        return {name: Interval(value, value, value, 0.95, "none", n, 0) for name, value in values.items()}
-    areas = np.array([area(row) for row in draws])
-    spread = {"headroom": headroom(draws[:, -1], chance=chance), "curve_area": areas}
-    return {name: percentile_interval(spread[name], estimate=value, n=n) for name, value in values.items()}
+def _learned(found: _Measured, *, rng: np.random.Generator, resamples: int) -> Learned:
+    """The numbers that measures of difficulty read, from what the models said."""
+    answers = [model["dev"] for model in found.models]
+    given, blank = as_nats(answers[-1], split=found.dev), as_nats(found.blank, split=found.dev)
+    first = found.models[0]["first"].said
+    assert first is not None  # asked for by the schedule
+    later = [_sent(model, split=found.data.train, dev=found.dev) for model in found.models[:-1]]
+    return Learned(
+        sizes=found.sizes,
+        chance=found.dev.task.chance,
+        scores=np.array([a.score for a in answers], dtype=float),
+        score_draws=_resampled_scores(found.dev, answers, rng=rng, resamples=resamples),
+        with_input=LogProbabilities(given.nats, given.decisions),
+        without_input=LogProbabilities(blank.nats, blank.decisions),
+        are_densities=found.dev.task.type is TaskType.REGRESSION,
+        first_part=LogProbabilities(first.nats, first.decisions),
+        later_parts=LogProbabilities(
+            np.concatenate([part.nats for part in later]), np.concatenate([part.decisions for part in later])
+        ),
+        label_counts=_label_counts(found.data.train),
+    )
 
 
 def _resampled_scores(dev: Split, answers: list[Answers], *, rng: np.random.Generator, resamples: int) -> Array:
@@ -224,25 +227,6 @@ def _headline(split: Split, predictions: list[Prediction]) -> float:
     return score(split, predictions, only=metric)[metric].score
 
 
-def _information(found: _Measured, *, rng: np.random.Generator, plan: Plan) -> Interval:
-    given = as_nats(found.models[-1]["dev"], split=found.dev)
-    blank = as_nats(found.blank, split=found.dev)
-    densities = found.dev.task.type is TaskType.REGRESSION
-    bits = pointwise_information(given.nats, without_input=blank.nats, densities=densities)
-    return bits_per_decision(bits, decisions=given.decisions, rng=rng, plan=plan)
-
-
-def _code(found: _Measured, *, rng: np.random.Generator, plan: Plan) -> Interval:
-    """Bits a label: the first part by the uniform code, each later one by the model of the parts before it."""
-    first = found.models[0]["first"].said
-    assert first is not None  # asked for by the schedule
-    later = [_sent(model, split=found.data.train, dev=found.dev) for model in found.models[:-1]]
-    bits = np.concatenate([-said.nats for said in later]) / math.log(2)
-    decisions = np.concatenate([said.decisions for said in later])
-    before = (float(-first.nats.sum()) / math.log(2), float(first.decisions.sum()))
-    return bits_per_decision(bits, decisions=decisions, before=before, rng=rng, plan=plan)
-
-
 def _sent(model: dict[str, Answers], *, split: Split, dev: Split) -> Likelihoods:
     """What a model said of the next part; a regression's error is known from development data, before the part is."""
     if split.task.type is not TaskType.REGRESSION:
@@ -252,8 +236,8 @@ def _sent(model: dict[str, Answers], *, split: Split, dev: Split) -> Likelihoods
     return as_nats(model["next"], split=split, variance=max(float(said.nats.mean()), 1e-12))
 
 
-def _entropy(train: Split, *, rng: np.random.Generator, plan: Plan) -> Interval | None:
-    """Bits of a label before any input; None where answers are spans or values."""
+def _label_counts(train: Split) -> Array | None:
+    """(examples, labels) how often each label occurs; None where answers are spans or values."""
     columns = max(len(train.labels), 2)
     counts = np.zeros((len(train.examples), columns))
     for i, example in enumerate(train.examples):
@@ -270,4 +254,4 @@ def _entropy(train: Split, *, rng: np.random.Generator, plan: Plan) -> Interval 
                 return None  # labels of a set are several decisions of two outcomes each, not one
             case _:
                 return None
-    return count_entropy_interval(counts, rng=rng, plan=plan)
+    return counts

@@ -20,14 +20,16 @@ import torch
 from core.encoder.sentences import Embedded
 from core.files import write_text
 from core.measures.inference.intervals import Floats, Interval
-from core.measures.similarity.domains import Domain, Offset, compare, prepare, random_axes
-from core.measures.similarity.words import Shingles, Words, compare_words, count_words, cut_up, near_duplicates
+from core.measures.similarity.domains import prepare, random_axes
+from core.measures.similarity.pair import Offset, Pair, SimilarityMeasure, Text
+from core.measures.similarity.table import SIMILARITIES, compare
+from core.measures.similarity.words import count_words
 from core.measures.threads import one_blas_thread
 from core.profiling.texts import Point, PointText
 from core.spec.base import digest
 
 CODE_VERSION = 1
-"""Raised when the same pair would get other figures."""
+"""Raised when texts are prepared otherwise, so that every measure would give the same pair other figures."""
 
 DIRECTIONS = 64
 """Projections of the sliced Wasserstein distance."""
@@ -122,9 +124,7 @@ class PairMeasurer:
         self._axes = random_axes(dimensions, count=DIRECTIONS, rng=np.random.default_rng(settings.seed))
         self._vocabulary: dict[str, int] = {}
         n_kept = sum(each.point.role == "intermediate" for each in located.values()) + 4
-        self._domain = lru_cache(maxsize=n_kept)(self._prepare)
-        self._words = lru_cache(maxsize=n_kept)(self._count)
-        self._shingles = lru_cache(maxsize=n_kept)(self._cut)
+        self._text = lru_cache(maxsize=n_kept)(self._prepare)
 
     @property
     def means(self) -> dict[str, Floats]:
@@ -162,20 +162,21 @@ class PairMeasurer:
     def _group(self, owner: str, pairs: list[tuple[str, str]], *, pool: ThreadPoolExecutor, rows: list[Row]) -> int:
         file = self._settings.cache / f"{self._key(owner)}.json"
         kept = _read(file)
-        todo = [pair for pair in pairs if any(key not in kept for key in self._entries(pair).values())]
+        todo = [pair for pair in pairs if any(self._missing(pair, kept=kept).values())]
         if todo:
             # Prepared by one thread each, so that no two prepare the same; comparing leaves the interpreter free.
             for name in dict.fromkeys(name for pair in todo for name in pair):
-                self._domain(name)
-                self._words(name)
+                text = self._text(name)
                 if self._is_paired_in_its_language(name, todo):
-                    self._shingles(name)
-            for found in pool.map(self._compare, todo):
-                kept |= found
+                    _ = text.shingles
+            for found in pool.map(lambda pair: self._compare(pair, kept=kept), todo):
+                for key, new in found.items():
+                    names = {row["measure"] for row in new}
+                    kept[key] = [row for row in kept.get(key, []) if row["measure"] not in names] + new
             _write(file, kept)
         for a, b in pairs:
             for centred, key in self._entries((a, b)).items():
-                rows += [{"a": a, "b": b, "centred": centred} | row for row in kept[key]]
+                rows += [{"a": a, "b": b, "centred": centred} | row for row in _shown(kept[key])]
         return len(todo)
 
     def _key(self, name: str) -> str:
@@ -197,48 +198,66 @@ class PairMeasurer:
             return None
         return Offset(means[0], means[1])
 
-    def _prepare(self, name: str) -> Domain:
-        return prepare(self._located[name].vectors.rows, axes=self._axes)
-
-    def _count(self, name: str) -> Words:
-        rng = np.random.default_rng([self._settings.seed, zlib.crc32(name.encode())])
-        texts = self._located[name].text.texts
-        return count_words(texts, vocabulary=self._vocabulary, rng=rng, resamples=self._settings.resamples)
-
-    def _cut(self, name: str) -> Shingles:
-        return cut_up(self._located[name].text.texts)
+    def _prepare(self, name: str) -> Text:
+        each, settings = self._located[name], self._settings
+        rng = np.random.default_rng([settings.seed, zlib.crc32(name.encode())])
+        return Text(
+            sentences=each.text.texts,
+            lang=each.point.lang,
+            domain=prepare(each.vectors.rows, axes=self._axes),
+            words=count_words(each.text.texts, vocabulary=self._vocabulary, rng=rng, resamples=settings.resamples),
+        )
 
     def _is_paired_in_its_language(self, name: str, pairs: list[tuple[str, str]]) -> bool:
         languages = [{self._located[each].point.lang for each in pair} for pair in pairs if name in pair]
         return any(len(both) == 1 for both in languages)
 
-    def _compare(self, pair: tuple[str, str]) -> dict[str, list[Row]]:
-        a, b = self._domain(pair[0]), self._domain(pair[1])
-        keys, offset = self._entries(pair), self._offset(pair)
-        measured = compare(a, b, offsets=(None,) if offset is None else (None, offset))
-        measured[0] |= compare_words(self._words(pair[0]), self._words(pair[1]))
-        texts = [self._located[name].text for name in pair]
-        if texts[0].point.lang == texts[1].point.lang:
-            rng = np.random.default_rng([self._settings.seed, zlib.crc32(" ".join(pair).encode())])
-            measured[0]["near_duplicates"] = near_duplicates(*map(self._shingles, pair), rng=rng)
-        sizes = (len(texts[0].texts), len(texts[1].texts))
-        looked_at = (len(a.kernel), len(b.kernel))
-        return {
-            key: [_row(name, value, sizes=looked_at if name == "mmd" else sizes) for name, value in found.items()]
-            for key, found in zip(keys.values(), measured, strict=True)
-        }
+    def _missing(self, pair: tuple[str, str], *, kept: Mapping[str, list[Row]]) -> dict[bool, list[SimilarityMeasure]]:
+        """Measures that a pair lacks, as it is and centred: those that were never taken, or by an older version."""
+        is_one_language = len({self._located[name].point.lang for name in pair}) == 1
+        missing = {}
+        for centred, key in self._entries(pair).items():
+            taken = {(row["measure"], row.get("version", 1)) for row in kept.get(key, [])}
+            wanted = [m for m in SIMILARITIES.values() if m.applies(centred=centred, is_one_language=is_one_language)]
+            missing[centred] = [m for m in wanted if (m.name, m.version) not in taken]
+        return missing
+
+    def _compare(self, pair: tuple[str, str], *, kept: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
+        """New rows by the name of their entry."""
+        missing, entries, offset = self._missing(pair, kept=kept), self._entries(pair), self._offset(pair)
+        seed = (self._settings.seed, zlib.crc32(" ".join(pair).encode()))
+        texts = Pair(self._text(pair[0]), self._text(pair[1]), seed=seed)
+        plain = compare(texts, measures=missing[False])
+        found = {entries[False]: [_row(m, plain[m.name], pair=texts) for m in missing[False]]}
+        if offset is not None:
+            centred = compare(texts.centred(offset), measures=missing[True], plain=plain)
+            found[entries[True]] = [_row(m, centred[m.name], pair=texts) for m in missing[True]]
+        return found
 
 
-def _row(measure: str, value: Interval, *, sizes: tuple[int, int]) -> Row:
+def _row(measure: SimilarityMeasure, value: Interval | None, *, pair: Pair) -> Row:
+    """One row of the cache; a value of None says that the measure is not defined for the pair."""
+    sizes = [min(len(text.sentences), measure.first_sentences or len(text.sentences)) for text in (pair.a, pair.b)]
+    figures = (None, None, None, 0) if value is None else (value.estimate, value.low, value.high, value.resamples)
     return {
-        "measure": measure,
-        "value": value.estimate,
-        "ci_low": value.low,
-        "ci_high": value.high,
+        "measure": measure.name,
+        "version": measure.version,
+        "value": figures[0],
+        "ci_low": figures[1],
+        "ci_high": figures[2],
         "n_a": sizes[0],
         "n_b": sizes[1],
-        "resamples": value.resamples,
+        "resamples": figures[3],
     }
+
+
+def _shown(rows: list[Row]) -> list[Row]:
+    """Rows of the cache that are rows of the table: those that have a value, of measures that there are."""
+    return [
+        {name: value for name, value in row.items() if name != "version"}
+        for row in rows
+        if row["value"] is not None and row["measure"] in SIMILARITIES
+    ]
 
 
 def _read(file: Path) -> dict[str, list[Row]]:

@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from core.data.datasets import subsample
 from core.data.records import Split
-from core.encoder.features import Array, Ints
+from core.encoder.features import Array
 from core.encoder.loading import Encoder, load_encoder
 from core.errors import DataError, SpecError
 from core.events import PointSkipped
-from core.measures.inference.intervals import Interval, Plan, block_jackknife
-from core.measures.transferability.selectors import SELECTORS, knn_accuracy, linear_probe
-from core.measures.transferability.task_embedding import mean_embedding, task_similarity
+from core.measures.inference.intervals import Interval, Plan
+from core.measures.transferability.table import SELECTORS, Candidate, TaskGradients
+from core.measures.transferability.task_embedding import mean_embedding
 from core.profiling.selector_features import Picks, pick, squared_gradients, states
 from core.spec.run import Placebo
 from core.spec.task import Role, TaskType
 from core.training.plan import plan_intermediate
 from core.training.reaching import OpenRun, reach
-
-_BOUNDS = {"h_score": 0.0, "transrate": 0.0}
-"""Smallest value there is, of selectors that have one."""
 
 
 class SelectorScore(NamedTuple):
@@ -39,7 +37,7 @@ class SelectorScore(NamedTuple):
     target: str
     """Name of the task."""
     selector: str
-    """logme, h_score, transrate, knn, linear_probe or task_embedding."""
+    """Key of `SELECTORS`."""
     value: float
     """In the selector's unit; large is better."""
     ci_low: float
@@ -126,41 +124,44 @@ def measure_selectors(
             run.shop.emit(PointSkipped(point=f"{run.spec.intermediate_name} > {target}", reason=str(error)))
             continue
         rng = np.random.default_rng([run.spec.seed, 13, zlib.crc32(target.encode())])
-        found = score_features(states(encoder, picks), labels=picks.labels, rng=rng, resamples=resamples)
-        if mine is not None:
-            found["task_embedding"] = _alike(run, mine, split=split, embedder=embedder, rng=rng)
+        gradients = partial(_gradients, mine, split=split, embedder=embedder)
+        candidate = Candidate(states(encoder, picks), picks.labels, gradients)
+        found = score_candidate(candidate, rng=rng, resamples=resamples, skipped=partial(_skipped, run, target))
         rows += [
             SelectorScore(run.spec.intermediate_name, target, name, i.estimate, i.low, i.high, i.n)
             for name, i in found.items()
-            if i is not None
         ]
     return rows
 
 
-def score_features(
-    features: Array, *, labels: Ints, rng: np.random.Generator, resamples: int
-) -> dict[str, Interval | None]:
-    """Selectors that read features and labels, with intervals over examples.
+def score_candidate(
+    candidate: Candidate, *, rng: np.random.Generator, resamples: int, skipped: Callable[[str, str], None]
+) -> dict[str, Interval]:
+    """Every selector that is defined for a pair, with its interval over examples.
 
     Args:
-        features: (n, d) states.
-        labels: (n,) classes.
         rng: Source of groups, folds and resamples.
-        resamples: Of `knn` and `linear_probe`; the others leave out groups of examples.
+        resamples: Of selectors that resample.
+        skipped: Told the selector and the reason where one cannot be computed.
     """
-    found: dict[str, Interval | None] = {}
-    for name, selector in SELECTORS.items():
-        of_rows = _of_rows(selector, features=features, labels=labels)
-        interval = block_jackknife(labels, statistic=of_rows, rng=rng)
-        found[name] = interval._replace(low=max(interval.low, _BOUNDS.get(name, -np.inf)))
-    plan = Plan(resamples)
-    found["knn"] = knn_accuracy(features, labels=labels, rng=rng, plan=plan)
-    found["linear_probe"] = linear_probe(features, labels=labels, rng=rng, plan=plan)
+    found: dict[str, Interval] = {}
+    for selector in SELECTORS.values():
+        try:
+            interval = selector.function(candidate, rng=rng, plan=Plan(resamples))
+        except DataError as error:
+            skipped(selector.name, str(error))
+            continue
+        if interval is not None:
+            found[selector.name] = interval
     return found
 
 
-def _of_rows(selector: Callable[..., float], *, features: Array, labels: Ints) -> Callable[[Ints], float]:
-    return lambda rows: selector(features[rows], labels=labels[rows])
+def _skipped(run: OpenRun, target: str, selector: str, reason: str) -> None:
+    run.shop.emit(PointSkipped(point=f"{run.spec.intermediate_name} > {target}: {selector}", reason=reason))
+
+
+def _gradients(mine: Array | None, *, split: Split, embedder: TaskEmbedder) -> TaskGradients | None:
+    return None if mine is None else TaskGradients(mine, embedder.embed(split))
 
 
 def _picks(run: OpenRun, split: Split, *, encoder: Encoder) -> Picks:
@@ -181,15 +182,4 @@ def _of_intermediate(run: OpenRun, splits: list[Split], *, embedder: TaskEmbedde
         return mean_embedding([embedder.embed(split) for split in splits])
     except (DataError, SpecError) as error:
         run.shop.emit(PointSkipped(point=f"{name}: task_embedding", reason=str(error)))
-        return None
-
-
-def _alike(
-    run: OpenRun, mine: Array, *, split: Split, embedder: TaskEmbedder, rng: np.random.Generator
-) -> Interval | None:
-    try:
-        return task_similarity(mine, other=embedder.embed(split), rng=rng)
-    except DataError as error:
-        point = f"{run.spec.intermediate_name} > {split.task.name}: task_embedding"
-        run.shop.emit(PointSkipped(point=point, reason=str(error)))
         return None

@@ -1,8 +1,7 @@
 """What is known of each intermediate, target and language beside its gains: the explaining side of the evidence.
 
 Difficulty and similarity come from profiles, task types and sizes from the runs themselves, language facts from
-`core.languages`. Every covariate is turned so that its name says what large means: hard, near, match, large, far. To
-add a measure: an entry in `difficulty_catalogue` or `similarity_names`.
+`core.languages`. Every covariate is turned so that its name says what large means: hard, near, match, large, far.
 """
 
 from __future__ import annotations
@@ -17,43 +16,11 @@ import numpy as np
 import pandas as pd
 
 from core.errors import UnknownName
-from core.measures.difficulty.names import DIFFICULTY_MEASURES
-from core.measures.similarity.names import SIMILARITIES
+from core.measures.difficulty.table import DIFFICULTIES
+from core.measures.similarity.table import SIMILARITIES
 from core.queries.difficulty import ProfileView, closest_view
 from core.queries.difficulty import difficulties as profiled
 from core.queries.similarity import current_profile
-
-
-class Quantity(NamedTuple):
-    """A measure as people read it."""
-
-    label: str
-    """Plain words."""
-    unit: str
-    """Of the stored value."""
-    sign: int
-    """1 where large already means hard (or near), -1 where it is turned round."""
-    formula: str
-    """In one line; docs/measures.md has the rest."""
-
-
-DIFFICULTY: dict[str, Quantity] = {
-    name: Quantity(
-        measure.title + ("" if measure.larger_is_harder else ", turned round"), measure.unit,
-        1 if measure.larger_is_harder else -1, measure.formula,
-    )
-    for name, measure in DIFFICULTY_MEASURES.items()
-}  # fmt: skip
-"""Measures of `difficulties.measure`; after the sign, large means hard."""
-
-SIMILARITY: dict[str, Quantity] = {
-    name: Quantity(
-        measure.title + ("" if measure.larger_is_closer else ", turned round"), measure.unit,
-        1 if measure.larger_is_closer else -1, measure.meaning,
-    )
-    for name, measure in SIMILARITIES.items()
-}  # fmt: skip
-"""Measures of `similarities.measure`; after the sign, large means near."""
 
 _PLACEBO = re.compile(r"~[a-z]+")
 
@@ -89,14 +56,14 @@ def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, like: ProfileV
     They are those of `closest_view`. Columns: intermediate, difficulty. Order: hardest first.
 
     Args:
-        measure: Key of `DIFFICULTY`.
+        measure: Key of `DIFFICULTIES`.
         like: The runs' own.
 
     Raises:
         UnknownName: There is no such measure.
     """
-    if measure not in DIFFICULTY:
-        raise UnknownName("difficulty measure", measure, known=DIFFICULTY)
+    if measure not in DIFFICULTIES:
+        raise UnknownName("difficulty measure", measure, known=DIFFICULTIES)
     empty = pd.DataFrame({"intermediate": pd.Series(dtype=str), "difficulty": []})
     view = closest_view(cur, kind="difficulty", like=like)
     if view is None:
@@ -119,15 +86,15 @@ def similarities(
     Columns: point (text of an intermediate), target, role (train, test), lang, similarity. Order: the first four.
 
     Args:
-        measure: Key of `SIMILARITY`.
+        measure: Key of `SIMILARITIES`.
         data_source: Of the runs.
         centred: With each language's mean removed or not; None: removed where the measure has that.
 
     Raises:
         UnknownName: There is no such measure.
     """
-    if measure not in SIMILARITY:
-        raise UnknownName("similarity measure", measure, known=SIMILARITY)
+    if measure not in SIMILARITIES:
+        raise UnknownName("similarity measure", measure, known=SIMILARITIES)
     profile = current_profile(cur, data_source=data_source)
     wanted = SIMILARITIES[measure].is_embedded if centred is None else centred
     rows = cur.execute(
@@ -146,7 +113,7 @@ def similarities(
         """,
         {"profile": profile, "measure": measure, "centred": wanted},
     ).df()
-    similarity = SIMILARITY[measure].sign * rows["value"]
+    similarity = SIMILARITIES[measure].direction * rows["value"]
     frame = rows[["point", "target", "role", "lang"]].assign(similarity=similarity)
     if profile is None:
         return Measured(frame, f"no domain profile on data source '{data_source}'")

@@ -12,7 +12,7 @@ import duckdb
 import pandas as pd
 
 from core.errors import UnknownName
-from core.measures.difficulty.names import DIFFICULTY_MEASURES
+from core.measures.difficulty.table import DIFFICULTIES
 
 
 class ProfileView(NamedTuple):
@@ -109,14 +109,14 @@ def difficulties(cur: duckdb.DuckDBPyConnection, view: ProfileView, *, measure: 
 
     Args:
         view: What is fixed.
-        measure: Key of `DIFFICULTY_MEASURES`.
+        measure: Key of `DIFFICULTIES`.
 
     Raises:
         UnknownName: There is no such measure.
     """
-    if measure not in DIFFICULTY_MEASURES:
-        raise UnknownName("difficulty measure", measure, known=DIFFICULTY_MEASURES)
-    sign = 1 if DIFFICULTY_MEASURES[measure].larger_is_harder else -1
+    if measure not in DIFFICULTIES:
+        raise UnknownName("difficulty measure", measure, known=DIFFICULTIES)
+    sign = DIFFICULTIES[measure].direction
     sql = f"""{_NEWEST}, newest AS (
             SELECT d.* EXCLUDE (profile_id), c.seed FROM difficulties d JOIN chosen c USING (profile_id)
             WHERE d.measure = $measure
@@ -139,13 +139,13 @@ def difficulties(cur: duckdb.DuckDBPyConnection, view: ProfileView, *, measure: 
 def difficulty_table(cur: duckdb.DuckDBPyConnection, view: ProfileView) -> pd.DataFrame:
     """All measures of all intermediates of a view, one row per intermediate.
 
-    Columns: intermediate, then the measures in the order of `DIFFICULTY_MEASURES` (mean over seeds, each in its own
+    Columns: intermediate, then the measures in the order of `DIFFICULTIES` (mean over seeds, each in its own
     unit and direction; NULL where an intermediate has none). Order: intermediate.
 
     Args:
         view: What is fixed.
     """
-    columns = {m: difficulties(cur, view, measure=m).set_index("intermediate")["value"] for m in DIFFICULTY_MEASURES}
+    columns = {m: difficulties(cur, view, measure=m).set_index("intermediate")["value"] for m in DIFFICULTIES}
     return pd.DataFrame(columns).rename_axis("intermediate").sort_index().reset_index()
 
 

@@ -54,9 +54,9 @@ class Choice:
     wanted: Filter = field(default_factory=Filter)
     """Rows to keep; its collection, model, protocol and data source narrow the settings."""
     difficulty: str = "headroom"
-    """Key of `covariates.DIFFICULTY`."""
+    """Key of `DIFFICULTIES`."""
     similarity: str = "centroid_cosine"
-    """Key of `covariates.SIMILARITY`."""
+    """Key of `SIMILARITIES`."""
     anchor: Anchor = "test"
     """Which text of the target the similarity is to."""
     centred: bool | None = None

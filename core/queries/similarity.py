@@ -13,24 +13,8 @@ import numpy as np
 import pandas as pd
 
 from core.measures.inference.ranking import kendall_tau
-from core.measures.similarity.names import SIMILARITIES, SimilarityMeasure
-from core.measures.similarity.positions import UMAP_PACKAGE, has_umap
+from core.measures.similarity.table import SIMILARITIES
 from core.spec.run import IntermediateSpec
-
-__all__ = [
-    "SIMILARITIES",
-    "UMAP_PACKAGE",
-    "SimilarityMeasure",
-    "agreement",
-    "current_profile",
-    "has_umap",
-    "measured",
-    "pairs",
-    "point_of",
-    "points",
-    "profiles",
-    "similarities",
-]
 
 Kind = Literal["domain", "difficulty", "encoder"]
 
@@ -202,7 +186,7 @@ def agreement(
     table = rows.pivot_table(index=keys, columns="measure", values="value", aggfunc="first")
     names = [name for name in SIMILARITIES if name in table.columns]
     for name in names:
-        table[name] *= 1.0 if SIMILARITIES[name].larger_is_closer else -1.0
+        table[name] *= SIMILARITIES[name].direction
     found = [_agree(table, a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     return pd.DataFrame(found, columns=["measure_a", "measure_b", "kendall", "spearman", "n_pairs"])
 

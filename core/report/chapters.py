@@ -112,7 +112,7 @@ def _scatter(chapter: Chapter, mode: Mode) -> Figure | None:
     near = chapter.nearness
     if near is None:
         return None
-    axis = Axis(near.measure.title, near.measure.larger_is_closer)
+    axis = Axis(near.measure.title, near.measure.direction > 0)
     return Figure(similarity_scatter(near.points, axis=axis, mode=mode), MAP_WIDTH_PX)
 
 

@@ -21,11 +21,13 @@ from core.analysis.map_points import against, placed, scatter_points, sentence
 from core.analysis.model import Analysis, additive_null, analyse
 from core.analysis.sensitivity import measured_cells, sensitivity
 from core.errors import DataError, SpecError, UnknownName
+from core.measures.similarity.pair import SimilarityMeasure
+from core.measures.similarity.table import SIMILARITIES
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
 from core.queries.overview import counts
 from core.queries.provenance import protocols, scored_sets, software
-from core.queries.similarity import SIMILARITIES, SimilarityMeasure, current_profile, points, profiles, similarities
+from core.queries.similarity import current_profile, points, profiles, similarities
 
 QUESTION = (
     "How do the difficulty of an English intermediate task and its domain similarity to the target change zero-shot "

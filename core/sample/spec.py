@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 Difficulty = Literal["easy", "medium", "hard"]
 
 DOMAINS: tuple[str, ...] = ("films", "food", "travel", "sport", "health", "money")
-DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
 LANGUAGES: tuple[str, ...] = ("en", "de", "es", "fr", "ru", "tr", "ar", "hi", "zh", "vi", "sw", "fi", "el")
 GENERATOR_VERSION = 1
 

@@ -14,8 +14,8 @@ from core.analysis.cells import Grid, agreement
 from core.analysis.map_points import Against, against, nothing_against, placed, scatter_points, sentence
 from core.figures.heatmap import Cell
 from core.languages import LANGUAGES, language
+from core.measures.similarity.table import SIMILARITIES
 from core.paths import AtlasPaths
-from core.queries.similarity import SIMILARITIES
 from core.queries.transfer import View
 from core.store.ingest import ingest
 from pages.widgets import shared

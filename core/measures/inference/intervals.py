@@ -192,7 +192,7 @@ def jackknife_interval(estimate: float, *, parts: tuple[Floats, ...], n: int, le
 
 
 def infinitesimal_jackknife(
-    estimate: float, *, pulls: tuple[Floats, ...], level: float, bounds: tuple[float, float]
+    estimate: float, *, pulls: tuple[Floats, ...], bounds: tuple[float, float], level: float = 0.95
 ) -> Interval:
     """Interval from each sentence's pull: the derivative of the estimate in its weight, times the sample's size.
 

@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from core.languages import language
-from core.queries.covariates import DIFFICULTY, SIMILARITY
+from core.measures.difficulty.table import DIFFICULTIES
+from core.measures.similarity.table import SIMILARITIES
 from core.queries.evidence import Anchor, Choice, Setting, setting_of
 from core.queries.filters import Filter
 
@@ -39,8 +40,8 @@ def refine(targets: list[str], langs: list[str]) -> Choice:
     # Closed at first: the answer comes before the ways to change it.
     with st.expander("Measures and filter", icon=":material/tune:"):
         with st.grid(4, min_column_width=180):
-            difficulty = _measure("Difficulty", list(DIFFICULTY), key="difficulty")
-            similarity = _measure("Similarity", list(SIMILARITY), key="similarity")
+            difficulty = _measure("Difficulty", list(DIFFICULTIES), key="difficulty")
+            similarity = _measure("Similarity", list(SIMILARITIES), key="similarity")
             anchor = st.selectbox(
                 "Similarity to the target's", ["test", "train"], key="anchor", bind="query-params",
                 help="test: its test text in each language; train: its English training text. Text alone, no labels.",
@@ -100,8 +101,8 @@ def recompute(
 
 
 def _measure(label: str, names: list[str], *, key: str) -> str:
-    texts = {**DIFFICULTY, **SIMILARITY}
-    known = "; ".join(f"{name}: {texts[name].label}" for name in names)
+    labels = {m.name: m.label for m in (*DIFFICULTIES.values(), *SIMILARITIES.values())}
+    known = "; ".join(f"{name}: {labels[name]}" for name in names)
     return str(st.selectbox(label, names, key=key, bind="query-params", help=f"{known}. Formulas: docs/measures.md."))
 
 

@@ -14,7 +14,9 @@ from core.analysis.map_points import against, nothing_against, placed, scatter_p
 from core.figures.domain_map import domain_map
 from core.figures.heatmap import Cell
 from core.figures.similarity_scatter import Axis, cut_bars, similarity_scatter
-from core.queries.similarity import SIMILARITIES, UMAP_PACKAGE, has_umap, point_of
+from core.measures.similarity.positions import UMAP_PACKAGE, has_umap
+from core.measures.similarity.table import SIMILARITIES
+from core.queries.similarity import point_of
 from core.queries.transfer import View
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, paths, titles, version
@@ -164,7 +166,7 @@ def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centre
     if points.empty:
         st.caption("No intermediate has both a gain and a similarity here.")
         return None
-    axis = Axis(measure.title, measure.larger_is_closer)
+    axis = Axis(measure.title, measure.direction > 0)
     chart(
         similarity_scatter(points, axis=axis, selected=selected, title=titles().of, mode=mode()),
         key="scatter",

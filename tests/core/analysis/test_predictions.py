@@ -10,10 +10,11 @@ import pytest
 
 from core.analysis.model import analyse
 from core.analysis.next_cells import COLUMNS, Plan, propose
-from core.analysis.predictions import FEATURES, QUALITY, judge_selectors, selectors
+from core.analysis.predictions import QUALITY, judge_selectors, selectors
 from core.measures.inference.cells import Cells
 from core.measures.inference.designs import expected_half_widths, joined
 from core.measures.inference.ranking import judge_ranking
+from core.measures.transferability.table import SELECTORS
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
 from core.store.connection import Store
@@ -98,7 +99,7 @@ def test_selectors_without_features_say_so(store: Store) -> None:
     planted(store, Planted(intermediates=INTERMEDIATES[:6]))
     with store.cursor() as cur:
         found = selectors(cur, gather(store))
-    assert set(FEATURES) <= set(found.absent)
+    assert set(SELECTORS) <= set(found.absent)
     assert "needs the encoder's features" in found.absent["logme"]
     assert "the same for every pair" in found.absent["size"]
     rows = judge_selectors(found)

@@ -12,7 +12,7 @@ import torch
 from core.chain.pipeline import execute
 from core.errors import DataError, SpecError
 from core.events import Event, Flagged, StageFinished, StageReused, StageStarted
-from core.measures.difficulty.names import DIFFICULTY_MEASURES
+from core.measures.difficulty.table import DIFFICULTIES
 from core.paths import AtlasPaths
 from core.profiling.difficulty import Difficulty, measure_difficulty, share_of
 from core.spec.model import ModelSpec
@@ -60,7 +60,7 @@ def test_every_task_type_has_its_measures(kind: TaskType, model: ModelSpec, sour
     found, events = _measure(_run(model, f"toy_{kind}", source), tmp_path)
     rows = {row.measure: row for row in found}
     has_labels = kind in {TaskType.CLASSIFICATION, TaskType.TAGGING, TaskType.MULTIPLE_CHOICE}
-    assert set(rows) == set(DIFFICULTY_MEASURES) - (set() if has_labels else {"label_entropy"})
+    assert set(rows) == set(DIFFICULTIES) - (set() if has_labels else {"label_entropy"})
     for row in found:
         assert row.ci_low is not None and row.ci_high is not None
         assert math.isfinite(row.value) and row.ci_low <= row.ci_high

@@ -19,7 +19,7 @@ from core.errors import DataError
 from core.events import Event, Flagged, PointSkipped, ProfileAdvanced
 from core.jobs import local
 from core.jobs.records import JobState
-from core.measures.similarity.names import SIMILARITIES
+from core.measures.similarity.table import SIMILARITIES
 from core.models import resolve_model
 from core.paths import REPO, AtlasPaths
 from core.profiling.pairs import pairs_of
@@ -292,7 +292,6 @@ def test_the_bundled_encoder_finds_the_domain_that_was_set(tmp_path: Path, monke
         value = {(r["a"], r["b"]): r["value"] for r in rows if r["measure"] == name and not r["centred"]}
         for domain in _DOMAINS:
             nearness = {
-                other: float(str(value[f"mnli@{domain}", f"snli@{other}"])) * (1 if facts.larger_is_closer else -1)
-                for other in _DOMAINS
+                other: float(str(value[f"mnli@{domain}", f"snli@{other}"])) * facts.direction for other in _DOMAINS
             }
             assert max(nearness, key=nearness.__getitem__) == domain, f"{name} of mnli@{domain}: {nearness}"

@@ -11,17 +11,17 @@ import pytest
 import torch
 from scipy import special
 
-from core.analysis.predictions import FEATURES
 from core.chain.pipeline import execute
 from core.encoder.heads import IGNORED
 from core.encoder.loading import Encoder, load_encoder
 from core.errors import DataError
 from core.events import DataLoaded, Event, PointSkipped, StageFinished, StageReused
+from core.measures.transferability.table import SELECTORS, Candidate
 from core.measures.transferability.task_embedding import fit_linear_head
 from core.paths import AtlasPaths
 from core.profiling.recipe import execute_profile
 from core.profiling.selector_features import FEWEST_OF_A_CLASS, pick, squared_gradients, states
-from core.profiling.selectors import score_features
+from core.profiling.selectors import score_candidate
 from core.queries.similarity import measured
 from core.spec.model import ModelSpec
 from core.spec.profile import ProfileKind, ProfileSpec
@@ -90,7 +90,7 @@ def test_every_pair_has_every_selector_and_what_cannot_be_says_why(
     rows = pq.read_table(AtlasPaths(home).profile(make().profile_id).table("selector_scores")).to_pylist()
     found = {(r["intermediate"], r["target"], r["selector"]) for r in rows}
     pairs = [(i, f"toy_{t}") for i in ("toy_classification", "toy_tagging~mlm") for t in _KINDS[:3]]
-    wanted = {(i, t, s) for i, t in pairs for s in FEATURES}
+    wanted = {(i, t, s) for i, t in pairs for s in SELECTORS}
     assert found == {key for key in wanted if key[0] == "toy_classification" or key[2] != "task_embedding"}
     assert len(found) == len(rows), "the primary key of the table selector_scores"
     assert all(r["ci_low"] <= r["value"] <= r["ci_high"] for r in rows)
@@ -195,17 +195,24 @@ def test_an_architecture_without_gradients_says_so(tmp_path: Path) -> None:
         squared_gradients(encoder, found)
 
 
+def _never(selector: str, reason: str) -> None:
+    pytest.fail(f"{selector} was skipped: {reason}")
+
+
 def test_features_that_hold_the_class_win_by_every_selector() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 150)
     noise = rng.normal(size=(150, 8))
     informed = noise + 3 * np.eye(8)[labels]
-    good = score_features(informed, labels=labels, rng=np.random.default_rng(1), resamples=200)
-    bad = score_features(noise, labels=labels, rng=np.random.default_rng(1), resamples=200)
-    assert set(good) == set(FEATURES) - {"task_embedding"}
+    good, bad = (
+        score_candidate(
+            Candidate(features, labels, lambda: None), rng=np.random.default_rng(1), resamples=200, skipped=_never
+        )
+        for features in (informed, noise)
+    )
+    assert set(good) == set(SELECTORS) - {"task_embedding"}
     for name, found in good.items():
         other = bad[name]
-        assert found is not None and other is not None
         assert found.low > other.high, name
         assert found.n == 150
 

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from core.errors import UnknownName
-from core.measures.difficulty.names import DIFFICULTY_MEASURES
-from core.queries.covariates import DIFFICULTY
+from core.measures.difficulty.table import DIFFICULTIES
 from core.queries.difficulty import ProfileView, difficulties, difficulty_table, encoder_changes, views
 from core.store.connection import Store
 
@@ -71,7 +70,7 @@ def test_a_table_leaves_holes(store: Store) -> None:
             ["quick", "1, 2", 3],
             ["standard", "1", 1],
         ]
-    assert table.columns.tolist() == list(DIFFICULTY_MEASURES)
+    assert table.columns.tolist() == list(DIFFICULTIES)
     assert table.loc["mnli", "code_length"] == 1.5 and pd.isna(table.loc["sst2", "code_length"])
 
 
@@ -86,9 +85,3 @@ def test_encoder_changes_per_language(store: Store) -> None:
 def test_an_unknown_measure_names_the_known(store: Store) -> None:
     with store.cursor() as cur, pytest.raises(UnknownName, match="Did you mean 'headroom'"):
         difficulties(cur, _VIEW, measure="headrom")
-
-
-def test_the_analysis_turns_every_measure_the_way_the_catalogue_says() -> None:
-    assert {name: m.larger_is_harder for name, m in DIFFICULTY_MEASURES.items()} == {
-        name: quantity.sign > 0 for name, quantity in DIFFICULTY.items()
-    }

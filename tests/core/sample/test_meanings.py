@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
@@ -10,9 +12,11 @@ from core.sample.build import SOURCES
 from core.sample.lexicon import Language, load_concepts
 from core.sample.realise import Ref, realise, write
 from core.sample.scenes import Draw, Part, divided
-from core.sample.spec import DIFFICULTIES, Difficulty
+from core.sample.spec import Difficulty
 
 CONCEPTS = load_concepts(SOURCES)
+
+_LEVELS: tuple[Difficulty, ...] = get_args(Difficulty)
 
 
 def _draw(part: Part = "train", *, seed: int = 0) -> Draw:
@@ -47,7 +51,7 @@ def test_opposites_and_synonyms_of_one_thing_stay_in_one_part() -> None:
         )
 
 
-@pytest.mark.parametrize("difficulty", DIFFICULTIES)
+@pytest.mark.parametrize("difficulty", _LEVELS)
 @pytest.mark.parametrize("label", nli.LABELS)
 def test_inference_pairs_can_be_drawn_in_every_part(label: nli.Label, difficulty: Difficulty) -> None:
     parts: tuple[Part, ...] = ("train", "dev", "test")
@@ -61,14 +65,14 @@ def test_inference_pairs_can_be_drawn_in_every_part(label: nli.Label, difficulty
 def test_hard_inference_has_more_to_read_than_easy() -> None:
     sizes = {
         level: sum(len(nli.item(_draw(seed=i), label="neutral", difficulty=level).premise) for i in range(60))
-        for level in DIFFICULTIES
+        for level in _LEVELS
     }
     assert sizes["easy"] < sizes["hard"]
 
 
 def test_paraphrases_differ_from_their_originals() -> None:
     draw = _draw()
-    for level in DIFFICULTIES:
+    for level in _LEVELS:
         for same in (True, False):
             for _ in range(60):
                 pair = paraphrase.pair(draw, same=same, difficulty=level)
@@ -78,7 +82,7 @@ def test_paraphrases_differ_from_their_originals() -> None:
 @pytest.mark.parametrize("code", ["de", "ar", "zh", "fi", "hi"])
 def test_answers_stand_where_they_are_said_to(code: str, languages: dict[str, Language]) -> None:
     draw = _draw("test")
-    for level in DIFFICULTIES:
+    for level in _LEVELS:
         for _ in range(40):
             asked = questions.question(draw, difficulty=level)
             written = questions.write_question(languages[code], asked=asked)
@@ -94,9 +98,7 @@ def test_the_answer_is_often_not_in_the_first_sentence() -> None:
 
 def test_harder_passages_are_longer() -> None:
     draw = _draw()
-    lengths = [
-        sum(len(questions.question(draw, difficulty=level).passage) for _ in range(40)) for level in DIFFICULTIES
-    ]
+    lengths = [sum(len(questions.question(draw, difficulty=level).passage) for _ in range(40)) for level in _LEVELS]
     assert lengths == sorted(set(lengths))
 
 
@@ -106,7 +108,7 @@ def test_a_question_without_an_answer_has_none(languages: dict[str, Language]) -
     assert (written.answer, written.start) == ("", -1)
 
 
-@pytest.mark.parametrize("difficulty", DIFFICULTIES)
+@pytest.mark.parametrize("difficulty", _LEVELS)
 def test_choices_are_different_and_the_right_one_moves(difficulty: Difficulty, languages: dict[str, Language]) -> None:
     draw = _draw()
     makers = (choices.ending, choices.common_sense, choices.reading, choices.social, choices.physical)

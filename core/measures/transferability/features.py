@@ -1,15 +1,12 @@
-"""Which intermediate to choose before training on the target: one score each; `ranking.py` judges them.
+"""How well features suit labels: the arithmetic of selectors that read what the encoder says of the target's texts.
 
 Features are (n, d) outputs of the encoder after the intermediate stage on the target's English training texts; labels
-are the target's. Scores compare encoders on the same texts and labels, large is better. To add a selector: a function
-`(features, *, labels) -> float`, a line in `SELECTORS`, a hand-worked case in its test, a row in `docs/measures.md`.
+are the target's. Scores compare encoders on the same texts and labels, large is better.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,17 +15,6 @@ from scipy import linalg
 from core.errors import DataError
 from core.measures.inference.intervals import Floats, Interval, Plan, finite_vector, mean_interval
 from core.measures.threads import one_blas_thread
-
-PENALTIES = (0.1, 1.0, 10.0, 100.0)
-"""Ridge penalties that the combination chooses among, for standardised columns."""
-
-
-class Combination(NamedTuple):
-    """Held-out predictions of a ridge regression on several selectors, and the weights of a fit on everything."""
-
-    predictions: Floats
-    weights: Floats
-    penalty: float
 
 
 def logme(features: ArrayLike, *, labels: ArrayLike) -> float:
@@ -46,24 +32,6 @@ def logme(features: ArrayLike, *, labels: ArrayLike) -> float:
     rows, codes = _labelled(features, labels)
     basis, squares = _spectrum(rows)
     columns = np.eye(int(codes.max()) + 1)[codes]
-    return float(np.mean([_evidence(column, basis=basis, squares=squares, d=rows.shape[1]) for column in columns.T]))
-
-
-def logme_regression(features: ArrayLike, *, values: ArrayLike) -> float:
-    """LogME for a target with real values (semantic similarity).
-
-    Args:
-        features: (n, d) features.
-        values: (n,) numbers, or (n, k) for several at once.
-
-    Raises:
-        DataError: Shapes do not fit.
-    """
-    rows, columns = np.asarray(features, dtype=float), np.asarray(values, dtype=float)
-    columns = columns[:, None] if columns.ndim == 1 else columns
-    if rows.ndim != 2 or len(rows) != len(columns) or len(rows) < 2:
-        raise DataError(f"Features {rows.shape} for values {columns.shape}; expected (n, d) and (n,) or (n, k).")
-    basis, squares = _spectrum(rows)
     return float(np.mean([_evidence(column, basis=basis, squares=squares, d=rows.shape[1]) for column in columns.T]))
 
 
@@ -172,60 +140,6 @@ def linear_probe(
     return mean_interval(predicted == codes, rng=rng, plan=plan)
 
 
-def combine_selectors(selectors: ArrayLike, *, gains: ArrayLike, groups: ArrayLike) -> Combination:
-    """Ridge regression of gains on several selectors, predicted for one group at a time from all others.
-
-    The penalty is chosen inside the other groups alone, by leaving out one of them at a time.
-
-    Args:
-        selectors: (n, p) scores of each (intermediate, target) pair; standardised inside each fit.
-        gains: (n,) measured gains.
-        groups: (n,) what is held out together: the intermediate, or the target.
-
-    Raises:
-        DataError: Lengths differ, or fewer than three groups.
-    """
-    x, y = np.asarray(selectors, dtype=float), finite_vector(gains, what="gains")
-    codes = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
-    if x.ndim != 2 or not len(x) == y.size == codes.size or codes.max() < 2:
-        found = f"selectors {x.shape}, {y.size} gains, {len(np.unique(codes))} groups"
-        raise DataError(f"Found {found}; expected one row per gain and 3 or more groups to leave out.")
-    finite_vector(x, what="selector values")
-    predictions = np.empty(y.size)
-    for group in range(int(codes.max()) + 1):
-        out = codes == group
-        penalty = _best_penalty(x[~out], y[~out], codes[~out])
-        predictions[out] = _ridge_predict(x[~out], y[~out], at=x[out], penalty=penalty)
-    penalty = _best_penalty(x, y, codes)
-    return Combination(predictions, _ridge(x, y, penalty=penalty), penalty)
-
-
-def predict_gains(selectors: ArrayLike, *, gains: ArrayLike, groups: ArrayLike, at: ArrayLike) -> Floats:
-    """The same regression, fitted to everything that is given and asked about pairs that it has not seen.
-
-    Args:
-        selectors: (n, p) scores of the pairs that were measured.
-        gains: (n,) measured gains.
-        groups: (n,) what the penalty is chosen by leaving out.
-        at: (m, p) scores of the pairs to predict.
-
-    Raises:
-        DataError: Lengths differ, or fewer than two groups.
-    """
-    x, y, wanted = np.asarray(selectors, dtype=float), finite_vector(gains, what="gains"), np.asarray(at, dtype=float)
-    codes = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
-    if x.ndim != 2 or not len(x) == y.size == codes.size or codes.max() < 1 or wanted.shape[1:] != x.shape[1:]:
-        found = f"selectors {x.shape} and {wanted.shape}, {y.size} gains, {len(np.unique(codes))} groups"
-        raise DataError(f"Found {found}; expected one row per gain, the same columns and 2 or more groups.")
-    finite_vector(x, what="selector values")
-    finite_vector(wanted, what="selector values")
-    return _ridge_predict(x, y, at=wanted, penalty=_best_penalty(x, y, codes))
-
-
-SELECTORS: dict[str, Callable[..., float]] = {"logme": logme, "h_score": h_score, "transrate": transrate}
-"""Selectors that are one number from features and class labels."""
-
-
 def _evidence(column: Floats, *, basis: Floats, squares: Floats, d: int) -> float:
     """Maximum of log p(y | alpha, beta) / n, with y = F w + noise, w ~ N(0, 1 / alpha), noise ~ N(0, 1 / beta)."""
     n, projected = len(column), (basis.T @ column) ** 2
@@ -273,30 +187,6 @@ def _knn_right(rows: Floats, codes: NDArray[np.intp], *, k: int) -> NDArray[np.b
     for place in range(k):
         votes[np.arange(len(rows)), codes[neighbours[:, place]]] += worth[place]
     return np.asarray(np.argmax(votes, axis=1) == codes)
-
-
-def _best_penalty(x: Floats, y: Floats, codes: NDArray[np.intp]) -> float:
-    errors = dict.fromkeys(PENALTIES, 0.0)
-    for group in np.unique(codes):
-        out = codes == group
-        for penalty in PENALTIES:
-            errors[penalty] += float(
-                np.sum((y[out] - _ridge_predict(x[~out], y[~out], at=x[out], penalty=penalty)) ** 2)
-            )
-    return min(PENALTIES, key=lambda penalty: errors[penalty])
-
-
-def _ridge(x: Floats, y: Floats, *, penalty: float) -> Floats:
-    """Weights per standard deviation of each selector."""
-    spread = x.std(axis=0)
-    z = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    return np.asarray(np.linalg.solve(z.T @ z + penalty * np.eye(z.shape[1]), z.T @ (y - y.mean())))
-
-
-def _ridge_predict(x: Floats, y: Floats, *, at: Floats, penalty: float) -> Floats:
-    spread = x.std(axis=0)
-    z = (at - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    return np.asarray(y.mean() + z @ _ridge(x, y, penalty=penalty))
 
 
 def _labelled(features: ArrayLike, labels: ArrayLike) -> tuple[Floats, NDArray[np.intp]]:
