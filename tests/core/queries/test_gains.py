@@ -17,6 +17,7 @@ from core.spec.task import Metric
 from core.store.connection import Store
 from core.store.ingest import ingest
 from tests.core.store.makers import history, run_spec, scored, write_run
+from tests.synthetic import add_rows, add_scores
 
 COLUMNS = (
     *("model", "intermediate", "target", "lang", "metric", "protocol", "data_source", "seed"),
@@ -26,8 +27,12 @@ COLUMNS = (
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return filled(tmp_path_factory.mktemp("home"))
+
+
+def filled(home: Path) -> Store:
     """Baselines and two intermediates, two seeds; qqp has no German, seed 2 of qqp scored other English examples."""
-    paths = AtlasPaths(home=tmp_path_factory.mktemp("home"))
+    paths = AtlasPaths(home=home)
     results = {
         (None, 1): [scored("en", 0.50), scored("de", 0.40), scored("en", 0.3, metric=Metric.F1)],
         (None, 2): [scored("en", 0.60), scored("de", 0.50)],
@@ -97,6 +102,62 @@ def test_means_over_languages_take_only_those_that_all_have(store: Store) -> Non
     assert (alone.n_langs, alone.langs, alone.n_seeds) == (2, "de, en", 2)
 
 
+def test_a_grid_is_of_its_target_metric_and_filter_alone() -> None:
+    columns = ["intermediate", "target", "lang", "seed", "score"]
+    with Store.open(":memory:") as opened:
+        gained = [0.1, 0.1, 0.4]  # mean 0.2, median 0.1
+        rows = [("none", "sib200", "de", seed, 0.5) for seed in (1, 2, 3)]
+        rows += [("mnli", "sib200", "de", seed, 0.5 + gain) for seed, gain in enumerate(gained, start=1)]
+        rows += [("none", "sib200", "sw", 1, 0.4), ("mnli", "sib200", "sw", 1, 0.5), ("qqp", "sib200", "de", 1, 0.5)]
+        add_scores(opened, pd.DataFrame(rows, columns=columns))
+        other = pd.DataFrame(rows, columns=columns).assign(target="pawsx", score=0.9)
+        add_scores(opened, other)
+        add_scores(opened, other.assign(target="sib200", data_source="mirror"))
+        with opened.write() as cur:
+            cur.execute("INSERT INTO scores BY NAME SELECT * REPLACE ('f1' AS metric, 0.1 AS score) FROM scores")
+            cur.execute("INSERT INTO skips SELECT run_id, 'sw', 'none here' FROM runs WHERE intermediate = 'qqp' "
+                        "AND target = 'sib200' AND data_source = 'sample'")  # fmt: skip
+            cur.execute("INSERT INTO skips SELECT run_id, 'sw', 'not this' FROM runs WHERE intermediate = 'qqp' "
+                        "AND (target <> 'sib200' OR data_source <> 'sample')")  # fmt: skip
+        wanted = Filter(data_source="sample")
+        with opened.cursor() as cur:
+            grid = gain_matrix(cur, target="sib200", metric="accuracy", wanted=wanted)
+            german = gain_matrix(cur, target="sib200", metric="accuracy", wanted=Filter(langs=("de",)))
+            means = mean_gains(cur, target="sib200", metric="accuracy", wanted=wanted).set_index("intermediate")
+    assert grid[["intermediate", "lang", "n_seeds"]].to_numpy().tolist() == [
+        ["mnli", "de", 3], ["mnli", "sw", 1], ["qqp", "de", 1], ["qqp", "sw", 0]
+    ]  # fmt: skip
+    assert grid["gain"].tolist()[:3] == pytest.approx([0.2, 0.1, 0.0])
+    assert grid["baseline_score"].tolist()[:3] == pytest.approx([0.5, 0.4, 0.5])
+    assert grid["missing"].tolist()[3] == "skipped: none here"
+    assert german["lang"].tolist() == ["de"] * 4 and german["data_source"].nunique() == 2
+    assert means.loc["mnli", ["gain", "n_langs", "n_seeds"]].tolist() == pytest.approx([0.2, 1, 3])
+    assert means.loc["mnli", "langs_left_out"] == "sw"
+
+
+def test_the_fewest_seeds_of_any_averaged_language_are_told() -> None:
+    columns = ["intermediate", "target", "lang", "seed", "score"]
+    rows = [("none", "sib200", lang, seed, 0.5) for lang in ("de", "sw") for seed in (1, 2)]
+    rows += [("mnli", "sib200", "de", seed, 0.6) for seed in (1, 2)] + [("mnli", "sib200", "sw", 1, 0.8)]
+    with Store.open(":memory:") as opened:
+        add_scores(opened, pd.DataFrame(rows, columns=columns))
+        with opened.cursor() as cur:
+            (row,) = mean_gains(cur, target="sib200", metric="accuracy", wanted=Filter()).to_dict("records")
+    assert (row["n_langs"], row["n_seeds"], row["gain"]) == (2, 1, pytest.approx(0.2))  # of 0.1 and 0.3
+
+
+def test_the_order_of_rows_is_stated(store: Store) -> None:
+    with store.cursor() as cur:
+        frame = gains(cur, Filter(metric=("accuracy", "f1"), seeds=(1,)))
+        found = baseline_scores(cur, Filter())
+    assert frame[["intermediate", "lang", "metric"]].to_numpy().tolist() == [
+        ["mnli", "de", "accuracy"], ["mnli", "en", "accuracy"], ["qqp", "en", "accuracy"]
+    ]  # fmt: skip
+    assert found[["lang", "metric", "seed"]].to_numpy().tolist() == [
+        ["de", "accuracy", 1], ["de", "accuracy", 2], ["en", "accuracy", 1], ["en", "accuracy", 2], ["en", "f1", 1]
+    ]  # fmt: skip
+
+
 def test_filters_keep_what_they_name(store: Store) -> None:
     with store.cursor() as cur:
         assert len(baseline_scores(cur, Filter())) == 5
@@ -120,6 +181,7 @@ def test_lineage_names_baseline_and_children(store: Store) -> None:
     with store.cursor() as cur:
         down = run_queries.lineage(cur, run_spec("mnli").run_id)
         up = run_queries.lineage(cur, run_spec().run_id)
+    assert down.outcome.tolist() == ["finished", "finished"]
     assert list(zip(down.relation, down.intermediate, strict=True)) == [("self", "mnli"), ("baseline", "none")]
     assert down.intermediate_key.iloc[0] == "i-mnli-1" and down.n_langs.iloc[0] == 2
     assert list(zip(up.relation, up.intermediate, strict=True)) == [
@@ -141,3 +203,89 @@ def test_stages_steps_and_remarks_of_a_run(store: Store, tmp_path: Path) -> None
         assert stage_queries.flags(cur, run_id).flag.tolist() == ["in_task"]
         assert stage_queries.skips(cur, run_spec("qqp").run_id).reason.tolist() == ["no test split"]
         assert stage_queries.dev_scores(cur, run_id).empty and stage_queries.splits(cur, run_id).empty
+
+
+def test_relatives_share_a_stage_or_a_pair_within_one_collection() -> None:
+    """MNLI's intermediate stage of seed 1 serves two targets; a copy in another collection is no relative."""
+    columns = ["intermediate", "target", "lang", "seed", "score"]
+    rows = [(i, t, "de", s, 0.5) for i in ("none", "mnli") for t in ("sib200", "pawsx") for s in (1, 2)]
+    with Store.open(":memory:") as opened:
+        add_scores(opened, pd.DataFrame(rows, columns=columns))
+        add_scores(opened, pd.DataFrame(rows, columns=columns).assign(collection="measured"))
+        with opened.write() as cur:
+            cur.execute("INSERT INTO scores BY NAME SELECT * REPLACE ('sw' AS lang) FROM scores "
+                        "WHERE run_id LIKE '%sib200|2%mnli'")  # fmt: skip
+            cur.execute("""
+                INSERT INTO stages BY NAME
+                SELECT run_id, kind || CASE kind WHEN 'intermediate' THEN seed::VARCHAR ELSE run_id END AS key,
+                       1 AS position, kind, 'n' AS name, 'finished' AS state
+                FROM runs, (VALUES ('intermediate'), ('target'), ('evaluation')) kinds (kind)
+                WHERE kind <> 'intermediate' OR intermediate = 'mnli'
+            """)
+        me = "atlas-mini|sib200|2|quick|sample|yours|"
+        with opened.cursor() as cur:
+            found = run_queries.lineage(cur, me + "mnli")
+            base = run_queries.lineage(cur, me + "none")
+            combinations = run_queries.choices(cur)
+    assert found[["relation", "intermediate", "target", "seed", "n_langs"]].to_numpy().tolist() == [
+        ["self", "mnli", "sib200", 2, 2], ["baseline", "none", "sib200", 2, 1], ["sibling", "mnli", "pawsx", 2, 1]
+    ]  # fmt: skip
+    assert found.loc[0, ["intermediate_key", "target_key", "evaluation_key"]].tolist() == [
+        "intermediate2", f"target{me}mnli", f"evaluation{me}mnli"
+    ]  # fmt: skip
+    assert base[["relation", "intermediate", "target", "seed"]].to_numpy().tolist() == [
+        ["self", "none", "sib200", 2], ["child", "mnli", "sib200", 2]
+    ]  # fmt: skip
+    assert combinations[["collection", "target", "n_runs"]].to_numpy().tolist() == [
+        ["measured", "pawsx", 4], ["measured", "sib200", 4], ["yours", "pawsx", 4], ["yours", "sib200", 4]
+    ]  # fmt: skip
+
+
+def test_the_newest_of_your_own_runs_come_first() -> None:
+    columns = ["intermediate", "target", "lang", "seed", "score"]
+    rows = pd.DataFrame([("none", "sib200", "de", seed, 0.5) for seed in (1, 2, 3, 4)], columns=columns)
+    with Store.open(":memory:") as opened:
+        add_scores(opened, rows)
+        add_scores(opened, rows.assign(collection="measured"))
+        with opened.write() as cur:
+            cur.execute("UPDATE runs SET submitted_at = '2026-01-02' WHERE seed = 1")
+            cur.execute("UPDATE runs SET submitted_at = '2026-01-04', started_at = '2026-01-09' WHERE seed = 2")
+            cur.execute("UPDATE runs SET started_at = '2026-01-03', outcome = NULL WHERE seed = 3")
+        with opened.cursor() as cur:
+            assert run_queries.recent_runs(cur)["seed"].tolist() == [2, 3, 1, 4]
+            assert run_queries.recent_runs(cur, limit=2)["seed"].tolist() == [2, 3]
+            assert run_queries.counts_by_outcome(cur).to_numpy().tolist() == [
+                ["measured", "finished", 3], ["measured", "open", 1], ["yours", "finished", 3], ["yours", "open", 1]
+            ]  # fmt: skip
+
+
+def test_curves_and_data_of_a_run_in_the_order_of_its_stages(tmp_path: Path) -> None:
+    """Keys in the order of the alphabet would put the evaluation and the target first."""
+    store = filled(tmp_path)
+    run_id = run_spec("mnli").run_id
+    stage = {"run_id": run_id, "key": ["i-mnli-1", f"t-{run_id}"]}
+    with store.write() as cur:
+        cur.execute("UPDATE stages SET key = 'z-first' WHERE run_id = ? AND kind = 'intermediate'", [run_id])
+        cur.execute("UPDATE steps SET key = 'z-first' WHERE run_id = ? AND key = 'i-mnli-1'", [run_id])
+        cur.execute("UPDATE steps SET examples_per_s = 10 * step WHERE run_id = ?", [run_id])
+        cur.execute("UPDATE stages SET state = 'running', step = NULL WHERE run_id = ? AND kind = 'target'", [run_id])
+        cur.execute("UPDATE stages SET total_steps = NULL WHERE run_id = ? AND kind = 'target'", [run_id])
+    dev = pd.DataFrame(stage | {"key": ["z-first", f"t-{run_id}"], "step": [2, 1], "metric": "accuracy", "score": 0.5})
+    add_rows(store, "dev_scores", dev.assign(n=9))
+    roles = pd.DataFrame({"role": ["test", "train", "dev", "train"], "task": ["xnli", "xnli", "mnli", "mnli"]})
+    fixed = {"run_id": run_id, "lang": "en", "split": "s", "n": 1, "n_available": 2, "fingerprint": "f"}
+    add_rows(store, "splits", roles.assign(**fixed))
+    with store.cursor() as cur:
+        found = stage_queries.stages(cur, run_id)
+        assert found["kind"].tolist() == ["intermediate", "target", "evaluation"]
+        assert found["examples_per_s"].tolist()[:2] == [20.0, 20.0], "of the last report"
+        assert pd.isna(found["examples_per_s"][2]) and pd.isna(found["fraction"][1])
+        steps = stage_queries.steps(cur, run_id)
+        assert steps[["key", "step"]].to_numpy().tolist() == [
+            ["z-first", 1], ["z-first", 2], [f"t-{run_id}", 1], [f"t-{run_id}", 2]
+        ]  # fmt: skip
+        assert stage_queries.dev_scores(cur, run_id)["kind"].tolist() == ["intermediate", "target"]
+        assert stage_queries.splits(cur, run_id)[["role", "task"]].to_numpy().tolist() == [
+            ["train", "mnli"], ["train", "xnli"], ["dev", "mnli"], ["test", "xnli"]
+        ]  # fmt: skip
+        assert len(stage_queries.steps(cur, run_spec("qqp").run_id)) == 4, "the curve of one run alone"
