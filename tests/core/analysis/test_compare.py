@@ -121,6 +121,25 @@ def test_settings_that_differ(cur: duckdb.DuckDBPyConnection) -> None:
     assert same.loc["mnli", [NONE, MNLI]].tolist() == [None, "used"]  # follows from the intermediate: no difference
 
 
+def test_data_that_was_read_is_shown_training_and_english_first(cur: duckdb.DuckDBPyConnection) -> None:
+    rows = [
+        (NONE, "xnli", "test", "en", 9, "abcdefghij", None), (NONE, "xnli", "test", "ar", 9, "abcdefghij", None),
+        (NONE, "xnli", "train", "en", 5, "abcdefghij", None),
+        (MNLI, "xnli", "train", "en", 5, "abcdefghij", "0123456789abcdef"),
+    ]  # fmt: skip
+    names = "run_id, task, role, lang, n, fingerprint, revision, split, n_available"
+    for row in rows:
+        cur.execute(f"INSERT INTO splits ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, 's', 10)", list(row))
+    table = run_settings(cur, [NONE, MNLI]).set_index("field")
+    read = [name for name in table[table["section"] == "data"].index if name.startswith("xnli")]
+    assert read == ["xnli train en", "xnli test en", "xnli test ar"]
+    assert table.loc["xnli train en", [NONE, MNLI]].tolist() == [
+        "5 of 10 of s, abcdefgh", "5 of 10 of s, abcdefgh, revision 0123456789ab"
+    ]  # fmt: skip
+    assert table.loc["xnli train en", "differs"]
+    assert not table.loc["xnli test en", "differs"], "that one run reads no test set is no other setting"
+
+
 def test_a_task_that_is_defined_otherwise_is_written_out(cur: duckdb.DuckDBPyConnection) -> None:
     row = cur.execute("SELECT spec FROM runs WHERE run_id = ?", [MNLI]).fetchone()
     assert row is not None

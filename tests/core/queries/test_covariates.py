@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from core.measures.similarity.names import SIMILARITIES
+from core.measures.similarity.table import SIMILARITIES
 from core.queries.covariates import (
-    SIMILARITY,
     difficulties,
     intermediates,
     planned_intermediates,
@@ -90,9 +89,9 @@ def test_what_a_run_read_counts_before_what_its_protocol_would_take(store: Store
 
 
 def test_measures_of_distance_are_turned_and_say_so(store: Store) -> None:
-    nearer = {name for name, measure in SIMILARITIES.items() if measure.larger_is_closer}
-    assert {"centroid_cosine"} <= nearer < set(SIMILARITIES)
-    assert {name for name, quantity in SIMILARITY.items() if "turned round" not in quantity.label} == nearer
+    assert SIMILARITIES["centroid_cosine"].direction == 1 and SIMILARITIES["mmd"].direction == -1
+    turned = {name for name, measure in SIMILARITIES.items() if "turned round" in measure.label}
+    assert turned == {name for name, measure in SIMILARITIES.items() if measure.direction < 0}
     add_similarity(store, {("mnli", "sib200:test:de"): 0.75}, measure="mmd")
     with store.cursor() as cur:
         found = similarities(cur, measure="mmd", data_source="sample")

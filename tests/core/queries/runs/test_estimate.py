@@ -20,7 +20,7 @@ def study(*, intermediates: int, targets: int, seeds: int) -> StudySpec:
     return StudySpec(
         name="s",
         models=(MODEL,),
-        intermediates=tuple(IntermediateSpec.parse(name) for name in between),
+        intermediates=tuple(IntermediateSpec.parse(name) for name in between) or (None,),
         targets=tuple(tasks),
         seeds=tuple(range(seeds)),
         protocol=PROTOCOL,
@@ -75,3 +75,62 @@ def test_measured_speeds_replace_the_guess_and_done_runs_cost_nothing(tmp_path: 
         0.0,
         "Everything is done already.",
     )
+
+
+def test_guessed_speeds_are_those_of_the_parameters_and_evaluation_is_a_third_of_the_work() -> None:
+    small = study(intermediates=0, targets=1, seeds=1)
+    with Store.open(":memory:") as store, store.cursor() as cur:
+        found = estimate(cur, small)
+        on_gpu = estimate(cur, small, device="cuda")
+    # Target 500 examples, its development set four times at a third, three languages of 100 test examples at a third.
+    work = 500 + 4 * 2000 / 3 + 3 * 100 / 3
+    # 500 to 5,000 (cuda: 40,000 to 600,000) examples a second times a million parameters, of which there are ten.
+    assert found.seconds_high == pytest.approx(work / (500 / 10))
+    assert found.seconds_low == pytest.approx(work / (5_000 / 10))
+    assert on_gpu.seconds_high == pytest.approx(work / (40_000 / 10))
+    assert on_gpu.seconds_low == pytest.approx(work / (600_000 / 10))
+
+
+def test_unknown_sizes_take_the_stated_guesses() -> None:
+    known = study(intermediates=0, targets=1, seeds=1)
+    free = PROTOCOL.model_copy(
+        update={
+            "max_test_examples": None,
+            "target": PROTOCOL.target.model_copy(update={"max_train_examples": None}),
+        }
+    )
+    (own,) = known.tasks
+    nameless = own.model_copy(update={"train_examples": None, "test_examples": None})
+    guessed = known.model_copy(update={"protocol": free, "tasks": (nameless,)})
+    told = known.model_copy(update={"protocol": free})
+    with Store.open(":memory:") as store, store.cursor() as cur:
+        unknown, exact = estimate(cur, guessed), estimate(cur, told)
+    # 50,000 training and 2,000 test examples a language, where the task says 5,000 and 1,000.
+    assert unknown.seconds_high == pytest.approx((50_000 + 4 * 2000 / 3 + 3 * 2000 / 3) / 50)
+    assert exact.seconds_high == pytest.approx((5_000 + 4 * 2000 / 3 + 3 * 1000 / 3) / 50)
+
+
+def test_the_middle_half_of_the_stages_of_the_same_type_on_the_same_device_sets_the_speed(tmp_path: Path) -> None:
+    paths = AtlasPaths(home=tmp_path)
+    for seed, speed in enumerate((10.0, 20.0, 30.0, 40.0, 50.0)):
+        spec = run_spec(target="t9", seed=seed)
+        write_run(paths, spec, history(spec, [scored("en", 0.5)], speed=speed))
+    small = study(intermediates=0, targets=1, seeds=1)
+    work = 500 + 4 * 2000 / 3 + 3 * 100 / 3
+    with Store.open(":memory:") as store:
+        ingest(store, paths)
+        with store.cursor() as cur:
+            found, on_gpu = estimate(cur, small), estimate(cur, small, device="cuda")
+        with store.write() as cur:  # stages of another type speak where there are none of the same
+            cur.execute("UPDATE stages SET task_type = 'tagging' WHERE run_id <> ?", [run_spec(target="t9").run_id])
+        with store.cursor() as cur:
+            same = estimate(cur, small)
+        with store.write() as cur:
+            cur.execute("UPDATE stages SET task_type = 'tagging'")
+        with store.cursor() as cur:
+            others = estimate(cur, small)
+    assert (found.seconds_high, found.seconds_low) == (pytest.approx(work / 20), pytest.approx(work / 40))
+    assert "measured on 5 earlier stages" in found.basis
+    assert same.seconds_high == same.seconds_low == pytest.approx(work / 20) and "on 1 earlier" in same.basis
+    assert others.seconds_high == pytest.approx(work / 20) and "on 5 earlier" in others.basis
+    assert "No stage was measured on cuda" in on_gpu.basis
