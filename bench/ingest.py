@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from core.jobs.local import list_jobs
+from core.actions.queue import list_runs
 from core.paths import AtlasPaths
 from core.queries import gains
 from core.queries.filters import Filter
@@ -72,7 +72,7 @@ def main() -> None:
         run_id = make(paths, n_runs=n_runs)
         report = rebuild(paths.database, paths)
         began = time.perf_counter()
-        list_jobs(paths)
+        list_runs(paths)
         first_list_s = time.perf_counter() - began
         one = Filter(target="xnli", metric="accuracy")
         questions: dict[str, Callable[[duckdb.DuckDBPyConnection], object]] = {
@@ -91,7 +91,7 @@ def main() -> None:
         with Store.open(paths.database) as store:
             quiet = median_ms(lambda _: ingest(store, paths), store=store)
             queries = {name: median_ms(question, store=store) for name, question in questions.items()}
-            again = median_ms(lambda _: list_jobs(paths), store=store)
+            again = median_ms(lambda _: list_runs(paths), store=store)
         figures = {
             "n_runs": n_runs,
             "n_langs": len(LANGS),

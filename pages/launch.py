@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import AtlasError
 from core.studies import command
 from pages.widgets.launch.form import ask
-from pages.widgets.launch.plan import show_plan, start_study, wrong_with
+from pages.widgets.launch.plan import show_plan, show_started, start_study, wrong_with
 from pages.widgets.shared import start
 
 st.title("Launch")
@@ -47,12 +47,7 @@ with plan:
             st.error(str(error), title="Nothing was started")
     started = st.session_state.get("_started")
     if started:
-        st.success(
-            f"{started['open']} of {started['runs']} runs are queued or running.", icon=":material/check_circle:"
-        )
-        if started.get("unranked"):
-            st.warning(f"What the selectors say of them could not be written down: {started['unranked']}")
-        st.page_link("pages/runs.py", label="Watch them", icon=":material/monitoring:", query_params=started["link"])
+        show_started(started)
     if request:
         st.caption("The same from a terminal:")
         st.code(command(request), language="bash", wrap_lines=True)

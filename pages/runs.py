@@ -6,7 +6,7 @@ guard()
 
 import streamlit as st
 
-from core.jobs import local
+from core.actions.queue import list_runs
 from pages.widgets.runs.detail import show_run
 from pages.widgets.runs.listing import is_active, show_list
 from pages.widgets.shared import paths, start
@@ -14,7 +14,7 @@ from pages.widgets.show import empty
 
 st.title("Runs")
 start()
-jobs = local.list_jobs(paths())
+jobs = list_runs(paths())
 # The clock ticks only while something can change.
 every = "2s" if any(is_active(job) for job in jobs) else None
 
@@ -22,7 +22,7 @@ every = "2s" if any(is_active(job) for job in jobs) else None
 @st.fragment(run_every=every)
 def watch() -> None:
     """The list and the chosen run, again every two seconds while a job is at work."""
-    now = local.list_jobs(paths())
+    now = list_runs(paths())
     if every and not any(is_active(job) for job in now):
         st.rerun()
     chosen = show_list(now)

@@ -8,20 +8,22 @@ without it.
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import pyarrow.parquet as pq
 import typer
 
-from core.cli.reading import open_for_reading
+from core.actions.launch import Launched, launch, launch_profiles
+from core.actions.queue import list_profiles, list_runs, wake
+from core.cli.reading import cursor_for_reading, open_for_reading
 from core.errors import AtlasError
-from core.jobs import local
 from core.jobs.records import JobState
 from core.paths import AtlasPaths
 from core.spec.profile import ProfileSpec, job_id_of
-from core.spec.run import RunSpec
+from core.spec.run import RunSpec, StudySpec
 from core.store.gallery import save_gallery
 from core.studies import build_profile, build_study, read_profile_file, read_study_file
 
@@ -37,8 +39,13 @@ class Asked(NamedTuple):
 
     name: str
     """Of the study."""
-    specs: list[RunSpec | ProfileSpec]
-    """Its runs, or its one profile."""
+    wanted: StudySpec | ProfileSpec
+    """What it asks for."""
+
+    @property
+    def specs(self) -> tuple[RunSpec | ProfileSpec, ...]:
+        """Its runs, or its one profile."""
+        return self.wanted.runs() if isinstance(self.wanted, StudySpec) else (self.wanted,)
 
 
 def main(
@@ -54,14 +61,15 @@ def main(
     if wait:
         there = saved_ids(place)
         for each in asked:
-            missing = [spec for spec in each.specs if job_id_of(spec) not in there]
-            local.submit(missing, paths=paths, study=each.name)
+            launched = start(each, leave_out=there, paths=paths)
+            for text in launched.messages if launched.specs else ():
+                sys.stderr.write(f"{each.name}: {text}\n")
         _follow(ids, paths=paths, folder=place)
     _save(ids, paths=paths, folder=place)
 
 
 def asked_in(file: Path, *, paths: AtlasPaths) -> Asked:
-    """The runs of a study file, or the profile of a profile file.
+    """What a study or profile file asks for.
 
     Args:
         file: YAML.
@@ -70,9 +78,22 @@ def asked_in(file: Path, *, paths: AtlasPaths) -> Asked:
         AtlasError: The first thing that is wrong with it.
     """
     if file.name.endswith(PROFILE):
-        return Asked(file.name.removesuffix(PROFILE), [build_profile(read_profile_file(file), paths=paths)])
+        return Asked(file.name.removesuffix(PROFILE), build_profile(read_profile_file(file), paths=paths))
     request = read_study_file(file)
-    return Asked(request.name, [*build_study(request, paths=paths).runs()])
+    return Asked(request.name, build_study(request, paths=paths))
+
+
+def start(asked: Asked, *, leave_out: Collection[str], paths: AtlasPaths) -> Launched:
+    """Start what a file asks for.
+
+    Args:
+        leave_out: Ids of runs and profiles that are not started.
+    """
+    if isinstance(asked.wanted, StudySpec):
+        cursor = partial(cursor_for_reading, paths)
+        return launch(asked.wanted, paths=paths, cursor=cursor, leave_out=leave_out)
+    missing = [] if asked.wanted.profile_id in leave_out else [asked.wanted]
+    return launch_profiles(missing, paths=paths, study=asked.name)
 
 
 def saved_ids(folder: Path) -> set[str]:
@@ -96,10 +117,10 @@ def _readable(files: Iterable[Path], *, paths: AtlasPaths) -> Iterable[Asked]:
 def _follow(ids: set[str], *, paths: AtlasPaths, folder: Path) -> None:
     saved = time.monotonic()
     while True:
-        jobs = [*local.list_jobs(paths), *local.list_profiles(paths)]
+        jobs = [*list_runs(paths), *list_profiles(paths)]
         if all(job.state in ENDED for job in jobs if job.run_id in ids):
             return
-        local.ensure_dispatcher(paths)
+        wake(paths)
         if time.monotonic() - saved > SAVE_EVERY_S:
             _save(ids, paths=paths, folder=folder)
             saved = time.monotonic()

@@ -14,9 +14,9 @@ from typing import NamedTuple, get_args
 
 import pandas as pd
 
+from core.actions.launch import launch_profiles
 from core.cli.progress import follow
 from core.cli.reading import open_for_reading
-from core.jobs import local
 from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.similarity.table import SIMILARITIES
 from core.paths import AtlasPaths
@@ -51,8 +51,7 @@ def main() -> None:
         build_profile(read_profile_file(folder / f"knobs-{kind}.profile.yaml"), paths=paths)
         for kind in ("difficulty", "domain")
     )
-    local.submit([difficulty, domain], paths=paths, study="knobs")
-    local.ensure_dispatcher(paths)
+    launch_profiles([difficulty, domain], paths=paths, study="knobs")
     if follow([difficulty, domain], paths=paths):
         raise SystemExit("A profile failed; python -m core profile --list says why.")
     found = [_figures(spec, paths=paths) for spec in (difficulty, domain)]

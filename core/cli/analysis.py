@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,13 +10,11 @@ import typer
 from core.cli.console import note, records, show
 from core.cli.options import AsJson, Difficulty, Langs, Models, Protocol, Similarity, Source, Targets
 from core.cli.reading import open_for_reading
-from core.errors import AtlasError, DataError, UnknownName
+from core.errors import DataError, UnknownName
 from core.paths import AtlasPaths
 from core.queries.evidence import Anchor, Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
-from core.spec.run import StudySpec
 from core.store.connection import Store
-from core.store.rankings import save_ranking
 from core.tasks import load_tasks
 
 Families = Annotated[list[str] | None, typer.Option("--family", help="Only these language families.")]
@@ -143,27 +140,6 @@ def predict(  # noqa: PLR0913, PLR0917  # one parameter per option
         note("Frozen before the runs were made:")
         of = ("study", "frozen_at", "model", "target", "selector", "state", "choice", "best", "ended", "targets")
         show(frozen, as_json=False, empty="", columns=(*of, *quality, "note"))
-
-
-def freeze_ranking(study: StudySpec, *, paths: AtlasPaths) -> None:
-    """Write down what the selectors say of a launch before its runs start; a launch of one intermediate has no ranking.
-
-    Args:
-        study: What is about to be submitted.
-    """
-    if len({i for i in study.intermediates if i is not None}) < 2:
-        return
-    from core.analysis.rankings import rank_launch  # noqa: PLC0415  # loads scipy
-
-    try:
-        with open_for_reading(paths) as store, store.cursor() as cur:
-            found = rank_launch(cur, study, now=datetime.now(UTC))
-        if found is not None:
-            save_ranking(found, paths=paths)
-            note("What the selectors say of these intermediates is written down. How right they were, once the runs "
-                 "have ended: python -m core predict")  # fmt: skip
-    except AtlasError as error:
-        note(f"The runs start, but what the selectors say of them could not be written down: {error}")
 
 
 def claims(

@@ -6,21 +6,24 @@ The chain is never imported here, save inside the commands that need it; a job i
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import core
+from core.actions import queue
+from core.actions.launch import Where, launch
 from core.cli import analysis as cli_analysis
 from core.cli import export as cli_export
 from core.cli.console import errors_as_messages, note, records, show
-from core.cli.options import AsJson
+from core.cli.options import AsJson, Backend
 from core.cli.profile import profile
 from core.cli.progress import follow
-from core.cli.reading import open_for_reading
+from core.cli.reading import cursor_for_reading, open_for_reading
 from core.errors import SpecError
-from core.jobs import local
 from core.jobs.records import JobStatus
 from core.models import load_models
 from core.paths import AtlasPaths
@@ -30,10 +33,10 @@ from core.queries.published import averages as query_averages
 from core.queries.published import figures as query_figures
 from core.queries.published import tables as query_tables
 from core.queries.runs.listing import damaged as query_damaged
-from core.spec.run import DataSourceKind, RunSpec, StudySpec
+from core.spec.run import DataSourceKind
 from core.store.connection import Store
 from core.store.ingest import rebuild as rebuild_store
-from core.studies import StudyRequest, build_study, checked_source, command, read_study_file
+from core.studies import NO_INTERMEDIATE, StudyRequest, checked_source, command, read_study_file
 from core.tasks import load_tasks, read_task_file
 
 app = typer.Typer(name="atlas", no_args_is_help=True)
@@ -166,6 +169,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter per option
     baselines: Annotated[bool, typer.Option(help="Run the paired baselines too.")] = True,
     wait: Annotated[bool, typer.Option(help="Wait for the end and print the gains.")] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
+    backend: Backend = None,
     as_json: AsJson = False,
 ) -> None:
     """Start runs, wait for them, and print what the intermediate did per language."""
@@ -180,7 +184,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter per option
         name=name,
         with_baselines=baselines,
     )
-    _launch(request, wait=wait, device=device, as_json=as_json)
+    _launch(request, wait=wait, where=Where(backend, device), as_json=as_json)
 
 
 @app.command()
@@ -188,18 +192,19 @@ def study(
     file: Annotated[Path, typer.Argument(help="YAML grid: models, intermediates, targets, seeds, protocol …")],
     wait: Annotated[bool, typer.Option(help="Wait for the end and print the gains.")] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
+    backend: Backend = None,
     as_json: AsJson = False,
 ) -> None:
     """Start all runs of a study file."""
-    _launch(read_study_file(file), wait=wait, device=device, as_json=as_json)
+    _launch(read_study_file(file), wait=wait, where=Where(backend, device), as_json=as_json)
 
 
 @app.command()
 def runs(as_json: AsJson = False) -> None:
     """List the runs with their states, and run folders that cannot be read."""
     paths = AtlasPaths.from_environment()
-    local.ensure_dispatcher(paths)
-    rows = [status._asdict() | {"state": str(status.state)} for status in local.list_jobs(paths)]
+    queue.wake(paths)
+    rows = [status._asdict() | {"state": str(status.state)} for status in queue.list_runs(paths)]
     columns = ("run_id", "state", "model", "intermediate", "target", "seed", "protocol", "data_source", "message")
     show(rows, as_json=as_json, empty="No runs yet. Start one: python -m core run --target xnli", columns=columns)
     with open_for_reading(paths) as store, store.cursor() as cur:
@@ -211,7 +216,7 @@ def runs(as_json: AsJson = False) -> None:
 def cancel(run_ids: Annotated[list[str], typer.Argument(help="Ids of runs.")], as_json: AsJson = False) -> None:
     """Stop runs, their whole process tree; finished stages are kept."""
     paths = AtlasPaths.from_environment()
-    rows = [_state_row(local.cancel(run_id, paths=paths)) for run_id in run_ids]
+    rows = [_state_row(status) for status in queue.cancel(run_ids, paths=paths)]
     show(rows, as_json=as_json, empty="Nothing to stop.")
 
 
@@ -219,8 +224,7 @@ def cancel(run_ids: Annotated[list[str], typer.Argument(help="Ids of runs.")], a
 def retry(run_ids: Annotated[list[str], typer.Argument(help="Ids of runs.")], as_json: AsJson = False) -> None:
     """Put failed, cancelled or lost runs back into the queue; they go on from their last checkpoint."""
     paths = AtlasPaths.from_environment()
-    rows = [_state_row(local.retry(run_id, paths=paths)) for run_id in run_ids]
-    local.ensure_dispatcher(paths)
+    rows = [_state_row(status) for status in queue.retry(run_ids, paths=paths)]
     show(rows, as_json=as_json, empty="Nothing to retry.")
 
 
@@ -235,7 +239,7 @@ def move(
     if place not in {"first", "last"} and not place.isdigit():
         raise SpecError(f"Place '{place}': expected first, last or a number from 1.")
     wanted = int(place) - 1 if place.isdigit() else place
-    rows = [_state_row(local.reorder(run_id, place=wanted, paths=paths))]  # type: ignore[arg-type]  # checked above
+    rows = [_state_row(queue.move(run_id, place=wanted, paths=paths))]  # type: ignore[arg-type]  # checked above
     show(rows, as_json=as_json, empty="Nothing to move.")
 
 
@@ -299,28 +303,26 @@ def _request(*, models: tuple[str, ...], **fields: object) -> StudyRequest:
     return StudyRequest.model_validate(known | fields)
 
 
-def _launch(request: StudyRequest, *, wait: bool, device: str, as_json: bool) -> None:
+def _launch(request: StudyRequest, *, wait: bool, where: Where, as_json: bool) -> None:
     paths = AtlasPaths.from_environment()
-    wanted = build_study(request, paths=paths)
-    specs = wanted.runs()
-    cli_analysis.freeze_ranking(wanted, paths=paths)
-    statuses = local.submit(specs, paths=paths, study=request.name, device=device)
-    local.ensure_dispatcher(paths)
+    launched = launch(request, paths=paths, cursor=partial(cursor_for_reading, paths), where=where)
+    for text in launched.messages:
+        note(text)
     if not wait:
-        show([_state_row(s) for s in statuses], as_json=as_json, empty="Nothing to start.")
+        show([_state_row(s) for s in launched.jobs], as_json=as_json, empty="Nothing to start.")
         return
-    note(f"{len(specs)} runs; stopping this command does not stop them. Again: {command(request)}")
-    failed = follow(specs, paths=paths)
+    note(f"Stopping this command does not stop them. Again: {command(request)}")
+    failed = follow(launched.specs, paths=paths)
     with open_for_reading(paths) as store:
-        _show_gains(store, wanted=None, run_ids=_shown(wanted, specs), as_json=as_json)
+        _show_gains(store, wanted=None, run_ids=_shown(launched.jobs), as_json=as_json)
     if failed:
         sys.exit(1)
 
 
-def _shown(wanted: StudySpec, specs: tuple[RunSpec, ...]) -> tuple[str, ...]:
+def _shown(jobs: Sequence[JobStatus]) -> tuple[str, ...]:
     """Ids of the runs to print: those with an intermediate, or the baselines where nothing else was asked for."""
-    only_baselines = all(i is None for i in wanted.intermediates)
-    return tuple(s.run_id for s in specs if only_baselines or s.intermediate is not None)
+    with_intermediate = tuple(job.run_id for job in jobs if job.intermediate != NO_INTERMEDIATE)
+    return with_intermediate or tuple(job.run_id for job in jobs)
 
 
 def _show_gains(store: Store, *, wanted: Filter | None, run_ids: tuple[str, ...] | None, as_json: bool) -> None:

@@ -6,6 +6,8 @@ import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
 """List of flat objects instead of a table."""
+Backend = Annotated[str | None, typer.Option(help="Where jobs run; this machine unless ATLAS_BACKEND says so.")]
+"""Which job backend."""
 Models = Annotated[list[str] | None, typer.Option("--model", help="Only these models.")]
 """Filter by model."""
 Targets = Annotated[list[str] | None, typer.Option("--target", help="Only these targets.")]

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from core.actions.launch import Where, launch_profiles
+from core.actions.queue import list_profiles, wake
 from core.cli.console import note, records, show
-from core.cli.options import AsJson
+from core.cli.options import AsJson, Backend
 from core.cli.progress import follow
 from core.cli.reading import open_for_reading
 from core.errors import UnknownName
-from core.jobs import local
 from core.measures.similarity.table import SIMILARITIES
 from core.models import DEFAULT_MODEL
 from core.paths import AtlasPaths
@@ -39,6 +40,7 @@ def profile(  # noqa: PLR0913, PLR0917  # one parameter per option
     wait: Annotated[bool, typer.Option(help="Wait for the end and print what was measured.")] = True,
     listing: Annotated[bool, typer.Option("--list", help="List the profiles instead.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
+    backend: Backend = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure texts, tasks, encoders or selectors, and print a line per figure; what is there is not measured again."""
@@ -61,10 +63,9 @@ def profile(  # noqa: PLR0913, PLR0917  # one parameter per option
     )
     wanted = [request.model_copy(update={"seed": seed}) for seed in dict.fromkeys(seeds or (1,))]
     specs = [build_profile(each, paths=paths) for each in wanted]
-    statuses = local.submit(specs, paths=paths, device=device)
-    local.ensure_dispatcher(paths)
+    launched = launch_profiles(specs, paths=paths, where=Where(backend, device))
     if not wait:
-        rows = [{"profile_id": s.run_id, "state": str(s.state), "message": s.message} for s in statuses]
+        rows = [{"profile_id": s.run_id, "state": str(s.state), "message": s.message} for s in launched.jobs]
         show(rows, as_json=as_json, empty="Nothing to start.")
         return
     failed = follow(specs, paths=paths)
@@ -74,7 +75,7 @@ def profile(  # noqa: PLR0913, PLR0917  # one parameter per option
 
 
 def _list(paths: AtlasPaths, *, as_json: bool) -> None:
-    local.ensure_dispatcher(paths)
+    wake(paths)
     rows: list[dict[str, Any]] = [
         {
             "profile_id": status.run_id,
@@ -88,7 +89,7 @@ def _list(paths: AtlasPaths, *, as_json: bool) -> None:
             "targets": status.target,
             "message": status.message,
         }
-        for status in local.list_profiles(paths)
+        for status in list_profiles(paths)
     ]
     columns = ("profile_id", "state", "kind", "model", "data_source", "seed", "protocol", "message")
     show(rows, as_json=as_json, empty="No profiles yet. Measure one: python -m core profile", columns=columns)

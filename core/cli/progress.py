@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
+from core.actions.queue import wake
 from core.cli.console import note
-from core.jobs import local
 from core.jobs.records import JobState
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
@@ -43,7 +43,7 @@ def follow(specs: Sequence[RunSpec | ProfileSpec], *, paths: AtlasPaths) -> list
             elif status.state is JobState.RUNNING:
                 _say_progress(spec, paths=paths, spoken=spoken)
         if pending:
-            local.ensure_dispatcher(paths)
+            wake(paths)
             time.sleep(_POLL_S)
     return bad
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import duckdb
+
 from core.cli.console import note
 from core.errors import StoreLocked
 from core.paths import AtlasPaths
@@ -29,3 +31,10 @@ def open_for_reading(paths: AtlasPaths) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+@contextmanager
+def cursor_for_reading(paths: AtlasPaths) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A cursor of that store."""
+    with open_for_reading(paths) as store, store.cursor() as cur:
+        yield cur

@@ -23,8 +23,8 @@ from filelock import FileLock, Timeout
 
 from core.errors import AtlasError, SpecError
 from core.files import write_text
-from core.jobs.local import is_open, job_folders, queue_key
-from core.jobs.records import JobRecord, JobState, JobStatus, read_job
+from core.jobs.folders import is_open, job_folders, queue_key
+from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, read_job
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
 from core.processes import ProcessRecord, read_process, record_of, start_detached, stop_tree
@@ -75,7 +75,7 @@ def serve(paths: AtlasPaths, *, worker: str, timing: Timing) -> None:
         timing: How often to look.
     """
     paths.slots.mkdir(parents=True, exist_ok=True)
-    # Waits a little: `ensure_dispatcher` holds the lock for an instant when it looks whether it is free.
+    # Waits a little: `LocalBackend.wake` holds the lock for an instant when it looks whether it is free.
     lock = FileLock(paths.dispatcher_lock, timeout=_LOCK_WAIT_S)
     dispatcher = Dispatcher(paths, worker=worker, slots=visible_slots(os.environ))
     try:
@@ -184,7 +184,7 @@ class Dispatcher:
             # A cancelled or failed run whose process still lives keeps its slot until it is gone.
             elif is_open(run) or run.process.exists():
                 found.append(derive_state(run))
-        return found
+        return [status for status in found if status.backend == LOCAL]
 
     def _reap(self) -> dict[str, int]:
         exits = {run_id: code for run_id, child in self._children.items() if (code := child.poll()) is not None}

@@ -19,6 +19,10 @@ DEVICE_PATTERN = r"^(auto|cpu(:\d+)?|cuda:\d+)$"
 """What a device looks like; `auto` is any slot of this machine."""
 
 
+LOCAL = "local"
+"""The backend of this machine, and of every job that names none."""
+
+
 class _Stored(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -44,6 +48,8 @@ class JobRecord(_Stored):
     """Device it was last started on; None: never started."""
     note: str | None = None
     """Why it is in the queue again; None: it was put there by the user."""
+    backend: str = Field(default=LOCAL, exclude_if=lambda name: name == LOCAL)
+    """Who executes it, by its name in `BACKENDS`; not written down where it is this machine."""
 
 
 class JobState(StrEnum):
@@ -99,7 +105,9 @@ class JobStatus(NamedTuple):
     submitted_at: str | None = None
     """When it was submitted, UTC."""
     kind: str = "run"
-    """`run`, or what a profile measures: `domain`, `difficulty`, `encoder`, `selectors`."""
+    """`run`, or what a profile measures: `domain`, `difficulty`, `encoder`, `selectors`; a damaged one: `profile`."""
+    backend: str = LOCAL
+    """Who executes it."""
 
 
 def read_job(path: Path) -> JobRecord | None:

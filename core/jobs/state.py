@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from core.errors import RunFolderDamaged
-from core.jobs.records import JobRecord, JobState, JobStatus, failure_text, read_job
-from core.paths import RunPaths
-from core.processes import ProcessRecord, is_alive, read_process
+from core.errors import RunFolderDamaged, UnknownName
+from core.jobs.backend import backend_class
+from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, failure_text, read_job
+from core.paths import ProfilePaths, RunPaths
+from core.processes import ProcessRecord, read_process
 from core.spec.run import IntermediateSpec
 
 QUIET_S = 120.0
@@ -45,15 +46,15 @@ class Summary(NamedTuple):
 def derive_state(run: RunPaths) -> JobStatus:
     """State of one run; a folder that cannot be read is `damaged` with its reason, never an error."""
     if run.finished.exists():
-        return _done(run.root, run.root.stat().st_mtime_ns)
+        return _done(run, run.root.stat().st_mtime_ns)
     return _read(run)
 
 
 @lru_cache(maxsize=100_000)
-def _done(root: Path, mtime_ns: int) -> JobStatus:
+def _done(run: RunPaths, mtime_ns: int) -> JobStatus:
     # A finished folder never changes, so ten thousand of them are read once a process; the time is part of the key.
     del mtime_ns
-    return _read(RunPaths(root))
+    return _read(run)
 
 
 def _read(run: RunPaths) -> JobStatus:
@@ -61,8 +62,9 @@ def _read(run: RunPaths) -> JobStatus:
         summary = _summary_of(run.spec)
         job = read_job(run.job)
         state, process, message = _decide(run, job)
-    except (RunFolderDamaged, OSError) as error:
-        return JobStatus(run.run_id, JobState.DAMAGED, None, None, None, None, 0, str(error), *_NO_SUMMARY)
+    except (RunFolderDamaged, UnknownName, OSError) as error:
+        kind = "profile" if isinstance(run, ProfilePaths) else "run"
+        return JobStatus(run.run_id, JobState.DAMAGED, None, None, None, None, 0, str(error), *_NO_SUMMARY, kind=kind)
     age = _heartbeat_age(run) if process else None
     if age is not None and age > QUIET_S:
         message = f"No sign of life for {age:.0f} s, though its process {process.pid if process else ''} exists."
@@ -78,6 +80,7 @@ def _read(run: RunPaths) -> JobStatus:
         *summary[:-1],
         submitted_at=job.submitted_at if job else None,
         kind=summary.kind,
+        backend=job.backend if job else LOCAL,
     )
 
 
@@ -85,7 +88,7 @@ def _decide(run: RunPaths, job: JobRecord | None) -> tuple[JobState, ProcessReco
     if run.finished.exists():
         return JobState.DONE, None, None
     process = read_process(run.process)
-    if process and is_alive(process):
+    if process and backend_class(job.backend if job else LOCAL).is_alive(run):
         return JobState.RUNNING, process, None
     # The worker may have ended between the first look and this one: its marker was written before it died.
     if run.finished.exists():

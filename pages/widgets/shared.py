@@ -6,9 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.actions.queue import wake
 from core.errors import AtlasError, StoreLocked
 from core.figures.theme import Mode
-from core.jobs import local
 from core.models import load_models
 from core.paths import AtlasPaths
 from core.store.connection import Store
@@ -58,7 +58,7 @@ def refresh(home: str) -> int:
     opened = _open(str(where.database))
     ingest(opened, where)
     try:
-        local.ensure_dispatcher(where)
+        wake(where)
     except AtlasError as error:
         st.warning(str(error), title="Queued runs are waiting")
     return opened.version()

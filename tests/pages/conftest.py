@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.jobs import local
+from core.jobs.local import LocalBackend
 from core.paths import REPO, AtlasPaths
 from core.store.connection import Store
 from core.store.gallery import save_gallery
@@ -24,7 +24,7 @@ Open = Callable[..., AppTest]
 @pytest.fixture(autouse=True)
 def _no_job_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages may queue runs; nothing executes them here."""
-    monkeypatch.setattr(local, "ensure_dispatcher", lambda _paths, **_: False)
+    monkeypatch.setattr(LocalBackend, "wake", lambda _self: False)
 
 
 @pytest.fixture

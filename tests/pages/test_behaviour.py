@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.jobs import local
+from core.actions.queue import list_runs
 from core.jobs.records import JobState
 from core.paths import REPO, AtlasPaths
 from core.spec.task import TaskType
@@ -58,7 +58,7 @@ def test_launch_queues_the_runs_and_links_to_them(open_page: Open, home: Path) -
     assert {m.label: m.value for m in at.metric}["Runs"] == "2"  # the run and its baseline
     assert "--intermediate qqp --target xnli" in at.code[0].value
     checked(at.button[0].click().run())
-    jobs = local.list_jobs(AtlasPaths(home=home))
+    jobs = list_runs(AtlasPaths(home=home))
     assert {(j.intermediate, j.target, j.state) for j in jobs} == {
         ("none", "xnli", JobState.QUEUED),
         ("qqp", "xnli", JobState.QUEUED),
@@ -95,11 +95,11 @@ def test_retry_puts_a_cancelled_run_back_and_cancel_takes_it_out(
     paths = AtlasPaths(home=home)
     at = open_page("pages/runs.py", run=ids["cancelled"])
     checked(next(b for b in at.button if b.label == "Retry").click().run())
-    states = {j.run_id: j.state for j in local.list_jobs(paths)}
+    states = {j.run_id: j.state for j in list_runs(paths)}
     assert states[ids["cancelled"]] is JobState.QUEUED
     assert {"Cancel", "Move first"} <= {b.label for b in at.button}
     checked(next(b for b in at.button if b.label == "Cancel").click().run())
-    assert {j.run_id: j.state for j in local.list_jobs(paths)}[ids["cancelled"]] is JobState.CANCELLED
+    assert {j.run_id: j.state for j in list_runs(paths)}[ids["cancelled"]] is JobState.CANCELLED
 
 
 def test_a_locked_store_is_a_message_that_names_the_process(home: Path) -> None:

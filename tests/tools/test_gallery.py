@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from core.jobs.local import list_jobs, list_profiles
+from core.actions.queue import list_profiles, list_runs
+from core.jobs.local import LocalBackend
 from core.paths import REPO, AtlasPaths
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import DataSourceKind
@@ -23,7 +24,7 @@ STUDIES = sorted((REPO / "data" / "gallery" / "studies").glob("*.yaml"))
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AtlasPaths:
     """A home of its own whose jobs nobody starts."""
     monkeypatch.setenv("ATLAS_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(gallery.local, "ensure_dispatcher", lambda _paths, **_: False)
+    monkeypatch.setattr(LocalBackend, "wake", lambda _self: False)
     monkeypatch.setattr(gallery, "_POLL_S", 0.0)
     return AtlasPaths(home=tmp_path / "home")
 
@@ -54,7 +55,7 @@ def test_the_gallery_profiles_domains_difficulty_and_encoders_of_both_sources() 
 
 def test_a_profile_file_asks_for_one_profile(tmp_path: Path, paths: AtlasPaths) -> None:
     file = _written(tmp_path, "small.profile.yaml", "kind: difficulty\nintermediates: [mnli]\nn: 50\nseed: 3\n")
-    name, (found,) = asked_in(file, paths=paths)
+    name, found = asked_in(file, paths=paths)
     assert name == "small" and isinstance(found, ProfileSpec)
     assert (found.kind, found.intermediates, found.n, found.seed) == ("difficulty", ("mnli",), 50, 3)
     assert found.protocol is not None and found.protocol.name == "quick"
@@ -90,17 +91,16 @@ def test_started_again_it_asks_only_for_what_is_missing(
     small = _written(tmp_path, "d.profile.yaml", "intermediates: [mnli]\ntargets: [xnli]\n")
     seen: list[int] = []
 
-    def end(home: AtlasPaths, **_: object) -> bool:
+    def end(home: AtlasPaths) -> None:
         seen.append(len(list_profiles(home)))
         for job in list_profiles(home):
             home.job(job.run_id).cancel.touch()
-        return False
 
-    monkeypatch.setattr(gallery.local, "ensure_dispatcher", end)
+    monkeypatch.setattr(gallery, "wake", end)
     main([study, small], wait=True, folder=tmp_path / "gallery")
     assert seen == [1]
     assert folder.events.stat().st_mtime_ns == before
-    assert {job.run_id for job in list_jobs(paths) if job.state == "queued"} == set()
+    assert {job.run_id for job in list_runs(paths) if job.state == "queued"} == set()
 
 
 def test_what_another_machine_has_saved_is_not_run_again(
@@ -113,11 +113,10 @@ def test_what_another_machine_has_saved_is_not_run_again(
         there.setenv("ATLAS_HOME", str(other))
         main([study], wait=False, folder=tmp_path / "gallery")
 
-    def end(home: AtlasPaths, **_: object) -> bool:
-        for job in list_jobs(home):
+    def end(home: AtlasPaths) -> None:
+        for job in list_runs(home):
             home.job(job.run_id).cancel.touch()
-        return False
 
-    monkeypatch.setattr(gallery.local, "ensure_dispatcher", end)
+    monkeypatch.setattr(gallery, "wake", end)
     main([study], wait=True, folder=tmp_path / "gallery")
-    assert [job.intermediate for job in list_jobs(paths)] == ["stsb"]  # it failed there
+    assert [job.intermediate for job in list_runs(paths)] == ["stsb"]  # it failed there

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
-from typing import Any
 
 import streamlit as st
 
-from core.errors import AtlasError
-from core.jobs import local
+from core.actions.launch import Launched, launch
 from core.jobs.dispatch import visible_slots
-from core.jobs.records import JobState
 from core.queries.runs.estimate import estimate
-from core.store.rankings import save_ranking
 from core.studies import StudyRequest, build_study, problems
 from pages.widgets.shared import paths, refresh, store
-from pages.widgets.show import duration
+from pages.widgets.show import duration, md
 
 
 def wrong_with(request: StudyRequest) -> list[str]:
@@ -51,10 +46,8 @@ def show_plan(request: StudyRequest) -> None:
     st.caption(" ".join(notes))
 
 
-def start_study(request: StudyRequest) -> dict[str, Any]:
-    """Write down what the selectors say of the study's intermediates, and put its runs into the queue.
-
-    The runs start even where nothing could be written down; `unranked` of what is returned then says why.
+def start_study(request: StudyRequest) -> Launched:
+    """Start a study, and have every page look at the queue anew.
 
     Args:
         request: A request without problems.
@@ -62,23 +55,21 @@ def start_study(request: StudyRequest) -> dict[str, Any]:
     Raises:
         AtlasError: It has one after all, or there is no room on the disk.
     """
-    from core.analysis.rankings import rank_launch  # noqa: PLC0415  # loads scipy, which the form need not wait for
-
-    study = build_study(request, paths=paths())
-    unranked = None
-    try:
-        with store().cursor() as cur:
-            ranking = rank_launch(cur, study, now=datetime.now(UTC))
-        if ranking is not None:
-            save_ranking(ranking, paths=paths())
-    except AtlasError as error:
-        unranked = str(error)
-    statuses = local.submit(study.runs(), paths=paths(), study=study.name)
-    local.ensure_dispatcher(paths())
+    launched = launch(request, paths=paths(), cursor=store().cursor)
     refresh.clear()
-    first = next((s for s in statuses if s.intermediate != "none"), statuses[0])
-    waiting = sum(s.state in {JobState.QUEUED, JobState.RUNNING} for s in statuses)
-    return {"runs": len(statuses), "open": waiting, "link": {"run": first.run_id}, "unranked": unranked}
+    return launched
+
+
+def show_started(launched: Launched) -> None:
+    """What a launch started, and the way to watch it."""
+    st.success(launched.summary, icon=":material/check_circle:")
+    if launched.ranked:
+        st.caption(md(launched.ranked))
+    if launched.trouble:
+        st.warning(md(launched.trouble))
+    first = next((job for job in launched.jobs if job.intermediate != "none"), launched.jobs[0])
+    watched = {"run": first.run_id}
+    st.page_link("pages/runs.py", label="Watch them", icon=":material/monitoring:", query_params=watched)
 
 
 @st.cache_resource(show_spinner=False)

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
+from core.actions import queue
 from core.errors import AtlasError
 from core.figures.curves import dev_curve, loss_curve
 from core.figures.lineage import lineage
 from core.figures.progress import language_dots
-from core.jobs import local
 from core.jobs.records import JobState, JobStatus
 from core.queries.runs import stages as of_stages
 from core.queries.runs.detail import paired_scores
@@ -147,11 +147,11 @@ def again(run: dict[str, Any]) -> str:
 def _actions(job: JobStatus) -> None:
     offers: list[tuple[str, str, set[JobState], Callable[[], object]]] = [
         ("Cancel", "cancel", {JobState.RUNNING, JobState.QUEUED, JobState.LOST},
-         lambda: local.cancel(job.run_id, paths=paths())),
+         lambda: queue.cancel([job.run_id], paths=paths())),
         ("Retry", "replay", {JobState.FAILED, JobState.CANCELLED, JobState.LOST},
-         lambda: local.retry(job.run_id, paths=paths())),
+         lambda: queue.retry([job.run_id], paths=paths())),
         ("Move first", "vertical_align_top", {JobState.QUEUED},
-         lambda: local.reorder(job.run_id, place="first", paths=paths())),
+         lambda: queue.move(job.run_id, place="first", paths=paths())),
     ]  # fmt: skip
     wanted = [offer for offer in offers if job.state in offer[2]]
     if not wanted:
@@ -167,7 +167,6 @@ def _actions(job: JobStatus) -> None:
 def _do(act: Callable[[], object]) -> None:
     try:
         act()
-        local.ensure_dispatcher(paths())
     except AtlasError as error:
         st.session_state["_action_error"] = str(error)
     refresh.clear()

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from core.cli.main import app, spread
 from core.errors import DataError, UnknownName
-from core.jobs import local
+from core.jobs.local import LocalBackend
 from core.paths import AtlasPaths
 from core.store.connection import Store
 from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
@@ -77,7 +77,7 @@ def test_predict_shows_what_a_launch_froze(home: Path) -> None:
     """Frozen through `run`, whose runs nobody executes; on an empty home there is a ranking and no gain yet."""
     words = ["--intermediate", "mnli", "qqp", "--target", "udpos", "tydiqa"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local, "ensure_dispatcher", lambda *_, **__: False)
+        patch.setattr(LocalBackend, "wake", lambda _self: False)
         queued = rows_of("run", *words, "--no-wait")
         assert {row["state"] for row in queued} == {"queued"}
         (file,) = AtlasPaths(home).rankings.glob("*.json")

@@ -15,7 +15,8 @@ import pytest
 
 from core.errors import SpecError
 from core.jobs.dispatch import CPU_SLOTS, Dispatcher, visible_slots
-from core.jobs.local import cancel, ensure_dispatcher, list_jobs, run_folders, submit
+from core.jobs.folders import job_folders
+from core.jobs.local import LocalBackend
 from core.jobs.records import JobState
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
@@ -43,7 +44,7 @@ def started_for(paths: AtlasPaths) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
             if process.environ().get("ATLAS_HOME") == str(paths.home):
                 found.append(process)
-    for run in run_folders(paths):
+    for run in job_folders(paths):
         record = read_process(run.process)
         if record and psutil.pid_exists(record.pid):
             found.append(psutil.Process(record.pid))
@@ -58,7 +59,7 @@ def wait_for(condition: Callable[[], bool], *, seconds: float = 20) -> None:
 
 
 def states(paths: AtlasPaths) -> set[JobState]:
-    return {s.state for s in list_jobs(paths)}
+    return {s.state for s in LocalBackend(paths).jobs()}
 
 
 def starts(paths: AtlasPaths) -> list[str]:
@@ -68,37 +69,37 @@ def starts(paths: AtlasPaths) -> list[str]:
 def test_jobs_run_in_order_on_one_slot_and_a_failure_stops_nothing(paths: AtlasPaths) -> None:
     (paths.home / "fake.txt").write_text("sleep=0.2 once=fail")
     specs = [run_spec(seed=i) for i in range(3)]
-    submit(specs, paths=paths)
-    assert ensure_dispatcher(paths, options=OPTIONS)
+    LocalBackend(paths).submit(specs)
+    assert LocalBackend(paths, options=OPTIONS).wake()
     most = 0
     while JobState.QUEUED in states(paths) or JobState.RUNNING in states(paths):
-        most = max(most, sum(s.state is JobState.RUNNING for s in list_jobs(paths)))
+        most = max(most, sum(s.state is JobState.RUNNING for s in LocalBackend(paths).jobs()))
         time.sleep(0.02)
     assert most == 1
     assert starts(paths) == [s.run_id for s in specs]
-    assert {s.message for s in list_jobs(paths)} == {"made to fail"}
-    submit(specs[:1], paths=paths)
-    ensure_dispatcher(paths, options=OPTIONS)
+    assert {s.message for s in LocalBackend(paths).jobs()} == {"made to fail"}
+    LocalBackend(paths).submit(specs[:1])
+    LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: derive_state(paths.run(specs[0].run_id)).state is JobState.DONE)
 
 
 def test_cancel_ends_the_whole_tree(paths: AtlasPaths) -> None:
     (paths.home / "fake.txt").write_text("sleep=60 child")
     spec = run_spec()
-    submit([spec], paths=paths)
-    ensure_dispatcher(paths, options=OPTIONS)
+    LocalBackend(paths).submit([spec])
+    LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: (paths.home / "child.txt").exists() and (paths.home / "child.txt").read_text() != "")
     grandchild = psutil.Process(int((paths.home / "child.txt").read_text()))
     time.sleep(0.3)  # it needs a moment to begin to ignore SIGTERM
-    assert cancel(spec.run_id, paths=paths).state is JobState.CANCELLED
+    assert LocalBackend(paths).cancel(spec.run_id).state is JobState.CANCELLED
     assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_killed_worker_is_started_again_and_finishes(paths: AtlasPaths) -> None:
     (paths.home / "fake.txt").write_text("once=sleep=60")
     spec = run_spec()
-    submit([spec], paths=paths)
-    ensure_dispatcher(paths, options=OPTIONS)
+    LocalBackend(paths).submit([spec])
+    LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: len(starts(paths)) == 1)
     record = read_process(paths.run(spec.run_id).process)
     assert record is not None
@@ -110,25 +111,25 @@ def test_a_killed_worker_is_started_again_and_finishes(paths: AtlasPaths) -> Non
 def test_dispatcher_and_worker_killed_the_next_dispatcher_goes_on(paths: AtlasPaths) -> None:
     (paths.home / "fake.txt").write_text("once=sleep=60")
     spec = run_spec()
-    submit([spec], paths=paths)
-    ensure_dispatcher(paths, options=OPTIONS)
+    LocalBackend(paths).submit([spec])
+    LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: len(starts(paths)) == 1)
     for process in started_for(paths):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     wait_for(lambda: states(paths) == {JobState.LOST})
-    wait_for(lambda: ensure_dispatcher(paths, options=OPTIONS))
+    wait_for(lambda: LocalBackend(paths, options=OPTIONS).wake())
     wait_for(lambda: states(paths) == {JobState.DONE})
 
 
 def test_a_new_dispatcher_adopts_a_living_worker(paths: AtlasPaths) -> None:
     (paths.home / "fake.txt").write_text("sleep=2")
     specs = [run_spec(seed=1), run_spec(seed=2)]
-    submit(specs, paths=paths)
-    ensure_dispatcher(paths, options=OPTIONS)
+    LocalBackend(paths).submit(specs)
+    LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: len(starts(paths)) == 1)
     next(p for p in started_for(paths) if "core.jobs.dispatch" in p.cmdline()).kill()
-    wait_for(lambda: ensure_dispatcher(paths, options=OPTIONS))
+    wait_for(lambda: LocalBackend(paths, options=OPTIONS).wake())
     time.sleep(0.8)
     assert len(starts(paths)) == 1  # the slot is the adopted worker's
     wait_for(lambda: states(paths) == {JobState.DONE})
@@ -137,10 +138,10 @@ def test_a_new_dispatcher_adopts_a_living_worker(paths: AtlasPaths) -> None:
 
 def test_a_job_that_keeps_vanishing_is_given_up_with_its_reason(paths: AtlasPaths) -> None:
     (paths.home / "fake.txt").write_text("die")
-    submit([run_spec()], paths=paths)
-    ensure_dispatcher(paths, options=OPTIONS)
+    LocalBackend(paths).submit([run_spec()])
+    LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: states(paths) == {JobState.FAILED})
-    (status,) = list_jobs(paths)
+    (status,) = LocalBackend(paths).jobs()
     assert len(starts(paths)) == status.attempts == 3
     assert "ended with code 7 and left no marker" in (status.message or "")
     assert "started 3 times and is given up" in (status.message or "")
@@ -152,7 +153,7 @@ def test_a_job_cancelled_while_it_was_started_is_stopped_after_a_while(
 ) -> None:
     """Whoever cancels stops the process; the dispatcher steps in where that has not helped within ten seconds."""
     spec = run_spec()
-    submit([spec], paths=paths)
+    LocalBackend(paths).submit([spec])
     run = paths.run(spec.run_id)
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as job:
         record = record_of(job)
@@ -169,14 +170,14 @@ def test_a_job_cancelled_while_it_was_started_is_stopped_after_a_while(
 
 
 def test_a_device_that_is_not_there_fails_with_what_is(paths: AtlasPaths) -> None:
-    submit([run_spec()], paths=paths, device="cuda:3")
-    ensure_dispatcher(paths, options=OPTIONS)
+    LocalBackend(paths).submit([run_spec()], device="cuda:3")
+    LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: states(paths) == {JobState.FAILED})
-    assert "asks for cuda:3, but this machine has cpu" in (list_jobs(paths)[0].message or "")
+    assert "asks for cuda:3, but this machine has cpu" in (LocalBackend(paths).jobs()[0].message or "")
 
 
 def test_nothing_to_do_starts_no_dispatcher(paths: AtlasPaths) -> None:
-    assert not ensure_dispatcher(paths, options=OPTIONS)
+    assert not LocalBackend(paths, options=OPTIONS).wake()
 
 
 def test_slots_are_the_visible_gpus_or_the_cpu(tmp_path: Path) -> None:
@@ -195,9 +196,9 @@ def test_slots_are_the_visible_gpus_or_the_cpu(tmp_path: Path) -> None:
 def test_two_cpu_slots_run_two_jobs_at_a_time(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CPU_SLOTS, "2")
     (paths.home / "fake.txt").write_text("sleep=1")
-    submit([run_spec(seed=i) for i in range(4)], paths=paths)
-    assert ensure_dispatcher(paths, options=OPTIONS)
-    wait_for(lambda: sum(s.state is JobState.RUNNING for s in list_jobs(paths)) == 2)
+    LocalBackend(paths).submit([run_spec(seed=i) for i in range(4)])
+    assert LocalBackend(paths, options=OPTIONS).wake()
+    wait_for(lambda: sum(s.state is JobState.RUNNING for s in LocalBackend(paths).jobs()) == 2)
     wait_for(lambda: states(paths) == {JobState.DONE})
     assert {line.split()[2] for line in read(paths.home / "starts.txt")} == {"cpu:0", "cpu:1"}
 

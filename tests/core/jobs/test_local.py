@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from core.errors import DiskFull, JobError, UnknownName
-from core.jobs.local import cancel, list_jobs, reorder, retry, submit
+from core.jobs.local import LocalBackend
 from core.jobs.records import JobState
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
@@ -23,11 +23,11 @@ def paths(tmp_path: Path) -> AtlasPaths:
 
 
 def seeds(paths: AtlasPaths) -> list[int | None]:
-    return [s.seed for s in list_jobs(paths)]
+    return [s.seed for s in LocalBackend(paths).jobs()]
 
 
 def test_submit_queues_in_order_and_says_what_was_asked(paths: AtlasPaths) -> None:
-    first, second = submit([run_spec("mnli", seed=2), run_spec(seed=1)], paths=paths, study="s")
+    first, second = LocalBackend(paths).submit([run_spec("mnli", seed=2), run_spec(seed=1)], study="s")
     assert (first.state, first.intermediate, first.study, first.position) == (JobState.QUEUED, "mnli", "s", 1.0)
     assert (second.intermediate, second.model, second.data_source) == ("none", "tiny", "sample")
     assert seeds(paths) == [2, 1]
@@ -35,20 +35,20 @@ def test_submit_queues_in_order_and_says_what_was_asked(paths: AtlasPaths) -> No
 
 def test_submitting_twice_doubles_nothing_and_keeps_what_is_done(paths: AtlasPaths) -> None:
     spec = run_spec()
-    submit([spec, spec], paths=paths)
+    LocalBackend(paths).submit([spec, spec])
     job = paths.run(spec.run_id).job.read_text()
-    submit([spec], paths=paths)
+    LocalBackend(paths).submit([spec])
     assert paths.run(spec.run_id).job.read_text() == job
     paths.run(spec.run_id).finished.write_text("{}")
-    assert [s.state for s in submit([spec], paths=paths)] == [JobState.DONE]
-    assert len(list_jobs(paths)) == 1
+    assert [s.state for s in LocalBackend(paths).submit([spec])] == [JobState.DONE]
+    assert len(LocalBackend(paths).jobs()) == 1
 
 
 def test_a_failed_run_is_queued_again_by_submit_and_by_retry(paths: AtlasPaths) -> None:
     spec = run_spec()
-    submit([spec], paths=paths)
+    LocalBackend(paths).submit([spec])
     run = paths.run(spec.run_id)
-    for again in (lambda: submit([spec], paths=paths)[0], lambda: retry(spec.run_id, paths=paths)):
+    for again in (lambda: LocalBackend(paths).submit([spec])[0], lambda: LocalBackend(paths).retry(spec.run_id)):
         run.failed.write_text(json.dumps({"message": "no memory"}))
         assert derive_state(run)[1] is JobState.FAILED
         assert derive_state(run).message == "no memory"
@@ -57,56 +57,56 @@ def test_a_failed_run_is_queued_again_by_submit_and_by_retry(paths: AtlasPaths) 
 
 def test_a_cancelled_queued_run_leaves_the_queue(paths: AtlasPaths) -> None:
     spec = run_spec()
-    submit([spec], paths=paths)
-    assert cancel(spec.run_id, paths=paths).state is JobState.CANCELLED
-    assert retry(spec.run_id, paths=paths).state is JobState.QUEUED
+    LocalBackend(paths).submit([spec])
+    assert LocalBackend(paths).cancel(spec.run_id).state is JobState.CANCELLED
+    assert LocalBackend(paths).retry(spec.run_id).state is JobState.QUEUED
     with pytest.raises(JobError, match="is queued: only a failed, cancelled or lost one can be retried"):
-        retry(spec.run_id, paths=paths)
+        LocalBackend(paths).retry(spec.run_id)
 
 
 def test_reorder_moves_to_any_place_even_where_numbers_run_out(paths: AtlasPaths) -> None:
     specs = [run_spec(seed=i) for i in range(4)]
-    submit(specs, paths=paths)
-    reorder(specs[3].run_id, place="first", paths=paths)
+    LocalBackend(paths).submit(specs)
+    LocalBackend(paths).move(specs[3].run_id, place="first")
     assert seeds(paths) == [3, 0, 1, 2]
-    reorder(specs[3].run_id, place="last", paths=paths)
+    LocalBackend(paths).move(specs[3].run_id, place="last")
     assert seeds(paths) == [0, 1, 2, 3]
     for i in range(200):  # halving the gap 200 times exhausts a float's 52 bits unless places are numbered anew
-        reorder(specs[2 + i % 2].run_id, place=1, paths=paths)
+        LocalBackend(paths).move(specs[2 + i % 2].run_id, place=1)
     assert seeds(paths) == [0, 3, 2, 1]
 
 
 def test_unknown_runs_and_places_are_refused_with_what_to_do(paths: AtlasPaths) -> None:
     spec = run_spec()
-    submit([spec], paths=paths)
+    LocalBackend(paths).submit([spec])
     with pytest.raises(UnknownName, match=f"No run named 'nope'.*Known: {spec.run_id}"):
-        cancel("nope", paths=paths)
+        LocalBackend(paths).cancel("nope")
     with pytest.raises(JobError, match="expected 0 for the head"):
-        reorder(spec.run_id, place=-1, paths=paths)
+        LocalBackend(paths).move(spec.run_id, place=-1)
     with pytest.raises(JobError, match="Device 'gpu': expected auto, cpu, or cuda:"):
-        submit([run_spec(seed=9)], paths=paths, device="gpu")
-    assert len(list_jobs(paths)) == 1
+        LocalBackend(paths).submit([run_spec(seed=9)], device="gpu")
+    assert len(LocalBackend(paths).jobs()) == 1
 
 
 def test_damaged_folders_are_listed_with_their_reason_and_harm_no_other(paths: AtlasPaths) -> None:
     spec = run_spec()
-    submit([spec], paths=paths)
+    LocalBackend(paths).submit([spec])
     (paths.runs / "empty").mkdir()
     (paths.runs / "half").mkdir()
     (paths.runs / "half" / "spec.json").write_bytes(b'{"model": \xff')
     (paths.runs / ".draft.1.tmp").mkdir()
-    states = {s.run_id: s for s in list_jobs(paths)}
+    states = {s.run_id: s for s in LocalBackend(paths).jobs()}
     assert states.pop(spec.run_id).state is JobState.QUEUED
     assert {s.state for s in states.values()} == {JobState.DAMAGED}
     assert "holds no spec.json" in (states["empty"].message or "")
     assert "is not the spec of a run" in (states["half"].message or "")
     with pytest.raises(JobError, match="is damaged"):
-        retry("empty", paths=paths)
+        LocalBackend(paths).retry("empty")
 
 
 def test_a_pid_that_belongs_to_somebody_else_is_a_lost_job(paths: AtlasPaths) -> None:
     spec = run_spec()
-    submit([spec], paths=paths)
+    LocalBackend(paths).submit([spec])
     run, me = paths.run(spec.run_id), psutil.Process()
     run.process.write_text(json.dumps({"pid": me.pid, "started": me.create_time()}))
     assert derive_state(run).state is JobState.RUNNING
@@ -115,7 +115,7 @@ def test_a_pid_that_belongs_to_somebody_else_is_a_lost_job(paths: AtlasPaths) ->
 
 
 def test_a_full_disk_leaves_nothing_half_written(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    submit([run_spec(seed=1)], paths=paths)
+    LocalBackend(paths).submit([run_spec(seed=1)])
     real, written = Path.write_text, []
 
     def write_until_full(self: Path, *args: object, **kwargs: object) -> int:
@@ -126,5 +126,5 @@ def test_a_full_disk_leaves_nothing_half_written(paths: AtlasPaths, monkeypatch:
 
     monkeypatch.setattr(Path, "write_text", write_until_full)
     with pytest.raises(DiskFull, match="No space left to write .*ATLAS_HOME"):
-        submit([run_spec(seed=2), run_spec(seed=3)], paths=paths)
+        LocalBackend(paths).submit([run_spec(seed=2), run_spec(seed=3)])
     assert [p.name for p in paths.runs.iterdir()] == [run_spec(seed=1).run_id]

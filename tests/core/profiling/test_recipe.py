@@ -14,10 +14,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from core.actions.queue import list_profiles, list_runs
 from core.encoder.sentences import SentenceEncoder
 from core.errors import DataError
 from core.events import Event, Flagged, PointSkipped, ProfileAdvanced
-from core.jobs import local
+from core.jobs.local import LocalBackend
 from core.jobs.records import JobState
 from core.measures.similarity.table import SIMILARITIES
 from core.models import resolve_model
@@ -239,9 +240,9 @@ def test_tests_of_different_targets_are_not_paired(make: Callable[..., ProfileSp
 
 def test_the_job_process_leaves_a_folder_that_the_store_reads(make: Callable[..., ProfileSpec], tmp_path: Path) -> None:
     paths, spec = AtlasPaths(tmp_path), make()
-    (status,) = local.submit([spec], paths=paths)
+    (status,) = LocalBackend(paths).submit([spec])
     assert (status.state, status.kind, status.target) == (JobState.QUEUED, "domain", "toy_classification, toy_span_qa")
-    assert local.list_jobs(paths) == [], "a profile is no run"
+    assert list_runs(paths) == [], "a profile is no run"
     done = subprocess.run(
         [sys.executable, "-m", "core.chain.worker", str(paths.profile(spec.profile_id).root)],
         cwd=REPO,
@@ -251,7 +252,7 @@ def test_the_job_process_leaves_a_folder_that_the_store_reads(make: Callable[...
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert local.list_profiles(paths)[0].state is JobState.DONE
+    assert list_profiles(paths)[0].state is JobState.DONE
     with Store.open(":memory:") as store:
         assert ingest(store, paths).n_new == 1
         with store.cursor() as cur:

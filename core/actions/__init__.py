@@ -1,0 +1,1 @@
+"""What a user can do, once: pages, commands, reports and tools call these."""

@@ -1,0 +1,118 @@
+"""Where jobs run: what a backend can do, and the table of those there are.
+
+To add one: a module with a class of these verbs, the script by which it starts a worker, and a line in `BACKENDS`.
+`core.jobs.folders` does what is the same for all, since a job is a folder everywhere: a backend writes, lists and
+requeues with it, and adds how a process is started, found and stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal, Protocol, cast
+
+from core.errors import UnknownName
+from core.jobs.records import LOCAL, JobStatus
+from core.paths import AtlasPaths, RunPaths
+from core.spec.profile import ProfileSpec
+from core.spec.run import RunSpec
+
+BACKEND = "ATLAS_BACKEND"
+"""Environment variable: where jobs run unless `--backend` says so."""
+
+BACKENDS: dict[str, str] = {
+    LOCAL: "core.jobs.local:LocalBackend",
+}
+"""Class of each backend by name; named and not imported, so that nobody loads a cluster's library who asks for none."""
+
+
+class Backend(Protocol):
+    """The jobs of one Atlas home that run in one kind of place; made anew for every question, so it keeps no state."""
+
+    name: ClassVar[str]
+    """Its name in `BACKENDS`, which the `job.json` of its jobs holds."""
+
+    def __init__(self, paths: AtlasPaths) -> None:
+        """Look after a home; nothing is read or started yet."""
+
+    def submit(
+        self, specs: Sequence[RunSpec | ProfileSpec], *, study: str | None = None, device: str = "auto"
+    ) -> list[JobStatus]:
+        """Put runs or profiles into the queue, all or none; one status each, in their order. Nothing is started.
+
+        A job that is done, queued or running stays as it is; one that failed or was cancelled is queued again.
+
+        Args:
+            study: Name of the set, shown in lists.
+            device: `auto`, `cpu` or `cuda:N`.
+
+        Raises:
+            JobError: The device is none, or a folder of that id is damaged.
+            DiskFull: No space is left; nothing was queued.
+        """
+
+    def jobs(self) -> list[JobStatus]:
+        """Its runs and profiles: running, queued in order of the queue, lost, damaged, failed, cancelled, done."""
+
+    def cancel(self, job_id: str) -> JobStatus:
+        """Stop a job and its whole process tree, or take it out of the queue; finished stages stay.
+
+        Raises:
+            UnknownName: There is no such job.
+            JobError: It has ended already.
+        """
+
+    def retry(self, job_id: str) -> JobStatus:
+        """Queue a failed, cancelled or lost job again, last; it goes on from its last checkpoint.
+
+        Raises:
+            UnknownName: There is no such job.
+            JobError: It is done, queued, running or damaged.
+        """
+
+    def move(self, job_id: str, *, place: int | Literal["first", "last"]) -> JobStatus:
+        """Give a queued job another place.
+
+        Args:
+            place: 0 for the head of the queue; a number past the end is the end.
+
+        Raises:
+            UnknownName: There is no such job.
+            JobError: It is not queued, or the place is negative.
+        """
+
+    def wake(self) -> bool:
+        """See to it that queued jobs are started, cheaply and in silence where none is its own; whether it had to.
+
+        Raises:
+            DiskFull: No space is left for what starts them.
+        """
+
+    @staticmethod
+    def is_alive(run: RunPaths) -> bool:
+        """Whether the process that `process.json` of a job names still runs."""
+
+
+def backend_class(name: str) -> type[Backend]:
+    """The class of a backend.
+
+    Raises:
+        UnknownName: There is none of that name.
+    """
+    if name not in BACKENDS:
+        raise UnknownName("job backend", name, known=BACKENDS)
+    return cast("type[Backend]", pkgutil.resolve_name(BACKENDS[name]))
+
+
+def chosen_backend(name: str | None, *, paths: AtlasPaths, environ: Mapping[str, str] | None = None) -> Backend:
+    """The backend of new jobs: the one that is named, else that of `ATLAS_BACKEND`, else this machine.
+
+    Args:
+        environ: Environment to read; the process's own if None.
+
+    Raises:
+        UnknownName: There is none of that name.
+    """
+    asked = name or (os.environ if environ is None else environ).get(BACKEND) or LOCAL
+    return backend_class(asked)(paths)

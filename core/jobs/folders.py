@@ -1,0 +1,226 @@
+"""The queue on disk, which is the same for every backend: folders written, listed, put back, moved.
+
+A job is a run or profile folder with a `job.json`, which names the backend that it was given to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from core.errors import JobError, UnknownName
+from core.files import disk_full_as_error, write_text
+from core.jobs.records import JobRecord, JobState, JobStatus, read_job
+from core.jobs.state import derive_state
+from core.paths import AtlasPaths, RunPaths
+from core.spec.profile import ProfileSpec, job_id_of
+from core.spec.run import RunSpec
+
+_ORDER = (
+    JobState.RUNNING,
+    JobState.QUEUED,
+    JobState.LOST,
+    JobState.DAMAGED,
+    JobState.FAILED,
+    JobState.CANCELLED,
+    JobState.DONE,
+)
+
+
+def enqueue(
+    specs: Sequence[RunSpec | ProfileSpec], *, paths: AtlasPaths, backend: str, study: str | None, device: str
+) -> list[JobStatus]:
+    """What `Backend.submit` promises."""
+    wanted = {job_id_of(spec): spec for spec in specs}
+    known = {job_id: derive_state(paths.job(job_id)) for job_id in wanted if paths.job(job_id).root.exists()}
+    for status in known.values():
+        _refuse_damaged(status)
+    last = _last_position(paths)
+    records = {
+        job_id: _new_record(job_id, backend=backend, study=study, device=device, position=last + place)
+        for place, job_id in enumerate(wanted, start=1)
+    }
+    _write_folders([(wanted[i], records[i]) for i in wanted if i not in known], paths=paths)
+    for job_id, status in known.items():
+        if status.state in {JobState.FAILED, JobState.CANCELLED}:
+            _requeue(paths.job(job_id), records[job_id])
+    return [derive_state(paths.job(job_id_of(spec))) for spec in specs]
+
+
+def jobs_of(backend: str, *, paths: AtlasPaths) -> list[JobStatus]:
+    """What `Backend.jobs` promises; a folder that cannot be read is among the jobs of this machine."""
+    return in_order(status for status in map(derive_state, job_folders(paths)) if status.backend == backend)
+
+
+def in_order(jobs: Iterable[JobStatus]) -> list[JobStatus]:
+    """Running jobs first, then the queue in its order, then lost, damaged, failed, cancelled and done ones."""
+    return sorted(jobs, key=lambda status: (_ORDER.index(status.state), *queue_key(status)))
+
+
+def queue_key(status: JobStatus) -> tuple[float, str, str]:
+    """Sort key of the queue: position, then time of submission.
+
+    Args:
+        status: A run.
+    """
+    return (status.position or 0.0, status.submitted_at or "", status.run_id)
+
+
+def job_folders(paths: AtlasPaths) -> Iterator[RunPaths]:
+    """Every run and profile folder, unsorted; drafts, whose names begin with a dot, are none."""
+    return itertools.chain(map(paths.run, _folders(paths.runs)), map(paths.profile, _folders(paths.profiles)))
+
+
+def _folders(root: Path) -> Iterator[str]:
+    with contextlib.suppress(FileNotFoundError), os.scandir(root) as entries:
+        for entry in entries:
+            if not entry.name.startswith(".") and entry.is_dir():
+                yield entry.name
+
+
+def mark_cancelled(job_id: str, *, paths: AtlasPaths) -> RunPaths:
+    """Take a job out of the queue, and ask the process that may execute it to stop; its folder.
+
+    Raises:
+        UnknownName: There is no such job.
+        JobError: It has ended already.
+    """
+    status = known_job(job_id, paths=paths)
+    if status.state not in {JobState.QUEUED, JobState.RUNNING, JobState.LOST, JobState.CANCELLED}:
+        raise JobError(f"Run {job_id} is {status.state}: only a queued or running one can be cancelled.")
+    run = paths.job(job_id)
+    with disk_full_as_error(run.cancel):
+        run.cancel.touch()
+    return run
+
+
+def put_back(job_id: str, *, paths: AtlasPaths, backend: str) -> JobStatus:
+    """What `Backend.retry` promises."""
+    status = known_job(job_id, paths=paths)
+    _refuse_damaged(status)
+    if status.state not in {JobState.FAILED, JobState.CANCELLED, JobState.LOST}:
+        raise JobError(f"Run {job_id} is {status.state}: only a failed, cancelled or lost one can be retried.")
+    run = paths.job(job_id)
+    before = read_job(run.job)
+    device = before.device if before else "auto"
+    position = _last_position(paths) + 1
+    _requeue(run, _new_record(job_id, backend=backend, study=status.study, device=device, position=position))
+    return derive_state(run)
+
+
+def move(job_id: str, *, place: int | Literal["first", "last"], paths: AtlasPaths) -> JobStatus:
+    """What `Backend.move` promises; places are counted over the jobs of all backends."""
+    status = known_job(job_id, paths=paths)
+    if status.state is not JobState.QUEUED:
+        raise JobError(f"Run {job_id} is {status.state}: only a queued one has a place to change.")
+    if isinstance(place, int) and place < 0:
+        raise JobError(f"Place {place}: expected 0 for the head of the queue, or a larger number.")
+    everything = in_order(map(derive_state, job_folders(paths)))
+    queue = [s for s in everything if s.state is JobState.QUEUED and s.run_id != job_id]
+    at = {"first": 0, "last": len(queue)}[place] if isinstance(place, str) else min(place, len(queue))
+    before = queue[at - 1].position if at > 0 else None
+    after = queue[at].position if at < len(queue) else None
+    if before is not None and after is not None and not before < (before + after) / 2 < after:
+        _renumber([*queue[:at], status, *queue[at:]], paths=paths)
+    else:
+        _place(job_id, position=_between(before, after), paths=paths)
+    return derive_state(paths.job(job_id))
+
+
+def is_open(run: RunPaths) -> bool:
+    """Whether a run was submitted and has no end marker; cheap, without a look at its process."""
+    return not (run.finished.exists() or run.failed.exists() or run.cancel.exists()) and run.job.exists()
+
+
+def known_job(job_id: str, *, paths: AtlasPaths) -> JobStatus:
+    """What a job is doing.
+
+    Raises:
+        UnknownName: There is no folder of that id.
+    """
+    if "/" in job_id or job_id.startswith(".") or not job_id or not paths.job(job_id).root.is_dir():
+        raise UnknownName("run", job_id, known=(run.run_id for run in job_folders(paths)))
+    return derive_state(paths.job(job_id))
+
+
+def _refuse_damaged(status: JobStatus) -> None:
+    if status.state is JobState.DAMAGED:
+        raise JobError(f"The folder of run {status.run_id} is damaged: {status.message} Then submit the run again.")
+
+
+def _last_position(paths: AtlasPaths) -> float:
+    positions = [s.position for s in map(derive_state, filter(is_open, job_folders(paths))) if s.position is not None]
+    return max(positions, default=0.0)
+
+
+def _new_record(job_id: str, *, backend: str, study: str | None, device: str, position: float) -> JobRecord:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        return JobRecord(
+            run_id=job_id, study=study, device=device, position=position, submitted_at=now, backend=backend
+        )
+    except ValidationError as error:
+        raise JobError(f"Device '{device}': expected auto, cpu, or cuda: and a number, such as cuda:0.") from error
+
+
+def _write_folders(jobs: list[tuple[RunSpec | ProfileSpec, JobRecord]], *, paths: AtlasPaths) -> None:
+    # All drafts are complete before the first is renamed: a full disk leaves no part of a study behind.
+    drafts: list[tuple[Path, Path]] = []
+    with disk_full_as_error(paths.runs):
+        try:
+            for spec, record in jobs:
+                root = paths.job(record.run_id).root
+                draft = RunPaths(root.with_name(f".{record.run_id}.{os.getpid()}.tmp"))
+                drafts.append((draft.root, root))
+                draft.root.mkdir(parents=True, exist_ok=True)
+                draft.spec.write_text(spec.canonical_json(), encoding="utf-8")
+                draft.job.write_text(record.model_dump_json(), encoding="utf-8")
+            for draft_root, root in drafts:
+                _rename_new(draft_root, root)
+        finally:
+            for draft_root, _ in drafts:
+                shutil.rmtree(draft_root, ignore_errors=True)
+
+
+def _rename_new(draft: Path, root: Path) -> None:
+    try:
+        draft.rename(root)
+    except OSError:
+        # Somebody submitted the same run a moment ago: theirs is the same spec, so theirs stays.
+        if not root.is_dir():
+            raise
+
+
+def _requeue(run: RunPaths, record: JobRecord) -> None:
+    write_text(run.job, record.model_dump_json())
+    run.process.unlink(missing_ok=True)
+    run.failed.unlink(missing_ok=True)
+    # Last: until then the run reads as cancelled, and no dispatcher starts it half reset.
+    run.cancel.unlink(missing_ok=True)
+
+
+def _between(before: float | None, after: float | None) -> float:
+    if before is None:
+        return after - 1 if after is not None else 0.0
+    return (before + after) / 2 if after is not None else before + 1
+
+
+def _renumber(queue: list[JobStatus], *, paths: AtlasPaths) -> None:
+    for place, status in enumerate(queue, start=1):
+        _place(status.run_id, position=float(place), paths=paths)
+
+
+def _place(run_id: str, *, position: float, paths: AtlasPaths) -> None:
+    run = paths.job(run_id)
+    record = read_job(run.job)
+    if record is None:
+        raise JobError(f"Run {run_id} left the queue while it was moved. Look at the list again.")
+    write_text(run.job, record.model_copy(update={"position": position}).model_dump_json())

@@ -1,0 +1,99 @@
+"""The form, the command and the gallery's tool start the same thing: same runs, same ranking, same words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from core.cli.main import app, spread
+from core.paths import AtlasPaths
+from core.store.connection import Store
+from tests.pages.conftest import Open, checked
+from tests.synthetic import TARGETS, Planted, planted
+from tools import gallery
+
+Stored = dict[str, object]
+
+
+def stored(home: Path) -> dict[str, Stored]:
+    """Every file of the queue and of the rankings by its place, without the moment at which it was written."""
+    found = {}
+    for file in sorted([*home.glob("runs/*/*.json"), *home.glob("rankings/*.json")]):
+        content = json.loads(file.read_bytes())
+        content.pop("submitted_at", None), content.pop("frozen_at", None)
+        found[str(file.relative_to(home))] = content
+    return found
+
+
+def fill(home: Path) -> None:
+    with Store.open(home / "atlas.duckdb") as store:
+        planted(store, Planted(difficulty=0.02, seeds=(1,), targets=TARGETS[:3]))
+
+
+def from_page(home: Path, open_page: Open, intermediates: list[str]) -> tuple[dict[str, Stored], list[str]]:
+    at = open_page("pages/launch.py", target="sib200")
+    checked(next(m for m in at.multiselect if m.label == "Intermediates").set_value(intermediates).run())
+    checked(next(b for b in at.button if b.label == "Start").click().run())
+    before = next(
+        i for i, caption in enumerate(at.caption) if str(caption.value).startswith("The same from a terminal")
+    )
+    told = [str(at.success[0].value), *(str(c.value) for c in at.caption[:before]), *(str(w.value) for w in at.warning)]
+    return stored(home), [text for text in told if "queued" in text or "written down" in text]
+
+
+def from_command(
+    home: Path, intermediates: list[str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, Stored], list[str]]:
+    monkeypatch.setenv("ATLAS_HOME", str(home))
+    words = ["run", "--intermediate", *intermediates, "--target", "sib200", "--no-wait", "--json"]
+    done = CliRunner().invoke(app, spread(words), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return stored(home), done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("intermediates", "is_full"), [(["qqp", "sst2"], False), (["qqp"], False), (["qqp", "sst2"], True)]
+)
+def test_page_and_command_launch_alike(
+    home: Path, tmp_path_factory: pytest.TempPathFactory, open_page: Open, monkeypatch: pytest.MonkeyPatch,
+    intermediates: list[str], is_full: bool,
+) -> None:  # fmt: skip
+    other = tmp_path_factory.mktemp("other")
+    for each in (home, other):
+        fill(each)
+        if is_full:  # a file where the folder of the rankings should be made
+            AtlasPaths(each).rankings.write_text("")
+    files, told = from_page(home, open_page, intermediates)
+    same_files, same_told = from_command(other, intermediates, monkeypatch)
+    assert files == same_files
+    assert [text.replace("\\", "").replace(str(home), "HOME") for text in told] == [
+        text.replace(str(other), "HOME") for text in same_told
+    ]
+    n_rankings = sum(name.startswith("rankings/") for name in files)
+    assert n_rankings == (len(intermediates) > 1 and not is_full)
+    assert len([name for name in files if name.endswith("spec.json")]) == len(intermediates) + 1
+    assert told[0] == f"{len(intermediates) + 1} of {len(intermediates) + 1} runs are queued or running."
+    assert len(told) == (1 if len(intermediates) == 1 else 2)
+
+
+def test_the_gallery_launches_as_the_command_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, other = tmp_path / "home", tmp_path / "other"
+    for each in (home, other):
+        each.mkdir()
+        fill(each)
+    same_files, same_told = from_command(other, ["qqp", "sst2"], monkeypatch)
+    monkeypatch.setenv("ATLAS_HOME", str(home))
+    monkeypatch.setattr(gallery, "_follow", lambda *_, **__: None)
+    study = tmp_path / "study.yaml"
+    study.write_text(yaml.safe_dump({"intermediates": ["qqp", "sst2"], "targets": ["sib200"]}))
+    capsys.readouterr()
+    gallery.main([study], wait=True, folder=tmp_path / "gallery")
+    assert stored(home) == same_files
+    assert any(name.startswith("rankings/") for name in same_files)
+    assert capsys.readouterr().err.splitlines() == [f"study: {text}" for text in same_told]
