@@ -28,6 +28,7 @@ from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import DataSource, DataSourceKind
 from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
 from core.tasks import TASKS
+from core.training.context import JobContext
 
 LANGS = TASKS["xnli"].languages
 """15; those that the bundled sample has no text in take the text of another, letter for letter as long."""
@@ -72,7 +73,8 @@ def _timed(spec: ProfileSpec, paths: AtlasPaths) -> dict[str, float]:
 
     paths.profile(spec.profile_id).root.mkdir(parents=True, exist_ok=True)
     began, cpu = time.perf_counter(), time.process_time()
-    n_rows = execute_profile(spec, paths=paths, emit=emit, device=torch.device("cpu"))
+    checkpoints = paths.profile(spec.profile_id).checkpoints
+    n_rows = execute_profile(JobContext(spec, paths, torch.device("cpu"), emit, checkpoints))
     steps = [began, ends["texts"], ends["embeddings"], ends["pairs"]]
     named = zip(("texts_s", "embeddings_s", "pairs_s"), np.diff(steps), strict=True)
     return {

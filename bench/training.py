@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from core.spec.run import DataSource, DataSourceKind, RunSpec
+
 WAYS = ("ours", "trainer_defaults", "trainer_best")
 _MAX_LENGTH = 128
 _VOCABULARY = 30_522
@@ -127,6 +129,24 @@ def _encoder_folder(options: argparse.Namespace, folder: Path) -> Path:
     return folder
 
 
+def _run(home: Path) -> RunSpec:
+    """Any run: a stage reads its data, model and protocol from its own arguments."""
+    from core.models import resolve_model  # noqa: PLC0415  see `measure`
+    from core.paths import AtlasPaths  # noqa: PLC0415
+    from core.protocols import get_protocol  # noqa: PLC0415
+    from core.tasks import TASKS  # noqa: PLC0415
+
+    return RunSpec(
+        model=resolve_model("atlas-mini", paths=AtlasPaths(home)),
+        intermediate=None,
+        target="xnli",
+        seed=1,
+        protocol=get_protocol("quick"),
+        data_source=DataSource(kind=DataSourceKind.SAMPLE),
+        tasks=(TASKS["xnli"],),
+    )
+
+
 def _ours(
     way: str, rows: list[np.ndarray[Any, Any]], labels: np.ndarray[Any, Any], options: argparse.Namespace
 ) -> tuple[list[float], float, float]:
@@ -138,9 +158,11 @@ def _ours(
     from core.encoder.heads import SummaryHead  # noqa: PLC0415
     from core.encoder.loading import Encoder  # noqa: PLC0415
     from core.events import StepLogged  # noqa: PLC0415
+    from core.paths import AtlasPaths  # noqa: PLC0415
     from core.spec.protocol import StageProtocol
     from core.spec.task import TaskType  # noqa: PLC0415
-    from core.training.loop import Objective, StageJob, Workshop, train_stage  # noqa: PLC0415
+    from core.training.context import JobContext  # noqa: PLC0415
+    from core.training.loop import Objective, StageJob, train_stage  # noqa: PLC0415
 
     class Padding:
         pad_token_id, pad_token_type_id, padding_side = 0, 0, "right"
@@ -174,7 +196,9 @@ def _ours(
             selection="last",
         )
         losses: list[float] = []
-        shop = Workshop(
+        context = JobContext(
+            _run(Path(scratch)),
+            AtlasPaths(Path(scratch)),
             torch.device(options.device),
             emit=lambda event: losses.append(event.loss) if isinstance(event, StepLogged) else None,
             checkpoints=Path(scratch) / "c",
@@ -182,7 +206,7 @@ def _ours(
         )
         job = StageJob(key="bench", kind="target", name="bench", protocol=protocol, seed=1)
         begun, cpu = time.perf_counter(), time.process_time()
-        result = train_stage(job, encoder=encoder, objectives=[goal], workshop=shop, keep=lambda which: None)
+        result = train_stage(context, job, encoder=encoder, objectives=[goal], keep=lambda which: None)
         if options.device != "cpu":
             torch.cuda.synchronize()
     assert result.steps == options.steps

@@ -22,11 +22,15 @@ from core.data.records import (
     TextExample,
     fingerprint,
 )
+from core.events import Emit
 from core.models import fingerprint as fingerprint_of
+from core.paths import AtlasPaths
 from core.spec.model import ModelSpec
+from core.spec.profile import job_id_of
 from core.spec.protocol import ProtocolSpec, StageProtocol
 from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, RunSpec
 from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.training.context import JobContext, SpecT
 
 ARCHITECTURES = (
     "bert", "roberta", "xlm-roberta", "xlnet", "distilbert", "deberta-v2", "electra", "albert", "modernbert",
@@ -234,6 +238,15 @@ def toy_protocol(**stage: object) -> ProtocolSpec:
         {"learning_rate": 1e-3, "batch_size": 8, "batch_tokens": 256, "evaluations": 2, "max_steps": 4} | stage
     )
     return ProtocolSpec(name="toy", summary="A toy.", intermediate=both, target=both, max_test_examples=30)
+
+
+def toy_context(
+    spec: SpecT, home: Path, *, emit: Emit = lambda event: None, save_every_s: float = 30.0
+) -> JobContext[SpecT]:
+    """A job on the CPU, with its checkpoints in its folder below the home."""
+    paths = AtlasPaths(home)
+    checkpoints = paths.job(job_id_of(spec)).checkpoints
+    return JobContext(spec, paths, torch.device("cpu"), emit, checkpoints, save_every_s)
 
 
 def toy_run(

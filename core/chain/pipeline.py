@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
 from core.encoder.device import peak_memory_mb
 from core.encoder.heads import build_head
@@ -17,7 +16,6 @@ from core.encoder.loading import load_encoder
 from core.errors import ModelError
 from core.evaluation.zero_shot import PREDICTION_SCHEMA, Candidate, EvaluationJob, evaluate, facts_of
 from core.events import (
-    Emit,
     Flagged,
     LanguageScored,
     PlannedStage,
@@ -27,15 +25,13 @@ from core.events import (
 )
 from core.files import written_beside
 from core.models import check_model_folder, fingerprint
-from core.paths import AtlasPaths
 from core.spec.base import digest
 from core.spec.model import ModelSpec
-from core.spec.run import RunSpec
 from core.spec.task import TaskType
 from core.tasks import in_task_reason
-from core.training.loop import Workshop
+from core.training.context import RunContext
 from core.training.plan import Training, plan
-from core.training.reaching import OpenRun, open_run, reach
+from core.training.reaching import reach
 from core.training.stages import CODE_VERSION, StageFolder
 
 SCORE_SCHEMA = pa.schema(
@@ -52,28 +48,20 @@ SCORE_SCHEMA = pa.schema(
 )
 
 
-def execute(
-    spec: RunSpec, *, paths: AtlasPaths, emit: Emit, device: torch.device, save_every_s: float = 30.0
-) -> list[LanguageScored]:
+def execute(context: RunContext) -> list[LanguageScored]:
     """Run one chain to the end and write its tables; finished stages and scored languages are not done again.
-
-    Args:
-        emit: Takes the facts.
-        save_every_s: Seconds between two checkpoints.
 
     Raises:
         AtlasError: Data, model or device are not what the run needs.
     """
-    _same_model(spec.model)
-    shop = Workshop(device, emit, checkpoints=paths.run(spec.run_id).checkpoints, save_every_s=save_every_s)
-    run = open_run(spec, paths=paths, workshop=shop)
-    trainings = plan(spec, loader=run.loader)
-    _announce(run, trainings)
+    _same_model(context.spec.model)
+    trainings = plan(context)
+    _announce(context, trainings)
     parent: StageFolder | None = None
     for training in trainings:
-        parent = reach(run, training, parent=parent)
-    parts = _evaluate(run, trainings, final=parent)
-    return _write_tables(run, parts)
+        parent = reach(context, training, parent=parent)
+    parts = _evaluate(context, trainings, final=parent)
+    return _write_tables(context, parts)
 
 
 def _same_model(model: ModelSpec) -> None:
@@ -89,32 +77,32 @@ def _same_model(model: ModelSpec) -> None:
         )
 
 
-def _announce(run: OpenRun, trainings: tuple[Training, ...]) -> None:
+def _announce(context: RunContext, trainings: tuple[Training, ...]) -> None:
     stages = [
         PlannedStage(
             key=t.job.key,
             kind=t.job.kind,
             name=t.job.name,
             parent=t.identity.parent,
-            is_done=StageFolder(run.paths.stage(t.job.key)).is_finished,
+            is_done=StageFolder(context.paths.stage(t.job.key)).is_finished,
         )
         for t in trainings
     ]
     parent = trainings[-1].job.key if trainings else None
-    key = _evaluation_key(run, parent)
-    last = PlannedStage(key=key, kind="evaluation", name=run.spec.target, parent=parent, is_done=False)
-    run.shop.emit(RunPlanned(stages=(*stages, last)))
-    reason = in_task_reason(run.spec.task(run.spec.target), intermediate=run.spec.intermediate)
+    key = _evaluation_key(context, parent)
+    last = PlannedStage(key=key, kind="evaluation", name=context.spec.target, parent=parent, is_done=False)
+    context.emit(RunPlanned(stages=(*stages, last)))
+    reason = in_task_reason(context.spec.task(context.spec.target), intermediate=context.spec.intermediate)
     if reason:
-        run.shop.emit(Flagged(flag="in_task", message=reason))
+        context.emit(Flagged(flag="in_task", message=reason))
 
 
-def _evaluate(run: OpenRun, trainings: tuple[Training, ...], *, final: StageFolder | None) -> list[Path]:
-    spec, started = run.spec, time.monotonic()
+def _evaluate(context: RunContext, trainings: tuple[Training, ...], *, final: StageFolder | None) -> list[Path]:
+    spec, started = context.spec, time.monotonic()
     task = spec.task(spec.target)
     labels = trainings[-1].data[0].train.labels if task.type is not TaskType.RETRIEVAL else ()
-    key = _evaluation_key(run, trainings[-1].job.key if trainings else None)
-    run.shop.emit(
+    key = _evaluation_key(context, trainings[-1].job.key if trainings else None)
+    context.emit(
         StageStarted(key=key, kind="evaluation", name=task.name, task_type=task.type, total_steps=len(task.languages))
     )
     has_head = task.type is not TaskType.RETRIEVAL
@@ -122,22 +110,22 @@ def _evaluate(run: OpenRun, trainings: tuple[Training, ...], *, final: StageFold
     job = EvaluationJob(
         key=key,
         task=task,
-        selected=_candidate(run, final, labels=labels, weights=final.encoder if final else None),
-        last=_candidate(run, final, labels=labels, weights=last_folder) if last_folder else None,
+        selected=_candidate(context, final, labels=labels, weights=final.encoder if final else None),
+        last=_candidate(context, final, labels=labels, weights=last_folder) if last_folder else None,
         last_is_selected=has_head and last_folder is None,
-        load=partial(run.loader.scored, labels=labels),
+        load=partial(context.loader.scored, labels=labels),
         max_length=spec.protocol.max_length,
         layer=_first_set(spec.protocol.retrieval_layer, spec.model.retrieval_layer),
         pooling=spec.protocol.retrieval_pooling or spec.model.retrieval_pooling,
     )
-    parts = evaluate(job, workshop=run.shop)
-    run.shop.emit(
+    parts = evaluate(context, job)
+    context.emit(
         StageFinished(
             key=key,
             kind="evaluation",
             name=task.name,
             seconds=time.monotonic() - started,
-            peak_memory_mb=peak_memory_mb(run.shop.device),
+            peak_memory_mb=peak_memory_mb(context.device),
         )
     )
     return parts
@@ -147,21 +135,23 @@ def _first_set(*values: int | None) -> int | None:
     return next((v for v in values if v is not None), None)
 
 
-def _candidate(run: OpenRun, final: StageFolder | None, *, labels: tuple[str, ...], weights: Path | None) -> Candidate:
-    model: ModelSpec = run.spec.model
+def _candidate(
+    context: RunContext, final: StageFolder | None, *, labels: tuple[str, ...], weights: Path | None
+) -> Candidate:
+    model: ModelSpec = context.spec.model
     encoder = load_encoder(model, weights=weights)
-    encoder.model.to(run.shop.device)
-    task = run.spec.task(run.spec.target)
+    encoder.model.to(context.device)
+    task = context.spec.task(context.spec.target)
     if final is None or task.type is TaskType.RETRIEVAL:
         return Candidate(encoder, head=None)
     head = build_head(task, n_labels=len(labels), encoder=encoder, dropout=None)
     states = final.heads("selected" if weights == final.encoder else "last")
     head.load_state_dict(states[task.name])
-    return Candidate(encoder, head=head.to(run.shop.device))
+    return Candidate(encoder, head=head.to(context.device))
 
 
-def _evaluation_key(run: OpenRun, parent: str | None) -> str:
-    spec = run.spec
+def _evaluation_key(context: RunContext, parent: str | None) -> str:
+    spec = context.spec
     parts = (
         parent or identity_of(spec.model),
         spec.task(spec.target).digest(),
@@ -173,10 +163,10 @@ def _evaluation_key(run: OpenRun, parent: str | None) -> str:
     return digest(" ".join(parts))
 
 
-def _write_tables(run: OpenRun, parts: list[Path]) -> list[LanguageScored]:
+def _write_tables(context: RunContext, parts: list[Path]) -> list[LanguageScored]:
     facts = [fact for part in parts for fact in facts_of(part)]
-    rows = [{"run_id": run.spec.run_id, **fact.model_dump(mode="json", exclude={"type"})} for fact in facts]
-    files = run.paths.run(run.spec.run_id)
+    rows = [{"run_id": context.spec.run_id, **fact.model_dump(mode="json", exclude={"type"})} for fact in facts]
+    files = context.paths.run(context.spec.run_id)
     _write(pa.Table.from_pylist(rows, schema=SCORE_SCHEMA), files.scores)
     tables = [pq.read_table(part).replace_schema_metadata(None) for part in parts]
     _write(pa.concat_tables(tables).cast(PREDICTION_SCHEMA), files.predictions)

@@ -154,6 +154,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
 
     from core.chain.pipeline import execute  # noqa: PLC0415
     from core.encoder.device import fast_products  # noqa: PLC0415
+    from core.training.context import JobContext  # noqa: PLC0415
 
     if THREADS in os.environ:
         torch.set_num_threads(int(os.environ[THREADS]))
@@ -167,14 +168,14 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     where = torch.device("cpu" if device.startswith("cpu:") else device)  # `cpu:1` is a slot, not a device
     if where.type == "cpu":
         fast_products()
-    _write_json(paths.job(job_id_of(spec)).environment, _environment(where, threads=torch.get_num_threads()))
-    save_every_s = float(os.environ.get(SAVE_EVERY, "30"))
+    files = paths.job(job_id_of(spec))
+    _write_json(files.environment, _environment(where, threads=torch.get_num_threads()))
+    world = (paths, where, log.emit, files.checkpoints, float(os.environ.get(SAVE_EVERY, "30")))
     if isinstance(spec, ProfileSpec):
         from core.profiling.recipe import execute_profile  # noqa: PLC0415  a run needs none of it
 
-        n_rows = execute_profile(spec, paths=paths, emit=log.emit, device=where, save_every_s=save_every_s)
-        return {"rows": n_rows}
-    facts = execute(spec, paths=paths, emit=log.emit, device=where, save_every_s=save_every_s)
+        return {"rows": execute_profile(JobContext(spec, *world))}
+    facts = execute(JobContext(spec, *world))
     return {"scores": [fact.model_dump(mode="json", exclude={"type"}) for fact in facts]}
 
 

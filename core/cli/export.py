@@ -197,7 +197,7 @@ def submission(
 
 def _english_reader(paths: AtlasPaths) -> ReadEnglish:
     def _read(spec: RunSpec, lang: str) -> English:
-        # The chain only where it is needed.
+        # `datasets` takes seconds to load, and one target needs it.
         from core.data.datasets import TEST_SEED, load_split, subsample  # noqa: PLC0415
         from core.data.records import DataOrigin, PairExample  # noqa: PLC0415
 

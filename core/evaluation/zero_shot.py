@@ -23,7 +23,7 @@ from core.events import LanguageScored, LanguageSkipped
 from core.files import written_beside
 from core.measures.metrics.retrieval import best_threshold, f1_at, hits, mine
 from core.spec.task import Metric, TaskSpec, TaskType
-from core.training.loop import Workshop
+from core.training.context import RunContext
 
 PREDICTION_SCHEMA = pa.schema(
     [
@@ -76,14 +76,14 @@ class NothingScored(DataError):
     """No language of the target could be scored."""
 
 
-def evaluate(job: EvaluationJob, *, workshop: Workshop) -> list[Path]:
+def evaluate(context: RunContext, job: EvaluationJob) -> list[Path]:
     """Score every language; the parts written, one per scored language, in the task's order of languages.
 
     A part that an earlier attempt wrote under the same key is taken as it is.
 
     Args:
+        context: Takes the facts; has the folder for parts.
         job: What to score.
-        workshop: Events, and the folder for parts.
 
     Raises:
         NothingScored: Every language was skipped.
@@ -91,7 +91,7 @@ def evaluate(job: EvaluationJob, *, workshop: Workshop) -> list[Path]:
     parts: list[Path] = []
     reasons: list[str] = []
     for lang in job.task.languages:
-        part = workshop.checkpoints / f"{job.key}-{lang}.parquet"
+        part = context.checkpoints / f"{job.key}-{lang}.parquet"
         if not part.is_file():
             try:
                 split = job.load("test", lang)
@@ -100,11 +100,11 @@ def evaluate(job: EvaluationJob, *, workshop: Workshop) -> list[Path]:
                 raise
             except DataError as error:
                 reasons.append(f"{lang}: {error}")
-                workshop.emit(LanguageSkipped(lang=lang, reason=str(error)))
+                context.emit(LanguageSkipped(lang=lang, reason=str(error)))
                 continue
             _write_part(part, rows)
         for fact in facts_of(part):
-            workshop.emit(fact)
+            context.emit(fact)
         parts.append(part)
     if not parts:
         raise NothingScored(

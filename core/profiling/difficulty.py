@@ -26,10 +26,11 @@ from core.measures.inference.intervals import Interval, Plan, resampled_sums
 from core.spec.protocol import StageProtocol
 from core.spec.run import Placebo
 from core.spec.task import TaskType
-from core.training.loop import EnglishData
+from core.training.context import RunContext
+from core.training.loader import EnglishData
 from core.training.plan import Training, plan_intermediate
-from core.training.probes import Answers, Bench, Part, Probe, SaidBy, ask, ask_stage
-from core.training.reaching import OpenRun, reach
+from core.training.probes import Answers, Part, Probe, SaidBy, ask, ask_stage
+from core.training.reaching import reach
 from core.training.thirds import as_nats, subset, without_input
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
@@ -73,11 +74,11 @@ class _Measured(NamedTuple):
     """Of `dev` without the input."""
 
 
-def measure_difficulty(run: OpenRun, *, n: int, resamples: int) -> list[Difficulty]:
+def measure_difficulty(context: RunContext, *, n: int, resamples: int) -> list[Difficulty]:
     """Every measure of difficulty that the intermediate of a run has.
 
     Args:
-        run: Gives model, intermediate, seed, protocol and data source; its target is not looked at.
+        context: Gives model, intermediate, seed, protocol and data source; its target is not looked at.
         n: English development examples that are scored, at most.
         resamples: Of each interval.
 
@@ -85,19 +86,19 @@ def measure_difficulty(run: OpenRun, *, n: int, resamples: int) -> list[Difficul
         SpecError: The intermediate has no labels of its own, or several tasks.
         DataError: The training set is too small.
     """
-    _check(run)
-    training = plan_intermediate(run.spec, loader=run.loader)
-    learned = _learned(_measure(run, training, n=n), rng=_rng(run, 1), resamples=resamples)
-    name, plan = run.spec.intermediate_name, Plan(resamples)
+    _check(context)
+    training = plan_intermediate(context)
+    learned = _learned(_measure(context, training, n=n), rng=_rng(context, 1), resamples=resamples)
+    name, plan = context.spec.intermediate_name, Plan(resamples)
     rows = {
-        measure.name: measure.function(learned, rng=_rng(run, _stream(measure.name)), plan=plan)
+        measure.name: measure.function(learned, rng=_rng(context, _stream(measure.name)), plan=plan)
         for measure in DIFFICULTIES.values()
     }
     return [_row(name, measure, interval) for measure, interval in rows.items() if interval is not None]
 
 
-def _check(run: OpenRun) -> None:
-    intermediate = run.spec.intermediate
+def _check(context: RunContext) -> None:
+    intermediate = context.spec.intermediate
     if intermediate is None:
         raise SpecError("Difficulty is measured of an intermediate; 'none' has no task. Name one, such as mnli.")
     if intermediate.placebo is Placebo.MLM:
@@ -112,8 +113,8 @@ def _check(run: OpenRun) -> None:
         )
 
 
-def _rng(run: OpenRun, which: int) -> np.random.Generator:
-    return np.random.default_rng([run.spec.seed, 6, which])
+def _rng(context: RunContext, which: int) -> np.random.Generator:
+    return np.random.default_rng([context.spec.seed, 6, which])
 
 
 def _stream(measure: str) -> int:
@@ -130,16 +131,15 @@ def _row(name: str, measure: str, interval: Interval) -> Difficulty:
 # ----------------------------------------------------------------------------------------------------- the schedule
 
 
-def _measure(run: OpenRun, training: Training, *, n: int) -> _Measured:
-    bench = Bench(run.spec, run.paths, run.shop)
+def _measure(context: RunContext, training: Training, *, n: int) -> _Measured:
     data, protocol, name = training.data[0], training.job.protocol, training.job.name
-    dev = run.loader.held_out(like=data, n=n)
-    folder = reach(run, training, parent=None)
+    dev = context.loader.held_out(like=data, n=n)
+    folder = reach(context, training, parent=None)
     asked = Part("dev", dev, predictions=True)
-    whole = ask_stage(bench, folder, key=training.job.key, parts=(asked,))
-    probes = _probes(data, protocol=protocol, dev=dev, name=name, seed=run.spec.seed)
-    models = (*(ask(bench, probe) for probe in probes), whole)
-    blank = without_input(bench, data, part=Part("dev", dev), name=name, protocol=protocol)
+    whole = ask_stage(context, folder, key=training.job.key, parts=(asked,))
+    probes = _probes(data, protocol=protocol, dev=dev, name=name, seed=context.spec.seed)
+    models = (*(ask(context, probe) for probe in probes), whole)
+    blank = without_input(context, data, part=Part("dev", dev), name=name, protocol=protocol)
     sizes = (*(len(p.data.train.examples) for p in probes), len(data.train.examples))
     return _Measured(data, dev, sizes, models, blank)
 

@@ -23,8 +23,9 @@ from core.measures.inference.intervals import Interval, Plan, mean_interval
 from core.measures.metrics.retrieval import hits
 from core.measures.similarity.alignment import linear_cka
 from core.spec.task import TaskType
+from core.training.context import RunContext
 from core.training.plan import plan_intermediate
-from core.training.reaching import OpenRun, reach
+from core.training.reaching import reach
 
 CKA_SENTENCES = 500
 """Sentences of a language whose layers are compared, at most: CKA of fewer sentences than dimensions is biased up."""
@@ -61,13 +62,13 @@ class _Pair(NamedTuple):
     after: Encoder
 
 
-def measure_encoder_change(run: OpenRun, *, langs: Sequence[str], resamples: int) -> list[EncoderChange]:
+def measure_encoder_change(context: RunContext, *, langs: Sequence[str], resamples: int) -> list[EncoderChange]:
     """Retrieval before and after the run's intermediate stage, and CKA of every layer, per language.
 
     A language whose sentences are not there is reported as skipped and has no row.
 
     Args:
-        run: Its target is the retrieval task whose sentences are used.
+        context: Of a run; its target is the retrieval task whose sentences are used.
         langs: Languages of that task.
         resamples: Of the intervals of retrieval; those of CKA need none.
 
@@ -75,31 +76,31 @@ def measure_encoder_change(run: OpenRun, *, langs: Sequence[str], resamples: int
         SpecError: The target is not retrieval by rank, or there is no intermediate.
         DataError: No language could be measured.
     """
-    task = run.spec.task(run.spec.target)
+    task = context.spec.task(context.spec.target)
     if task.type is not TaskType.RETRIEVAL or task.mining:
         raise SpecError(f"'{task.name}' is no retrieval task that ranks translations; expected one such as tatoeba.")
-    folder = reach(run, plan_intermediate(run.spec, loader=run.loader), parent=None)
-    pair = _Pair(*(load_encoder(run.spec.model, weights=weights) for weights in (None, folder.encoder)))
+    folder = reach(context, plan_intermediate(context), parent=None)
+    pair = _Pair(*(load_encoder(context.spec.model, weights=weights) for weights in (None, folder.encoder)))
     for encoder in pair:
-        encoder.model.to(run.shop.device)
+        encoder.model.to(context.device)
     rows: list[EncoderChange] = []
     english: dict[str, None] = {}
     for lang in langs:
         try:
-            split = run.loader.scored("test", lang, labels=())
-            every = run.loader.parallel(lang)
+            split = context.loader.scored("test", lang, labels=())
+            every = context.loader.parallel(lang)
         except HubUnreachable:
             raise
         except DataError as error:
-            run.shop.emit(LanguageSkipped(lang=lang, reason=str(error)))
+            context.emit(LanguageSkipped(lang=lang, reason=str(error)))
             continue
         english |= dict.fromkeys(e.target for e in every.examples if isinstance(e, PairExample))
-        rows += _retrieval(run, pair, split=split, resamples=resamples)
+        rows += _retrieval(context, pair, split=split, resamples=resamples)
         if lang != "en":  # compared once, at the end, on the English sides of all
-            rows += _alignment(run, pair, lang=lang, texts=_sources(every))
+            rows += _alignment(context, pair, lang=lang, texts=_sources(every))
     if not rows:
         raise DataError(f"None of {len(langs)} languages of '{task.name}' could be measured; see what was skipped.")
-    return rows + _alignment(run, pair, lang="en", texts=_drawn(list(english)))
+    return rows + _alignment(context, pair, lang="en", texts=_drawn(list(english)))
 
 
 def _sources(split: Split) -> list[str]:
@@ -113,9 +114,9 @@ def _drawn(texts: list[str]) -> list[str]:
     return [texts[i] for i in np.sort(rows)]
 
 
-def _retrieval(run: OpenRun, pair: _Pair, *, split: Split, resamples: int) -> list[EncoderChange]:
+def _retrieval(context: RunContext, pair: _Pair, *, split: Split, resamples: int) -> list[EncoderChange]:
     examples = [e for e in split.examples if isinstance(e, PairExample)]
-    protocol, model = run.spec.protocol, run.spec.model
+    protocol, model = context.spec.protocol, context.spec.model
     layer = protocol.retrieval_layer if protocol.retrieval_layer is not None else model.retrieval_layer
     pooling = protocol.retrieval_pooling or model.retrieval_pooling
 
@@ -128,13 +129,13 @@ def _retrieval(run: OpenRun, pair: _Pair, *, split: Split, resamples: int) -> li
 
     before, after = found(pair.before), found(pair.after)
     place, plan = _place(layer, encoder=pair.before), Plan(resamples)
-    rng = np.random.default_rng([run.spec.seed, 9, *split.lang.encode()])
+    rng = np.random.default_rng([context.spec.seed, 9, *split.lang.encode()])
     return [
         _row(name, split.lang, place, measure, mean_interval(values, rng=rng, plan=plan))
         for name, measure, values in (
             ("none", "retrieval", before),
-            (run.spec.intermediate_name, "retrieval", after),
-            (run.spec.intermediate_name, "retrieval_change", after - before),
+            (context.spec.intermediate_name, "retrieval", after),
+            (context.spec.intermediate_name, "retrieval_change", after - before),
         )
     ]
 
@@ -147,14 +148,14 @@ def _place(layer: int | None, *, encoder: Encoder) -> int:
     return layer if layer >= 0 else last + 1 + layer
 
 
-def _alignment(run: OpenRun, pair: _Pair, *, lang: str, texts: list[str]) -> list[EncoderChange]:
+def _alignment(context: RunContext, pair: _Pair, *, lang: str, texts: list[str]) -> list[EncoderChange]:
     """CKA of each layer before with the same layer after; a layer whose vectors are all alike has no row."""
     layers = [all_layers(encoder, texts) for encoder in pair]
     rows = []
     for layer, (before, after) in enumerate(zip(*layers, strict=True)):
         if min(np.ptp(states, axis=0).max() for states in (before, after)) > 0:
             interval = linear_cka(after, other=before)
-            rows.append(_row(run.spec.intermediate_name, lang, layer, "cka", interval))
+            rows.append(_row(context.spec.intermediate_name, lang, layer, "cka", interval))
     return rows
 
 

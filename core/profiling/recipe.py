@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
 from core.data.records import Split
 from core.encoder.sentences import SentenceEncoder
 from core.errors import DataError, HubUnreachable, ModelError, SpecError
-from core.events import DataLoaded, Emit, Flagged, PointSkipped, ProfileAdvanced
+from core.events import DataLoaded, Flagged, PointSkipped, ProfileAdvanced
 from core.files import written_beside
 from core.measures.inference.intervals import Floats
 from core.measures.similarity.positions import FEWEST, FEWEST_FOR_UMAP, has_umap, principal_positions, umap_positions
 from core.models import check_model_folder, fingerprint
-from core.paths import AtlasPaths
 from core.profiling.difficulty import measure_difficulty
 from core.profiling.encoder_change import measure_encoder_change
 from core.profiling.pairs import Located, PairMeasurer, Progress, Row, Settings
@@ -28,8 +25,7 @@ from core.profiling.texts import PointText, points_of, read_point
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import IntermediateSpec, RunSpec
 from core.spec.task import closure
-from core.training.loop import Workshop
-from core.training.reaching import OpenRun, open_run
+from core.training.context import ProfileContext, RunContext
 
 _TEXT, _REAL, _WHOLE, _FLAG = pa.string(), pa.float64(), pa.int32(), pa.bool_()
 _CI = {"value": _REAL, "ci_low": _REAL, "ci_high": _REAL}
@@ -59,38 +55,23 @@ SCHEMAS: dict[str, pa.Schema] = {
 """Columns of the files of a profile folder: those of the tables of the same names."""
 
 
-class _Job(NamedTuple):
-    """A profile and what it needs from the world."""
-
-    spec: ProfileSpec
-    paths: AtlasPaths
-    shop: Workshop
-
-
-def execute_profile(
-    spec: ProfileSpec, *, paths: AtlasPaths, emit: Emit, device: torch.device, save_every_s: float = 30.0
-) -> int:
+def execute_profile(context: ProfileContext) -> int:
     """Measure what a profile asks for and write its tables; number of rows.
-
-    Args:
-        emit: Takes the facts.
-        save_every_s: Seconds between two checkpoints of a training.
 
     Raises:
         AtlasError: Data, model or device are not what the profile needs.
     """
+    spec = context.spec
     _same_model(spec)
-    shop = Workshop(device, emit, checkpoints=paths.profile(spec.profile_id).checkpoints, save_every_s=save_every_s)
-    job = _Job(spec, paths, shop)
     tables = {
         ProfileKind.DOMAIN: _domain,
         ProfileKind.DIFFICULTY: _difficulty,
         ProfileKind.ENCODER: _encoder,
         ProfileKind.SELECTORS: _selectors,
-    }[spec.kind](job)
+    }[spec.kind](context)
     for name, rows in tables.items():
         keyed = [{"profile_id": spec.profile_id} | row for row in rows]
-        _write(pa.Table.from_pylist(keyed, schema=SCHEMAS[name]), paths.profile(spec.profile_id).table(name))
+        _write(pa.Table.from_pylist(keyed, schema=SCHEMAS[name]), context.paths.profile(spec.profile_id).table(name))
     return sum(map(len, tables.values()))
 
 
@@ -111,32 +92,32 @@ def _same_model(spec: ProfileSpec) -> None:
 # -------------------------------------------------------------------------------------------------------- domain
 
 
-def _domain(job: _Job) -> dict[str, list[Row]]:
-    texts = _read_texts(job)
-    located = _embed(job, texts)
-    settings = Settings(seed=job.spec.seed, resamples=job.spec.resamples, cache=job.paths.similarities)
+def _domain(context: ProfileContext) -> dict[str, list[Row]]:
+    texts = _read_texts(context)
+    located = _embed(context, texts)
+    settings = Settings(seed=context.spec.seed, resamples=context.spec.resamples, cache=context.paths.similarities)
     measurer = PairMeasurer(located, settings=settings)
-    _say_uncentred(job, located, measurer=measurer)
+    _say_uncentred(context, located, measurer=measurer)
     return {
         "profile_texts": [_text_row(text) for text in texts],
-        "similarities": measurer.measure(report=lambda progress: _advance(job, "pairs", progress)),
-        "positions": _positions(job, located, means=measurer.means),
+        "similarities": measurer.measure(report=lambda progress: _advance(context, "pairs", progress)),
+        "positions": _positions(context, located, means=measurer.means),
     }
 
 
-def _read_texts(job: _Job) -> list[PointText]:
+def _read_texts(context: ProfileContext) -> list[PointText]:
     found: list[PointText] = []
-    points = points_of(job.spec)
+    points = points_of(context.spec)
     for place, point in enumerate(points, start=1):
         try:
-            text = read_point(point, job.spec, paths=job.paths)
+            text = read_point(point, context.spec, paths=context.paths)
         except HubUnreachable:
             raise
         except DataError as error:
-            job.shop.emit(PointSkipped(point=point.name, reason=str(error)))
+            context.emit(PointSkipped(point=point.name, reason=str(error)))
             continue
         found.append(text)
-        job.shop.emit(
+        context.emit(
             DataLoaded(
                 task=point.name,
                 role="test" if point.role == "test" else "train",
@@ -148,35 +129,35 @@ def _read_texts(job: _Job) -> list[PointText]:
                 revision=None,
             )
         )
-        _advance(job, "texts", Progress(place, len(points), place))
+        _advance(context, "texts", Progress(place, len(points), place))
     if not found:
         raise DataError(f"None of the {len(points)} texts of this profile is there; see the facts in events.jsonl.")
     return found
 
 
-def _embed(job: _Job, texts: Sequence[PointText]) -> dict[str, Located]:
-    encoder = SentenceEncoder(job.spec.model, device=job.shop.device)
+def _embed(context: ProfileContext, texts: Sequence[PointText]) -> dict[str, Located]:
+    encoder = SentenceEncoder(context.spec.model, device=context.device)
     located, computed = {}, 0
     for place, text in enumerate(texts, start=1):
-        vectors = encoder.embed(text.texts, fingerprint=text.fingerprint, cache=job.paths.embeddings)
+        vectors = encoder.embed(text.texts, fingerprint=text.fingerprint, cache=context.paths.embeddings)
         computed += not vectors.was_ready
         located[text.point.name] = Located(text, vectors)
-        _advance(job, "embeddings", Progress(place, len(texts), computed))
+        _advance(context, "embeddings", Progress(place, len(texts), computed))
     return located
 
 
-def _say_uncentred(job: _Job, located: dict[str, Located], *, measurer: PairMeasurer) -> None:
+def _say_uncentred(context: ProfileContext, located: dict[str, Located], *, measurer: PairMeasurer) -> None:
     alone = sorted({each.point.lang for each in located.values()} - set(measurer.means))
     if alone:
         message = (
             f"{', '.join(alone)}: one task alone has texts in this language, so its mean cannot be told from the "
             "task's; pairs are measured without removing it."
         )
-        job.shop.emit(Flagged(flag="not_centred", message=message))
+        context.emit(Flagged(flag="not_centred", message=message))
 
 
-def _advance(job: _Job, phase: str, progress: Progress) -> None:
-    job.shop.emit(ProfileAdvanced.model_validate({"phase": phase, **progress._asdict()}))
+def _advance(context: ProfileContext, phase: str, progress: Progress) -> None:
+    context.emit(ProfileAdvanced.model_validate({"phase": phase, **progress._asdict()}))
 
 
 def _text_row(text: PointText) -> Row:
@@ -193,11 +174,11 @@ def _text_row(text: PointText) -> Row:
     }
 
 
-def _positions(job: _Job, located: dict[str, Located], *, means: dict[str, Floats]) -> list[Row]:
+def _positions(context: ProfileContext, located: dict[str, Located], *, means: dict[str, Floats]) -> list[Row]:
     rows: list[Row] = []
     for centred in (False, True):
         placed = [each for each in located.values() if not centred or each.point.lang in means]
-        reference = _reference(job, placed)
+        reference = _reference(context, placed)
         if sum(reference) < FEWEST:
             continue
         centres = [
@@ -206,7 +187,7 @@ def _positions(job: _Job, located: dict[str, Located], *, means: dict[str, Float
         ]
         maps = {"pca": principal_positions(np.array(centres), reference=reference)}
         if has_umap() and sum(reference) >= FEWEST_FOR_UMAP:
-            maps["umap"] = umap_positions(np.array(centres), reference=reference, seed=job.spec.seed)
+            maps["umap"] = umap_positions(np.array(centres), reference=reference, seed=context.spec.seed)
         rows += [
             {"point": each.point.name, "method": method, "centred": centred, "x": float(x), "y": float(y)}
             for method, coordinates in maps.items()
@@ -215,10 +196,10 @@ def _positions(job: _Job, located: dict[str, Located], *, means: dict[str, Float
     return rows
 
 
-def _reference(job: _Job, placed: Sequence[Located]) -> list[bool]:
+def _reference(context: ProfileContext, placed: Sequence[Located]) -> list[bool]:
     """Which points fix the axes: whole English texts of tasks that ship with the program; else all English ones."""
     english = [each.point.lang == "en" for each in placed]
-    bundled = {task.name for task in job.spec.tasks if not task.is_user_task}
+    bundled = {task.name for task in context.spec.tasks if not task.is_user_task}
     whole = [
         is_english and set(each.point.task.split("+")) <= bundled and "@" not in each.point.name
         for each, is_english in zip(placed, english, strict=True)
@@ -231,74 +212,80 @@ def _reference(job: _Job, placed: Sequence[Located]) -> list[bool]:
 # ----------------------------------------------------------------------------- difficulty, encoder, selectors
 
 
-def _difficulty(job: _Job) -> dict[str, list[Row]]:
-    def measure(run: OpenRun) -> list[Row]:
-        return [row._asdict() for row in measure_difficulty(run, n=job.spec.n, resamples=job.spec.resamples)]
+def _difficulty(context: ProfileContext) -> dict[str, list[Row]]:
+    def measure(run: RunContext) -> list[Row]:
+        return [row._asdict() for row in measure_difficulty(run, n=context.spec.n, resamples=context.spec.resamples)]
 
-    return {"difficulties": _each_intermediate(job, measure, keys=("intermediate", "measure"))}
+    return {"difficulties": _each_intermediate(context, measure, keys=("intermediate", "measure"))}
 
 
-def _encoder(job: _Job) -> dict[str, list[Row]]:
-    target = job.spec.targets[0]
+def _encoder(context: ProfileContext) -> dict[str, list[Row]]:
+    target = context.spec.targets[0]
 
-    def measure(run: OpenRun) -> list[Row]:
-        langs = job.spec.scored_languages(target)
-        return [row._asdict() for row in measure_encoder_change(run, langs=langs, resamples=job.spec.resamples)]
+    def measure(run: RunContext) -> list[Row]:
+        langs = context.spec.scored_languages(target)
+        return [row._asdict() for row in measure_encoder_change(run, langs=langs, resamples=context.spec.resamples)]
 
     keys = ("intermediate", "lang", "layer", "measure")
-    return {"encoder_changes": _each_intermediate(job, measure, keys=keys, target=target)}
+    return {"encoder_changes": _each_intermediate(context, measure, keys=keys, target=target)}
 
 
-def _selectors(job: _Job) -> dict[str, list[Row]]:
-    texts = _training_texts(job)
+def _selectors(context: ProfileContext) -> dict[str, list[Row]]:
+    texts = _training_texts(context)
     target = next(iter(texts))
-    first = _chain(job.spec, job.spec.intermediate_specs[0], target=target)
-    embedder = TaskEmbedder(open_run(first, paths=job.paths, workshop=job.shop), n=job.spec.n)
+    first = _chain(context.spec, context.spec.intermediate_specs[0], target=target)
+    embedder = TaskEmbedder(context.of_run(first), n=context.spec.n)
 
-    def measure(run: OpenRun) -> list[Row]:
-        found = measure_selectors(run, targets=texts, embedder=embedder, resamples=job.spec.resamples)
+    def measure(run: RunContext) -> list[Row]:
+        found = measure_selectors(run, targets=texts, embedder=embedder, resamples=context.spec.resamples)
         return [row._asdict() for row in found]
 
     keys = ("intermediate", "target", "selector")
-    return {"selector_scores": _each_intermediate(job, measure, keys=keys, target=target)}
+    return {"selector_scores": _each_intermediate(context, measure, keys=keys, target=target)}
 
 
-def _training_texts(job: _Job) -> dict[str, Split]:
+def _training_texts(context: ProfileContext) -> dict[str, Split]:
     """English training examples of every target that has any; the others are reported with their reason."""
     found: dict[str, Split] = {}
-    for target in job.spec.targets:
-        spec = _chain(job.spec, job.spec.intermediate_specs[0], target=target)
+    for target in context.spec.targets:
+        spec = _chain(context.spec, context.spec.intermediate_specs[0], target=target)
         try:
-            found[target] = training_text(open_run(spec, paths=job.paths, workshop=job.shop), n=job.spec.n)
+            found[target] = training_text(context.of_run(spec), n=context.spec.n)
         except HubUnreachable:
             raise
         except (DataError, SpecError) as error:
-            job.shop.emit(PointSkipped(point=target, reason=str(error)))
+            context.emit(PointSkipped(point=target, reason=str(error)))
     if not found:
-        raise DataError(f"None of {', '.join(job.spec.targets)} has English training examples; see what was skipped.")
+        raise DataError(
+            f"None of {', '.join(context.spec.targets)} has English training examples; see what was skipped."
+        )
     return found
 
 
 def _each_intermediate(
-    job: _Job, measure: Callable[[OpenRun], list[Row]], *, keys: tuple[str, ...], target: str | None = None
+    context: ProfileContext,
+    measure: Callable[[RunContext], list[Row]],
+    *,
+    keys: tuple[str, ...],
+    target: str | None = None,
 ) -> list[Row]:
     """Rows of all intermediates, each key once; one that cannot be measured is reported with its reason."""
     rows: dict[tuple[object, ...], Row] = {}
-    intermediates = job.spec.intermediate_specs
+    intermediates = context.spec.intermediate_specs
     for place, intermediate in enumerate(intermediates, start=1):
-        spec = _chain(job.spec, intermediate, target=target or intermediate.tasks[0])
+        spec = _chain(context.spec, intermediate, target=target or intermediate.tasks[0])
         try:
-            found = measure(open_run(spec, paths=job.paths, workshop=job.shop))
+            found = measure(context.of_run(spec))
         except HubUnreachable:
             raise
         except (DataError, SpecError) as error:
-            job.shop.emit(PointSkipped(point=intermediate.name, reason=str(error)))
+            context.emit(PointSkipped(point=intermediate.name, reason=str(error)))
             continue
         for row in found:
             rows.setdefault(tuple(row[key] for key in keys), row)
-        _advance(job, "intermediates", Progress(place, len(intermediates), place))
+        _advance(context, "intermediates", Progress(place, len(intermediates), place))
     if not rows:
-        raise DataError(f"None of {', '.join(job.spec.intermediates)} could be measured; see what was skipped.")
+        raise DataError(f"None of {', '.join(context.spec.intermediates)} could be measured; see what was skipped.")
     return list(rows.values())
 
 

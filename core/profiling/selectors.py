@@ -25,8 +25,9 @@ from core.measures.transferability.task_embedding import mean_embedding
 from core.profiling.selector_features import Picks, pick, squared_gradients, states
 from core.spec.run import Placebo
 from core.spec.task import Role, TaskType
-from core.training.plan import plan_intermediate
-from core.training.reaching import OpenRun, reach
+from core.training.context import RunContext
+from core.training.plan import plan_intermediate, stage_data
+from core.training.reaching import reach
 
 
 class SelectorScore(NamedTuple):
@@ -51,14 +52,14 @@ class SelectorScore(NamedTuple):
 class TaskEmbedder:
     """Task embeddings by the original encoder, each worked out once for a profile."""
 
-    def __init__(self, run: OpenRun, *, n: int) -> None:
+    def __init__(self, context: RunContext, *, n: int) -> None:
         """Nothing is loaded yet.
 
         Args:
-            run: Gives model, device and protocol.
+            context: Gives model, device and protocol.
             n: Examples of a task, at most.
         """
-        self._run, self._n = run, n
+        self._context, self._n = context, n
         self._known: dict[str, Array] = {}
         self._encoder: Encoder | None = None
 
@@ -74,37 +75,36 @@ class TaskEmbedder:
         key = f"{split.task.name} {split.fingerprint}"
         if key not in self._known:
             if self._encoder is None:
-                self._encoder = _placed(load_encoder(self._run.spec.model), self._run)
-            sample = subsample(split, n=self._n, seed=self._run.spec.seed)
-            self._known[key] = squared_gradients(self._encoder, _picks(self._run, sample, encoder=self._encoder))
+                self._encoder = _placed(self._context, load_encoder(self._context.spec.model))
+            sample = subsample(split, n=self._n, seed=self._context.spec.seed)
+            self._known[key] = squared_gradients(self._encoder, _picks(self._context, sample, encoder=self._encoder))
         return self._known[key]
 
 
-def training_text(run: OpenRun, *, n: int) -> Split:
+def training_text(context: RunContext, *, n: int) -> Split:
     """English training examples of a run's target: the sample of its own stage, and of that `n`.
 
     Args:
-        run: Its target is read.
+        context: Of a run; its target is read.
         n: Examples, at most.
 
     Raises:
         DataError: The target is scored and never trained, so it has no training examples.
     """
-    task = run.spec.task(run.spec.target)
+    task = context.spec.task(context.spec.target)
     if task.type is TaskType.RETRIEVAL:
         raise DataError(f"'{task.name}' is a retrieval task: it is scored and never trained, so it has no labels.")
-    protocol = run.spec.stage_protocol(Role.TARGET, task.name)
-    train = run.loader.english(task, role=Role.TARGET, protocol=protocol).train
-    return subsample(train, n=n, seed=run.spec.seed)
+    train = stage_data(context, task, role=Role.TARGET).train
+    return subsample(train, n=n, seed=context.spec.seed)
 
 
 def measure_selectors(
-    run: OpenRun, *, targets: Mapping[str, Split], embedder: TaskEmbedder, resamples: int
+    context: RunContext, *, targets: Mapping[str, Split], embedder: TaskEmbedder, resamples: int
 ) -> list[SelectorScore]:
     """Every selector of a run's intermediate for each target; what cannot be measured is reported with its reason.
 
     Args:
-        run: Gives model, intermediate, seed, protocol and data source.
+        context: Gives model, intermediate, seed, protocol and data source.
         targets: English training examples by target.
         embedder: Task embeddings of the original encoder.
         resamples: Of the intervals of `knn` and `linear_probe`.
@@ -113,22 +113,22 @@ def measure_selectors(
         DataError: The intermediate cannot be trained.
         SpecError: There is no intermediate.
     """
-    training = plan_intermediate(run.spec, loader=run.loader)
-    encoder = _placed(load_encoder(run.spec.model, weights=reach(run, training, parent=None).encoder), run)
-    mine = _of_intermediate(run, [data.train for data in training.data], embedder=embedder)
+    training = plan_intermediate(context)
+    encoder = _placed(context, load_encoder(context.spec.model, weights=reach(context, training, parent=None).encoder))
+    mine = _of_intermediate(context, [data.train for data in training.data], embedder=embedder)
     rows: list[SelectorScore] = []
     for target, split in targets.items():
         try:
-            picks = _picks(run, split, encoder=encoder)
+            picks = _picks(context, split, encoder=encoder)
         except DataError as error:
-            run.shop.emit(PointSkipped(point=f"{run.spec.intermediate_name} > {target}", reason=str(error)))
+            context.emit(PointSkipped(point=f"{context.spec.intermediate_name} > {target}", reason=str(error)))
             continue
-        rng = np.random.default_rng([run.spec.seed, 13, zlib.crc32(target.encode())])
+        rng = np.random.default_rng([context.spec.seed, 13, zlib.crc32(target.encode())])
         gradients = partial(_gradients, mine, split=split, embedder=embedder)
         candidate = Candidate(states(encoder, picks), picks.labels, gradients)
-        found = score_candidate(candidate, rng=rng, resamples=resamples, skipped=partial(_skipped, run, target))
+        found = score_candidate(candidate, rng=rng, resamples=resamples, skipped=partial(_skipped, context, target))
         rows += [
-            SelectorScore(run.spec.intermediate_name, target, name, i.estimate, i.low, i.high, i.n)
+            SelectorScore(context.spec.intermediate_name, target, name, i.estimate, i.low, i.high, i.n)
             for name, i in found.items()
         ]
     return rows
@@ -156,30 +156,30 @@ def score_candidate(
     return found
 
 
-def _skipped(run: OpenRun, target: str, selector: str, reason: str) -> None:
-    run.shop.emit(PointSkipped(point=f"{run.spec.intermediate_name} > {target}: {selector}", reason=reason))
+def _skipped(context: RunContext, target: str, selector: str, reason: str) -> None:
+    context.emit(PointSkipped(point=f"{context.spec.intermediate_name} > {target}: {selector}", reason=reason))
 
 
 def _gradients(mine: Array | None, *, split: Split, embedder: TaskEmbedder) -> TaskGradients | None:
     return None if mine is None else TaskGradients(mine, embedder.embed(split))
 
 
-def _picks(run: OpenRun, split: Split, *, encoder: Encoder) -> Picks:
-    return pick(split, encoder=encoder, max_length=run.spec.protocol.max_length, seed=run.spec.seed)
+def _picks(context: RunContext, split: Split, *, encoder: Encoder) -> Picks:
+    return pick(split, encoder=encoder, max_length=context.spec.protocol.max_length, seed=context.spec.seed)
 
 
-def _placed(encoder: Encoder, run: OpenRun) -> Encoder:
-    encoder.model.to(run.shop.device)
+def _placed(context: RunContext, encoder: Encoder) -> Encoder:
+    encoder.model.to(context.device)
     return encoder
 
 
-def _of_intermediate(run: OpenRun, splits: list[Split], *, embedder: TaskEmbedder) -> Array | None:
+def _of_intermediate(context: RunContext, splits: list[Split], *, embedder: TaskEmbedder) -> Array | None:
     """Embedding of the intermediate's own task; None, with the reason reported, where it has no class to predict."""
-    name = run.spec.intermediate_name
+    name = context.spec.intermediate_name
     try:
-        if run.spec.intermediate is not None and run.spec.intermediate.placebo is Placebo.MLM:
+        if context.spec.intermediate is not None and context.spec.intermediate.placebo is Placebo.MLM:
             raise DataError("Masked-language modelling has no labels, so there is no task embedding.")
         return mean_embedding([embedder.embed(split) for split in splits])
     except (DataError, SpecError) as error:
-        run.shop.emit(PointSkipped(point=f"{name}: task_embedding", reason=str(error)))
+        context.emit(PointSkipped(point=f"{name}: task_embedding", reason=str(error)))
         return None

@@ -1,8 +1,8 @@
 """One fine-tuning stage: English training data in, an encoder out.
 
-The data come as `EnglishData`, which cannot be built from another language or from a test split: model selection sees
-English development data alone by construction. Interrupted at any moment, a stage goes on from its last checkpoint
-and ends with the weights of an undisturbed one (bit for bit on a CPU with the same number of threads).
+The data come as `EnglishData` (`loader.py`), which cannot be built from another language or from a test split: model
+selection sees English development data alone by construction. Interrupted at any moment, a stage goes on from its last
+checkpoint and ends with the weights of an undisturbed one (bit for bit on a CPU with the same number of threads).
 """
 
 from __future__ import annotations
@@ -10,53 +10,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from core.data.records import Split
 from core.encoder.batches import micro_batches, step_items, training_batch
 from core.encoder.device import memory_problems, own_random_state, peak_memory_mb
 from core.encoder.features import Features, Ints
 from core.encoder.heads import Batch, Head, encode, loss_sum
 from core.encoder.loading import Encoder
 from core.encoder.mlm import MlmHead, masked_batch, mlm_loss_sum
-from core.errors import SpecError
-from core.events import DevScored, Emit, StageStarted, StepLogged
+from core.events import DevScored, StageStarted, StepLogged
 from core.spec.protocol import StageProtocol
 from core.spec.task import Metric, TaskType
 from core.training.checkpoints import Checkpoints, Progress
+from core.training.context import RunContext
 from core.training.optimisation import Compaction, decay_until, parameter_groups, rate_at, set_frozen
 
 _OVERHEAD_TOKENS = {"cpu": 96, "cuda": 4096}
 _LOG_EVERY_S = 1.5
-
-
-@dataclass(frozen=True)
-class EnglishData:
-    """English training and development data of one task: all that training ever sees."""
-
-    train: Split
-    """English training split."""
-    dev: Split
-    """English development split."""
-    without_input: bool = False
-    """Whether the input is taken away, so that the model learns what can be said without it."""
-
-    def __post_init__(self) -> None:
-        """Refuse another language or a test split.
-
-        Raises:
-            SpecError: Zero-shot evaluation would no longer be zero-shot.
-        """
-        for split, role in ((self.train, "train"), (self.dev, "dev")):
-            if split.lang != "en" or split.role != role:
-                raise SpecError(
-                    f"Training was handed the {split.role} split of '{split.task.name}' in '{split.lang}' as {role} "
-                    "data; only English training and development splits are ever trained or selected on."
-                )
 
 
 @dataclass
@@ -98,20 +71,6 @@ class StageJob:
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """What a stage needs from the world."""
-
-    device: torch.device
-    """Where it computes."""
-    emit: Emit
-    """Takes the facts."""
-    checkpoints: Path
-    """Folder for resumable state."""
-    save_every_s: float = 30.0
-    """Seconds between two checkpoints."""
-
-
-@dataclass(frozen=True)
 class StageResult:
     """What came of a stage; the weights went to `keep`."""
 
@@ -133,10 +92,10 @@ Keep = Callable[[Literal["selected", "last"]], None]
 class _Training:
     """The state of a stage while it runs."""
 
+    context: RunContext
     job: StageJob
     encoder: Encoder
     objectives: list[Objective]
-    shop: Workshop
     pool: list[tuple[int, int]] | Ints = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
 
@@ -148,7 +107,7 @@ class _Training:
         self.total = min(total, protocol.max_steps or total)
         points = np.linspace(0, self.total, protocol.evaluations + 1)[1:]
         self.points = {int(round(p)) for p in points} - {0}
-        self.files = Checkpoints(self.shop.checkpoints, key=self.job.key)
+        self.files = Checkpoints(self.context.checkpoints, key=self.job.key)
         modules = [self.encoder.model, *(o.head for o in self.objectives)]
         self.optimiser = torch.optim.AdamW(
             parameter_groups(modules, weight_decay=protocol.weight_decay), lr=protocol.learning_rate, fused=True
@@ -172,15 +131,15 @@ class _Training:
 
 
 def train_stage(
-    job: StageJob, *, encoder: Encoder, objectives: list[Objective], workshop: Workshop, keep: Keep
+    context: RunContext, job: StageJob, *, encoder: Encoder, objectives: list[Objective], keep: Keep
 ) -> StageResult:
     """Fine-tune an encoder on one or several tasks, and hand the selected weights and the last ones to `keep`.
 
     Args:
+        context: Device, events, checkpoints.
         job: What to do.
         encoder: Trained in place; holds the selected weights at the end.
         objectives: One per task, made by `objectives.make`; mixed in proportion to size.
-        workshop: Device, events, checkpoints.
         keep: Called with the encoder in the state to save.
 
     Raises:
@@ -190,8 +149,8 @@ def train_stage(
     started = time.monotonic()
     used = None if any(o.used_ids is None for o in objectives) else _union([o.used_ids for o in objectives])
     compaction = Compaction(encoder, used=used)
-    with own_random_state(job.seed, device=workshop.device), memory_problems(job.protocol):
-        training = _Training(job, encoder, objectives, workshop)
+    with own_random_state(job.seed, device=context.device), memory_problems(job.protocol):
+        training = _Training(context, job, encoder, objectives)
         _resume(training)
         _announce(training)
         _loop(training)
@@ -201,13 +160,13 @@ def train_stage(
         steps=progress.step,
         best_step=progress.best_step or progress.step,
         seconds=time.monotonic() - started,
-        peak_memory_mb=peak_memory_mb(workshop.device),
+        peak_memory_mb=peak_memory_mb(context.device),
     )
 
 
 def _announce(training: _Training) -> None:
     kinds = {o.kind for o in training.objectives}
-    training.shop.emit(
+    training.context.emit(
         StageStarted(
             key=training.job.key,
             kind=training.job.kind,
@@ -220,7 +179,7 @@ def _announce(training: _Training) -> None:
 
 
 def _loop(training: _Training) -> None:
-    progress, shop, job = training.progress, training.shop, training.job
+    progress, job = training.progress, training.job
     logged, saved, loss, steps = time.monotonic(), time.monotonic(), 0.0, 0
     while progress.step < training.total and not _out_of_patience(training):
         loss += _step(training)
@@ -233,7 +192,7 @@ def _loop(training: _Training) -> None:
         if progress.step in training.points:
             _score_dev(training)
             logged = time.monotonic()
-        if progress.step in training.points or time.monotonic() - saved >= shop.save_every_s:
+        if progress.step in training.points or time.monotonic() - saved >= training.context.save_every_s:
             _checkpoint(training)
             saved = time.monotonic()
 
@@ -262,7 +221,7 @@ def _accumulate(training: _Training, *, chosen: Ints) -> float:
         training: Whose gradients.
         chosen: (batch_size, 2) objective and item.
     """
-    device = training.shop.device
+    device = training.context.device
     total = torch.zeros((), device=device)
     for which in np.unique(chosen[:, 0]):
         objective = training.objectives[int(which)]
@@ -284,7 +243,7 @@ def _batches(training: _Training, objective: Objective, items: Ints) -> list[Bat
         items,
         features=objective.features,
         batch_tokens=protocol.batch_tokens,
-        overhead_tokens=_OVERHEAD_TOKENS.get(training.shop.device.type, 1024),
+        overhead_tokens=_OVERHEAD_TOKENS.get(training.context.device.type, 1024),
     )
     if objective.kind != "mlm":
         return [training_batch(objective.features, group, encoder=training.encoder) for group in groups]
@@ -313,7 +272,7 @@ def _score_dev(training: _Training) -> None:
     score = float(np.mean([o.dev_score() for o in objectives]))
     metric = objectives[0].metric
     n = sum(o.n_dev for o in objectives)
-    training.shop.emit(DevScored(key=training.job.key, step=progress.step, metric=metric, score=score, n=n))
+    training.context.emit(DevScored(key=training.job.key, step=progress.step, metric=metric, score=score, n=n))
     progress.since_best += 1
     if progress.best_score is None or score > progress.best_score:
         progress.best_step, progress.best_score, progress.since_best = progress.step, score, 0
@@ -328,7 +287,7 @@ def _out_of_patience(training: _Training) -> bool:
 
 def _log(training: _Training, *, loss: float, rate: float) -> None:
     protocol, step = training.job.protocol, training.progress.step
-    training.shop.emit(
+    training.context.emit(
         StepLogged(
             key=training.job.key,
             step=step,
@@ -344,8 +303,8 @@ def _checkpoint(training: _Training) -> None:
         training.progress.best_step = None
     moments, random_state = training.optimiser.state_dict(), torch.get_rng_state()
     state = {"weights": training.weights(), "optimiser": moments, "cpu_rng": random_state}
-    if training.shop.device.type == "cuda":
-        state["cuda_rng"] = torch.cuda.get_rng_state(training.shop.device)
+    if training.context.device.type == "cuda":
+        state["cuda_rng"] = torch.cuda.get_rng_state(training.context.device)
     if training.progress.best_step == training.progress.step == training.total:
         training.files.save_best(training.weights(), step=training.progress.step)
     training.files.save(state, progress=training.progress)
@@ -359,8 +318,8 @@ def _resume(training: _Training) -> None:
     training.load_weights(state["weights"])
     training.optimiser.load_state_dict(state["optimiser"])
     torch.set_rng_state(state["cpu_rng"])
-    if training.shop.device.type == "cuda" and "cuda_rng" in state:
-        torch.cuda.set_rng_state(state["cuda_rng"], training.shop.device)
+    if training.context.device.type == "cuda" and "cuda_rng" in state:
+        torch.cuda.set_rng_state(state["cuda_rng"], training.context.device)
     training.progress = Progress(**state["progress"])
 
 

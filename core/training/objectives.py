@@ -1,4 +1,4 @@
-"""English data to training objectives: features, a fresh head, and how development data are scored; placebos too."""
+"""English data to training objectives: features, a fresh head, and how development data are scored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from core.data.records import Example, SpanExample, Split, TaggedExample, fingerprint
 from core.encoder.batches import sorted_batches, training_batch
 from core.encoder.features import Features, featurise, featurise_text
 from core.encoder.heads import build_head, start_at_prior
@@ -18,7 +17,8 @@ from core.encoder.predicting import INFERENCE_TOKENS, label_scores, predict
 from core.encoder.scoring import score
 from core.spec.protocol import StageProtocol
 from core.spec.task import Metric, TaskType
-from core.training.loop import EnglishData, Objective, batch_loss
+from core.training.loader import EnglishData
+from core.training.loop import Objective, batch_loss
 
 
 def supervised(
@@ -137,42 +137,3 @@ def _dev_loss(objective: Objective, features: Features, *, encoder: Encoder) -> 
             total += float(batch_loss(objective, batch, encoder=encoder))
             weight += batch.weight
     return total / max(weight, 1.0)
-
-
-def shuffled(split: Split, *, seed: int) -> Split:
-    """The placebo: the same texts with labels that say nothing about them, and the same label distribution.
-
-    Labels are permuted over examples; tags over all words of the split; an answer moves to a random place of its own
-    passage and keeps its length.
-
-    Args:
-        split: Training or development split.
-        seed: Of the permutation.
-    """
-    rng = np.random.default_rng([seed, 3])
-    examples = split.examples
-    mixed: list[Example]
-    if split.task.type is TaskType.TAGGING:
-        mixed = _shuffled_tags([e for e in examples if isinstance(e, TaggedExample)], rng=rng)
-    elif split.task.type is TaskType.SPAN_QA:
-        mixed = [_moved(e, rng=rng) for e in examples if isinstance(e, SpanExample)]
-    else:
-        name = {TaskType.MULTILABEL: "labels", TaskType.REGRESSION: "value"}.get(split.task.type, "label")
-        order = rng.permutation(len(examples))
-        mixed = [e._replace(**{name: getattr(examples[j], name)}) for e, j in zip(examples, order, strict=True)]
-    return split._replace(examples=tuple(mixed), fingerprint=fingerprint(mixed))
-
-
-def _shuffled_tags(examples: list[TaggedExample], *, rng: np.random.Generator) -> list[Example]:
-    tags = rng.permutation([t for e in examples for t in e.tags])
-    ends = np.cumsum([len(e.tags) for e in examples])
-    parts = np.split(tags, ends[:-1])
-    return [e._replace(tags=tuple(int(t) for t in part)) for e, part in zip(examples, parts, strict=True)]
-
-
-def _moved(example: SpanExample, *, rng: np.random.Generator) -> SpanExample:
-    if not example.answers:
-        return example
-    size = min(len(example.answers[0]), len(example.context))
-    start = int(rng.integers(0, len(example.context) - size + 1))
-    return example._replace(answers=(example.context[start : start + size],), starts=(start,))

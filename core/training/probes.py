@@ -27,13 +27,13 @@ from core.encoder.predicting import Prediction, label_scores, predict
 from core.encoder.scoring import score
 from core.events import Flagged, StageFinished, StageReused
 from core.files import written_beside
-from core.paths import AtlasPaths
 from core.spec.base import digest
 from core.spec.protocol import StageProtocol
-from core.spec.run import RunSpec
 from core.spec.task import Metric
 from core.training import objectives
-from core.training.loop import EnglishData, StageJob, Workshop, train_stage
+from core.training.context import RunContext
+from core.training.loader import EnglishData
+from core.training.loop import StageJob, train_stage
 from core.training.stages import CODE_VERSION, StageFolder, StageIdentity, only_one
 
 PROBE_VERSION = 1
@@ -52,18 +52,6 @@ _SCHEMA = pa.schema(
         ("contribution", pa.float64()),
     ]
 )
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What probes need: the run whose model, seed and protocol they share, and the world."""
-
-    spec: RunSpec
-    """The run."""
-    paths: AtlasPaths
-    """The Atlas home."""
-    shop: Workshop
-    """Device, events, checkpoints."""
 
 
 class Part(NamedTuple):
@@ -106,21 +94,21 @@ class Answers(NamedTuple):
     """Headline metric."""
 
 
-def ask(bench: Bench, probe: Probe) -> dict[str, Answers]:
+def ask(context: RunContext, probe: Probe) -> dict[str, Answers]:
     """Train a probe and ask it, or read what it said before.
 
     Args:
-        bench: Model, seed, device.
+        context: Model, seed, device.
         probe: What to train and ask.
 
     Raises:
         AtlasError: The model cannot be loaded, or the device is too small.
     """
-    job = StageJob(_key(bench, probe), "intermediate", probe.name, probe.protocol, bench.spec.seed)
+    job = StageJob(_key(context, probe), "intermediate", probe.name, probe.protocol, context.spec.seed)
 
     def answers() -> dict[str, Answers]:
-        found = _train(bench, probe, job=job)
-        bench.shop.emit(
+        found = _train(context, probe, job=job)
+        context.emit(
             StageFinished(
                 key=job.key,
                 kind=job.kind,
@@ -132,14 +120,14 @@ def ask(bench: Bench, probe: Probe) -> dict[str, Answers]:
         )
         return found.answers
 
-    return _once(bench, job.key, name=probe.name, parts=probe.parts, compute=answers)
+    return _once(context, job.key, name=probe.name, parts=probe.parts, compute=answers)
 
 
-def ask_stage(bench: Bench, folder: StageFolder, *, key: str, parts: tuple[Part, ...]) -> dict[str, Answers]:
+def ask_stage(context: RunContext, folder: StageFolder, *, key: str, parts: tuple[Part, ...]) -> dict[str, Answers]:
     """Ask the model of a finished stage on one task, or read what it said before.
 
     Args:
-        bench: Model and device.
+        context: Model and device.
         folder: The stage.
         key: Its content address.
         parts: What is asked, all of the task that the stage was trained on.
@@ -147,29 +135,29 @@ def ask_stage(bench: Bench, folder: StageFolder, *, key: str, parts: tuple[Part,
 
     def answers() -> dict[str, Answers]:
         split = parts[0].split
-        encoder = load_encoder(bench.spec.model, weights=folder.encoder)
-        encoder.model.to(bench.shop.device)
+        encoder = load_encoder(context.spec.model, weights=folder.encoder)
+        encoder.model.to(context.device)
         head = build_head(split.task, n_labels=len(split.labels), encoder=encoder, dropout=None)
         head.load_state_dict(folder.heads()[split.task.name])
-        return _answers(bench, parts, encoder=encoder, head=head.to(bench.shop.device), without_input=False)
+        return _answers(context, parts, encoder=encoder, head=head.to(context.device), without_input=False)
 
     own = digest(" ".join(["stage", key, *_asked(parts), str(PROBE_VERSION)]))
-    return _once(bench, own, name=parts[0].split.task.name, parts=parts, compute=answers)
+    return _once(context, own, name=parts[0].split.task.name, parts=parts, compute=answers)
 
 
-def _key(bench: Bench, probe: Probe) -> str:
+def _key(context: RunContext, probe: Probe) -> str:
     train, dev = probe.data.train, probe.data.dev
     identity = StageIdentity(
         kind="intermediate",
         code=CODE_VERSION["intermediate"],
-        model=identity_of(bench.spec.model),
+        model=identity_of(context.spec.model),
         parent=None,
         tasks=(train.task.digest(),),
         data=(train.fingerprint, dev.fingerprint),
         labels=(train.labels,),
         protocol=probe.protocol,
-        max_length=bench.spec.protocol.max_length,
-        seed=bench.spec.seed,
+        max_length=context.spec.protocol.max_length,
+        seed=context.spec.seed,
         placebo=None,
     )
     blank = "without input" if probe.data.without_input else "with input"
@@ -187,10 +175,10 @@ class _Trained(NamedTuple):
     peak_memory_mb: float
 
 
-def _train(bench: Bench, probe: Probe, *, job: StageJob) -> _Trained:
-    encoder = load_encoder(bench.spec.model, dropout=probe.protocol.dropout)
-    encoder.model.to(bench.shop.device)
-    limit = bench.spec.protocol.max_length
+def _train(context: RunContext, probe: Probe, *, job: StageJob) -> _Trained:
+    encoder = load_encoder(context.spec.model, dropout=probe.protocol.dropout)
+    encoder.model.to(context.device)
+    limit = context.spec.protocol.max_length
     goals = objectives.supervised(
         [probe.data], encoder=encoder, protocol=probe.protocol, seed=job.seed, max_length=limit
     )
@@ -201,23 +189,24 @@ def _train(bench: Bench, probe: Probe, *, job: StageJob) -> _Trained:
         # Asked before the checkpoint is cleared: a kill in between costs the questions, not the training.
         if which == "selected":
             blank = probe.data.without_input
-            found.update(_answers(bench, probe.parts, encoder=encoder, head=head, without_input=blank))
+            found.update(_answers(context, probe.parts, encoder=encoder, head=head, without_input=blank))
 
-    result = train_stage(job, encoder=encoder, objectives=goals, workshop=bench.shop, keep=keep)
+    result = train_stage(context, job, encoder=encoder, objectives=goals, keep=keep)
     return _Trained(found, result.seconds, result.best_step, result.peak_memory_mb)
 
 
 def _answers(
-    bench: Bench, parts: tuple[Part, ...], *, encoder: Encoder, head: Head, without_input: bool
+    context: RunContext, parts: tuple[Part, ...], *, encoder: Encoder, head: Head, without_input: bool
 ) -> dict[str, Answers]:
     return {
-        part.name: _answer(part, bench=bench, encoder=encoder, head=head, without_input=without_input) for part in parts
+        part.name: _answer(part, context=context, encoder=encoder, head=head, without_input=without_input)
+        for part in parts
     }
 
 
-def _answer(part: Part, *, bench: Bench, encoder: Encoder, head: Head, without_input: bool) -> Answers:
+def _answer(part: Part, *, context: RunContext, encoder: Encoder, head: Head, without_input: bool) -> Answers:
     split, kind = part.split, part.split.task.type
-    features = featurise(split, encoder=encoder, max_length=bench.spec.protocol.max_length)
+    features = featurise(split, encoder=encoder, max_length=context.spec.protocol.max_length)
     if without_input:
         features = blanked(features, encoder=encoder, kind=kind)
     said = None
@@ -238,18 +227,18 @@ def _answer(part: Part, *, bench: Bench, encoder: Encoder, head: Head, without_i
 
 
 def _once(
-    bench: Bench, key: str, *, name: str, parts: tuple[Part, ...], compute: Callable[[], dict[str, Answers]]
+    context: RunContext, key: str, *, name: str, parts: tuple[Part, ...], compute: Callable[[], dict[str, Answers]]
 ) -> dict[str, Answers]:
-    file = bench.paths.probe(key)
-    with only_one(key, paths=bench.paths):
+    file = context.paths.probe(key)
+    with only_one(key, paths=context.paths):
         if file.is_file():
             try:
                 found = _read(file, parts=parts)
-                bench.shop.emit(StageReused(key=key, kind="intermediate", name=name))
+                context.emit(StageReused(key=key, kind="intermediate", name=name))
                 return found
             except (pa.ArrowInvalid, OSError, KeyError, ValueError) as error:
                 message = f"What the probe '{name}' said ({key}) was damaged: {error}. It is asked again."
-                bench.shop.emit(Flagged(flag="stage_damaged", message=message))
+                context.emit(Flagged(flag="stage_damaged", message=message))
         found = compute()
         _write(file, found)
     return found

@@ -37,8 +37,9 @@ from core.spec.protocol import StageProtocol
 from core.spec.run import Third
 from core.spec.task import TaskType
 from core.tasks import no_thirds_reason
-from core.training.loop import EnglishData
-from core.training.probes import Answers, Bench, Part, Probe, ask
+from core.training.context import RunContext
+from core.training.loader import EnglishData
+from core.training.probes import Answers, Part, Probe, ask
 
 POOL = 3
 """The pool is so many times the protocol's training sample, where there is so much: a third is then a sample's size."""
@@ -60,11 +61,11 @@ class Sorted(NamedTuple):
     """Of the three thirds."""
 
 
-def chosen_third(bench: Bench, pool: EnglishData, *, protocol: StageProtocol, third: Third) -> Split:
+def chosen_third(context: RunContext, pool: EnglishData, *, protocol: StageProtocol, third: Third) -> Split:
     """The examples of a pool that are in a third, in the pool's order.
 
     Args:
-        bench: Model, seed, device.
+        context: Model, seed, device.
         pool: Training examples to choose from, and the development set that the folds' models are selected on.
         protocol: Of the intermediate stage.
         third: Which third.
@@ -76,7 +77,7 @@ def chosen_third(bench: Bench, pool: EnglishData, *, protocol: StageProtocol, th
     reason = no_thirds_reason(pool.train.task)
     if reason:
         raise SpecError(f"{reason[0].upper()}{reason[1:]}. Leave out '{third}', or choose another task.")
-    found = sort_pool(bench, pool, protocol=protocol)
+    found = sort_pool(context, pool, protocol=protocol)
     place = THIRDS.index(third)
     examples = tuple(pool.train.examples[i] for i in np.flatnonzero(found.thirds == place))
     said = ", ".join(f"{s.name} {s.pvi_bits:+.2f}" for s in found.summaries)
@@ -89,24 +90,24 @@ def chosen_third(bench: Bench, pool: EnglishData, *, protocol: StageProtocol, th
     )
 
 
-def sort_pool(bench: Bench, pool: EnglishData, *, protocol: StageProtocol) -> Sorted:
+def sort_pool(context: RunContext, pool: EnglishData, *, protocol: StageProtocol) -> Sorted:
     """Every example's pointwise information from the other fold's model, and its third.
 
     Args:
-        bench: Model, seed, device.
+        context: Model, seed, device.
         pool: Training examples, and the development set that the folds' models are selected on.
         protocol: Of the intermediate stage.
 
     Raises:
         DataError: The pool is too small.
     """
-    n, rng = len(pool.train.examples), np.random.default_rng([bench.spec.seed, 7])
+    n, rng = len(pool.train.examples), np.random.default_rng([context.spec.seed, 7])
     side = np.zeros(n, dtype=np.int64)
     side[rng.permutation(n)[n // 2 :]] = 1
     bits = np.zeros(n)
     for fold in (0, 1):
         scored, other = np.flatnonzero(side == fold), np.flatnonzero(side != fold)
-        given, blank = _said(bench, pool, protocol=protocol, rows=(scored, other), fold=fold)
+        given, blank = _said(context, pool, protocol=protocol, rows=(scored, other), fold=fold)
         densities = pool.train.task.type is TaskType.REGRESSION
         decisions = np.maximum(given.decisions, 1)
         bits[scored] = pointwise_information(given.nats, without_input=blank.nats, densities=densities) / decisions
@@ -118,30 +119,30 @@ def sort_pool(bench: Bench, pool: EnglishData, *, protocol: StageProtocol) -> So
 
 
 def _said(
-    bench: Bench, pool: EnglishData, *, protocol: StageProtocol, rows: tuple[Array, Array], fold: int
+    context: RunContext, pool: EnglishData, *, protocol: StageProtocol, rows: tuple[Array, Array], fold: int
 ) -> tuple[Likelihoods, Likelihoods]:
     """Log-probabilities of the scored rows with and without the input, from models trained on the other rows."""
     scored, other = (subset(pool.train, r) for r in rows)
     if protocol.max_train_examples is not None and len(other.examples) > protocol.max_train_examples:
-        drawn = np.random.default_rng([bench.spec.seed, 8]).choice(
+        drawn = np.random.default_rng([context.spec.seed, 8]).choice(
             len(other.examples), protocol.max_train_examples, replace=False
         )
         other = subset(other, np.sort(drawn))
     data, part = EnglishData(train=other, dev=pool.dev), Part("fold", scored)
     name = f"{pool.train.task.name}, fold {fold + 1} of 2"
-    given = ask(bench, Probe(name, data, protocol, (part,)))["fold"]
-    blank = without_input(bench, data, part=part, name=name, protocol=protocol)
+    given = ask(context, Probe(name, data, protocol, (part,)))["fold"]
+    blank = without_input(context, data, part=part, name=name, protocol=protocol)
     return as_nats(given, split=scored), as_nats(blank, split=scored)
 
 
-def without_input(bench: Bench, data: EnglishData, *, part: Part, name: str, protocol: StageProtocol) -> Answers:
+def without_input(context: RunContext, data: EnglishData, *, part: Part, name: str, protocol: StageProtocol) -> Answers:
     """What the same model says of the labels when it is trained and asked without the input.
 
     Trained on all examples to the last step: there is nothing to select by where every input is the same. Choices
     without their text are all alike, so no training is needed to know that each gets the same probability.
 
     Args:
-        bench: Model, seed, device.
+        context: Model, seed, device.
         data: Training and development data, with their input.
         part: What is asked.
         name: For events.
@@ -153,7 +154,7 @@ def without_input(bench: Bench, data: EnglishData, *, part: Part, name: str, pro
     last = protocol.model_copy(update={"evaluations": 1, "selection": "last", "patience": None})
     blank = EnglishData(train=data.train, dev=data.dev, without_input=True)
     asked = part._replace(predictions=False)
-    return ask(bench, Probe(f"{name}, without input", blank, last, (asked,)))[part.name]
+    return ask(context, Probe(f"{name}, without input", blank, last, (asked,)))[part.name]
 
 
 def as_nats(answers: Answers, *, split: Split, variance: float | None = None) -> Likelihoods:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 from core.chain.pipeline import execute
 from core.errors import ModelError, UnsafeWeights
@@ -29,7 +28,7 @@ from core.paths import AtlasPaths
 from core.spec.model import ModelSpec
 from core.spec.run import DataSource, RunSpec
 from core.spec.task import TaskType
-from tests.fakes import ARCHITECTURES, TRAINED, WORDS, tiny_model, toy_mirror, toy_protocol, toy_run
+from tests.fakes import ARCHITECTURES, TRAINED, WORDS, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run
 
 _FAST = toy_protocol(max_steps=2, evaluations=1, max_dev_examples=12)
 
@@ -55,7 +54,7 @@ def model(tmp_path: Path) -> ModelSpec:
 
 def _execute(run: RunSpec, home: Path) -> list[Event]:
     events: list[Event] = []
-    execute(run, paths=AtlasPaths(home), emit=events.append, device=torch.device("cpu"))
+    execute(toy_context(run, home, emit=events.append))
     return events
 
 

@@ -7,20 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import torch
 
 from core.chain.pipeline import execute
 from core.errors import DataError, SpecError
 from core.events import Event, Flagged, StageFinished, StageReused, StageStarted
 from core.measures.difficulty.table import DIFFICULTIES
-from core.paths import AtlasPaths
 from core.profiling.difficulty import Difficulty, measure_difficulty, share_of
 from core.spec.model import ModelSpec
 from core.spec.run import DataSource, RunSpec
 from core.spec.task import TaskType
-from core.training.loop import Workshop
-from core.training.reaching import OpenRun, open_run
-from tests.fakes import TRAINED, tiny_model, toy_mirror, toy_protocol, toy_run
+from core.training.context import RunContext
+from tests.fakes import TRAINED, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run
 
 _FAST = toy_protocol(max_steps=3, evaluations=1, max_dev_examples=12)
 
@@ -41,9 +38,8 @@ def _run(model: ModelSpec, intermediate: str | None, source: DataSource) -> RunS
     return toy_run(model, target=TaskType.CLASSIFICATION, intermediate=intermediate, source=source, protocol=_FAST)
 
 
-def _opened(spec: RunSpec, home: Path, events: list[Event]) -> OpenRun:
-    shop = Workshop(torch.device("cpu"), events.append, checkpoints=home / "checkpoints")
-    return open_run(spec, paths=AtlasPaths(home), workshop=shop)
+def _opened(spec: RunSpec, home: Path, events: list[Event]) -> RunContext:
+    return toy_context(spec, home, emit=events.append)
 
 
 def _measure(spec: RunSpec, home: Path) -> tuple[list[Difficulty], list[Event]]:
@@ -88,7 +84,7 @@ def test_every_task_type_has_its_measures(kind: TaskType, model: ModelSpec, sour
 
 def test_nothing_is_trained_twice(model: ModelSpec, source: DataSource, tmp_path: Path) -> None:
     run, events = _run(model, "toy_tagging", source), list[Event]()
-    execute(run, paths=AtlasPaths(tmp_path), emit=events.append, device=torch.device("cpu"))
+    execute(toy_context(run, tmp_path, emit=events.append))
     assert _names(events, StageStarted)[0] == "toy_tagging"
     first, events = _measure(run, tmp_path)
     assert _names(events, StageReused) == ["toy_tagging"], "the run's intermediate stage is the whole budget's model"

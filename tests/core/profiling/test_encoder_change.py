@@ -7,19 +7,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 from core.chain.pipeline import execute
 from core.errors import SpecError
 from core.events import Event, LanguageScored, LanguageSkipped, StageFinished, StageReused
-from core.paths import AtlasPaths
 from core.profiling.encoder_change import EncoderChange, measure_encoder_change
 from core.spec.model import ModelSpec
 from core.spec.run import DataSource, RunSpec
 from core.spec.task import TaskType
-from core.training.loop import Workshop
-from core.training.reaching import open_run
-from tests.fakes import WORDS, tiny_model, toy_mirror, toy_protocol, toy_run
+from tests.fakes import WORDS, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run
 
 LANGS = ("en", "de", "sw")
 
@@ -50,8 +46,7 @@ def _run(model: ModelSpec, source: DataSource, **stage: object) -> RunSpec:
 
 def _measured(run: RunSpec, home: Path) -> tuple[list[EncoderChange], list[Event]]:
     events: list[Event] = []
-    shop = Workshop(torch.device("cpu"), events.append, checkpoints=home / "checkpoints")
-    opened = open_run(run, paths=AtlasPaths(home), workshop=shop)
+    opened = toy_context(run, home, emit=events.append)
     return measure_encoder_change(opened, langs=LANGS, resamples=50), events
 
 
@@ -64,7 +59,7 @@ def test_retrieval_is_the_score_of_the_run_and_its_baseline(
     assert [e.name for e in events if isinstance(e, StageFinished)] == ["toy_tagging"]
     for spec, name in ((run, "toy_tagging"), (run.baseline(), "none")):
         facts: list[Event] = []
-        execute(spec, paths=AtlasPaths(tmp_path), emit=facts.append, device=torch.device("cpu"))
+        execute(toy_context(spec, tmp_path, emit=facts.append))
         scores = {e.lang: e.score for e in facts if isinstance(e, LanguageScored)}
         found = {r.lang: r.value for r in rows if (r.measure, r.intermediate) == ("retrieval", name)}
         assert found == pytest.approx(scores) and set(found) == {"en", "de"}

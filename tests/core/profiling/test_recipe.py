@@ -36,7 +36,7 @@ from core.spec.task import TaskType
 from core.store.connection import Store
 from core.store.ingest import ingest
 from core.tasks import TASKS
-from tests.fakes import tiny_model, toy_mirror, toy_task
+from tests.fakes import tiny_model, toy_context, toy_mirror, toy_task
 
 _KINDS = (TaskType.CLASSIFICATION, TaskType.TAGGING, TaskType.SPAN_QA)
 _INTERMEDIATES = ("toy_classification", "toy_tagging~shuffled")
@@ -83,7 +83,7 @@ def _run(spec: ProfileSpec, home: Path, *, stop: Callable[[Event], bool] = lambd
 
     paths = AtlasPaths(home)
     paths.profile(spec.profile_id).root.mkdir(parents=True, exist_ok=True)
-    execute_profile(spec, paths=paths, emit=emit, device=torch.device("cpu"))
+    execute_profile(toy_context(spec, home, emit=emit))
     return seen
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 from scipy import special
 
 from core.chain.pipeline import execute
@@ -29,7 +28,7 @@ from core.spec.run import DataSource
 from core.spec.task import TaskType
 from core.store.connection import Store
 from core.store.ingest import ingest
-from tests.fakes import TRAINED, tiny_model, toy_mirror, toy_protocol, toy_run, toy_split, toy_task
+from tests.fakes import TRAINED, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run, toy_split, toy_task
 
 _KINDS = (TaskType.CLASSIFICATION, TaskType.TAGGING, TaskType.SPAN_QA, TaskType.RETRIEVAL)
 
@@ -73,7 +72,7 @@ def _run(spec: ProfileSpec, home: Path) -> list[Event]:
     seen: list[Event] = []
     paths = AtlasPaths(home)
     paths.profile(spec.profile_id).root.mkdir(parents=True, exist_ok=True)
-    execute_profile(spec, paths=paths, emit=seen.append, device=torch.device("cpu"))
+    execute_profile(toy_context(spec, home, emit=seen.append))
     return seen
 
 
@@ -111,7 +110,7 @@ def test_the_stage_is_that_of_the_runs(done: tuple[Path, list[Event]], model: Mo
     assert sorted(e.name for e in events if isinstance(e, StageFinished)) == ["toy_classification", "toy_tagging~mlm"]
     run = toy_run(model, target=TaskType.TAGGING, intermediate="toy_classification", source=source)
     facts: list[Event] = []
-    execute(run, paths=AtlasPaths(home), emit=facts.append, device=torch.device("cpu"))
+    execute(toy_context(run, home, emit=facts.append))
     assert [e.name for e in facts if isinstance(e, StageReused)] == ["toy_classification"]
 
 

@@ -14,11 +14,16 @@ from core.encoder.loading import Encoder, load_encoder
 from core.errors import OutOfMemory, SpecError
 from core.events import DevScored, Event, StageStarted, StepLogged
 from core.spec.protocol import StageProtocol
+from core.spec.run import DataSource, DataSourceKind
 from core.spec.task import TaskType
-from core.training.loop import EnglishData, StageJob, Workshop, _accumulate, _Training, train_stage
-from core.training.objectives import shuffled, supervised
+from core.training.loader import EnglishData
+from core.training.loop import StageJob, _accumulate, _Training, train_stage
+from core.training.objectives import supervised
 from core.training.optimisation import decay_until, rate_at, set_frozen
-from tests.fakes import TRAINED, tiny_model, toy_split
+from core.training.placebo import shuffled
+from tests.fakes import TRAINED, tiny_model, toy_context, toy_run, toy_split
+
+_SAMPLE = DataSource(kind=DataSourceKind.SAMPLE)
 
 
 def _data(kind: TaskType) -> EnglishData:
@@ -44,9 +49,9 @@ def _stage(
         if isinstance(event, DevScored) and event.step == stop:
             raise KeyboardInterrupt
 
-    shop = Workshop(torch.device("cpu"), emit, checkpoints=folder / "checkpoints", save_every_s=0.0)
+    context = toy_context(toy_run(spec, target=kind, source=_SAMPLE), folder, emit=emit, save_every_s=0.0)
     job = StageJob(key="k", kind="target", name="toy", protocol=protocol, seed=3)
-    train_stage(job, encoder=encoder, objectives=goals, workshop=shop, keep=lambda which: None)
+    train_stage(context, job, encoder=encoder, objectives=goals, keep=lambda which: None)
     weights = {**encoder.model.state_dict(), **{f"head.{k}": v for k, v in goals[0].head.state_dict().items()}}
     return weights, events
 
@@ -96,11 +101,12 @@ def test_accumulated_micro_batches_give_the_gradient_of_the_full_batch(tmp_path:
     gradients = []
     for batch_tokens in (64, 100_000):
         protocol = StageProtocol(learning_rate=1e-3, batch_size=12, batch_tokens=batch_tokens, dropout=0.0)
-        encoder = load_encoder(tiny_model(tmp_path / "model"), dropout=0.0)
+        model = tiny_model(tmp_path / "model")
+        encoder = load_encoder(model, dropout=0.0)
         goals = supervised([_data(kind)], encoder=encoder, protocol=protocol, seed=1, max_length=None)
         job = StageJob(key="k", kind="target", name="toy", protocol=protocol, seed=1)
-        shop = Workshop(torch.device("cpu"), lambda event: None, checkpoints=tmp_path / "c")
-        training = _Training(job, encoder, goals, shop)
+        context = toy_context(toy_run(model, target=kind, source=_SAMPLE), tmp_path)
+        training = _Training(context, job, encoder, goals)
         encoder.model.eval()
         _accumulate(training, chosen=np.asarray(training.pool)[:12])
         gradients.append(torch.cat([p.grad.flatten() for p in training.parameters if p.grad is not None]))
@@ -115,7 +121,7 @@ def test_events_of_a_stage_and_best_selection(tmp_path: Path) -> None:
     assert [e.step for e in events if isinstance(e, DevScored)] == [3, 6]
     assert isinstance(events[0], StageStarted) and events[0].total_steps == 6
     assert [e.step for e in events if isinstance(e, StepLogged)][-1] == 6
-    assert not list((tmp_path / "checkpoints").glob("*.pt")), "a finished stage leaves no checkpoint"
+    assert not list(tmp_path.rglob("*.pt")), "a finished stage leaves no checkpoint"
 
 
 def test_learning_rate_by_hand() -> None:

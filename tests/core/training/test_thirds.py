@@ -9,22 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 from core.chain.pipeline import execute
 from core.data.records import Split, TextExample, fingerprint, text_of
 from core.errors import SpecError
 from core.events import Event, Flagged, RunFinished, RunPlanned, StageReused, StageStarted
-from core.paths import AtlasPaths
 from core.spec.model import ModelSpec
 from core.spec.run import DataSource, DataSourceKind
 from core.spec.task import TaskType
-from core.training.loop import EnglishData, Workshop
+from core.training.loader import EnglishData
 from core.training.plan import plan_intermediate
-from core.training.probes import Bench
-from core.training.reaching import open_run
 from core.training.thirds import Sorted, sort_pool
-from tests.fakes import TRAINED, tiny_model, toy_mirror, toy_protocol, toy_run, toy_split
+from tests.fakes import TRAINED, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run, toy_split
 
 _FAST = toy_protocol(max_steps=3, evaluations=1, max_dev_examples=12)
 _WITH_THIRDS = tuple(kind for kind in TRAINED if kind is not TaskType.MULTILABEL)
@@ -44,9 +40,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ModelSpec:
 
 def _train_split(model: ModelSpec, name: str, source: DataSource, home: Path, events: list[Event]) -> Split:
     run = toy_run(model, target=TaskType.CLASSIFICATION, intermediate=name, source=source, protocol=_FAST)
-    shop = Workshop(torch.device("cpu"), events.append, checkpoints=home / "checkpoints")
-    opened = open_run(run, paths=AtlasPaths(home), workshop=shop)
-    return plan_intermediate(run, loader=opened.loader).data[0].train
+    opened = toy_context(run, home, emit=events.append)
+    return plan_intermediate(opened).data[0].train
 
 
 @pytest.mark.parametrize("kind", _WITH_THIRDS)
@@ -87,9 +82,8 @@ def test_wrong_labels_are_hard(model: ModelSpec, tmp_path: Path) -> None:
         source=DataSource(kind=DataSourceKind.HUB),
         protocol=protocol,
     )
-    shop = Workshop(torch.device("cpu"), lambda event: None, checkpoints=tmp_path / "checkpoints")
     found: Sorted = sort_pool(
-        Bench(run, AtlasPaths(tmp_path), shop), EnglishData(train=train, dev=dev), protocol=protocol.intermediate
+        toy_context(run, tmp_path), EnglishData(train=train, dev=dev), protocol=protocol.intermediate
     )
     assert wrong <= set(np.flatnonzero(found.thirds == 2).tolist()) | set(np.flatnonzero(found.thirds == -1).tolist())
     assert found.summaries[0].pvi_bits > 0.2 and found.summaries[2].pvi_bits < 0
@@ -101,7 +95,7 @@ def test_a_third_is_an_intermediate_like_any_other(model: ModelSpec, source: Dat
     for text in ("toy_classification", "toy_classification@hardest", "toy_classification~shuffled@hardest"):
         events: list[Event] = []
         run = toy_run(model, target=TaskType.TAGGING, intermediate=text, source=source, protocol=_FAST)
-        execute(run, paths=AtlasPaths(tmp_path), emit=events.append, device=torch.device("cpu"))
+        execute(toy_context(run, tmp_path, emit=events.append))
         planned = next(e for e in events if isinstance(e, RunPlanned))
         keys.add(planned.stages[0].key)
         assert planned.stages[0].name == text
@@ -123,7 +117,6 @@ def test_a_pool_larger_than_the_sample_fills_each_third(model: ModelSpec, tmp_pa
     run = toy_run(
         model, target=TaskType.CLASSIFICATION, intermediate="toy_regression@middle", source=source, protocol=protocol
     )
-    shop = Workshop(torch.device("cpu"), lambda event: None, checkpoints=tmp_path / "checkpoints")
-    opened = open_run(run, paths=AtlasPaths(tmp_path), workshop=shop)
-    train = plan_intermediate(run, loader=opened.loader).data[0].train
+    opened = toy_context(run, tmp_path)
+    train = plan_intermediate(opened).data[0].train
     assert 14 <= len(train.examples) <= 20, "a third of three times the sample"

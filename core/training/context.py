@@ -1,0 +1,52 @@
+"""What a job carries through its stages: what was asked for, where it computes, where its files and facts go.
+
+Every function of the job wing that needs more than its data takes a context first; what follows from it is made here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Generic, TypeAlias, TypeVar
+
+import torch
+
+from core.events import Emit
+from core.paths import AtlasPaths
+from core.spec.profile import ProfileSpec
+from core.spec.run import RunSpec
+from core.training.loader import Loader
+
+SpecT = TypeVar("SpecT", RunSpec, ProfileSpec)
+
+
+@dataclass(frozen=True)
+class JobContext(Generic[SpecT]):
+    """A run or a profile and the world it is executed in."""
+
+    spec: SpecT
+    """What was asked for."""
+    paths: AtlasPaths
+    """The Atlas home."""
+    device: torch.device
+    """Where it computes."""
+    emit: Emit
+    """Takes the facts."""
+    checkpoints: Path
+    """Folder for resumable state."""
+    save_every_s: float = 30.0
+    """Seconds between two checkpoints."""
+
+    @cached_property
+    def loader(self: JobContext[RunSpec]) -> Loader:
+        """Reads the run's data and reports them; one for the whole run, as it remembers what was trained on."""
+        return Loader(self.spec, paths=self.paths, emit=self.emit)
+
+    def of_run(self, spec: RunSpec) -> RunContext:
+        """The same job with a run that it trains, such as the chain whose intermediate stage a profile looks at."""
+        return JobContext(spec, self.paths, self.device, self.emit, self.checkpoints, self.save_every_s)
+
+
+RunContext: TypeAlias = JobContext[RunSpec]
+ProfileContext: TypeAlias = JobContext[ProfileSpec]

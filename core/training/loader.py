@@ -1,0 +1,151 @@
+"""The data of a run: English splits to train and select on, test splits to score, each reported as it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.data.datasets import TEST_SEED, load_split, subsample
+from core.data.records import DataOrigin, Split, SplitRole, fingerprint, text_of
+from core.errors import SpecError
+from core.events import DataLoaded, Emit, Flagged
+from core.paths import AtlasPaths
+from core.spec.protocol import StageProtocol
+from core.spec.run import Placebo, RunSpec
+from core.spec.task import Role, TaskSpec
+from core.training.placebo import shuffled
+
+
+@dataclass(frozen=True)
+class EnglishData:
+    """English training and development data of one task: all that training ever sees."""
+
+    train: Split
+    """English training split."""
+    dev: Split
+    """English development split."""
+    without_input: bool = False
+    """Whether the input is taken away, so that the model learns what can be said without it."""
+
+    def __post_init__(self) -> None:
+        """Refuse another language or a test split.
+
+        Raises:
+            SpecError: Zero-shot evaluation would no longer be zero-shot.
+        """
+        for split, role in ((self.train, "train"), (self.dev, "dev")):
+            if split.lang != "en" or split.role != role:
+                raise SpecError(
+                    f"Training was handed the {split.role} split of '{split.task.name}' in '{split.lang}' as {role} "
+                    "data; only English training and development splits are ever trained or selected on."
+                )
+
+
+class Loader:
+    """Loads splits for a run and reports each: the one place of the chain that knows where data come from."""
+
+    def __init__(self, spec: RunSpec, *, paths: AtlasPaths, emit: Emit) -> None:
+        """Nothing is read yet.
+
+        Args:
+            spec: The run.
+            paths: The Atlas home.
+            emit: Takes `DataLoaded` and `Flagged`.
+        """
+        self._spec, self._paths, self._emit = spec, paths, emit
+        self._seen: set[int] = set()
+
+    def whole(self, task: TaskSpec, *, role: Role, protocol: StageProtocol) -> EnglishData:
+        """All English training data that the protocol's share leaves, and the development data; nothing is reported.
+
+        Args:
+            task: What is trained on.
+            role: Intermediate or target: only an intermediate can be a slice of the sample tasks.
+            protocol: Share of the training data, size of the development set.
+        """
+        origin = self._origin(role)
+        train = load_split(task, role="train", lang="en", origin=origin)
+        if protocol.train_share < 1:
+            train = subsample(train, n=max(1, round(protocol.train_share * len(train.examples))), seed=self._spec.seed)
+        dev = load_split(task, role="dev", lang="en", origin=origin)
+        return EnglishData(train=train, dev=_first(dev._replace(labels=train.labels), n=protocol.max_dev_examples))
+
+    def sampled(self, whole: EnglishData, *, protocol: StageProtocol) -> EnglishData:
+        """The data that a stage is trained on, reported; their texts are told from those that are scored.
+
+        Args:
+            whole: As `whole` returns them, or a third of that.
+            protocol: Size of the sample.
+        """
+        train = self._report(subsample(whole.train, n=protocol.max_train_examples, seed=self._spec.seed))
+        self._report(whole.dev)
+        self._seen.update(hash(text_of(e)) for e in train.examples)
+        return EnglishData(train=train, dev=whole.dev)
+
+    def held_out(self, *, like: EnglishData, n: int) -> Split:
+        """English development examples of the intermediate: those that select its model, and more where there are more.
+
+        Args:
+            like: Its training data, which name the labels.
+            n: At most so many, from the first on.
+        """
+        split = load_split(like.train.task, role="dev", lang="en", origin=self._origin(Role.INTERMEDIATE))
+        split = _first(split._replace(labels=like.train.labels), n=n)
+        intermediate = self._spec.intermediate
+        is_shuffled = intermediate is not None and intermediate.placebo is Placebo.SHUFFLED
+        return self._report(shuffled(split, seed=self._spec.seed) if is_shuffled else split)
+
+    def _origin(self, role: Role) -> DataOrigin:
+        intermediate = self._spec.intermediate if role is Role.INTERMEDIATE else None
+        return DataOrigin(
+            source=self._spec.data_source,
+            paths=self._paths,
+            domain=intermediate.domain if intermediate else None,
+            difficulty=intermediate.difficulty if intermediate else None,
+            tasks=self._spec.tasks,
+        )
+
+    def scored(self, role: SplitRole, lang: str, *, labels: tuple[str, ...]) -> Split:
+        """A split of the target that is scored (or, for mining, one that the threshold is chosen on).
+
+        Args:
+            role: `test`, or `dev` for mining.
+            labels: Of the training split; empty for retrieval.
+        """
+        task = self._spec.task(self._spec.target)
+        split = load_split(task, role=role, lang=lang, origin=self._origin(Role.TARGET))
+        if role == "test":
+            split = subsample(split, n=self._spec.protocol.max_test_examples, seed=TEST_SEED)
+        split = self._report(split._replace(labels=labels or split.labels))
+        known = sum(hash(text_of(e)) in self._seen for e in split.examples)
+        if known:
+            message = f"{known} of {len(split.examples)} {task.name} {role} texts ({lang}) occur in the training data."
+            self._emit(Flagged(flag="overlap", message=message))
+        return split
+
+    def parallel(self, lang: str) -> Split:
+        """All sentence pairs of a retrieval target in a language: for what is compared and not scored."""
+        return load_split(self._spec.task(self._spec.target), role="test", lang=lang, origin=self._origin(Role.TARGET))
+
+    def _report(self, split: Split) -> Split:
+        self._emit(
+            DataLoaded(
+                task=split.task.name,
+                role=split.role,
+                lang=split.lang,
+                split=split.split,
+                n=len(split.examples),
+                n_available=split.n_available,
+                fingerprint=split.fingerprint,
+                revision=split.revision,
+            )
+        )
+        for flag in split.flags:
+            self._emit(Flagged(flag=flag.flag, message=flag.message))
+        return split
+
+
+def _first(split: Split, *, n: int | None) -> Split:
+    if n is None or n >= len(split.examples):
+        return split
+    examples = split.examples[:n]
+    return split._replace(examples=examples, fingerprint=fingerprint(examples))
