@@ -112,6 +112,71 @@ def test_of_two_baselines_of_one_pair_the_one_with_the_same_examples_is_taken(pa
         assert _gain(store) == [(run, "same", 0.1)]
 
 
+def _runs(store: Store, *rows: tuple[str, str, str, str | None, str | None, float]) -> None:
+    """Runs (id, collection, intermediate, outcome, finished_at, score) of one seed of one cell and pair."""
+    with store.write() as cur:
+        for run, collection, intermediate, outcome, finished, score in rows:
+            cur.execute(
+                "INSERT INTO runs BY NAME SELECT $run AS run_id, $collection AS collection, 'm' AS model, $name AS "
+                "intermediate, 'xnli' AS target, 'classification' AS task_type, 1 AS seed, 'quick' AS protocol, 'd' AS "
+                "protocol_digest, 'mirror' AS data_source, 'pair' AS pair_key, 'accuracy' AS headline_metric, .3 AS "
+                "chance, 1 AS attempts, $outcome AS outcome, $finished::TIMESTAMP AS finished_at, '{}' AS spec",
+                {"run": run, "collection": collection, "name": intermediate, "outcome": outcome, "finished": finished},
+            )
+            cur.execute(
+                "INSERT INTO scores BY NAME SELECT $run AS run_id, 'de' AS lang, 'accuracy' AS metric, $score AS score,"
+                " 9 AS n, 'test' AS split, 'f' AS fingerprint",
+                {"run": run, "score": score},
+            )
+
+
+DAY, LATER = "2026-01-01", "2026-01-02"
+
+
+def test_a_baseline_of_another_collection_is_nobodys(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "a.duckdb") as store:
+        _runs(store, ("yours", "yours", "mnli", "finished", DAY, 0.6),
+              ("theirs", "measured", "none", "finished", LATER, 0.1))  # fmt: skip
+        with store.cursor() as cur:
+            assert cur.execute("SELECT gain, missing FROM current_gains").fetchall() == [(None, "no baseline")]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "gain"),
+    [
+        ((None, DAY), ("finished", DAY), 0.2),
+        (("failed", LATER), ("finished", DAY), 0.2),
+        (("finished", DAY), ("finished", LATER), 0.2),
+        (("finished", None), ("finished", DAY), 0.2),
+        (("finished", DAY), ("finished", DAY), 0.1),
+    ],
+    ids=["not ended", "failed", "earlier", "of unknown time", "alike: the smaller id"],
+)
+def test_which_of_two_baselines_counts(
+    tmp_path: Path, first: tuple[str | None, str | None], second: tuple[str, str], gain: float
+) -> None:
+    with Store.open(tmp_path / "a.duckdb") as store:
+        _runs(store, ("a", "yours", "none", *first, 0.5), ("b", "yours", "none", *second, 0.4),
+              ("run", "yours", "mnli", "finished", DAY, 0.6))  # fmt: skip
+        with store.cursor() as cur:
+            assert cur.execute("SELECT round(gain, 9) FROM current_gains").fetchall() == [(gain,)]
+            current = cur.execute("SELECT run_id FROM current_runs WHERE intermediate = 'none'").fetchall()
+    assert current == [("b",) if gain == 0.2 else ("a",)], "the baseline that is shown is the one that is measured with"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "finished", "expected"),
+    [("finished", LATER, "b"), (None, LATER, "a"), ("failed", LATER, "a"), ("finished", None, "a"),
+     ("finished", DAY, "a")],
+    ids=["later", "not ended", "failed", "of unknown time", "alike: the smaller id"],
+)  # fmt: skip
+def test_which_of_two_runs_counts(tmp_path: Path, outcome: str | None, finished: str | None, expected: str) -> None:
+    with Store.open(tmp_path / "a.duckdb") as store:
+        _runs(store, ("a", "yours", "mnli", "finished", DAY, 0.6), ("b", "yours", "mnli", outcome, finished, 0.7))
+        with store.cursor() as cur:
+            assert cur.execute("SELECT run_id FROM current_runs").fetchall() == [(expected,)]
+
+
 def test_a_store_of_an_earlier_version_knows_which_runs_count(tmp_path: Path) -> None:
     file = tmp_path / "a.duckdb"
     with duckdb.connect(str(file)) as con:
