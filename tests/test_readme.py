@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import typer
 
+import core
 from core.cli.main import app, spread
 from core.paths import REPO
 
@@ -44,6 +50,23 @@ def test_commands_parse(line: str) -> None:
     group = typer.main.get_command(app)
     command = group.commands[words[0]]  # type: ignore[attr-defined]  # a typer app with several commands is a group
     command.make_context(words[0], words[1:], resilient_parsing=False)
+
+
+def test_the_python_example_runs_on_the_committed_gallery(tmp_path: Path) -> None:
+    """In a process of its own, as in a notebook, with a fresh home; what it leaves is looked at."""
+    (example,) = [text for language, text in BLOCKS if language == "python"]
+    look = "print(frame[['lang', 'score', 'baseline_score', 'gain', 'missing']].to_json(orient='records'))"
+    environ = {k: v for k, v in os.environ.items() if k != "ATLAS_GALLERY"} | {"ATLAS_HOME": str(tmp_path)}
+    words = [sys.executable, "-c", f"{example}\n{look}"]
+    done = subprocess.run(words, cwd=REPO, env=environ, capture_output=True, text=True, check=True)
+    rows = json.loads(done.stdout)
+    assert {row["lang"] for row in rows} >= {"en", "de", "sw", "zh"}
+    assert all(row["gain"] == pytest.approx(row["score"] - row["baseline_score"]) for row in rows)
+
+
+def test_the_version_to_cite_is_this_one() -> None:
+    (cited,) = re.findall(r"version = \{(.*?)\}", README)
+    assert cited == core.__version__
 
 
 @pytest.mark.parametrize("path", _tree_paths())

@@ -18,13 +18,13 @@ import typer
 
 from core.actions.launch import Launched, launch, launch_profiles
 from core.actions.queue import list_profiles, list_runs, wake
-from core.cli.reading import cursor_for_reading, open_for_reading
 from core.errors import AtlasError
 from core.jobs.records import JobState
 from core.paths import AtlasPaths
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec, StudySpec
 from core.store.gallery import save_gallery
+from core.store.reading import cursor_for_reading, open_for_reading
 from core.studies import build_profile, build_study, read_profile_file, read_study_file
 
 PROFILE = ".profile.yaml"

@@ -16,13 +16,13 @@ import pandas as pd
 
 from core.actions.launch import launch_profiles
 from core.cli.progress import follow
-from core.cli.reading import open_for_reading
 from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.similarity.table import SIMILARITIES
 from core.paths import AtlasPaths
 from core.queries.similarity import measured
 from core.sample.spec import Difficulty
 from core.spec.profile import ProfileSpec
+from core.store.reading import open_for_reading
 from core.studies import build_profile, read_profile_file
 
 OWN, OTHER = "sst2", "mnli"

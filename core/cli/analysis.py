@@ -9,12 +9,12 @@ import typer
 
 from core.cli.console import note, records, show
 from core.cli.options import AsJson, Difficulty, Langs, Models, Protocol, Similarity, Source, Targets
-from core.cli.reading import open_for_reading
 from core.errors import DataError, UnknownName
 from core.paths import AtlasPaths
 from core.queries.evidence import Anchor, Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
 from core.store.connection import Store
+from core.store.reading import open_for_reading
 from core.tasks import load_tasks
 
 Families = Annotated[list[str] | None, typer.Option("--family", help="Only these language families.")]

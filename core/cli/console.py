@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 import typer
 
 from core.errors import AtlasError
+from core.store.reading import StoreBusy
 
 Row = Mapping[str, Any]
 
@@ -58,12 +60,18 @@ def note(text: str) -> None:
 
 @contextmanager
 def errors_as_messages() -> Iterator[None]:
-    """Turn an `AtlasError` into its text on standard error and exit status 1; bugs keep their traceback."""
-    try:
-        yield
-    except AtlasError as error:
-        note(f"error: {error}")
-        sys.exit(1)
+    """Turn an `AtlasError` into its text on standard error and exit status 1, a busy store into a note.
+
+    Bugs keep their traceback, other warnings their place in the code.
+    """
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+        warnings.showwarning = lambda w, *rest: note(str(w)) if isinstance(w, StoreBusy) else shown(w, *rest)
+        try:
+            yield
+        except AtlasError as error:
+            note(f"error: {error}")
+            sys.exit(1)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # whatever a frame holds

@@ -11,7 +11,6 @@ import typer
 
 from core.cli.console import note, show
 from core.cli.options import AsJson, Difficulty, Langs, Models, Protocol, Similarity, Source, Targets
-from core.cli.reading import open_for_reading
 from core.errors import SpecError
 from core.paths import AtlasPaths
 from core.queries.filters import Filter
@@ -19,6 +18,7 @@ from core.report.export import export as export_table
 from core.report.export import format_of, write_table
 from core.report.submission import English, ReadEnglish, write_submission
 from core.spec.run import RunSpec
+from core.store.reading import open_for_reading
 from core.tasks import load_tasks
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from core.cli.console import errors_as_messages, note, records, show
 from core.cli.options import AsJson, Backend
 from core.cli.profile import profile
 from core.cli.progress import follow
-from core.cli.reading import cursor_for_reading, open_for_reading
 from core.errors import SpecError
 from core.jobs.records import JobStatus
 from core.models import load_models
@@ -36,6 +35,7 @@ from core.queries.runs.listing import damaged as query_damaged
 from core.spec.run import DataSourceKind
 from core.store.connection import Store
 from core.store.ingest import rebuild as rebuild_store
+from core.store.reading import cursor_for_reading, open_for_reading
 from core.studies import NO_INTERMEDIATE, StudyRequest, checked_source, command, read_study_file
 from core.tasks import load_tasks, read_task_file
 

@@ -12,7 +12,6 @@ from core.actions.queue import list_profiles, wake
 from core.cli.console import note, records, show
 from core.cli.options import AsJson, Backend
 from core.cli.progress import follow
-from core.cli.reading import open_for_reading
 from core.errors import UnknownName
 from core.measures.similarity.table import SIMILARITIES
 from core.models import DEFAULT_MODEL
@@ -20,6 +19,7 @@ from core.paths import AtlasPaths
 from core.queries.similarity import measured
 from core.spec.profile import DEFAULT_TEXTS, ProfileKind, ProfileSpec
 from core.spec.run import DataSourceKind
+from core.store.reading import open_for_reading
 from core.studies import ProfileRequest, build_profile
 
 _SHOWN = "centroid_cosine"
