@@ -1,0 +1,202 @@
+"""Panels say what the data says: the best language, the order, the counts, each from numbers made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.analysis.answer import Answer
+from core.jobs.records import JobState, JobStatus
+from core.queries.evidence import Choice, Evidence, Setting, Units
+from core.store.connection import Store
+from pages.widgets.analysis.panels import show_answer, show_cells, show_next
+from pages.widgets.runs.listing import run_rows
+from tests.pages.conftest import Open, checked
+from tests.synthetic import add_scores
+
+COLUMNS = ["intermediate", "target", "lang", "seed", "score"]
+GAINS = {("mnli", "de"): 0.3, ("mnli", "sw"): 0.0, ("mnli", "zh"): -0.1, ("qqp", "de"): 0.05, ("qqp", "sw"): 0.05}
+"""On SIB-200, above a baseline of 0.5."""
+
+
+@pytest.fixture
+def gained(home: Path) -> None:
+    """A store with these gains, one seed each."""
+    rows = [("none", "sib200", lang, 1, 0.5) for lang in ("de", "sw", "zh")]
+    rows += [(name, "sib200", lang, 1, 0.5 + gain) for (name, lang), gain in GAINS.items()]
+    with Store.open(home / "atlas.duckdb") as store:
+        add_scores(store, pd.DataFrame(rows, columns=COLUMNS))
+
+
+def words(at: AppTest) -> str:
+    """All that is written, without the backslashes that keep it text."""
+    kinds = (at.markdown, at.caption, at.info, at.warning)
+    return "\n".join(str(element.value).replace("\\", "") for kind in kinds for element in kind)
+
+
+def shown(panel: Callable[..., None], *values: object, **options: object) -> AppTest:
+    """One panel alone, with its arguments."""
+    script = AppTest.from_function(_draw, args=(panel.__module__, panel.__name__, values, options), default_timeout=30)
+    return checked(script.run())
+
+
+def _draw(module: str, name: str, values, options) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001  # a script
+    import importlib  # noqa: PLC0415
+
+    getattr(importlib.import_module(module), name)(*values, **options)
+
+
+def test_a_card_names_the_best_intermediate_and_its_best_and_worst_language(gained: None, open_page: Open) -> None:
+    del gained
+    at = open_page("pages/overview.py")
+    assert [(m.label, m.value) for m in at.metric] == [("SIB-200, after MNLI", "+6.7 points")]  # (30 + 0 - 10) / 3
+    text = words(at)
+    assert "accuracy, mean over 3 of 3 languages; above zero in 1." in text
+    assert "From −10.0 in Mandarin (zh) to +30.0 in German (de)." in text
+    assert "1 seed · best of 2" in text
+
+
+def test_a_collection_says_how_much_of_it_is_finished(gained: None, home: Path, open_page: Open) -> None:
+    del gained
+    with Store.open(home / "atlas.duckdb") as store, store.write() as cur:
+        cur.execute("UPDATE runs SET outcome = 'failed' WHERE intermediate = 'qqp'")
+    text = words(open_page("pages/overview.py"))
+    assert "3 runs, 2 finished: 8 scores and 5 gains in 3 languages" in text
+    assert "models: 1 · intermediates: 2 · targets: 1" in text
+
+
+def test_the_map_opens_with_the_view_of_most_runs_and_its_table_has_the_gains(
+    gained: None, home: Path, open_page: Open
+) -> None:
+    del gained
+    fewer = [("none", "udpos", "de", 1, 0.5), ("mnli", "udpos", "de", 1, 0.9)]
+    with Store.open(home / "atlas.duckdb") as store:
+        add_scores(store, pd.DataFrame(fewer, columns=COLUMNS))
+    at = open_page("pages/transfer.py")
+    assert next(s for s in at.selectbox if s.key == "target").value == "sib200"
+    cells = next(d.value for d in at.dataframe if "q_value" in d.value.columns)
+    table = {(row.intermediate, row.lang): row.shown for row in cells.itertuples() if pd.notna(row.shown)}
+    assert table == {key: pytest.approx(100 * gain) for key, gain in GAINS.items()}
+    empty = cells[cells["shown"].isna()]
+    assert empty[["intermediate", "lang", "state"]].to_numpy().tolist() == [["qqp", "zh", "missing"]]
+    assert "The row of means is over 2 languages that every intermediate has, without Mandarin (zh)." in words(at)
+
+
+def test_languages_are_ordered_by_what_is_asked_for(gained: None, open_page: Open) -> None:
+    del gained
+
+    def langs(order: str) -> list[str]:
+        at = open_page("pages/transfer.py", order=order)
+        cells = next(d.value for d in at.dataframe if "q_value" in d.value.columns)
+        return list(dict.fromkeys(cells["lang"]))
+
+    assert langs("name") == ["de", "zh", "sw"]  # German, Mandarin, Swahili
+    assert langs("mean gain") == ["de", "sw", "zh"]
+
+
+def test_ranks_are_within_a_language_the_largest_first(gained: None, open_page: Open) -> None:
+    del gained
+    at = open_page("pages/transfer.py", show="rank")
+    cells = next(d.value for d in at.dataframe if "q_value" in d.value.columns).set_index(["lang", "intermediate"])
+    assert cells.loc[("de", "mnli"), "shown"] == 1 and cells.loc[("de", "qqp"), "shown"] == 2
+    assert cells.loc[("sw", "mnli"), "shown"] == 2 and cells.loc[("sw", "qqp"), "shown"] == 1
+
+
+def test_differences_are_to_the_first_run_in_points(gained: None, home: Path, open_page: Open) -> None:
+    del gained
+    base = "atlas-mini|sib200|1|quick|sample|yours|"
+    with Store.open(home / "atlas.duckdb") as store, store.write() as cur:  # ids that an address can hold
+        for table in ("runs", "scores"):
+            cur.execute(f"UPDATE {table} SET run_id = replace(run_id, '{base}', 'run')")
+    at = open_page("pages/compare.py", ids="runqqp,runmnli")
+    scores = next(d.value for d in at.dataframe if "B difference" in d.value.columns).set_index("language")
+    assert scores["A"].dropna().to_dict() == pytest.approx({"German (de)": 55, "Swahili (sw)": 55})
+    assert scores.loc["German (de)", "B difference"] == pytest.approx(25)
+    assert scores.loc["Swahili (sw)", "B difference"] == pytest.approx(-5)
+    assert pd.isna(scores.loc["Mandarin (zh)", "B difference"]), "the first run has no score in Mandarin"
+    assert "**B − A:** +10.0 points on average over 2 languages" in words(at)
+    assert "higher in 1." in words(at)
+
+
+def test_the_list_of_runs_is_narrowed_to_the_states_asked_for(ids: dict[str, str], open_page: Open) -> None:
+    at = open_page("pages/runs.py")
+
+    def listed() -> dict[str, str]:
+        rows = next(d.value for d in at.dataframe if "chain" in d.value.columns)
+        return dict(zip(rows["run"], rows["state"], strict=True))
+
+    everything = listed()
+    assert len(everything) == 15 and ids["damaged"] not in everything
+    assert everything[ids["failed"]] == "✗ failed" and everything[ids["cancelled"]] == "■ cancelled"
+    checked(at.get("button_group")[0].set_value(["failed"]).run())
+    assert set(listed()) == {ids["failed"]}
+
+
+def test_progress_is_of_the_run_and_time_left_of_what_runs() -> None:
+    def job(name: str, state: JobState) -> JobStatus:
+        spec = ("xlm-r-base", "mnli", "xnli", 1, "quick", "sample")
+        return JobStatus(name, state, None, 1.0, None, None, 1, None, *spec)
+
+    done = pd.DataFrame(
+        [("a", "target xnli", 0.25, 120.0), ("b", "target xnli", 0.5, 60.0)],
+        columns=["run_id", "stage", "done", "stage_left_s"],
+    )
+    jobs = [job("c", JobState.DONE), job("a", JobState.RUNNING), job("b", JobState.FAILED), job("d", JobState.QUEUED)]
+    rows = run_rows(jobs, done=done).astype(object)
+    found = rows.where(rows.notna(), None)[["run", "progress", "stage", "left"]].to_numpy().tolist()
+    assert found == [
+        ["c", 1.0, None, None],
+        ["a", 0.25, "target xnli", "2 min"],
+        ["b", 0.5, None, None],  # it stopped half-way, and nothing is left that would end
+        ["d", None, None, None],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("weight", "badge"), [("fair", "evidence that can be read"), ("thin", "thin evidence"), ("none", "no answer yet")]
+)
+def test_the_badge_says_how_much_an_answer_weighs_and_gaps_come_with_commands(weight: str, badge: str) -> None:
+    remedy = "python -m core run --target xnli"
+    gaps = [("no gain", 4, "mnli", "no baseline", remedy), ("English", 9, "mnli", "left out", "")]
+    missing = pd.DataFrame(gaps, columns=["what", "cells", "names", "why", "remedy"])
+    setting = Setting("yours", "m", None, "quick", "d", "sample")
+    found = Evidence(pd.DataFrame(), missing, Units(0, 0, 0, 0, 0, 0, 0), setting, Choice(), {"difficulty": "measured"})
+    said = Answer("Harder goes with more.", ("One.", "Two."), weight, ())  # type: ignore[arg-type]
+    at = shown(show_answer, said, found)
+    text = words(at)
+    assert badge in text and "**Harder goes with more.**" in text and "- One." in text
+    assert [e.label for e in at.expander] == ["4 cells do not count: no gain"], "what was left out on purpose is no gap"
+    assert [code.value for code in at.code] == [remedy]
+
+
+def test_cells_that_differ_are_counted_among_those_that_were_tested() -> None:
+    names = ("gain", "ci_low", "ci_high", "detectable", "p_value", "q_value")
+    rows = pd.DataFrame(
+        [(0.1, 0.05, 0.15, 0.02, 0.001, 0.003), (0.02, 0.0, 0.04, 0.03, 0.01, 0.05), (0.0, -0.1, 0.1, 0.1, 0.9, 0.9),
+         (0.3, None, None, None, None, None)], columns=list(names),
+    )  # fmt: skip
+    rest = ("n_seeds", "n_examples", "gained", "lost", "p_mcnemar", "method", "note")
+    rows = rows.assign(intermediate=["mnli", "qqp", "squad", "cola"], lang="de", **dict.fromkeys(rest))
+    at = shown(show_cells, rows, target="xnli", how="python -m core analyse --cells")
+    assert "2 of 3 tested cells differ from zero" in words(at)
+    table = at.dataframe[0].value
+    assert table["gain"].tolist() == pytest.approx([10.0, 2.0, 0.0, 30.0]), "points, not fractions"
+
+
+def test_proposals_are_shown_in_the_order_of_their_worth() -> None:
+    rows = pd.DataFrame(
+        {"kind": ["run", "seeds"], "intermediate": ["rte", "mnli"], "target": "xnli", "runs": [3, 6],
+         "difficulty_narrower": [0.2, 0.1], "similarity_narrower": [0.1, 0.05], "worth": [0.05, 0.0125],
+         "langs": 4, "why": "w", "command": ["one", "two"]}
+    )  # fmt: skip
+    at = shown(show_next, rows, how="python -m core next")
+    table = at.dataframe[0].value
+    assert table["command"].tolist() == ["one", "two"]
+    assert table["difficulty_narrower"].tolist() == pytest.approx([20.0, 10.0])
+    assert [info.value for info in shown(show_next, rows.head(0), how="").info] == [
+        "Nothing is missing that the profiles know of."
+    ]
