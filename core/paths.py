@@ -111,21 +111,13 @@ class ProfilePaths(RunPaths):
 
 
 @dataclass(frozen=True)
-class FitPaths:
-    """File names inside the folder of one long fit, `data/cache/fits/<key>/`."""
-
-    root: Path
-    """The folder itself; its name is the digest of what decides the result."""
+class FitPaths(RunPaths):
+    """File names inside the folder of one long fit, `data/cache/fits/<key>/`: a job's, what it is given and finds."""
 
     @property
     def cells(self) -> Path:
         """What is fitted: mean gains by cell with their covariates."""
         return self.root / "cells.parquet"
-
-    @property
-    def process(self) -> Path:
-        """Pid and start time of the process that fits, JSON."""
-        return self.root / "process.json"
 
     @property
     def lock(self) -> Path:
@@ -138,18 +130,8 @@ class FitPaths:
         return self.root / "progress.json"
 
     @property
-    def log(self) -> Path:
-        """Standard output and error of the process."""
-        return self.root / "work.log"
-
-    @property
-    def failed(self) -> Path:
-        """Marker: it ended with an error, JSON with its text."""
-        return self.root / "failed.json"
-
-    @property
-    def result(self) -> Path:
-        """The figures; written last."""
+    def finished(self) -> Path:
+        """The figures, written last: a fit that has them is done."""
         return self.root / "result.parquet"
 
 

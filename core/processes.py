@@ -15,6 +15,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import RunFolderDamaged
+from core.files import write_text
 from core.paths import REPO
 
 GRACE_S = 5.0
@@ -54,13 +55,16 @@ def read_process(path: Path) -> ProcessRecord | None:
         raise RunFolderDamaged(f"{path}: {_first_problem(error)}") from error
 
 
-def start_detached(module: str, *words: str, log: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start_detached(
+    module: str, *words: str, log: Path, environ: Mapping[str, str], record: Path | None = None
+) -> subprocess.Popen[bytes]:
     """Start `python -m module words…` in a session of its own: it outlives whoever starts it.
 
     Args:
         words: Its command line.
         log: Takes what it prints, after what is there; its folder must exist.
         environ: Variables that differ from this process's.
+        record: Where it is written down, unless it has done so itself by then: `process.json`.
     """
     with log.open("ab") as out:
         process = subprocess.Popen(
@@ -74,6 +78,9 @@ def start_detached(module: str, *words: str, log: Path, environ: Mapping[str, st
         )
     # Reaps it when it ends before this process does, so that it does not stay as a zombie.
     threading.Thread(target=process.wait, name=f"{module}-reaper", daemon=True).start()
+    found = record_of(process) if record else None
+    if record and found and not record.exists():
+        write_text(record, found.model_dump_json())
     return process
 
 

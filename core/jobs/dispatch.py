@@ -8,7 +8,6 @@ time: the next one adopts what still runs.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import shutil
@@ -24,10 +23,10 @@ from filelock import FileLock, Timeout
 from core.errors import AtlasError, SpecError
 from core.files import write_text
 from core.jobs.folders import is_open, job_folders, queue_key
-from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, read_job
+from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, read_job, write_failure
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
-from core.processes import ProcessRecord, read_process, record_of, start_detached, stop_tree
+from core.processes import ProcessRecord, read_process, start_detached, stop_tree
 
 WORKER = "core.chain.worker"
 """Module that executes a run or profile; named and never imported, because it loads torch."""
@@ -233,12 +232,10 @@ class Dispatcher:
         environ = {"ATLAS_HOME": str(self._paths.home)}
         if slot.startswith("cpu:") and _THREADS not in os.environ:
             environ[_THREADS] = str(max(1, (os.cpu_count() or 1) // len(self._slots)))
-        child = start_detached(self._worker, str(run.root), "--device", slot, log=run.log, environ=environ)
+        words = (str(run.root), "--device", slot)
+        # The worker writes its record anew as soon as it is up; until then this one keeps others from starting it, too.
+        child = start_detached(self._worker, *words, log=run.log, environ=environ, record=run.process)
         self._children[run.run_id] = child
-        process = record_of(child)
-        # The worker says the same as soon as it is up; until then this keeps a second dispatcher from starting it too.
-        if process and not run.process.exists():
-            write_text(run.process, process.model_dump_json())
         _LOG.info("%s started on %s, attempt %d, pid %d", run.run_id, slot, record.attempts, child.pid)
 
     def _put_back(self, run: RunPaths, *, exit_code: int | None) -> None:
@@ -270,8 +267,7 @@ def _how_it_ended(process: ProcessRecord | None, *, exit_code: int | None) -> st
 
 
 def _fail(run: RunPaths, message: str) -> None:
-    failure = {"error": "JobLost", "message": message}
-    write_text(run.failed, json.dumps(failure, ensure_ascii=False))
+    write_failure(run.failed, error="JobLost", message=message)
     _LOG.warning("%s failed: %s", run.run_id, message)
 
 

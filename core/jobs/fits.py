@@ -3,6 +3,9 @@
 A fit lives in `<home>/cache/fits/<key>/`; the key is the digest of the cells and of what is fitted to them, so that a
 store that changed elsewhere, or another filter that leaves the same cells, finds it ready. The process gets the cells
 as a file, because DuckDB lets only one process have the index.
+
+The folder is a job's, with the same process record, markers and states. But somebody waits for it at the page, and its
+seconds need no GPU: it is started at once, and has no `job.json`, which is a place in the queue.
 """
 
 from __future__ import annotations
@@ -18,10 +21,14 @@ import pandas as pd
 from filelock import FileLock
 
 from core.errors import StoreError
-from core.files import disk_full_as_error, write_text, written_beside
-from core.jobs.records import failure_text
+from core.files import disk_full_as_error, written_beside
+from core.jobs.records import JobState
+from core.jobs.state import Stand, stand_of
 from core.paths import AtlasPaths, FitPaths
-from core.processes import ProcessRecord, is_alive, read_process, record_of, start_detached
+from core.processes import start_detached
+
+WORKER = "core.actions.fit_worker"
+"""Module that computes a fit; named and never imported, because this room knows no model."""
 
 CODE = 1
 """Raised when the same cells would give another result."""
@@ -45,22 +52,11 @@ class FitKind(StrEnum):
     """The model with every measure of difficulty and similarity."""
 
 
-class FitState(StrEnum):
-    """How far it is."""
-
-    DONE = "done"
-    """The result is there."""
-    RUNNING = "running"
-    """A process is at it."""
-    FAILED = "failed"
-    """It ended without a result."""
-
-
 class Fit(NamedTuple):
     """What is known of a fit."""
 
-    state: FitState
-    """How far it is."""
+    state: JobState
+    """Done, running or failed."""
     frame: pd.DataFrame | None = None
     """The result, where it is done."""
     done: int = 0
@@ -94,26 +90,21 @@ def ask(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths, again: bool = 
         StoreError: They cannot be written.
     """
     fit = paths.fit(fit_key(kind, cells))
-    is_damaged = False
-    if fit.result.exists():
-        try:
-            return Fit(FitState.DONE, pd.read_parquet(fit.result))
-        except (OSError, ValueError):  # ArrowInvalid is a ValueError
-            fit.result.unlink(missing_ok=True)
-            is_damaged = True
     with disk_full_as_error(fit.root):
         fit.root.mkdir(parents=True, exist_ok=True)
     with FileLock(fit.lock):  # two sessions may ask in the same moment
-        process = read_process(fit.process)
-        has_ended = fit.failed.exists() or process is None or not is_alive(process)
-        if is_damaged or (again and has_ended):
-            fit.failed.unlink(missing_ok=True)
-            fit.process.unlink(missing_ok=True)
-            process = None
-        if process is None and not fit.failed.exists():
+        stand = stand_of(fit)
+        found = _read(fit) if stand.state is JobState.DONE else None
+        if found is not None:
+            return Fit(JobState.DONE, found)
+        # It is done and cannot be read: compute it once more.
+        if stand.state is JobState.DONE or (again and stand.state in {JobState.FAILED, JobState.LOST}):
+            for marker in (fit.finished, fit.failed, fit.progress, fit.process):
+                marker.unlink(missing_ok=True)
+            stand = Stand(JobState.QUEUED)
+        if stand.state is JobState.QUEUED:
             _start(fit, kind=kind, cells=cells, paths=paths)
-            return Fit(FitState.RUNNING)
-    return _look(fit, process)
+    return _so_far(fit, stand)
 
 
 def known(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths) -> pd.DataFrame | None:
@@ -122,47 +113,35 @@ def known(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths) -> pd.DataFr
     Args:
         cells: As for `ask`.
     """
+    return _read(paths.fit(fit_key(kind, cells)))
+
+
+def _read(fit: FitPaths) -> pd.DataFrame | None:
     try:
-        return pd.read_parquet(paths.fit(fit_key(kind, cells)).result)
-    except (OSError, ValueError):  # not there, or not whole: `ask` sees to that
+        return pd.read_parquet(fit.finished)
+    except (OSError, ValueError):  # not there, or not whole; ArrowInvalid is a ValueError
         return None
 
 
-def _look(fit: FitPaths, process: ProcessRecord | None) -> Fit:
-    message = failure_text(fit.failed)
-    if message is not None:
-        return Fit(FitState.FAILED, message=message)
-    # Aliveness first: a process that ends between the two looks has left its result or its reason.
-    if process is not None and is_alive(process):
-        return _progress(fit)
-    if fit.result.exists() or fit.failed.exists():
-        return Fit(FitState.RUNNING)  # read at the next look
-    return Fit(FitState.FAILED, message=f"Its process ended without a result; {fit.log} may say why.")
+def _so_far(fit: FitPaths, stand: Stand) -> Fit:
+    if stand.state is JobState.FAILED:
+        return Fit(JobState.FAILED, message=stand.message)
+    if stand.state is JobState.LOST:
+        return Fit(JobState.FAILED, message=f"Its process ended without a result; {fit.log} may say why.")
+    try:
+        found = json.loads(fit.progress.read_bytes())
+        return Fit(JobState.RUNNING, done=int(found["done"]), total=int(found["total"]))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return Fit(JobState.RUNNING)
 
 
 def _start(fit: FitPaths, *, kind: FitKind, cells: pd.DataFrame, paths: AtlasPaths) -> None:
     _forget_oldest(paths)
     with written_beside(fit.cells) as draft:
         cells.to_parquet(draft, index=False)
+    environ = {"ATLAS_HOME": str(paths.home)}
     with disk_full_as_error(fit.log):
-        process = start_detached(
-            "core.jobs.fit_worker",
-            str(kind),
-            fit.root.name,
-            log=fit.log,
-            environ={"ATLAS_HOME": str(paths.home)},
-        )
-    record = record_of(process)
-    if record is not None:
-        write_text(fit.process, record.model_dump_json())
-
-
-def _progress(fit: FitPaths) -> Fit:
-    try:
-        found = json.loads(fit.progress.read_bytes())
-        return Fit(FitState.RUNNING, done=int(found["done"]), total=int(found["total"]))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return Fit(FitState.RUNNING)
+        start_detached(WORKER, str(kind), fit.root.name, log=fit.log, environ=environ, record=fit.process)
 
 
 def _forget_oldest(paths: AtlasPaths) -> None:
@@ -171,8 +150,7 @@ def _forget_oldest(paths: AtlasPaths) -> None:
     with contextlib.suppress(OSError):  # another session may be tidying, too
         folders = sorted((f for f in paths.fits.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime)
         for folder in folders[: max(0, len(folders) - MOST_KEPT + 1)]:
-            process = read_process(FitPaths(folder).process)
-            if process is None or not is_alive(process):
+            if stand_of(FitPaths(folder)).state is not JobState.RUNNING:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

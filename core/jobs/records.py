@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import RunFolderDamaged
+from core.files import write_text
 
 DEVICE_PATTERN = r"^(auto|cpu(:\d+)?|cuda:\d+)$"
 """What a device looks like; `auto` is any slot of this machine."""
@@ -143,6 +144,20 @@ def failure_text(path: Path) -> str | None:
         return "It failed; the reason could not be read back, see worker.log."
     message = content.get("message") if isinstance(content, dict) else None
     return str(message) if message else "It failed without a message, see worker.log."
+
+
+def write_failure(path: Path, *, error: str, message: str) -> None:
+    """Write a failure marker.
+
+    Args:
+        path: `failed.json`.
+        error: Name of its class.
+        message: Why, for the user.
+
+    Raises:
+        DiskFull: No space is left.
+    """
+    write_text(path, json.dumps({"error": error, "message": message}, ensure_ascii=False))
 
 
 def _bytes(path: Path) -> bytes | None:

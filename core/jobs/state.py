@@ -43,6 +43,17 @@ class Summary(NamedTuple):
     """`run`, or what a profile measures."""
 
 
+class Stand(NamedTuple):
+    """What a job is doing."""
+
+    state: JobState
+    """Queued where nobody has begun."""
+    process: ProcessRecord | None = None
+    """Who executes it, or did so until it was lost."""
+    message: str | None = None
+    """Why it failed."""
+
+
 def derive_state(run: RunPaths) -> JobStatus:
     """State of one run; a folder that cannot be read is `damaged` with its reason, never an error."""
     if run.finished.exists():
@@ -61,16 +72,19 @@ def _read(run: RunPaths) -> JobStatus:
     try:
         summary = _summary_of(run.spec)
         job = read_job(run.job)
-        state, process, message = _decide(run, job)
+        backend = job.backend if job else LOCAL
+        stand = stand_of(run, backend=backend)
+        message = _remark(run, job, stand)
     except (RunFolderDamaged, UnknownName, OSError) as error:
         kind = "profile" if isinstance(run, ProfilePaths) else "run"
         return JobStatus(run.run_id, JobState.DAMAGED, None, None, None, None, 0, str(error), *_NO_SUMMARY, kind=kind)
+    process = stand.process if stand.state is JobState.RUNNING else None
     age = _heartbeat_age(run) if process else None
     if age is not None and age > QUIET_S:
         message = f"No sign of life for {age:.0f} s, though its process {process.pid if process else ''} exists."
     return JobStatus(
         run.run_id,
-        state,
+        stand.state,
         job.study if job else None,
         job.position if job else None,
         process.pid if process else None,
@@ -80,37 +94,43 @@ def _read(run: RunPaths) -> JobStatus:
         *summary[:-1],
         submitted_at=job.submitted_at if job else None,
         kind=summary.kind,
-        backend=job.backend if job else LOCAL,
+        backend=backend,
     )
 
 
-def _decide(run: RunPaths, job: JobRecord | None) -> tuple[JobState, ProcessRecord | None, str | None]:
-    if run.finished.exists():
-        return JobState.DONE, None, None
-    process = read_process(run.process)
-    if process and backend_class(job.backend if job else LOCAL).is_alive(run):
-        return JobState.RUNNING, process, None
-    # The worker may have ended between the first look and this one: its marker was written before it died.
-    if run.finished.exists():
-        return JobState.DONE, None, None
-    if run.cancel.exists():
-        return JobState.CANCELLED, None, None
-    return _without_process(run, job, process)
-
-
-def _without_process(
-    run: RunPaths, job: JobRecord | None, process: ProcessRecord | None
-) -> tuple[JobState, ProcessRecord | None, str | None]:
-    failure = failure_text(run.failed)
-    if failure is not None:
-        return JobState.FAILED, None, failure
-    if process:
-        return JobState.LOST, None, f"Its process {process.pid} is gone without a word; it will go on by itself."
+def _remark(run: RunPaths, job: JobRecord | None, stand: Stand) -> str | None:
+    if stand.state is JobState.LOST:
+        pid = stand.process.pid if stand.process else ""
+        return f"Its process {pid} is gone without a word; it will go on by itself."
+    if stand.state is not JobState.QUEUED:
+        return stand.message
     if job is None:
         raise RunFolderDamaged(
             f"{run.root} has a spec but was never submitted: there is no {run.job.name}. Submit it again, or remove it."
         )
-    return JobState.QUEUED, None, job.note
+    return job.note
+
+
+def stand_of(run: RunPaths, *, backend: str = LOCAL) -> Stand:
+    """What a job is doing, from its markers and its process alone.
+
+    Args:
+        backend: Who executes it.
+    """
+    if run.finished.exists():
+        return Stand(JobState.DONE)
+    process = read_process(run.process)
+    if process and backend_class(backend).is_alive(run):
+        return Stand(JobState.RUNNING, process)
+    # The worker may have ended between the first look and this one: its marker was written before it died.
+    if run.finished.exists():
+        return Stand(JobState.DONE)
+    if run.cancel.exists():
+        return Stand(JobState.CANCELLED)
+    failure = failure_text(run.failed)
+    if failure is not None:
+        return Stand(JobState.FAILED, message=failure)
+    return Stand(JobState.LOST if process else JobState.QUEUED, process)
 
 
 def _summary_of(path: Path) -> Summary:

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from core.actions import launch
 from core.cli import main as cli
 from core.errors import DiskFull
-from core.jobs.fits import Fit, FitKind, FitState
+from core.jobs.fits import Fit, FitKind
+from core.jobs.records import JobState
 from core.paths import AtlasPaths
 from core.queries.evidence import Choice, Setting, choose_setting
 from core.queries.filters import Filter
@@ -132,12 +133,12 @@ def test_a_long_fit_does_not_keep_the_page_waiting(
     beside = "better than an intermediate effect plus a target effect"
     at_once = words(open_page(PAGE))
     assert beside in at_once
-    now = Fit(FitState.RUNNING)
+    now = Fit(JobState.RUNNING)
     asked: list[bool] = []
 
     def ask(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths, again: bool = False) -> Fit:
         if kind is FitKind.EVERY_MEASURE:
-            return Fit(FitState.DONE, analysis_data.sensitivity(cells))
+            return Fit(JobState.DONE, analysis_data.sensitivity(cells))
         assert (kind, len(cells), paths.home) == (FitKind.ADDITIVE_NULL, 140, home)
         asked.append(again)
         return now
@@ -148,12 +149,12 @@ def test_a_long_fit_does_not_keep_the_page_waiting(
     assert "Over 12 intermediate conditions" in words(at)
     assert beside not in words(at), "not known yet"
     assert asked == [False, False], "by the page, and by the part that looks every second"
-    now = Fit(FitState.FAILED, message="no disk")
+    now = Fit(JobState.FAILED, message="no disk")
     at = open_page(PAGE)
     assert "no disk" in at.error[0].value
     checked(next(b for b in at.button if b.label == "Try again").click().run())
     assert True in asked, "and not before somebody said so"
-    now = Fit(FitState.DONE, analysis_data._held_out(*_arguments()))
+    now = Fit(JobState.DONE, analysis_data._held_out(*_arguments()))
     assert words(open_page(PAGE)) == at_once
 
 

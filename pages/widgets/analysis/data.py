@@ -17,7 +17,8 @@ from core.analysis.rankings import frozen_rankings
 from core.analysis.sensitivity import measured_cells, n_pairs, sensitivity
 from core.analysis.surfaces import Marginal, binned, marginal
 from core.claims.judging import judge_claims
-from core.jobs.fits import Fit, FitKind, FitState, ask, known
+from core.jobs.fits import Fit, FitKind, ask, known
+from core.jobs.records import JobState
 from core.queries.evidence import Choice, Evidence, Setting, evidence, settings
 from core.queries.filters import Filter
 from core.tasks import load_tasks
@@ -75,7 +76,7 @@ def held_out(version: Version, setting: Setting, choice: Choice, *, again: bool 
     cells = _cells(version, setting, choice)
     if len(cells) > MANY_CELLS and fitted(version, setting, choice).fit is not None:
         return ask(FitKind.ADDITIVE_NULL, cells, paths=paths(), again=again)
-    return Fit(FitState.DONE, _held_out(version, setting, choice))
+    return Fit(JobState.DONE, _held_out(version, setting, choice))
 
 
 @st.cache_data(
@@ -109,7 +110,7 @@ def grouped(version: Version, setting: Setting, choice: Choice, kind: str, *, ag
     cells = _cells(version, setting, choice)
     if len(cells) > MANY_CELLS:
         return ask(FitKind(kind), cells, paths=paths(), again=again)
-    return Fit(FitState.DONE, _grouped(version, setting, choice, kind))
+    return Fit(JobState.DONE, _grouped(version, setting, choice, kind))
 
 
 @st.cache_data(max_entries=16, show_spinner="Fitting each group …", hash_funcs=_KEYS)
@@ -135,7 +136,7 @@ def every_measure(version: Version, setting: Setting, choice: Choice, *, again: 
     cells = _measured(version, setting, choice)
     if len(cells) * n_pairs(cells) > MANY_CELLS:
         return ask(FitKind.EVERY_MEASURE, cells, paths=paths(), again=again)
-    return Fit(FitState.DONE, _every_measure(version, setting, choice))
+    return Fit(JobState.DONE, _every_measure(version, setting, choice))
 
 
 def known_measures(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame | None:

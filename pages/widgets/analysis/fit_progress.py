@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core.jobs.fits import Fit, FitState
+from core.jobs.fits import Fit
+from core.jobs.records import JobState
 from pages.widgets.show import md
 
 Look = Callable[..., Fit]
@@ -21,19 +22,19 @@ def watch(fit: Fit, look: Look, *, what: str) -> None:
         look: Asks for it anew.
         what: What is computed, in words; also its identity on the page.
     """
-    if fit.state is FitState.FAILED:
+    if fit.state is JobState.FAILED:
         st.error(md(f"{what}: {fit.message}"), icon=":material/error:")
         if st.button("Try again", key=f"again-{what}", icon=":material/replay:"):
             look(again=True)
             st.rerun()
-    elif fit.state is FitState.RUNNING:
+    elif fit.state is JobState.RUNNING:
         _until_done(look, what)
 
 
 @st.fragment(run_every="1s")
 def _until_done(look: Look, what: str) -> None:
     fit = look()
-    if fit.state is not FitState.RUNNING:
+    if fit.state is not JobState.RUNNING:
         st.rerun()  # the whole page: others wait for the result, too
     share = fit.done / fit.total if fit.total else 0.0
     part = f", {fit.done} of {fit.total} parts" if fit.total else ""

@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
+from core.actions.fit_worker import main
 from core.analysis.model import additive_null, analyse, by_group, cell_means
 from core.analysis.sensitivity import measured_cells, sensitivity
 from core.jobs import fits
-from core.jobs.fit_worker import main
-from core.jobs.fits import Fit, FitKind, FitState, ask, fit_key, known
-from core.paths import AtlasPaths
+from core.jobs.fits import Fit, FitKind, ask, fit_key, known
+from core.jobs.records import JobState
+from core.paths import AtlasPaths, FitPaths
 from core.processes import ProcessRecord, read_process, stop_tree
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.store.connection import Store
@@ -46,20 +48,23 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
     """What would have been started; the process of each is this one, which lives."""
     seen: list[list[str]] = []
 
-    class Started:
-        pid = os.getpid()
-
-    def start(module: str, *words: str, **_: object) -> Started:
+    def start(module: str, *words: str, record: Path, **_: object) -> None:
         seen.append([module, *words])
-        return Started()
+        me = psutil.Process()
+        record.write_text(ProcessRecord(pid=me.pid, started=me.create_time()).model_dump_json())
 
     monkeypatch.setattr(fits, "start_detached", start)
     return seen
 
 
+def ended(files: FitPaths) -> None:
+    """The pid of its process belongs to another one by now."""
+    files.process.write_text(ProcessRecord(pid=os.getpid(), started=1.0).model_dump_json())
+
+
 def until_done(kind: FitKind, cells: pd.DataFrame, paths: AtlasPaths) -> Fit:
     deadline = time.monotonic() + 120
-    while (fit := ask(kind, cells, paths=paths)).state is FitState.RUNNING:
+    while (fit := ask(kind, cells, paths=paths)).state is JobState.RUNNING:
         assert time.monotonic() < deadline, (paths.fit(fit_key(kind, cells)).log).read_text()
         time.sleep(0.1)
     return fit
@@ -80,7 +85,7 @@ def test_a_process_of_its_own_finds_the_same_figures(found: Evidence, cells: pd.
 def test_groups_are_the_same_from_cells_as_from_rows(
     found: Evidence, cells: pd.DataFrame, paths: AtlasPaths, kind: FitKind, starts: list[list[str]]
 ) -> None:
-    assert ask(kind, cells, paths=paths).state is FitState.RUNNING
+    assert ask(kind, cells, paths=paths).state is JobState.RUNNING
     assert [words[-2:] for words in starts] == [[str(kind), fit_key(kind, cells)]]
     assert main(kind, paths.fit(fit_key(kind, cells))) == 0
     fit = ask(kind, cells, paths=paths)
@@ -90,9 +95,9 @@ def test_groups_are_the_same_from_cells_as_from_rows(
 
 def test_it_is_started_once_and_watched(cells: pd.DataFrame, paths: AtlasPaths, starts: list[list[str]]) -> None:
     files = paths.fit(fit_key(FitKind.BY_TARGET, cells))
-    assert ask(FitKind.BY_TARGET, cells, paths=paths) == Fit(FitState.RUNNING)
+    assert ask(FitKind.BY_TARGET, cells, paths=paths) == Fit(JobState.RUNNING)
     files.progress.write_text('{"done": 2, "total": 5}')
-    assert ask(FitKind.BY_TARGET, cells, paths=paths) == Fit(FitState.RUNNING, done=2, total=5)
+    assert ask(FitKind.BY_TARGET, cells, paths=paths) == Fit(JobState.RUNNING, done=2, total=5)
     assert len(starts) == 1
     ask(FitKind.BY_SCRIPT, cells, paths=paths)
     ask(FitKind.BY_TARGET, cells.iloc[:-1], paths=paths)
@@ -107,11 +112,12 @@ def test_a_failure_is_told_and_tried_again_only_when_asked(
     files = paths.fit(fit_key(FitKind.ADDITIVE_NULL, few))
     ask(FitKind.ADDITIVE_NULL, few, paths=paths)
     assert main(FitKind.ADDITIVE_NULL, files) == 1
+    ended(files)
     fit = ask(FitKind.ADDITIVE_NULL, few, paths=paths)
-    assert fit.state is FitState.FAILED
+    assert fit.state is JobState.FAILED
     assert "3 intermediate conditions" in str(fit.message)
     assert len(starts) == 1
-    assert ask(FitKind.ADDITIVE_NULL, few, paths=paths, again=True).state is FitState.RUNNING
+    assert ask(FitKind.ADDITIVE_NULL, few, paths=paths, again=True).state is JobState.RUNNING
     assert len(starts) == 2
 
 
@@ -119,8 +125,9 @@ def test_two_sessions_that_try_again_start_one(cells: pd.DataFrame, paths: Atlas
     files = paths.fit(fit_key(FitKind.BY_TARGET, cells))
     ask(FitKind.BY_TARGET, cells, paths=paths)
     files.failed.write_text('{"error": "MemoryError", "message": "none left"}')
+    ended(files)
     for _ in range(2):
-        assert ask(FitKind.BY_TARGET, cells, paths=paths, again=True).state is FitState.RUNNING
+        assert ask(FitKind.BY_TARGET, cells, paths=paths, again=True).state is JobState.RUNNING
     assert len(starts) == 2
 
 
@@ -129,9 +136,9 @@ def test_a_process_that_was_killed_is_no_running_one(
 ) -> None:
     files = paths.fit(fit_key(FitKind.BY_TARGET, cells))
     ask(FitKind.BY_TARGET, cells, paths=paths)
-    files.process.write_text(ProcessRecord(pid=os.getpid(), started=1.0).model_dump_json())
+    ended(files)
     fit = ask(FitKind.BY_TARGET, cells, paths=paths)
-    assert fit.state is FitState.FAILED
+    assert fit.state is JobState.FAILED
     assert "ended without a result" in str(fit.message)
     assert len(starts) == 1
 
@@ -139,8 +146,8 @@ def test_a_process_that_was_killed_is_no_running_one(
 def test_a_damaged_result_is_computed_again(cells: pd.DataFrame, paths: AtlasPaths, starts: list[list[str]]) -> None:
     files = paths.fit(fit_key(FitKind.BY_TARGET, cells))
     ask(FitKind.BY_TARGET, cells, paths=paths)
-    files.result.write_bytes(b"PAR1 cut")
-    assert ask(FitKind.BY_TARGET, cells, paths=paths).state is FitState.RUNNING
+    files.finished.write_bytes(b"PAR1 cut")
+    assert ask(FitKind.BY_TARGET, cells, paths=paths).state is JobState.RUNNING
     assert len(starts) == 2
 
 
@@ -166,7 +173,7 @@ def test_a_process_can_be_stopped_like_a_job(cells: pd.DataFrame, paths: AtlasPa
     assert record is not None
     stop_tree(record)
     fit = ask(FitKind.BY_TARGET, cells, paths=paths)
-    assert fit.state in {FitState.FAILED, FitState.DONE}, "done where it was quicker than the signal"
+    assert fit.state in {JobState.FAILED, JobState.DONE}, "done where it was quicker than the signal"
 
 
 def test_what_is_known_is_read_and_nothing_is_started(
@@ -176,10 +183,10 @@ def test_what_is_known_is_read_and_nothing_is_started(
     assert starts == [] and not paths.fits.exists()
     there = paths.fit(fit_key(FitKind.BY_TARGET, cells))
     there.root.mkdir(parents=True)
-    pd.DataFrame({"estimate": [0.5]}).to_parquet(there.result)
+    pd.DataFrame({"estimate": [0.5]}).to_parquet(there.finished)
     found = known(FitKind.BY_TARGET, cells, paths=paths)
     assert found is not None and found["estimate"].tolist() == [0.5]
-    there.result.write_bytes(b"half")
+    there.finished.write_bytes(b"half")
     assert known(FitKind.BY_TARGET, cells, paths=paths) is None
     assert starts == []
 

@@ -1,4 +1,4 @@
-"""The process of one long fit: `python -m core.jobs.fit_worker KIND KEY`; nobody imports it.
+"""The process of one long fit: `python -m core.actions.fit_worker KIND KEY`; nobody imports it.
 
 It reads the cells that it was given, writes how far it is, and in the end a result or the reason for having none.
 """
@@ -14,6 +14,7 @@ from core.analysis.model import fit_groups, held_out, prepare_cells
 from core.analysis.sensitivity import sensitivity
 from core.files import write_text, written_beside
 from core.jobs.fits import FitKind, check_cells
+from core.jobs.records import write_failure
 from core.paths import AtlasPaths, FitPaths
 
 
@@ -32,11 +33,11 @@ def main(kind: FitKind, fit: FitPaths) -> int:
             found = sensitivity(cells, report=report)
         else:
             found = fit_groups(cells, kind=str(kind), report=report)
-        with written_beside(fit.result) as draft:
+        with written_beside(fit.finished) as draft:
             found.to_parquet(draft, index=False)
     except Exception as error:  # noqa: BLE001  # whatever it is, the page says so and where to look
         traceback.print_exc()
-        write_text(fit.failed, json.dumps({"error": type(error).__name__, "message": str(error) or repr(error)}))
+        write_failure(fit.failed, error=type(error).__name__, message=str(error) or repr(error))
         return 1
     print(f"{kind} of {len(cells)} cells in {time.monotonic() - began:.1f} s")  # noqa: T201  # into its log
     return 0
