@@ -118,6 +118,7 @@ def test_settings_that_differ(cur: duckdb.DuckDBPyConnection) -> None:
     assert same.loc["target.learning_rate", MNLI] == "5e-05"
     assert same.loc["target.patience", MNLI] is None
     assert same.loc["torch", MNLI] == "2.13"
+    assert same.loc["data source kind", MNLI] == "sample"
     assert same.loc["mnli", [NONE, MNLI]].tolist() == [None, "used"]  # follows from the intermediate: no difference
 
 

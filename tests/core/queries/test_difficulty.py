@@ -150,6 +150,18 @@ def test_encoder_changes_per_language(store: Store) -> None:
         assert len(encoder_changes(cur, _VIEW, measure="retrieval", intermediate="none")) == 1
 
 
+def test_encoder_changes_are_averaged_over_seeds_with_a_range_of_sentences(store: Store) -> None:
+    with store.write() as cur:
+        cur.execute("INSERT INTO profiles BY NAME SELECT * REPLACE ('enc2' AS profile_id, 2 AS seed) FROM profiles "
+                    "WHERE profile_id = 'enc'")  # fmt: skip
+        cur.execute("INSERT INTO encoder_changes BY NAME SELECT * REPLACE ('enc2' AS profile_id, 0.1 AS value, "
+                    "90 AS n) FROM encoder_changes WHERE lang = 'en'")  # fmt: skip
+    with store.cursor() as cur:
+        rows = encoder_changes(cur, _VIEW, measure="cka").set_index("lang")
+    assert (rows.loc["en", "n_seeds"], rows.loc["en", "n"]) == (2, "90–200")
+    assert rows.loc["en", "value"] == pytest.approx(0.45) and rows.loc["de", "value"] == 0.9
+
+
 def test_an_unknown_measure_names_the_known(store: Store) -> None:
     with store.cursor() as cur, pytest.raises(UnknownName, match="Did you mean 'headroom'"):
         difficulties(cur, _VIEW, measure="headrom")

@@ -158,6 +158,21 @@ def test_the_order_of_rows_is_stated(store: Store) -> None:
     ]  # fmt: skip
 
 
+def test_collections_come_one_after_the_other() -> None:
+    rows = pd.DataFrame(
+        [("none", target, "de", 1, 0.5) for target in ("pawsx", "sib200")],
+        columns=["intermediate", "target", "lang", "seed", "score"],
+    )
+    with Store.open(":memory:") as opened:
+        add_scores(opened, rows)
+        add_scores(opened, rows.assign(collection="measured"))
+        with opened.cursor() as cur:
+            found = baseline_scores(cur, Filter())
+    assert found[["collection", "target"]].to_numpy().tolist() == [
+        ["measured", "pawsx"], ["measured", "sib200"], ["yours", "pawsx"], ["yours", "sib200"]
+    ]  # fmt: skip
+
+
 def test_filters_keep_what_they_name(store: Store) -> None:
     with store.cursor() as cur:
         assert len(baseline_scores(cur, Filter())) == 5
@@ -215,6 +230,8 @@ def test_relatives_share_a_stage_or_a_pair_within_one_collection() -> None:
         with opened.write() as cur:
             cur.execute("INSERT INTO scores BY NAME SELECT * REPLACE ('sw' AS lang) FROM scores "
                         "WHERE run_id LIKE '%sib200|2%mnli'")  # fmt: skip
+            cur.execute("INSERT INTO scores BY NAME SELECT * REPLACE ('a_f1' AS metric) FROM scores "
+                        "WHERE run_id LIKE '%yours%' AND run_id LIKE '%sib200%'")  # fmt: skip
             cur.execute("""
                 INSERT INTO stages BY NAME
                 SELECT run_id, kind || CASE kind WHEN 'intermediate' THEN seed::VARCHAR ELSE run_id END AS key,
@@ -236,8 +253,9 @@ def test_relatives_share_a_stage_or_a_pair_within_one_collection() -> None:
     assert base[["relation", "intermediate", "target", "seed"]].to_numpy().tolist() == [
         ["self", "none", "sib200", 2], ["child", "mnli", "sib200", 2]
     ]  # fmt: skip
-    assert combinations[["collection", "target", "n_runs"]].to_numpy().tolist() == [
-        ["measured", "pawsx", 4], ["measured", "sib200", 4], ["yours", "pawsx", 4], ["yours", "sib200", 4]
+    assert combinations[["collection", "target", "is_headline", "n_runs"]].to_numpy().tolist() == [
+        ["measured", "pawsx", True, 4], ["measured", "sib200", True, 4], ["yours", "pawsx", True, 4],
+        ["yours", "sib200", False, 4], ["yours", "sib200", True, 4],
     ]  # fmt: skip
 
 
@@ -270,6 +288,8 @@ def test_curves_and_data_of_a_run_in_the_order_of_its_stages(tmp_path: Path) -> 
         cur.execute("UPDATE steps SET examples_per_s = 10 * step WHERE run_id = ?", [run_id])
         cur.execute("UPDATE stages SET state = 'running', step = NULL WHERE run_id = ? AND kind = 'target'", [run_id])
         cur.execute("UPDATE stages SET total_steps = NULL WHERE run_id = ? AND kind = 'target'", [run_id])
+        cur.execute("UPDATE stages SET state = 'running', step = NULL, total_steps = 8 WHERE run_id = ? AND kind = "
+                    "'evaluation'", [run_id])  # fmt: skip
     dev = pd.DataFrame(stage | {"key": ["z-first", f"t-{run_id}"], "step": [2, 1], "metric": "accuracy", "score": 0.5})
     add_rows(store, "dev_scores", dev.assign(n=9))
     roles = pd.DataFrame({"role": ["test", "train", "dev", "train"], "task": ["xnli", "xnli", "mnli", "mnli"]})
@@ -280,6 +300,7 @@ def test_curves_and_data_of_a_run_in_the_order_of_its_stages(tmp_path: Path) -> 
         assert found["kind"].tolist() == ["intermediate", "target", "evaluation"]
         assert found["examples_per_s"].tolist()[:2] == [20.0, 20.0], "of the last report"
         assert pd.isna(found["examples_per_s"][2]) and pd.isna(found["fraction"][1])
+        assert found["fraction"][2] == 0, "it has begun and not yet said how far it is"
         steps = stage_queries.steps(cur, run_id)
         assert steps[["key", "step"]].to_numpy().tolist() == [
             ["z-first", 1], ["z-first", 2], [f"t-{run_id}", 1], [f"t-{run_id}", 2]

@@ -9,7 +9,7 @@ import pytest
 
 from core.paths import AtlasPaths
 from core.queries.overview import counts, findings, published_counts
-from core.queries.published import tables
+from core.queries.published import figures, tables
 from core.queries.runs.detail import paired_scores, progress
 from core.queries.transfer import View, cell_runs, choices
 from core.store.connection import Store
@@ -50,6 +50,9 @@ def test_published_counts_are_those_of_the_tables(cur: duckdb.DuckDBPyConnection
     assert row["tables"] == len(there) > 0
     assert row["scores"] == there["n_scores"].sum() and row["gains"] == there["n_gains"].sum() > 0
     assert row["documents"] == len(there.drop_duplicates(["paper", "version"]))
+    everything = [figures(cur, name) for name in there["name"]]
+    for column, counted in (("target", "targets"), ("lang", "langs")):
+        assert row[counted] == len({value for rows in everything for value in rows[column].dropna()})
     cur.begin()
     cur.execute("DELETE FROM published_figures")
     nothing = published_counts(cur).iloc[0]

@@ -146,6 +146,26 @@ def test_tables_carry_caution_version_and_confidence(cur: duckdb.DuckDBPyConnect
     assert rows.loc["hu2020-table1", "n_facts"] == 57 and sheets(cur, "hu2020-table1") == []
 
 
+def test_tables_with_gains_come_first_then_those_with_scores_each_by_name(cur: duckdb.DuckDBPyConnection) -> None:
+    rows = tables(cur)
+    kinds = [(row.n_gains == 0, row.n_scores == 0, row.name) for row in rows.itertuples(index=False)]
+    assert kinds == sorted(kinds)
+    assert len({kind[:2] for kind in kinds}) == 3, "gains, scores, and facts alone"
+
+
+def test_sheets_of_a_kind_are_in_the_order_of_the_document(cur: duckdb.DuckDBPyConnection) -> None:
+    for name in tables(cur)["name"]:
+        rows = figures(cur, name).reset_index()
+        for kind in ("gain", "score"):
+            of_lang = [s for s in sheets(cur, name) if s.kind == kind and s.target is not None]
+            first = [
+                rows[(rows["kind"] == kind) & (rows["target"] == s.target) & (rows["metric"] == s.metric)
+                     & (rows["split"].fillna("") == (s.split or ""))]["index"].min()
+                for s in of_lang
+            ]  # fmt: skip
+            assert first == sorted(first), name
+
+
 def test_figures_are_flat_and_complete(cur: duckdb.DuckDBPyConnection) -> None:
     rows = figures(cur, V1)
     assert len(rows) == 221

@@ -87,6 +87,7 @@ def test_agreement_turns_distances_round(store: Store) -> None:
     """Cosine ranks cola < qqp < mnli; minus MMD ranks mnli < cola < qqp: one of three pairs agrees, tau -1/3."""
     with store.cursor() as cur:
         found = agreement(cur, "full", target="xnli").set_index(["measure_a", "measure_b"])
+    assert found.index.tolist() == [("centroid_cosine", "mmd")], "each pair of measures once"
     row = found.loc[("centroid_cosine", "mmd")]
     assert row["kendall"] == pytest.approx(-1 / 3)
     # Ranks 1 3 2 against 2 1 3: squared differences 1 + 4 + 1, so 1 - 6 * 6 / (3 * 8) = -0.5.

@@ -139,6 +139,15 @@ def test_time_is_counted_per_attempt_and_by_the_end_where_it_was_said(paths: Atl
     assert row["finished_at"].second == 4
 
 
+def test_a_clock_that_was_turned_back_takes_no_time_away(paths: AtlasPaths) -> None:
+    run = write(paths, [STARTED, PLANNED, STAGE, step(1)])
+    run.events.write_text(
+        run.events.read_text().replace("00:00:03", "00:00:00").replace("00:00:00.000Z", "00:00:02Z", 1)
+    )
+    tables = reduce_run(run)
+    assert tables.run["seconds"] == 0 and tables.stages[KEY]["seconds"] == 0
+
+
 def test_an_attempt_counts_once_more_however_it_is_numbered(paths: AtlasPaths) -> None:
     again = [STARTED, STARTED, STARTED]  # each says attempt 1, as workers that were started by hand do
     assert reduce_run(write(paths, again)).run["attempts"] == 3
