@@ -44,7 +44,7 @@ def _embedded(pair: Pair, *, plain: dict[str, Interval | None] | None = None) ->
     return compare(pair, measures=[m for m in SIMILARITIES.values() if m.is_embedded], plain=plain)
 
 
-def _of_texts(films: list[str], food: list[str], *, resamples: int = 20) -> Pair:
+def pair_of_texts(films: list[str], food: list[str], *, resamples: int = 20) -> Pair:
     rows = _rows(9, shift=0.0, seed=1)
     return _pair(_prepared(rows), _prepared(rows), texts=(films, food), resamples=resamples)
 
@@ -123,7 +123,7 @@ _FOOD = ["the soup was hot", "a long table", "hot soup and bread", "the cook"]
 
 
 def test_words_are_counted_as_the_plain_functions_count_them() -> None:
-    pair = _of_texts(_FILMS, _FOOD, resamples=4000)
+    pair = pair_of_texts(_FILMS, _FOOD, resamples=4000)
     counts = token_counts([t.split() for t in _FILMS], other=[t.split() for t in _FOOD])
     for measure, plain in ((vocabulary_overlap, "jaccard"), (unigram_jsd, "divergence")):
         found = measure(pair)
@@ -135,7 +135,7 @@ def test_words_are_counted_as_the_plain_functions_count_them() -> None:
 
 
 def test_the_same_words_have_no_divergence_and_others_one_bit() -> None:
-    same, other = _of_texts(_FILMS, _FILMS), _of_texts(_FILMS, ["xyz", "uvw"])
+    same, other = pair_of_texts(_FILMS, _FILMS), pair_of_texts(_FILMS, ["xyz", "uvw"])
     assert unigram_jsd(same).estimate == pytest.approx(0, abs=1e-6)
     assert unigram_jsd(other).estimate == pytest.approx(1)
     assert vocabulary_overlap(other).estimate == 0
@@ -152,7 +152,7 @@ def test_near_duplicates_count_both_sides() -> None:
     """One of three texts here and one of two there have a near copy: 2 of 5."""
     x = ["the actors sang a very long song about the sea", "nothing like it", "something else again"]
     other = ["The actors  sang a very long song about the sea.", "entirely different words"]
-    found = near_duplicates(_of_texts(x, other))
+    found = near_duplicates(pair_of_texts(x, other))
     assert found.estimate == pytest.approx(2 / 5)
     assert found.n == 5
     both = np.concatenate((nearest_overlap(x, other=other), nearest_overlap(other, other=x)))
