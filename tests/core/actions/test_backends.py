@@ -16,6 +16,7 @@ from core.actions import queue
 from core.actions.launch import Where, launch, launch_profiles
 from core.cli.main import app, spread
 from core.errors import UnknownName
+from core.jobs import local
 from core.jobs.backend import BACKENDS, Backend, backend_class, chosen_backend
 from core.jobs.dispatch import Dispatcher
 from core.jobs.local import LocalBackend
@@ -27,6 +28,7 @@ from tests.core.jobs.toybackend import ToyBackend
 
 REQUEST = StudyRequest(intermediates=("qqp",), targets=("xnli", "pawsx"), name="s")
 TOY = Where(backend="toy")
+WAKE = LocalBackend.wake
 DIRECT = ("core.jobs.local", "core.jobs.folders", "core.jobs.backend")
 """What only the rooms `jobs` and `actions` may import."""
 
@@ -135,7 +137,11 @@ def test_jobs_of_this_machine_are_written_down_as_they_always_were(paths: AtlasP
     assert record is not None and record.backend == "toy"
 
 
-def test_this_machine_leaves_the_jobs_of_others_alone(paths: AtlasPaths, study: StudySpec) -> None:
+def test_this_machine_leaves_the_jobs_of_others_alone(
+    paths: AtlasPaths, study: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(local, "start_detached", lambda module, *_, **__: started.append(module))
     launch(study, paths=paths, cursor=no_cursor, where=TOY)
     ToyBackend.alive.clear()  # one is lost now, which this machine's dispatcher must not put back
     before = states(paths)
@@ -143,6 +149,10 @@ def test_this_machine_leaves_the_jobs_of_others_alone(paths: AtlasPaths, study: 
     assert not dispatcher.step() and not dispatcher.has_work()
     assert states(paths) == before
     assert LocalBackend(paths).jobs() == []
+    assert not WAKE(LocalBackend(paths)) and started == []
+    queue.cancel([study.runs()[1].run_id], paths=paths)
+    launch(study, paths=paths, cursor=no_cursor)
+    assert WAKE(LocalBackend(paths)) and started == ["core.jobs.dispatch"]
 
 
 def test_an_unknown_backend_is_named_with_those_there_are(
