@@ -13,7 +13,7 @@ from core.queries.evidence import Choice, choose_setting, evidence
 from core.queries.filters import Filter
 from core.store.connection import Store
 from core.tasks import TASKS
-from tests.synthetic import INTERMEDIATES, Planted, planted
+from tests.synthetic import INTERMEDIATES, Planted, add_difficulty, add_scores, add_similarity, planted
 
 TARGETS = ("pawsx", "udpos", "tydiqa")
 
@@ -48,6 +48,41 @@ def test_a_pair_costs_twice_its_seeds_where_the_target_has_fewer_baselines(store
     assert seeds.loc["mnli", ["target", "runs"]].tolist() == ["tydiqa udpos", 4]
     assert seeds.loc["qqp", ["target", "runs"]].tolist() == ["pawsx tydiqa udpos", 6]
     assert rows["worth"].is_monotonic_decreasing
+
+
+def test_the_command_asks_for_the_seeds_of_the_plan(store: Store) -> None:
+    (row,) = proposals(store, seeds=3).to_dict("records")
+    words = str(row["command"]).split()
+    place = words.index("--seeds")
+    assert words[place + 1 : words.index("--protocol")] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("measure", ["difficulties", "similarities"])
+def test_where_a_measure_has_its_zero_changes_no_proposal(store: Store, measure: str) -> None:
+    """Covariates are centred before a candidate is weighed: a constant added to all of them says nothing."""
+    before = proposals(store, seeds=4)
+    with store.write() as cur:
+        cur.execute(f"UPDATE {measure} SET value = value + 100")
+    after = proposals(store, seeds=4)
+    pd.testing.assert_frame_equal(after, before, rtol=1e-6)
+
+
+def test_without_a_model_the_farthest_pair_comes_first() -> None:
+    """Two intermediates are no model. RTE lies far from both, SWAG near one: difficulty and similarity count alike."""
+    hard = {"mnli": 0.0, "qqp": 1.0, "swag": 0.2, "rte": 5.0}
+    near = {"mnli": 0.0, "qqp": 1.0, "swag": 0.1, "rte": 0.5}
+    rows = [(name, "sib200", "de", 1, 0.5) for name in ("none", "mnli", "qqp")]
+    with Store.open(":memory:") as store:
+        add_scores(store, pd.DataFrame(rows, columns=["intermediate", "target", "lang", "seed", "score"]))
+        add_difficulty(store, hard)
+        add_similarity(store, {(name, "sib200:test:de"): value for name, value in near.items()})
+        found = proposals(store, seeds=2)
+        none_left = proposals(store, seeds=2, limit=0)
+    assert found[["kind", "intermediate", "target"]].to_numpy().tolist() == [
+        ["run", "rte", "sib200"], ["run", "swag", "sib200"]
+    ]  # fmt: skip
+    assert found["worth"].isna().all() and set(found["why"]) == {"far from what was run"}
+    assert none_left.empty
 
 
 def test_no_more_than_the_limit_is_proposed_and_the_best_are_kept(store: Store) -> None:

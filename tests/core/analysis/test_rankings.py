@@ -240,6 +240,29 @@ def test_it_waits_for_its_runs_and_is_scored_by_them(store: Store, tmp_path: Pat
         assert rank_launch(cur, study, now=NOW) is None, "nothing is left to predict"
 
 
+def test_the_newest_launch_comes_first_and_then_the_means_and_the_best_selector(store: Store, tmp_path: Path) -> None:
+    paths = AtlasPaths(tmp_path)
+    old, new = launch(), launch(targets=("sib200", "tydiqa"))
+    with store.cursor() as cur:
+        for study, now in ((old, NOW), (new, NOW + timedelta(hours=1))):
+            ranking = rank_launch(cur, study, now=now)
+            assert ranking is not None
+            save_ranking(ranking, paths=paths)
+    ingest_rankings(store, paths)
+    rng = np.random.default_rng(0)
+    runs = {run.run_id: run for study in (old, new) for run in study.runs()}
+    finish(store, list(runs.values()), {(r.intermediate_name, r.target): float(rng.normal()) for r in runs.values()})
+    with store.cursor() as cur:
+        rows = frozen_rankings(cur)
+    targets = list(dict.fromkeys(zip(rows["frozen_at"].dt.hour, rows["target"], strict=True)))
+    assert targets == [(9, EVERY), (9, "sib200"), (9, "tydiqa"), (8, EVERY), (8, "pawsx"), (8, "sib200")]
+    for _, part in rows.groupby(["ranking_id", "target"]):
+        over = part["ndcg_over_random"]
+        assert over.notna().is_monotonic_decreasing and over.dropna().is_monotonic_decreasing
+        unscored = part[part["state"] == "unscored"]
+        assert (unscored["intermediates"] == 0).all() and unscored["note"].notna().all()
+
+
 def test_a_run_that_failed_is_left_out_with_a_note(store: Store, tmp_path: Path) -> None:
     paths, study = AtlasPaths(tmp_path), launch(targets=("sib200",))
     save_ranking(frozen(store, study), paths=paths)

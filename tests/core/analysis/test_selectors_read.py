@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.analysis.predictions import learnable, selectors
+from core.analysis.predictions import judge_selectors, learnable, selectors
 from core.queries.evidence import Choice, choose_setting, evidence
 from core.queries.filters import Filter
 from core.store.connection import Store
@@ -50,6 +50,25 @@ def test_pairs_average_the_gains_of_other_languages_alone(store: Store) -> None:
     assert pairs.index.tolist() == [("mnli", "pawsx")], "PAWS before PAWS-X is more training on the target's task"
     assert pairs["gain"].iloc[0] == pytest.approx(0.15)  # German 0.2, Swahili 0.1, English is not counted
     assert pairs["cells"].iloc[0] == 4
+
+
+def test_what_is_not_judged_comes_last_and_a_combination_needs_six_pairs(store: Store) -> None:
+    planted(store, Planted(intermediates=("mnli", "squad", "cola"), targets=("pawsx", "udpos"), langs=("de",)))
+
+    def judged() -> pd.DataFrame:
+        with store.cursor() as cur:
+            return judge_selectors(selectors(cur, evidence(cur, choose_setting(cur, Filter()), choice=Choice())))
+
+    rows = judged()
+    known = rows["ndcg_over_random"].notna()
+    assert known.any() and not known.all() and known.is_monotonic_decreasing, "what was not judged comes last"
+    combined = rows[rows["selector"] == "combination"].set_index("direction")["note"]
+    assert pd.isna(combined["leave one intermediate out"]), "six pairs are enough"
+    assert "2 groups" in combined["leave one target out"]
+    with store.write() as cur:
+        cur.execute("DELETE FROM scores WHERE run_id LIKE '%|udpos|%|cola'")
+    rows = judged()
+    assert rows.loc[rows["selector"] == "combination", "note"].str.contains("are known for 5 pairs").all()
 
 
 def test_a_selector_is_learned_from_where_it_is_known_for_more_than_nine_in_ten_pairs() -> None:

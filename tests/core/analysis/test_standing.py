@@ -101,6 +101,43 @@ def test_in_task_pairs_are_shown_and_not_counted(store: Store) -> None:
     assert "by +1.05 points" in extent(found, pairs)
 
 
+def _pairs(*rows: tuple[str, float, float | None, float | None, int, bool]) -> pd.DataFrame:
+    """Pairs of (intermediate, gain, low, q, seeds, in-task) before one target."""
+    frame = pd.DataFrame(rows, columns=["intermediate", "gain", "low", "q_value", "n_seeds", "in_task"])
+    frame = frame.assign(target="sib200", high=2 * frame["gain"] - frame["low"], n_langs=2)
+    return frame[list(PAIR_COLUMNS)]
+
+
+def test_pairs_are_judged_at_five_per_cent_and_named_at_both_ends() -> None:
+    rows = [("a", 0.03, 0.01, 0.01, 3, False), ("b", 0.02, 0.0, 0.05, 3, False), ("c", -0.01, -0.02, 0.04, 3, False),
+            ("d", 0.3, 0.2, 0.001, 3, True), ("e", 0.01, None, None, 1, False)]  # fmt: skip
+    text = verdicts(_pairs(*rows))
+    assert "Of 3 pairs of intermediate and target with 3 seeds, 1 gain and 1 lose beyond" in text
+    assert "the largest mean gain is +3.00 (+1.00 to +5.00) for a before sib200" in text
+    assert "the smallest −1.00 (−2.00 to +0.00) for c before sib200" in text
+    mixed = [*rows[:2], ("c", -0.01, -0.02, 0.04, 2, False)]
+    assert "with two or more seeds" in verdicts(_pairs(*mixed))
+
+
+def test_pairs_are_in_the_order_of_targets_and_then_of_the_intermediates_mean(store: Store) -> None:
+    """QQP gains most on average, though MNLI does before one of the targets."""
+    gains = {("mnli", "udpos", "de"): [0.05], ("qqp", "udpos", "de"): [0.04], ("mnli", "pawsx", "de"): [0.0],
+             ("qqp", "pawsx", "de"): [0.04]}  # fmt: skip
+    pairs = pair_gains(_fill(store, gains))
+    assert pairs[["target", "intermediate"]].to_numpy().tolist() == [
+        ["pawsx", "qqp"], ["pawsx", "mnli"], ["udpos", "qqp"], ["udpos", "mnli"]
+    ]  # fmt: skip
+
+
+def test_in_task_pairs_have_no_part_in_the_correction(store: Store) -> None:
+    """One pair that counts is corrected over itself alone, so that its q is its p."""
+    gains = {("paws", "pawsx", "de"): [0.1, 0.12], ("mnli", "pawsx", "de"): [0.01, 0.03]}
+    pairs = pair_gains(_fill(store, gains)).set_index("intermediate")
+    assert pd.isna(pairs.loc["paws", "q_value"])
+    # Mean 0.02, error 0.01: t = 2 of one degree of freedom, p = 1 - 2 atan(2) / pi = 0.2952.
+    assert pairs.loc["mnli", "q_value"] == pytest.approx(0.29517, abs=1e-5)
+
+
 def test_large_effects_are_counted_on_their_side(store: Store) -> None:
     planted(store, Planted(spread=0.05, noise=0.0005, pair=0.0, intermediates=("mnli", "qqp", "cola"), seeds=(1, 2, 3)))
     pairs = pair_gains(_evidence(store))

@@ -1,0 +1,178 @@
+"""The sentences of an answer, from estimates made by hand: which words, which number, which reason to doubt."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.analysis.answer import Answer, answer
+from core.analysis.figure_rows import figure_row, figures_frame
+from core.analysis.model import Analysis, Prepared
+from core.measures.inference.cells import Cells
+from core.queries.evidence import Choice, Evidence, Setting, Units
+
+SETTING = Setting("yours", "m", None, "quick", "d", "sample")
+PREPARED = Prepared(Cells(np.zeros(0), np.zeros(0), {}, np.zeros((0, 0)), ()), {}, {}, ())
+MANY = Units(rows=96, cells=48, intermediates=12, tasks=12, targets=2, langs=2, seeds=2)
+
+
+class Term(NamedTuple):
+    """An estimate with its limits, in points."""
+
+    estimate: float
+    low: float
+    high: float
+    detectable: float = 0.5
+
+
+def said(
+    difficulty: Term | None,
+    similarity: Term | None = None,
+    *,
+    units: Units = MANY,
+    missing: tuple[tuple[Any, ...], ...] = (),
+    every: pd.DataFrame | None = None,
+    null: Term | None = None,
+    seeds: int = 2,
+) -> Answer:
+    """The answer of a model that found these."""
+    rows = []
+    for name, term in (("difficulty", difficulty), ("similarity", similarity)):
+        if term:
+            points = {"estimate": term.estimate / 100, "low": term.low / 100, "high": term.high / 100}
+            rows += [figure_row("term", name, detectable=term.detectable / 100, n=12, **points),
+                     figure_row("naive", name, estimate=points["estimate"], low=0.01, high=0.02)]  # fmt: skip
+    rows += [figure_row("naive", "intercept", n=48)] if rows else []
+    complete = pd.DataFrame({"intermediate": "mnli", "target": "xnli", "seed": range(1, seeds + 1), "complete": True})
+    gaps = pd.DataFrame(missing, columns=["what", "cells", "names", "why", "remedy"])
+    found = Evidence(complete, gaps, units, SETTING, Choice(), {})
+    model = Analysis(PREPARED, object(), figures_frame(rows), None)  # type: ignore[arg-type]  # any fit: it is not read
+    held = None
+    if null:
+        estimates = {"estimate": null.estimate, "low": null.low, "high": null.high}
+        held = figures_frame([figure_row("null", "improvement", n=12, **estimates)])
+    return answer(found, model, null=held, every=every)
+
+
+SURE = Term(0.5, 0.2, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("term", "words"),
+    [
+        (Term(0.5, 0.2, 0.8), "harder by one standard deviation goes with a gain 0.50 points larger (95 % interval "
+                              "+0.20 to +0.80)"),
+        (Term(-0.5, -0.8, -0.2), "harder by one standard deviation goes with a gain 0.50 points smaller (95 % interval "
+                                 "−0.80 to −0.20)"),
+        (Term(0.1, -0.7, 0.9), "no effect of difficulty is seen, and none above 0.90 points"),
+        (Term(-0.1, -0.9, 0.7), "no effect of difficulty is seen, and none above 0.90 points"),
+        (Term(0.1, -1.1, 1.3), "(95 % interval −1.10 to +1.30 points for one standard deviation)"),
+        (Term(0.3, 0.0, 0.6), "no effect of difficulty is seen"),
+        (None, "difficulty cannot be judged, as it does not vary here"),
+    ],
+    ids=["above", "below", "none up", "none down", "wide", "ends at zero", "constant"],
+)  # fmt: skip
+def test_what_is_said_of_a_term(term: Term | None, words: str) -> None:
+    assert words in said(term, SURE).headline
+
+
+def test_the_size_of_the_evidence_is_told() -> None:
+    found = said(SURE, SURE)
+    assert found.headline.startswith(
+        "Over 12 intermediate conditions (12 sets of tasks), 2 targets, 2 languages and 2 seeds of m · quick · sample"
+    )
+    assert (found.weight, found.reasons) == ("fair", ())
+    few = MANY._replace(tasks=1, targets=1, langs=1)
+    assert "(1 set of tasks), 1 target, 1 language and 1 seed of" in said(SURE, SURE, units=few, seeds=1).headline
+
+
+@pytest.mark.parametrize(
+    ("units", "reason"),
+    [
+        ({"intermediates": 7, "tasks": 7}, "7 conditions where 8 would begin to tell"),
+        ({"intermediates": 8, "tasks": 8}, None),
+        ({"intermediates": 8, "tasks": 3}, "slices or placebos of 3 sets of tasks"),
+        ({"intermediates": 8, "tasks": 4}, None),
+        ({"seeds": 1}, "one seed, so that the spread of seeds is not seen"),
+        ({"targets": 1}, "one target, so that nothing is said of others"),
+    ],
+    ids=["seven", "eight", "three sets", "four sets", "one seed", "one target"],
+)
+def test_evidence_is_thin_for_a_reason_and_from_a_limit_on(units: dict[str, int], reason: str | None) -> None:
+    found = said(SURE, SURE, units=MANY._replace(**units))
+    if reason is None:
+        assert (found.weight, found.reasons) == ("fair", ())
+    else:
+        assert found.weight == "thin" and len(found.reasons) == 1 and reason in found.reasons[0]
+        assert f"The evidence is thin: {found.reasons[0]}." in found.headline
+
+
+def test_a_design_that_would_miss_two_points_is_called_thin() -> None:
+    one, both = (
+        said(SURE._replace(detectable=2.5), SURE),
+        said(SURE._replace(detectable=2.5), SURE._replace(detectable=3)),
+    )
+    assert one.reasons == ("an effect of difficulty below 2.50 points would often be missed",)
+    assert both.reasons == ("an effect of difficulty or similarity below 3.00 points would often be missed",)
+    assert said(SURE._replace(detectable=2.0), SURE).weight == "fair"
+
+
+def specifications(*terms: tuple[str, float, float, float]) -> pd.DataFrame:
+    """Estimates and limits of a term under one pair of measures each, in points."""
+    rows = pd.DataFrame(terms, columns=["name", "estimate", "ci_low", "ci_high"])
+    return rows.assign(**{column: rows[column] / 100 for column in ("estimate", "ci_low", "ci_high")})
+
+
+def test_a_sign_that_hangs_on_the_measure_is_a_reason_to_doubt() -> None:
+    up, down, flat = (0.5, 0.2, 0.8), (-0.5, -0.8, -0.2), (0.1, -0.3, 0.5)
+    torn = specifications(("difficulty", *up), ("difficulty", *down), ("similarity", *up), ("similarity", *flat))
+    assert said(SURE, SURE, every=torn).reasons == ("whether difficulty helps or hurts hangs on how it is measured",)
+    both = specifications(("difficulty", *up), ("difficulty", *down), ("similarity", *up), ("similarity", *down))
+    assert said(SURE, SURE, every=both).reasons == (
+        "whether difficulty and similarity help or hurt hangs on how they are measured",
+    )
+    calm = specifications(("difficulty", *up), ("difficulty", *flat), ("similarity", *flat), ("similarity", *down))
+    assert said(SURE, SURE, every=calm).weight == "fair"
+    assert sum("pairs of measures" in detail for detail in said(SURE, SURE, every=calm).details) == 2
+    alone = specifications(("difficulty", *up), ("similarity", *flat))
+    assert not any("pairs of measures" in detail for detail in said(SURE, SURE, every=alone).details)
+
+
+@pytest.mark.parametrize(
+    ("null", "words"),
+    [
+        (Term(0.3, 0.1, 0.5), "predict held-out pairs better than an intermediate effect"),
+        (Term(-0.3, -0.5, -0.1), "predict held-out pairs worse than"),
+        (Term(0.1, -0.1, 0.3), "are not shown to predict held-out pairs better than"),
+    ],
+)
+def test_the_additive_null_is_beaten_or_not(null: Term, words: str) -> None:
+    found = "\n".join(said(SURE, SURE, null=null).details)
+    assert words in found
+    assert "over 12 conditions" in found
+    assert "held-out" not in "\n".join(said(SURE, SURE).details)
+
+
+def test_what_a_naive_regression_would_print_stands_beside_how_much_too_narrow_it_is() -> None:
+    (line,) = [text for text in said(SURE, None).details if "independent" in text]
+    # Our interval is 0.6 points wide, the naive one 1.
+    assert "took the 48 cells for independent would print difficulty +1.00 to +2.00 (ours is 0.6 times as wide)" in line
+
+
+def test_gaps_that_can_be_filled_are_told_and_those_on_purpose_are_not() -> None:
+    gaps = (("no gain", 4, "mnli", "no baseline", "python -m core run"), ("English", 9, "mnli", "left out", ""))
+    details = said(SURE, SURE, missing=gaps).details
+    assert details[-1] == "4 cells do not count: no baseline (mnli)."
+    assert not any("left out" in detail for detail in details)
+
+
+def test_without_a_model_the_problem_is_the_answer() -> None:
+    evidence = Evidence(pd.DataFrame(), pd.DataFrame(columns=["remedy"]), MANY, SETTING, Choice(), {})
+    found = answer(evidence, Analysis(PREPARED, None, figures_frame([]), "Three conditions are too few."))
+    assert found == Answer(
+        "The evidence does not answer the question yet: Three conditions are too few.", (), "none",
+        ("Three conditions are too few.",),
+    )  # fmt: skip
