@@ -129,6 +129,12 @@ def test_pairs_are_in_the_order_of_targets_and_then_of_the_intermediates_mean(st
     ]  # fmt: skip
 
 
+def test_a_target_whose_intermediates_share_no_language_takes_nothing_from_the_others(store: Store) -> None:
+    gains = {("mnli", "udpos", "de"): [0.05], ("qqp", "udpos", "sw"): [0.04], ("mnli", "pawsx", "de"): [0.01]}
+    pairs = pair_gains(_fill(store, gains))
+    assert pairs[["target", "intermediate", "gain"]].to_numpy().tolist() == [["pawsx", "mnli", pytest.approx(0.01)]]
+
+
 def test_in_task_pairs_have_no_part_in_the_correction(store: Store) -> None:
     """One pair that counts is corrected over itself alone, so that its q is its p."""
     gains = {("paws", "pawsx", "de"): [0.1, 0.12], ("mnli", "pawsx", "de"): [0.01, 0.03]}
