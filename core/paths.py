@@ -37,13 +37,8 @@ class RunPaths:
         return self.root / "events.jsonl"
 
     @property
-    def scores(self) -> Path:
-        """Final scores, one row per language and metric."""
-        return self.root / "scores.parquet"
-
-    @property
     def predictions(self) -> Path:
-        """Predictions per example, one row per language and example."""
+        """Predictions per example, one row per language, metric and example."""
         return self.root / "predictions.parquet"
 
     @property

@@ -1,4 +1,4 @@
-"""The recipe of a run: plan, intermediate stage, target stage, evaluation, tables."""
+"""The recipe of a run: plan, intermediate stage, target stage, evaluation, predictions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from core.encoder.heads import build_head
 from core.encoder.identity import identity_of
 from core.encoder.loading import load_encoder
 from core.errors import ModelError
-from core.evaluation.zero_shot import PREDICTION_SCHEMA, Candidate, EvaluationJob, evaluate, facts_of
+from core.evaluation.earlier import scored_before
+from core.evaluation.zero_shot import PREDICTION_SCHEMA, Candidate, EvaluationJob, evaluate
 from core.events import (
     Flagged,
-    LanguageScored,
     PlannedStage,
     RunPlanned,
     StageFinished,
@@ -34,22 +34,9 @@ from core.training.plan import Training, plan
 from core.training.reaching import reach
 from core.training.stages import CODE_VERSION, StageFolder
 
-SCORE_SCHEMA = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("lang", pa.string()),
-        ("metric", pa.string()),
-        ("score", pa.float64()),
-        ("score_last", pa.float64()),
-        ("n", pa.int64()),
-        ("split", pa.string()),
-        ("fingerprint", pa.string()),
-    ]
-)
 
-
-def execute(context: RunContext) -> list[LanguageScored]:
-    """Run one chain to the end and write its tables; finished stages and scored languages are not done again.
+def execute(context: RunContext) -> None:
+    """Run one chain to the end and write its predictions; finished stages and scored languages are not done again.
 
     Raises:
         AtlasError: Data, model or device are not what the run needs.
@@ -61,7 +48,7 @@ def execute(context: RunContext) -> list[LanguageScored]:
     for training in trainings:
         parent = reach(context, training, parent=parent)
     parts = _evaluate(context, trainings, final=parent)
-    return _write_tables(context, parts)
+    _write_predictions(context, parts)
 
 
 def _same_model(model: ModelSpec) -> None:
@@ -102,13 +89,22 @@ def _evaluate(context: RunContext, trainings: tuple[Training, ...], *, final: St
     task = spec.task(spec.target)
     labels = trainings[-1].data[0].train.labels if task.type is not TaskType.RETRIEVAL else ()
     key = _evaluation_key(context, trainings[-1].job.key if trainings else None)
+    earlier = scored_before(context.paths.run(spec.run_id).events, key=key)
     context.emit(
-        StageStarted(key=key, kind="evaluation", name=task.name, task_type=task.type, total_steps=len(task.languages))
+        StageStarted(
+            key=key,
+            kind="evaluation",
+            name=task.name,
+            task_type=task.type,
+            total_steps=len(task.languages),
+            resumed_at=len({lang for lang, _ in earlier}),
+        )
     )
     has_head = task.type is not TaskType.RETRIEVAL
     last_folder = final.last_encoder if final and has_head else None
     job = EvaluationJob(
         key=key,
+        earlier=earlier,
         task=task,
         selected=_candidate(context, final, labels=labels, weights=final.encoder if final else None),
         last=_candidate(context, final, labels=labels, weights=last_folder) if last_folder else None,
@@ -163,16 +159,7 @@ def _evaluation_key(context: RunContext, parent: str | None) -> str:
     return digest(" ".join(parts))
 
 
-def _write_tables(context: RunContext, parts: list[Path]) -> list[LanguageScored]:
-    facts = [fact for part in parts for fact in facts_of(part)]
-    rows = [{"run_id": context.spec.run_id, **fact.model_dump(mode="json", exclude={"type"})} for fact in facts]
-    files = context.paths.run(context.spec.run_id)
-    _write(pa.Table.from_pylist(rows, schema=SCORE_SCHEMA), files.scores)
-    tables = [pq.read_table(part).replace_schema_metadata(None) for part in parts]
-    _write(pa.concat_tables(tables).cast(PREDICTION_SCHEMA), files.predictions)
-    return facts
-
-
-def _write(table: pa.Table, target: Path) -> None:
-    with written_beside(target) as draft:
+def _write_predictions(context: RunContext, parts: list[Path]) -> None:
+    table = pa.concat_tables([pq.read_table(part) for part in parts]).cast(PREDICTION_SCHEMA)
+    with written_beside(context.paths.run(context.spec.run_id).predictions) as draft:
         pq.write_table(table, draft, compression="zstd")

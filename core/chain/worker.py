@@ -140,15 +140,15 @@ def _attempt(run: RunPaths, *, log: EventLog, device: str) -> int:
     paths.slots.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(str(paths.slots / f"{device.replace(':', '-')}.lock")):
         log.emit(RunStarted(run_id=job_id_of(spec), attempt=log.attempts + 1, device=device, pid=os.getpid()))
-        result = _compute(spec, paths=paths, log=log, device=device)
+        _compute(spec, paths=paths, log=log, device=device)
     seconds = time.monotonic() - begun
     log.emit(RunFinished(seconds=seconds))
     shutil.rmtree(run.checkpoints, ignore_errors=True)
-    _write_json(run.finished, {"seconds": seconds} | result)
+    _write_json(run.finished, {"seconds": seconds})
     return 0
 
 
-def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, device: str) -> dict[str, Any]:
+def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, device: str) -> None:
     import numpy as np  # noqa: PLC0415  loaded after the state is on disk: these take seconds
     import torch  # noqa: PLC0415
 
@@ -174,9 +174,9 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     if isinstance(spec, ProfileSpec):
         from core.profiling.recipe import execute_profile  # noqa: PLC0415  a run needs none of it
 
-        return {"rows": execute_profile(JobContext(spec, *world))}
-    facts = execute(JobContext(spec, *world))
-    return {"scores": [fact.model_dump(mode="json", exclude={"type"}) for fact in facts]}
+        execute_profile(JobContext(spec, *world))
+    else:
+        execute(JobContext(spec, *world))
 
 
 def _read_spec(run: RunPaths, *, paths: AtlasPaths) -> RunSpec | ProfileSpec:

@@ -72,6 +72,9 @@ def describe(event: dict[str, Any]) -> str | None:  # noqa: PLR0911  # one line 
         event: The fact as JSON.
     """
     match event["type"]:
+        case "stage_started" if event["kind"] == "evaluation":
+            done = f", {event['resumed_at']} of them scored before" if event["resumed_at"] else ""
+            return f"evaluation {event['name']}: {event['total_steps']} languages{done}"
         case "stage_started":
             resumed = f", going on at step {event['resumed_at']}" if event["resumed_at"] else ""
             return f"{event['kind']} {event['name']}: {event['total_steps']} steps{resumed}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from core.encoder.loading import Encoder, embed
 from core.encoder.predicting import Prediction, as_text, label_scores, predict
 from core.encoder.scoring import MetricScore, score
 from core.errors import DataError, HubUnreachable
+from core.evaluation.earlier import Earlier
 from core.events import LanguageScored, LanguageSkipped
 from core.files import written_beside
 from core.measures.metrics.retrieval import best_threshold, f1_at, hits, mine
@@ -54,6 +54,8 @@ class EvaluationJob:
 
     key: str
     """Content address of the evaluation: partial results of another key are not used."""
+    earlier: Earlier
+    """Scores that earlier attempts reported under that key."""
     task: TaskSpec
     """The target."""
     selected: Candidate
@@ -79,7 +81,8 @@ class NothingScored(DataError):
 def evaluate(context: RunContext, job: EvaluationJob) -> list[Path]:
     """Score every language; the parts written, one per scored language, in the task's order of languages.
 
-    A part that an earlier attempt wrote under the same key is taken as it is.
+    A language is done when its predictions are on disk and all their scores are among the facts; of one that was
+    interrupted between the two, only the facts that are missing are reported.
 
     Args:
         context: Takes the facts; has the folder for parts.
@@ -92,19 +95,20 @@ def evaluate(context: RunContext, job: EvaluationJob) -> list[Path]:
     reasons: list[str] = []
     for lang in job.task.languages:
         part = context.checkpoints / f"{job.key}-{lang}.parquet"
-        if not part.is_file():
+        if not _is_done(job, part, lang=lang):
             try:
-                split = job.load("test", lang)
-                rows = _score_language(job, split)
+                found = _score_language(job, job.load("test", lang))
             except HubUnreachable:
                 raise
             except DataError as error:
                 reasons.append(f"{lang}: {error}")
                 context.emit(LanguageSkipped(lang=lang, reason=str(error)))
                 continue
-            _write_part(part, rows)
-        for fact in facts_of(part):
-            context.emit(fact)
+            with written_beside(part) as draft:
+                pq.write_table(found.table, draft)
+            for fact in found.facts:
+                if job.earlier.get((lang, fact.metric)) != fact:
+                    context.emit(fact)
         parts.append(part)
     if not parts:
         raise NothingScored(
@@ -114,14 +118,12 @@ def evaluate(context: RunContext, job: EvaluationJob) -> list[Path]:
     return parts
 
 
-def facts_of(part: Path) -> list[LanguageScored]:
-    """The scores that a part holds, headline first.
-
-    Args:
-        part: Written by `evaluate`.
-    """
-    facts = json.loads((pq.read_schema(part).metadata or {})[b"scores"])
-    return [LanguageScored.model_validate(fact) for fact in facts]
+def _is_done(job: EvaluationJob, part: Path, *, lang: str) -> bool:
+    """Whether an earlier attempt left the predictions of a language and the score of each of their metrics."""
+    if not part.is_file():
+        return False
+    metrics = set(pq.read_table(part, columns=["metric"]).column("metric").to_pylist())
+    return metrics <= {str(metric) for scored, metric in job.earlier if scored == lang}
 
 
 @dataclass
@@ -245,9 +247,3 @@ def _table(split: Split, *, texts: list[str], scores: dict[Metric, MetricScore])
         for metric, found in scores.items()
     ]
     return pa.concat_tables(tables)
-
-
-def _write_part(part: Path, rows: _Scored) -> None:
-    scores = json.dumps([fact.model_dump(mode="json") for fact in rows.facts]).encode()
-    with written_beside(part) as draft:
-        pq.write_table(rows.table.replace_schema_metadata({b"scores": scores}), draft)

@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -67,6 +68,16 @@ def test_twice_is_once_and_a_quiet_ingest_writes_nothing(store: Store, paths: At
     run.events.write_text(run.events.read_text() * 2)  # every line again, with the same seq
     assert ingest(store, paths).n_updated == 1
     assert dump(store)["scores"] == first["scores"]
+
+
+def test_facts_alone_say_a_score_and_the_last_one_of_a_language_counts(store: Store, paths: AtlasPaths) -> None:
+    """Folders of earlier versions report a language again after an interruption, and hold a copy of the scores."""
+    spec = run_spec("mnli")
+    run = write_run(paths, spec, history(spec, [scored("en", 0.5), scored("de", 0.25), scored("en", 0.75)]))
+    pq.write_table(pa.table({"lang": ["en"], "metric": ["accuracy"], "score": [0.0]}), run.root / "scores.parquet")
+    assert ingest(store, paths)[:3] == (1, 0, 0)
+    with store.cursor() as cur:
+        assert cur.execute("SELECT lang, score FROM scores ORDER BY lang").fetchall() == [("de", 0.25), ("en", 0.75)]
 
 
 def test_rebuild_gives_the_rows_of_incremental_ingest(store: Store, paths: AtlasPaths) -> None:
