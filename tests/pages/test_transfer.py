@@ -343,6 +343,10 @@ def test_the_scatter_says_its_n_and_turns_distances_round() -> None:
     assert "a perfect order has no interval" in sentence(
         perfect, measure=SIMILARITIES["frechet"], text=Against("train", "en"), lang=None
     )
+    two = points.assign(similarity=[1, 1, 2, 2, 9])
+    assert agreement(two, larger_is_closer=True) is not None, "two values are an order"
+    assert agreement(two.assign(similarity=1), larger_is_closer=True) is None
+    assert agreement(two.assign(gain=0.1), larger_is_closer=True) is None
     few = sentence(points.head(2), measure=SIMILARITIES["frechet"], text=Against("test", "de"), lang="de")
     assert "n = 2 intermediates, too few" in few
 

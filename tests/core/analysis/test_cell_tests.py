@@ -89,6 +89,29 @@ def test_nothing_changed_is_no_difference(store: Store) -> None:
     assert row["p_value"] == 1.0
 
 
+@pytest.mark.parametrize(("gain", "p_value"), [(0.0, 1.0), (0.1, 0.0)])
+def test_equal_gains_of_all_seeds_are_beyond_doubt_or_nothing(store: Store, gain: float, p_value: float) -> None:
+    cells = fill(store, seeds=(1, 2), flips=10, with_credits=False).assign(gain=gain)
+    row = run(store, cells)
+    assert (row["p_value"], row["ci_low"], row["ci_high"]) == (p_value, gain, gain)
+
+
+def test_every_cell_has_its_own_test_in_the_order_given_and_the_family_is_all_of_them(store: Store) -> None:
+    """P-values of t = 10.39 and 1.732 on two degrees of freedom, .00913 and .2254; the third has no test."""
+    gains = {"sw": [0.1, 0.12, 0.14], "de": [0.0, 0.01, 0.02], "zh": [0.5]}
+    rows = [("mnli", "sib200", lang, seed, gain, f"{lang}{seed}", "b") for lang, found in gains.items()
+            for seed, gain in enumerate(found)]  # fmt: skip
+    columns = ["intermediate", "target", "lang", "seed", "gain", "run_id", "baseline_run_id"]
+    with store.cursor() as cur:
+        found = cell_tests(cur, pd.DataFrame(rows, columns=columns)).set_index("lang")
+    assert found.index.tolist() == ["sw", "de", "zh"]
+    assert found["n_seeds"].tolist() == [3, 3, 1]
+    assert found["q_value"].tolist()[:2] == pytest.approx([2 * 0.00913, 0.2254], abs=1e-4)
+    assert pd.isna(found.loc["zh", "q_value"])
+    # Error .02 / sqrt 3 of two degrees of freedom: 4.3027 + 1.0607 (the 80 % point) times .011547.
+    assert found.loc["sw", "detectable"] == pytest.approx((4.30265 + 1.06066) * 0.0115470, rel=1e-4)
+
+
 def test_runs_on_other_examples_or_without_credits_are_not_paired(store: Store) -> None:
     cells = fill(store, seeds=(1, 2, 3), flips=10)
     with store.write() as cur:
