@@ -23,9 +23,9 @@ from core.jobs.records import JobState
 from core.paths import AtlasPaths
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec, StudySpec
-from core.store.gallery import save_gallery
 from core.store.reading import cursor_for_reading, open_for_reading
-from core.studies import build_profile, build_study, read_profile_file, read_study_file
+from core.studies import ProfileRequest, build_profile, build_study, read_request, read_study_file
+from tools.gallery_files import save_gallery
 
 PROFILE = ".profile.yaml"
 """How the name of a profile's file ends."""
@@ -78,7 +78,7 @@ def asked_in(file: Path, *, paths: AtlasPaths) -> Asked:
         AtlasError: The first thing that is wrong with it.
     """
     if file.name.endswith(PROFILE):
-        return Asked(file.name.removesuffix(PROFILE), build_profile(read_profile_file(file), paths=paths))
+        return Asked(file.name.removesuffix(PROFILE), build_profile(read_request(file, kind=ProfileRequest), paths=paths))
     request = read_study_file(file)
     return Asked(request.name, build_study(request, paths=paths))
 

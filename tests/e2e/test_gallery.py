@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from core.store.connection import Store
-from core.store.gallery import save_gallery
 from tests.e2e.test_browser import CHROMIUM, FLAGS, FOLLOW, HEAT, Server, _serve, _transfer, sync_api
 from tests.synthetic import Planted, add_rows, planted
+from tools.gallery_files import save_gallery
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
 
