@@ -14,7 +14,8 @@ import duckdb
 
 from core.actions.queue import list_runs
 from core.paths import AtlasPaths
-from core.queries import gains
+from core.queries import gains, overview, transfer
+from core.queries.evidence import settings
 from core.queries.filters import Filter
 from core.queries.runs import listing as runs
 from core.queries.runs import stages
@@ -62,6 +63,11 @@ def median_ms(question: Callable[[duckdb.DuckDBPyConnection], object], *, store:
     return round(statistics.median(taken), 1)
 
 
+def _view(cur: duckdb.DuckDBPyConnection) -> transfer.View:
+    row = transfer.choices(cur).iloc[0]
+    return transfer.View(**{name: row[name] for name in transfer.View._fields})
+
+
 def main() -> None:
     """Measure and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -77,13 +83,12 @@ def main() -> None:
         one = Filter(target="xnli", metric="accuracy")
         questions: dict[str, Callable[[duckdb.DuckDBPyConnection], object]] = {
             "gains of one target": lambda c: gains.gains(c, one),
-            "gain_matrix": lambda c: gains.gain_matrix(c, target="xnli", metric="accuracy", wanted=Filter()),
-            "mean_gains": lambda c: gains.mean_gains(c, target="xnli", metric="accuracy", wanted=Filter()),
-            "baseline_scores": lambda c: gains.baseline_scores(c, one),
+            "pictures": transfer.choices,
+            "seed rows of a picture": lambda c: transfer.seed_rows(c, _view(c)),
+            "evidence settings": lambda c: settings(c, Filter()),
+            "counts of the overview": overview.counts,
+            "findings of the overview": overview.findings,
             "runs": lambda c: runs.runs(c, Filter()),
-            "recent_runs": runs.recent_runs,
-            "counts_by_outcome": runs.counts_by_outcome,
-            "choices": runs.choices,
             "lineage": lambda c: runs.lineage(c, run_id),
             "stages": lambda c: stages.stages(c, run_id),
             "steps": lambda c: stages.steps(c, run_id),

@@ -15,9 +15,6 @@ import langcodes
 
 from core.errors import UnknownName
 
-_RTL_SCRIPTS = frozenset({"Arab", "Hebr", "Syrc", "Thaa", "Nkoo", "Adlm"})
-_UNSPACED_SCRIPTS = frozenset({"Hans", "Hant", "Jpan", "Thai", "Mymr", "Laoo", "Khmr"})
-
 
 class Language(NamedTuple):
     """One language as pages and figures need it."""
@@ -34,16 +31,6 @@ class Language(NamedTuple):
     """Wikipedia articles in millions (Hu et al. 2020, Table 5); None where the paper has none."""
     syntax_distance: float | None
     """Distance from English: 1 - cosine of URIEL's `syntax_knn` vectors, in [0, 1]; None where not known."""
-
-    @property
-    def is_rtl(self) -> bool:
-        """Whether it is written from right to left."""
-        return self.script in _RTL_SCRIPTS
-
-    @property
-    def has_spaces(self) -> bool:
-        """Whether words are separated by spaces."""
-        return self.script not in _UNSPACED_SCRIPTS
 
 
 _TABLE = """

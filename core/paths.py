@@ -242,11 +242,6 @@ class AtlasPaths:
         return Path(named).expanduser().resolve() if named else REPO / "data" / "gallery"
 
     @property
-    def bundled_models(self) -> Path:
-        """Models that ship with the checkout."""
-        return REPO / "data" / "models"
-
-    @property
     def sample_sources(self) -> Path:
         """Lexicons and patterns of the bundled sample tasks."""
         return REPO / "data" / "sample"

@@ -94,22 +94,19 @@ def read_study_file(path: Path) -> StudyRequest:
     Raises:
         SpecError: The file cannot be read, is not YAML, or has fields that are not known or not right.
     """
-    return _read(path, StudyRequest)
+    return read_request(path, kind=StudyRequest)
 
 
-def read_profile_file(path: Path) -> ProfileRequest:
-    """The profile that a YAML file asks for.
+def read_request(path: Path, *, kind: type[Request]) -> Request:
+    """The study or profile that a YAML file asks for.
 
     Args:
-        path: File with the fields of `ProfileRequest`.
+        path: File with the fields of `kind`.
+        kind: `StudyRequest` or `ProfileRequest`.
 
     Raises:
         SpecError: The file cannot be read, is not YAML, or has fields that are not known or not right.
     """
-    return _read(path, ProfileRequest)
-
-
-def _read(path: Path, kind: type[Request]) -> Request:
     try:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -78,7 +78,8 @@ def asked_in(file: Path, *, paths: AtlasPaths) -> Asked:
         AtlasError: The first thing that is wrong with it.
     """
     if file.name.endswith(PROFILE):
-        return Asked(file.name.removesuffix(PROFILE), build_profile(read_request(file, kind=ProfileRequest), paths=paths))
+        wanted = read_request(file, kind=ProfileRequest)
+        return Asked(file.name.removesuffix(PROFILE), build_profile(wanted, paths=paths))
     request = read_study_file(file)
     return Asked(request.name, build_study(request, paths=paths))
 

@@ -23,7 +23,7 @@ from core.queries.similarity import measured
 from core.sample.spec import Difficulty
 from core.spec.profile import ProfileSpec
 from core.store.reading import open_for_reading
-from core.studies import build_profile, read_profile_file
+from core.studies import ProfileRequest, build_profile, read_request
 
 OWN, OTHER = "sst2", "mnli"
 HEADLINE = ("v_information", "centroid_cosine")
@@ -48,7 +48,7 @@ def main() -> None:
     paths = AtlasPaths.from_environment()
     folder = paths.gallery / "studies"
     difficulty, domain = (
-        build_profile(read_profile_file(folder / f"knobs-{kind}.profile.yaml"), paths=paths)
+        build_profile(read_request(folder / f"knobs-{kind}.profile.yaml", kind=ProfileRequest), paths=paths)
         for kind in ("difficulty", "domain")
     )
     launch_profiles([difficulty, domain], paths=paths, study="knobs")

@@ -11,25 +11,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.measures.inference.correlation import FEWEST, spearman, t_limits
+from core.measures.inference.correlation import spearman, t_limits
 from core.measures.inference.intervals import Interval
 from core.measures.inference.stats import benjamini_hochberg
-
-__all__ = [
-    "FEWEST",
-    "LEVEL",
-    "TESTS",
-    "Grid",
-    "Quantity",
-    "Shown",
-    "agreement",
-    "cell_table",
-    "common_languages",
-    "grid",
-    "how_tested",
-    "only",
-    "valued",
-]
 
 Quantity = Literal["gain", "score", "rank", "z"]
 """Gain; score; rank of the mean gain within a language (1: largest); its z-score within a language."""

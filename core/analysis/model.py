@@ -371,15 +371,3 @@ def scale_label(name: str, *, evidence: Evidence) -> str:
     choice = evidence.choice
     found = DIFFICULTIES[choice.difficulty] if name == "difficulty" else SIMILARITIES[choice.similarity]
     return f"{found.label}, {found.unit}"
-
-
-def slope(analysis: Analysis, *, name: str) -> Coefficient | None:
-    """The coefficient of a term, if the model has it.
-
-    Args:
-        analysis: From `analyse`.
-        name: Of the term.
-    """
-    if analysis.fit is None:
-        return None
-    return next((c for c in analysis.fit.coefficients if c.name == name), None)

@@ -106,7 +106,7 @@ def _is_in_task(intermediate: str, target: str, *, tasks: Mapping[str, TaskSpec]
 
 def _worth(found: pd.DataFrame, evidence: Evidence, analysis: Analysis, *, plan: Plan) -> list[dict[str, object]]:
     prepared = analysis.prepared
-    if found.empty or analysis.fit is None or analysis.fit.solution is None:
+    if found.empty or analysis.fit is None:
         return []
     widths = partial(_half_widths, components=prepared.components, solution=analysis.fit.solution)
     before = widths(prepared.cells)

@@ -65,11 +65,6 @@ class CheckReport(NamedTuple):
     missing_languages: tuple[str, ...]
     """Languages without a test split in this data source; they are skipped in a run."""
 
-    @property
-    def is_sound(self) -> bool:
-        """Whether the task can be run."""
-        return not self.problems
-
 
 def check_task(task: TaskSpec, *, origin: DataOrigin) -> CheckReport:
     """Load 50 examples of each split of a task, run every guard and report.

@@ -9,11 +9,8 @@ from __future__ import annotations
 from typing import Literal
 
 import duckdb
-import numpy as np
 import pandas as pd
 
-from core.measures.inference.ranking import kendall_tau
-from core.measures.similarity.table import SIMILARITIES
 from core.spec.run import IntermediateSpec
 
 Kind = Literal["domain", "difficulty", "encoder"]
@@ -110,23 +107,6 @@ def similarities(
     return cur.execute(sql, values).df()
 
 
-def pairs(cur: duckdb.DuckDBPyConnection, profile_id: str, *, point: str | None = None) -> pd.DataFrame:
-    """All measured pairs of a profile, intermediates among themselves included.
-
-    Columns: a, b, measure, centred, value, ci_low, ci_high, n_a, n_b, resamples. Order: the first four.
-
-    Args:
-        profile_id: From `current_profile`.
-        point: Only pairs of this point.
-    """
-    sql = """
-        SELECT a, b, measure, centred, value, ci_low, ci_high, n_a, n_b, resamples FROM similarities
-        WHERE profile_id = $profile_id AND ($point::VARCHAR IS NULL OR a = $point OR b = $point)
-        ORDER BY a, b, measure, centred
-    """
-    return cur.execute(sql, {"profile_id": profile_id, "point": point}).df()
-
-
 def measured(cur: duckdb.DuckDBPyConnection, profile_id: str) -> pd.DataFrame:
     """Everything that a profile measured, flat: pairs, intermediates, intermediates by language and layer or by target.
 
@@ -163,43 +143,3 @@ def points(
         WHERE t.profile_id = $profile_id ORDER BY t.role, t.task, t.lang, t.point
     """
     return cur.execute(sql, {"profile_id": profile_id, "method": method, "centred": centred}).df()
-
-
-def agreement(
-    cur: duckdb.DuckDBPyConnection, profile_id: str, *, target: str | None = None, centred: bool = False
-) -> pd.DataFrame:
-    """How far the measures rank the same pairs alike, all turned so that large means near.
-
-    Pairs are intermediate × text of a target. A measure that embeds nothing has no centred variant: its only values
-    are compared with either. Columns: measure_a, measure_b, kendall (tau-b), spearman, n_pairs (pairs that have both);
-    NULL where fewer than three pairs do. One row per unordered pair of measures, in the order of `SIMILARITIES`.
-
-    Args:
-        profile_id: From `current_profile`.
-        target: Only pairs with this target's texts.
-        centred: Embedding measures after each language's mean was removed.
-    """
-    rows = similarities(cur, profile_id, target=target)
-    embedded = rows["measure"].map(lambda name: name in SIMILARITIES and SIMILARITIES[name].is_embedded)
-    rows = rows[(rows["centred"] == centred) | ~embedded.astype(bool)]
-    keys = ["intermediate", "target", "role", "lang"]
-    table = rows.pivot_table(index=keys, columns="measure", values="value", aggfunc="first")
-    names = [name for name in SIMILARITIES if name in table.columns]
-    for name in names:
-        table[name] *= SIMILARITIES[name].direction
-    found = [_agree(table, a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    return pd.DataFrame(found, columns=["measure_a", "measure_b", "kendall", "spearman", "n_pairs"])
-
-
-_FEWEST_PAIRS = 3
-
-
-def _agree(table: pd.DataFrame, first: str, second: str) -> tuple[str, str, float | None, float | None, int]:
-    both = table[[first, second]].dropna()
-    if len(both) < _FEWEST_PAIRS:
-        return first, second, None, None, len(both)
-    tau = kendall_tau(both[first].to_numpy(), other=both[second].to_numpy())
-    ranks = both.rank().to_numpy()
-    spread = ranks.std(axis=0)
-    rho = float(np.corrcoef(ranks.T)[0, 1]) if spread.min() > 0 else None
-    return first, second, tau, rho, len(both)

@@ -17,9 +17,6 @@ from core.files import written_beside
 from core.report.latex import latex_table
 from core.store.connection import Store
 
-Exported = Literal["runs", "scores", "gains"]
-"""Tables of the store that can be exported as they are."""
-
 Format = Literal["csv", "parquet", "tex"]
 """File formats."""
 

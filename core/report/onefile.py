@@ -25,7 +25,7 @@ from core.report.tables import table
 TEMPLATES = Path(__file__).parent / "templates"
 """HTML, style and script of reports and galleries."""
 
-_PACKAGES = ("duckdb", "numpy", "pandas", "plotly", "scipy", "statsmodels")
+_PACKAGES = ("duckdb", "numpy", "pandas", "plotly", "scipy")
 
 
 class Made(NamedTuple):

@@ -13,7 +13,6 @@ from core.errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-KINDS: Final = ("noun", "verb", "adjective")
 SECTIONS: Final = {"noun": "nouns", "verb": "verbs", "adjective": "adjectives", "place": "places", "day": "days"}
 Entry = dict[str, str]
 FRAGMENTS: Final = {

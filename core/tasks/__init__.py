@@ -12,7 +12,8 @@ from pathlib import Path
 from core.errors import SpecError, UnknownName
 from core.paths import AtlasPaths
 from core.spec.run import IntermediateSpec, Placebo
-from core.spec.task import Role, TaskSpec, TaskType
+from core.spec.task import Role as Role
+from core.spec.task import TaskSpec, TaskType
 from core.spec.yaml import read_spec_file
 from core.tasks import (
     beyond_xtreme,
@@ -124,15 +125,6 @@ def get_task(name: str, *, tasks: Mapping[str, TaskSpec]) -> TaskSpec:
     if name not in tasks:
         raise UnknownName("task", name, known=tasks)
     return tasks[name]
-
-
-def is_mlm_only(task: TaskSpec) -> bool:
-    """Whether the task can come between only as text for masked-language modelling (`multi_eurlex~mlm`).
-
-    Args:
-        task: Any task; one without training text gives False.
-    """
-    return Role.INTERMEDIATE not in task.roles and (task.train is not None or bool(task.parts))
 
 
 def no_thirds_reason(task: TaskSpec) -> str | None:

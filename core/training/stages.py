@@ -14,7 +14,6 @@ import filelock
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from core.data.records import Split
 from core.encoder.heads import Head
 from core.encoder.loading import Encoder, save_encoder
 from core.encoder.mlm import MlmHead
@@ -56,15 +55,6 @@ class StageIdentity(Spec):
     """Of order, dropout, heads and samples."""
     placebo: Placebo | None
     """What was done to the labels."""
-
-
-def data_of(splits: list[Split]) -> tuple[str, ...]:
-    """Fingerprints of the splits, in order.
-
-    Args:
-        splits: As used, after any sample.
-    """
-    return tuple(s.fingerprint for s in splits)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,16 @@ from core.cli.main import spread
 from core.errors import SpecError, UnknownName
 from core.paths import REPO, AtlasPaths
 from core.spec.run import DataSourceKind, Placebo
-from core.studies import StudyRequest, build_profile, build_study, command, problems, read_profile_file, read_study_file
+from core.studies import (
+    ProfileRequest,
+    StudyRequest,
+    build_profile,
+    build_study,
+    command,
+    problems,
+    read_request,
+    read_study_file,
+)
 from tests.fakes import tiny_model
 
 
@@ -130,11 +139,11 @@ def test_a_study_file_is_read_and_its_mistakes_are_named(tmp_path: Path) -> None
 def test_a_profile_file_is_read_and_its_mistakes_are_named(tmp_path: Path) -> None:
     file = tmp_path / "texts.profile.yaml"
     file.write_text("kind: encoder\nintermediates: [mnli]\nprotocol: quick\ndata_source: mirror\nmirror: hub\n")
-    request = read_profile_file(file)
+    request = read_request(file, kind=ProfileRequest)
     assert (request.kind, request.intermediates, request.mirror) == ("encoder", ("mnli",), str(tmp_path / "hub"))
     file.write_text("kind: hardness\n")
     with pytest.raises(SpecError, match=r"texts\.profile\.yaml: kind: .*found 'hardness'"):
-        read_profile_file(file)
+        read_request(file, kind=ProfileRequest)
 
 
 def test_the_documented_files_are_right(tmp_path: Path) -> None:
@@ -148,4 +157,4 @@ def test_the_documented_files_are_right(tmp_path: Path) -> None:
         if kind == "study":
             assert len(build_study(read_study_file(file), paths=paths).runs()) == 3 * 2 * 3
         else:
-            assert build_profile(read_profile_file(file), paths=paths).kind == "difficulty"
+            assert build_profile(read_request(file, kind=ProfileRequest), paths=paths).kind == "difficulty"

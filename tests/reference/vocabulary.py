@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from core.errors import DataError, SpecError
+from core.errors import DataError
 from core.measures.inference.intervals import BLOCK, Floats, Interval, Plan
 
 Overlap = Literal["jaccard", "divergence"]
@@ -87,13 +87,8 @@ def overlap_interval(
     Args:
         counts: From `token_counts`.
         plan: Resamples and level; default 200 resamples.
-
-    Raises:
-        SpecError: `plan` asks for BCa.
     """
     plan = plan or Plan(resamples=200)
-    if plan.method != "percentile":
-        raise SpecError(f"overlap_interval has percentile intervals only, found '{plan.method}'. Use 'percentile'.")
     function = {"jaccard": _jaccard, "divergence": _divergence}[measure]
     estimate = float(function(*_counts(counts.x.sum(axis=0), counts.other.sum(axis=0)))[0])
     step = max(1, BLOCK // max(len(counts.vocabulary), 1) // 4)

@@ -12,7 +12,7 @@ from core.jobs.local import LocalBackend
 from core.paths import REPO, AtlasPaths
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import DataSourceKind
-from core.studies import read_profile_file, read_study_file
+from core.studies import ProfileRequest, read_request, read_study_file
 from tests.storefixture import fill, spec
 from tools import gallery
 from tools.gallery import PROFILE, asked_in, main
@@ -37,7 +37,7 @@ def _written(folder: Path, name: str, text: str) -> Path:
 
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.name)
 def test_every_committed_file_can_be_asked_for(file: Path, paths: AtlasPaths) -> None:
-    request = read_profile_file(file) if file.name.endswith(PROFILE) else read_study_file(file)
+    request = read_request(file, kind=ProfileRequest) if file.name.endswith(PROFILE) else read_study_file(file)
     if request.mirror and not Path(request.mirror).is_dir():
         pytest.skip("the mirror lies beside a checkout, not in it")
     if any("/" in model and not Path(model).is_dir() for model in getattr(request, "models", ())):
@@ -47,7 +47,7 @@ def test_every_committed_file_can_be_asked_for(file: Path, paths: AtlasPaths) ->
 
 
 def test_the_gallery_profiles_domains_difficulty_and_encoders_of_both_sources() -> None:
-    requests = [read_profile_file(file) for file in STUDIES if file.name.endswith(PROFILE)]
+    requests = [read_request(file, kind=ProfileRequest) for file in STUDIES if file.name.endswith(PROFILE)]
     asked = {(request.kind, request.data_source) for request in requests}
     kinds = (ProfileKind.DOMAIN, ProfileKind.DIFFICULTY, ProfileKind.ENCODER)
     assert asked >= {(kind, source) for kind in kinds for source in (DataSourceKind.SAMPLE, DataSourceKind.MIRROR)}

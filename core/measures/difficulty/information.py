@@ -18,24 +18,13 @@ from core.measures.inference.intervals import (
     Interval,
     Plan,
     at_least_two,
-    bootstrap_interval,
     finite_vector,
-    mean_interval,
     percentile_interval,
     resampled_sums,
 )
 
 THIRDS = ("easiest", "middle", "hardest")
 """Names of the thirds, in the order of their numbers."""
-
-
-class CodeLength(NamedTuple):
-    """Prequential code: bits in all, bits a label, the uniform code's bits over it, its interval over examples."""
-
-    bits: float
-    bits_per_label: float
-    compression: float
-    n: int
 
 
 class ThirdSummary(NamedTuple):
@@ -62,23 +51,6 @@ def headroom(score: ArrayLike, *, chance: float, ceiling: float = 1.0) -> Floats
     if ceiling <= chance:
         raise SpecError(f"Ceiling {ceiling:g} is not above chance {chance:g}; headroom has no meaning. Check the task.")
     return np.asarray((np.asarray(score, dtype=float) - chance) / (ceiling - chance))
-
-
-def headroom_interval(
-    contributions: ArrayLike, *, chance: float, rng: np.random.Generator, plan: Plan | None = None
-) -> Interval:
-    """Headroom with a bootstrap interval over examples, for metrics that are means over examples.
-
-    Args:
-        contributions: (n,) contribution of each development example to the score, in [0, 1].
-        chance: Score of a model that knows nothing.
-        plan: Resamples, level and method.
-
-    Raises:
-        DataError: Fewer than two examples.
-        SpecError: Chance is 1 or more.
-    """
-    return mean_interval(headroom(contributions, chance=chance), rng=rng, plan=plan)
 
 
 def learning_curve_area(examples: ArrayLike, *, scores: ArrayLike, chance: float, logarithmic: bool = False) -> float:
@@ -120,22 +92,6 @@ def label_entropy(counts: ArrayLike) -> float:
         raise DataError(f"Label counts {numbers[:5].tolist()}: expected none below 0 and at least one example.")
     shares = numbers[numbers > 0] / numbers.sum()
     return float(-np.sum(shares * np.log2(shares)))
-
-
-def label_entropy_interval(labels: ArrayLike, *, rng: np.random.Generator, plan: Plan | None = None) -> Interval:
-    """Label entropy in bits with a bootstrap interval over examples.
-
-    Args:
-        labels: (n,) label ids.
-        plan: Resamples and level.
-
-    Raises:
-        DataError: Fewer than two examples.
-    """
-    codes = np.unique(np.asarray(labels), return_inverse=True)[1].ravel()
-    return bootstrap_interval(
-        codes, statistic=lambda rows: label_entropy(np.bincount(rows.astype(int))), rng=rng, plan=plan
-    )
 
 
 def count_entropy_interval(counts: ArrayLike, *, rng: np.random.Generator, plan: Plan | None = None) -> Interval:
@@ -191,78 +147,6 @@ def pointwise_information(with_input: ArrayLike, *, without_input: ArrayLike, de
     if not densities and max(given.max(), blank.max()) > 1e-6:
         raise DataError(f"A log-probability is {max(given.max(), blank.max()):g}; expected at most 0. Pass logarithms.")
     return np.asarray((given - blank) / math.log(2))
-
-
-def usable_information(
-    with_input: ArrayLike, *, without_input: ArrayLike, rng: np.random.Generator, plan: Plan | None = None
-) -> Interval:
-    """V-usable information in bits: the mean PVI, with a bootstrap interval over examples; large means easy.
-
-    Args:
-        with_input: (n,) log p(y | x), held-out.
-        without_input: (n,) log p(y | empty input).
-        plan: Resamples, level and method.
-
-    Raises:
-        DataError: Lengths differ, fewer than two examples, or a logarithm above 0.
-    """
-    return mean_interval(pointwise_information(with_input, without_input=without_input), rng=rng, plan=plan)
-
-
-def code_length(block_losses: ArrayLike, *, block_sizes: ArrayLike, n_labels: int) -> CodeLength:
-    """Prequential code length of the labels (Voita and Titov 2020): online training block by block.
-
-    The first block is sent with the uniform code; every later one costs the losses of the model trained on all blocks
-    before it. `compression` is the uniform code's length over this one: 1 learned nothing, large means easy.
-
-    Args:
-        block_losses: (k - 1,) summed loss in nats of block 2 to k, before training on it.
-        block_sizes: (k,) examples in each block, the first included.
-        n_labels: Number of labels, at least 2.
-
-    Raises:
-        DataError: Not one loss for each block after the first, or a negative loss.
-        SpecError: Fewer than two labels.
-    """
-    losses, sizes = finite_vector(block_losses, what="losses"), finite_vector(block_sizes, what="block sizes")
-    if n_labels < 2:
-        raise SpecError(f"{n_labels} label: nothing is to be said. Code length needs at least 2 labels.")
-    if losses.size != sizes.size - 1 or losses.min() < 0 or sizes.min() < 1:
-        raise DataError(
-            f"{losses.size} losses for {sizes.size} blocks; expected one at least 0 for each block after the first."
-        )
-    bits = sizes[0] * math.log2(n_labels) + float(losses.sum()) / math.log(2)
-    total = float(sizes.sum())
-    uniform = total * math.log2(n_labels)
-    return CodeLength(float(bits), float(bits / total), float(uniform / bits), int(total))
-
-
-def code_length_interval(
-    losses: ArrayLike, *, first_block: int, n_labels: int, rng: np.random.Generator, plan: Plan | None = None
-) -> Interval:
-    """Compression with a bootstrap interval over the examples of each later block's losses.
-
-    The interval speaks for the examples, given the models trained; it leaves out the choice of seed and order.
-
-    Args:
-        losses: (n,) loss in nats of each example after the first block, before training on its block.
-        first_block: Examples sent with the uniform code.
-        n_labels: Number of labels.
-        plan: Resamples, level and method.
-
-    Raises:
-        DataError: Fewer than two losses, or a negative one.
-    """
-    nats = finite_vector(losses, what="losses")
-    code_length([float(nats.sum())], block_sizes=[first_block, nats.size], n_labels=n_labels)
-    mean, uniform = mean_interval(nats, rng=rng, plan=plan), math.log(n_labels)
-    total = (first_block + nats.size) * uniform
-
-    def compression(loss: float) -> float:
-        return total / (first_block * uniform + nats.size * loss)
-
-    # Compression falls as the loss rises, so the limits change places.
-    return mean._replace(estimate=compression(mean.estimate), low=compression(mean.high), high=compression(mean.low))
 
 
 def bits_per_decision(

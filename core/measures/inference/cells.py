@@ -6,14 +6,13 @@ number of runs behind each mean is its weight.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from core.errors import DataError, UnknownName
-from core.measures.inference.intervals import Floats, finite_vector
+from core.errors import UnknownName
+from core.measures.inference.intervals import Floats
 
 FACTORS = ("intermediate", "target", "language")
 
@@ -26,48 +25,6 @@ class Cells(NamedTuple):
     levels: dict[str, NDArray[np.str_]]
     covariates: Floats
     names: tuple[str, ...]
-
-
-def aggregate_cells(
-    gain: ArrayLike,
-    *,
-    intermediate: ArrayLike,
-    target: ArrayLike,
-    language: ArrayLike,
-    covariates: Mapping[str, ArrayLike],
-) -> Cells:
-    """Mean gain of each (intermediate, target, language), with the number of runs behind it.
-
-    Args:
-        gain: (rows,) gains, one per run and language.
-        intermediate: (rows,) names.
-        target: (rows,) names.
-        language: (rows,) codes.
-        covariates: Name to (rows,) numbers, equal within a cell.
-
-    Raises:
-        DataError: A value is not finite, or a covariate differs within a cell.
-    """
-    values = finite_vector(gain, what="gains")
-    columns = [np.unique(np.asarray(c, dtype=str), return_inverse=True) for c in (intermediate, target, language)]
-    sizes = [len(names) for names, _ in columns]
-    _, first, cell, counts = np.unique(
-        np.ravel_multi_index(tuple(codes for _, codes in columns), sizes),
-        return_index=True, return_inverse=True, return_counts=True,
-    )  # fmt: skip
-    tables = []
-    for name, column in covariates.items():
-        numbers = finite_vector(column, what=f"values of '{name}'")
-        if not np.allclose(numbers, numbers[first][cell], rtol=1e-6, atol=1e-9):
-            raise DataError(f"Covariate '{name}' differs between seeds of one cell; expected one value. Average it.")
-        tables.append(numbers[first])
-    return Cells(
-        np.bincount(cell, weights=values) / counts,
-        counts.astype(float),
-        {factor: names[codes[first]] for factor, (names, codes) in zip(FACTORS, columns, strict=True)},
-        np.column_stack(tables) if tables else np.empty((len(first), 0)),
-        tuple(covariates),
-    )
 
 
 def select_cells(cells: Cells, *, rows: NDArray[np.bool_] | None = None, terms: tuple[str, ...] | None = None) -> Cells:
@@ -92,11 +49,7 @@ def select_cells(cells: Cells, *, rows: NDArray[np.bool_] | None = None, terms: 
 
 
 def fixed_design(cells: Cells) -> Floats:
-    """(n, 1 + p) intercept and covariates.
-
-    Args:
-        cells: From `aggregate_cells`.
-    """
+    """(n, 1 + p) intercept and covariates."""
     return np.column_stack([np.ones(len(cells.gain)), cells.covariates])
 
 
@@ -104,7 +57,6 @@ def level_numbers(cells: Cells, *, factors: tuple[str, ...]) -> tuple[NDArray[np
     """(n,) number of each cell's level, and the numbers by name.
 
     Args:
-        cells: From `aggregate_cells`.
         factors: One factor, or several for their interaction.
 
     Raises:
@@ -118,7 +70,6 @@ def level_names(cells: Cells, *, factors: tuple[str, ...]) -> NDArray[np.str_]:
     """(n,) names of the levels of a factor or an interaction.
 
     Args:
-        cells: From `aggregate_cells`.
         factors: One factor, or several for their interaction.
 
     Raises:

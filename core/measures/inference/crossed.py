@@ -3,7 +3,7 @@
 y = X b + sum_k Z_k u_k + e, u_k ~ N(0, s^2 t_k^2), e ~ N(0, s^2 / weight), every Z_k an indicator of one grouping.
 The data enter once, as cross products. The grouping with most levels has a diagonal block and is eliminated in closed
 form; one dense Cholesky factor of the rest gives fixed effects, residual variance and likelihood, with s^2 and b
-profiled out (Bates et al. 2015). No fitting library is used: this is the route that statsmodels is checked against.
+profiled out (Bates et al. 2015). No fitting library is used; the tests hold the fits to those of statsmodels.
 """
 
 from __future__ import annotations

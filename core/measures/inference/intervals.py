@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,6 @@ from scipy import special
 from core.errors import DataError
 
 Floats = NDArray[np.float64]
-Method = Literal["percentile", "bca"]
 BLOCK = 4_000_000
 """Numbers drawn at once, at most: 32 MB of float64."""
 
@@ -35,11 +34,10 @@ class Interval(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How to resample: number of resamples, level of the interval, percentile or BCa."""
+    """How to resample: number of resamples, level of the interval."""
 
     resamples: int = 2000
     level: float = 0.95
-    method: Method = "percentile"
 
 
 def percentile_interval(draws: ArrayLike, *, estimate: float, n: int, level: float = 0.95) -> Interval:
@@ -56,55 +54,12 @@ def percentile_interval(draws: ArrayLike, *, estimate: float, n: int, level: flo
     return Interval(float(estimate), float(low), float(high), level, "percentile bootstrap", n, values.size)
 
 
-def bca_interval(draws: ArrayLike, *, estimate: float, jackknife: ArrayLike, level: float = 0.95) -> Interval:
-    """Bias-corrected and accelerated interval of bootstrap draws (Efron 1987).
-
-    Args:
-        draws: (resamples,) statistics of the resamples.
-        estimate: Statistic of the data.
-        jackknife: (n,) statistics with one unit left out.
-        level: Coverage in (0, 1).
-    """
-    values, left_out = finite_vector(draws, what="draws"), finite_vector(jackknife, what="jackknife")
-    share = (np.sum(values < estimate) + 0.5 * np.sum(values == estimate)) / values.size
-    bias = special.ndtri(np.clip(share, 0.5 / values.size, 1 - 0.5 / values.size))
-    pull = left_out.mean() - left_out
-    spread = np.sum(pull**2) ** 1.5
-    acceleration = np.sum(pull**3) / (6 * spread) if spread > 0 else 0.0
-    z = bias + special.ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
-    low, high = np.quantile(values, special.ndtr(bias + z / (1 - acceleration * z)))
-    return Interval(float(estimate), float(low), float(high), level, "BCa bootstrap", left_out.size, values.size)
-
-
-def bootstrap_interval(
-    values: ArrayLike, *, statistic: Callable[[Floats], float], rng: np.random.Generator, plan: Plan | None = None
-) -> Interval:
-    """Interval of any statistic of rows, by resampling rows.
-
-    Args:
-        values: (n, ...) data; rows are the independent units.
-        statistic: From rows to a number.
-        plan: Resamples, level and method; default `Plan()`.
-
-    Raises:
-        DataError: Fewer than two rows.
-    """
-    plan, rows = plan or Plan(), np.asarray(values, dtype=float)
-    n = at_least_two(len(rows), what="rows to resample")
-    draws = np.array([statistic(rows[rng.integers(0, n, n)]) for _ in range(plan.resamples)])
-    estimate = float(statistic(rows))
-    if plan.method == "bca":
-        jackknife = np.array([statistic(np.delete(rows, i, axis=0)) for i in range(n)])
-        return bca_interval(draws, estimate=estimate, jackknife=jackknife, level=plan.level)
-    return percentile_interval(draws, estimate=estimate, n=n, level=plan.level)
-
-
 def mean_interval(values: ArrayLike, *, rng: np.random.Generator, plan: Plan | None = None) -> Interval:
     """Bootstrap interval of a mean; resamples counts of distinct values, so 10,000 right/wrong answers cost nothing.
 
     Args:
         values: (n,) numbers.
-        plan: Resamples, level and method; default `Plan()`.
+        plan: Resamples and level; default `Plan()`.
 
     Raises:
         DataError: Fewer than two values, or one that is not finite.
@@ -112,8 +67,6 @@ def mean_interval(values: ArrayLike, *, rng: np.random.Generator, plan: Plan | N
     plan, numbers = plan or Plan(), finite_vector(values, what="values")
     n = at_least_two(numbers.size, what="values to resample")
     draws, estimate = mean_draws(numbers, rng=rng, resamples=plan.resamples), float(numbers.mean())
-    if plan.method == "bca":
-        return bca_interval(draws, estimate=estimate, jackknife=(n * estimate - numbers) / (n - 1), level=plan.level)
     return percentile_interval(draws, estimate=estimate, n=n, level=plan.level)
 
 

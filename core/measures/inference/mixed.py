@@ -9,7 +9,6 @@ have at most (intermediates - 1 - such covariates) degrees of freedom.
 from __future__ import annotations
 
 import math
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -26,9 +25,6 @@ COMPONENTS: Components = (
     ("intermediate",), ("target",), ("language",), ("intermediate", "target"), ("target", "language"),
 )  # fmt: skip
 """Random effects by default; a pair is an interaction."""
-
-CHECKS = (("powell", 0.3), ("powell", 3.0), ("nm", 1.0))
-"""Optimisers of statsmodels and the variances, in units of the residual's, from which each starts."""
 
 
 class Coefficient(NamedTuple):
@@ -51,8 +47,8 @@ class MixedFit(NamedTuple):
     n_cells: int
     n_intermediates: int
     method: str
-    products: Products | None
-    solution: Solution | None
+    products: Products
+    solution: Solution
     codes: tuple[dict[str, int], ...]
     components: Components
 
@@ -70,7 +66,6 @@ def fit_mixed(cells: Cells, *, components: Components = COMPONENTS, reml: bool =
     """The crossed mixed model by the project's own profile likelihood; milliseconds for thousands of cells.
 
     Args:
-        cells: From `aggregate_cells`.
         components: Random effects.
         reml: Restricted likelihood (for estimates) or full likelihood (to compare models).
 
@@ -88,70 +83,8 @@ def fit_mixed(cells: Cells, *, components: Components = COMPONENTS, reml: bool =
     )  # fmt: skip
 
 
-def fit_statsmodels(
-    cells: Cells, *, components: Components = COMPONENTS, reml: bool = True, level: float = 0.95
-) -> MixedFit:
-    """The same model by statsmodels' MixedLM (one group, variance components): the independent check.
-
-    Minutes above a thousand cells, so for tests and jobs only. The gain is scaled to unit spread for the optimiser. Its
-    gradient methods stop short where a variance is zero (and may call that converged), so that the best of `CHECKS` is
-    kept: Powell and Nelder-Mead, from several variances.
-
-    Args:
-        cells: From `aggregate_cells`, equal weights.
-        components: Random effects.
-        reml: Restricted likelihood or full likelihood.
-
-    Raises:
-        DataError: Cells rest on different numbers of runs, which MixedLM cannot weigh.
-    """
-    from statsmodels.regression.mixed_linear_model import (  # noqa: PLC0415 two seconds to import
-        MixedLM,
-        MixedLMParams,
-        VCSpec,
-    )
-    from statsmodels.tools.sm_exceptions import ConvergenceWarning  # noqa: PLC0415
-
-    if np.ptp(cells.weight) > 0:
-        found = f"{cells.weight.min():g} to {cells.weight.max():g}"
-        raise DataError(f"Cells rest on {found} runs; statsmodels needs equal numbers. Use fit_mixed.")
-    scale = float(cells.gain.std()) or 1.0
-    codes = [level_numbers(cells, factors=c) for c in components]
-    mats = [[np.eye(int(code.max()) + 1)[code]] for code, _ in codes]
-    names = [_name(c) for c in components]
-    spec = VCSpec(names, [[[str(j) for j in range(m[0].shape[1])]] for m in mats], mats)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a variance of zero is an answer here
-        model = MixedLM(cells.gain / scale, fixed_design(cells), np.zeros(len(cells.gain), dtype=int), exog_vc=spec)
-        tried = [
-            model.fit(
-                reml=reml, method=[method], maxiter=2000,
-                start_params=MixedLMParams.from_components(
-                    fe_params=np.zeros(len(cells.names) + 1), vcomp=np.full(len(names), start)
-                ),
-            )
-            for method, start in CHECKS
-        ]  # fmt: skip
-    result = max(tried, key=lambda found: float(found.llf))
-    p = len(cells.names) + 1
-    estimates = np.asarray(result.fe_params) * scale
-    parts = dict(zip(names, (np.asarray(result.vcomp) * scale**2).tolist(), strict=True))
-    parts["residual"] = float(result.scale * scale**2 * cells.weight[0])
-    covariance = np.asarray(result.cov_params())[:p, :p] * scale**2
-    freedom = len(cells.gain) - (p if reml else 0)
-    return MixedFit(
-        _coefficients(cells, estimates=estimates, covariance=covariance, level=level),
-        parts, _shares(cells, variances=parts, fixed=estimates), float(result.llf) - freedom * math.log(scale),
-        len(cells.gain), len(np.unique(cells.levels["intermediate"])), "statsmodels " + ("REML" if reml else "ML"),
-        None, None, tuple(index for _, index in codes), components,
-    )  # fmt: skip
-
-
 def naive_ols(cells: Cells, *, level: float = 0.95) -> tuple[Coefficient, ...]:
     """Ordinary least squares that takes every cell for independent: shown to say how wrong it is.
-
-    Args:
-        cells: From `aggregate_cells`.
 
     Raises:
         DataError: Too few cells, or dependent covariates.
@@ -177,10 +110,8 @@ def predict_gains(fit: MixedFit, *, cells: Cells, level: float = 0.95, new_run: 
         new_run: Whether the limits are for the mean of `weight` new runs (wider) or for the expected gain.
 
     Raises:
-        DataError: The fit came from statsmodels, or the covariates differ.
+        DataError: The covariates differ.
     """
-    if fit.products is None or fit.solution is None:
-        raise DataError(f"A fit by {fit.method} holds no random effects. Predict from fit_mixed.")
     names = tuple(c.name for c in fit.coefficients[1:])
     if cells.names != names:
         raise DataError(f"Cells have covariates {list(cells.names)}, the fit {list(names)}; expected the same order.")

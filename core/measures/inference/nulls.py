@@ -58,7 +58,6 @@ def permutation_test(
     model without it. Only (target, language) pairs that every intermediate has are used, so that values can move.
 
     Args:
-        cells: From `aggregate_cells`.
         term: Name of the covariate.
         rng: Source of the orders.
         resamples: Number of random orders.
@@ -107,7 +106,6 @@ def compare_with_additive(
     Whole (intermediate, target) pairs are held out, with all their languages.
 
     Args:
-        cells: From `aggregate_cells`.
         rng: Source of the folds.
         folds: Number of folds.
         components: Random effects of `additive` and `full`; `covariates` leaves out those of the intermediate.

@@ -45,38 +45,6 @@ def kendall_tau(values: ArrayLike, *, other: ArrayLike) -> float:
     return float(np.clip(sign_a @ sign_b / scale, -1, 1)) if scale > 0 else 0.0
 
 
-def kendall_interval(
-    values: ArrayLike, *, other: ArrayLike, rng: np.random.Generator, plan: Plan | None = None
-) -> Interval:
-    """Kendall's tau-b with a percentile bootstrap over the things ranked; pairs of a thing with itself are left out.
-
-    Args:
-        values: (n,) scores.
-        other: (n,) gains.
-        plan: Resamples and level; percentile only.
-
-    Raises:
-        DataError: Lengths differ, or fewer than two.
-        SpecError: `plan` asks for BCa.
-    """
-    plan, (a, b) = plan or Plan(), _same(values, other)
-    if plan.method != "percentile":
-        raise SpecError(f"kendall_interval has percentile intervals only, found '{plan.method}'. Use 'percentile'.")
-    sign_a, sign_b = np.sign(a[:, None] - a[None, :]), np.sign(b[:, None] - b[None, :])
-    counts = rng.multinomial(a.size, np.full(a.size, 1 / a.size), size=plan.resamples).astype(float)
-
-    def total(matrix: Floats) -> Floats:
-        return np.asarray(np.sum((counts @ matrix) * counts, axis=1))
-
-    scale = np.sqrt(total(sign_a**2) * total(sign_b**2))
-    draws = np.where(scale > 0, total(sign_a * sign_b) / np.where(scale > 0, scale, 1), 0.0)
-    low, high = np.quantile(draws, [(1 - plan.level) / 2, (1 + plan.level) / 2])
-    estimate = kendall_tau(a, other=b)
-    return Interval(
-        estimate, float(low), float(high), plan.level, "percentile bootstrap over items", a.size, plan.resamples
-    )
-
-
 def ndcg(scores: ArrayLike, *, gains: ArrayLike, k: int | None = None, form: GainForm = "linear") -> float:
     """Normalised discounted cumulative gain at k, in [0, 1]; 1 if the best come first. Ties in scores share places.
 
@@ -160,7 +128,7 @@ def mean_over_lists(values: ArrayLike, *, rng: np.random.Generator, plan: Plan |
 
     Args:
         values: (lists,) one number for each list.
-        plan: Resamples, level and method.
+        plan: Resamples and level.
 
     Raises:
         DataError: Fewer than two lists.
@@ -180,7 +148,7 @@ def judge_ranking(
         gains: (n,) what was measured.
         lists: (n,) the target of each pair.
         rng: Source of the bootstrap over lists.
-        plan: Resamples, level and method.
+        plan: Resamples and level.
 
     Raises:
         DataError: Lengths differ, or fewer than two lists with two or more pairs.

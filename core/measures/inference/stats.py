@@ -7,9 +7,7 @@ two things, a hand-worked case in `tests/core/measures/inference/test_stats.py`,
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +16,10 @@ from scipy import special
 
 from core.errors import DataError, SpecError
 from core.measures.inference.intervals import (
-    BLOCK,
     Floats,
     Interval,
     Plan,
     at_least_two,
-    bca_interval,
     finite_vector,
     mean_draws,
     percentile_interval,
@@ -85,7 +81,7 @@ def paired_bootstrap(
     Args:
         after: (n,) contribution of each example to the score of the run, in [0, 1].
         before: (n,) the same of its baseline, same examples in the same order.
-        plan: Resamples, level and method; default `Plan()`.
+        plan: Resamples and level; default `Plan()`.
 
     Raises:
         DataError: Lengths differ, or fewer than two examples.
@@ -93,46 +89,8 @@ def paired_bootstrap(
     plan, difference = plan or Plan(), _paired(after, before)
     n = at_least_two(difference.size, what="examples")
     draws, estimate = mean_draws(difference, rng=rng, resamples=plan.resamples), float(difference.mean())
-    if plan.method == "bca":
-        jackknife = (n * estimate - difference) / (n - 1)
-        interval = bca_interval(draws, estimate=estimate, jackknife=jackknife, level=plan.level)
-    else:
-        interval = percentile_interval(draws, estimate=estimate, n=n, level=plan.level)
+    interval = percentile_interval(draws, estimate=estimate, n=n, level=plan.level)
     return Comparison(interval, _two_sided(draws))
-
-
-def hierarchical_bootstrap(differences: ArrayLike, *, rng: np.random.Generator, plan: Plan | None = None) -> Comparison:
-    """Mean difference with seeds and examples both resampled (crossed: the same examples for every seed).
-
-    Seed deviations are stretched by sqrt(S / (S - 1)), which undoes the bootstrap's shrinkage. Where a few seeds
-    differ much the interval is still too narrow, as resampling three things has no t correction: prefer
-    `crossed_interval`, as docs/calibration.md shows.
-
-    Args:
-        differences: (n_seeds, n_examples) score of the run minus its same-seed baseline, per example.
-        plan: Resamples and level; percentile only.
-
-    Raises:
-        DataError: Fewer than two seeds or examples.
-        SpecError: `plan` asks for BCa.
-    """
-    plan, table = plan or Plan(), _table(differences)
-    if plan.method == "bca":
-        raise SpecError("hierarchical_bootstrap has percentile intervals only, found 'bca'. Use method='percentile'.")
-    n_seeds, n_examples = table.shape
-    centre = float(table.mean())
-    stretch = math.sqrt(n_seeds / (n_seeds - 1)) - 1
-    stretched = table + stretch * (table.mean(axis=1, keepdims=True) - centre)
-    draws = np.empty(plan.resamples)
-    step = max(1, BLOCK // n_examples)
-    for start in range(0, plan.resamples, step):
-        count = min(step, plan.resamples - start)
-        seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=count)
-        examples = rng.poisson(1.0, size=(count, n_examples)).astype(np.float32)
-        means = examples @ stretched.T.astype(np.float32) / np.maximum(examples.sum(axis=1, keepdims=True), 1)
-        draws[start : start + count] = np.sum(means * seeds, axis=1) / n_seeds
-    interval = percentile_interval(draws, estimate=centre, n=n_seeds, level=plan.level)
-    return Comparison(interval._replace(method="hierarchical percentile bootstrap"), _two_sided(draws))
 
 
 def crossed_error(differences: ArrayLike) -> CrossedError:
@@ -211,37 +169,6 @@ def mcnemar_exact(after: ArrayLike, *, before: ArrayLike) -> McNemar:
     return McNemar(gained, lost, p_value)
 
 
-def approximate_randomisation(
-    after: ArrayLike, *, before: ArrayLike, rng: np.random.Generator, resamples: int = 10_000
-) -> float:
-    """Two-sided p-value of a mean difference when the two runs' answers are swapped at random (Noreen 1989).
-
-    Examples with the same size of difference are swapped together as a binomial count, which is the same test.
-
-    Args:
-        after: (n,) contribution of each example to the score of the run.
-        before: (n,) the same of its baseline.
-        rng: Source of the swaps.
-        resamples: Number of random swaps.
-
-    Raises:
-        DataError: Lengths differ.
-    """
-    difference = _paired(after, before)
-    sizes, counts = np.unique(np.abs(difference[difference != 0]), return_counts=True)
-    if not sizes.size:
-        return 1.0
-    totals = np.empty(resamples)
-    step = max(1, BLOCK // sizes.size)
-    for start in range(0, resamples, step):
-        count = min(step, resamples - start)
-        flips = rng.binomial(counts, 0.5, size=(count, sizes.size))
-        totals[start : start + count] = (2 * flips - counts) @ sizes
-    observed = abs(float(difference.sum()))
-    # The slack keeps sums that are equal on paper from being told apart by rounding.
-    return float((np.sum(np.abs(totals) >= observed - 1e-9 * max(observed, 1.0)) + 1) / (resamples + 1))
-
-
 def benjamini_hochberg(p_values: ArrayLike, *, level: float = 0.05) -> Corrected:
     """Adjusted p-values that control the false discovery rate over the family given.
 
@@ -282,97 +209,6 @@ def minimum_detectable_effect(
     if math.isinf(df):
         return float(standard_error * (special.ndtri((1 + level) / 2) + special.ndtri(power)))
     return float(standard_error * (special.stdtrit(df, (1 + level) / 2) + special.stdtrit(df, power)))
-
-
-def planned_error(error: CrossedError, *, n_seeds: int, n_examples: int) -> float:
-    """Standard error to expect with another number of seeds and examples.
-
-    Args:
-        error: From the design that was run.
-        n_seeds: Seeds of the planned design.
-        n_examples: Test examples of the planned design.
-    """
-    seed, example, residual = error.seed_variance, error.example_variance, error.residual_variance
-    return math.sqrt(seed / n_seeds + example / n_examples + residual / (n_seeds * n_examples))
-
-
-def group_permutation(
-    predictor: ArrayLike, *, response: ArrayLike, rng: np.random.Generator, resamples: int = 9_999
-) -> Permutation:
-    """Does a predictor go with a response across groups, permuting whole groups (rows)?
-
-    Column means (a target's level) are taken out of both; the statistic is the correlation over all cells. All orders
-    are tried where there are no more of them than `resamples`.
-
-    Args:
-        predictor: (groups, columns) such as similarity of each intermediate to each target.
-        response: (groups, columns) such as mean gain.
-        rng: Source of the orders.
-        resamples: Number of random orders.
-
-    Raises:
-        DataError: Shapes differ, or fewer than three groups.
-    """
-    x, y = np.atleast_2d(np.asarray(predictor, float)), np.atleast_2d(np.asarray(response, float))
-    if x.shape != y.shape or len(x) < 3:
-        raise DataError(f"Predictor is {x.shape}, response {y.shape}; expected equal shapes with 3 or more groups.")
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    scale = math.sqrt(float(np.sum(x**2) * np.sum(y**2)))
-    if scale == 0:
-        raise DataError("Predictor or response is constant within every column; there is nothing to correlate.")
-    products = x @ y.T / scale  # products[i, j]: row i of x laid on row j of y
-    groups = len(x)
-    observed = float(np.trace(products))
-    if groups < 10 and math.factorial(groups) <= resamples:
-        orders = np.array(list(itertools.permutations(range(groups))))
-        draws = products[orders, np.arange(groups)].sum(axis=1)
-        return Permutation(observed, float(np.mean(np.abs(draws) >= abs(observed) - 1e-12)), groups, len(orders))
-    orders = rng.permuted(np.tile(np.arange(groups), (resamples, 1)), axis=1)
-    draws = products[orders, np.arange(groups)].sum(axis=1)
-    p_value = (np.sum(np.abs(draws) >= abs(observed) - 1e-12) + 1) / (resamples + 1)
-    return Permutation(observed, float(p_value), groups, resamples)
-
-
-def variance_shares(values: ArrayLike, *, factors: Mapping[str, ArrayLike]) -> dict[str, float]:
-    """Share of the total sum of squares that each factor explains beyond the others, plus `shared` and `residual`.
-
-    In a balanced table `shared` is 0 and the shares add up to 1 (eta squared).
-
-    Args:
-        values: (n,) numbers, such as gains.
-        factors: Name to (n,) levels, such as the intermediate of each gain.
-
-    Raises:
-        DataError: Values are constant, or lengths differ.
-    """
-    y = finite_vector(values, what="values")
-    y = y - y.mean()
-    total = float(y @ y)
-    if total == 0:
-        raise DataError("All values are equal; there is no variance to share out.")
-    blocks = {name: _indicator(levels, n=y.size, name=name) for name, levels in factors.items()}
-    full = _explained(y, list(blocks.values()))
-    shares = {}
-    for name in blocks:
-        others = [block for other, block in blocks.items() if other != name]
-        shares[name] = max(full - _explained(y, others), 0.0) / total
-    residual = max(total - full, 0.0) / total
-    return {**shares, "shared": 1 - residual - sum(shares.values()), "residual": residual}
-
-
-def _indicator(levels: ArrayLike, *, n: int, name: str) -> Floats:
-    codes = np.unique(np.asarray(levels), return_inverse=True)[1].ravel()
-    if codes.size != n:
-        raise DataError(f"Factor '{name}' has {codes.size} levels for {n} values. Pass one level per value.")
-    return np.eye(int(codes.max()) + 1)[codes]
-
-
-def _explained(y: Floats, blocks: list[Floats]) -> float:
-    if not blocks:
-        return 0.0
-    design = np.hstack([np.ones((y.size, 1)), *blocks])
-    fitted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
-    return float(fitted @ fitted)
 
 
 def _two_sided(draws: Floats) -> float:

@@ -116,19 +116,6 @@ def r_precisions(gold: _ArrayLike, scores: _ArrayLike) -> Floats:
     return np.asarray(ranked[kept, sizes[kept] - 1] / sizes[kept], dtype=np.float64)
 
 
-def mean_r_precision(gold: _ArrayLike, scores: _ArrayLike) -> float:
-    """Mean over texts of `r_precisions`, in [0, 1].
-
-    Args:
-        gold: (n, n_labels) bool.
-        scores: (n, n_labels) any real numbers, larger is likelier.
-
-    Raises:
-        DataError: No text has a label, or the shapes differ.
-    """
-    return float(r_precisions(gold, scores).mean())
-
-
 def matthews(gold: _ArrayLike, predicted: _ArrayLike) -> float:
     """Matthews correlation in [-1, 1] (Gorodkin's R_K for more than two classes); 0 where either input is constant.
 

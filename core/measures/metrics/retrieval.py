@@ -71,19 +71,6 @@ def hits(queries: Vectors, candidates: Vectors) -> npt.NDArray[np.float64]:
     return np.asarray(nearest(queries, candidates) == np.arange(len(queries)), dtype=np.float64)
 
 
-def retrieval_accuracy(queries: Vectors, candidates: Vectors) -> float:
-    """Share of queries whose nearest candidate is their translation, in [0, 1].
-
-    Args:
-        queries: (n, dim) sentences.
-        candidates: (n, dim) their translations, in the same order.
-
-    Raises:
-        DataError: No vectors, other shapes, or a vector that is not finite.
-    """
-    return float(hits(queries, candidates).mean())
-
-
 def mine(source: Vectors, target: Vectors, *, neighbours: int = 4) -> Mined:
     """Candidate pairs of two sets of sentences: ratio margin, both directions, greedy from the best.
 

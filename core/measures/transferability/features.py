@@ -96,7 +96,7 @@ def knn_accuracy(
         labels: (n,) class ids.
         k: Neighbours.
         rng: Source of the bootstrap over examples.
-        plan: Resamples, level and method.
+        plan: Resamples and level.
 
     Raises:
         DataError: Shapes do not fit, a single class, or no more examples than neighbours.
@@ -117,7 +117,7 @@ def linear_probe(
         labels: (n,) class ids.
         folds: Stratified folds; no more than the smallest class has examples.
         rng: Source of the folds and of the bootstrap over examples.
-        plan: Resamples, level and method.
+        plan: Resamples and level.
 
     Raises:
         DataError: Shapes do not fit, or the smallest class has fewer examples than folds.

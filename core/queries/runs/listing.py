@@ -40,46 +40,6 @@ def run(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     return cur.execute(sql, {"run_id": run_id}).df()
 
 
-def recent_runs(cur: duckdb.DuckDBPyConnection, *, limit: int = 20) -> pd.DataFrame:
-    """The user's own runs, the newest first.
-
-    Columns: those of `runs` without n_langs. Order: submitted_at (or started_at) descending, run_id.
-
-    Args:
-        limit: Most rows.
-    """
-    sql = f"""
-        SELECT {_COLUMNS} FROM runs WHERE collection = 'yours'
-        ORDER BY coalesce(submitted_at, started_at) DESC NULLS LAST, run_id LIMIT $limit
-    """
-    return cur.execute(sql, {"limit": limit}).df()
-
-
-def run_scores(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
-    """Scores of one run.
-
-    Columns: lang, metric, score, score_last, n, split, fingerprint, is_headline. Order: lang, headline first, metric.
-    """
-    sql = """
-        SELECT s.lang, s.metric, s.score, s.score_last, s.n, s.split, s.fingerprint,
-               s.metric = r.headline_metric AS is_headline
-        FROM scores s JOIN runs r USING (run_id) WHERE s.run_id = $run_id ORDER BY s.lang, is_headline DESC, s.metric
-    """
-    return cur.execute(sql, {"run_id": run_id}).df()
-
-
-def counts_by_outcome(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """How many runs ended how.
-
-    Columns: collection, outcome (finished, failed, cancelled; open: not ended), n. Order: collection, outcome.
-    """
-    sql = """
-        SELECT collection, coalesce(outcome, 'open') AS outcome, count(*)::INTEGER AS n FROM runs GROUP BY ALL
-        ORDER BY collection, outcome
-    """
-    return cur.execute(sql).df()
-
-
 def damaged(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Run folders that cannot be read.
 
@@ -118,17 +78,3 @@ def lineage(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
         ORDER BY list_position(['self', 'baseline', 'child', 'sibling'], relation), target, intermediate, seed, run_id
     """
     return cur.execute(sql, {"run_id": run_id}).df()
-
-
-def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """What there is to choose from: one row per combination that has scores.
-
-    Columns: collection, model, target, metric, is_headline, protocol, data_source, n_runs. Order: as the columns.
-    """
-    sql = """
-        SELECT r.collection, r.model, r.target, s.metric, s.metric = r.headline_metric AS is_headline, r.protocol,
-               r.data_source, count(DISTINCT r.run_id)::INTEGER AS n_runs
-        FROM runs r JOIN scores s USING (run_id) GROUP BY ALL
-        ORDER BY r.collection, r.model, r.target, s.metric, is_headline, r.protocol, r.data_source
-    """
-    return cur.execute(sql).df()

@@ -54,18 +54,6 @@ def dev_scores(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     return cur.execute(sql, {"run_id": run_id}).df()
 
 
-def splits(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
-    """Data that a run read.
-
-    Columns: task, role, lang, split, n, n_available, fingerprint, revision. Order: role (train, dev, test), task, lang.
-    """
-    sql = """
-        SELECT task, role, lang, split, n, n_available, fingerprint, revision FROM splits WHERE run_id = $run_id
-        ORDER BY list_position(['train', 'dev', 'test'], role), task, lang
-    """
-    return cur.execute(sql, {"run_id": run_id}).df()
-
-
 def flags(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     """What a reader of a run's scores must know.
 

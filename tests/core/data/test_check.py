@@ -51,7 +51,7 @@ def origin(tmp_path: Path) -> DataOrigin:
 
 def test_a_sound_task_is_reported(origin: DataOrigin) -> None:
     report = check_task(TASK, origin=origin)
-    assert (report.is_sound, report.missing_languages) == (True, ("de",))
+    assert (report.problems, report.missing_languages) == ((), ("de",))
     train, dev, test = report.splits
     assert [(s.role, s.lang, s.split, s.n_available, s.n_checked) for s in report.splits] == [
         ("train", "en", "train", 80, 50),
@@ -69,7 +69,7 @@ def test_a_sound_task_is_reported(origin: DataOrigin) -> None:
 def test_problems_are_listed_and_rows_are_flat(origin: DataOrigin) -> None:
     wrong = TASK.model_copy(update={"columns": TASK.columns.model_copy(update={"text": "sentence"})})
     report = check_task(wrong, origin=origin)
-    assert not report.is_sound
+    assert report.problems
     assert len(report.problems) == 3  # train, dev and the English test; the German one is merely missing
     assert "no column 'sentence', only a, y" in report.problems[0]
     rows = check_task_file(wrong, source=origin.source, paths=origin.paths)

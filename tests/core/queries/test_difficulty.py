@@ -8,13 +8,10 @@ import pandas as pd
 import pytest
 
 from core.errors import UnknownName
-from core.measures.difficulty.table import DIFFICULTIES
 from core.queries.difficulty import (
     ProfileView,
     closest_view,
     difficulties,
-    difficulty_table,
-    encoder_changes,
     selector_scores,
     views,
 )
@@ -129,37 +126,6 @@ def test_selectors_are_averaged_over_the_newest_profile_of_each_seed(store: Stor
     with store.cursor() as cur:
         rows = selector_scores(cur, _VIEW)
     assert rows.values.tolist() == [["logme", "mnli", "xnli", 3.0, 3]]  # of 1, 2 and 6, whose median is 2
-
-
-def test_a_table_leaves_holes(store: Store) -> None:
-    with store.cursor() as cur:
-        table = difficulty_table(cur, _VIEW).set_index("intermediate")
-        assert views(cur, kind="difficulty")[["protocol", "seeds", "profiles"]].values.tolist() == [
-            ["quick", "1, 2", 3],
-            ["standard", "1", 1],
-        ]
-    assert table.columns.tolist() == list(DIFFICULTIES)
-    assert table.loc["mnli", "code_length"] == 1.5 and pd.isna(table.loc["sst2", "code_length"])
-
-
-def test_encoder_changes_per_language(store: Store) -> None:
-    with store.cursor() as cur:
-        assert encoder_changes(cur, _VIEW, measure="cka")["lang"].tolist() == ["en", "de"]
-        found = encoder_changes(cur, _VIEW, measure="retrieval")
-        assert found[["intermediate", "value"]].values.tolist() == [["mnli", 0.5], ["none", 0.6]]
-        assert len(encoder_changes(cur, _VIEW, measure="retrieval", intermediate="none")) == 1
-
-
-def test_encoder_changes_are_averaged_over_seeds_with_a_range_of_sentences(store: Store) -> None:
-    with store.write() as cur:
-        cur.execute("INSERT INTO profiles BY NAME SELECT * REPLACE ('enc2' AS profile_id, 2 AS seed) FROM profiles "
-                    "WHERE profile_id = 'enc'")  # fmt: skip
-        cur.execute("INSERT INTO encoder_changes BY NAME SELECT * REPLACE ('enc2' AS profile_id, 0.1 AS value, "
-                    "90 AS n) FROM encoder_changes WHERE lang = 'en'")  # fmt: skip
-    with store.cursor() as cur:
-        rows = encoder_changes(cur, _VIEW, measure="cka").set_index("lang")
-    assert (rows.loc["en", "n_seeds"], rows.loc["en", "n"]) == (2, "90–200")
-    assert rows.loc["en", "value"] == pytest.approx(0.45) and rows.loc["de", "value"] == 0.9
 
 
 def test_an_unknown_measure_names_the_known(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Profiles asked for pairs, points and agreement, against rows made by hand."""
+"""Profiles asked for similarities and points, against rows made by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from core.errors import SpecError
-from core.queries.similarity import agreement, current_profile, pairs, point_of, points, profiles, similarities
+from core.queries.similarity import current_profile, point_of, points, profiles, similarities
 from core.store.connection import Store
 
 _TEXTS = (
@@ -83,24 +83,11 @@ def test_a_pair_is_read_from_the_intermediate_whichever_point_comes_first(store:
     assert set(rows["target"]) == {"xnli"}, "pairs among intermediates are no pairs with a target"
 
 
-def test_agreement_turns_distances_round(store: Store) -> None:
-    """Cosine ranks cola < qqp < mnli; minus MMD ranks mnli < cola < qqp: one of three pairs agrees, tau -1/3."""
-    with store.cursor() as cur:
-        found = agreement(cur, "full", target="xnli").set_index(["measure_a", "measure_b"])
-    assert found.index.tolist() == [("centroid_cosine", "mmd")], "each pair of measures once"
-    row = found.loc[("centroid_cosine", "mmd")]
-    assert row["kendall"] == pytest.approx(-1 / 3)
-    # Ranks 1 3 2 against 2 1 3: squared differences 1 + 4 + 1, so 1 - 6 * 6 / (3 * 8) = -0.5.
-    assert row["spearman"] == pytest.approx(-0.5)
-    assert row["n_pairs"] == 3
-
-
 def test_points_without_a_place_have_none(store: Store) -> None:
     with store.cursor() as cur:
         found = points(cur, "full").set_index("point")
         assert (found.loc["mnli", "x"], found.loc["mnli", "y"]) == (0.5, -0.5)
         assert found.loc["qqp", ["x", "y"]].isna().all()
-        assert set(pairs(cur, "full", point="cola")["b"]) == {"mnli", "xnli:test:de"}
 
 
 def test_a_placebo_has_the_point_of_its_text() -> None:

@@ -146,12 +146,8 @@ def _predicted(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return judge_selectors(selectors(cur, _evidence(cur)))
 
 
-_PAWSX = {"target": "pawsx", "metric": "accuracy", "wanted": Filter(protocol="quick")}
 QUESTIONS: dict[str, Question] = {
     "gains": lambda cur: gains.gains(cur, Filter()),
-    "gain_matrix": lambda cur: gains.gain_matrix(cur, **_PAWSX),  # type: ignore[arg-type]
-    "mean_gains": lambda cur: gains.mean_gains(cur, **_PAWSX),  # type: ignore[arg-type]
-    "baseline_scores": lambda cur: gains.baseline_scores(cur, Filter()),
     "choices": transfer.choices,
     "seed_rows": lambda cur: transfer.seed_rows(cur, _view(cur)),
     "states": lambda cur: transfer.states(cur, _view(cur)),

@@ -19,9 +19,9 @@ from pydantic import ValidationError
 from core.paths import REPO
 from core.sample import build as build_module
 from core.sample.build import MARKER, ensure_sample, fingerprint
-from core.sample.check import Split, check_sample, splits
 from core.sample.layout import INTERMEDIATES, XTREME_LANGUAGES
 from core.sample.spec import GENERATOR_VERSION, SampleSpec
+from tests.core.sample.check import Split, check_sample, splits
 
 from .conftest import SMALL, STUDY
 

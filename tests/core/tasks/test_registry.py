@@ -13,7 +13,7 @@ from core.languages import language
 from core.paths import AtlasPaths
 from core.spec.run import IntermediateSpec
 from core.spec.task import Metric, Role, SplitRef, TaskSpec, TaskType
-from core.tasks import TASKS, assemble, get_task, in_task_reason, is_mlm_only, load_tasks
+from core.tasks import TASKS, assemble, get_task, in_task_reason, load_tasks
 
 TARGETS = [
     "xnli",
@@ -208,12 +208,6 @@ def test_in_task(target: str, intermediate: str, reason: str | None) -> None:
 
 def test_the_baseline_is_never_in_task() -> None:
     assert in_task_reason(TASKS["xnli"], intermediate=None) is None
-
-
-def test_a_targets_text_serves_for_mlm_alone() -> None:
-    assert is_mlm_only(TASKS["multi_eurlex"])
-    assert not is_mlm_only(TASKS["mnli"])
-    assert not is_mlm_only(TASKS["tatoeba"]), "retrieval has no training text"
 
 
 def test_import_is_light() -> None:

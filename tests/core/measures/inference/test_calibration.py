@@ -11,7 +11,6 @@ from bench.calibration import METHODS, _cells, _one_seed, _row, _seeds
 CASES = [
     ("paired bootstrap", _one_seed, 3000),
     ("McNemar exact", _one_seed, 3000),
-    ("approximate randomisation", _one_seed, 3000),
     ("crossed t interval", _seeds(3, spread=0.08), 3000),
     ("crossed t interval", _seeds(5), 3000),
     ("mixed model, difficulty", _cells, 1000),

@@ -10,10 +10,12 @@ import pytest
 from scipy import stats as scipy_stats
 
 from core.errors import DataError, UnknownName
-from core.measures.inference.cells import Cells, aggregate_cells, fixed_design, level_numbers, select_cells
+from core.measures.inference.cells import Cells, fixed_design, level_numbers, select_cells
 from core.measures.inference.crossed import cross_products, maximise, projector, solve
-from core.measures.inference.mixed import fit_mixed, fit_statsmodels, naive_ols, predict_gains
+from core.measures.inference.mixed import fit_mixed, naive_ols, predict_gains
 from core.measures.inference.nulls import compare_with_additive, permutation_test
+from tests.reference.cells import aggregate_cells
+from tests.reference.mixed import fit_statsmodels
 
 SMALL = (("intermediate",), ("target",), ("intermediate", "target"))
 

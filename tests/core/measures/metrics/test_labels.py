@@ -32,13 +32,13 @@ def test_matthews_by_hand() -> None:
     assert metrics.matthews([1, 0, 1], [1, 1, 1]) == 0  # a constant prediction knows nothing
 
 
-def test_mean_r_precision_by_hand() -> None:
+def test_r_precision_by_hand() -> None:
     gold = [[1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
     scores = [[0.9, 0.1, 0.8, 0.0], [0.2, 0.3, 0.9, 0.1], [1, 1, 1, 1]]
     # first: R = 2, best two are labels 0 and 2, one is gold → 1/2; second: R = 1, label 2 is gold → 1; third: left out
-    assert metrics.mean_r_precision(gold, scores) == pytest.approx(0.75)
+    assert metrics.r_precisions(gold, scores) == pytest.approx([0.5, 1])
     # a tie goes to the smaller label id: labels 0 and 1 tie, R = 1, label 1 is gold → 0
-    assert metrics.mean_r_precision([[0, 1]], [[0.5, 0.5]]) == 0
+    assert metrics.r_precisions([[0, 1]], [[0.5, 0.5]]) == [0]
 
 
 def test_correlations_by_hand() -> None:

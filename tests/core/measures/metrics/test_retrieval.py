@@ -15,7 +15,7 @@ def test_accuracy_by_hand() -> None:
     candidates = np.array([[3, 0], [1, 0.9], [0, 1]])
     # cosines: query 0 → candidate 0 (right); query 1 → candidate 2 (wrong); query 2 → candidate 1 (wrong)
     assert retrieval.nearest(queries, candidates).tolist() == [0, 2, 1]
-    assert retrieval.retrieval_accuracy(queries, candidates) == pytest.approx(1 / 3)
+    assert retrieval.hits(queries, candidates).mean() == pytest.approx(1 / 3)
     assert retrieval.nearest(np.ones((1, 2)), np.ones((3, 2))).tolist() == [0]  # a tie goes to the smaller row
 
 

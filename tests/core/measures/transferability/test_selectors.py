@@ -10,12 +10,10 @@ import pytest
 from scipy import optimize
 from scipy import stats as scipy_stats
 
-from core.errors import DataError, SpecError
-from core.measures.inference.intervals import Plan
+from core.errors import DataError
 from core.measures.inference.ranking import (
     compare_rankings,
     judge_ranking,
-    kendall_interval,
     kendall_tau,
     ndcg,
     regret,
@@ -128,10 +126,6 @@ def test_kendall_by_hand_and_against_scipy() -> None:
     assert kendall_tau([1, 2, 3, 4], other=[1, 3, 2, 4]) == pytest.approx(4 / 6)
     a, b = rng(1).integers(0, 5, 30), rng(2).integers(0, 5, 30)
     assert kendall_tau(a, other=b) == pytest.approx(scipy_stats.kendalltau(a, b).statistic)
-    interval = kendall_interval(np.arange(30), other=np.arange(30) + rng(3).normal(0, 8, 30), rng=rng())
-    assert interval.low < interval.estimate < interval.high
-    with pytest.raises(SpecError, match="found 'bca'"):
-        kendall_interval(a, other=b, rng=rng(), plan=Plan(method="bca"))
 
 
 def test_ndcg_by_hand() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from core.queries.filters import Filter
 from core.queries.runs.detail import paired_scores, progress
-from core.queries.runs.listing import run, run_scores, runs
+from core.queries.runs.listing import run, runs
 from core.store.connection import Store
 from tests.synthetic import add_rows, add_scores
 
@@ -85,7 +85,3 @@ def test_a_run_without_scores_is_listed_with_no_language(store: Store) -> None:
         assert runs(cur, Filter())[["run_id", "n_langs"]].to_numpy().tolist() == [[MNLI, 3], [NONE, 3], [QQP, 0]]
         assert run(cur, QQP)["run_id"].tolist() == [QQP]
         assert run(cur, "nobody").empty
-        found = run_scores(cur, MNLI)
-    assert found[["lang", "metric", "is_headline"]].to_numpy().tolist() == [
-        [lang, *metric] for lang in ("de", "en", "sw") for metric in (("accuracy", True), ("a_f1", False))
-    ]
