@@ -234,7 +234,13 @@ def test_the_marginal_line_has_the_model_s_slope(strong: Evidence, found: Analys
     rise = np.polyfit(drawn.line["x"], drawn.line["gain"], 1)[0]
     assert rise == pytest.approx(term.interval.estimate / found.prepared.scales["difficulty"].sd)
     assert len(drawn.points) == 12
-    assert (drawn.line["low"] <= drawn.line["gain"]).all()
+    away = np.abs(drawn.line["x"] - found.prepared.scales["difficulty"].mean) / found.prepared.scales["difficulty"].sd
+    half = term.interval.high - term.interval.estimate
+    for limit in ("low", "high"):  # the band is that of the slope: no width at the average
+        assert (drawn.line[limit] - drawn.line["gain"]).abs().to_numpy() == pytest.approx(half * away.to_numpy())
+    assert (drawn.line["low"] < drawn.line["high"]).all()
+    assert (drawn.line["x"].min(), drawn.line["x"].max()) == (drawn.points["x"].min(), drawn.points["x"].max())
+    assert (drawn.points["cells"].sum(), len(drawn.line)) == (strong.units.cells, 40)
     assert "headroom" in scale_label("difficulty", evidence=strong).lower()
 
 

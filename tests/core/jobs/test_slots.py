@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from core.jobs import dispatch
-from core.jobs.dispatch import Dispatcher
+from core.jobs.dispatch import Dispatcher, Timing, serve, visible_slots
 from core.jobs.records import JobState, read_job
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
@@ -208,3 +209,49 @@ def test_what_is_work(paths: AtlasPaths, started: list[Start], made: str, there:
     making.get(made, lambda: None)()
     assert Dispatcher(paths, worker="w", slots=("cpu",)).has_work() is there
     assert not started
+
+
+def test_a_job_submitted_at_the_last_moment_is_looked_after(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever submitted while the lock was held was told that a dispatcher exists."""
+    looks: list[int] = []
+
+    def work(_self: Dispatcher, _timing: Timing) -> None:
+        looks.append(len(looks))
+        run = queue(paths, 1) if len(looks) == 1 else paths.run(run_spec(seed=1).run_id)
+        if len(looks) == 2:
+            run.finished.write_text("{}")
+
+    monkeypatch.setattr(Dispatcher, "work", work)
+    serve(paths, worker="w", timing=Timing())
+    assert len(looks) == 2
+
+
+def test_one_dispatcher_looks_after_a_home(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "_LOCK_WAIT_S", 0.05)
+    monkeypatch.setattr(Dispatcher, "work", lambda *_: pytest.fail("another one holds the lock"))
+    queue(paths, 1)
+    paths.slots.mkdir(parents=True)
+    with FileLock(paths.dispatcher_lock):
+        serve(paths, worker="w", timing=Timing())
+
+
+def test_a_driver_that_fails_has_no_gpu(tmp_path: Path) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'GPU 0: A'\nexit 9\n")
+    tool.chmod(0o755)
+    assert visible_slots({"PATH": f"{tmp_path}:/bin:/usr/bin"}) == ("cpu",)
+
+
+def test_the_dispatcher_ends_after_a_while_without_work(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten seconds of a clock that the looks themselves move: work in the third look starts the wait anew."""
+    now, looks = [0.0], []
+
+    def look(_self: Dispatcher) -> bool:
+        looks.append(now[0])
+        return len(looks) == 3
+
+    monkeypatch.setattr(dispatch.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(dispatch.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(Dispatcher, "step", look)
+    Dispatcher(paths, worker="w", slots=("cpu",)).work(Timing(poll_s=2, idle_s=10))
+    assert looks == [0, 2, 4, 6, 8, 10, 12]
