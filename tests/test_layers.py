@@ -85,11 +85,12 @@ def test_the_document_shows_the_table() -> None:
 
 
 def test_app_wing_does_not_load_torch() -> None:
-    """A fresh process that imports every room of the app wing but pages, which are scripts, has no torch."""
+    """A fresh process that imports every room of the app wing but pages, which are scripts, and data, has no torch."""
+    light = {name for name, room in ROOMS.items() if room.wing == "app"} | {"data"}
     names = [
         ".".join(path.relative_to(REPO).with_suffix("").parts)
         for path in _files()
-        if ROOMS[room_of(path) or ""].wing == "app" and path.parts[len(REPO.parts)] == "core" and path.stem[0] != "_"
+        if room_of(path) in light and path.parts[len(REPO.parts)] == "core" and path.stem[0] != "_"
     ]
     load = f"[importlib.import_module(m) for m in {names!r}]"
     code = f"import sys, importlib; {load}; print({HEAVY!r} & set(sys.modules))"

@@ -11,6 +11,8 @@ import typer
 
 from core.cli.console import note, show
 from core.cli.options import AsJson, Difficulty, Langs, Models, Protocol, Similarity, Source, Targets
+from core.data.datasets import TEST_SEED, load_split, subsample
+from core.data.records import DataOrigin, PairExample
 from core.errors import SpecError
 from core.paths import AtlasPaths
 from core.queries.filters import Filter
@@ -197,10 +199,6 @@ def submission(
 
 def _english_reader(paths: AtlasPaths) -> ReadEnglish:
     def _read(spec: RunSpec, lang: str) -> English:
-        # `datasets` takes seconds to load, and one target needs it.
-        from core.data.datasets import TEST_SEED, load_split, subsample  # noqa: PLC0415
-        from core.data.records import DataOrigin, PairExample  # noqa: PLC0415
-
         split = load_split(spec.task(spec.target), role="test", lang=lang, origin=DataOrigin(spec.data_source, paths))
         split = subsample(split, n=spec.protocol.max_test_examples, seed=TEST_SEED)
         return English(tuple(e.target for e in split.examples if isinstance(e, PairExample)), split.fingerprint)

@@ -1,5 +1,6 @@
 """One loader for all data sources: `load_split` gives a task's examples in one language, read and checked.
 
+The application imports it, too: what takes long to load (`datasets`, the hub's client) is imported where it is used.
 Sample, mirror and hub differ in where the folder is; from there on everything is the same. A new way to declare data
 is a field of `SplitRef` and a line in `_locate` or `_rows`.
 """
@@ -8,16 +9,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.data import licensed
 from core.data.guards import check_labels, flags_of
-from core.data.hub import open_hub
 from core.data.layout import FORMATS, Folder, files_of, missing_split, open_local
 from core.data.readers import Read, Rows, read
 from core.data.records import DataOrigin, Example, Flag, Split, SplitRole, TaggedExample, TextExample, fingerprint
@@ -32,7 +31,6 @@ TEST_SEED = 20200526
 """Of the sample of test sets: fixed, because every run must be scored on the same examples."""
 
 _CUT_SEED = 20200526  # fixed, not a run's seed: every run must select on the same examples
-_open_hub_once = lru_cache(maxsize=128)(open_hub)  # one revision for all languages of a run, one request
 
 
 class _Located(NamedTuple):
@@ -168,7 +166,14 @@ def _folder(ref: SplitRef, origin: DataOrigin) -> Folder:
         case DataSourceKind.SAMPLE:
             return open_local(_sample_root(origin), path=ref.path, kind="sample")
         case DataSourceKind.HUB:
-            return _open_hub_once(ref.path, revision=ref.revision, cache=origin.paths.cache / "hub")
+            return _open_hub_once(ref.path, ref.revision, origin.paths.cache / "hub")
+
+
+@lru_cache(maxsize=128)  # one revision for all languages of a run, one request
+def _open_hub_once(path: str, revision: str | None, cache: Path) -> Folder:
+    from core.data.hub import open_hub  # noqa: PLC0415
+
+    return open_hub(path, revision=revision, cache=cache)
 
 
 def _sample_root(origin: DataOrigin) -> Path:
@@ -238,6 +243,8 @@ def _table(files: tuple[Path, ...], cache: Path) -> _Table:
 
 @lru_cache(maxsize=4)
 def _table_once(stamps: tuple[tuple[str, int], ...], cache: Path) -> _Table:
+    import datasets  # noqa: PLC0415
+
     names = [name for name, _ in stamps]
     reader = FORMATS.get(Path(names[0]).suffix, "parquet")
     options = {"sep": "\t"} if names[0].endswith(".tsv") else {}
@@ -253,16 +260,9 @@ def _table_once(stamps: tuple[tuple[str, int], ...], cache: Path) -> _Table:
     finally:
         if shown:
             datasets.enable_progress_bars()
-    return _Table(data.with_format("arrow")[:], _class_names(data.features))
-
-
-def _class_names(features: Any) -> dict[str, tuple[str, ...]]:  # noqa: ANN401  # `datasets` has no types
-    found = {}
-    for name, feature in features.items():
-        inner = getattr(feature, "feature", feature)
-        if isinstance(inner, datasets.ClassLabel):
-            found[name] = tuple(inner.names)
-    return found
+    inner = {name: getattr(feature, "feature", feature) for name, feature in data.features.items()}
+    class_names = {name: tuple(f.names) for name, f in inner.items() if isinstance(f, datasets.ClassLabel)}
+    return _Table(data.with_format("arrow")[:], class_names)
 
 
 # ----------------------------------------------------------------------------------------- cut, parts, licensed

@@ -1,52 +1,37 @@
-"""Texts of test examples by their ids: `python -m core.data.texts RUN_FOLDER LANG`, ids as JSON on standard input.
-
-A short process of its own that `core.jobs.texts` starts, because the application loads no data library. It prints one
-JSON object, `{"texts": {id: text}}` or `{"error": message}`, and needs no torch.
-"""
+"""Texts of examples by their ids: predictions hold ids alone, and the text stays where the data source has it."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Collection
-from pathlib import Path
 
 from core.data.datasets import load_split
 from core.data.records import DataOrigin, text_of
-from core.errors import AtlasError
+from core.errors import SpecError
 from core.paths import AtlasPaths
-from core.spec.run import RunSpec
+from core.spec.run import DataSourceKind, RunSpec
 
 
 def texts_of(spec: RunSpec, *, lang: str, ids: Collection[str], paths: AtlasPaths) -> dict[str, str]:
     """Text of each example that the target's test set has, by id; ids that it has not are left out.
 
+    Nothing is asked of the hub: whoever looks at an example waits for a disk at most.
+
     Args:
+        spec: The run whose target is read.
+        lang: XTREME's code.
+        ids: Of its examples.
         paths: Where the sample tasks and licensed data lie.
 
     Raises:
+        SpecError: The run's data lie on the hub.
         DataError: The test set cannot be read.
     """
+    if spec.data_source.kind is DataSourceKind.HUB:
+        raise SpecError(
+            f"The texts of run {spec.run_id} lie on the hub, and are read from the sample tasks or a mirror alone. "
+            f"Look them up by their ids in {spec.task(spec.target).name}'s data set."
+        )
     origin = DataOrigin(source=spec.data_source, paths=paths, tasks=spec.tasks)
     wanted = set(ids)
     split = load_split(spec.task(spec.target), role="test", lang=lang, origin=origin)
     return {example.id: text_of(example) for example in split.examples if example.id in wanted}
-
-
-def main(folder: str, lang: str) -> None:
-    """Answer one question on standard input.
-
-    Args:
-        folder: Run folder.
-    """
-    try:
-        spec = RunSpec.model_validate_json((Path(folder) / "spec.json").read_bytes())
-        ids = json.load(sys.stdin)
-        answer: dict[str, object] = {"texts": texts_of(spec, lang=lang, ids=ids, paths=AtlasPaths.from_environment())}
-    except (AtlasError, ValueError) as error:
-        answer = {"error": str(error)}
-    sys.stdout.write(json.dumps(answer))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:3])

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.analysis.cells import Grid, agreement
 from core.analysis.map_points import Against, against, nothing_against, placed, scatter_points, sentence
+from core.errors import DataError
 from core.figures.heatmap import Cell
 from core.languages import LANGUAGES, language
 from core.measures.similarity.table import SIMILARITIES
 from core.paths import AtlasPaths
 from core.queries.transfer import View
+from core.spec.run import RunSpec
 from core.store.ingest import ingest
 from pages.widgets import shared
+from pages.widgets.transfer import cell as cell_panel
 from pages.widgets.transfer import domain as domain_panel
 from pages.widgets.transfer.cell import summary
 from pages.widgets.transfer.domain import umap_advice
@@ -226,6 +231,31 @@ def test_flipped_examples_are_those_that_one_run_got_right(ids: dict[str, str], 
     gained = int((one["correct"] > other["correct"]).sum())
     assert f"**{gained}** examples gained" in _texts(at)
     assert "exact mcnemar" in _texts(at).lower()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_sentences_of_flipped_examples_are_read_when_asked_for(
+    there: bool, ids: dict[str, str], open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(run: RunSpec, *, lang: str, ids: Collection[str], paths: AtlasPaths) -> dict[str, str]:
+        del paths
+        if not there:
+            raise DataError("The mirror /gone is not a folder.")
+        return {name: f"{name} of {run.target} in {lang}" for name in ids}
+
+    del ids
+    st.cache_data.clear()
+    monkeypatch.setattr(cell_panel, "texts_of", read)
+    at = open_page("pages/transfer.py", target="xnli", cell="de~mnli", cell_tab="Flipped examples")
+    at.session_state["cell_tab"] = "Flipped examples"
+    checked(at.run())
+    assert "text" not in next(d.value for d in at.dataframe if "change" in d.value.columns)
+    checked(at.toggle(key="flip_texts").set_value(True).run())
+    found = next(d.value for d in at.dataframe if "change" in d.value.columns)
+    if there:
+        assert list(found["text"]) == [f"{name} of xnli in de" for name in found["example_id"]]
+    else:
+        assert "text" not in found and [w.value for w in at.warning] == ["The mirror /gone is not a folder."]
 
 
 def test_a_committed_gallery_has_tests_and_flips_without_its_runs(home: Path, committed: str, open_page: Open) -> None:

@@ -8,11 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from core.analysis.cells import TESTS
+from core.data.texts import texts_of
 from core.errors import AtlasError
 from core.figures.curves import dev_curve, loss_curve
 from core.figures.heatmap import Cell, cell_text
-from core.jobs.texts import example_texts
 from core.queries.transfer import View
+from core.spec.run import RunSpec
 from pages.widgets.runs.detail import again, detail
 from pages.widgets.shared import mode, paths, titles, version
 from pages.widgets.show import chart, language_label, md, points, table
@@ -172,8 +173,8 @@ def _flips(run: dict[str, Any], *, lang: str, metric: str) -> None:
 
 
 @st.cache_data(max_entries=8, show_spinner="Reading the sentences")
-def _sentences(run_id: str, lang: str, ids: tuple[str, ...]) -> dict[str, str]:
-    return example_texts(run_id, lang=lang, ids=ids, paths=paths())
+def _sentences(spec: str, lang: str, ids: tuple[str, ...]) -> dict[str, str]:
+    return texts_of(RunSpec.model_validate_json(spec), lang=lang, ids=ids, paths=paths())
 
 
 def _with_texts(rows: pd.DataFrame, run: dict[str, Any], *, lang: str) -> pd.DataFrame:
@@ -185,7 +186,7 @@ def _with_texts(rows: pd.DataFrame, run: dict[str, Any], *, lang: str) -> pd.Dat
     if not st.toggle("Show the sentences", key="flip_texts", help="Read from the data source; nothing is stored."):
         return rows
     try:
-        texts = _sentences(run["run_id"], lang, tuple(rows["example_id"]))
+        texts = _sentences(found.run["spec"], lang, tuple(rows["example_id"]))
     except AtlasError as error:
         st.warning(md(error), title="Ids only")
         return rows
