@@ -105,6 +105,7 @@ def test_the_commands_of_a_recipe_succeed(title: str, checkout: Path) -> None:
     [
         ".venv/bin/ruff check --no-cache .",
         ".venv/bin/ruff format --no-cache --check .",
+        ".venv/bin/python -m tools.unreached",
         ".venv/bin/python -m pytest tests/test_layers.py -k 'follow or allows or budgets'",
         pytest.param(".venv/bin/mypy core pages", marks=pytest.mark.slow),
     ],
