@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import torch
 
 from core.data.datasets import load_split
-from core.data.records import DataOrigin, text_of
+from core.data.origin import DataOrigin
 from core.errors import MissingSplit
 from core.events import Event, ProfileAdvanced
 from core.models import resolve_model
@@ -26,9 +26,10 @@ from core.paths import AtlasPaths
 from core.profiling.recipe import execute_profile
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import DataSource, DataSourceKind
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 from core.tasks import TASKS
 from core.training.context import JobContext
+from core.types.table import task_type
 
 LANGS = TASKS["xnli"].languages
 """15; those that the bundled sample has no text in take the text of another, letter for letter as long."""
@@ -96,7 +97,7 @@ def _tasks(n_intermediates: int, n_targets: int) -> tuple[TaskSpec, ...]:
             TaskSpec(
                 name=name,
                 title=name,
-                type=TaskType.CLASSIFICATION,
+                type="classification",
                 roles=(Role.TARGET,) if is_target else (Role.INTERMEDIATE,),
                 summary="Made for a measurement.",
                 languages=LANGS if is_target else ("en",),
@@ -135,7 +136,7 @@ def _sample(lang: str, *, origin: DataOrigin) -> list[str]:
         split = load_split(TASKS["xnli"], role="test", lang=lang, origin=origin)
     except MissingSplit:
         split = load_split(TASKS["xnli"], role="test", lang="ru", origin=origin)
-    return [text_of(example) for example in split.examples]
+    return [task_type(split.task.type).text(example) for example in split.examples]
 
 
 def _half(text: str, which: int) -> str:

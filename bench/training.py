@@ -154,15 +154,14 @@ def _ours(
     from transformers import AutoModel  # noqa: PLC0415
 
     from core.encoder.device import attention_kernel, fast_products  # noqa: PLC0415
-    from core.encoder.features import Features  # noqa: PLC0415
-    from core.encoder.heads import SummaryHead  # noqa: PLC0415
-    from core.encoder.loading import Encoder  # noqa: PLC0415
     from core.events import StepLogged  # noqa: PLC0415
+    from core.heads.layers import SummaryHead  # noqa: PLC0415
+    from core.heads.states import Encoder  # noqa: PLC0415
     from core.paths import AtlasPaths  # noqa: PLC0415
     from core.spec.protocol import StageProtocol
-    from core.spec.task import TaskType  # noqa: PLC0415
     from core.training.context import JobContext  # noqa: PLC0415
     from core.training.loop import Objective, StageJob, train_stage  # noqa: PLC0415
+    from core.types.pieces import Features  # noqa: PLC0415
 
     class Padding:
         pad_token_id, pad_token_type_id, padding_side = 0, 0, "right"
@@ -184,7 +183,7 @@ def _ours(
         )  # fmt: skip
         head = SummaryHead(384, outputs=3, dropout=0.1, summary="first").to(options.device)
         goal = Objective(
-            name="bench", kind=TaskType.CLASSIFICATION, features=features, head=head, dev_score=lambda: 0.0,
+            name="bench", kind="classification", features=features, head=head, dev_score=lambda: 0.0,
             metric="loss", n_dev=1, used_ids=np.unique(features.ids),
         )  # fmt: skip
         protocol = StageProtocol(

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from core.spec.base import Spec
-from core.spec.task import Metric, TaskType
+from core.spec.base import Name, Spec
+from core.spec.task import Metric
 
 
 class _Fact(BaseModel):
@@ -88,8 +88,8 @@ class StageStarted(_Fact):
     """Place in the chain."""
     name: str
     """What is trained on or scored."""
-    task_type: TaskType | Literal["mlm", "multi_task"]
-    """What the head outputs."""
+    task_type: Name
+    """What the head outputs: a task type, `mlm` or `multi_task`."""
     total_steps: int = Field(ge=0)
     """Optimiser steps, or languages for an evaluation."""
     resumed_at: int = Field(default=0, ge=0)

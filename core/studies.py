@@ -22,8 +22,9 @@ from core.spec.base import Spec
 from core.spec.profile import DEFAULT_RESAMPLES, DEFAULT_TEXTS, ProfileKind, ProfileSpec
 from core.spec.protocol import ProtocolSpec
 from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, Placebo, StudySpec
-from core.spec.task import Role, TaskSpec, TaskType, closure
+from core.spec.task import Role, TaskSpec, closure
 from core.tasks import get_task, load_tasks, no_thirds_reason
+from core.types.table import task_type
 
 NO_INTERMEDIATE = "none"
 """How the chain without an intermediate stage is typed."""
@@ -311,8 +312,8 @@ def _can_be_trained(task: TaskSpec, *, spec: IntermediateSpec, tasks: dict[str, 
         return
     if spec.placebo is Placebo.MLM and (task.train or task.parts):
         return
-    if task.type is TaskType.RETRIEVAL:
-        raise SpecError(f"'{task.name}' is a retrieval task: it is scored and never trained; choose another.")
+    if not task_type(task.type).is_trained:
+        raise SpecError(f"'{task.name}' is a {task.type} task: it is scored and never trained; choose another.")
     raise UnknownName("intermediate task", task.name, known=intermediate_names(tasks))
 
 

@@ -7,8 +7,9 @@ guard()
 import streamlit as st
 
 from core.errors import AtlasError
-from core.spec.task import Role, TaskType
+from core.spec.task import Role
 from core.tasks import load_tasks
+from core.types.table import TYPES
 from pages.widgets.export import export_popover
 from pages.widgets.shared import paths, start
 from pages.widgets.tasks.card import card, matches, task_rows
@@ -26,7 +27,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     role = st.pills("Role", [str(r) for r in Role], key="role", bind="query-params")
     kind = st.selectbox(
         "Type",
-        [str(t) for t in TaskType],
+        list(TYPES),
         index=None,
         key="type",
         placeholder="all types",

@@ -11,26 +11,22 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from core.data.records import (
-    ChoiceExample,
-    Example,
-    MultiLabelExample,
-    ScoredExample,
-    SpanExample,
-    Split,
-    TaggedExample,
-    TextExample,
-    fingerprint,
-)
 from core.events import Emit
+from core.examples import Example, Split, fingerprint
 from core.models import fingerprint as fingerprint_of
 from core.paths import AtlasPaths
 from core.spec.model import ModelSpec
 from core.spec.profile import job_id_of
 from core.spec.protocol import ProtocolSpec, StageProtocol
 from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, RunSpec
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 from core.training.context import JobContext, SpecT
+from core.types.classification import TextExample
+from core.types.multilabel import MultiLabelExample
+from core.types.multiple_choice import ChoiceExample
+from core.types.regression import ScoredExample
+from core.types.span_qa import SpanExample
+from core.types.tagging import TaggedExample
 
 ARCHITECTURES = (
     "bert", "roberta", "xlm-roberta", "xlnet", "distilbert", "deberta-v2", "electra", "albert", "modernbert",
@@ -121,31 +117,33 @@ def tiny_model(folder: Path, *, architecture: str = "bert", seed: int = 0) -> Mo
 
 
 _COLUMNS = {
-    TaskType.CLASSIFICATION: Columns(text="text", text_pair="pair", label="label", id="id"),
-    TaskType.MULTILABEL: Columns(text="text", label="labels", id="id"),
-    TaskType.REGRESSION: Columns(text="text", text_pair="pair", label="value", id="id"),
-    TaskType.TAGGING: Columns(words="words", tags="tags", id="id"),
-    TaskType.SPAN_QA: Columns(question="question", context="context", answers="answers", id="id"),
-    TaskType.MULTIPLE_CHOICE: Columns(text="text", choices="choices", label="label", id="id"),
-    TaskType.RETRIEVAL: Columns(source="source", target="target", id="id"),
+    "classification": Columns(text="text", text_pair="pair", label="label", id="id"),
+    "multilabel": Columns(text="text", label="labels", id="id"),
+    "regression": Columns(text="text", text_pair="pair", label="value", id="id"),
+    "tagging": Columns(words="words", tags="tags", id="id"),
+    "span_qa": Columns(question="question", context="context", answers="answers", id="id"),
+    "multiple_choice": Columns(text="text", choices="choices", label="label", id="id"),
+    "retrieval": Columns(source="source", target="target", id="id"),
 }
 _METRICS = {
-    TaskType.CLASSIFICATION: (Metric.ACCURACY,),
-    TaskType.MULTILABEL: (Metric.MICRO_F1, Metric.MRP),
-    TaskType.REGRESSION: (Metric.SPEARMAN, Metric.PEARSON),
-    TaskType.TAGGING: (Metric.F1, Metric.ACCURACY),
-    TaskType.SPAN_QA: (Metric.F1, Metric.EXACT_MATCH),
-    TaskType.MULTIPLE_CHOICE: (Metric.ACCURACY,),
-    TaskType.RETRIEVAL: (Metric.ACCURACY,),
+    "classification": (Metric.ACCURACY,),
+    "multilabel": (Metric.MICRO_F1, Metric.MRP),
+    "regression": (Metric.SPEARMAN, Metric.PEARSON),
+    "tagging": (Metric.F1, Metric.ACCURACY),
+    "span_qa": (Metric.F1, Metric.EXACT_MATCH),
+    "multiple_choice": (Metric.ACCURACY,),
+    "retrieval": (Metric.ACCURACY,),
 }
-TRAINED = tuple(t for t in TaskType if t is not TaskType.RETRIEVAL)
+KINDS = tuple(_COLUMNS)
+"""Names of the task types that toy tasks are made of."""
+TRAINED = tuple(t for t in KINDS if t != "retrieval")
 """Task types that have a head."""
 
 
-def toy_task(kind: TaskType, *, name: str | None = None, max_length: int = 32) -> TaskSpec:
+def toy_task(kind: str, *, name: str | None = None, max_length: int = 32) -> TaskSpec:
     """A task of a type whose data lie in a mirror made by `toy_mirror`."""
-    is_trained = kind is not TaskType.RETRIEVAL
-    has_labels = kind in {TaskType.CLASSIFICATION, TaskType.MULTILABEL, TaskType.TAGGING}
+    is_trained = kind != "retrieval"
+    has_labels = kind in {"classification", "multilabel", "tagging"}
     where = {s: SplitRef(path=f"toy/{kind}", config="{lang}", split=s) for s in ("train", "validation", "test")}
     return TaskSpec(
         name=name or f"toy_{kind}",
@@ -161,7 +159,7 @@ def toy_task(kind: TaskType, *, name: str | None = None, max_length: int = 32) -
         test=where["test"],
         metrics=_METRICS[kind],
         chance=0.0,
-        score_range=(0.0, 5.0) if kind is TaskType.REGRESSION else None,
+        score_range=(0.0, 5.0) if kind == "regression" else None,
         max_length=max_length,
         doc_stride=8,
         licence="none",
@@ -169,29 +167,29 @@ def toy_task(kind: TaskType, *, name: str | None = None, max_length: int = 32) -
     )
 
 
-def toy_example(kind: TaskType, index: int, *, rng: random.Random) -> Example:
+def toy_example(kind: str, index: int, *, rng: random.Random) -> Example:
     """One example; its label can be read off its text."""
     words = tuple(rng.choice(WORDS) for _ in range(rng.randint(2, 9)))
     text, label, name = " ".join(words), WORDS.index(words[0]) % 3, f"e{index}"
     match kind:
-        case TaskType.CLASSIFICATION:
+        case "classification":
             return TextExample(name, text, words[-1], label)
-        case TaskType.MULTILABEL:
+        case "multilabel":
             return MultiLabelExample(name, text, tuple(sorted({label, len(words) % 3})))
-        case TaskType.REGRESSION:
+        case "regression":
             return ScoredExample(name, text, words[-1], float(len(words) % 6))
-        case TaskType.TAGGING:
+        case "tagging":
             return TaggedExample(name, words, tuple(WORDS.index(w) % 3 for w in words))
-        case TaskType.SPAN_QA:
+        case "span_qa":
             context = f"{text} {text} {text}"
             return SpanExample(name, f"{words[-1]} ?", context, (words[-1],), (context.index(words[-1]),))
-        case TaskType.MULTIPLE_CHOICE:
+        case "multiple_choice":
             return ChoiceExample(name, text, tuple(rng.sample(WORDS, 3)), label)
         case _:
             raise ValueError(kind)
 
 
-def toy_split(kind: TaskType, *, role: str = "train", lang: str = "en", n: int = 24, seed: int = 0) -> Split:
+def toy_split(kind: str, *, role: str = "train", lang: str = "en", n: int = 24, seed: int = 0) -> Split:
     """A split of a toy task, made without any file."""
     task, rng = toy_task(kind), random.Random(f"{kind}{role}{lang}{seed}")
     examples = tuple(toy_example(kind, i, rng=rng) for i in range(n))
@@ -218,7 +216,7 @@ def _row(example: Example) -> dict[str, object]:
     return row
 
 
-def toy_mirror(root: Path, *, kinds: tuple[TaskType, ...], n: int = 48) -> DataSource:
+def toy_mirror(root: Path, *, kinds: tuple[str, ...], n: int = 48) -> DataSource:
     """A folder in the hub's layout with English training data and tests in two languages; Swahili has none."""
     for kind in kinds:
         for lang in ("en", "de"):
@@ -252,7 +250,7 @@ def toy_context(
 def toy_run(
     model: ModelSpec,
     *,
-    target: TaskType,
+    target: str,
     intermediate: str | None = None,
     source: DataSource,
     protocol: ProtocolSpec | None = None,
@@ -260,7 +258,7 @@ def toy_run(
     """A run on toy tasks; the intermediate is given as text, such as `toy_classification~mlm`."""
     inter = IntermediateSpec.parse(intermediate) if intermediate else None
     names = {f"toy_{target}", *(inter.tasks if inter else ())}
-    tasks = [toy_task(kind) for kind in TaskType]
+    tasks = [toy_task(kind) for kind in KINDS]
     return RunSpec(
         model=model,
         intermediate=inter,

@@ -35,7 +35,7 @@ class Room(NamedTuple):
     loads: frozenset[str]
     """Packages it may load."""
     lazily: frozenset[str]
-    """Packages it may load inside functions alone."""
+    """Packages it may load inside functions alone; type checkers may see them."""
 
 
 class Import(NamedTuple):
@@ -44,7 +44,7 @@ class Import(NamedTuple):
     line: int
     module: str
     is_lazy: bool
-    """Whether it stands inside a function."""
+    """Whether it stands inside a function, or for type checkers alone."""
 
 
 def rooms() -> dict[str, Room]:
@@ -98,12 +98,7 @@ def imports_of(path: Path) -> Iterator[Import]:
         ValueError: An import is relative.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    inside = {
-        id(child)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for child in ast.walk(node)
-    }
+    inside = {id(child) for node in ast.walk(tree) if _is_lazy(node) for child in ast.walk(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -117,6 +112,12 @@ def imports_of(path: Path) -> Iterator[Import]:
             continue
         for name in names:
             yield Import(node.lineno, name, id(node) in inside)
+
+
+def _is_lazy(node: ast.AST) -> bool:
+    """Whether what is in it is not run at import: a function, or what type checkers alone read."""
+    is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    return is_function or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
 
 
 def is_third_party(module: str) -> bool:

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.encoder.device import peak_memory_mb
-from core.encoder.heads import build_head
 from core.encoder.identity import identity_of
 from core.encoder.loading import load_encoder
 from core.errors import ModelError
@@ -27,12 +26,12 @@ from core.files import written_beside
 from core.models import check_model_folder, fingerprint
 from core.spec.base import digest
 from core.spec.model import ModelSpec
-from core.spec.task import TaskType
 from core.tasks import in_task_reason
 from core.training.context import RunContext
 from core.training.plan import Training, plan
 from core.training.reaching import reach
 from core.training.stages import CODE_VERSION, StageFolder
+from core.types.table import learning_of, task_type
 
 
 def execute(context: RunContext) -> None:
@@ -87,7 +86,8 @@ def _announce(context: RunContext, trainings: tuple[Training, ...]) -> None:
 def _evaluate(context: RunContext, trainings: tuple[Training, ...], *, final: StageFolder | None) -> list[Path]:
     spec, started = context.spec, time.monotonic()
     task = spec.task(spec.target)
-    labels = trainings[-1].data[0].train.labels if task.type is not TaskType.RETRIEVAL else ()
+    has_head = task_type(task.type).is_trained
+    labels = trainings[-1].data[0].train.labels if has_head else ()
     key = _evaluation_key(context, trainings[-1].job.key if trainings else None)
     earlier = scored_before(context.paths.run(spec.run_id).events, key=key)
     context.emit(
@@ -100,7 +100,6 @@ def _evaluate(context: RunContext, trainings: tuple[Training, ...], *, final: St
             resumed_at=len({lang for lang, _ in earlier}),
         )
     )
-    has_head = task.type is not TaskType.RETRIEVAL
     last_folder = final.last_encoder if final and has_head else None
     job = EvaluationJob(
         key=key,
@@ -138,9 +137,9 @@ def _candidate(
     encoder = load_encoder(model, weights=weights)
     encoder.model.to(context.device)
     task = context.spec.task(context.spec.target)
-    if final is None or task.type is TaskType.RETRIEVAL:
+    if final is None or not task_type(task.type).is_trained:
         return Candidate(encoder, head=None)
-    head = build_head(task, n_labels=len(labels), encoder=encoder, dropout=None)
+    head = learning_of(task.type).head(encoder, len(labels), None)
     states = final.heads("selected" if weights == final.encoder else "last")
     head.load_state_dict(states[task.name])
     return Candidate(encoder, head=head.to(context.device))

@@ -12,7 +12,7 @@ import typer
 from core.cli.console import note, show
 from core.cli.options import AsJson, Difficulty, Langs, Models, Protocol, Similarity, Source, Targets
 from core.data.datasets import TEST_SEED, load_split, subsample
-from core.data.records import DataOrigin, PairExample
+from core.data.origin import DataOrigin
 from core.errors import SpecError
 from core.paths import AtlasPaths
 from core.queries.filters import Filter
@@ -22,6 +22,7 @@ from core.report.submission import English, ReadEnglish, write_submission
 from core.spec.run import RunSpec
 from core.store.reading import open_for_reading
 from core.tasks import load_tasks
+from core.types.table import task_type
 
 if TYPE_CHECKING:
     from core.report.gathered import Gathered
@@ -201,7 +202,9 @@ def _english_reader(paths: AtlasPaths) -> ReadEnglish:
     def _read(spec: RunSpec, lang: str) -> English:
         split = load_split(spec.task(spec.target), role="test", lang=lang, origin=DataOrigin(spec.data_source, paths))
         split = subsample(split, n=spec.protocol.max_test_examples, seed=TEST_SEED)
-        return English(tuple(e.target for e in split.examples if isinstance(e, PairExample)), split.fingerprint)
+        pair = task_type(split.task.type).translation
+        english = tuple(pair(e)[1] for e in split.examples) if pair else ()
+        return English(english, split.fingerprint)
 
     return _read
 

@@ -7,22 +7,15 @@ from typing import NamedTuple
 
 from core.data.datasets import load_split, subsample
 from core.data.guards import overlap
-from core.data.records import (
-    ChoiceExample,
-    DataOrigin,
-    Example,
-    MultiLabelExample,
-    Split,
-    SplitRole,
-    TaggedExample,
-    TextExample,
-    text_of,
-)
+from core.data.origin import DataOrigin
 from core.errors import AtlasError, MissingSplit
+from core.examples import Example, Split, SplitRole
 from core.paths import AtlasPaths
 from core.spec.run import DataSource
 from core.spec.task import TaskSpec
 from core.tasks import TASKS
+from core.types.base import TaskType
+from core.types.table import task_type
 
 N_EXAMPLES = 50
 """Examples that are looked at in each split."""
@@ -100,7 +93,7 @@ def _wanted(task: TaskSpec) -> list[tuple[SplitRole, str]]:
 
 
 def _report(split: Split, *, train: Split | None) -> SplitReport:
-    looked_at = subsample(split, n=N_EXAMPLES, seed=0).examples
+    looked_at, kind = subsample(split, n=N_EXAMPLES, seed=0).examples, task_type(split.task.type)
     flags = [f"{flag}: {message}" for flag, message in split.flags]
     if train is not None and split.role == "test" and (shared := overlap(train, split)):
         flags.append(f"overlap: {shared} of {len(split.examples)} test texts occur in the training split.")
@@ -110,37 +103,23 @@ def _report(split: Split, *, train: Split | None) -> SplitReport:
         split=split.split,
         n_available=split.n_available,
         n_checked=len(looked_at),
-        labels=_labels(looked_at, split.labels),
-        longest_text=max(len(text_of(e)) for e in looked_at),
-        first=_shown(looked_at[0], split.labels),
+        labels=_labels(looked_at, kind, names=split.labels),
+        longest_text=max(len(kind.text(e)) for e in looked_at),
+        first=_shown(looked_at[0], kind, names=split.labels),
         flags=tuple(flags),
     )
 
 
-def _labels(examples: tuple[Example, ...], names: tuple[str, ...]) -> dict[str, int]:
+def _labels(examples: tuple[Example, ...], kind: TaskType, *, names: tuple[str, ...]) -> dict[str, int]:
     found: Counter[str] = Counter()
     for example in examples:
-        found.update(_label_names(example, names))
+        found.update(kind.label_names(example, names))
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _label_names(example: Example, names: tuple[str, ...]) -> list[str]:
-    match example:
-        case TextExample():
-            return [names[example.label]]
-        case ChoiceExample():
-            return [str(example.label)]
-        case MultiLabelExample():
-            return [names[i] for i in example.labels]
-        case TaggedExample():
-            return [names[i] for i in example.tags]
-        case _:
-            return []
-
-
-def _shown(example: Example, names: tuple[str, ...]) -> str:
-    text = " ".join(text_of(example).split())
-    labels = ", ".join(_label_names(example, names)[:10])
+def _shown(example: Example, kind: TaskType, *, names: tuple[str, ...]) -> str:
+    text = " ".join(kind.text(example).split())
+    labels = ", ".join(kind.label_names(example, names)[:10])
     short = text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
     return f"{short} → {labels}" if labels else short
 

@@ -18,11 +18,14 @@ import pyarrow.compute as pc
 from core.data import licensed
 from core.data.guards import check_labels, flags_of
 from core.data.layout import FORMATS, Folder, files_of, missing_split, open_local
-from core.data.readers import Read, Rows, read
-from core.data.records import DataOrigin, Example, Flag, Split, SplitRole, TaggedExample, TextExample, fingerprint
+from core.data.origin import DataOrigin
 from core.errors import DataError, MissingSplit, SpecError
+from core.examples import Example, Flag, Split, SplitRole, fingerprint
 from core.spec.run import DataSourceKind
 from core.spec.task import SplitRef, TaskSpec
+from core.types.columns import Read, Rows
+from core.types.table import task_type
+from core.types.tagging import TaggedExample
 
 DEV_SHARE = 0.1
 """Share of the training split that serves as development split where none of its own is there."""
@@ -105,7 +108,9 @@ def _single(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -
         flags = [unseen] if dropped else []
     else:
         labels, flags = task.labels, []
-        found = read(_rows(task, place, role=role, lang=lang, cache=origin.paths.cache / "datasets"))
+        found = task_type(task.type).read(
+            _rows(task, place, role=role, lang=lang, cache=origin.paths.cache / "datasets")
+        )
     check_labels(found, task=task, role=role, where=place.where)
     flags += [*_place_flags(task, place, role=role, lang=lang, origin=origin), *flags_of(found, what=what)]
     examples, split = found.examples, place.split
@@ -333,7 +338,7 @@ def _joined(task: TaskSpec, *, lang: str, origin: DataOrigin) -> Split:
             flags.append(Flag("part_missing", f"{task.name} train: part '{part.name}' is left out. {error}"))
     if not splits:
         raise MissingSplit(f"No part of task '{task.name}' is there. " + " ".join(f.message for f in flags))
-    examples = tuple(_as_part(e, split, task) for split in splits for e in split.examples)
+    examples = tuple(example for split in splits for example in _as_part(split, task))
     return splits[0]._replace(
         task=task,
         split=" + ".join(f"{s.task.name} {s.split}" for s in splits),
@@ -346,11 +351,12 @@ def _joined(task: TaskSpec, *, lang: str, origin: DataOrigin) -> Split:
     )
 
 
-def _as_part(example: Example, split: Split, task: TaskSpec) -> Example:
-    renamed = example._replace(id=f"{split.task.name}:{example.id}")
-    if isinstance(renamed, TextExample) and split.labels != task.labels:
-        return renamed._replace(label=task.labels.index(split.labels[renamed.label]))
-    return renamed
+def _as_part(split: Split, task: TaskSpec) -> list[Example]:
+    """Examples of a part with the labels and ids of the whole."""
+    ids = [task.labels.index(label) for label in split.labels]
+    relabelled = task_type(task.type).relabelled
+    examples: list[Any] = [relabelled(example, ids) for example in split.examples]  # Any: records of the task's type
+    return [e._replace(id=f"{split.task.name}:{e.id}") for e in examples]
 
 
 def _licensed(

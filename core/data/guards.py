@@ -5,28 +5,11 @@ Each guard stands for a trap that others fell into (placeholder test labels, dro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from core.data.readers import Read
-from core.data.records import (
-    ChoiceExample,
-    Example,
-    Flag,
-    MultiLabelExample,
-    PairExample,
-    ScoredExample,
-    SpanExample,
-    Split,
-    SplitRole,
-    TaggedExample,
-    TextExample,
-    text_of,
-)
 from core.errors import DataError, PlaceholderLabels
+from core.examples import Flag, Split, SplitRole
 from core.spec.task import TaskSpec
-
-ENOUGH = 10
-"""From so many examples on, a single class among them cannot be chance."""
+from core.types.columns import Read
+from core.types.table import task_type
 
 
 def check_labels(read: Read, *, task: TaskSpec, role: SplitRole, where: str) -> None:
@@ -54,42 +37,9 @@ def check_labels(read: Read, *, task: TaskSpec, role: SplitRole, where: str) -> 
 
 
 def _placeholder(read: Read, task: TaskSpec) -> str | None:
-    examples = read.examples
-    if not examples:
+    if not read.examples:
         return f"all {read.unlabelled} rows are unlabelled (-1 or blank)" if read.unlabelled else None
-    first = examples[0]
-    if isinstance(first, SpanExample):
-        empty = not task.has_no_answer and not any(e.answers for e in examples if isinstance(e, SpanExample))
-        return f"the answers of all {len(examples)} questions are empty" if empty else None
-    if isinstance(first, MultiLabelExample):
-        empty = not any(e.labels for e in examples if isinstance(e, MultiLabelExample))
-        return f"all {len(examples)} texts have no label" if empty else None
-    values = _distinct(examples)
-    if values is None or len(values) > 1 or len(examples) < ENOUGH:
-        return None
-    return f"all {len(examples)} examples have the label {_label_name(next(iter(values)), task)}"
-
-
-def _distinct(examples: Iterable[Example]) -> set[float] | None:
-    found: set[float] = set()
-    for example in examples:
-        match example:
-            case TextExample() | ChoiceExample():
-                found.add(example.label)
-            case ScoredExample():
-                found.add(example.value)
-            case TaggedExample():
-                found.update(example.tags)
-            case _:
-                return None
-        if len(found) > 1:
-            break
-    return found
-
-
-def _label_name(value: float, task: TaskSpec) -> str:
-    index = int(value)
-    return f"'{task.labels[index]}'" if value == index and 0 <= index < len(task.labels) else f"{value:g}"
+    return task_type(task.type).placeholder(read.examples, task)
 
 
 def flags_of(read: Read, *, what: str) -> tuple[Flag, ...]:
@@ -99,18 +49,9 @@ def flags_of(read: Read, *, what: str) -> tuple[Flag, ...]:
         read: What was read.
         what: Task, role and language, for messages.
     """
-    n = len(read.examples)
-    wanted = (
-        (read.unlabelled, "unlabelled_dropped", f"{read.unlabelled} rows without a label were left out, {n} are used"),
-        (
-            read.answer_not_found,
-            "answers_dropped",
-            f"{read.answer_not_found} questions whose answer is not in the passage were left out, {n} are used",
-        ),
-        (read.repaired, "offsets_repaired", f"{read.repaired} wrong answer offsets were mended by search"),
-        (read.textual, "answers_not_in_passage", f"{read.textual} answers are not in the passage word by word"),
-    )
-    return tuple(Flag(name, f"{what}: {message}.") for count, name, message in wanted if count)
+    left_out = f"{read.unlabelled} rows without a label were left out, {len(read.examples)} are used"
+    unlabelled = (Flag("unlabelled_dropped", left_out),) if read.unlabelled else ()
+    return tuple(Flag(name, f"{what}: {message}.") for name, message in (*unlabelled, *read.remarks))
 
 
 def overlap(train: Split, test: Split) -> int:
@@ -123,18 +64,10 @@ def overlap(train: Split, test: Split) -> int:
         train: What is trained on.
         test: What is scored.
     """
-    seen = {_normalised(example) for example in train.examples}
-    return sum(_normalised(example) in seen for example in test.examples)
+    of_training, of_test = (task_type(split.task.type).known_text for split in (train, test))
+    seen = {_normalised(of_training(example)) for example in train.examples}
+    return sum(_normalised(of_test(example)) in seen for example in test.examples)
 
 
-def _normalised(example: Example) -> str:
-    match example:
-        case SpanExample():
-            text = example.context
-        case ChoiceExample():
-            text = example.text
-        case PairExample():
-            text = example.source
-        case _:
-            text = text_of(example)
+def _normalised(text: str) -> str:
     return " ".join(text.casefold().split())

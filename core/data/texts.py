@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from core.data.datasets import load_split
-from core.data.records import DataOrigin, text_of
+from core.data.origin import DataOrigin
 from core.errors import SpecError
 from core.paths import AtlasPaths
 from core.spec.run import DataSourceKind, RunSpec
+from core.types.table import task_type
 
 
 def texts_of(spec: RunSpec, *, lang: str, ids: Collection[str], paths: AtlasPaths) -> dict[str, str]:
@@ -33,5 +34,6 @@ def texts_of(spec: RunSpec, *, lang: str, ids: Collection[str], paths: AtlasPath
         )
     origin = DataOrigin(source=spec.data_source, paths=paths, tasks=spec.tasks)
     wanted = set(ids)
-    split = load_split(spec.task(spec.target), role="test", lang=lang, origin=origin)
-    return {example.id: text_of(example) for example in split.examples if example.id in wanted}
+    task = spec.task(spec.target)
+    split, text = load_split(task, role="test", lang=lang, origin=origin), task_type(task.type).text
+    return {example.id: text(example) for example in split.examples if example.id in wanted}

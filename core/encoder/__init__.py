@@ -1,1 +1,1 @@
-"""Pretrained encoders: loading, pieces, batches, heads, predictions. torch begins here."""
+"""Pretrained encoders: loading, pieces, batches, predictions, scores."""

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.encoder.features import Features, Ints
-from core.encoder.heads import IGNORED, Batch
-from core.encoder.loading import Encoder
+from core.heads.states import Batch, Encoder
+from core.types.pieces import IGNORED, Features, Ints
 
 
 @lru_cache(maxsize=4)
@@ -136,12 +135,12 @@ def training_batch(features: Features, items: Ints, *, encoder: Encoder) -> Batc
         encoder: Gives padding and device.
     """
     batch, places = collate(features, rows_of(features, items), encoder=encoder)
-    if features.labelled:
+    if features.targets_on == "pieces":
         targets = np.where(places >= 0, features.targets[places], IGNORED)
         return batch._replace(targets=_tensor(targets, encoder), weight=float((targets != IGNORED).sum()))
     targets = features.targets[items]
-    if targets.ndim > 1 and np.issubdtype(targets.dtype, np.integer) and encoder.pads_left:
-        targets = targets + (places < 0).sum(axis=1)[:, None]  # spans point at pieces, which padding moves
+    if features.targets_on == "places" and encoder.pads_left:
+        targets = targets + (places < 0).sum(axis=1)[:, None]  # padding moves the pieces that they point at
     return batch._replace(targets=torch.from_numpy(targets).to(encoder.device), weight=float(len(items)))
 
 

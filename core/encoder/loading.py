@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from core.encoder.device import attention_kernel
 from core.errors import HubUnreachable, ModelError, UnsafeWeights
+from core.heads.states import Encoder, mean_of_tokens, summary_index
 from core.spec.model import ModelSpec
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
@@ -28,40 +28,6 @@ _DROPOUT_FIELDS = (
     "hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "hidden_dropout",
     "classifier_dropout_prob",
 )  # fmt: skip
-
-
-@dataclass
-class Encoder:
-    """A base model with its tokenizer and what our heads must know of its architecture."""
-
-    model: Any
-    """transformers' base model (no head, no pooler where it can be left out); `Any`: the Auto classes are untyped."""
-    tokenizer: Any
-    """Fast tokenizer with character offsets."""
-    summary: Literal["first", "last"]
-    """Which real token stands for the whole input."""
-    heads_read: Literal["summary", "mean"]
-    """What our sentence-level heads read: the summary token, or the mean over real tokens."""
-    takes_types: bool
-    """Whether segment ids are an input."""
-    max_length: int
-    """Longest input in pieces, specials included."""
-
-    @property
-    def hidden_size(self) -> int:
-        """Width of the states."""
-        return int(self.model.config.hidden_size)
-
-    @property
-    def pads_left(self) -> bool:
-        """Whether padding goes before the text (XLNet)."""
-        return str(self.tokenizer.padding_side) == "left"
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        found: torch.device = next(iter(self.model.parameters())).device
-        return found
 
 
 def load_encoder(spec: ModelSpec, *, weights: Path | None = None, dropout: float | None = None) -> Encoder:
@@ -215,29 +181,6 @@ def _pool(states: torch.Tensor, *, mask: torch.Tensor, pooling: str, summary: st
     return nn.functional.normalize(vectors.float(), dim=-1)
 
 
-def mean_of_tokens(states: torch.Tensor, *, mask: torch.Tensor) -> torch.Tensor:
-    """Mean over the real tokens, (rows, hidden).
-
-    Args:
-        states: (rows, tokens, hidden).
-        mask: (rows, tokens), 1 for real tokens.
-    """
-    weights = mask.unsqueeze(-1).to(states.dtype)
-    return (states * weights).sum(dim=1) / weights.sum(dim=1)
-
-
-def summary_index(mask: torch.Tensor, *, summary: str) -> torch.Tensor:
-    """Place of the summary token of each row, (rows,) int64, whichever side is padded.
-
-    Args:
-        mask: (rows, tokens), 1 for real tokens.
-        summary: `first` or `last` real token.
-    """
-    if summary == "first":
-        return mask.argmax(dim=1)
-    return mask.shape[1] - 1 - mask.flip(1).argmax(dim=1)
-
-
 def _by_tokens(order: Any, *, lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:  # noqa: ANN401
     rows: list[int] = []
     for i in order:
@@ -310,19 +253,6 @@ def hub_commit(spec: ModelSpec) -> str:
     if not commit:
         raise ModelError(f"Model '{spec.path}': the hub named no commit. Pin a revision, or use a folder.")
     return str(commit)
-
-
-def configured_dropout(config: Any) -> float:  # noqa: ANN401  untyped third party
-    """Dropout of the hidden states, which the heads share; 0.1 where the configuration has none.
-
-    Args:
-        config: transformers' configuration.
-    """
-    for field in ("hidden_dropout_prob", "dropout", "hidden_dropout"):
-        value = getattr(config, field, None)
-        if isinstance(value, float | int):
-            return float(value)
-    return 0.1
 
 
 @contextmanager

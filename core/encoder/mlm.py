@@ -17,11 +17,11 @@ from torch.nn import functional as F  # noqa: N812  the name everybody reads
 from transformers import AutoConfig, AutoModelForMaskedLM
 
 from core.encoder.batches import collate, rows_of
-from core.encoder.features import Features, Ints
-from core.encoder.heads import IGNORED, Batch
-from core.encoder.loading import Encoder, load_encoder, load_tokenizer, model_problems, with_dropout, wrap
+from core.encoder.loading import load_encoder, load_tokenizer, model_problems, with_dropout, wrap
 from core.errors import ModelError
+from core.heads.states import Batch, Encoder
 from core.spec.model import ModelSpec
+from core.types.pieces import IGNORED, Features, Ints
 
 _MASKED, _MASKED_OR_RANDOM = 0.8, 0.9  # shares of the chosen pieces (Devlin et al. 2019)
 

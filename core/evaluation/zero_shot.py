@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.data.records import PairExample, Split, SplitRole
 from core.encoder.features import featurise
-from core.encoder.heads import Head
-from core.encoder.loading import Encoder, embed
-from core.encoder.predicting import Prediction, as_text, label_scores, predict
-from core.encoder.scoring import MetricScore, score
+from core.encoder.loading import embed
+from core.encoder.predicting import label_scores, predict
+from core.encoder.scoring import score
 from core.errors import DataError, HubUnreachable
 from core.evaluation.earlier import Earlier
 from core.events import LanguageScored, LanguageSkipped
+from core.examples import Split, SplitRole
 from core.files import written_beside
-from core.measures.metrics.retrieval import best_threshold, f1_at, hits, mine
-from core.spec.task import Metric, TaskSpec, TaskType
+from core.heads.layers import Head
+from core.heads.states import Encoder
+from core.spec.task import Metric, TaskSpec
 from core.training.context import RunContext
+from core.types.base import MetricScore, Prediction
+from core.types.table import learning_of, task_type
 
 PREDICTION_SCHEMA = pa.schema(
     [
@@ -40,7 +43,7 @@ _EMBED_TOKENS = 8192
 
 @dataclass(frozen=True)
 class Candidate:
-    """An encoder with the target's head; no head for retrieval."""
+    """An encoder with the target's head; no head where nothing is trained."""
 
     encoder: Encoder
     """On its device."""
@@ -135,8 +138,8 @@ class _Scored:
 
 
 def _score_language(job: EvaluationJob, split: Split) -> _Scored:
-    if job.task.type is TaskType.RETRIEVAL:
-        return _retrieval(job, split)
+    if not task_type(job.task.type).is_trained:
+        return _search(job, split)
     features = featurise(split, encoder=job.selected.encoder, max_length=job.max_length)
     predictions, scores = _predicted(job.selected, split, features)
     last = _predicted(job.last, split, features)[1] if job.last else None
@@ -152,8 +155,8 @@ def _score_language(job: EvaluationJob, split: Split) -> _Scored:
         )
         for metric, found in scores.items()
     ]
-    labels = split.labels if job.task.type is not TaskType.MULTIPLE_CHOICE else ()
-    texts = [as_text(p, labels=labels) for p in predictions]
+    as_text = learning_of(job.task.type).as_text
+    texts = [as_text(p, split.labels) for p in predictions]
     return _Scored(facts, _table(split, texts=texts, scores=scores))
 
 
@@ -162,23 +165,18 @@ def _predicted(
     split: Split,
     features: Any,  # noqa: ANN401  `Features`, kept short
 ) -> tuple[list[Prediction], dict[Metric, MetricScore]]:
-    assert candidate.head is not None  # only retrieval has no head
+    assert candidate.head is not None  # a trained type has one
     predictions = predict(candidate.encoder, candidate.head, features=features, split=split)
     ranks = Metric.MRP in split.task.metrics
     logits = label_scores(candidate.encoder, candidate.head, features=features, split=split) if ranks else None
     return predictions, score(split, predictions, label_scores=logits)
 
 
-def _retrieval(job: EvaluationJob, split: Split) -> _Scored:
-    if job.task.mining:
-        dev = job.load("dev", split.lang)
-        found, texts = _mining(job, split, dev=dev)
-    else:
-        pairs = [e for e in split.examples if isinstance(e, PairExample)]
-        english, other = _vectors(job, [p.target for p in pairs]), _vectors(job, [p.source for p in pairs])
-        each = hits(english, other)
-        nearest = (english @ other.T).argmax(axis=1)
-        found, texts = MetricScore(float(each.mean()), len(pairs), each), [str(int(i)) for i in nearest]
+def _search(job: EvaluationJob, split: Split) -> _Scored:
+    """A split scored by sentence vectors alone."""
+    search = task_type(job.task.type).search
+    assert search is not None  # a type without training has one
+    found, texts = search(split, partial(_vectors, job), partial(job.load, "dev", split.lang))
     metric = job.task.headline
     fact = LanguageScored(
         lang=split.lang,
@@ -190,39 +188,6 @@ def _retrieval(job: EvaluationJob, split: Split) -> _Scored:
         fingerprint=split.fingerprint,
     )
     return _Scored([fact], _table(split, texts=texts, scores={metric: found}))
-
-
-def _mining(job: EvaluationJob, split: Split, *, dev: Split) -> tuple[MetricScore, list[str]]:
-    """Mining F1 of the test pairs at the threshold that is best on the development pairs."""
-    sides = {"dev": _sides(dev), "test": _sides(split)}
-    mined = {
-        name: mine(_vectors(job, [s for _, s in side.sources]), _vectors(job, [t for _, t in side.targets]))
-        for name, side in sides.items()
-    }
-    threshold = best_threshold(mined["dev"], sides["dev"].gold)
-    found = f1_at(threshold, mined["test"], sides["test"].gold)
-    kept = mined["test"].scores >= threshold
-    test = sides["test"]
-    pairs = zip(mined["test"].sources[kept], mined["test"].targets[kept], strict=True)
-    partner = {test.sources[int(s)][0]: test.targets[int(t)][0] for s, t in pairs}
-    texts = ["" if partner.get(i) is None else str(partner[i]) for i in range(len(split.examples))]
-    return MetricScore(found.f1, len(test.gold), None), texts
-
-
-@dataclass(frozen=True)
-class _Sides:
-    sources: list[tuple[int, str]]
-    targets: list[tuple[int, str]]
-    gold: set[tuple[int, int]]
-
-
-def _sides(split: Split) -> _Sides:
-    pairs = [(i, e) for i, e in enumerate(split.examples) if isinstance(e, PairExample)]
-    sources = [(i, e.source) for i, e in pairs if e.source]
-    targets = [(i, e.target) for i, e in pairs if e.target]
-    place_of_target = {i: row for row, (i, _) in enumerate(targets)}
-    gold = {(row, place_of_target[i]) for row, (i, _) in enumerate(sources) if i in place_of_target}
-    return _Sides(sources, targets, gold)
 
 
 def _vectors(job: EvaluationJob, texts: list[str]) -> Any:  # noqa: ANN401  (n, hidden) float32

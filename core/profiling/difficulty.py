@@ -15,23 +15,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.data.records import ChoiceExample, MultiLabelExample, Split, TaggedExample, TextExample
-from core.encoder.features import Array
-from core.encoder.likelihood import Likelihoods
-from core.encoder.predicting import Prediction
 from core.encoder.scoring import score
 from core.errors import DataError, SpecError
+from core.examples import Split
 from core.measures.difficulty.table import DIFFICULTIES, Learned, LogProbabilities
 from core.measures.inference.intervals import Interval, Plan, resampled_sums
 from core.spec.protocol import StageProtocol
 from core.spec.run import Placebo
-from core.spec.task import TaskType
 from core.training.context import RunContext
 from core.training.loader import EnglishData
 from core.training.plan import Training, plan_intermediate
 from core.training.probes import Answers, Part, Probe, SaidBy, ask, ask_stage
 from core.training.reaching import reach
 from core.training.thirds import as_nats, subset, without_input
+from core.types.base import Likelihoods, Prediction
+from core.types.pieces import Array
+from core.types.table import learning_of
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
 """Of the training set and of the budget that small trainings take; the whole of both is the ordinary stage."""
@@ -150,7 +149,7 @@ def _probes(data: EnglishData, *, protocol: StageProtocol, dev: Split, name: str
         raise DataError(f"'{name}' has {total} training examples; difficulty needs at least {FEWEST} to be cut.")
     order = np.random.default_rng([seed, 5]).permutation(total)
     cuts = [round(total * share) for share in SHARES]
-    said_by: SaidBy = "model" if data.train.task.type is TaskType.REGRESSION else "nobody"
+    said_by: SaidBy = "model" if learning_of(data.train.task.type).is_density else "nobody"
     probes = []
     for i, (cut, end) in enumerate(zip(cuts, [*cuts[1:], total], strict=True)):
         train = subset(data.train, np.sort(order[:cut]))
@@ -184,6 +183,7 @@ def _learned(found: _Measured, *, rng: np.random.Generator, resamples: int) -> L
     given, blank = as_nats(answers[-1], split=found.dev), as_nats(found.blank, split=found.dev)
     first = found.models[0]["first"].said
     assert first is not None  # asked for by the schedule
+    learning = learning_of(found.dev.task.type)
     later = [_sent(model, split=found.data.train, dev=found.dev) for model in found.models[:-1]]
     return Learned(
         sizes=found.sizes,
@@ -192,12 +192,12 @@ def _learned(found: _Measured, *, rng: np.random.Generator, resamples: int) -> L
         score_draws=_resampled_scores(found.dev, answers, rng=rng, resamples=resamples),
         with_input=LogProbabilities(given.nats, given.decisions),
         without_input=LogProbabilities(blank.nats, blank.decisions),
-        are_densities=found.dev.task.type is TaskType.REGRESSION,
+        are_densities=learning.is_density,
         first_part=LogProbabilities(first.nats, first.decisions),
         later_parts=LogProbabilities(
             np.concatenate([part.nats for part in later]), np.concatenate([part.decisions for part in later])
         ),
-        label_counts=_label_counts(found.data.train),
+        label_counts=learning.label_counts(found.data.train) if learning.label_counts else None,
     )
 
 
@@ -229,29 +229,8 @@ def _headline(split: Split, predictions: list[Prediction]) -> float:
 
 def _sent(model: dict[str, Answers], *, split: Split, dev: Split) -> Likelihoods:
     """What a model said of the next part; a regression's error is known from development data, before the part is."""
-    if split.task.type is not TaskType.REGRESSION:
+    if not learning_of(split.task.type).is_density:
         return as_nats(model["next"], split=split)
     said = model["dev"].said
     assert said is not None and len(said.nats) == len(dev.examples)
     return as_nats(model["next"], split=split, variance=max(float(said.nats.mean()), 1e-12))
-
-
-def _label_counts(train: Split) -> Array | None:
-    """(examples, labels) how often each label occurs; None where answers are spans or values."""
-    columns = max(len(train.labels), 2)
-    counts = np.zeros((len(train.examples), columns))
-    for i, example in enumerate(train.examples):
-        match example:
-            case TextExample():
-                counts[i, example.label] = 1
-            case ChoiceExample():
-                if len(example.choices) > counts.shape[1]:
-                    counts = np.pad(counts, ((0, 0), (0, len(example.choices) - counts.shape[1])))
-                counts[i, example.label] = 1
-            case TaggedExample():
-                counts[i] = np.bincount(example.tags, minlength=columns)
-            case MultiLabelExample():
-                return None  # labels of a set are several decisions of two outcomes each, not one
-            case _:
-                return None
-    return counts

@@ -14,18 +14,19 @@ import numpy as np
 import torch
 
 from core.data.datasets import TEST_SEED, subsample
-from core.data.records import PairExample, Split
-from core.encoder.features import Array
-from core.encoder.loading import Encoder, embed, load_encoder
+from core.encoder.loading import embed, load_encoder
 from core.errors import DataError, HubUnreachable, SpecError
 from core.events import LanguageSkipped
+from core.examples import Split
+from core.heads.states import Encoder
 from core.measures.inference.intervals import Interval, Plan, mean_interval
 from core.measures.metrics.retrieval import hits
 from core.measures.similarity.alignment import linear_cka
-from core.spec.task import TaskType
 from core.training.context import RunContext
 from core.training.plan import plan_intermediate
 from core.training.reaching import reach
+from core.types.pieces import Array
+from core.types.table import task_type
 
 CKA_SENTENCES = 500
 """Sentences of a language whose layers are compared, at most: CKA of fewer sentences than dimensions is biased up."""
@@ -77,7 +78,7 @@ def measure_encoder_change(context: RunContext, *, langs: Sequence[str], resampl
         DataError: No language could be measured.
     """
     task = context.spec.task(context.spec.target)
-    if task.type is not TaskType.RETRIEVAL or task.mining:
+    if task_type(task.type).translation is None or task.mining:
         raise SpecError(f"'{task.name}' is no retrieval task that ranks translations; expected one such as tatoeba.")
     folder = reach(context, plan_intermediate(context), parent=None)
     pair = _Pair(*(load_encoder(context.spec.model, weights=weights) for weights in (None, folder.encoder)))
@@ -94,18 +95,28 @@ def measure_encoder_change(context: RunContext, *, langs: Sequence[str], resampl
         except DataError as error:
             context.emit(LanguageSkipped(lang=lang, reason=str(error)))
             continue
-        english |= dict.fromkeys(e.target for e in every.examples if isinstance(e, PairExample))
+        english |= dict.fromkeys(_sides(every).english)
         rows += _retrieval(context, pair, split=split, resamples=resamples)
         if lang != "en":  # compared once, at the end, on the English sides of all
-            rows += _alignment(context, pair, lang=lang, texts=_sources(every))
+            sample = subsample(every, n=CKA_SENTENCES, seed=TEST_SEED)
+            rows += _alignment(context, pair, lang=lang, texts=_sides(sample).sources)
     if not rows:
         raise DataError(f"None of {len(langs)} languages of '{task.name}' could be measured; see what was skipped.")
     return rows + _alignment(context, pair, lang="en", texts=_drawn(list(english)))
 
 
-def _sources(split: Split) -> list[str]:
-    sample = subsample(split, n=CKA_SENTENCES, seed=TEST_SEED)
-    return [e.source for e in sample.examples if isinstance(e, PairExample)]
+class _Sides(NamedTuple):
+    """Sentences and their translations, in the same order."""
+
+    sources: list[str]
+    english: list[str]
+
+
+def _sides(split: Split) -> _Sides:
+    translation = task_type(split.task.type).translation
+    assert translation is not None  # checked before anything is measured
+    pairs = [translation(e) for e in split.examples]
+    return _Sides([source for source, _ in pairs], [english for _, english in pairs])
 
 
 def _drawn(texts: list[str]) -> list[str]:
@@ -115,7 +126,7 @@ def _drawn(texts: list[str]) -> list[str]:
 
 
 def _retrieval(context: RunContext, pair: _Pair, *, split: Split, resamples: int) -> list[EncoderChange]:
-    examples = [e for e in split.examples if isinstance(e, PairExample)]
+    sides = _sides(split)
     protocol, model = context.spec.protocol, context.spec.model
     layer = protocol.retrieval_layer if protocol.retrieval_layer is not None else model.retrieval_layer
     pooling = protocol.retrieval_pooling or model.retrieval_pooling
@@ -123,7 +134,7 @@ def _retrieval(context: RunContext, pair: _Pair, *, split: Split, resamples: int
     def found(encoder: Encoder) -> Array:
         english, other = (
             embed(encoder, texts, layer=layer, pooling=pooling, batch_tokens=_BATCH_TOKENS)
-            for texts in ([e.target for e in examples], [e.source for e in examples])
+            for texts in (sides.english, sides.sources)
         )
         return np.asarray(hits(english, other), dtype=float)
 

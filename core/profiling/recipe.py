@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.data.records import Split
 from core.encoder.sentences import SentenceEncoder
 from core.errors import DataError, HubUnreachable, ModelError, SpecError
 from core.events import DataLoaded, Flagged, PointSkipped, ProfileAdvanced
+from core.examples import Split
 from core.files import written_beside
 from core.measures.inference.intervals import Floats
 from core.measures.similarity.positions import FEWEST, FEWEST_FOR_UMAP, has_umap, principal_positions, umap_positions

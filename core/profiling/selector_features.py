@@ -1,9 +1,7 @@
 """What selectors read: one state of the encoder and one class for each English training example of a task.
 
-One row per example, so that the example is the independent unit: the mean over pieces where the label is of the text
-(one random label of several; the quarter of a value); one random labelled word of a tagged sentence; one piece of the
-passage, inside the answer or outside it with equal chance, of a question with an answer; the right choice or a wrong
-one with equal chance.
+One row per example, so that the example is the independent unit: the mean over pieces, or one piece. Which, and which
+class, is the task type's affair (`Learning.picked`).
 """
 
 from __future__ import annotations
@@ -14,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from core.data.records import Split
 from core.encoder.batches import collate, sorted_batches
-from core.encoder.features import Array, Features, Ints, featurise
-from core.encoder.heads import IGNORED, Batch
-from core.encoder.loading import Encoder
+from core.encoder.features import featurise
 from core.errors import DataError
+from core.examples import Split
+from core.heads.states import Batch, Encoder
 from core.measures.transferability.task_embedding import LinearHead, fit_linear_head
-from core.spec.task import TaskType
+from core.types.pieces import Array, Features, Ints
+from core.types.table import learning_of
 
 FEWEST_OF_A_CLASS = 5
 """Examples below which a class is left out: the probe has five folds, and every part of the examples needs it."""
@@ -58,14 +56,7 @@ def pick(split: Split, *, encoder: Encoder, max_length: int | None, seed: int) -
     """
     features = featurise(split, encoder=encoder, max_length=max_length)
     rng = np.random.default_rng([seed, _PICKS])
-    makers = {
-        TaskType.TAGGING: _words,
-        TaskType.SPAN_QA: _answers,
-        TaskType.MULTIPLE_CHOICE: _choices,
-        TaskType.MULTILABEL: _one_label,
-        TaskType.REGRESSION: _quarters,
-    }
-    rows, pieces, labels = makers.get(split.task.type, _texts)(features, rng)
+    rows, pieces, labels = learning_of(split.task.type).picked(features, rng)
     names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     kept = (counts >= FEWEST_OF_A_CLASS)[codes]
     if (counts >= FEWEST_OF_A_CLASS).sum() < 2:
@@ -75,69 +66,6 @@ def pick(split: Split, *, encoder: Encoder, max_length: int | None, seed: int) -
             "needs two. Ask for more examples with --n."
         )
     return Picks(features, rows[kept], pieces[kept], np.unique(labels[kept], return_inverse=True)[1].ravel())
-
-
-_Made = tuple[Ints, Ints, Ints]
-
-
-def _texts(features: Features, rng: np.random.Generator) -> _Made:
-    del rng
-    rows = features.item_starts[:-1]
-    return rows, np.full(len(rows), -1), features.targets
-
-
-def _one_label(features: Features, rng: np.random.Generator) -> _Made:
-    """One random label of each text that has any."""
-    rows, pieces, hot = _texts(features, rng)
-    some = hot.sum(axis=1) > 0
-    label = (hot * rng.random(hot.shape)).argmax(axis=1)
-    return rows[some], pieces[some], label[some]
-
-
-def _quarters(features: Features, rng: np.random.Generator) -> _Made:
-    """Which quarter of the values a text lies in."""
-    rows, pieces, values = _texts(features, rng)
-    return rows, pieces, np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values, side="right")
-
-
-def _words(features: Features, rng: np.random.Generator) -> _Made:
-    """One labelled word of each sentence."""
-    places = np.flatnonzero(features.targets != IGNORED)
-    rows = np.searchsorted(features.starts, places, side="right") - 1
-    first = _one_each(features.example_of[rows], rng=rng)
-    return rows[first], places[first], features.targets[places[first]]
-
-
-def _answers(features: Features, rng: np.random.Generator) -> _Made:
-    """One piece of the passage of each question with an answer: inside it, or outside, with equal chance."""
-    assert features.positions is not None  # span QA has them
-    places = np.flatnonzero(features.positions[:, 0] >= 0)
-    rows = np.searchsorted(features.starts, places, side="right") - 1
-    start, end = (features.starts[rows] + features.targets[rows, side] for side in (0, 1))
-    answered = (features.positions[features.starts[:-1] + features.targets[:, 0], 0] >= 0)[rows]
-    inside = (places >= start) & (places <= end)
-    wanted = rng.random(int(features.example_of.max()) + 1) < 0.5
-    fits = np.flatnonzero(answered & (inside == wanted[features.example_of[rows]]))
-    first = fits[_one_each(features.example_of[rows[fits]], rng=rng)]
-    return rows[first], places[first], inside[first].astype(np.int64)
-
-
-def _choices(features: Features, rng: np.random.Generator) -> _Made:
-    """The right choice of each question, or a wrong one, with equal chance."""
-    n = features.n_items
-    counts = np.diff(features.item_starts)
-    right = rng.random(n) < 0.5
-    away = 1 + (rng.random(n) * (counts - 1)).astype(np.int64)
-    place = np.where(right, features.targets, (features.targets + away) % counts)
-    return features.item_starts[:-1] + place, np.full(n, -1), right.astype(np.int64)
-
-
-def _one_each(examples: Ints, *, rng: np.random.Generator) -> Ints:
-    """Index of one random entry of each example, in the order of the examples."""
-    order = rng.permutation(len(examples))
-    _, first = np.unique(examples[order], return_index=True)
-    found: Ints = order[first]
-    return found
 
 
 def states(encoder: Encoder, picks: Picks) -> Array:

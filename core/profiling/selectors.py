@@ -14,20 +14,22 @@ from typing import NamedTuple
 import numpy as np
 
 from core.data.datasets import subsample
-from core.data.records import Split
-from core.encoder.features import Array
-from core.encoder.loading import Encoder, load_encoder
+from core.encoder.loading import load_encoder
 from core.errors import DataError, SpecError
 from core.events import PointSkipped
+from core.examples import Split
+from core.heads.states import Encoder
 from core.measures.inference.intervals import Interval, Plan
 from core.measures.transferability.table import SELECTORS, Candidate, TaskGradients
 from core.measures.transferability.task_embedding import mean_embedding
 from core.profiling.selector_features import Picks, pick, squared_gradients, states
 from core.spec.run import Placebo
-from core.spec.task import Role, TaskType
+from core.spec.task import Role
 from core.training.context import RunContext
 from core.training.plan import plan_intermediate, stage_data
 from core.training.reaching import reach
+from core.types.pieces import Array
+from core.types.table import task_type
 
 
 class SelectorScore(NamedTuple):
@@ -92,8 +94,8 @@ def training_text(context: RunContext, *, n: int) -> Split:
         DataError: The target is scored and never trained, so it has no training examples.
     """
     task = context.spec.task(context.spec.target)
-    if task.type is TaskType.RETRIEVAL:
-        raise DataError(f"'{task.name}' is a retrieval task: it is scored and never trained, so it has no labels.")
+    if not task_type(task.type).is_trained:
+        raise DataError(f"'{task.name}' is a {task.type} task: it is scored and never trained, so it has no labels.")
     train = stage_data(context, task, role=Role.TARGET).train
     return subsample(train, n=n, seed=context.spec.seed)
 

@@ -11,11 +11,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from core.data.datasets import load_split
-from core.data.records import DataOrigin, Example, PairExample, Split, SplitRole, text_of
+from core.data.origin import DataOrigin
 from core.errors import DataError
+from core.examples import Split, SplitRole
 from core.paths import AtlasPaths
 from core.spec.profile import ProfileSpec, test_point, train_point
 from core.spec.run import IntermediateSpec
+from core.types.table import task_type
 
 FEWEST = 10
 """Texts below which a point is left out: nothing could be said of it."""
@@ -111,19 +113,14 @@ def _split(point: Point, name: str, spec: ProfileSpec, *, paths: AtlasPaths) -> 
 
 
 def _some(split: Split, *, n: int, rng: np.random.Generator) -> Iterator[str]:
-    taken = 0
+    taken, own_text = 0, task_type(split.task.type).own_text
     for place in rng.permutation(len(split.examples)):
-        text = _text(split.examples[place])
+        text = own_text(split.examples[place]).strip()
         if text and taken < n:
             taken += 1
             yield text
         elif taken == n:
             return
-
-
-def _text(example: Example) -> str:
-    # A retrieval example also holds the English translation, which is no text of the language.
-    return (example.source if isinstance(example, PairExample) else text_of(example)).strip()
 
 
 def _digest(texts: tuple[str, ...]) -> str:

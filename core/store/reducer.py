@@ -117,7 +117,7 @@ def _spec_row(run: RunPaths) -> Row:
         "model_fingerprint": spec.model.fingerprint or spec.model.revision,
         "intermediate": spec.intermediate_name,
         "target": spec.target,
-        "task_type": str(target.type),
+        "task_type": target.type,
         "seed": spec.seed,
         "protocol": spec.protocol.name,
         "protocol_digest": spec.protocol.digest(),
@@ -239,7 +239,7 @@ def _data_loaded(tables: RunTables, event: facts.DataLoaded) -> None:
 def _stage_started(tables: RunTables, event: facts.StageStarted) -> None:
     _interrupt_stage(tables)
     row = _stage(tables, event.key, kind=event.kind, name=event.name)
-    row["state"], row["task_type"], row["total_steps"] = "running", str(event.task_type), event.total_steps
+    row["state"], row["task_type"], row["total_steps"] = "running", event.task_type, event.total_steps
     row["step"] = event.resumed_at
     # Steps after the checkpoint are taken again: what they reported the first time is not part of the result.
     for table in (tables.steps, tables.dev_scores):

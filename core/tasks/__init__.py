@@ -12,8 +12,7 @@ from pathlib import Path
 from core.errors import SpecError, UnknownName
 from core.paths import AtlasPaths
 from core.spec.run import IntermediateSpec, Placebo
-from core.spec.task import Role as Role
-from core.spec.task import TaskSpec, TaskType
+from core.spec.task import TaskSpec
 from core.spec.yaml import read_spec_file
 from core.tasks import (
     beyond_xtreme,
@@ -28,6 +27,7 @@ from core.tasks import (
     xtreme_retrieval,
     xtreme_tagging,
 )
+from core.types.table import check_definition, task_type
 
 
 def assemble(families: Iterable[Iterable[TaskSpec]]) -> dict[str, TaskSpec]:
@@ -37,12 +37,13 @@ def assemble(families: Iterable[Iterable[TaskSpec]]) -> dict[str, TaskSpec]:
         families: Tasks, family by family.
 
     Raises:
-        SpecError: Two tasks have one name.
+        SpecError: Two tasks have one name, or one lacks what its type needs.
     """
     tasks: dict[str, TaskSpec] = {}
     for task in (task for family in families for task in family):
         if task.name in tasks:
             raise SpecError(f"Two tasks are named '{task.name}': '{tasks[task.name].title}' and '{task.title}'.")
+        check_definition(task)
         tasks[task.name] = task
     return tasks
 
@@ -109,6 +110,10 @@ def read_task_file(path: Path) -> TaskSpec:
         SpecError: It does not hold a complete task; the message names file, field, what was found and expected.
     """
     task = read_spec_file(path, kind=TaskSpec, example="docs/adding.md")
+    try:
+        check_definition(task)
+    except SpecError as error:
+        raise SpecError(f"{path}:\n  {error}\n  See docs/adding.md.") from error
     return task.model_copy(update={"is_user_task": True})
 
 
@@ -133,14 +138,10 @@ def no_thirds_reason(task: TaskSpec) -> str | None:
     Args:
         task: Any task.
     """
-    if task.type is TaskType.RETRIEVAL:
-        return f"'{task.name}' is a retrieval task: it is never trained, so no example of it is hard or easy to learn"
-    if task.type is TaskType.MULTILABEL:
-        return (
-            f"'{task.name}' is a multi-label task: thirds are matched in label balance, and sets of labels are too "
-            "many to be matched"
-        )
-    return None
+    kind = task_type(task.type)
+    if kind.learning is None:
+        return f"'{task.name}' is a {kind.name} task: it is never trained, so no example of it is hard or easy to learn"
+    return f"'{task.name}' {kind.learning.no_thirds}" if kind.learning.no_thirds else None
 
 
 def in_task_reason(target: TaskSpec, *, intermediate: IntermediateSpec | None) -> str | None:

@@ -5,7 +5,7 @@ One example: text "The match ended in a draw.", label `sports`.
 
 from __future__ import annotations
 
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 
 _FLORES_NAMES = {
     "en": "eng_Latn",
@@ -57,7 +57,7 @@ _EURLEX_REVISION = "ac87ce2b3dcbfe2be3fa18dd3927638ee4a65f5a"
 SIB200 = TaskSpec(
     name="sib200",
     title="SIB-200",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.TARGET,),
     summary="Topic of a sentence, seven topics; the same 1,004 sentences in every language.",
     languages=tuple(_FLORES_NAMES),
@@ -84,7 +84,7 @@ SIB200 = TaskSpec(
 TWEET_SENTIMENT = TaskSpec(
     name="tweet_sentiment",
     title="Multilingual tweet sentiment (UMSAB)",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.TARGET,),
     summary="Is a tweet negative, neutral or positive? Written in eight languages, balanced.",
     languages=("en", "ar", "de", "es", "fr", "hi", "it", "pt"),
@@ -120,7 +120,7 @@ TWEET_SENTIMENT = TaskSpec(
 STSB_MULTI = TaskSpec(
     name="stsb_multi",
     title="Multilingual STS-B",
-    type=TaskType.REGRESSION,
+    type="regression",
     roles=(Role.TARGET,),
     summary="How similar are two sentences, from 0 to 5? English originals and nine machine translations.",
     languages=("en", "de", "es", "fr", "it", "nl", "pl", "pt", "ru", "zh"),
@@ -171,7 +171,7 @@ _EUROVOC = (
 MULTI_EURLEX = TaskSpec(
     name="multi_eurlex",
     title="MultiEURLEX (level 1)",
-    type=TaskType.MULTILABEL,
+    type="multilabel",
     roles=(Role.TARGET,),
     summary="Which of the 21 EuroVoc domains does an EU law belong to? 23 official languages.",
     languages=(

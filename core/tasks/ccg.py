@@ -5,12 +5,12 @@ The format is documented in docs/adding.md. One example: words `["She", "sleeps"
 
 from __future__ import annotations
 
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 
 CCG = TaskSpec(
     name="ccg",
     title="CCG supertagging",
-    type=TaskType.TAGGING,
+    type="tagging",
     roles=(Role.INTERMEDIATE,),
     summary="Lexical category of each word in combinatory categorial grammar, news text.",
     languages=("en",),

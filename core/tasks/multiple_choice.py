@@ -6,7 +6,7 @@ One example: text "Where do you store butter?", choices "fridge", "oven", label 
 
 from __future__ import annotations
 
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 
 _HELLASWAG_REVISION = "218ec52e09a7e7462a5400043bb9a69a41d06b76"
 _CSQA_REVISION = "94630fe30dad47192a8546eb75f094926d47e155"
@@ -15,7 +15,7 @@ _FALLBACK = "Where the training split is missing, part of the validation split i
 HELLASWAG = TaskSpec(
     name="hellaswag",
     title="HellaSwag",
-    type=TaskType.MULTIPLE_CHOICE,
+    type="multiple_choice",
     roles=(Role.INTERMEDIATE,),
     summary="Which of four endings continues a description? Wrong endings were written by a model and filtered.",
     languages=("en",),
@@ -43,7 +43,7 @@ HELLASWAG = TaskSpec(
 SWAG = TaskSpec(
     name="swag",
     title="SWAG",
-    type=TaskType.MULTIPLE_CHOICE,
+    type="multiple_choice",
     roles=(Role.INTERMEDIATE,),
     summary="Which of four endings continues a video caption?",
     languages=("en",),
@@ -64,7 +64,7 @@ SWAG = TaskSpec(
 COSMOSQA = TaskSpec(
     name="cosmosqa",
     title="Cosmos QA",
-    type=TaskType.MULTIPLE_CHOICE,
+    type="multiple_choice",
     roles=(Role.INTERMEDIATE,),
     summary="Questions on personal stories whose answer must be inferred; four choices.",
     languages=("en",),
@@ -88,7 +88,7 @@ COSMOSQA = TaskSpec(
 COMMONSENSEQA = TaskSpec(
     name="commonsenseqa",
     title="CommonsenseQA",
-    type=TaskType.MULTIPLE_CHOICE,
+    type="multiple_choice",
     roles=(Role.INTERMEDIATE,),
     summary="Everyday questions with five choices, made from ConceptNet.",
     languages=("en",),
@@ -109,7 +109,7 @@ COMMONSENSEQA = TaskSpec(
 SOCIALIQA = TaskSpec(
     name="socialiqa",
     title="SocialIQA",
-    type=TaskType.MULTIPLE_CHOICE,
+    type="multiple_choice",
     roles=(Role.INTERMEDIATE,),
     summary="Why did they do that, how do they feel, what next? Three choices.",
     languages=("en",),
@@ -131,7 +131,7 @@ SOCIALIQA = TaskSpec(
 PIQA = TaskSpec(
     name="piqa",
     title="PIQA",
-    type=TaskType.MULTIPLE_CHOICE,
+    type="multiple_choice",
     roles=(Role.INTERMEDIATE,),
     summary="Which of two ways reaches a practical goal?",
     languages=("en",),

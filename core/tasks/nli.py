@@ -5,7 +5,7 @@ One example: premise "A man plays a guitar.", hypothesis "Nobody makes music.", 
 
 from __future__ import annotations
 
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 
 GLUE = "nyu-mll/glue"
 GLUE_REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
@@ -19,7 +19,7 @@ _MNLI_DEV = SplitRef(path=GLUE, config="mnli", split="validation_matched", revis
 MNLI = TaskSpec(
     name="mnli",
     title="MNLI",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.INTERMEDIATE,),
     summary="Entailment, neutral or contradiction between two sentences of ten genres.",
     languages=("en",),
@@ -40,7 +40,7 @@ MNLI = TaskSpec(
 SNLI = TaskSpec(
     name="snli",
     title="SNLI",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.INTERMEDIATE,),
     summary="Entailment, neutral or contradiction about captions of photographs.",
     languages=("en",),
@@ -61,7 +61,7 @@ SNLI = TaskSpec(
 ANLI = TaskSpec(
     name="anli",
     title="ANLI",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.INTERMEDIATE,),
     summary="Entailment written by people to fool a model, in three rounds of growing difficulty.",
     languages=("en",),
@@ -85,7 +85,7 @@ ANLI = TaskSpec(
 ANLI_PLUS = TaskSpec(
     name="anli_plus",
     title="ANLI+",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.INTERMEDIATE,),
     summary="ANLI with MNLI and SNLI: the largest intermediate of Phang et al. 2020.",
     languages=("en",),
@@ -110,7 +110,7 @@ ANLI_PLUS = TaskSpec(
 QNLI = TaskSpec(
     name="qnli",
     title="QNLI",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.INTERMEDIATE,),
     summary="Does a sentence hold the answer to a question? Made from SQuAD v1.1.",
     languages=("en",),
@@ -133,7 +133,7 @@ QNLI = TaskSpec(
 RTE = TaskSpec(
     name="rte",
     title="RTE",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.INTERMEDIATE,),
     summary="Entailment or not, from four yearly challenges; small.",
     languages=("en",),

@@ -5,7 +5,7 @@ One example: "How do I learn Go?" and "What is the best way to learn Go?", label
 
 from __future__ import annotations
 
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 from core.tasks.nli import GLUE, GLUE_REVISION
 
 _PAWS = "google-research-datasets/paws"
@@ -14,7 +14,7 @@ _PAWS_REVISION = "161ece9501cf0a11f3e48bd356eaa82de46d6a09"
 QQP = TaskSpec(
     name="qqp",
     title="QQP",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.INTERMEDIATE,),
     summary="Are two questions from Quora the same question?",
     languages=("en",),
@@ -35,7 +35,7 @@ QQP = TaskSpec(
 MRPC = TaskSpec(
     name="mrpc",
     title="MRPC",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.INTERMEDIATE,),
     summary="Do two sentences from news say the same?",
     languages=("en",),
@@ -56,7 +56,7 @@ MRPC = TaskSpec(
 PAWS = TaskSpec(
     name="paws",
     title="PAWS (Wikipedia)",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.INTERMEDIATE,),
     summary="Do two sentences with nearly the same words mean the same? Made by swapping words and back-translation.",
     languages=("en",),
@@ -77,7 +77,7 @@ PAWS = TaskSpec(
 STSB = TaskSpec(
     name="stsb",
     title="STS-B",
-    type=TaskType.REGRESSION,
+    type="regression",
     roles=(Role.INTERMEDIATE,),
     summary="How similar are two sentences, from 0 to 5?",
     languages=("en",),

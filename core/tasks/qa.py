@@ -5,7 +5,7 @@ One example: question "Who sleeps?", context "The cat sleeps.", answers `{"text"
 
 from __future__ import annotations
 
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 
 _COLUMNS = Columns(question="question", context="context", answers="answers", id="id")
 _SQUAD_REVISION = "7b6d24c440a36b6815f21b70d25016731768db1f"
@@ -13,7 +13,7 @@ _SQUAD_REVISION = "7b6d24c440a36b6815f21b70d25016731768db1f"
 SQUAD = TaskSpec(
     name="squad",
     title="SQuAD v1.1",
-    type=TaskType.SPAN_QA,
+    type="span_qa",
     roles=(Role.INTERMEDIATE,),
     summary="Find the words of a Wikipedia paragraph that answer a question.",
     languages=("en",),
@@ -38,7 +38,7 @@ SQUAD = TaskSpec(
 SQUAD_V2 = TaskSpec(
     name="squad_v2",
     title="SQuAD v2.0",
-    type=TaskType.SPAN_QA,
+    type="span_qa",
     roles=(Role.INTERMEDIATE,),
     summary="SQuAD v1.1 with questions whose answer is not in the paragraph.",
     languages=("en",),

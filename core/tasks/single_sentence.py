@@ -5,7 +5,7 @@ One example: text "a gorgeous , witty , seductive movie .", label `positive`.
 
 from __future__ import annotations
 
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 from core.tasks.nli import GLUE, GLUE_REVISION
 
 _AG_REVISION = "eb185aade064a813bc0b7f42de02595523103ca4"
@@ -15,7 +15,7 @@ _HELD_OUT = "There is no development set: one is held out of the training split,
 COLA = TaskSpec(
     name="cola",
     title="CoLA",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.INTERMEDIATE,),
     summary="Is a sentence from a linguistics publication acceptable English?",
     languages=("en",),
@@ -37,7 +37,7 @@ COLA = TaskSpec(
 SST2 = TaskSpec(
     name="sst2",
     title="SST-2",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.INTERMEDIATE,),
     summary="Is a phrase from a film review positive or negative?",
     languages=("en",),
@@ -59,7 +59,7 @@ SST2 = TaskSpec(
 IMDB = TaskSpec(
     name="imdb",
     title="IMDB",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.INTERMEDIATE,),
     summary="Is a whole film review positive or negative?",
     languages=("en",),
@@ -81,7 +81,7 @@ IMDB = TaskSpec(
 AG_NEWS = TaskSpec(
     name="ag_news",
     title="AG News",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.INTERMEDIATE,),
     summary="Which of four sections does a news item belong to?",
     languages=("en",),

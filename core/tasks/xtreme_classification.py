@@ -5,12 +5,12 @@ One example: premise "You don't have to stay there.", hypothesis "You can leave.
 
 from __future__ import annotations
 
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 
 XNLI = TaskSpec(
     name="xnli",
     title="XNLI",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.TARGET,),
     summary="Does a premise entail a hypothesis, contradict it, or neither? Trained on MNLI, tested on translations.",
     languages=("en", "ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"),
@@ -44,7 +44,7 @@ XNLI = TaskSpec(
 PAWSX = TaskSpec(
     name="pawsx",
     title="PAWS-X",
-    type=TaskType.CLASSIFICATION,
+    type="classification",
     roles=(Role.TARGET,),
     summary="Do two sentences with nearly the same words mean the same? Adversarial pairs from Wikipedia.",
     languages=("en", "de", "es", "fr", "ja", "ko", "zh"),

@@ -5,7 +5,7 @@ One example: question "Who sleeps?", context "The cat sleeps.", answers `{"text"
 
 from __future__ import annotations
 
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 
 _COLUMNS = Columns(question="question", context="context", answers="answers", id="id")
 _SQUAD_TRAIN = SplitRef(
@@ -15,7 +15,7 @@ _SQUAD_TRAIN = SplitRef(
 XQUAD = TaskSpec(
     name="xquad",
     title="XQuAD",
-    type=TaskType.SPAN_QA,
+    type="span_qa",
     roles=(Role.TARGET,),
     summary="1,190 questions of SQuAD's development set, translated by professionals into ten languages.",
     languages=("en", "ar", "de", "el", "es", "hi", "ru", "th", "tr", "vi", "zh"),
@@ -46,7 +46,7 @@ XQUAD = TaskSpec(
 MLQA = TaskSpec(
     name="mlqa",
     title="MLQA",
-    type=TaskType.SPAN_QA,
+    type="span_qa",
     roles=(Role.TARGET,),
     summary="Questions on aligned Wikipedia passages in seven languages; question and passage in the same language.",
     languages=("en", "ar", "de", "es", "hi", "vi", "zh"),
@@ -76,7 +76,7 @@ MLQA = TaskSpec(
 TYDIQA = TaskSpec(
     name="tydiqa",
     title="TyDiQA-GoldP",
-    type=TaskType.SPAN_QA,
+    type="span_qa",
     roles=(Role.TARGET,),
     summary="Questions that people really had, on gold Wikipedia passages, written in nine languages, untranslated.",
     languages=("en", "ar", "bn", "fi", "id", "ko", "ru", "sw", "te"),

@@ -5,7 +5,7 @@ One example: source "Maria schläft.", target "Maria sleeps.".
 
 from __future__ import annotations
 
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 
 _TATOEBA_NAMES = {
     "af": "afr",
@@ -49,7 +49,7 @@ _TATOEBA_NAMES = {
 BUCC2018 = TaskSpec(
     name="bucc2018",
     title="BUCC 2018",
-    type=TaskType.RETRIEVAL,
+    type="retrieval",
     roles=(Role.TARGET,),
     summary="Find the translation pairs between two sets of sentences; threshold from the development pairs.",
     languages=("de", "fr", "ru", "zh"),
@@ -76,7 +76,7 @@ BUCC2018 = TaskSpec(
 TATOEBA = TaskSpec(
     name="tatoeba",
     title="Tatoeba",
-    type=TaskType.RETRIEVAL,
+    type="retrieval",
     roles=(Role.TARGET,),
     summary="Find each sentence's English translation among up to 1,000 by cosine similarity.",
     languages=tuple(_TATOEBA_NAMES),

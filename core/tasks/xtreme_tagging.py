@@ -6,7 +6,7 @@ One example: words `["She", "sleeps", "."]`, tags `["PRON", "VERB", "PUNCT"]`.
 from __future__ import annotations
 
 from core.languages import XTREME_LANGUAGES
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 
 _UD_NAMES = {
     "en": "English",
@@ -47,7 +47,7 @@ _UD_NAMES = {
 UDPOS = TaskSpec(
     name="udpos",
     title="UDPOS",
-    type=TaskType.TAGGING,
+    type="tagging",
     roles=(Role.TARGET,),
     summary="Part of speech of each word, 17 universal tags, Universal Dependencies 2.5.",
     languages=tuple(_UD_NAMES),
@@ -79,7 +79,7 @@ UDPOS = TaskSpec(
 PANX = TaskSpec(
     name="panx",
     title="PAN-X (WikiANN)",
-    type=TaskType.TAGGING,
+    type="tagging",
     roles=(Role.TARGET,),
     summary="Persons, organisations and places in Wikipedia sentences, tagged automatically from links.",
     languages=("en", *(code for code in XTREME_LANGUAGES if code != "en")),

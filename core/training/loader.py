@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.data.datasets import TEST_SEED, load_split, subsample
-from core.data.records import DataOrigin, Split, SplitRole, fingerprint, text_of
+from core.data.origin import DataOrigin
 from core.errors import SpecError
 from core.events import DataLoaded, Emit, Flagged
+from core.examples import Split, SplitRole, fingerprint
 from core.paths import AtlasPaths
 from core.spec.protocol import StageProtocol
 from core.spec.run import Placebo, RunSpec
 from core.spec.task import Role, TaskSpec
 from core.training.placebo import shuffled
+from core.types.table import task_type
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class Loader:
         """
         train = self._report(subsample(whole.train, n=protocol.max_train_examples, seed=self._spec.seed))
         self._report(whole.dev)
-        self._seen.update(hash(text_of(e)) for e in train.examples)
+        text = task_type(train.task.type).text
+        self._seen.update(hash(text(e)) for e in train.examples)
         return EnglishData(train=train, dev=whole.dev)
 
     def held_out(self, *, like: EnglishData, n: int) -> Split:
@@ -116,7 +119,8 @@ class Loader:
         if role == "test":
             split = subsample(split, n=self._spec.protocol.max_test_examples, seed=TEST_SEED)
         split = self._report(split._replace(labels=labels or split.labels))
-        known = sum(hash(text_of(e)) in self._seen for e in split.examples)
+        text = task_type(task.type).text
+        known = sum(hash(text(e)) in self._seen for e in split.examples)
         if known:
             message = f"{known} of {len(split.examples)} {task.name} {role} texts ({lang}) occur in the training data."
             self._emit(Flagged(flag="overlap", message=message))

@@ -17,16 +17,17 @@ import torch
 
 from core.encoder.batches import micro_batches, step_items, training_batch
 from core.encoder.device import memory_problems, own_random_state, peak_memory_mb
-from core.encoder.features import Features, Ints
-from core.encoder.heads import Batch, Head, encode, loss_sum
-from core.encoder.loading import Encoder
 from core.encoder.mlm import MlmHead, masked_batch, mlm_loss_sum
 from core.events import DevScored, StageStarted, StepLogged
+from core.heads.layers import Head
+from core.heads.states import Batch, Encoder, encode
 from core.spec.protocol import StageProtocol
-from core.spec.task import Metric, TaskType
+from core.spec.task import Metric
 from core.training.checkpoints import Checkpoints, Progress
 from core.training.context import RunContext
 from core.training.optimisation import Compaction, decay_until, parameter_groups, rate_at, set_frozen
+from core.types.pieces import Features, Ints
+from core.types.table import learning_of
 
 _OVERHEAD_TOKENS = {"cpu": 96, "cuda": 4096}
 _LOG_EVERY_S = 1.5
@@ -38,8 +39,8 @@ class Objective:
 
     name: str
     """Of the task."""
-    kind: TaskType | Literal["mlm"]
-    """What the head outputs."""
+    kind: str
+    """What the head outputs: a task type, or `mlm`."""
     features: Features
     """Of the training split."""
     head: Head | MlmHead
@@ -263,7 +264,8 @@ def batch_loss(objective: Objective, batch: Batch, *, encoder: Encoder) -> torch
     """
     if objective.kind == "mlm":
         return mlm_loss_sum(objective.head, batch)  # type: ignore[arg-type]  # an MLM objective holds an MLM head
-    return loss_sum(objective.kind, objective.head(encode(encoder, batch), batch.mask), batch)
+    logits = objective.head(encode(encoder, batch), batch.mask)
+    return learning_of(objective.kind).loss_sum(logits.float(), batch)
 
 
 def _score_dev(training: _Training) -> None:

@@ -8,17 +8,17 @@ import numpy as np
 import torch
 
 from core.encoder.batches import sorted_batches, training_batch
-from core.encoder.features import Features, featurise, featurise_text
-from core.encoder.heads import build_head, start_at_prior
-from core.encoder.likelihood import blanked
-from core.encoder.loading import Encoder
+from core.encoder.features import featurise, featurise_text
 from core.encoder.mlm import MlmHead, masked_batch, mlm_loss_sum
 from core.encoder.predicting import INFERENCE_TOKENS, label_scores, predict
 from core.encoder.scoring import score
+from core.heads.states import Encoder
 from core.spec.protocol import StageProtocol
-from core.spec.task import Metric, TaskType
+from core.spec.task import Metric
 from core.training.loader import EnglishData
 from core.training.loop import Objective, batch_loss
+from core.types.pieces import Features
+from core.types.table import learning_of
 
 
 def supervised(
@@ -47,14 +47,14 @@ def supervised(
 def _one(
     data: EnglishData, *, encoder: Encoder, dropout: float | None, max_length: int | None, by_metric: bool
 ) -> Objective:
-    task = data.train.task
+    task, learning = data.train.task, learning_of(data.train.task.type)
     features = featurise(data.train, encoder=encoder, max_length=max_length)
     dev = featurise(data.dev, encoder=encoder, max_length=max_length)
     if data.without_input:
-        features, dev = (blanked(found, encoder=encoder, kind=task.type) for found in (features, dev))
-    head = build_head(task, n_labels=len(data.train.labels), encoder=encoder, dropout=dropout).to(encoder.device)
-    if task.type is TaskType.MULTILABEL:
-        start_at_prior(head, torch.from_numpy(features.targets))
+        features, dev = (learning.blanked(found, encoder) for found in (features, dev))
+    head = learning.head(encoder, len(data.train.labels), dropout).to(encoder.device)
+    if learning.start is not None:
+        learning.start(head, features)
 
     def by_headline() -> float:
         predictions = predict(encoder, head, features=dev, split=data.dev)

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812  the name everybody reads
 
-from core.encoder.features import Ints
-from core.encoder.loading import Encoder
+from core.heads.states import Encoder
 from core.spec.protocol import StageProtocol
+from core.types.pieces import Ints
 
 
 class CompactEmbedding(nn.Module):

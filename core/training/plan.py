@@ -14,13 +14,14 @@ from core.data.datasets import subsample
 from core.encoder.identity import identity_of
 from core.errors import SpecError
 from core.spec.run import Placebo
-from core.spec.task import Role, TaskSpec, TaskType
+from core.spec.task import Role, TaskSpec
 from core.training.context import RunContext
 from core.training.loader import EnglishData
 from core.training.loop import StageJob
 from core.training.placebo import shuffled
 from core.training.stages import CODE_VERSION, StageIdentity
 from core.training.thirds import POOL, chosen_third
+from core.types.table import task_type
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def plan(context: RunContext) -> tuple[Training, ...]:
     if spec.intermediate is not None:
         trainings.append(plan_intermediate(context))
     target = spec.task(spec.target)
-    if target.type is not TaskType.RETRIEVAL:
+    if task_type(target.type).is_trained:
         parent = trainings[0].job.key if trainings else None
         trainings.append(_training(context, Role.TARGET, [target], parent=parent))
     return tuple(trainings)

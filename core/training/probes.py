@@ -17,16 +17,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.data.records import Split
-from core.encoder.features import Array, featurise
-from core.encoder.heads import Head, SummaryHead, TokenHead, build_head
+from core.encoder.features import featurise
 from core.encoder.identity import identity_of
-from core.encoder.likelihood import Likelihoods, blanked, gold_nats, uniform_nats
-from core.encoder.loading import Encoder, load_encoder
-from core.encoder.predicting import Prediction, label_scores, predict
+from core.encoder.likelihood import gold_nats
+from core.encoder.loading import load_encoder
+from core.encoder.predicting import label_scores, predict
 from core.encoder.scoring import score
 from core.events import Flagged, StageFinished, StageReused
+from core.examples import Split
 from core.files import written_beside
+from core.heads.layers import Head, SummaryHead, TokenHead
+from core.heads.states import Encoder
 from core.spec.base import digest
 from core.spec.protocol import StageProtocol
 from core.spec.task import Metric
@@ -35,6 +36,9 @@ from core.training.context import RunContext
 from core.training.loader import EnglishData
 from core.training.loop import StageJob, train_stage
 from core.training.stages import CODE_VERSION, StageFolder, StageIdentity, only_one
+from core.types.base import Likelihoods, Prediction
+from core.types.pieces import Array
+from core.types.table import learning_of
 
 PROBE_VERSION = 1
 """Raised when the same probe would give other answers."""
@@ -137,7 +141,7 @@ def ask_stage(context: RunContext, folder: StageFolder, *, key: str, parts: tupl
         split = parts[0].split
         encoder = load_encoder(context.spec.model, weights=folder.encoder)
         encoder.model.to(context.device)
-        head = build_head(split.task, n_labels=len(split.labels), encoder=encoder, dropout=None)
+        head = learning_of(split.task.type).head(encoder, len(split.labels), None)
         head.load_state_dict(folder.heads()[split.task.name])
         return _answers(context, parts, encoder=encoder, head=head.to(context.device), without_input=False)
 
@@ -205,15 +209,15 @@ def _answers(
 
 
 def _answer(part: Part, *, context: RunContext, encoder: Encoder, head: Head, without_input: bool) -> Answers:
-    split, kind = part.split, part.split.task.type
+    split, learning = part.split, learning_of(part.split.task.type)
     features = featurise(split, encoder=encoder, max_length=context.spec.protocol.max_length)
     if without_input:
-        features = blanked(features, encoder=encoder, kind=kind)
+        features = learning.blanked(features, encoder)
     said = None
     if part.said_by == "uniform":
-        said = uniform_nats(features, kind=kind, n_labels=len(split.labels))
+        said = learning.uniform(features, len(split.labels))
     elif part.said_by == "model":
-        said = gold_nats(encoder, head, features=features, kind=kind)
+        said = gold_nats(encoder, head, features=features, kind=split.task.type)
     if not part.predictions:
         return Answers(said, None, None, None)
     predictions = predict(encoder, head, features=features, split=split)

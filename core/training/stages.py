@@ -14,10 +14,11 @@ import filelock
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from core.encoder.heads import Head
-from core.encoder.loading import Encoder, save_encoder
+from core.encoder.loading import save_encoder
 from core.encoder.mlm import MlmHead
 from core.files import digest_of
+from core.heads.layers import Head
+from core.heads.states import Encoder
 from core.paths import AtlasPaths
 from core.spec.base import Spec
 from core.spec.protocol import StageProtocol

@@ -11,20 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.data.records import (
-    ChoiceExample,
-    Flag,
-    ScoredExample,
-    SpanExample,
-    Split,
-    TaggedExample,
-    TextExample,
-    fingerprint,
-    text_of,
-)
-from core.encoder.features import Array
-from core.encoder.likelihood import Likelihoods
 from core.errors import SpecError
+from core.examples import Flag, Split, fingerprint
 from core.measures.difficulty.information import (
     THIRDS,
     ThirdSummary,
@@ -35,17 +23,17 @@ from core.measures.difficulty.information import (
 )
 from core.spec.protocol import StageProtocol
 from core.spec.run import Third
-from core.spec.task import TaskType
 from core.tasks import no_thirds_reason
 from core.training.context import RunContext
 from core.training.loader import EnglishData
 from core.training.probes import Answers, Part, Probe, ask
+from core.types.base import Likelihoods
+from core.types.pieces import Array
+from core.types.table import learning_of, task_type
 
 POOL = 3
 """The pool is so many times the protocol's training sample, where there is so much: a third is then a sample's size."""
 
-_BANDS = 4
-"""Quantile bands of what stands for the label where there are no classes."""
 _PER_BIN = 12
 """Examples of a label that a bin of length should hold."""
 
@@ -101,6 +89,8 @@ def sort_pool(context: RunContext, pool: EnglishData, *, protocol: StageProtocol
     Raises:
         DataError: The pool is too small.
     """
+    kind, learning = task_type(pool.train.task.type), learning_of(pool.train.task.type)
+    assert learning.strata is not None  # `chosen_third` refuses types without
     n, rng = len(pool.train.examples), np.random.default_rng([context.spec.seed, 7])
     side = np.zeros(n, dtype=np.int64)
     side[rng.permutation(n)[n // 2 :]] = 1
@@ -108,10 +98,9 @@ def sort_pool(context: RunContext, pool: EnglishData, *, protocol: StageProtocol
     for fold in (0, 1):
         scored, other = np.flatnonzero(side == fold), np.flatnonzero(side != fold)
         given, blank = _said(context, pool, protocol=protocol, rows=(scored, other), fold=fold)
-        densities = pool.train.task.type is TaskType.REGRESSION
-        decisions = np.maximum(given.decisions, 1)
-        bits[scored] = pointwise_information(given.nats, without_input=blank.nats, densities=densities) / decisions
-    labels, lengths = _strata(pool.train), np.array([len(text_of(e)) for e in pool.train.examples])
+        found = pointwise_information(given.nats, without_input=blank.nats, densities=learning.is_density)
+        bits[scored] = found / np.maximum(given.decisions, 1)
+    labels, lengths = learning.strata(pool.train), np.array([len(kind.text(e)) for e in pool.train.examples])
     bins = int(np.clip(np.median(np.bincount(labels)) // (2 * _PER_BIN), 1, 10))
     # A fold's model may be the better one: within a fold its examples compete with each other alone.
     thirds = difficulty_thirds(bits, labels=labels * 2 + side, lengths=lengths, bins=bins)
@@ -138,8 +127,8 @@ def _said(
 def without_input(context: RunContext, data: EnglishData, *, part: Part, name: str, protocol: StageProtocol) -> Answers:
     """What the same model says of the labels when it is trained and asked without the input.
 
-    Trained on all examples to the last step: there is nothing to select by where every input is the same. Choices
-    without their text are all alike, so no training is needed to know that each gets the same probability.
+    Trained on all examples to the last step: there is nothing to select by where every input is the same. A task type
+    may know the answer without a training.
 
     Args:
         context: Model, seed, device.
@@ -148,9 +137,9 @@ def without_input(context: RunContext, data: EnglishData, *, part: Part, name: s
         name: For events.
         protocol: Of the intermediate stage.
     """
-    if part.split.task.type is TaskType.MULTIPLE_CHOICE:
-        sizes = np.array([len(e.choices) for e in part.split.examples if isinstance(e, ChoiceExample)], dtype=float)
-        return Answers(Likelihoods(-np.log(sizes), np.ones(len(sizes))), None, None, None)
+    known = learning_of(part.split.task.type).known_without_input
+    if known is not None:
+        return Answers(known(part.split), None, None, None)
     last = protocol.model_copy(update={"evaluations": 1, "selection": "last", "patience": None})
     blank = EnglishData(train=data.train, dev=data.dev, without_input=True)
     asked = part._replace(predictions=False)
@@ -167,7 +156,7 @@ def as_nats(answers: Answers, *, split: Split, variance: float | None = None) ->
     """
     said = answers.said
     assert said is not None  # asked for by every caller
-    if split.task.type is not TaskType.REGRESSION:
+    if not learning_of(split.task.type).is_density:
         return said
     return said._replace(nats=gaussian_nats(said.nats, variance=variance or max(float(said.nats.mean()), 1e-12)))
 
@@ -181,29 +170,3 @@ def subset(split: Split, rows: Array) -> Split:
     """
     examples = tuple(split.examples[i] for i in rows)
     return split._replace(examples=examples, fingerprint=fingerprint(examples))
-
-
-def _strata(split: Split) -> Array:
-    """(n,) int64 what stands for the label: the class; a band of the value, or of the share of the commonest tag."""
-    examples, common = split.examples, _commonest_tag(split)
-    values = []
-    for example in examples:
-        match example:
-            case TextExample() | ChoiceExample():
-                values.append(float(example.label))
-            case ScoredExample():
-                values.append(example.value)
-            case TaggedExample():
-                values.append(float(np.mean([tag == common for tag in example.tags])) if example.tags else 0.0)
-            case SpanExample():
-                values.append(float(bool(example.answers)))
-    found = np.asarray(values)
-    if split.task.type in {TaskType.REGRESSION, TaskType.TAGGING}:
-        edges = np.unique(np.quantile(found, np.linspace(0, 1, _BANDS + 1)[1:-1]))
-        return np.searchsorted(edges, found, side="right").astype(np.int64)
-    return np.unique(found, return_inverse=True)[1].astype(np.int64)
-
-
-def _commonest_tag(split: Split) -> int:
-    tags = [tag for e in split.examples if isinstance(e, TaggedExample) for tag in e.tags]
-    return int(np.bincount(tags).argmax()) if tags else 0

@@ -18,10 +18,9 @@ import pytest
 import yaml
 
 from core.paths import REPO, AtlasPaths, RunPaths
-from core.spec.task import TaskType
 from tests.fakes import tiny_model, toy_mirror, toy_protocol, toy_task
 
-KINDS = (TaskType.CLASSIFICATION, TaskType.TAGGING)
+KINDS = ("classification", "tagging")
 WAIT_S = 240
 
 

@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from core.actions.queue import list_runs
 from core.jobs.records import JobState
 from core.paths import REPO, AtlasPaths
-from core.spec.task import TaskType
 from core.tasks import TASKS
+from core.types.table import TYPES
 from pages.widgets.launch.form import intermediates_of, read_seeds
 from pages.widgets.runs.detail import again, tail
 from pages.widgets.show import duration, md, points
@@ -170,5 +170,5 @@ def test_text_from_outside_is_text() -> None:
 def test_every_task_is_found_by_its_name_role_and_type() -> None:
     for task in TASKS.values():
         assert matches(task, search=task.name, role=str(task.roles[0]), kind=str(task.type))
-        other = next(t for t in TaskType if t is not task.type)
+        other = next(t for t in TYPES if t != task.type)
         assert not matches(task, search="", role=None, kind=str(other))

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from core.errors import DataError
 
@@ -159,6 +158,8 @@ def spearman(gold: _ArrayLike, predicted: _ArrayLike) -> float:
         DataError: Fewer than two values, constant gold values, or a value that is not finite.
     """
     g, p = _numbers(gold, predicted)
+    from scipy import stats  # noqa: PLC0415  half a second, and every program that knows task types imports this module
+
     return pearson(stats.rankdata(g), stats.rankdata(p))
 
 

@@ -14,7 +14,8 @@ import duckdb
 from core.spec.model import ModelSpec
 from core.spec.protocol import ProtocolSpec
 from core.spec.run import RunSpec, StudySpec
-from core.spec.task import Role, TaskSpec, TaskType
+from core.spec.task import Role, TaskSpec
+from core.types.table import task_type
 
 DeviceKind = Literal["cpu", "cuda"]
 """Speeds of the two are never mixed."""
@@ -86,16 +87,16 @@ def estimate(cur: duckdb.DuckDBPyConnection, study: StudySpec, *, device: Device
     todo = [run for run_id, run in runs.items() if run_id not in done]
     trainings = _trainings(todo)
     unique = {key: (run, role) for run, role, key in trainings}
-    kinds = {(run.model.name, str(_task_type(run, role))) for run, role in unique.values()}
-    kinds |= {(run.model.name, str(run.task(run.target).type)) for run in todo}
+    kinds = {(run.model.name, _task_type(run, role)) for run, role in unique.values()}
+    kinds |= {(run.model.name, run.task(run.target).type) for run in todo}
     models = {model.name: model for model in study.models}
     speeds = {kind: _speed(cur, models[kind[0]], task_type=kind[1], device=device) for kind in kinds}
     low = high = 0.0
     for run, role in unique.values():
-        speed, work = speeds[run.model.name, str(_task_type(run, role))], _training_examples(run, role)
+        speed, work = speeds[run.model.name, _task_type(run, role)], _training_examples(run, role)
         low, high = low + work / speed.fast, high + work / speed.slow
     for run in todo:
-        speed, work = speeds[run.model.name, str(run.task(run.target).type)], _test_examples(run) / FORWARD_SPEEDUP
+        speed, work = speeds[run.model.name, run.task(run.target).type], _test_examples(run) / FORWARD_SPEEDUP
         low, high = low + work / speed.fast, high + work / speed.slow
     return StudyEstimate(
         n_runs=len(runs),
@@ -127,17 +128,17 @@ def _trainings(runs: list[RunSpec]) -> list[tuple[RunSpec, Role, tuple[object, .
             # Two folds are trained and scored to find the thirds, once for all three of them and their placebos.
             whole = run.intermediate.model_copy(update={"third": None, "placebo": None}).name
             found += [(run, Role.INTERMEDIATE, (run.model.name, whole, run.seed, fold)) for fold in (1, 2)]
-        if run.task(run.target).type is not TaskType.RETRIEVAL:
+        if task_type(run.task(run.target).type).is_trained:
             found.append((run, Role.TARGET, (run.run_id,)))
     return found
 
 
 def _task_type(run: RunSpec, role: Role) -> str:
     if role is Role.TARGET or run.intermediate is None:
-        return str(run.task(run.target).type)
+        return run.task(run.target).type
     if run.intermediate.placebo == "mlm":
         return "mlm"
-    return "multi_task" if len(run.intermediate.tasks) > 1 else str(run.task(run.intermediate.tasks[0]).type)
+    return "multi_task" if len(run.intermediate.tasks) > 1 else run.task(run.intermediate.tasks[0]).type
 
 
 def _training_examples(run: RunSpec, role: Role) -> float:

@@ -28,14 +28,14 @@ def matches(task: TaskSpec, *, search: str, role: str | None, kind: str | None) 
     return (
         all(word in text for word in search.lower().split())
         and (role is None or role in {str(r) for r in task.roles})
-        and (kind is None or kind == str(task.type))
+        and (kind is None or kind == task.type)
     )
 
 
 def card(task: TaskSpec) -> None:
     """Draw a task."""
     with st.container(border=True, height="stretch"):
-        badges = [f":blue-badge[{str(task.type).replace('_', ' ')}]"]
+        badges = [f":blue-badge[{task.type.replace('_', ' ')}]"]
         badges += [f":{'violet' if r is Role.TARGET else 'green'}-badge[{r}]" for r in task.roles]
         badges += [":orange-badge[yours]"] if task.is_user_task else []
         st.markdown(f"##### {md(task.title)} &nbsp; `{task.name}`")
@@ -64,7 +64,7 @@ def task_rows(tasks: Sequence[TaskSpec]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "name": task.name, "title": task.title, "type": str(task.type), "roles": list(map(str, task.roles)),
+                "name": task.name, "title": task.title, "type": task.type, "roles": list(map(str, task.roles)),
                 "languages": list(task.languages), "metrics": list(map(str, task.metrics)), "chance": task.chance,
                 "train_examples": task.train_examples, "test_examples": task.test_examples, "licence": task.licence,
                 "citation": task.citation,

@@ -30,8 +30,7 @@ from core.events import (
 from core.paths import AtlasPaths
 from core.spec.model import ModelSpec
 from core.spec.run import DataSource, RunSpec
-from core.spec.task import TaskType
-from tests.fakes import ARCHITECTURES, TRAINED, WORDS, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run
+from tests.fakes import ARCHITECTURES, KINDS, TRAINED, WORDS, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run
 
 _FAST = toy_protocol(max_steps=2, evaluations=1, max_dev_examples=12)
 
@@ -74,17 +73,17 @@ def _execute(run: RunSpec, home: Path) -> list[Event]:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_does_every_task_type(architecture: str, tmp_path: Path, source: DataSource) -> None:
     model = tiny_model(tmp_path / "model", architecture=architecture)
-    for kind in TaskType:  # the masked-language modelling stage before them is trained once and reused
+    for kind in KINDS:  # the masked-language modelling stage before them is trained once and reused
         run = toy_run(model, target=kind, intermediate="toy_tagging~mlm", source=source, protocol=_FAST)
         scored = [e for e in _execute(run, tmp_path / "home") if isinstance(e, LanguageScored)]
         metrics = [str(m) for m in run.task(run.target).metrics]
         assert [(e.lang, str(e.metric)) for e in scored] == [(lang, m) for lang in ("en", "de") for m in metrics]
         assert all(-1 <= e.score <= 1 for e in scored)
-        assert all((e.score_last is None) == (kind is TaskType.RETRIEVAL) for e in scored)
+        assert all((e.score_last is None) == (kind == "retrieval") for e in scored)
 
 
 def test_the_story_of_a_run(tmp_path: Path, source: DataSource, model: ModelSpec) -> None:
-    run = toy_run(model, target=TaskType.CLASSIFICATION, intermediate="toy_tagging", source=source)
+    run = toy_run(model, target="classification", intermediate="toy_tagging", source=source)
     events = _execute(run, tmp_path / "home")
     planned = next(e for e in events if isinstance(e, RunPlanned))
     assert [(s.kind, s.name, s.is_done) for s in planned.stages] == [
@@ -116,8 +115,8 @@ def test_stages_are_reused_and_a_damaged_one_is_trained_again(
     tmp_path: Path, source: DataSource, model: ModelSpec
 ) -> None:
     home = tmp_path / "home"
-    first = toy_run(model, target=TaskType.CLASSIFICATION, intermediate="toy_tagging", source=source, protocol=_FAST)
-    second = toy_run(model, target=TaskType.REGRESSION, intermediate="toy_tagging", source=source, protocol=_FAST)
+    first = toy_run(model, target="classification", intermediate="toy_tagging", source=source, protocol=_FAST)
+    second = toy_run(model, target="regression", intermediate="toy_tagging", source=source, protocol=_FAST)
     before = [e for e in _execute(first, home) if isinstance(e, LanguageScored)]
     events = _execute(second, home)
     assert [e.name for e in events if isinstance(e, StageReused)] == ["toy_tagging"]
@@ -133,7 +132,7 @@ def test_stages_are_reused_and_a_damaged_one_is_trained_again(
 
 def test_scored_languages_are_not_scored_again(tmp_path: Path, source: DataSource, model: ModelSpec) -> None:
     home = tmp_path / "home"
-    run = toy_run(model, target=TaskType.RETRIEVAL, source=source)
+    run = toy_run(model, target="retrieval", source=source)
     assert [e.lang for e in _execute(run, home) if isinstance(e, LanguageScored)] == ["en", "de"]
     events = _execute(run, home)
     assert not [e for e in events if isinstance(e, LanguageScored)], "its scores stand among the facts already"
@@ -141,24 +140,24 @@ def test_scored_languages_are_not_scored_again(tmp_path: Path, source: DataSourc
 
 
 def test_nothing_scored_is_an_error(tmp_path: Path, model: ModelSpec) -> None:
-    source = toy_mirror(tmp_path / "hub", kinds=(TaskType.CLASSIFICATION,), n=12)
+    source = toy_mirror(tmp_path / "hub", kinds=("classification",), n=12)
     for file in (tmp_path / "hub").rglob("test-*.parquet"):
         file.unlink()
     with pytest.raises(
         NothingScored, match="None of 3 languages of 'toy_classification' could be scored. First reason: en"
     ):
-        _execute(toy_run(model, target=TaskType.CLASSIFICATION, source=source, protocol=_FAST), tmp_path / "home")
+        _execute(toy_run(model, target="classification", source=source, protocol=_FAST), tmp_path / "home")
 
 
 def test_pickled_weights_are_refused(tmp_path: Path, source: DataSource, model: ModelSpec) -> None:
     folder = Path(model.path)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(UnsafeWeights, match=r"the weights are pickled \(pytorch_model.bin\)"):
-        _execute(toy_run(model, target=TaskType.CLASSIFICATION, source=source, protocol=_FAST), tmp_path / "home")
+        _execute(toy_run(model, target="classification", source=source, protocol=_FAST), tmp_path / "home")
 
 
 def test_a_model_folder_that_changed_since_is_refused(tmp_path: Path, source: DataSource, model: ModelSpec) -> None:
-    run = toy_run(model, target=TaskType.CLASSIFICATION, source=source, protocol=_FAST)
+    run = toy_run(model, target="classification", source=source, protocol=_FAST)
     tiny_model(Path(model.path), seed=1)
     with pytest.raises(ModelError, match="has changed since the run was asked for"):
         _execute(run, tmp_path / "home")
@@ -169,7 +168,7 @@ def test_several_intermediates_and_placebos_change_the_key(
 ) -> None:
     keys = {}
     for text in ("toy_tagging", "toy_tagging~shuffled", "toy_tagging~mlm", "toy_regression+toy_span_qa+toy_tagging"):
-        run = toy_run(model, target=TaskType.RETRIEVAL, intermediate=text, source=source, protocol=_FAST)
+        run = toy_run(model, target="retrieval", intermediate=text, source=source, protocol=_FAST)
         events = _execute(run, tmp_path / "home")
         started = next(e for e in events if isinstance(e, StageStarted))
         keys[text] = (started.key, started.task_type)

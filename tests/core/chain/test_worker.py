@@ -20,14 +20,13 @@ from core.chain.worker import EventLog, is_disk_full
 from core.events import ENVELOPE, LanguageScored, RunCancelled, RunFinished
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.spec.run import RunSpec
-from core.spec.task import TaskType
 from tests.fakes import tiny_model, toy_mirror, toy_protocol, toy_run
 
 
 def _prepare(folder: Path, *, steps: int = 40) -> tuple[RunPaths, RunSpec]:
-    source = toy_mirror(folder / "hub", kinds=(TaskType.CLASSIFICATION,), n=48)
+    source = toy_mirror(folder / "hub", kinds=("classification",), n=48)
     protocol = toy_protocol(max_steps=steps, epochs=20.0, evaluations=4)
-    run = toy_run(tiny_model(folder / "model"), target=TaskType.CLASSIFICATION, source=source, protocol=protocol)
+    run = toy_run(tiny_model(folder / "model"), target="classification", source=source, protocol=protocol)
     return _place(run, folder / "home"), run
 
 
@@ -109,10 +108,10 @@ def test_cancelled_by_sigterm(tmp_path: Path) -> None:
 
 
 def test_a_failure_is_written_down(tmp_path: Path) -> None:
-    source = toy_mirror(tmp_path / "hub", kinds=(TaskType.CLASSIFICATION,))
+    source = toy_mirror(tmp_path / "hub", kinds=("classification",))
     model = tiny_model(tmp_path / "model")
     (tmp_path / "model" / "model.safetensors").unlink()
-    paths = _place(toy_run(model, target=TaskType.CLASSIFICATION, source=source), tmp_path / "home")
+    paths = _place(toy_run(model, target="classification", source=source), tmp_path / "home")
     job = _start(paths)
     assert job.wait(timeout=120) == 1
     failed = json.loads(paths.failed.read_text())
@@ -135,8 +134,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_space(tmp_path: Path, small_disk: Path) -> None:
-    source = toy_mirror(tmp_path / "hub", kinds=(TaskType.CLASSIFICATION,))
-    run = toy_run(tiny_model(tmp_path / "model"), target=TaskType.CLASSIFICATION, source=source)
+    source = toy_mirror(tmp_path / "hub", kinds=("classification",))
+    run = toy_run(tiny_model(tmp_path / "model"), target="classification", source=source)
     paths = _place(run, small_disk)
     filler = small_disk / "filler"
     filler.write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 200_000))

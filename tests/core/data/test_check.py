@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.data.check import check_task, check_task_file
-from core.data.records import DataOrigin
+from core.data.origin import DataOrigin
 from core.paths import REPO, AtlasPaths
 from core.spec.run import DataSource
 from core.spec.task import TaskSpec

@@ -12,12 +12,14 @@ import pytest
 
 from core.data.datasets import load_split, subsample
 from core.data.guards import overlap
-from core.data.records import DataOrigin, Split, fingerprint, text_of
+from core.data.origin import DataOrigin
 from core.errors import AtlasError, DataError, MissingSplit, PlaceholderLabels, ScriptOnlyDataset, WrongColumns
+from core.examples import Split, fingerprint
 from core.paths import REPO, AtlasPaths
 from core.spec.run import DataSource
 from core.spec.task import TaskSpec
 from core.tasks import TASKS
+from core.types.table import task_type
 
 Rows = dict[str, list[Any]]  # columns of any type
 ABC = [f"sentence {i}" for i in range(30)]
@@ -101,11 +103,12 @@ def test_dev_is_cut_from_train_disjoint_and_always_the_same(
 def test_languages_by_config_column_and_id(origin: DataOrigin, put: Callable[[str, Rows], None]) -> None:
     put("toy.German/test", {"a": ["eins", "zwei"], "y": [0, 1]})
     task = _task(language_names={"de": "German"})
-    assert [text_of(e) for e in load_split(task, role="test", lang="de", origin=origin).examples] == ["eins", "zwei"]
+    text = task_type(task.type).text
+    assert [text(e) for e in load_split(task, role="test", lang="de", origin=origin).examples] == ["eins", "zwei"]
     put("all/test", {"a": ["one", "eins", "two"], "y": [0, 1, 1], "l": ["English", "German", "English"]})
     by_column = {"path": "me/data", "config": "all", "split": "test", "language_column": "l"}
     found = load_split(_task(language_names={"de": "German"}, test=by_column), role="test", lang="de", origin=origin)
-    assert [text_of(e) for e in found.examples] == ["eins"]
+    assert [text(e) for e in found.examples] == ["eins"]
     with pytest.raises(MissingSplit, match=r"no row in language 'en'.* It has: English, German"):
         load_split(_task(test=by_column), role="test", lang="en", origin=origin)
     put("ids/test", {"a": ["one", "eins"], "y": [0, 1], "id": ["english-1-0", "german-1-0"]})
@@ -316,7 +319,7 @@ def test_every_task_reads_or_says_why_not_on_the_real_mirror(
             assert str(error).count(" ") > 10  # a sentence that says what is there
             continue
         assert len({e.id for e in split.examples}) <= len(split.examples) == split.n_available
-        assert all(text_of(e).strip() for e in split.examples[:100])
+        assert all(task_type(task.type).text(e).strip() for e in split.examples[:100])
 
 
 @pytest.mark.skipif(not MIRROR.is_dir(), reason="../shared/hub, the mirror of real data, is not here")

@@ -22,7 +22,7 @@ import json, sys
 from pathlib import Path
 from core.data import hub
 from core.data.datasets import load_split
-from core.data.records import DataOrigin
+from core.data.origin import DataOrigin
 from core.errors import AtlasError
 from core.paths import AtlasPaths
 from core.spec.run import DataSource

@@ -12,18 +12,17 @@ from core.data.texts import texts_of
 from core.errors import DataError, SpecError
 from core.paths import REPO, AtlasPaths
 from core.spec.run import DataSource, DataSourceKind, RunSpec
-from core.spec.task import TaskType
 from tests.core.store.makers import MODEL
 from tests.fakes import toy_mirror, toy_run, toy_split
 
 
 def _run(source: DataSource) -> RunSpec:
-    return toy_run(MODEL, target=TaskType.CLASSIFICATION, source=source)
+    return toy_run(MODEL, target="classification", source=source)
 
 
 def test_texts_come_by_id_and_unknown_ids_are_left_out(tmp_path: Path) -> None:
-    run = _run(toy_mirror(tmp_path / "hub", kinds=(TaskType.CLASSIFICATION,)))
-    example = toy_split(TaskType.CLASSIFICATION, role="test", lang="de", n=48).examples[3]
+    run = _run(toy_mirror(tmp_path / "hub", kinds=("classification",)))
+    example = toy_split("classification", role="test", lang="de", n=48).examples[3]
     found = texts_of(run, lang="de", ids=[example.id, "nobody"], paths=AtlasPaths(tmp_path / "home"))
     assert found == {example.id: f"{example.text} {example.text_pair}"}
 
@@ -35,7 +34,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
 
 
 def test_a_language_that_is_not_there_is_said(tmp_path: Path) -> None:
-    run = _run(toy_mirror(tmp_path / "hub", kinds=(TaskType.CLASSIFICATION,)))
+    run = _run(toy_mirror(tmp_path / "hub", kinds=("classification",)))
     with pytest.raises(DataError, match="sw"):
         texts_of(run, lang="sw", ids=["e1"], paths=AtlasPaths(tmp_path / "home"))
 
@@ -47,7 +46,7 @@ def test_the_hub_is_not_asked(tmp_path: Path) -> None:
 
 
 def test_reading_texts_loads_no_torch(tmp_path: Path) -> None:
-    run = _run(toy_mirror(tmp_path / "hub", kinds=(TaskType.CLASSIFICATION,)))
+    run = _run(toy_mirror(tmp_path / "hub", kinds=("classification",)))
     spec, home = tmp_path / "spec.json", tmp_path / "home"
     spec.write_text(run.canonical_json(), encoding="utf-8")
     code = (

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.encoder.batches import collate, epoch_order, micro_batches, sorted_batches, step_items
-from core.encoder.features import Features, featurise
+from core.encoder.features import featurise
 from core.encoder.loading import load_encoder
-from core.spec.task import TaskType
+from core.types.pieces import Features
 from tests.fakes import tiny_model, toy_split
 
 
@@ -65,7 +65,7 @@ def test_inference_batches_are_sorted_and_complete() -> None:
 def test_padding_side_and_mask(tmp_path: Path) -> None:
     for architecture, side in (("bert", "right"), ("xlnet", "left")):
         encoder = load_encoder(tiny_model(tmp_path / architecture, architecture=architecture))
-        features = featurise(toy_split(TaskType.CLASSIFICATION), encoder=encoder)
+        features = featurise(toy_split("classification"), encoder=encoder)
         batch, places = collate(features, np.arange(6), encoder=encoder)
         wanted = encoder.tokenizer.pad(
             {

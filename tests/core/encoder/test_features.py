@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from core.data.records import SpanExample, TaggedExample
 from core.encoder.features import featurise
-from core.encoder.heads import IGNORED, build_head, start_at_prior
-from core.encoder.loading import Encoder, load_encoder
-from core.encoder.predicting import best_span
+from core.encoder.loading import load_encoder
 from core.errors import DataError, ModelError
-from core.spec.task import TaskType
+from core.heads.states import Encoder
+from core.types.pieces import IGNORED
+from core.types.span_qa import SpanExample, best_span
+from core.types.table import learning_of
+from core.types.tagging import TaggedExample
 from tests.fakes import ARCHITECTURES, WORDS, tiny_model, toy_split
 
 
@@ -26,7 +28,7 @@ def encoder(request: pytest.FixtureRequest, tmp_path: Path) -> Encoder:
 def test_every_word_of_a_long_sentence_is_predicted_exactly_once(encoder: Encoder) -> None:
     words = tuple(WORDS[i % len(WORDS)] for i in range(100))  # a hundred words in windows of 32 pieces
     tags = tuple(i % 3 for i in range(100))
-    split = toy_split(TaskType.TAGGING)._replace(examples=(TaggedExample("long", words, tags),))
+    split = toy_split("tagging")._replace(examples=(TaggedExample("long", words, tags),))
     features = featurise(split, encoder=encoder)
     assert features.positions is not None
     assert len(features.starts) > 3
@@ -40,9 +42,7 @@ def test_every_word_of_a_long_sentence_is_predicted_exactly_once(encoder: Encode
 def test_the_answer_is_found_again_in_some_window(encoder: Encoder) -> None:
     context = " ".join(["the cat sleeps"] * 12 + ["one bird sings"] + ["a dog runs"] * 5)
     start = context.index("bird")
-    split = toy_split(TaskType.SPAN_QA)._replace(
-        examples=(SpanExample("q", "not yes ?", context, ("bird",), (start,)),)
-    )
+    split = toy_split("span_qa")._replace(examples=(SpanExample("q", "not yes ?", context, ("bird",), (start,)),))
     features = featurise(split, encoder=encoder)
     assert features.positions is not None
     found = set()
@@ -66,7 +66,7 @@ def test_best_span_by_hand() -> None:
 
 
 def test_choices_of_a_question_are_one_item(encoder: Encoder) -> None:
-    features = featurise(toy_split(TaskType.MULTIPLE_CHOICE, n=5), encoder=encoder)
+    features = featurise(toy_split("multiple_choice", n=5), encoder=encoder)
     assert features.n_items == 5
     assert len(features.example_of) == 15
     assert (features.item_lengths == features.row_lengths.reshape(5, 3).max(axis=1)).all()
@@ -74,14 +74,14 @@ def test_choices_of_a_question_are_one_item(encoder: Encoder) -> None:
 
 def test_empty_splits_and_slow_tokenizers_say_what_is_wrong(encoder: Encoder) -> None:
     with pytest.raises(DataError, match=r"Split 'train' of task 'toy_tagging' \(en\) has no example"):
-        featurise(toy_split(TaskType.TAGGING)._replace(examples=()), encoder=encoder)
+        featurise(toy_split("tagging")._replace(examples=()), encoder=encoder)
 
     class Slow:
         is_fast = False
 
     encoder.tokenizer = Slow()
     with pytest.raises(ModelError, match="slow tokenizer.*tokenizer.json"):
-        featurise(toy_split(TaskType.TAGGING), encoder=encoder)
+        featurise(toy_split("tagging"), encoder=encoder)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -97,7 +97,7 @@ def test_architecture_facts(tmp_path: Path, architecture: str) -> None:
 
 def test_heads_read_what_the_configuration_names(tmp_path: Path) -> None:
     encoder = load_encoder(tiny_model(tmp_path, architecture="modernbert"))
-    head = build_head(toy_split(TaskType.CLASSIFICATION).task, n_labels=2, encoder=encoder, dropout=0.0)
+    head = learning_of("classification").head(encoder, 2, 0.0)
     states = torch.randn(2, 3, encoder.hidden_size)
     mask = torch.tensor([[1, 1, 0], [1, 1, 1]])
     padding = torch.cat([states[:, :2], torch.full_like(states[:, :1], 9.0)], dim=1)
@@ -110,13 +110,15 @@ def test_heads_read_what_the_configuration_names(tmp_path: Path) -> None:
 
 def test_a_multilabel_head_starts_at_the_labels_shares(tmp_path: Path) -> None:
     encoder = load_encoder(tiny_model(tmp_path))
-    split = toy_split(TaskType.MULTILABEL)
-    targets = torch.from_numpy(featurise(split, encoder=encoder).targets)
-    head = build_head(split.task, n_labels=targets.shape[1], encoder=encoder, dropout=0.0)
-    start_at_prior(head, targets)
+    split = toy_split("multilabel")
+    features, learning = featurise(split, encoder=encoder), learning_of("multilabel")
+    targets = torch.from_numpy(features.targets)
+    head = learning.head(encoder, targets.shape[1], 0.0)
+    assert learning.start is not None
+    learning.start(head, features)
     states, mask = torch.zeros(1, 2, encoder.hidden_size), torch.ones(1, 2, dtype=torch.long)
     shares = torch.sigmoid(head(states, mask))[0]
     assert torch.allclose(shares, (targets.sum(dim=0) + 0.5) / (len(targets) + 1), atol=1e-5)
     # A label that never occurs is rare, not impossible: its logit stays finite.
-    start_at_prior(head, torch.zeros(10, targets.shape[1]))
+    learning.start(head, replace(features, targets=np.zeros_like(features.targets)))
     assert torch.isfinite(head.out.bias).all()

@@ -10,10 +10,11 @@ import torch
 
 from core.encoder.batches import training_batch
 from core.encoder.features import featurise
-from core.encoder.heads import Head, SummaryHead, TokenHead, build_head, encode, loss_sum
-from core.encoder.likelihood import blanked, gold_nats, uniform_nats
-from core.encoder.loading import Encoder, load_encoder
-from core.spec.task import TaskType
+from core.encoder.likelihood import gold_nats
+from core.encoder.loading import load_encoder
+from core.heads.layers import Head, SummaryHead, TokenHead
+from core.heads.states import Encoder, encode
+from core.types.table import learning_of
 from tests.fakes import TRAINED, tiny_model, toy_split
 
 
@@ -23,37 +24,37 @@ def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return load_encoder(tiny_model(tmp_path_factory.mktemp("model"), architecture=request.param))
 
 
-def _head(kind: TaskType, encoder: Encoder) -> Head:
+def _head(kind: str, encoder: Encoder) -> Head:
     split = toy_split(kind)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        head = build_head(split.task, n_labels=len(split.labels), encoder=encoder, dropout=None)
+        head = learning_of(kind).head(encoder, len(split.labels), None)
         for parameter in head.parameters():
             torch.nn.init.normal_(parameter)
     return head.eval()
 
 
 @pytest.mark.parametrize("kind", TRAINED)
-def test_log_probabilities_sum_to_the_training_loss(kind: TaskType, encoder: Encoder) -> None:
+def test_log_probabilities_sum_to_the_training_loss(kind: str, encoder: Encoder) -> None:
     split, head = toy_split(kind, n=11), _head(kind, encoder)
     features = featurise(split, encoder=encoder)
     assert len(features.example_of) == features.item_starts[-1]
     said = gold_nats(encoder, head, features=features, kind=kind)
     batch = training_batch(features, np.arange(features.n_items), encoder=encoder)
     with torch.no_grad():
-        loss = float(loss_sum(kind, head(encode(encoder, batch), batch.mask), batch))
+        loss = float(learning_of(kind).loss_sum(head(encode(encoder, batch), batch.mask), batch))
     # The loss of a span is the mean of start and end, that of a set of labels the mean over labels; the errors of a
     # regression are kept as errors.
-    factor = {TaskType.SPAN_QA: 2, TaskType.MULTILABEL: len(split.labels), TaskType.REGRESSION: -1}.get(kind, 1)
+    factor = {"span_qa": 2, "multilabel": len(split.labels), "regression": -1}.get(kind, 1)
     assert -said.nats.sum() == pytest.approx(factor * loss, rel=1e-4)
-    words = sum(len(e.words) for e in split.examples) if kind is TaskType.TAGGING else 11  # type: ignore[union-attr]
+    words = sum(len(e.words) for e in split.examples) if kind == "tagging" else 11  # type: ignore[union-attr]
     assert said.decisions.sum() == words
     assert len(said.nats) == len(said.decisions) == 11
 
 
 def test_a_head_that_always_says_the_same(encoder: Encoder) -> None:
     # p = 1/2, 1/4, 1/4 whatever the input: label 0 costs 1 bit, the others 2; a word of a sentence likewise.
-    for kind in (TaskType.CLASSIFICATION, TaskType.TAGGING):
+    for kind in ("classification", "tagging"):
         split = toy_split(kind, n=9)
         head = _head(kind, encoder)
         assert isinstance(head, SummaryHead | TokenHead)
@@ -61,17 +62,17 @@ def test_a_head_that_always_says_the_same(encoder: Encoder) -> None:
             head.out.weight.zero_()
             head.out.bias.copy_(torch.log(torch.tensor([0.5, 0.25, 0.25])))
         said = gold_nats(encoder, head, features=featurise(split, encoder=encoder), kind=kind)
-        gold = [e.tags if kind is TaskType.TAGGING else (e.label,) for e in split.examples]  # type: ignore[union-attr]
+        gold = [e.tags if kind == "tagging" else (e.label,) for e in split.examples]  # type: ignore[union-attr]
         bits = [sum(1 if label == 0 else 2 for label in labels) for labels in gold]
         assert -said.nats / math.log(2) == pytest.approx(np.array(bits, dtype=float), rel=1e-5)
 
 
 def test_a_passage_in_windows_counts_where_its_answer_is(encoder: Encoder) -> None:
-    split = toy_split(TaskType.SPAN_QA, n=12)
+    split = toy_split("span_qa", n=12)
     split = split._replace(task=split.task.model_copy(update={"max_length": 16, "doc_stride": 4}))
-    features, head = featurise(split, encoder=encoder), _head(TaskType.SPAN_QA, encoder)
+    features, head = featurise(split, encoder=encoder), _head("span_qa", encoder)
     assert len(features.example_of) > 12, "every passage fits into one window: the test says nothing"
-    said = gold_nats(encoder, head, features=features, kind=TaskType.SPAN_QA)
+    said = gold_nats(encoder, head, features=features, kind="span_qa")
     for example in range(12):
         rows = np.flatnonzero(features.example_of == example)
         assert features.positions is not None
@@ -79,30 +80,30 @@ def test_a_passage_in_windows_counts_where_its_answer_is(encoder: Encoder) -> No
         row = np.array([(holds or list(rows))[0]])
         batch = training_batch(features, row, encoder=encoder)
         with torch.no_grad():
-            loss = float(loss_sum(TaskType.SPAN_QA, head(encode(encoder, batch), batch.mask), batch))
+            loss = float(learning_of("span_qa").loss_sum(head(encode(encoder, batch), batch.mask), batch))
         assert -said.nats[example] == pytest.approx(2 * loss, rel=1e-3)
 
 
 def test_the_uniform_code_by_hand(encoder: Encoder) -> None:
-    for kind, one in ((TaskType.CLASSIFICATION, 3), (TaskType.MULTIPLE_CHOICE, 3), (TaskType.MULTILABEL, 8)):
+    for kind, one in (("classification", 3), ("multiple_choice", 3), ("multilabel", 8)):
         features = featurise(toy_split(kind, n=5), encoder=encoder)
-        assert uniform_nats(features, kind=kind, n_labels=3).nats == pytest.approx(np.full(5, -math.log(one)))
-    tagged = toy_split(TaskType.TAGGING, n=5)
-    said = uniform_nats(featurise(tagged, encoder=encoder), kind=TaskType.TAGGING, n_labels=3)
+        assert learning_of(kind).uniform(features, 3).nats == pytest.approx(np.full(5, -math.log(one)))
+    tagged = toy_split("tagging", n=5)
+    said = learning_of("tagging").uniform(featurise(tagged, encoder=encoder), 3)
     words = np.array([len(e.words) for e in tagged.examples], dtype=float)  # type: ignore[union-attr]
     assert said.nats == pytest.approx(-math.log(3) * words)
-    features = featurise(toy_split(TaskType.SPAN_QA, n=5), encoder=encoder)
-    said = uniform_nats(features, kind=TaskType.SPAN_QA, n_labels=0)
+    features = featurise(toy_split("span_qa", n=5), encoder=encoder)
+    said = learning_of("span_qa").uniform(features, 0)
     assert said.nats == pytest.approx(-2 * np.log(features.row_lengths))
 
 
 @pytest.mark.parametrize("kind", TRAINED)
-def test_without_input_every_text_is_the_same(kind: TaskType, encoder: Encoder) -> None:
+def test_without_input_every_text_is_the_same(kind: str, encoder: Encoder) -> None:
     features = featurise(toy_split(kind, n=8), encoder=encoder)
-    blank = blanked(features, encoder=encoder, kind=kind)
+    blank = learning_of(kind).blanked(features, encoder)
     assert blank.targets is features.targets and blank.n_items == features.n_items
     rows = [tuple(blank.ids[a:b]) for a, b in zip(blank.starts[:-1], blank.starts[1:], strict=True)]
-    if kind in {TaskType.TAGGING, TaskType.SPAN_QA}:  # only the length is left
+    if kind in {"tagging", "span_qa"}:  # only the length is left
         assert [len(r) for r in rows] == features.row_lengths.tolist()
         assert len(set(rows)) == len({(len(r), *np.flatnonzero(np.isin(r, (0, 2)))) for r in rows})
     else:

@@ -10,12 +10,12 @@ import pytest
 from core.chain.worker import EventLog
 from core.evaluation.earlier import scored_before
 from core.events import Event, LanguageScored, LanguageSkipped, StageStarted
-from core.spec.task import Metric, TaskType
+from core.spec.task import Metric
 
 
 def _started(key: str, kind: str = "evaluation") -> StageStarted:
     return StageStarted.model_validate(
-        {"key": key, "kind": kind, "name": "toy", "task_type": TaskType.TAGGING, "total_steps": 2}
+        {"key": key, "kind": kind, "name": "toy", "task_type": "tagging", "total_steps": 2}
     )
 
 

@@ -13,7 +13,6 @@ from core.chain.worker import EventLog
 from core.events import ENVELOPE, DataLoaded, Event, LanguageScored, LanguageSkipped, StageStarted
 from core.paths import AtlasPaths, RunPaths
 from core.spec.run import RunSpec
-from core.spec.task import TaskType
 from tests.fakes import tiny_model, toy_context, toy_mirror, toy_protocol, toy_run
 
 Stop = Callable[[Event], bool]
@@ -27,9 +26,9 @@ class _Killed(BaseException):
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunSpec:
     """A tagging run: two languages, each with two metrics, and one language without data."""
     folder = tmp_path_factory.mktemp("toy")
-    source = toy_mirror(folder / "hub", kinds=(TaskType.TAGGING,), n=20)
+    source = toy_mirror(folder / "hub", kinds=("tagging",), n=20)
     protocol = toy_protocol(max_steps=2, evaluations=1)
-    return toy_run(tiny_model(folder / "model"), target=TaskType.TAGGING, source=source, protocol=protocol)
+    return toy_run(tiny_model(folder / "model"), target="tagging", source=source, protocol=protocol)
 
 
 @pytest.fixture(scope="module")

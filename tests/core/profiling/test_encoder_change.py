@@ -14,7 +14,6 @@ from core.events import Event, LanguageScored, LanguageSkipped, StageFinished, S
 from core.profiling.encoder_change import EncoderChange, measure_encoder_change
 from core.spec.model import ModelSpec
 from core.spec.run import DataSource, RunSpec
-from core.spec.task import TaskType
 from tests.fakes import WORDS, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run
 
 LANGS = ("en", "de", "sw")
@@ -24,7 +23,7 @@ LANGS = ("en", "de", "sw")
 def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
     """Tagging to train on, and 42 parallel sentences in two of three languages."""
     root = tmp_path_factory.mktemp("hub")
-    found = toy_mirror(root, kinds=(TaskType.TAGGING, TaskType.CLASSIFICATION), n=32)
+    found = toy_mirror(root, kinds=("tagging", "classification"), n=32)
     rows = [{"id": f"{a}{b}", "source": f"{a} {b}", "target": f"{b} {a}"} for a in WORDS for b in WORDS[:3]]
     for lang in ("en", "de"):
         folder = root / "toy" / "retrieval" / lang
@@ -41,7 +40,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ModelSpec:
 
 def _run(model: ModelSpec, source: DataSource, **stage: object) -> RunSpec:
     protocol = toy_protocol(**({"max_steps": 6, "evaluations": 1, "learning_rate": 0.01} | stage))
-    return toy_run(model, target=TaskType.RETRIEVAL, intermediate="toy_tagging", source=source, protocol=protocol)
+    return toy_run(model, target="retrieval", intermediate="toy_tagging", source=source, protocol=protocol)
 
 
 def _measured(run: RunSpec, home: Path) -> tuple[list[EncoderChange], list[Event]]:
@@ -88,6 +87,6 @@ def test_a_stage_that_learns_nothing_changes_nothing(tmp_path: Path, model: Mode
 
 
 def test_another_target_is_refused(tmp_path: Path, model: ModelSpec, source: DataSource) -> None:
-    run = toy_run(model, target=TaskType.CLASSIFICATION, intermediate="toy_tagging", source=source)
+    run = toy_run(model, target="classification", intermediate="toy_tagging", source=source)
     with pytest.raises(SpecError, match="'toy_classification' is no retrieval task that ranks translations"):
         _measured(run, tmp_path)

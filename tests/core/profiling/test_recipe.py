@@ -32,13 +32,12 @@ from core.sample.spec import SampleSpec
 from core.spec.model import ModelSpec
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import DataSource, DataSourceKind
-from core.spec.task import TaskType
 from core.store.connection import Store
 from core.store.ingest import ingest
 from core.tasks import TASKS
 from tests.fakes import tiny_model, toy_context, toy_mirror, toy_task
 
-_KINDS = (TaskType.CLASSIFICATION, TaskType.TAGGING, TaskType.SPAN_QA)
+_KINDS = ("classification", "tagging", "span_qa")
 _INTERMEDIATES = ("toy_classification", "toy_tagging~shuffled")
 _TARGETS = ("toy_classification", "toy_span_qa")
 

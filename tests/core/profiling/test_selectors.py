@@ -11,10 +11,10 @@ import pytest
 from scipy import special
 
 from core.chain.pipeline import execute
-from core.encoder.heads import IGNORED
-from core.encoder.loading import Encoder, load_encoder
+from core.encoder.loading import load_encoder
 from core.errors import DataError
 from core.events import DataLoaded, Event, PointSkipped, StageFinished, StageReused
+from core.heads.states import Encoder
 from core.measures.transferability.table import SELECTORS, Candidate
 from core.measures.transferability.task_embedding import fit_linear_head
 from core.paths import AtlasPaths
@@ -25,12 +25,12 @@ from core.queries.similarity import measured
 from core.spec.model import ModelSpec
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import DataSource
-from core.spec.task import TaskType
 from core.store.connection import Store
 from core.store.ingest import ingest
+from core.types.pieces import IGNORED
 from tests.fakes import TRAINED, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run, toy_split, toy_task
 
-_KINDS = (TaskType.CLASSIFICATION, TaskType.TAGGING, TaskType.SPAN_QA, TaskType.RETRIEVAL)
+_KINDS = ("classification", "tagging", "span_qa", "retrieval")
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_only_english_training_and_development_files_are_read(done: tuple[Path, 
 def test_the_stage_is_that_of_the_runs(done: tuple[Path, list[Event]], model: ModelSpec, source: DataSource) -> None:
     home, events = done
     assert sorted(e.name for e in events if isinstance(e, StageFinished)) == ["toy_classification", "toy_tagging~mlm"]
-    run = toy_run(model, target=TaskType.TAGGING, intermediate="toy_classification", source=source)
+    run = toy_run(model, target="tagging", intermediate="toy_classification", source=source)
     facts: list[Event] = []
     execute(toy_context(run, home, emit=facts.append))
     assert [e.name for e in facts if isinstance(e, StageReused)] == ["toy_classification"]
@@ -136,7 +136,7 @@ def test_the_same_twice_and_into_the_store(
 
 
 @pytest.mark.parametrize("kind", TRAINED)
-def test_one_row_and_one_class_per_example(kind: TaskType, encoder: Encoder) -> None:
+def test_one_row_and_one_class_per_example(kind: str, encoder: Encoder) -> None:
     split = toy_split(kind, n=60)
     found = pick(split, encoder=encoder, max_length=None, seed=3)
     examples = found.features.example_of[found.rows]
@@ -144,18 +144,18 @@ def test_one_row_and_one_class_per_example(kind: TaskType, encoder: Encoder) -> 
     assert (np.bincount(found.labels) >= FEWEST_OF_A_CLASS).all()
     again = pick(split, encoder=encoder, max_length=None, seed=3)
     assert again.rows.tolist() == found.rows.tolist() and again.pieces.tolist() == found.pieces.tolist()
-    if kind is TaskType.TAGGING:
+    if kind == "tagging":
         assert (found.features.targets[found.pieces] != IGNORED).all()
         assert found.features.targets[found.pieces].tolist() == found.labels.tolist()
-    if kind is TaskType.SPAN_QA:
+    if kind == "span_qa":
         assert found.features.positions is not None
         assert (found.features.positions[found.pieces, 0] >= 0).all(), "pieces of the passage alone"
         start, end = (found.features.starts[found.rows] + found.features.targets[found.rows, k] for k in (0, 1))
         inside = (found.pieces >= start) & (found.pieces <= end)
         assert inside.tolist() == (found.labels == 1).tolist()
-    if kind is TaskType.MULTILABEL:
+    if kind == "multilabel":
         assert found.features.targets[examples, found.labels].all(), "a label that the text has"
-    if kind is TaskType.MULTIPLE_CHOICE:
+    if kind == "multiple_choice":
         place = found.rows - found.features.item_starts[examples]
         assert ((place == found.features.targets[examples]) == (found.labels == 1)).all()
     read = states(encoder, found)
@@ -165,7 +165,7 @@ def test_one_row_and_one_class_per_example(kind: TaskType, encoder: Encoder) -> 
 
 def test_states_do_not_depend_on_the_batch_they_are_in(encoder: Encoder) -> None:
     """A word's and a text's state, alone in a batch without padding and among longer ones."""
-    for kind in (TaskType.CLASSIFICATION, TaskType.TAGGING):
+    for kind in ("classification", "tagging"):
         found = pick(toy_split(kind, n=40), encoder=encoder, max_length=None, seed=3)
         whole = states(encoder, found)
         alone = [states(encoder, found._replace(rows=found.rows[[i]], pieces=found.pieces[[i]]))[0] for i in range(5)]
@@ -176,7 +176,7 @@ def test_states_do_not_depend_on_the_batch_they_are_in(encoder: Encoder) -> None
 def test_gradients_are_those_of_the_log_probability(architecture: str, tmp_path: Path) -> None:
     """The last layer's by hand: the mean over pieces gives each piece w_y - sum_c p_c w_c over its length."""
     encoder = load_encoder(tiny_model(tmp_path, architecture=architecture))
-    found = pick(toy_split(TaskType.CLASSIFICATION, n=40), encoder=encoder, max_length=None, seed=3)
+    found = pick(toy_split("classification", n=40), encoder=encoder, max_length=None, seed=3)
     squares = squared_gradients(encoder, found)
     assert squares.shape == (40, 3, 16)
     rows = states(encoder, found)
@@ -188,7 +188,7 @@ def test_gradients_are_those_of_the_log_probability(architecture: str, tmp_path:
 
 def test_an_architecture_without_gradients_says_so(tmp_path: Path) -> None:
     encoder = load_encoder(tiny_model(tmp_path, architecture="xlnet"))
-    found = pick(toy_split(TaskType.CLASSIFICATION, n=40), encoder=encoder, max_length=None, seed=3)
+    found = pick(toy_split("classification", n=40), encoder=encoder, max_length=None, seed=3)
     assert np.isfinite(states(encoder, found)).all()
     with pytest.raises(DataError, match="'xlnet' models give no gradient"):
         squared_gradients(encoder, found)
@@ -217,7 +217,7 @@ def test_features_that_hold_the_class_win_by_every_selector() -> None:
 
 
 def test_a_class_of_few_is_left_out_and_one_class_is_refused(encoder: Encoder) -> None:
-    split = toy_split(TaskType.CLASSIFICATION, n=40)
+    split = toy_split("classification", n=40)
     few = [e._replace(label=2 if i < 3 else i % 2) for i, e in enumerate(split.examples)]  # type: ignore[call-arg]
     found = pick(split._replace(examples=tuple(few)), encoder=encoder, max_length=None, seed=1)
     assert len(found.rows) == 37

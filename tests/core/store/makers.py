@@ -21,7 +21,7 @@ from core.paths import AtlasPaths, RunPaths
 from core.spec.model import ModelSpec
 from core.spec.protocol import ProtocolSpec, StageProtocol
 from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, RunSpec
-from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec, TaskType
+from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 
 MODEL = ModelSpec(
     name="tiny",
@@ -49,7 +49,7 @@ def task(name: str, *, languages: tuple[str, ...] = ("en", "de", "sw"), examples
     return TaskSpec(
         name=name,
         title=name,
-        type=TaskType.CLASSIFICATION,
+        type="classification",
         roles=(Role.TARGET, Role.INTERMEDIATE),
         summary="s",
         languages=languages,
@@ -120,9 +120,7 @@ def history(spec: RunSpec, scores: Iterable[Event], *, steps: int = 2, speed: fl
     ]
     for stage in plan[:-1]:
         events.append(
-            StageStarted(
-                key=stage.key, kind=stage.kind, name=stage.name, task_type=TaskType.CLASSIFICATION, total_steps=steps
-            )
+            StageStarted(key=stage.key, kind=stage.kind, name=stage.name, task_type="classification", total_steps=steps)
         )
         events += [
             StepLogged(key=stage.key, step=s, loss=1 / s, learning_rate=1e-5, examples_per_s=speed)
@@ -135,7 +133,7 @@ def history(spec: RunSpec, scores: Iterable[Event], *, steps: int = 2, speed: fl
             key=evaluation,
             kind="evaluation",
             name=spec.target,
-            task_type=TaskType.CLASSIFICATION,
+            task_type="classification",
             total_steps=len(found),
         )
     )

@@ -9,29 +9,29 @@ import pytest
 import torch
 
 from core.encoder.batches import training_batch
-from core.encoder.heads import encode, loss_sum
-from core.encoder.loading import Encoder, load_encoder
+from core.encoder.loading import load_encoder
 from core.errors import OutOfMemory, SpecError
 from core.events import DevScored, Event, StageStarted, StepLogged
+from core.heads.states import Encoder, encode
 from core.spec.protocol import StageProtocol
 from core.spec.run import DataSource, DataSourceKind
-from core.spec.task import TaskType
 from core.training.loader import EnglishData
 from core.training.loop import StageJob, _accumulate, _Training, train_stage
 from core.training.objectives import supervised
 from core.training.optimisation import decay_until, rate_at, set_frozen
 from core.training.placebo import shuffled
+from core.types.table import learning_of
 from tests.fakes import TRAINED, tiny_model, toy_context, toy_run, toy_split
 
 _SAMPLE = DataSource(kind=DataSourceKind.SAMPLE)
 
 
-def _data(kind: TaskType) -> EnglishData:
+def _data(kind: str) -> EnglishData:
     return EnglishData(train=toy_split(kind, role="train", n=24), dev=toy_split(kind, role="dev", n=12))
 
 
 def _stage(
-    folder: Path, kind: TaskType, *, stop: int | None = None, compact: bool = True, **fields: object
+    folder: Path, kind: str, *, stop: int | None = None, compact: bool = True, **fields: object
 ) -> tuple[dict[str, torch.Tensor], list[Event]]:
     """Train a tiny stage and give its weights; `stop` raises KeyboardInterrupt when that step is logged."""
     protocol = StageProtocol.model_validate(
@@ -62,25 +62,25 @@ def _equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 @pytest.mark.parametrize("role,lang", [("train", "de"), ("test", "en")])
 def test_another_language_or_a_test_split_cannot_become_training_data(role: str, lang: str) -> None:
-    good = toy_split(TaskType.CLASSIFICATION, role="dev")
-    bad = toy_split(TaskType.CLASSIFICATION, role=role, lang=lang)
+    good = toy_split("classification", role="dev")
+    bad = toy_split("classification", role=role, lang=lang)
     with pytest.raises(SpecError, match=f"handed the {role} split of 'toy_classification' in '{lang}' as train data"):
         EnglishData(train=bad, dev=good)
     with pytest.raises(SpecError, match="as dev data"):
-        EnglishData(train=toy_split(TaskType.CLASSIFICATION), dev=bad._replace(role="dev" if lang == "de" else "test"))
+        EnglishData(train=toy_split("classification"), dev=bad._replace(role="dev" if lang == "de" else "test"))
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
-    first, _ = _stage(tmp_path / "a", TaskType.CLASSIFICATION)
-    second, _ = _stage(tmp_path / "b", TaskType.CLASSIFICATION)
+    first, _ = _stage(tmp_path / "a", "classification")
+    second, _ = _stage(tmp_path / "b", "classification")
     assert _equal(first, second)
 
 
 def test_an_interrupted_stage_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Path) -> None:
-    undisturbed, _ = _stage(tmp_path / "a", TaskType.TAGGING)
+    undisturbed, _ = _stage(tmp_path / "a", "tagging")
     with pytest.raises(KeyboardInterrupt):
-        _stage(tmp_path / "b", TaskType.TAGGING, stop=3)
-    resumed, events = _stage(tmp_path / "b", TaskType.TAGGING)
+        _stage(tmp_path / "b", "tagging", stop=3)
+    resumed, events = _stage(tmp_path / "b", "tagging")
     started = next(e for e in events if isinstance(e, StageStarted))
     assert started.resumed_at == 2, "the last whole checkpoint was written before step 3 was scored"
     assert _equal(undisturbed, resumed)
@@ -88,16 +88,14 @@ def test_an_interrupted_stage_ends_with_the_weights_of_an_undisturbed_one(tmp_pa
 
 def test_training_only_the_used_embeddings_gives_what_training_all_gives(tmp_path: Path) -> None:
     # AdamW leaves a row without gradient at p·Π(1 - lr·wd): decay 0.5 makes that visible after six steps.
-    compact, _ = _stage(tmp_path / "a", TaskType.CLASSIFICATION, weight_decay=0.5, selection="last", dropout=0.0)
-    full, _ = _stage(
-        tmp_path / "b", TaskType.CLASSIFICATION, compact=False, weight_decay=0.5, selection="last", dropout=0.0
-    )
+    compact, _ = _stage(tmp_path / "a", "classification", weight_decay=0.5, selection="last", dropout=0.0)
+    full, _ = _stage(tmp_path / "b", "classification", compact=False, weight_decay=0.5, selection="last", dropout=0.0)
     for name, weight in full.items():
         assert torch.allclose(compact[name], weight, atol=1e-5), name
 
 
 @pytest.mark.parametrize("kind", TRAINED)
-def test_accumulated_micro_batches_give_the_gradient_of_the_full_batch(tmp_path: Path, kind: TaskType) -> None:
+def test_accumulated_micro_batches_give_the_gradient_of_the_full_batch(tmp_path: Path, kind: str) -> None:
     gradients = []
     for batch_tokens in (64, 100_000):
         protocol = StageProtocol(learning_rate=1e-3, batch_size=12, batch_tokens=batch_tokens, dropout=0.0)
@@ -117,7 +115,7 @@ def test_accumulated_micro_batches_give_the_gradient_of_the_full_batch(tmp_path:
 
 
 def test_events_of_a_stage_and_best_selection(tmp_path: Path) -> None:
-    _, events = _stage(tmp_path, TaskType.CLASSIFICATION)
+    _, events = _stage(tmp_path, "classification")
     assert [e.step for e in events if isinstance(e, DevScored)] == [3, 6]
     assert isinstance(events[0], StageStarted) and events[0].total_steps == 6
     assert [e.step for e in events if isinstance(e, StepLogged)][-1] == 6
@@ -150,7 +148,7 @@ def test_out_of_memory_names_half_the_tokens(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr("core.training.loop.encode", fail)
     with pytest.raises(OutOfMemory, match="batch_tokens = 128. Try batch_tokens = 64"):
-        _stage(tmp_path, TaskType.CLASSIFICATION)
+        _stage(tmp_path, "classification")
 
 
 def test_shuffled_labels_keep_texts_and_label_counts() -> None:
@@ -159,12 +157,12 @@ def test_shuffled_labels_keep_texts_and_label_counts() -> None:
         placebo = shuffled(split, seed=1)
         assert placebo.fingerprint != split.fingerprint
         assert placebo.examples == shuffled(split, seed=1).examples
-        if kind is TaskType.TAGGING:
+        if kind == "tagging":
             assert sorted(t for e in placebo.examples for t in e.tags) == sorted(
                 t for e in split.examples for t in e.tags
             )
-        elif kind is not TaskType.SPAN_QA:
-            name = {TaskType.MULTILABEL: "labels", TaskType.REGRESSION: "value"}.get(kind, "label")
+        elif kind != "span_qa":
+            name = {"multilabel": "labels", "regression": "value"}.get(kind, "label")
             assert sorted(getattr(e, name) for e in placebo.examples) == sorted(
                 getattr(e, name) for e in split.examples
             )
@@ -173,7 +171,7 @@ def test_shuffled_labels_keep_texts_and_label_counts() -> None:
 def test_span_targets_move_with_left_padding(tmp_path: Path) -> None:
     encoder = load_encoder(tiny_model(tmp_path, architecture="xlnet"))
     protocol = StageProtocol(learning_rate=1e-3)
-    goal = supervised([_data(TaskType.SPAN_QA)], encoder=encoder, protocol=protocol, seed=1, max_length=None)[0]
+    goal = supervised([_data("span_qa")], encoder=encoder, protocol=protocol, seed=1, max_length=None)[0]
     items = np.arange(goal.features.n_items)
     batch = training_batch(goal.features, items, encoder=encoder)
     assert batch.targets is not None and encoder.pads_left
@@ -181,4 +179,4 @@ def test_span_targets_move_with_left_padding(tmp_path: Path) -> None:
         start = int(goal.features.targets[item, 0])
         piece = int(goal.features.ids[goal.features.starts[item] + start])
         assert int(batch.ids[row, batch.targets[row, 0]]) == piece
-    assert torch.isfinite(loss_sum(TaskType.SPAN_QA, goal.head(encode(encoder, batch), batch.mask), batch))  # type: ignore[call-arg, arg-type]
+    assert torch.isfinite(learning_of("span_qa").loss_sum(goal.head(encode(encoder, batch), batch.mask), batch))  # type: ignore[call-arg, arg-type]

@@ -11,19 +11,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.chain.pipeline import execute
-from core.data.records import Split, TextExample, fingerprint, text_of
 from core.errors import SpecError
 from core.events import Event, Flagged, RunFinished, RunPlanned, StageReused, StageStarted
+from core.examples import Split, fingerprint
 from core.spec.model import ModelSpec
 from core.spec.run import DataSource, DataSourceKind
-from core.spec.task import TaskType
 from core.training.loader import EnglishData
 from core.training.plan import plan_intermediate
 from core.training.thirds import Sorted, sort_pool
+from core.types.classification import TextExample
+from core.types.table import task_type
 from tests.fakes import TRAINED, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run, toy_split
 
 _FAST = toy_protocol(max_steps=3, evaluations=1, max_dev_examples=12)
-_WITH_THIRDS = tuple(kind for kind in TRAINED if kind is not TaskType.MULTILABEL)
+_WITH_THIRDS = tuple(kind for kind in TRAINED if kind != "multilabel")
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +40,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ModelSpec:
 
 
 def _train_split(model: ModelSpec, name: str, source: DataSource, home: Path, events: list[Event]) -> Split:
-    run = toy_run(model, target=TaskType.CLASSIFICATION, intermediate=name, source=source, protocol=_FAST)
+    run = toy_run(model, target="classification", intermediate=name, source=source, protocol=_FAST)
     opened = toy_context(run, home, emit=events.append)
     return plan_intermediate(opened).data[0].train
 
 
 @pytest.mark.parametrize("kind", _WITH_THIRDS)
-def test_thirds_are_matched_and_disjoint(kind: TaskType, model: ModelSpec, source: DataSource, tmp_path: Path) -> None:
+def test_thirds_are_matched_and_disjoint(kind: str, model: ModelSpec, source: DataSource, tmp_path: Path) -> None:
     events: list[Event] = []
     thirds = [
         _train_split(model, f"toy_{kind}@{third}", source, tmp_path, events)
@@ -54,13 +55,13 @@ def test_thirds_are_matched_and_disjoint(kind: TaskType, model: ModelSpec, sourc
     ids = [{e.id for e in split.examples} for split in thirds]
     assert len(ids[0]) == len(ids[1]) == len(ids[2]) >= 24
     assert len(set.union(*ids)) == sum(len(i) for i in ids)
-    if kind in {TaskType.CLASSIFICATION, TaskType.MULTIPLE_CHOICE}:
+    if kind in {"classification", "multiple_choice"}:
         labels = [Counter(e.label for e in split.examples) for split in thirds]  # type: ignore[union-attr]
         assert labels[0] == labels[1] == labels[2]
-    lengths = [np.mean([len(text_of(e)) for e in split.examples]) for split in thirds]
+    lengths = [np.mean([len(task_type(kind).text(e)) for e in split.examples]) for split in thirds]
     assert max(lengths) / min(lengths) < 1.35
     # Two folds, each with its model and, save for choices, one without input; the other thirds only read them.
-    n_probes = 2 if kind is TaskType.MULTIPLE_CHOICE else 4
+    n_probes = 2 if kind == "multiple_choice" else 4
     assert len([e for e in events if isinstance(e, StageStarted)]) == n_probes
     assert len([e for e in events if isinstance(e, StageReused)]) == 2 * n_probes
     flags = [f for split in thirds for f in split.flags if f.flag == "third"]
@@ -72,13 +73,13 @@ def test_wrong_labels_are_hard(model: ModelSpec, tmp_path: Path) -> None:
     clean = [TextExample(f"e{i}", ("cat", "red")[i % 2], None, i % 2) for i in range(180)]
     wrong = set(np.random.default_rng(0).choice(180, 30, replace=False).tolist())
     examples = tuple(e._replace(label=1 - e.label) if i in wrong else e for i, e in enumerate(clean))
-    like = toy_split(TaskType.CLASSIFICATION)
+    like = toy_split("classification")
     train = like._replace(examples=examples, fingerprint=fingerprint(examples))
     dev = like._replace(role="dev", examples=tuple(clean[:30]), fingerprint=fingerprint(clean[:30]))
     protocol = toy_protocol(max_steps=60, epochs=40, learning_rate=0.01, evaluations=4, batch_size=16, dropout=0.0)
     run = toy_run(
         model,
-        target=TaskType.CLASSIFICATION,
+        target="classification",
         source=DataSource(kind=DataSourceKind.HUB),
         protocol=protocol,
     )
@@ -94,7 +95,7 @@ def test_a_third_is_an_intermediate_like_any_other(model: ModelSpec, source: Dat
     keys = set()
     for text in ("toy_classification", "toy_classification@hardest", "toy_classification~shuffled@hardest"):
         events: list[Event] = []
-        run = toy_run(model, target=TaskType.TAGGING, intermediate=text, source=source, protocol=_FAST)
+        run = toy_run(model, target="tagging", intermediate=text, source=source, protocol=_FAST)
         execute(toy_context(run, tmp_path, emit=events.append))
         planned = next(e for e in events if isinstance(e, RunPlanned))
         keys.add(planned.stages[0].key)
@@ -110,12 +111,12 @@ def test_sets_of_labels_have_no_thirds(model: ModelSpec, source: DataSource, tmp
 
 
 def test_a_pool_larger_than_the_sample_fills_each_third(model: ModelSpec, tmp_path: Path) -> None:
-    source = toy_mirror(tmp_path / "hub", kinds=(TaskType.REGRESSION,), n=90)
+    source = toy_mirror(tmp_path / "hub", kinds=("regression",), n=90)
     rows = pq.read_table(next((tmp_path / "hub").rglob("en/train-*.parquet")))
     assert isinstance(rows, pa.Table) and rows.num_rows == 90
     protocol = toy_protocol(max_steps=2, evaluations=1, max_train_examples=20, max_dev_examples=12)
     run = toy_run(
-        model, target=TaskType.CLASSIFICATION, intermediate="toy_regression@middle", source=source, protocol=protocol
+        model, target="classification", intermediate="toy_regression@middle", source=source, protocol=protocol
     )
     opened = toy_context(run, tmp_path)
     train = plan_intermediate(opened).data[0].train

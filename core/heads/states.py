@@ -1,0 +1,98 @@
+"""A loaded encoder as heads see it, its micro-batches, and the vectors that stand for a whole input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+
+
+@dataclass
+class Encoder:
+    """A base model with its tokenizer and what our heads must know of its architecture."""
+
+    model: Any
+    """transformers' base model (no head, no pooler where it can be left out); `Any`: the Auto classes are untyped."""
+    tokenizer: Any
+    """Fast tokenizer with character offsets."""
+    summary: Literal["first", "last"]
+    """Which real token stands for the whole input."""
+    heads_read: Literal["summary", "mean"]
+    """What our sentence-level heads read: the summary token, or the mean over real tokens."""
+    takes_types: bool
+    """Whether segment ids are an input."""
+    max_length: int
+    """Longest input in pieces, specials included."""
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the states."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def pads_left(self) -> bool:
+        """Whether padding goes before the text (XLNet)."""
+        return str(self.tokenizer.padding_side) == "left"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        found: torch.device = next(iter(self.model.parameters())).device
+        return found
+
+
+class Batch(NamedTuple):
+    """One micro-batch on the device."""
+
+    ids: torch.Tensor
+    """(rows, tokens) int64."""
+    mask: torch.Tensor
+    """(rows, tokens) int64, 1 for real tokens."""
+    types: torch.Tensor | None
+    """(rows, tokens) int64 segment ids, or None."""
+    targets: torch.Tensor | None
+    """As the head's loss wants them."""
+    weight: float
+    """What the summed loss is divided by: items, or labelled positions for tagging and masked-language modelling."""
+    is_padded: bool
+    """Whether any position is padding."""
+
+
+def encode(encoder: Encoder, batch: Batch) -> torch.Tensor:
+    """Last states of a micro-batch, (rows, tokens, hidden).
+
+    Args:
+        encoder: Its model runs in whatever mode it is in.
+        batch: Input.
+    """
+    inputs: dict[str, torch.Tensor] = {"input_ids": batch.ids}
+    if batch.is_padded:
+        inputs["attention_mask"] = batch.mask
+    if batch.types is not None:
+        inputs["token_type_ids"] = batch.types
+    states: torch.Tensor = encoder.model(**inputs).last_hidden_state
+    return states
+
+
+def mean_of_tokens(states: torch.Tensor, *, mask: torch.Tensor) -> torch.Tensor:
+    """Mean over the real tokens, (rows, hidden).
+
+    Args:
+        states: (rows, tokens, hidden).
+        mask: (rows, tokens), 1 for real tokens.
+    """
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def summary_index(mask: torch.Tensor, *, summary: str) -> torch.Tensor:
+    """Place of the summary token of each row, (rows,) int64, whichever side is padded.
+
+    Args:
+        mask: (rows, tokens), 1 for real tokens.
+        summary: `first` or `last` real token.
+    """
+    if summary == "first":
+        return mask.argmax(dim=1)
+    return mask.shape[1] - 1 - mask.flip(1).argmax(dim=1)
