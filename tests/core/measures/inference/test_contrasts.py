@@ -33,6 +33,12 @@ def test_spread_by_hand() -> None:
     assert found[:3] == pytest.approx((1.0, np.sqrt(2 / 7.377759), np.sqrt(2 / 0.0506356)), rel=1e-5)
 
 
+def test_two_values_of_one_group_are_a_spread() -> None:
+    # One degree of freedom: limits 2 / 5.0239 and 2 / 0.00098207.
+    found = spread_interval(2.0, df=1)
+    assert found[:3] == pytest.approx((np.sqrt(2), np.sqrt(2 / 5.023886), np.sqrt(2 / 0.000982069)), rel=1e-5)
+
+
 def test_mean_correlation() -> None:
     assert mean_correlation([0.3, 0.3, 0.3])[:3] == pytest.approx((0.3, 0.3, 0.3))
     found = mean_correlation([0.9, -0.9])

@@ -119,6 +119,9 @@ def test_predictions_equal_the_dense_ones_and_unseen_levels_are_wider() -> None:
     new = cells._replace(levels={**cells.levels, "intermediate": np.char.add(cells.levels["intermediate"], "-new")})
     assert np.all(predict_gains(fit, cells=new).standard_error > predicted.standard_error)
     assert np.all(predict_gains(fit, cells=cells, new_run=True).high > predicted.high)
+    strange = {factor: np.char.add(names, "-new") for factor, names in cells.levels.items()}
+    unseen = predict_gains(fit, cells=cells._replace(levels=strange)).mean
+    assert unseen == pytest.approx(x @ fit.solution.fixed), "what was never seen adds nothing to the covariates"
 
 
 @pytest.mark.parametrize("reml", [True, False])
@@ -182,6 +185,24 @@ def test_permutation_finds_a_planted_effect_only() -> None:
     assert there.n_groups == 12
 
 
+def test_the_permuted_statistic_is_the_dense_t_of_the_order_that_was_observed() -> None:
+    cells = simulate(8, shape=(6, 3, 2), effect=1.5)
+    found = permutation_test(
+        cells, term="similarity", rng=np.random.default_rng(0), resamples=19, components=SMALL
+    )  # fmt: skip
+    null = select_cells(cells, terms=("difficulty",))
+    x, y = fixed_design(null), cells.gain
+    groups = [level_numbers(null, factors=c)[0] for c in SMALL]
+    ratios = maximise(cross_products(y, fixed=x, groups=groups, weights=null.weight)).ratios
+    inverse = np.linalg.inv(dense_covariance(null, components=SMALL, ratios=ratios))
+    p = inverse - inverse @ x @ np.linalg.solve(x.T @ inverse @ x, x.T @ inverse)
+    z = cells.covariates[:, cells.names.index("similarity")]
+    # Score over its root variance, the residual variance being y'Py over cells less covariates less intercept.
+    expected = (z @ p @ y) / np.sqrt(z @ p @ z) / np.sqrt((y @ p @ y) / (len(y) - 2 - 1))
+    assert found.statistic == pytest.approx(expected, rel=1e-6)
+    assert (found.n_groups, found.resamples) == (6, 19)
+
+
 def test_permutation_needs_shared_pairs() -> None:
     cells = simulate(9, shape=(3, 2, 2))
     with pytest.raises(DataError, match="3 intermediates share"):
@@ -200,6 +221,12 @@ def test_additive_null_wins_without_and_loses_with_a_similarity_effect() -> None
     assert strong.improvement.low > 0
     assert strong.p_value < 0.001
     assert none.improvement.low < 0 < none.p_value
+    # Every intermediate has as many cells, so the mean over intermediates is that over cells.
+    assert strong.improvement.estimate == pytest.approx(error["additive"] ** 2 - error["full"] ** 2)
+    assert strong.improvement.n == 12
+    assert {m.name: m.n_parameters for m in strong.models} == {
+        "mean": 2, "additive": 1 + 5, "covariates": 3 + 3, "full": 3 + 5
+    }  # fmt: skip
 
 
 def test_ten_thousand_runs_by_fifteen_languages_in_time() -> None:

@@ -40,6 +40,12 @@ def test_no_difference_is_certain_of_nothing_and_copies_are_one_run() -> None:
     assert found.p_value[1] == pytest.approx(alone.p_value[0])
 
 
+def test_the_same_difference_everywhere_is_beyond_doubt() -> None:
+    found = paired_limits([np.full((2, 5), 0.25), np.full((1, 5), -0.25)])
+    assert found.p_value.tolist() == [0.0, 0.0]
+    assert found.low.tolist() == found.high.tolist() == [0.25, -0.25]
+
+
 def test_a_test_holds_its_level_over_many_cells_without_a_difference() -> None:
     rng = np.random.default_rng(1)
     p_values = paired_limits([rng.choice([-1.0, 0, 0, 1], size=(3, 100)) for _ in range(1000)]).p_value
