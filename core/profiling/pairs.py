@@ -111,25 +111,20 @@ def language_means(located: Iterable[Located]) -> dict[str, Floats]:
 class PairMeasurer:
     """Measures pairs, group by group; a group is all pairs of one point that nobody else keeps."""
 
-    def __init__(self, located: Mapping[str, Located], *, settings: Settings) -> None:
+    def __init__(self, located: Mapping[str, Located], *, means: Mapping[str, Floats], settings: Settings) -> None:
         """Measure nothing yet.
 
         Args:
             located: Points by name.
+            means: Of `language_means`: what is removed from pairs a second time.
             settings: What else decides figures.
         """
-        self._located, self._settings = located, settings
-        self._means = language_means(located.values())
+        self._located, self._means, self._settings = located, means, settings
         dimensions = next(iter(located.values())).vectors.rows.shape[1]
         self._axes = random_axes(dimensions, count=DIRECTIONS, rng=np.random.default_rng(settings.seed))
         self._vocabulary: dict[str, int] = {}
         n_kept = sum(each.point.role == "intermediate" for each in located.values()) + 4
         self._text = lru_cache(maxsize=n_kept)(self._prepare)
-
-    @property
-    def means(self) -> dict[str, Floats]:
-        """Mean vectors of languages."""
-        return self._means
 
     def measure(self, *, report: Callable[[Progress], None]) -> list[Row]:
         """Rows of all pairs, sorted by pair, measure and variant.

@@ -19,7 +19,7 @@ from core.measures.similarity.positions import FEWEST, FEWEST_FOR_UMAP, has_umap
 from core.models import check_model_folder, fingerprint
 from core.profiling.difficulty import measure_difficulty
 from core.profiling.encoder_change import measure_encoder_change
-from core.profiling.pairs import Located, PairMeasurer, Progress, Row, Settings
+from core.profiling.pairs import Located, PairMeasurer, Progress, Row, Settings, language_means
 from core.profiling.selectors import TaskEmbedder, measure_selectors, training_text
 from core.profiling.texts import PointText, points_of, read_point
 from core.spec.profile import ProfileKind, ProfileSpec
@@ -96,12 +96,13 @@ def _domain(context: ProfileContext) -> dict[str, list[Row]]:
     texts = _read_texts(context)
     located = _embed(context, texts)
     settings = Settings(seed=context.spec.seed, resamples=context.spec.resamples, cache=context.paths.similarities)
-    measurer = PairMeasurer(located, settings=settings)
-    _say_uncentred(context, located, measurer=measurer)
+    means = language_means(located.values())
+    _say_uncentred(context, located, means=means)
+    measurer = PairMeasurer(located, means=means, settings=settings)
     return {
         "profile_texts": [_text_row(text) for text in texts],
         "similarities": measurer.measure(report=lambda progress: _advance(context, "pairs", progress)),
-        "positions": _positions(context, located, means=measurer.means),
+        "positions": _positions(context, located, means=means),
     }
 
 
@@ -146,8 +147,8 @@ def _embed(context: ProfileContext, texts: Sequence[PointText]) -> dict[str, Loc
     return located
 
 
-def _say_uncentred(context: ProfileContext, located: dict[str, Located], *, measurer: PairMeasurer) -> None:
-    alone = sorted({each.point.lang for each in located.values()} - set(measurer.means))
+def _say_uncentred(context: ProfileContext, located: dict[str, Located], *, means: dict[str, Floats]) -> None:
+    alone = sorted({each.point.lang for each in located.values()} - set(means))
     if alone:
         message = (
             f"{', '.join(alone)}: one task alone has texts in this language, so its mean cannot be told from the "
