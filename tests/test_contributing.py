@@ -22,7 +22,7 @@ GUIDE = (REPO / "CONTRIBUTING.md").read_text(encoding="utf-8")
 FOLDERS = ("core", "pages", "tests", "tools", "docs", "bench", ".streamlit")
 FILES = ("app.py", "pyproject.toml", "requirements.txt", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile")
 BIN = Path(sys.executable).parent
-WRITTEN = ("A task for everybody", "A measure of similarity", "A selector", "A page", "A job backend")
+WRITTEN = ("A task for everybody", "A measure of similarity", "A selector", "A page", "A task type", "A job backend")
 """Recipes that change the code."""
 
 
