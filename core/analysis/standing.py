@@ -93,15 +93,15 @@ def verdicts(pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:
     if tested.empty:
         return (
             f"None of the {_count(len(kept), 'pair')} of intermediate and target has two seeds that differ, so no "
-            f"spread of seeds is seen and no gain can be told from chance; {ends}."
+            f"spread of seeds is seen and no gain can be tested; {ends}."
         )
     found = tested[tested["q_value"] < LEVEL]
     up, down = int((found["gain"] > 0).sum()), int((found["gain"] < 0).sum())
     seeds = f"{tested['n_seeds'].min()} seeds" if tested["n_seeds"].nunique() == 1 else "two or more seeds"
     return (
-        f"Of {_count(len(tested), 'pair')} of intermediate and target with {seeds}, {up} gain and {down} lose beyond "
-        f"the spread of seeds (t over seeds, false discovery rate {100 * LEVEL:.0f} %), the rest cannot be told from "
-        f"zero; {ends}."
+        f"Of {_count(len(tested), 'pair')} of intermediate and target with {seeds}, {up} gain and {down} lose "
+        f"significantly (t over seeds, false discovery rate {100 * LEVEL:.0f} %), the rest do not differ significantly "
+        f"from zero; {ends}."
     )
 
 

@@ -246,9 +246,8 @@ class Dispatcher:
         if job is None:
             _fail(run, f"{reason} It was never submitted, so it is not started again.")
         elif job.attempts >= job.attempts_allowed:
-            _fail(
-                run, f"{reason} It was started {job.attempts} times and is given up; retry it when the cause is mended."
-            )
+            tries = f"It was started {job.attempts} times and is not started again: fix the cause, then retry it."
+            _fail(run, f"{reason} {tries}")
         else:
             note = f"{reason} Put back into the queue, start {job.attempts + 1} of {job.attempts_allowed}."
             write_text(run.job, job.model_copy(update={"note": note}).model_dump_json())
@@ -259,7 +258,7 @@ class Dispatcher:
 def _how_it_ended(process: ProcessRecord | None, *, exit_code: int | None) -> str:
     who = f"Its process {process.pid}" if process else "Its process"
     if exit_code is None:
-        return f"{who} vanished without a word (killed, or the machine was restarted)."
+        return f"{who} ended unexpectedly (killed, or the machine was restarted)."
     if exit_code < 0:
         hint = ", as the kernel does when memory runs out" if exit_code == -signal.SIGKILL else ""
         return f"{who} was ended by {signal.Signals(-exit_code).name}{hint}; see worker.log."

@@ -42,7 +42,7 @@ class JobRecord(_Stored):
     submitted_at: str
     """UTC, ISO 8601 with milliseconds and `Z`."""
     attempts_allowed: int = Field(default=3, ge=1)
-    """Starts before a job whose process keeps vanishing is given up."""
+    """Starts of a job whose process keeps ending unexpectedly before it counts as failed."""
     attempts: int = Field(default=0, ge=0)
     """Starts since it was submitted or retried."""
     slot: str | None = None
@@ -67,7 +67,7 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
     """Somebody stopped it."""
     LOST = "lost"
-    """Its process is gone without a word; the dispatcher puts it back."""
+    """Its process ended unexpectedly; the dispatcher queues it again."""
     DAMAGED = "damaged"
     """The folder cannot be read."""
 
@@ -86,7 +86,7 @@ class JobStatus(NamedTuple):
     pid: int | None
     """Process id while it runs."""
     heartbeat_age_s: float | None
-    """Seconds since the last sign of life while it runs."""
+    """Seconds since the last heartbeat while it runs."""
     attempts: int
     """Starts since it was submitted or retried."""
     message: str | None

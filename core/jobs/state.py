@@ -18,7 +18,7 @@ from core.processes import ProcessRecord, read_process
 from core.spec.run import IntermediateSpec
 
 QUIET_S = 120.0
-"""A living job without a heartbeat for longer is said to be silent."""
+"""Seconds without a heartbeat after which a running job carries a warning."""
 
 _NO_SUMMARY = (None, None, None, None, None, None)
 _NO_PROTOCOL = "none"
@@ -47,7 +47,7 @@ class Stand(NamedTuple):
     """What a job is doing."""
 
     state: JobState
-    """Queued where nobody has begun."""
+    """Queued where no process has begun."""
     process: ProcessRecord | None = None
     """Who executes it, or did so until it was lost."""
     message: str | None = None
@@ -81,7 +81,7 @@ def _read(run: RunPaths) -> JobStatus:
     process = stand.process if stand.state is JobState.RUNNING else None
     age = _heartbeat_age(run) if process else None
     if age is not None and age > QUIET_S:
-        message = f"No sign of life for {age:.0f} s, though its process {process.pid if process else ''} exists."
+        message = f"No heartbeat for {age:.0f} s, though its process {process.pid if process else ''} exists."
     return JobStatus(
         run.run_id,
         stand.state,
@@ -101,7 +101,7 @@ def _read(run: RunPaths) -> JobStatus:
 def _remark(run: RunPaths, job: JobRecord | None, stand: Stand) -> str | None:
     if stand.state is JobState.LOST:
         pid = stand.process.pid if stand.process else ""
-        return f"Its process {pid} is gone without a word; it will go on by itself."
+        return f"Its process {pid} ended unexpectedly; the job is queued again automatically."
     if stand.state is not JobState.QUEUED:
         return stand.message
     if job is None:

@@ -1,6 +1,6 @@
 """Gains and scores per language: what the intermediate changed, and against which run.
 
-A seed that stands twice in the store counts once (`core.store.current`), save where runs are named by their ids.
+A seed that the store holds more than once counts once (`core.store.current`), save where runs are named by their ids.
 Each function is one SQL statement; a missing value is NULL in the store and NaN or None in the frame, never 0.
 """
 

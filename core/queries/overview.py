@@ -12,7 +12,8 @@ def counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     Returns:
         One row per collection that holds a run, in alphabetical order; columns `collection`, `runs`, `finished`,
         `models`, `intermediates` (without `none`), `targets`, `langs`, `scores`, `gains` (with a paired baseline).
-        Runs, finished or not, are all that are there; of a seed that stands twice, the scores and gains that count.
+        Runs, finished or not, are all that are there; of a seed that the store holds more than once, the scores and
+        gains that count.
     """
     return cur.execute("""
         SELECT

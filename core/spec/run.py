@@ -138,7 +138,7 @@ class RunSpec(Spec):
     model: ModelSpec
     """The pretrained encoder."""
     intermediate: IntermediateSpec | None
-    """What comes between; None is the baseline."""
+    """What is trained before the target; None: the baseline."""
     target: Name
     """Task that is scored in every language."""
     seed: int = Field(ge=0, lt=2**31)

@@ -200,7 +200,7 @@ def _run_started(tables: RunTables, event: facts.RunStarted) -> None:
 
 
 def _close_attempt(tables: RunTables) -> None:
-    """Count the time of an attempt that said no goodbye."""
+    """Count the time of an attempt that ended without an event."""
     if tables.attempt_at and tables.time:
         _add_seconds(tables.run, (tables.time - tables.attempt_at).total_seconds())
     _interrupt_stage(tables)

@@ -104,7 +104,7 @@ def strips(version: tuple[str, int], setting: Setting) -> None:
     st.caption(
         f"{md(setting.label)}. Means over the languages that the intermediates of a target share, without English; "
         "95 % intervals over seeds, cut at the edge; distances are square roots of points. Purple: above zero, orange: "
-        f"below, grey: not told from zero at a false discovery rate of 5 %; hollow: in-task.{lone}"
+        f"below, grey: not significantly different from zero at a false discovery rate of 5 %; hollow: in-task.{lone}"
     )
     export_popover(
         "mean-gains",

@@ -144,7 +144,7 @@ def test_a_job_that_keeps_vanishing_is_given_up_with_its_reason(paths: AtlasPath
     (status,) = LocalBackend(paths).jobs()
     assert len(starts(paths)) == status.attempts == 3
     assert "ended with code 7 and left no marker" in (status.message or "")
-    assert "started 3 times and is given up" in (status.message or "")
+    assert "started 3 times and is not started again" in (status.message or "")
 
 
 @pytest.mark.parametrize(("cancelled_s_ago", "is_stopped"), [(60.0, True), (1.0, False)])

@@ -156,9 +156,9 @@ def test_a_job_that_vanished_goes_back_until_its_starts_are_used_up(paths: Atlas
     step(paths, "cpu")
     back, given_up = derive_state(run), derive_state(gone)
     assert back.state is JobState.QUEUED and not run.process.exists()
-    assert "vanished without a word" in (back.message or "") and "start 3 of 3" in (back.message or "")
+    assert "ended unexpectedly" in (back.message or "") and "start 3 of 3" in (back.message or "")
     assert given_up.state is JobState.FAILED
-    assert "It was started 3 times and is given up" in (given_up.message or "")
+    assert "It was started 3 times and is not started again" in (given_up.message or "")
     assert not started
 
 

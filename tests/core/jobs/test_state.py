@@ -1,4 +1,4 @@
-"""States derived from a folder: which marker speaks first, and when a living job is said to be silent."""
+"""States derived from a folder: which marker speaks first, and when a running job carries a warning."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def beat(run: RunPaths, *, seconds_ago: float) -> None:
     os.utime(run.heartbeat, (then, then))
 
 
-def test_a_living_job_is_silent_after_two_minutes_without_a_heartbeat(run: RunPaths) -> None:
+def test_a_running_job_carries_a_warning_after_two_minutes_without_a_heartbeat(run: RunPaths) -> None:
     alive(run)
     assert derive_state(run).message is None, "it has not come to its first heartbeat"
     beat(run, seconds_ago=QUIET_S - 30)
@@ -50,7 +50,7 @@ def test_a_living_job_is_silent_after_two_minutes_without_a_heartbeat(run: RunPa
     beat(run, seconds_ago=QUIET_S + 30)
     silent = derive_state(run)
     assert silent.state is JobState.RUNNING
-    assert (silent.message or "").startswith("No sign of life for 15")
+    assert (silent.message or "").startswith("No heartbeat for 15")
     assert f"process {os.getpid()} exists" in (silent.message or "")
 
 
