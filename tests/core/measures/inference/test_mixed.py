@@ -250,3 +250,9 @@ def test_maximum_is_not_beaten_by_neighbours() -> None:
         ratios = best.ratios.copy()
         ratios[k] = max(ratios[k] + step, 0)
         assert solve(products, ratios=ratios).deviance >= best.deviance - 1e-6
+
+
+def test_one_random_effect_by_full_likelihood_is_fitted_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    found = fit_mixed(simulate(6), components=(("intermediate",),), reml=False)
+    assert set(found.variances) == {"intermediate", "residual"}
+    assert capfd.readouterr() == ("", "")
