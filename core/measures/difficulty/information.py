@@ -1,7 +1,7 @@
 """How hard a task is, in numbers that compare across task types.
 
-Log-probabilities are natural logarithms of the probability of the gold label; results in bits say so. To add a measure:
-one function, a hand-worked case in `tests/core/measures/difficulty/test_information.py`, a row in `docs/measures.md`.
+Log-probabilities are natural logarithms of the probability of the gold label; results in bits say so. `table.py` makes
+measures of them.
 """
 
 from __future__ import annotations

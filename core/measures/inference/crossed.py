@@ -221,7 +221,7 @@ def _deviance(ratios: Floats, products: Products, reml: bool) -> tuple[float, Fl
     if reml:
         value += 2 * float(np.sum(np.log(np.diag(factor)[q : q + p])))
     size = q + p if reml else q
-    # With one random effect and full likelihood nothing is left to invert, and LAPACK complains of that on the terminal.
+    # With one random effect and full likelihood nothing is left to invert, of which LAPACK complains on the terminal.
     inverse = linalg.lapack.dpotri(factor[:size, :size], lower=1)[0] if size else np.empty((0, 0))
     solution = linalg.solve_triangular(factor[:-1, :-1].T, factor[-1, :-1], lower=False)
     effects = _effects(products, ratios=ratios, solution=solution)

@@ -1,8 +1,7 @@
 """Is a difference real: paired tests, corrections, power, permutation of groups and variance shares.
 
 Intervals are records of `core.measures.inference.intervals`. Only numpy and `scipy.special` are
-loaded, so a page may import this module without waiting. To add a test: one function, a `NamedTuple` if it returns
-two things, a hand-worked case in `tests/core/measures/inference/test_stats.py`, a row in `docs/measures.md`.
+loaded, so a page may import this module without waiting.
 """
 
 from __future__ import annotations
