@@ -40,14 +40,14 @@ def cur(home: AtlasPaths) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def test_the_headline_of_the_first_run_is_offered_first_then_its_other_metrics(cur: duckdb.DuckDBPyConnection) -> None:
     cur.execute("DELETE FROM scores WHERE lang <> 'de'")
-    cur.execute("INSERT INTO scores BY NAME SELECT * REPLACE ('a_first' AS metric) FROM scores WHERE run_id = ? "
+    cur.execute("INSERT INTO scores BY NAME SELECT * REPLACE ('b_other' AS metric) FROM scores WHERE run_id = ? "
                 "AND metric = 'accuracy'", [SQUAD])  # fmt: skip
-    cur.execute("INSERT INTO scores BY NAME SELECT * REPLACE ('b_mine' AS metric) FROM scores WHERE run_id = ? "
+    cur.execute("INSERT INTO scores BY NAME SELECT * REPLACE ('a_mine' AS metric) FROM scores WHERE run_id = ? "
                 "AND metric = 'accuracy'", [MNLI])  # fmt: skip
     found = metrics(cur, [MNLI, NONE, SQUAD])
-    assert found["metric"].tolist()[:3] == ["accuracy", "b_mine", "macro_f1"]
+    assert found["metric"].tolist()[:3] == ["accuracy", "a_mine", "macro_f1"]
     assert found["is_headline"].tolist() == [True, *[False] * (len(found) - 1)]
-    assert found.set_index("metric").loc[["accuracy", "b_mine"], "runs"].tolist() == [2, 1]
+    assert found.set_index("metric").loc[["accuracy", "a_mine"], "runs"].tolist() == [2, 1]
     assert metrics(cur, [SQUAD, MNLI])["metric"].iloc[0] != "accuracy", "another first run, another headline"
 
 

@@ -85,6 +85,18 @@ def test_without_a_model_the_farthest_pair_comes_first() -> None:
     assert none_left.empty
 
 
+def test_a_measure_that_is_the_same_for_all_pairs_decides_nothing() -> None:
+    """All are equally hard, so that similarity alone says how far a pair lies from what was run."""
+    near = {"mnli": 0.0, "qqp": 1.0, "swag": 0.5, "rte": 9.0, "cola": 3.0}
+    rows = [(name, "sib200", "de", 1, 0.5) for name in ("none", "mnli", "qqp")]
+    with Store.open(":memory:") as store:
+        add_scores(store, pd.DataFrame(rows, columns=["intermediate", "target", "lang", "seed", "score"]))
+        add_difficulty(store, dict.fromkeys(near, 2.0))
+        add_similarity(store, {(name, "sib200:test:de"): value for name, value in near.items()})
+        found = proposals(store, seeds=2)
+    assert found["intermediate"].tolist() == ["rte", "cola", "swag"]
+
+
 def test_no_more_than_the_limit_is_proposed_and_the_best_are_kept(store: Store) -> None:
     everything = proposals(store, seeds=4)
     two = proposals(store, seeds=4, limit=2)
