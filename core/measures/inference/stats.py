@@ -1,4 +1,4 @@
-"""Is a difference real: paired tests, corrections, power, permutation of groups and variance shares.
+"""Is a difference real: paired tests, intervals over seeds and examples, corrections, power.
 
 Intervals are records of `core.measures.inference.intervals`. Only numpy and `scipy.special` are
 loaded, so a page may import this module without waiting.
