@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from core.errors import DataError
 from core.events import Event, Flagged, PointSkipped, ProfileAdvanced
 from core.jobs.local import LocalBackend
 from core.jobs.records import JobState
+from core.measures.inference.intervals import Interval, mean_interval
+from core.measures.similarity.pair import Pair
 from core.measures.similarity.table import SIMILARITIES
 from core.models import resolve_model
 from core.paths import REPO, AtlasPaths
@@ -180,6 +183,36 @@ def test_the_second_time_nothing_is_computed_and_a_new_task_measures_its_pairs_a
     flags = [e.message for e in fewer_languages if isinstance(e, Flagged) and e.flag == "not_centred"]
     assert flags
     assert flags[0].startswith("de:")
+
+
+def test_a_new_measure_or_version_is_measured_alone(
+    make: Callable[..., ProfileSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the pairs that are there; what was measured before is neither asked again nor changed."""
+    spec, calls = make(intermediates=("toy_classification",)), list[str]()
+    _run(spec, tmp_path)
+    before = _rows(spec, tmp_path, "similarities")
+
+    def counted(pair: Pair) -> Interval:
+        calls.append(pair.a.lang)
+        return mean_interval([len(pair.a.sentences), len(pair.b.sentences)], rng=pair.rng())
+
+    for name, measure in SIMILARITIES.items():
+        monkeypatch.setitem(SIMILARITIES, name, dataclasses.replace(measure, function=_never))
+    new = dataclasses.replace(SIMILARITIES["vocabulary_overlap"], name="sizes", function=counted)
+    monkeypatch.setitem(SIMILARITIES, "sizes", new)
+    assert _computed(_run(spec, tmp_path), "pairs") == len(calls) == 10
+    after = _rows(spec, tmp_path, "similarities")
+    assert [row for row in after if row["measure"] != "sizes"] == before
+    assert [row["value"] for row in after if row["measure"] == "sizes"] == [30.0] * 10
+    assert _computed(_run(spec, tmp_path), "pairs") == 0
+    monkeypatch.setitem(SIMILARITIES, "sizes", dataclasses.replace(new, version=2))
+    assert _computed(_run(spec, tmp_path), "pairs") == 10
+    assert _rows(spec, tmp_path, "similarities") == after
+
+
+def _never(pair: Pair) -> Interval:
+    pytest.fail(f"measured again: {pair.a.lang} and {pair.b.lang}")
 
 
 def test_interrupted_and_resumed_it_has_the_rows_of_an_undisturbed_profile(
