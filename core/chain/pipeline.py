@@ -29,7 +29,7 @@ from core.spec.model import ModelSpec
 from core.tasks import in_task_reason
 from core.training.context import RunContext
 from core.training.plan import Training, plan
-from core.training.reaching import reach
+from core.training.reuse import train_or_reuse
 from core.training.stages import CODE_VERSION, StageFolder
 from core.types.table import learning_of, task_type
 
@@ -45,7 +45,7 @@ def execute(context: RunContext) -> None:
     _announce(context, trainings)
     parent: StageFolder | None = None
     for training in trainings:
-        parent = reach(context, training, parent=parent)
+        parent = train_or_reuse(context, training, parent=parent)
     parts = _evaluate(context, trainings, final=parent)
     _write_predictions(context, parts)
 

@@ -26,7 +26,7 @@ from core.training.context import RunContext
 from core.training.loader import EnglishData
 from core.training.plan import Training, plan_intermediate
 from core.training.probes import Answers, Part, Probe, SaidBy, ask, ask_stage
-from core.training.reaching import reach
+from core.training.reuse import train_or_reuse
 from core.training.thirds import as_nats, subset, without_input
 from core.types.base import Likelihoods, Prediction
 from core.types.pieces import Array
@@ -133,7 +133,7 @@ def _row(name: str, measure: str, interval: Interval) -> Difficulty:
 def _measure(context: RunContext, training: Training, *, n: int) -> _Measured:
     data, protocol, name = training.data[0], training.job.protocol, training.job.name
     dev = context.loader.held_out(like=data, n=n)
-    folder = reach(context, training, parent=None)
+    folder = train_or_reuse(context, training, parent=None)
     asked = Part("dev", dev, predictions=True)
     whole = ask_stage(context, folder, key=training.job.key, parts=(asked,))
     probes = _probes(data, protocol=protocol, dev=dev, name=name, seed=context.spec.seed)

@@ -24,7 +24,7 @@ from core.measures.metrics.retrieval import hits
 from core.measures.similarity.alignment import linear_cka
 from core.training.context import RunContext
 from core.training.plan import plan_intermediate
-from core.training.reaching import reach
+from core.training.reuse import train_or_reuse
 from core.types.pieces import Array
 from core.types.table import task_type
 
@@ -80,7 +80,7 @@ def measure_encoder_change(context: RunContext, *, langs: Sequence[str], resampl
     task = context.spec.task(context.spec.target)
     if task_type(task.type).translation is None or task.mining:
         raise SpecError(f"'{task.name}' is no retrieval task that ranks translations; expected one such as tatoeba.")
-    folder = reach(context, plan_intermediate(context), parent=None)
+    folder = train_or_reuse(context, plan_intermediate(context), parent=None)
     pair = _Pair(*(load_encoder(context.spec.model, weights=weights) for weights in (None, folder.encoder)))
     for encoder in pair:
         encoder.model.to(context.device)

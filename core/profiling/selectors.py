@@ -27,7 +27,7 @@ from core.spec.run import Placebo
 from core.spec.task import Role
 from core.training.context import RunContext
 from core.training.plan import plan_intermediate, stage_data
-from core.training.reaching import reach
+from core.training.reuse import train_or_reuse
 from core.types.pieces import Array
 from core.types.table import task_type
 
@@ -116,7 +116,9 @@ def measure_selectors(
         SpecError: There is no intermediate.
     """
     training = plan_intermediate(context)
-    encoder = _placed(context, load_encoder(context.spec.model, weights=reach(context, training, parent=None).encoder))
+    encoder = _placed(
+        context, load_encoder(context.spec.model, weights=train_or_reuse(context, training, parent=None).encoder)
+    )
     mine = _of_intermediate(context, [data.train for data in training.data], embedder=embedder)
     rows: list[SelectorScore] = []
     for target, split in targets.items():

@@ -1,4 +1,4 @@
-"""From a training of the plan to its finished stage: taken as it is where it is there, trained where it is not."""
+"""A stage of the plan: taken as it is where it is finished, trained where it is not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.training.plan import Training
 from core.training.stages import StageFolder, StageWriter, only_one
 
 
-def reach(context: RunContext, training: Training, *, parent: StageFolder | None) -> StageFolder:
+def train_or_reuse(context: RunContext, training: Training, *, parent: StageFolder | None) -> StageFolder:
     """The finished stage: taken as it is, or trained; a damaged one is trained again.
 
     Args:
