@@ -26,6 +26,13 @@ WRITTEN = ("A task for everybody", "A measure of similarity", "A selector", "A p
 """Recipes that change the code."""
 
 
+SWEEPS = (
+    "tests/core/types tests/core/actions tests/core/profiling tests/core/analysis/test_predictions.py "
+    "tests/core/queries/test_covariates.py tests/core/tasks tests/pages/test_new_measures.py tests/tools"
+)
+"""Tests that go over whole tables, so that one more line could break them."""
+
+
 class Block(NamedTuple):
     """A block of code and the words right above it."""
 
@@ -108,6 +115,7 @@ def test_the_commands_of_a_recipe_succeed(title: str, checkout: Path) -> None:
         ".venv/bin/python -m tools.unreached",
         ".venv/bin/python -m pytest tests/test_layers.py -k 'follow or allows or budgets'",
         pytest.param(".venv/bin/mypy core pages", marks=pytest.mark.slow),
+        pytest.param(f".venv/bin/python -m pytest {SWEEPS}", marks=pytest.mark.slow),
     ],
 )
 def test_the_house_stands_after_all_of_them(command: str, checkout: Path) -> None:

@@ -158,7 +158,8 @@ def test_this_machine_leaves_the_jobs_of_others_alone(
 def test_an_unknown_backend_is_named_with_those_there_are(
     paths: AtlasPaths, study: StudySpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UnknownName, match=r"No job backend named 'tyo'\. Did you mean 'toy'\? Known: local, toy\."):
+    known = ", ".join(sorted(BACKENDS))
+    with pytest.raises(UnknownName, match=rf"No job backend named 'tyo'\. Did you mean 'toy'\? Known: {known}\."):
         launch(study, paths=paths, cursor=no_cursor, where=Where(backend="tyo"))
     with pytest.raises(UnknownName, match="No job backend named 'slurm'"):
         chosen_backend(None, paths=paths, environ={"ATLAS_BACKEND": "slurm"})
@@ -166,7 +167,7 @@ def test_an_unknown_backend_is_named_with_those_there_are(
     launch(study, paths=paths, cursor=no_cursor, where=TOY)
     monkeypatch.delitem(BACKENDS, "toy")
     running = next(job for job in queue.list_runs(paths) if job.state is JobState.DAMAGED)
-    assert "No job backend named 'toy'. Known: local." in (running.message or "")
+    assert f"No job backend named 'toy'. Known: {', '.join(sorted(BACKENDS))}." in (running.message or "")
 
 
 def _imported(file: Path) -> Iterator[str]:
