@@ -22,7 +22,7 @@ def store() -> Iterator[Store]:
         ("de", "accuracy"): ("x", BEFORE, "x", AFTER),
         ("de", "f1"): ("x", BEFORE, "y", AFTER),
         ("sw", "accuracy"): ("x", BEFORE, "x", AFTER[:4]),
-        ("sw", "f1"): ("z", [0.5, 0.25], "z", [0.75, 0.0]),
+        ("sw", "f1"): ("z", [0.5, 0.25, 0.0], "z", [0.75, 0.0, 0.5]),
     }
     with Store.open(":memory:") as opened:
         for (lang, metric), (old, before, new, after) in lists.items():
@@ -46,7 +46,8 @@ def test_credit_that_is_not_all_or_nothing_has_no_exact_test_and_the_largest_cha
     with store.cursor() as cur:
         found = credit_flips(cur, after="after", before="before", lang="sw", metric="f1")
     assert found is not None and found.test is None
-    assert found.rows.to_numpy().tolist() == [[0, 0.25], [1, -0.25]], "equal changes stay in the order of the test set"
+    # Equal changes stay in the order of the test set.
+    assert found.rows.to_numpy().tolist() == [[2, 0.5], [0, 0.25], [1, -0.25]]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,21 @@ def test_the_order_of_rows_is_stated(store: Store) -> None:
     ]  # fmt: skip
 
 
+def test_models_come_one_after_the_other() -> None:
+    rows = pd.DataFrame(
+        [(name, target, "de", 1, 0.5) for name in ("none", "mnli") for target in ("sib200", "pawsx")],
+        columns=["intermediate", "target", "lang", "seed", "score"],
+    )
+    with Store.open(":memory:") as opened:
+        for model in ("mbert", "atlas-mini"):
+            add_scores(opened, rows.assign(model=model))
+        with opened.cursor() as cur:
+            found = gains(cur, Filter())
+    assert found[["model", "target"]].to_numpy().tolist() == [
+        ["atlas-mini", "pawsx"], ["atlas-mini", "sib200"], ["mbert", "pawsx"], ["mbert", "sib200"]
+    ]  # fmt: skip
+
+
 def test_filters_keep_what_they_name(store: Store) -> None:
     with store.cursor() as cur:
         assert len(gains(cur, Filter(langs=("de",), seeds=(2,)))) == 1
@@ -185,3 +200,7 @@ def test_curves_and_data_of_a_run_in_the_order_of_its_stages(tmp_path: Path) -> 
         ]  # fmt: skip
         assert stage_queries.dev_scores(cur, run_id)["kind"].tolist() == ["intermediate", "target"]
         assert len(stage_queries.steps(cur, run_spec("qqp").run_id)) == 4, "the curve of one run alone"
+    remarks = pd.DataFrame({"run_id": run_id, "flag": ["a", "b"], "message": ["z", "a"]})
+    add_rows(store, "flags", remarks)
+    with store.cursor() as cur:
+        assert stage_queries.flags(cur, run_id)["flag"].tolist() == ["a", "b", "in_task"]

@@ -59,6 +59,7 @@ def test_the_fullest_profile_answers_and_the_newest_is_listed_first(store: Store
         assert current_profile(cur, data_source="sample", kind="difficulty") is None
         assert profiles(cur)["profile_id"].tolist() == ["hub", "part", "full"]
         assert profiles(cur).set_index("profile_id").loc["full", ["n_points", "n_skipped"]].tolist() == [6, 1]
+        assert profiles(cur).set_index("profile_id").loc["part", ["n_points", "n_skipped"]].tolist() == [4, 0]
 
 
 def test_of_equally_full_profiles_the_newest_answers(store: Store) -> None:
