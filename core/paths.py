@@ -159,7 +159,7 @@ class AtlasPaths:
 
     @property
     def rankings(self) -> Path:
-        """One file per launch: what the selectors said before its runs were made."""
+        """One file per launch: the selectors' values before its runs were made."""
         return self.home / "rankings"
 
     @property
@@ -191,8 +191,8 @@ class AtlasPaths:
         """File names of one long fit."""
         return FitPaths(self.fits / key)
 
-    def probe(self, key: str) -> Path:
-        """What the small training of a key said of the examples it was asked about."""
+    def auxiliary_result(self, key: str) -> Path:
+        """Log-probabilities and predictions that an auxiliary training run gave."""
         return self.cache / "probes" / f"{key}.parquet"
 
     @property

@@ -18,17 +18,25 @@ import numpy as np
 from core.encoder.scoring import score
 from core.errors import DataError, SpecError
 from core.examples import Split
-from core.measures.difficulty.table import DIFFICULTIES, Learned, LogProbabilities
+from core.measures.difficulty.log_probabilities import LogProbabilities
+from core.measures.difficulty.table import DIFFICULTIES, Learned
 from core.measures.inference.intervals import Interval, Plan, resampled_sums
 from core.spec.protocol import StageProtocol
 from core.spec.run import Placebo
+from core.training.auxiliary import (
+    AuxiliaryResult,
+    AuxiliaryRun,
+    ScoredBy,
+    ScoredPart,
+    run_auxiliary,
+    score_with_stage,
+)
 from core.training.context import RunContext
 from core.training.loader import EnglishData
 from core.training.plan import Training, plan_intermediate
-from core.training.probes import Answers, Part, Probe, SaidBy, ask, ask_stage
 from core.training.reuse import train_or_reuse
-from core.training.thirds import as_nats, subset, without_input
-from core.types.base import Likelihoods, Prediction
+from core.training.thirds import log_probabilities_of, subset, without_input
+from core.types.base import Prediction
 from core.types.pieces import Array
 from core.types.table import learning_of
 
@@ -59,7 +67,7 @@ class Difficulty(NamedTuple):
 
 
 class _Measured(NamedTuple):
-    """What the models of one intermediate said."""
+    """What the models of one intermediate gave."""
 
     data: EnglishData
     """Training data of the whole budget."""
@@ -67,9 +75,9 @@ class _Measured(NamedTuple):
     """English development examples that are scored."""
     sizes: tuple[int, ...]
     """Training examples of each model, smallest first; the last is the whole budget's."""
-    models: tuple[dict[str, Answers], ...]
-    """What each said of `dev` and, but for the last, of `next`; the first also has `first`, said uniformly."""
-    blank: Answers
+    models: tuple[dict[str, AuxiliaryResult], ...]
+    """What each gave for `dev` and, but for the last, `next`; the first also has `first`, under the uniform code."""
+    blank: AuxiliaryResult
     """Of `dev` without the input."""
 
 
@@ -134,32 +142,34 @@ def _measure(context: RunContext, training: Training, *, n: int) -> _Measured:
     data, protocol, name = training.data[0], training.job.protocol, training.job.name
     dev = context.loader.held_out(like=data, n=n)
     folder = train_or_reuse(context, training, parent=None)
-    asked = Part("dev", dev, predictions=True)
-    whole = ask_stage(context, folder, key=training.job.key, parts=(asked,))
-    probes = _probes(data, protocol=protocol, dev=dev, name=name, seed=context.spec.seed)
-    models = (*(ask(context, probe) for probe in probes), whole)
-    blank = without_input(context, data, part=Part("dev", dev), name=name, protocol=protocol)
-    sizes = (*(len(p.data.train.examples) for p in probes), len(data.train.examples))
+    wanted = ScoredPart("dev", dev, predictions=True)
+    whole = score_with_stage(context, folder, key=training.job.key, parts=(wanted,))
+    runs = _auxiliary_runs(data, protocol=protocol, dev=dev, name=name, seed=context.spec.seed)
+    models = (*(run_auxiliary(context, run) for run in runs), whole)
+    blank = without_input(context, data, part=ScoredPart("dev", dev), name=name, protocol=protocol)
+    sizes = (*(len(run.data.train.examples) for run in runs), len(data.train.examples))
     return _Measured(data, dev, sizes, models, blank)
 
 
-def _probes(data: EnglishData, *, protocol: StageProtocol, dev: Split, name: str, seed: int) -> list[Probe]:
+def _auxiliary_runs(
+    data: EnglishData, *, protocol: StageProtocol, dev: Split, name: str, seed: int
+) -> list[AuxiliaryRun]:
     total = len(data.train.examples)
     if total < FEWEST:
         raise DataError(f"'{name}' has {total} training examples; difficulty needs at least {FEWEST} to be cut.")
     order = np.random.default_rng([seed, 5]).permutation(total)
     cuts = [round(total * share) for share in SHARES]
-    said_by: SaidBy = "model" if learning_of(data.train.task.type).is_density else "nobody"
-    probes = []
+    scored_by: ScoredBy = "model" if learning_of(data.train.task.type).is_density else "nobody"
+    runs = []
     for i, (cut, end) in enumerate(zip(cuts, [*cuts[1:], total], strict=True)):
         train = subset(data.train, np.sort(order[:cut]))
-        parts = [Part("dev", dev, said_by=said_by, predictions=True)]
-        parts.append(Part("next", subset(data.train, np.sort(order[cut:end]))))
-        parts += [Part("first", train, said_by="uniform")] if i == 0 else []
+        parts = [ScoredPart("dev", dev, scored_by=scored_by, predictions=True)]
+        parts.append(ScoredPart("next", subset(data.train, np.sort(order[cut:end]))))
+        parts += [ScoredPart("first", train, scored_by="uniform")] if i == 0 else []
         share = share_of(protocol, SHARES[i])
         known = f"{name}, {cut} of {total} examples"
-        probes.append(Probe(known, EnglishData(train=train, dev=data.dev), share, tuple(parts)))
-    return probes
+        runs.append(AuxiliaryRun(known, EnglishData(train=train, dev=data.dev), share, tuple(parts)))
+    return runs
 
 
 def share_of(protocol: StageProtocol, share: float) -> StageProtocol:
@@ -178,22 +188,25 @@ def share_of(protocol: StageProtocol, share: float) -> StageProtocol:
 
 
 def _learned(found: _Measured, *, rng: np.random.Generator, resamples: int) -> Learned:
-    """The numbers that measures of difficulty read, from what the models said."""
-    answers = [model["dev"] for model in found.models]
-    given, blank = as_nats(answers[-1], split=found.dev), as_nats(found.blank, split=found.dev)
-    first = found.models[0]["first"].said
-    assert first is not None  # asked for by the schedule
+    """The numbers that measures of difficulty read, from what the models gave."""
+    results = [model["dev"] for model in found.models]
+    given, blank = (
+        log_probabilities_of(results[-1], split=found.dev),
+        log_probabilities_of(found.blank, split=found.dev),
+    )
+    first = found.models[0]["first"].log_probabilities
+    assert first is not None  # wanted by the schedule
     learning = learning_of(found.dev.task.type)
     later = [_sent(model, split=found.data.train, dev=found.dev) for model in found.models[:-1]]
     return Learned(
         sizes=found.sizes,
         chance=found.dev.task.chance,
-        scores=np.array([a.score for a in answers], dtype=float),
-        score_draws=_resampled_scores(found.dev, answers, rng=rng, resamples=resamples),
-        with_input=LogProbabilities(given.nats, given.decisions),
-        without_input=LogProbabilities(blank.nats, blank.decisions),
+        scores=np.array([a.score for a in results], dtype=float),
+        score_draws=_resampled_scores(found.dev, results, rng=rng, resamples=resamples),
+        with_input=given,
+        without_input=blank,
         are_densities=learning.is_density,
-        first_part=LogProbabilities(first.nats, first.decisions),
+        first_part=first,
         later_parts=LogProbabilities(
             np.concatenate([part.nats for part in later]), np.concatenate([part.decisions for part in later])
         ),
@@ -201,20 +214,20 @@ def _learned(found: _Measured, *, rng: np.random.Generator, resamples: int) -> L
     )
 
 
-def _resampled_scores(dev: Split, answers: list[Answers], *, rng: np.random.Generator, resamples: int) -> Array:
+def _resampled_scores(dev: Split, results: list[AuxiliaryResult], *, rng: np.random.Generator, resamples: int) -> Array:
     """(resamples, models) headline scores on resamples of the development examples, the same ones for every model."""
-    each = [a.contributions for a in answers if a.contributions is not None and _is_a_mean(a.contributions, a.score)]
-    if len(each) == len(answers):
+    each = [a.contributions for a in results if a.contributions is not None and _is_a_mean(a.contributions, a.score)]
+    if len(each) == len(results):
         return resampled_sums(np.stack(each, axis=1), rng=rng, resamples=resamples) / len(dev.examples)
     draws = []
     for _ in range(resamples):
         rows = rng.integers(0, len(dev.examples), len(dev.examples))
         again = dev._replace(examples=tuple(dev.examples[i] for i in rows))
         try:
-            draws.append([_headline(again, [(a.predictions or [])[i] for i in rows]) for a in answers])
+            draws.append([_headline(again, [(a.predictions or [])[i] for i in rows]) for a in results])
         except DataError:
             continue  # such as a resample of one class, which has no correlation
-    return np.array(draws).reshape(-1, len(answers))
+    return np.array(draws).reshape(-1, len(results))
 
 
 def _is_a_mean(each: Array, headline: float | None) -> bool:
@@ -227,10 +240,10 @@ def _headline(split: Split, predictions: list[Prediction]) -> float:
     return score(split, predictions, only=metric)[metric].score
 
 
-def _sent(model: dict[str, Answers], *, split: Split, dev: Split) -> Likelihoods:
-    """What a model said of the next part; a regression's error is known from development data, before the part is."""
+def _sent(model: dict[str, AuxiliaryResult], *, split: Split, dev: Split) -> LogProbabilities:
+    """Log-probabilities of the next part; a regression's error is known from development data, before the part is."""
     if not learning_of(split.task.type).is_density:
-        return as_nats(model["next"], split=split)
-    said = model["dev"].said
-    assert said is not None and len(said.nats) == len(dev.examples)
-    return as_nats(model["next"], split=split, variance=max(float(said.nats.mean()), 1e-12))
+        return log_probabilities_of(model["next"], split=split)
+    of_dev = model["dev"].log_probabilities
+    assert of_dev is not None and len(of_dev.nats) == len(dev.examples)
+    return log_probabilities_of(model["next"], split=split, variance=max(float(of_dev.nats.mean()), 1e-12))

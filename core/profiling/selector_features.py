@@ -103,8 +103,8 @@ def squared_gradients(encoder: Encoder, picks: Picks) -> Array:
         found = encoder.model(**_inputs(batch), output_hidden_states=True)
         read = _read(found.last_hidden_state, batch, _columns(picks, chosen, places))
         labels = torch.from_numpy(picks.labels[chosen]).to(read.device)
-        said = torch.log_softmax(head.to(read.device)(read.float()), dim=-1)[torch.arange(len(labels)), labels]
-        gradients = torch.autograd.grad(said.sum(), found.hidden_states, allow_unused=True)
+        logs = torch.log_softmax(head.to(read.device)(read.float()), dim=-1)[torch.arange(len(labels)), labels]
+        gradients = torch.autograd.grad(logs.sum(), found.hidden_states, allow_unused=True)
         known = [g.float().sum(dim=1).square().double().cpu().numpy() for g in gradients if g is not None]
         if not known:
             kind = encoder.model.config.model_type

@@ -21,13 +21,13 @@ from core.measures.difficulty.information import (
     pointwise_information,
     summarise_thirds,
 )
+from core.measures.difficulty.log_probabilities import LogProbabilities
 from core.spec.protocol import StageProtocol
 from core.spec.run import Third
 from core.tasks import no_thirds_reason
+from core.training.auxiliary import AuxiliaryResult, AuxiliaryRun, ScoredPart, run_auxiliary
 from core.training.context import RunContext
 from core.training.loader import EnglishData
-from core.training.probes import Answers, Part, Probe, ask
-from core.types.base import Likelihoods
 from core.types.pieces import Array
 from core.types.table import learning_of, task_type
 
@@ -68,10 +68,10 @@ def chosen_third(context: RunContext, pool: EnglishData, *, protocol: StageProto
     found = sort_pool(context, pool, protocol=protocol)
     place = THIRDS.index(third)
     examples = tuple(pool.train.examples[i] for i in np.flatnonzero(found.thirds == place))
-    said = ", ".join(f"{s.name} {s.pvi_bits:+.2f}" for s in found.summaries)
+    means = ", ".join(f"{s.name} {s.pvi_bits:+.2f}" for s in found.summaries)
     message = (
         f"{pool.train.task.name}: the {third} {len(examples)} of {len(pool.train.examples)} examples by cross-fitted "
-        f"usable information (mean bits a decision: {said})."
+        f"usable information (mean bits a decision: {means})."
     )
     return pool.train._replace(
         examples=examples, fingerprint=fingerprint(examples), flags=(*pool.train.flags, Flag("third", message))
@@ -97,7 +97,7 @@ def sort_pool(context: RunContext, pool: EnglishData, *, protocol: StageProtocol
     bits = np.zeros(n)
     for fold in (0, 1):
         scored, other = np.flatnonzero(side == fold), np.flatnonzero(side != fold)
-        given, blank = _said(context, pool, protocol=protocol, rows=(scored, other), fold=fold)
+        given, blank = _cross_fitted(context, pool, protocol=protocol, rows=(scored, other), fold=fold)
         found = pointwise_information(given.nats, without_input=blank.nats, densities=learning.is_density)
         bits[scored] = found / np.maximum(given.decisions, 1)
     labels, lengths = learning.strata(pool.train), np.array([len(kind.text(e)) for e in pool.train.examples])
@@ -107,9 +107,9 @@ def sort_pool(context: RunContext, pool: EnglishData, *, protocol: StageProtocol
     return Sorted(thirds, bits, summarise_thirds(thirds, pvi=bits, labels=labels, lengths=lengths))
 
 
-def _said(
+def _cross_fitted(
     context: RunContext, pool: EnglishData, *, protocol: StageProtocol, rows: tuple[Array, Array], fold: int
-) -> tuple[Likelihoods, Likelihoods]:
+) -> tuple[LogProbabilities, LogProbabilities]:
     """Log-probabilities of the scored rows with and without the input, from models trained on the other rows."""
     scored, other = (subset(pool.train, r) for r in rows)
     if protocol.max_train_examples is not None and len(other.examples) > protocol.max_train_examples:
@@ -117,48 +117,50 @@ def _said(
             len(other.examples), protocol.max_train_examples, replace=False
         )
         other = subset(other, np.sort(drawn))
-    data, part = EnglishData(train=other, dev=pool.dev), Part("fold", scored)
+    data, part = EnglishData(train=other, dev=pool.dev), ScoredPart("fold", scored)
     name = f"{pool.train.task.name}, fold {fold + 1} of 2"
-    given = ask(context, Probe(name, data, protocol, (part,)))["fold"]
+    given = run_auxiliary(context, AuxiliaryRun(name, data, protocol, (part,)))["fold"]
     blank = without_input(context, data, part=part, name=name, protocol=protocol)
-    return as_nats(given, split=scored), as_nats(blank, split=scored)
+    return log_probabilities_of(given, split=scored), log_probabilities_of(blank, split=scored)
 
 
-def without_input(context: RunContext, data: EnglishData, *, part: Part, name: str, protocol: StageProtocol) -> Answers:
-    """What the same model says of the labels when it is trained and asked without the input.
+def without_input(
+    context: RunContext, data: EnglishData, *, part: ScoredPart, name: str, protocol: StageProtocol
+) -> AuxiliaryResult:
+    """What the same model gives when it is trained, and scores, without the input.
 
     Trained on all examples to the last step: there is nothing to select by where every input is the same. A task type
-    may know the answer without a training.
+    may know the result without a training.
 
     Args:
         context: Model, seed, device.
         data: Training and development data, with their input.
-        part: What is asked.
+        part: What is scored.
         name: For events.
         protocol: Of the intermediate stage.
     """
     known = learning_of(part.split.task.type).known_without_input
     if known is not None:
-        return Answers(known(part.split), None, None, None)
+        return AuxiliaryResult(known(part.split), None, None, None)
     last = protocol.model_copy(update={"evaluations": 1, "selection": "last", "patience": None})
     blank = EnglishData(train=data.train, dev=data.dev, without_input=True)
-    asked = part._replace(predictions=False)
-    return ask(context, Probe(f"{name}, without input", blank, last, (asked,)))[part.name]
+    wanted = part._replace(predictions=False)
+    return run_auxiliary(context, AuxiliaryRun(f"{name}, without input", blank, last, (wanted,)))[part.name]
 
 
-def as_nats(answers: Answers, *, split: Split, variance: float | None = None) -> Likelihoods:
-    """Log-probabilities (log-densities for regression) of what a model said.
+def log_probabilities_of(result: AuxiliaryResult, *, split: Split, variance: float | None = None) -> LogProbabilities:
+    """Log-probabilities of a result, log-densities where labels are real numbers.
 
     Args:
-        answers: With likelihoods.
-        split: What was asked.
+        result: With log-probabilities.
+        split: What was scored.
         variance: Of the errors of a regression; None: their mean square on these examples, which are held out.
     """
-    said = answers.said
-    assert said is not None  # asked for by every caller
+    found = result.log_probabilities
+    assert found is not None  # wanted by every caller
     if not learning_of(split.task.type).is_density:
-        return said
-    return said._replace(nats=gaussian_nats(said.nats, variance=variance or max(float(said.nats.mean()), 1e-12)))
+        return found
+    return found._replace(nats=gaussian_nats(found.nats, variance=variance or max(float(found.nats.mean()), 1e-12)))
 
 
 def subset(split: Split, rows: Array) -> Split:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast
 import numpy as np
 
 from core.examples import Split
+from core.measures.difficulty.log_probabilities import LogProbabilities
 from core.spec.task import Metric, TaskSpec
 from core.types.columns import Read, Rows
 from core.types.pieces import Array, Features, Ints, decisions_of
@@ -31,16 +32,6 @@ Prediction = int | float | str | tuple[int, ...]
 
 _BANDS = 4
 """Quantile bands of what stands for the label where there are no classes."""
-
-
-class Likelihoods(NamedTuple):
-    """Log-probabilities of the gold labels of a split."""
-
-    nats: Array
-    """(n_examples,) float64 log-probability of everything that the example's label says; for a density the squared
-    error of the value scaled to [0, 1], which `measures.difficulty` makes a log-density."""
-    decisions: Array
-    """(n_examples,) float64 number of decisions: words that are read (tagging), else 1."""
 
 
 class MetricScore(NamedTuple):
@@ -98,7 +89,7 @@ class Learning:
     featurise: Callable[[Split, Encoder, int], Features]
     """Split, encoder and longest input to pieces and targets."""
     blanked: Callable[[Features, Encoder], Features]
-    """The input taken away, targets kept: what is said without it."""
+    """The input taken away, targets kept."""
     head: Callable[[Encoder, int, float | None], Head]
     """A fresh head for an encoder and a number of labels, with a dropout or (None) the encoder's."""
     start: Callable[[Head, Features], None] | None = None
@@ -108,14 +99,14 @@ class Learning:
 
     log_probabilities: Callable[[torch.Tensor, Batch], torch.Tensor]
     """(items,) log-probability of each item's gold label; the squared error for a density."""
-    likelihoods: Callable[[Array, Features], Likelihoods]
+    by_example: Callable[[Array, Features], LogProbabilities]
     """(items,) float64 log-probabilities to those of examples."""
-    uniform: Callable[[Features, int], Likelihoods]
-    """Features and number of labels to what is said before anything was learned."""
-    known_without_input: Callable[[Split], Likelihoods] | None = None
-    """What is said without the input, where that is known without a training."""
+    uniform: Callable[[Features, int], LogProbabilities]
+    """Features and number of labels to log-probabilities before anything was learned."""
+    known_without_input: Callable[[Split], LogProbabilities] | None = None
+    """Log-probabilities without the input, where they are known without a training."""
     is_density: bool = False
-    """Whether the head gives a real number, so that likelihoods are densities."""
+    """Whether the head gives a real number, so that probabilities are densities."""
 
     reads: Literal["rows", "pieces"] = "rows"
     """What a prediction is read off: one vector of logits a row, or one a piece."""
@@ -255,16 +246,16 @@ def one_value_alone(values: Sequence[float], *, n: int, task: TaskSpec) -> str |
     return f"all {n} examples have the label {name}"
 
 
-def summed(by_item: Array, features: Features) -> Likelihoods:
-    """`likelihoods` of a type whose items add up: windows of a sentence, or one item an example."""
+def summed(by_item: Array, features: Features) -> LogProbabilities:
+    """`by_example` of a type whose items add up: windows of a sentence, or one item an example."""
     owner, n = features.owners
-    return Likelihoods(np.bincount(owner, weights=by_item, minlength=n), decisions_of(features))
+    return LogProbabilities(np.bincount(owner, weights=by_item, minlength=n), decisions_of(features))
 
 
-def uniform_over_labels(features: Features, n_labels: int) -> Likelihoods:
+def uniform_over_labels(features: Features, n_labels: int) -> LogProbabilities:
     """`uniform` of a type with one label a decision."""
     decisions = decisions_of(features)
-    return Likelihoods(-np.log(n_labels) * decisions, decisions)
+    return LogProbabilities(-np.log(n_labels) * decisions, decisions)
 
 
 def classes(values: Sequence[float]) -> Ints:

@@ -12,6 +12,7 @@ import numpy as np
 
 from core.errors import DataError
 from core.examples import Split
+from core.measures.difficulty.log_probabilities import LogProbabilities
 from core.measures.metrics import labels as metrics
 from core.spec.task import Metric, TaskSpec
 from core.types import base
@@ -106,9 +107,9 @@ def _log_probabilities(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
     return -functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(dim=1)
 
 
-def _uniform(features: Features, n_labels: int) -> base.Likelihoods:
+def _uniform(features: Features, n_labels: int) -> LogProbabilities:
     _, n = features.owners
-    return base.Likelihoods(np.full(n, -n_labels * np.log(2)), np.ones(n))
+    return LogProbabilities(np.full(n, -n_labels * np.log(2)), np.ones(n))
 
 
 def _decoded(raw: Array, features: Features, split: Split, encoder: Encoder) -> list[base.Prediction]:
@@ -185,7 +186,7 @@ MULTILABEL = base.TaskType(
         start=_start,
         loss_sum=_loss_sum,
         log_probabilities=_log_probabilities,
-        likelihoods=base.summed,
+        by_example=base.summed,
         uniform=_uniform,
         decoded=_decoded,
         as_text=_as_text,

@@ -12,6 +12,7 @@ import numpy as np
 
 from core.errors import DataError
 from core.examples import Split
+from core.measures.difficulty.log_probabilities import LogProbabilities
 from core.measures.metrics import labels as metrics
 from core.spec.task import Metric, TaskSpec
 from core.types import base
@@ -120,16 +121,16 @@ def _log_probabilities(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
     return -functional.cross_entropy(logits.view(len(targets), -1), targets, reduction="none")
 
 
-def _uniform(features: Features, n_labels: int) -> base.Likelihoods:
+def _uniform(features: Features, n_labels: int) -> LogProbabilities:
     del n_labels
     _, n = features.owners
-    return base.Likelihoods(-np.log(np.diff(features.item_starts).astype(np.float64)), np.ones(n))
+    return LogProbabilities(-np.log(np.diff(features.item_starts).astype(np.float64)), np.ones(n))
 
 
-def _known_without_input(split: Split) -> base.Likelihoods:
+def _known_without_input(split: Split) -> LogProbabilities:
     """Choices without their text are all alike, so each gets the same probability."""
     sizes = np.array([len(e.choices) for e in base.records(split, ChoiceExample)], dtype=float)
-    return base.Likelihoods(-np.log(sizes), np.ones(len(sizes)))
+    return LogProbabilities(-np.log(sizes), np.ones(len(sizes)))
 
 
 def _decoded(raw: Array, features: Features, split: Split, encoder: Encoder) -> list[base.Prediction]:
@@ -192,7 +193,7 @@ MULTIPLE_CHOICE = base.TaskType(
         head=_head,
         loss_sum=_loss_sum,
         log_probabilities=_log_probabilities,
-        likelihoods=base.summed,
+        by_example=base.summed,
         uniform=_uniform,
         known_without_input=_known_without_input,
         decoded=_decoded,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from core.examples import Example, Split
+from core.measures.difficulty.log_probabilities import LogProbabilities
 from core.measures.metrics import labels as metrics
 from core.spec.task import Metric, TaskSpec
 from core.types import base
@@ -92,11 +93,11 @@ def _squared_errors(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
     return (logits.squeeze(-1) - base.targets_of(batch)) ** 2
 
 
-def _uniform(features: Features, n_labels: int) -> base.Likelihoods:
+def _uniform(features: Features, n_labels: int) -> LogProbabilities:
     """Density 1 over the range of values."""
     del n_labels
     _, n = features.owners
-    return base.Likelihoods(np.zeros(n), np.ones(n))
+    return LogProbabilities(np.zeros(n), np.ones(n))
 
 
 def _decoded(raw: Array, features: Features, split: Split, encoder: Encoder) -> list[base.Prediction]:
@@ -150,7 +151,7 @@ REGRESSION = base.TaskType(
         head=_head,
         loss_sum=_loss_sum,
         log_probabilities=_squared_errors,
-        likelihoods=base.summed,
+        by_example=base.summed,
         uniform=_uniform,
         is_density=True,
         decoded=_decoded,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from core.examples import Example, Flag, Split
+from core.measures.difficulty.log_probabilities import LogProbabilities
 from core.measures.metrics.answers import AnswerScores, score_answers
 from core.spec.task import Metric, TaskSpec
 from core.types import base
@@ -199,10 +200,10 @@ def _log_probabilities(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
     return -functional.cross_entropy(logits, base.targets_of(batch), reduction="none").sum(dim=1)
 
 
-def _likelihoods(by_item: Array, features: Features) -> base.Likelihoods:
+def _by_example(by_item: Array, features: Features) -> LogProbabilities:
     """Of the window that the answer is looked for in."""
     chosen = _answering(features)
-    return base.Likelihoods(by_item[chosen], np.ones(len(chosen)))
+    return LogProbabilities(by_item[chosen], np.ones(len(chosen)))
 
 
 def _answering(features: Features) -> Ints:
@@ -217,11 +218,11 @@ def _answering(features: Features) -> Ints:
     return window
 
 
-def _uniform(features: Features, n_labels: int) -> base.Likelihoods:
+def _uniform(features: Features, n_labels: int) -> LogProbabilities:
     """Over the pieces of the window, once for the start and once for the end."""
     del n_labels
     rows = features.row_lengths[_answering(features)]
-    return base.Likelihoods(-2 * np.log(rows), np.ones(len(rows)))
+    return LogProbabilities(-2 * np.log(rows), np.ones(len(rows)))
 
 
 # ------------------------------------------------------------------------------------------------ decoding, scoring
@@ -348,7 +349,7 @@ SPAN_QA = base.TaskType(
         head=_head,
         loss_sum=_loss_sum,
         log_probabilities=_log_probabilities,
-        likelihoods=_likelihoods,
+        by_example=_by_example,
         uniform=_uniform,
         reads="pieces",
         decoded=_decoded,

@@ -19,16 +19,8 @@ from core.measures.difficulty.information import (
     learning_curve_area,
     pointwise_information,
 )
+from core.measures.difficulty.log_probabilities import LogProbabilities
 from core.measures.inference.intervals import Floats, Interval, Plan, percentile_interval
-
-
-class LogProbabilities(NamedTuple):
-    """Of gold labels."""
-
-    nats: Floats
-    """(n,) of each example: summed over its decisions."""
-    decisions: Floats
-    """(n,) labels of each example: words of a sentence, 1 for one label."""
 
 
 class Learned(NamedTuple):

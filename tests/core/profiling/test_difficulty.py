@@ -99,7 +99,7 @@ def test_nothing_is_trained_twice(model: ModelSpec, source: DataSource, tmp_path
     probe.write_bytes(probe.read_bytes()[:-9])
     again, events = _measure(run, tmp_path)
     flags = [e.message for e in events if isinstance(e, Flagged) and e.flag == "stage_damaged"]
-    assert again == first and len(flags) <= 1 and all("was damaged" in f and "It is asked again." in f for f in flags)
+    assert again == first and len(flags) <= 1 and all("were damaged" in f and "It is run again." in f for f in flags)
 
 
 def test_shuffled_labels_are_a_task_of_their_own(model: ModelSpec, source: DataSource, tmp_path: Path) -> None:

@@ -61,9 +61,9 @@ def test_thirds_are_matched_and_disjoint(kind: str, model: ModelSpec, source: Da
     lengths = [np.mean([len(task_type(kind).text(e)) for e in split.examples]) for split in thirds]
     assert max(lengths) / min(lengths) < 1.35
     # Two folds, each with its model and, save for choices, one without input; the other thirds only read them.
-    n_probes = 2 if kind == "multiple_choice" else 4
-    assert len([e for e in events if isinstance(e, StageStarted)]) == n_probes
-    assert len([e for e in events if isinstance(e, StageReused)]) == 2 * n_probes
+    n_runs = 2 if kind == "multiple_choice" else 4
+    assert len([e for e in events if isinstance(e, StageStarted)]) == n_runs
+    assert len([e for e in events if isinstance(e, StageReused)]) == 2 * n_runs
     flags = [f for split in thirds for f in split.flags if f.flag == "third"]
     assert [f.message.split(" ")[2] for f in flags] == ["easiest", "middle", "hardest"]
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 from core.examples import Split
 from core.heads.layers import Head, summary_head
 from core.heads.states import Batch, Encoder
+from core.measures.difficulty.log_probabilities import LogProbabilities
 from core.measures.metrics import labels as metrics
 from core.spec.task import Metric, TaskSpec
 from core.types import base
@@ -65,7 +66,7 @@ def _log_probabilities(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
     return -functional.binary_cross_entropy_with_logits(logits.squeeze(-1), targets, reduction="none")
 
 
-def _uniform(features: Features, n_labels: int) -> base.Likelihoods:
+def _uniform(features: Features, n_labels: int) -> LogProbabilities:
     del n_labels
     return base.uniform_over_labels(features, 2)
 
@@ -121,7 +122,7 @@ JUDGEMENT = base.TaskType(
         head=_head,
         loss_sum=_loss_sum,
         log_probabilities=_log_probabilities,
-        likelihoods=base.summed,
+        by_example=base.summed,
         uniform=_uniform,
         decoded=_decoded,
         as_text=_as_text,

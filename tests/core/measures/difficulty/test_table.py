@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from core.measures.difficulty.table import DIFFICULTIES, Learned, LogProbabilities
+from core.measures.difficulty.log_probabilities import LogProbabilities
+from core.measures.difficulty.table import DIFFICULTIES, Learned
 from core.measures.inference.intervals import Interval, Plan
 
 

@@ -13,12 +13,12 @@ from core.encoder.batches import sorted_batches, training_batch
 from core.encoder.predicting import INFERENCE_TOKENS
 from core.heads.layers import Head
 from core.heads.states import Encoder, encode
-from core.types.base import Likelihoods
+from core.measures.difficulty.log_probabilities import LogProbabilities
 from core.types.pieces import Features
 from core.types.table import learning_of
 
 
-def gold_nats(encoder: Encoder, head: Head, *, features: Features, kind: str) -> Likelihoods:
+def gold_log_probabilities(encoder: Encoder, head: Head, *, features: Features, kind: str) -> LogProbabilities:
     """Log-probability of the gold label of every example.
 
     Args:
@@ -39,4 +39,4 @@ def gold_nats(encoder: Encoder, head: Head, *, features: Features, kind: str) ->
             batch = training_batch(features, items, encoder=encoder)
             logits = head(encode(encoder, batch), batch.mask).float()
             by_item[items] = learning.log_probabilities(logits, batch).double().cpu().numpy()
-    return learning.likelihoods(by_item, features)
+    return learning.by_example(by_item, features)

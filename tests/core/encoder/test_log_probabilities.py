@@ -1,4 +1,4 @@
-"""What a model says of gold labels: against the training loss, against heads whose output is known, without input."""
+"""Log-probabilities of gold labels: against the training loss, against heads whose output is known, without input."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 
 from core.encoder.batches import training_batch
 from core.encoder.features import featurise
-from core.encoder.likelihood import gold_nats
 from core.encoder.loading import load_encoder
+from core.encoder.log_probabilities import gold_log_probabilities
 from core.heads.layers import Head, SummaryHead, TokenHead
 from core.heads.states import Encoder, encode
 from core.types.table import learning_of
@@ -39,17 +39,17 @@ def test_log_probabilities_sum_to_the_training_loss(kind: str, encoder: Encoder)
     split, head = toy_split(kind, n=11), _head(kind, encoder)
     features = featurise(split, encoder=encoder)
     assert len(features.example_of) == features.item_starts[-1]
-    said = gold_nats(encoder, head, features=features, kind=kind)
+    found = gold_log_probabilities(encoder, head, features=features, kind=kind)
     batch = training_batch(features, np.arange(features.n_items), encoder=encoder)
     with torch.no_grad():
         loss = float(learning_of(kind).loss_sum(head(encode(encoder, batch), batch.mask), batch))
     # The loss of a span is the mean of start and end, that of a set of labels the mean over labels; the errors of a
     # regression are kept as errors.
     factor = {"span_qa": 2, "multilabel": len(split.labels), "regression": -1}.get(kind, 1)
-    assert -said.nats.sum() == pytest.approx(factor * loss, rel=1e-4)
+    assert -found.nats.sum() == pytest.approx(factor * loss, rel=1e-4)
     words = sum(len(e.words) for e in split.examples) if kind == "tagging" else 11  # type: ignore[union-attr]
-    assert said.decisions.sum() == words
-    assert len(said.nats) == len(said.decisions) == 11
+    assert found.decisions.sum() == words
+    assert len(found.nats) == len(found.decisions) == 11
 
 
 def test_a_head_that_always_says_the_same(encoder: Encoder) -> None:
@@ -61,10 +61,10 @@ def test_a_head_that_always_says_the_same(encoder: Encoder) -> None:
         with torch.no_grad():
             head.out.weight.zero_()
             head.out.bias.copy_(torch.log(torch.tensor([0.5, 0.25, 0.25])))
-        said = gold_nats(encoder, head, features=featurise(split, encoder=encoder), kind=kind)
+        found = gold_log_probabilities(encoder, head, features=featurise(split, encoder=encoder), kind=kind)
         gold = [e.tags if kind == "tagging" else (e.label,) for e in split.examples]  # type: ignore[union-attr]
         bits = [sum(1 if label == 0 else 2 for label in labels) for labels in gold]
-        assert -said.nats / math.log(2) == pytest.approx(np.array(bits, dtype=float), rel=1e-5)
+        assert -found.nats / math.log(2) == pytest.approx(np.array(bits, dtype=float), rel=1e-5)
 
 
 def test_a_passage_in_windows_counts_where_its_answer_is(encoder: Encoder) -> None:
@@ -72,7 +72,7 @@ def test_a_passage_in_windows_counts_where_its_answer_is(encoder: Encoder) -> No
     split = split._replace(task=split.task.model_copy(update={"max_length": 16, "doc_stride": 4}))
     features, head = featurise(split, encoder=encoder), _head("span_qa", encoder)
     assert len(features.example_of) > 12, "every passage fits into one window: the test says nothing"
-    said = gold_nats(encoder, head, features=features, kind="span_qa")
+    found = gold_log_probabilities(encoder, head, features=features, kind="span_qa")
     for example in range(12):
         rows = np.flatnonzero(features.example_of == example)
         assert features.positions is not None
@@ -81,7 +81,7 @@ def test_a_passage_in_windows_counts_where_its_answer_is(encoder: Encoder) -> No
         batch = training_batch(features, row, encoder=encoder)
         with torch.no_grad():
             loss = float(learning_of("span_qa").loss_sum(head(encode(encoder, batch), batch.mask), batch))
-        assert -said.nats[example] == pytest.approx(2 * loss, rel=1e-3)
+        assert -found.nats[example] == pytest.approx(2 * loss, rel=1e-3)
 
 
 def test_the_uniform_code_by_hand(encoder: Encoder) -> None:
@@ -89,12 +89,12 @@ def test_the_uniform_code_by_hand(encoder: Encoder) -> None:
         features = featurise(toy_split(kind, n=5), encoder=encoder)
         assert learning_of(kind).uniform(features, 3).nats == pytest.approx(np.full(5, -math.log(one)))
     tagged = toy_split("tagging", n=5)
-    said = learning_of("tagging").uniform(featurise(tagged, encoder=encoder), 3)
+    found = learning_of("tagging").uniform(featurise(tagged, encoder=encoder), 3)
     words = np.array([len(e.words) for e in tagged.examples], dtype=float)  # type: ignore[union-attr]
-    assert said.nats == pytest.approx(-math.log(3) * words)
+    assert found.nats == pytest.approx(-math.log(3) * words)
     features = featurise(toy_split("span_qa", n=5), encoder=encoder)
-    said = learning_of("span_qa").uniform(features, 0)
-    assert said.nats == pytest.approx(-2 * np.log(features.row_lengths))
+    found = learning_of("span_qa").uniform(features, 0)
+    assert found.nats == pytest.approx(-2 * np.log(features.row_lengths))
 
 
 @pytest.mark.parametrize("kind", TRAINED)
