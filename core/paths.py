@@ -163,6 +163,11 @@ class AtlasPaths:
         return self.home / "rankings"
 
     @property
+    def protocols(self) -> Path:
+        """Protocols that commands name by file, because they do not ship with the program."""
+        return self.home / "protocols"
+
+    @property
     def cache(self) -> Path:
         """Everything that can be made again."""
         return self.home / "cache"
@@ -249,6 +254,10 @@ class AtlasPaths:
     def ranking(self, ranking_id: str) -> Path:
         """The ranking that was frozen at one launch."""
         return self.rankings / f"{ranking_id}.json"
+
+    def protocol(self, name: str, *, digest: str) -> Path:
+        """A protocol as YAML; the digest is that of its record."""
+        return self.protocols / f"{name}-{digest}.yaml"
 
     def run(self, run_id: str) -> RunPaths:
         """File names of one run."""

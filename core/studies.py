@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -228,30 +227,6 @@ def problems(request: StudyRequest, *, paths: AtlasPaths) -> list[str]:
         except AtlasError as error:
             found.append(str(error))
     return list(dict.fromkeys(found))
-
-
-def command(request: StudyRequest) -> str:
-    """The command that starts the same study.
-
-    Args:
-        request: Names as they were typed.
-    """
-    words = ["python", "-m", "core", "run", "--data-source", str(request.data_source)]
-    if request.mirror:
-        words += ["--mirror", request.mirror]
-    for option, values in (
-        ("--model", request.models),
-        ("--intermediate", request.intermediates),
-        ("--target", request.targets),
-        ("--seeds", tuple(str(seed) for seed in request.seeds)),
-        ("--protocol", (request.protocol,)),
-    ):
-        words += [option, *values] if values else []
-    if request.name != "study":
-        words += ["--name", request.name]
-    if not request.with_baselines:
-        words.append("--no-baselines")
-    return shlex.join(words)
 
 
 def intermediate_names(tasks: dict[str, TaskSpec]) -> list[str]:

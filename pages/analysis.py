@@ -15,9 +15,6 @@ st.caption(
 # The words above are painted before scipy and plotly are loaded.
 from functools import partial
 
-import pandas as pd
-
-from core.analysis.answer import answer
 from core.queries.evidence import Choice
 from core.tasks import load_tasks
 from pages.widgets.analysis import data, panels
@@ -54,7 +51,8 @@ compare = partial(data.held_out, now, setting, choice)
 null = compare()
 curves = partial(data.every_measure, now, setting, choice)
 with_every = curves()
-panels.show_answer(answer(found, model, null=null.frame, every=with_every.frame), found)
+full = data.answer_of(now, setting, choice, null=null, every=with_every)
+panels.show_answer(full.answer, found, data.gaps(now, setting, choice))
 watch(null, compare, what="Comparing with intermediate + target on held-out pairs")
 
 part = st.segmented_control(
@@ -85,5 +83,4 @@ elif part == "Claims":
 elif part == "Next":
     panels.show_next(data.proposals(now, setting, choice), how=how("next"))
 else:
-    figures = [frame for frame in (model.figures, null.frame) if frame is not None and not frame.empty]
-    panels.show_numbers(pd.concat(figures, ignore_index=True) if figures else model.figures, how=how("analyse"))
+    panels.show_numbers(full.figures, how=how("analyse"))

@@ -6,11 +6,12 @@ guard()
 
 import streamlit as st
 
+from core.actions.command import command_of
 from core.errors import AtlasError
-from core.studies import command
 from pages.widgets.launch.form import ask
 from pages.widgets.launch.plan import show_plan, show_started, start_study, wrong_with
 from pages.widgets.shared import start
+from pages.widgets.show import show_command
 
 st.title("Launch")
 start()
@@ -50,4 +51,4 @@ with plan:
         show_started(started)
     if request:
         st.caption("The same from a terminal:")
-        st.code(command(request), language="bash", wrap_lines=True)
+        show_command(str(command_of(request)))

@@ -120,7 +120,7 @@ def add_scores(store: Store, rows: pd.DataFrame, *, changes: Mapping[str, object
     rows["pair_key"] = key + "|" + rows["data_source"] + "|" + rows["collection"]
     rows["run_id"] = rows["pair_key"] + "|" + rows["intermediate"]
     runs = rows.drop_duplicates("run_id").copy()
-    keys = list(zip(runs["model"], runs["intermediate"], runs["target"], runs["protocol"], strict=True))
+    keys = list(zip(*(runs[n] for n in ("model", "intermediate", "target", "protocol", "data_source")), strict=True))
     specs = {key: _spec(*key, changes=changes or {}) for key in set(keys)}
     runs["spec"] = [specs[key] for key in keys]
     runs["task_type"] = runs["target"].map(lambda name: str(TASKS[name].type))
@@ -253,7 +253,7 @@ def _flags(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["run_id", "flag", "message"])
 
 
-def _spec(model: str, name: str, target: str, protocol: str, *, changes: Mapping[str, object]) -> str:
+def _spec(model: str, name: str, target: str, protocol: str, source: str, *, changes: Mapping[str, object]) -> str:
     between = None if name == "none" else IntermediateSpec.parse(name)
     names = {target, *(between.tasks if between else ())}
     names |= {part for name in names for part in TASKS[name].parts}
@@ -262,8 +262,8 @@ def _spec(model: str, name: str, target: str, protocol: str, *, changes: Mapping
         found[stage] = found[stage] | fields if isinstance(fields, dict) else fields
     return json.dumps(
         {
-            "model": {"architecture": MODELS[model].architecture},
-            "data_source": {},
+            "model": MODELS[model].model_dump(mode="json"),
+            "data_source": {"kind": source, "root": "/data/hub" if source == "mirror" else None},
             "intermediate": between.model_dump(mode="json") if between else None,
             "target": target,
             "tasks": [TASKS[n].model_dump(mode="json") for n in sorted(names)],

@@ -17,11 +17,9 @@ import pyarrow.parquet as pq
 
 from core.errors import StoreError
 from core.files import written_beside
+from core.spec.run import MIRROR
 from core.store.connection import Store
 from core.store.gallery import FAMILIES, Family
-
-MIRROR = "FOLDER-IN-THE-HUBS-LAYOUT"
-"""Stands for the folder of a mirror in a committed spec."""
 
 _FOLDERS = re.compile(r"""(?<![\w./:-])/(?:[^\s/'",;:()]+/)+""")
 """The folders of an absolute path in a sentence."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -33,14 +34,20 @@ class Answer(NamedTuple):
 
 
 def answer(
-    evidence: Evidence, analysis: Analysis, *, null: pd.DataFrame | None = None, every: pd.DataFrame | None = None
+    evidence: Evidence,
+    analysis: Analysis,
+    *,
+    null: pd.DataFrame | None = None,
+    every: pd.DataFrame | None = None,
+    pending: Sequence[str] = (),
 ) -> Answer:
-    """The sentences of an analysis.
+    """The sentences of an analysis; `core.actions.answer` makes the parts.
 
     Args:
         analysis: From `analyse`.
         null: From `additive_null`; None: not computed yet.
-        every: From `sensitivity`; None: not computed.
+        every: From `sensitivity`; None: not computed yet.
+        pending: What is not computed yet, in words.
     """
     if analysis.fit is None:
         headline = f"The evidence does not answer the question yet: {analysis.problem}"
@@ -58,7 +65,8 @@ def answer(
     headline = f"{where}: {phrases[0]}; {phrases[1]}.{caution}"
     has_others = every is not None and len(every) > len(_WORDS)
     spread = [spread_in_words(every, term=term) for term in _WORDS] if every is not None and has_others else []
-    details = [*spread, _shares(rows), *_against(null), _naive(rows), *_missing(evidence)]
+    unknown = f"Not computed yet: {', '.join(pending)}. It may change these sentences." if pending else ""
+    details = [unknown, *spread, _shares(rows), *_against(null), _naive(rows), *_missing(evidence)]
     return Answer(headline, tuple(d for d in details if d), "thin" if reasons else "fair", tuple(reasons))
 
 
@@ -157,7 +165,7 @@ def _naive(rows: _Rows) -> str:
 
 
 def _missing(evidence: Evidence) -> list[str]:
-    gaps = evidence.missing[evidence.missing["remedy"] != ""]
+    gaps = evidence.missing[evidence.missing["remedy"].notna()]
     return [f"{row.cells} cells do not count: {row.why} ({row.names})." for row in gaps.itertuples()]
 
 

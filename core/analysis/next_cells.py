@@ -24,15 +24,17 @@ from core.measures.inference.designs import expected_half_widths, joined
 from core.measures.inference.mixed import Components
 from core.queries.covariates import base_tasks, difficulties, similarities, text_point, type_match
 from core.queries.evidence import Evidence, profile_view
-from core.spec.run import IntermediateSpec
+from core.spec.run import DataSourceKind, IntermediateSpec
 from core.spec.task import TaskSpec
+from core.studies import StudyRequest
 from core.tasks import in_task_reason
 
 COLUMNS = (
     *("kind", "intermediate", "target", "langs", "runs", "difficulty_narrower", "similarity_narrower", "worth", "why"),
-    "command",
+    "request",
 )
-"""Columns of the proposals; narrower: share of the interval's width; worth: mean of both for each run."""
+"""Columns of the proposals; narrower: share of the interval's width; worth: mean of both for each run; request: a
+`StudyRequest` or `ProfileRequest` by names."""
 
 _EXPLAINING = ("difficulty", "similarity")
 
@@ -60,10 +62,10 @@ def propose(cur: duckdb.DuckDBPyConnection, evidence: Evidence, analysis: Analys
         analysis: From `analyse` on the same evidence.
         plan: How they would be run.
     """
-    gaps = evidence.missing[evidence.missing["remedy"] != ""]
+    gaps = evidence.missing[evidence.missing["remedy"].notna()]
     fill = [
         {"kind": "fill", "intermediate": gap.names, "why": f"{gap.cells} cells do not count: {gap.why}",
-         "command": gap.remedy}
+         "request": gap.remedy}
         for gap in gaps.itertuples()
     ]  # fmt: skip
     found = _candidates(cur, evidence, plan=plan)
@@ -204,12 +206,13 @@ def _farthest(found: pd.DataFrame, evidence: Evidence) -> list[dict[str, object]
 
 def _proposal(row: dict[str, object], evidence: Evidence, *, plan: Plan) -> dict[str, object]:
     s = evidence.setting
-    seeds = " ".join(str(seed) for seed in range(1, plan.seeds + 1))
-    words = f"--model {s.model} --intermediate {row['intermediate']} --target {row['target']} --seeds {seeds}"
-    command = f"python -m core run {words} --protocol {s.protocol} --data-source {s.data_source}"
+    request = StudyRequest(
+        models=(s.model,), intermediates=(str(row["intermediate"]),), targets=tuple(str(row["target"]).split()),
+        seeds=tuple(range(1, plan.seeds + 1)), protocol=s.protocol, data_source=DataSourceKind(s.data_source),
+    )  # fmt: skip
     why = "narrows both intervals most for its cost"
     if row["worth"] is None:
         why = "far from what was run"
     elif row["kind"] == "seeds":
         why = f"fewer than {plan.seeds} seeds: their spread is not seen, or hardly"
-    return {"why": why, "command": command} | row
+    return {"why": why, "request": request} | row

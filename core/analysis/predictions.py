@@ -6,7 +6,6 @@ it would choose. Everything that learns is judged on what it has not seen: one i
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -22,6 +21,9 @@ from core.measures.transferability.table import SELECTORS
 from core.queries.covariates import base_tasks, similarities, text_point
 from core.queries.difficulty import closest_view, selector_scores
 from core.queries.evidence import Evidence, Setting, profile_view
+from core.spec.profile import ProfileKind
+from core.spec.run import DataSourceKind
+from core.studies import ProfileRequest
 
 DIRECTIONS = ("leave one intermediate out", "leave one target out")
 """What is held out of a selector that learns; the others see no gain and are the same in both."""
@@ -46,6 +48,10 @@ class Selectors(NamedTuple):
     """What each selector is, by column."""
     absent: dict[str, str]
     """Why a selector is not there, by name."""
+    unmeasured: tuple[str, ...]
+    """Those that are not there because no profile measured them."""
+    request: ProfileRequest
+    """The profile that would measure them."""
 
 
 def selectors(cur: duckdb.DuckDBPyConnection, evidence: Evidence) -> Selectors:
@@ -82,13 +88,13 @@ def scored_pairs(
     pairs, found = _with_similarities(cur, pairs, setting)
     labels |= found
     pairs, found, absent = _with_features(cur, pairs, setting)
-    labels |= found
+    labels, unmeasured = labels | found, tuple(absent)
     pairs["random"], pairs["always_mnli"] = 0.0, (pairs["intermediate"].map(base_tasks) == "mnli").astype(float)
     labels |= {"random": "any, with equal chance", "always_mnli": "always MNLI"}
     for name in [n for n in labels if n != "random" and pairs[n].nunique() < 2]:
         absent[name] = "not known for any pair" if pairs[name].isna().all() else "the same for every pair"
         labels.pop(name)
-    return Selectors(pairs, labels, absent)
+    return Selectors(pairs, labels, absent, unmeasured, _request(setting, pairs))
 
 
 def judge_selectors(found: Selectors, *, seed: int = 0) -> pd.DataFrame:
@@ -156,8 +162,7 @@ def _with_features(
         if mine.empty:
             absent[name] = (
                 "needs the encoder's features of the target's training text after each intermediate: no profile of "
-                f"{setting.model} on {setting.data_source} holds them. Measure them: "
-                f"{_command(setting, pairs)}"
+                f"{setting.model} on {setting.data_source} holds them"
             )
             continue
         column = mine.assign(**{name: selector.direction * mine["value"]})[["intermediate", "target", name]]
@@ -166,11 +171,12 @@ def _with_features(
     return pairs, labels, absent
 
 
-def _command(setting: Setting, pairs: pd.DataFrame) -> str:
-    words = ["python", "-m", "core", "profile", "--kind", "selectors", "--model", setting.model]
-    words += ["--protocol", setting.protocol, "--data-source", setting.data_source]
-    words += ["--intermediate", *sorted(pairs["intermediate"].unique())]
-    return shlex.join([*words, "--target", *sorted(pairs["target"].unique())])
+def _request(setting: Setting, pairs: pd.DataFrame) -> ProfileRequest:
+    return ProfileRequest(
+        kind=ProfileKind.SELECTORS, model=setting.model, protocol=setting.protocol,
+        data_source=DataSourceKind(setting.data_source), intermediates=tuple(sorted(pairs["intermediate"].unique())),
+        targets=tuple(sorted(pairs["target"].unique())),
+    )  # fmt: skip
 
 
 def _judged(found: Selectors, name: str, *, seed: int) -> dict[str, object]:

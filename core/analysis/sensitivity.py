@@ -24,7 +24,7 @@ COLUMNS = ("difficulty_measure", "similarity_measure", *FIGURES)
 """Columns of the specifications: which measures, and the figures of one term."""
 
 _TERMS = ("difficulty", "similarity")
-_UNKNOWN = ("no difficulty", "no similarity")
+_UNKNOWN = ("no difficulty", "difficulty undefined", "no similarity")
 """Why a row does not count with the measures that were chosen, though it may with others."""
 
 

@@ -71,11 +71,8 @@ class Facts:
     @cached_property
     def evidence(self) -> Evidence | None:
         """Evidence of the setting with most intermediates; None where there is no gain."""
-        try:
-            setting = choose_setting(self.cur, self.wanted)
-        except DataError:
-            return None
-        return evidence(self.cur, setting, choice=self.choice)
+        setting = choose_setting(self.cur, self.wanted)
+        return None if setting is None else evidence(self.cur, setting, choice=self.choice)
 
     def specs(self, *, protocol: str) -> pd.DataFrame:
         """Current runs of a protocol and all its baselines: a run's own need not be the one that counts.

@@ -8,13 +8,14 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from core.actions.command import command_of
 from core.claims import comparisons, contrasts, statements
 from core.claims.facts import Facts
 from core.claims.records import Claim, Finding, verdict_of
 from core.claims.registry import CLAIMS
 from core.queries.evidence import Choice
 from core.queries.filters import Filter
-from core.studies import StudyRequest, command
+from core.studies import StudyRequest
 
 TESTS: Mapping[str, Callable[[Facts], Finding]] = {
     "leaders": comparisons.leaders,
@@ -76,7 +77,7 @@ def needs(claim: Claim) -> str:
     Args:
         claim: Any.
     """
-    return command(StudyRequest.model_validate(dict(claim.request))) if claim.request else ""
+    return str(command_of(StudyRequest.model_validate(dict(claim.request)))) if claim.request else ""
 
 
 def _row(claim: Claim, found: Finding) -> dict[str, Any]:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.cli.console import note, records, show
-from core.cli.options import AsJson, Difficulty, Langs, Models, Protocol, Similarity, Source, Targets
+from core.cli.options import AsJson, Mirror, answering, filtered
 from core.errors import DataError, UnknownName
 from core.paths import AtlasPaths
-from core.queries.evidence import Anchor, Choice, Evidence, choose_setting, evidence
+from core.queries.evidence import Choice, Evidence
 from core.queries.filters import Filter
-from core.store.connection import Store
 from core.store.reading import open_for_reading
 from core.tasks import load_tasks
 
-Families = Annotated[list[str] | None, typer.Option("--family", help="Only these language families.")]
-Scripts = Annotated[list[str] | None, typer.Option("--script", help="Only these scripts, such as Cyrl.")]
-Collection = Annotated[str | None, typer.Option(help="measured or yours; the one with most intermediates otherwise.")]
-InTask = Annotated[bool, typer.Option("--with-in-task", help="Count intermediates that train the target's own task.")]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from core.actions.answer import FullAnswer
 
 
 def register(app: typer.Typer) -> None:
@@ -33,66 +31,43 @@ def register(app: typer.Typer) -> None:
         app.command(name)(function)
 
 
-def analyse_(  # noqa: PLR0913, PLR0917  # one parameter per option
-    model: Models = None,
-    target: Targets = None,
-    lang: Langs = None,
-    family: Families = None,
-    script: Scripts = None,
-    collection: Collection = None,
-    protocol: Protocol = None,
-    data_source: Source = None,
-    difficulty: Difficulty = "headroom",
-    similarity: Similarity = "centroid_cosine",
-    anchor: Annotated[str, typer.Option(help="Nearness to the target's test or train text.")] = "test",
-    with_in_task: InTask = False,
+@answering
+def analyse_(
+    choice: Choice,
     by: Annotated[str | None, typer.Option(help="Again within each: target, family or script.")] = None,
     cells: Annotated[bool, typer.Option("--cells", help="Test every cell on its examples, too.")] = False,
     every_measure: Annotated[
-        bool, typer.Option("--every-measure", help="Fit every measure of difficulty and similarity, too.")
+        bool, typer.Option("--every-measure", help="Print the model with every measure, too.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say how much difficulty and similarity explain, with intervals, and what is missing."""
     # scipy's fitting takes half a second to load, which other commands need not wait for.
-    import pandas as pd  # noqa: PLC0415
-
-    from core.analysis.answer import answer  # noqa: PLC0415
+    from core.actions.answer import NO_GAIN, answer_for  # noqa: PLC0415
+    from core.actions.proposals import gaps  # noqa: PLC0415
     from core.analysis.cell_tests import cell_tests  # noqa: PLC0415
-    from core.analysis.model import additive_null, analyse, by_group  # noqa: PLC0415
-    from core.analysis.sensitivity import measured_cells, sensitivity  # noqa: PLC0415
+    from core.analysis.model import by_group  # noqa: PLC0415
 
-    wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
-    choice = Choice(
-        wanted=wanted, difficulty=difficulty, similarity=similarity, anchor=_anchor(anchor), with_in_task=with_in_task,
-        families=tuple(family or ()), scripts=tuple(script or ()),
-    )  # fmt: skip
     if by not in {None, "target", "family", "script"}:
         raise UnknownName("grouping", str(by), known=("target", "family", "script"))
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
-        found = _evidence(store, choice)
-        rows = found.frame[found.frame["gain"].notna()] if cells else found.frame.iloc[:0]
-        tests = cell_tests(cur, rows)
-        measured = measured_cells(cur, found) if every_measure else None
-    extra = [by_group(found, kind=by)] if by else []
-    extra += [tests.assign(kind="cell")] if cells else []
-    curves = [sensitivity(measured)] if measured is not None else []
-    extra += curves
-    analysis = analyse(found)
-    null = additive_null(analysis)
-    figures = pd.concat([f for f in (analysis.figures, null) if not f.empty]) if analysis.fit else analysis.figures
-    said = answer(found, analysis, null=null, every=curves[0] if curves else None)
+        full = answer_for(cur, choice)
+        if full.evidence is None:
+            raise DataError(NO_GAIN)
+        found = _said(full.evidence)
+        extra = [by_group(found, kind=by)] if by else []
+        if cells:
+            extra.append(cell_tests(cur, found.frame[found.frame["gain"].notna()]).assign(kind="cell"))
+        extra += [full.every] if every_measure and full.every is not None else []
+        missing = gaps(cur, found, paths=paths)
     if as_json:
-        texts = [("headline", said.headline), *((f"detail {i}", text) for i, text in enumerate(said.details, 1))]
-        flat = [{"kind": "answer", "name": name, "label": text, "note": said.weight} for name, text in texts]
-        flat += [*records(figures), *({"kind": "missing"} | row for row in records(found.missing))]
-        show([*flat, *(row for frame in extra for row in records(frame))], as_json=True, empty="")
+        _show_flat(full, missing=missing, extra=extra)
         return
-    for text in (said.headline, *said.details):
+    for text in (full.answer.headline, *full.answer.details):
         typer.echo(f"{text}\n")
     main = ("kind", "name", "estimate", "ci_low", "ci_high", "p_value", "n", "n_unit", "unit")
-    show(records(figures), as_json=False, empty="No model.", columns=main)
+    show(records(full.figures), as_json=False, empty="No model.", columns=main)
     for frame in extra:
         whose = ("group", "difficulty_measure", "similarity_measure", "kind", "name", "intermediate", "lang")
         columns = (*whose, "gain", "estimate", "ci_low", "ci_high", "q_value")
@@ -100,26 +75,26 @@ def analyse_(  # noqa: PLR0913, PLR0917  # one parameter per option
         show(records(frame), as_json=False, empty="Nothing more.", columns=there)
 
 
-def predict(  # noqa: PLR0913, PLR0917  # one parameter per option
-    model: Models = None,
-    target: Targets = None,
-    lang: Langs = None,
-    collection: Collection = None,
-    protocol: Protocol = None,
-    data_source: Source = None,
-    difficulty: Difficulty = "headroom",
-    as_json: AsJson = False,
-) -> None:
+def _show_flat(full: FullAnswer, *, missing: pd.DataFrame, extra: list[pd.DataFrame]) -> None:
+    said = full.answer
+    texts = [("headline", said.headline), *((f"detail {i}", text) for i, text in enumerate(said.details, 1))]
+    flat = [{"kind": "answer", "name": name, "label": text, "note": said.weight} for name, text in texts]
+    flat += [*records(full.figures), *({"kind": "missing"} | row for row in records(missing))]
+    show([*flat, *(row for frame in extra for row in records(frame))], as_json=True, empty="")
+
+
+@answering
+def predict(choice: Choice, as_json: AsJson = False) -> None:
     """Say how well each selector would have chosen the intermediate, and how right those were that launches froze."""
-    from core.analysis.predictions import judge_selectors, selectors  # noqa: PLC0415  # loads scipy
+    from core.actions.answer import evidence_for  # noqa: PLC0415  # loads scipy
+    from core.actions.proposals import judged_selectors  # noqa: PLC0415
     from core.analysis.rankings import frozen_rankings  # noqa: PLC0415
 
-    wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
-    with open_for_reading(AtlasPaths.from_environment()) as store, store.cursor() as cur:
-        frozen = records(frozen_rankings(cur, wanted))
+    paths = AtlasPaths.from_environment()
+    with open_for_reading(paths) as store, store.cursor() as cur:
+        frozen = records(frozen_rankings(cur, choice.wanted))
         try:
-            found = _evidence(store, Choice(wanted=wanted, difficulty=difficulty))
-            judged = records(judge_selectors(selectors(cur, found)))
+            judged = records(judged_selectors(cur, _said(evidence_for(cur, choice)), paths=paths))
         except DataError as error:
             if not frozen:
                 raise
@@ -142,11 +117,10 @@ def predict(  # noqa: PLR0913, PLR0917  # one parameter per option
         show(frozen, as_json=False, empty="", columns=(*of, *quality, "note"))
 
 
+@filtered
 def claims(
+    wanted: Filter,
     claim: Annotated[list[str] | None, typer.Option("--id", help="Only these claims: S1, P3 …")] = None,
-    model: Models = None,
-    collection: Collection = None,
-    protocol: Protocol = None,
     as_json: AsJson = False,
 ) -> None:
     """Test the published claims: supported, contradicted, mixed, or not testable and what to run."""
@@ -156,7 +130,6 @@ def claims(
     for name in claim or ():
         if name not in CLAIMS:
             raise UnknownName("claim", name, known=CLAIMS)
-    wanted = _filter(model, None, None, collection=collection, protocol=protocol, data_source=None)
     with open_for_reading(AtlasPaths.from_environment()) as store, store.cursor() as cur:
         rows = judge_claims(cur, wanted, ids=tuple(claim or ()))
     columns = ("id", "verdict", "estimate", "ci_low", "ci_high", "n", "n_unit", "unit", "claim")
@@ -167,49 +140,39 @@ def claims(
         note("Not testable yet? `python -m core claims --json` has the command of each under 'needs'.")
 
 
-def next_(  # noqa: PLR0913, PLR0917  # one parameter per option
-    model: Models = None,
-    target: Targets = None,
-    collection: Collection = None,
-    protocol: Protocol = None,
-    data_source: Source = None,
+@answering
+def next_(
+    choice: Choice,
     seeds: Annotated[int, typer.Option(help="Seeds of each new pair.")] = 3,
     limit: Annotated[int, typer.Option(help="Most proposals.")] = 10,
+    mirror: Mirror = None,
     as_json: AsJson = False,
 ) -> None:
     """Propose what to run next: the missing pairs that would narrow the answer most."""
-    from core.analysis.model import analyse  # noqa: PLC0415  # loads scipy
-    from core.analysis.next_cells import Plan, propose  # noqa: PLC0415
+    from core.actions.answer import evidence_for  # noqa: PLC0415  # loads scipy
+    from core.actions.command import caution_of  # noqa: PLC0415
+    from core.actions.proposals import proposals  # noqa: PLC0415
+    from core.analysis.model import analyse  # noqa: PLC0415
+    from core.analysis.next_cells import Plan  # noqa: PLC0415
 
-    wanted = _filter(model, target, None, collection=collection, protocol=protocol, data_source=data_source)
     paths = AtlasPaths.from_environment()
     plan = Plan(load_tasks(paths), seeds=seeds, limit=limit)
     with open_for_reading(paths) as store, store.cursor() as cur:
-        found = _evidence(store, Choice(wanted=wanted))
-        rows = propose(cur, found, analyse(found), plan=plan)
+        found = _said(evidence_for(cur, choice))
+        rows = proposals(cur, found, analyse(found), plan=plan, paths=paths, mirror=mirror)
     columns = ("kind", "intermediate", "target", "runs", "difficulty_narrower", "similarity_narrower", "command")
     show(records(rows), as_json=as_json, empty="Nothing is missing that the profiles know of.", columns=columns)
+    if caution := caution_of(*rows["command"]):
+        note(f"{caution} Or name it: python -m core next --mirror FOLDER")
 
 
-def _evidence(store: Store, choice: Choice) -> Evidence:
-    with store.cursor() as cur:
-        found = evidence(cur, choose_setting(cur, choice.wanted), choice=choice)
+def _said(found: Evidence) -> Evidence:
+    """The same, with a note of what was pooled.
+
+    Raises:
+        DataError: No row is left.
+    """
     if found.frame.empty:
         raise DataError("No row is left: the languages, families or scripts asked for were not scored. Ask for fewer.")
     note(f"{found.setting.label}: {found.units.intermediates} intermediate conditions.")
     return found
-
-
-def _anchor(text: str) -> Anchor:
-    if text == "test":
-        return "test"
-    if text == "train":
-        return "train"
-    raise UnknownName("anchor", text, known=("test", "train"))
-
-
-def _filter(
-    model: list[str] | None, target: list[str] | None, lang: list[str] | None, **one: str | None
-) -> Filter:  # the rest are single names
-    whole = Filter(model=tuple(model or ()), target=tuple(target or ()), langs=tuple(lang or ()))
-    return replace(whole, **one)  # type: ignore[arg-type]  # fields that hold one name

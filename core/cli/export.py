@@ -10,11 +10,12 @@ import duckdb
 import typer
 
 from core.cli.console import note, show
-from core.cli.options import AsJson, Difficulty, Langs, Models, Protocol, Similarity, Source, Targets
+from core.cli.options import AsJson, Similarity, answering, filtered
 from core.data.datasets import TEST_SEED, load_split, subsample
 from core.data.origin import DataOrigin
 from core.errors import SpecError
 from core.paths import AtlasPaths
+from core.queries.evidence import Choice
 from core.queries.filters import Filter
 from core.report.export import export as export_table
 from core.report.export import format_of, write_table
@@ -26,8 +27,6 @@ from core.types.table import task_type
 
 if TYPE_CHECKING:
     from core.report.gathered import Gathered
-
-Collection = Annotated[str | None, typer.Option(help="measured or yours.")]
 
 _CELLS = "cells"
 
@@ -42,23 +41,18 @@ def register(app: typer.Typer) -> None:
         app.command(function.__name__)(function)
 
 
-def export(  # noqa: PLR0913, PLR0917  # one parameter per option
+@filtered
+def export(
+    wanted: Filter,
     out: Annotated[Path, typer.Argument(help="File to write; .csv, .parquet or .tex.")],
     what: Annotated[
         str, typer.Option(help="gains, scores, runs, or cells: means over seeds with intervals.")
     ] = "gains",
     column: Annotated[list[str] | None, typer.Option(help="Only these columns, in this order.")] = None,
-    model: Models = None,
-    target: Targets = None,
-    lang: Langs = None,
-    collection: Collection = None,
-    protocol: Protocol = None,
-    data_source: Source = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a table as CSV, Parquet or LaTeX."""
     format_of(out)
-    wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
     with open_for_reading(AtlasPaths.from_environment()) as store:
         if what == _CELLS:
             from core.analysis.every_cell import every_cell  # noqa: PLC0415  # loads pandas and scipy
@@ -74,17 +68,13 @@ def export(  # noqa: PLR0913, PLR0917  # one parameter per option
         typer.echo(f"{n} rows of {what} written to {out}.")
 
 
-def figure(  # noqa: PLR0913, PLR0917  # one parameter per option
+@filtered
+def figure(
+    wanted: Filter,
     out: Annotated[Path, typer.Argument(help="File to write; .html, or .svg, .png, .pdf where kaleido is installed.")],
     kind: Annotated[
         str, typer.Option(help="heatmap, map (of domains) or scatter (similarity against gain).")
     ] = "heatmap",
-    model: Models = None,
-    target: Targets = None,
-    lang: Langs = None,
-    collection: Collection = None,
-    protocol: Protocol = None,
-    data_source: Source = None,
     similarity: Similarity = "centroid_cosine",
     as_json: AsJson = False,
 ) -> None:
@@ -93,9 +83,9 @@ def figure(  # noqa: PLR0913, PLR0917  # one parameter per option
     from core.report.gathered import one_chapter  # noqa: PLC0415
     from core.report.image import write_figure  # noqa: PLC0415
 
-    wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
-    with open_for_reading(AtlasPaths.from_environment()) as store, store.cursor() as cur:
-        chapter = one_chapter(cur, wanted, similarity=similarity)
+    paths = AtlasPaths.from_environment()
+    with open_for_reading(paths) as store, store.cursor() as cur:
+        chapter = one_chapter(cur, wanted, similarity=similarity, paths=paths)
     drawn = draw(chapter, kind=kind)
     label = f"{chapter.seen.view.target}: {chapter.seen.label}"
     write_figure(drawn.figure, file=out, title=f"{kind}, {label}", width_px=drawn.width_px)
@@ -105,16 +95,10 @@ def figure(  # noqa: PLR0913, PLR0917  # one parameter per option
         typer.echo(f"{kind.capitalize()} of {label} written to {out}.")
 
 
-def report(  # noqa: PLR0913, PLR0917  # one parameter per option
+@answering
+def report(
+    choice: Choice,
     out: Annotated[Path, typer.Argument(help="File to write; .html.")],
-    model: Models = None,
-    target: Targets = None,
-    lang: Langs = None,
-    collection: Collection = None,
-    protocol: Protocol = None,
-    data_source: Source = None,
-    difficulty: Difficulty = "headroom",
-    similarity: Similarity = "centroid_cosine",
     as_json: AsJson = False,
 ) -> None:
     """Write one self-contained HTML file: answer, heatmaps, map of domains, numbers, methods, versions."""
@@ -123,48 +107,38 @@ def report(  # noqa: PLR0913, PLR0917  # one parameter per option
 
     if out.suffix.lower() not in {".html", ".htm"}:
         raise SpecError(f"'{out.name}' is no name for a report: expected a file ending in .html.")
-    wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
-    kept = _words(wanted, difficulty=difficulty, similarity=similarity)
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
-        found = _gathered(cur, wanted, difficulty=difficulty, similarity=similarity)
-    text = report_html(found, made=made(datetime.now(UTC)), titles=_titles(paths), kept=kept)
+        found = _gathered(cur, choice, paths=paths)
+    text = report_html(found, made=made(datetime.now(UTC)), titles=_titles(paths))
     with written_beside(out) as draft:
         draft.write_text(text, encoding="utf-8")
     row = {
         "file": str(out),
         "bytes": len(text.encode()),
         "heatmaps": len(found.chapters),
-        "answer": found.said.headline,
+        "answer": found.full.answer.headline,
     }
     if as_json:
         show([row], as_json=True, empty="")
     else:
-        typer.echo(f"{found.said.headline}\n\nReport with {len(found.chapters)} heatmaps written to {out}.")
+        typer.echo(f"{found.full.answer.headline}\n\nReport with {len(found.chapters)} heatmaps written to {out}.")
 
 
-def gallery(  # noqa: PLR0913, PLR0917  # one parameter per option
+@answering
+def gallery(
+    choice: Choice,
     out: Annotated[Path, typer.Argument(help="Folder to write: new, empty, or an earlier gallery's.")],
-    model: Models = None,
-    target: Targets = None,
-    lang: Langs = None,
-    collection: Collection = None,
-    protocol: Protocol = None,
-    data_source: Source = None,
-    difficulty: Difficulty = "headroom",
-    similarity: Similarity = "centroid_cosine",
     as_json: AsJson = False,
 ) -> None:
     """Write a static gallery that opens from disk without a server: an index and one page per target."""
     from core.report.gallery import write_gallery  # noqa: PLC0415  # loads plotly
     from core.report.onefile import made  # noqa: PLC0415
 
-    wanted = _filter(model, target, lang, collection=collection, protocol=protocol, data_source=data_source)
-    kept = _words(wanted, difficulty=difficulty, similarity=similarity)
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
-        found = _gathered(cur, wanted, difficulty=difficulty, similarity=similarity)
-        pages = write_gallery(cur, found, folder=out, made=made(datetime.now(UTC)), titles=_titles(paths), kept=kept)
+        found = _gathered(cur, choice, paths=paths)
+        pages = write_gallery(cur, found, folder=out, made=made(datetime.now(UTC)), titles=_titles(paths))
     rows = [{"file": p.file, "collection": p.collection, "title": p.title, "summary": p.summary} for p in pages]
     show(rows, as_json=as_json, empty="The store holds nothing to show; an index was written.")
     if not as_json:
@@ -209,30 +183,11 @@ def _english_reader(paths: AtlasPaths) -> ReadEnglish:
     return _read
 
 
-def _filter(model: list[str] | None, target: list[str] | None, lang: list[str] | None, **fields: str | None) -> Filter:
-    return Filter(model=tuple(model or ()), target=tuple(target or ()), langs=tuple(lang or ()), **fields)  # type: ignore[arg-type]  # names of Filter
-
-
-def _words(wanted: Filter, **measures: str) -> list[str]:
-    """The filter as words of a command line, one value an option, defaults left out."""
-    words: list[str] = []
-    for name, field in (("model", "model"), ("target", "target"), ("lang", "langs"), ("collection", "collection"),
-                        ("protocol", "protocol"), ("data-source", "data_source")):  # fmt: skip
-        value = getattr(wanted, field)
-        for one in () if value is None else (value,) if isinstance(value, str) else value:
-            words += [f"--{name}", one]
-    usual = {"difficulty": "headroom", "similarity": "centroid_cosine"}
-    for name, value in measures.items():
-        words += [f"--{name}", value] if value != usual[name] else []
-    return words
-
-
-def _gathered(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, difficulty: str, similarity: str) -> Gathered:
+def _gathered(cur: duckdb.DuckDBPyConnection, choice: Choice, *, paths: AtlasPaths) -> Gathered:
     # scipy's fitting takes half a second to load, which other commands need not wait for.
-    from core.queries.evidence import Choice  # noqa: PLC0415
     from core.report.gathered import gather  # noqa: PLC0415
 
-    return gather(cur, Choice(wanted=wanted, difficulty=difficulty, similarity=similarity))
+    return gather(cur, choice, paths=paths)
 
 
 def _titles(paths: AtlasPaths) -> dict[str, str]:

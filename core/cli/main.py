@@ -15,6 +15,7 @@ import typer
 
 import core
 from core.actions import queue
+from core.actions.command import command_of
 from core.actions.launch import Where, launch
 from core.cli import analysis as cli_analysis
 from core.cli import export as cli_export
@@ -36,7 +37,7 @@ from core.spec.run import DataSourceKind
 from core.store.connection import Store
 from core.store.ingest import rebuild as rebuild_store
 from core.store.reading import cursor_for_reading, open_for_reading
-from core.studies import NO_INTERMEDIATE, StudyRequest, checked_source, command, read_study_file
+from core.studies import NO_INTERMEDIATE, StudyRequest, checked_source, read_study_file
 from core.tasks import load_tasks, read_task_file
 
 app = typer.Typer(name="atlas", no_args_is_help=True)
@@ -311,7 +312,7 @@ def _launch(request: StudyRequest, *, wait: bool, where: Where, as_json: bool) -
     if not wait:
         show([_state_row(s) for s in launched.jobs], as_json=as_json, empty="Nothing to start.")
         return
-    note(f"Stopping this command does not stop them. Again: {command(request)}")
+    note(f"Stopping this command does not stop them. Again: {command_of(request)}")
     failed = follow(launched.specs, paths=paths)
     with open_for_reading(paths) as store:
         _show_gains(store, wanted=None, run_ids=_shown(launched.jobs), as_json=as_json)

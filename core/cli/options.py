@@ -1,24 +1,104 @@
-"""Options that several commands share, with the words of their help."""
+"""Options that several commands share, each declared once.
 
-from typing import Annotated
+A command that takes a filter has one parameter for it and a decorator: `filtered` types `wanted` (a `Filter`) as the
+options of `_rows`; `answering` types `choice` (a `Choice`) as these and the options of `_choice`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import typer
+
+from core.errors import UnknownName
+from core.queries.evidence import Anchor, Choice
+from core.queries.filters import Filter
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
 """List of flat objects instead of a table."""
 Backend = Annotated[str | None, typer.Option(help="Where jobs run; this machine unless ATLAS_BACKEND says so.")]
 """Which job backend."""
-Models = Annotated[list[str] | None, typer.Option("--model", help="Only these models.")]
-"""Filter by model."""
-Targets = Annotated[list[str] | None, typer.Option("--target", help="Only these targets.")]
-"""Filter by target."""
-Langs = Annotated[list[str] | None, typer.Option("--lang", help="Only these languages.")]
-"""Filter by language."""
-Protocol = Annotated[str | None, typer.Option(help="Only this protocol.")]
-"""Filter by protocol."""
-Source = Annotated[str | None, typer.Option(help="sample, mirror or hub.")]
-"""Filter by data source."""
-Difficulty = Annotated[str, typer.Option(help="Measure of difficulty; see docs/measures.md.")]
-"""Which measure of difficulty."""
 Similarity = Annotated[str, typer.Option(help="Measure of similarity; see docs/measures.md.")]
 """Which measure of similarity."""
+Mirror = Annotated[str | None, typer.Option(help="Folder in the hub's layout.")]
+"""Where a mirror lies."""
+
+T = TypeVar("T")
+
+_USUAL = Choice()
+
+
+def filtered(function: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options that say which rows it is about, in the place of its parameter `wanted`."""
+    return _spread_out(function, parameter="wanted", make=_rows)
+
+
+def answering(function: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options that say which rows and measures it is about, in the place of `choice`."""
+    return _spread_out(function, parameter="choice", make=_spread_out(_choice, parameter="wanted", make=_rows))
+
+
+def _rows(
+    *,
+    model: Annotated[list[str] | None, typer.Option(help="Only these models.")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Only these targets.")] = None,
+    lang: Annotated[list[str] | None, typer.Option(help="Only these languages.")] = None,
+    collection: Annotated[
+        str | None, typer.Option(help="measured or yours; the one with most intermediates where one must be chosen.")
+    ] = None,
+    protocol: Annotated[str | None, typer.Option(help="Only this protocol.")] = None,
+    data_source: Annotated[str | None, typer.Option(help="sample, mirror or hub.")] = None,
+) -> Filter:
+    return Filter(
+        collection=collection, model=tuple(model or ()), target=tuple(target or ()), langs=tuple(lang or ()),
+        protocol=protocol, data_source=data_source,
+    )  # fmt: skip
+
+
+def _choice(  # noqa: PLR0913  # one parameter per option
+    *,
+    wanted: Filter,
+    family: Annotated[list[str] | None, typer.Option(help="Only these language families.")] = None,
+    script: Annotated[list[str] | None, typer.Option(help="Only these scripts, such as Cyrl.")] = None,
+    difficulty: Annotated[str, typer.Option(help="Measure of difficulty; see docs/measures.md.")] = _USUAL.difficulty,
+    similarity: Similarity = _USUAL.similarity,
+    anchor: Annotated[str, typer.Option(help="Nearness to the target's test or train text.")] = _USUAL.anchor,
+    with_in_task: Annotated[
+        bool, typer.Option("--with-in-task", help="Count intermediates that train the target's own task.")
+    ] = False,
+) -> Choice:
+    return Choice(
+        wanted=wanted, difficulty=difficulty, similarity=similarity, anchor=_anchor(anchor), with_in_task=with_in_task,
+        families=tuple(family or ()), scripts=tuple(script or ()),
+    )  # fmt: skip
+
+
+def _anchor(text: str) -> Anchor:
+    if text == "test":
+        return "test"
+    if text == "train":
+        return "train"
+    raise UnknownName("anchor", text, known=("test", "train"))
+
+
+def _spread_out(function: Callable[..., T], *, parameter: str, make: Callable[..., object]) -> Callable[..., T]:
+    """The function with the parameters of `make` in the place of one, which gets what `make` returns."""
+    outer = inspect.signature(function, eval_str=True)
+    inner = inspect.signature(make, eval_str=True).parameters
+
+    @functools.wraps(function)
+    def _typed(**values: object) -> T:
+        made = make(**{name: values.pop(name) for name in inner})
+        return function(**values, **{parameter: made})
+
+    parameters = [
+        p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, one in outer.parameters.items()
+        for p in (inner.values() if name == parameter else (one,))
+    ]
+    _typed.__signature__ = outer.replace(parameters=parameters)  # type: ignore[attr-defined]  # what typer reads
+    _typed.__annotations__ = {p.name: p.annotation for p in parameters}
+    return _typed

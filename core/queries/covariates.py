@@ -50,6 +50,15 @@ def base_tasks(intermediate: str) -> str:
     return text_point(intermediate).split("@")[0]
 
 
+def is_measurable(intermediate: str) -> bool:
+    """Whether an intermediate has a difficulty: one task with labels has, a mixture or language modelling has none.
+
+    Args:
+        intermediate: Text form.
+    """
+    return "+" not in intermediate and "~mlm" not in intermediate
+
+
 def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, like: ProfileView) -> Measured:
     """Difficulty of each intermediate, large meaning hard; of one model, protocol and data source.
 

@@ -1,13 +1,12 @@
 """The evidence for an answer: one row per run and language with its gain and everything that may explain it.
 
 A row counts where its gain, difficulty and similarity are all there; what is missing is listed with the reason and the
-command that would fill it. Runs of different models, protocols or data sources are never pooled: a `Setting` comes
+request that would fill it. Runs of different models, protocols or data sources are never pooled: a `Setting` comes
 first.
 """
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -15,11 +14,21 @@ from typing import Any, Literal, NamedTuple
 import duckdb
 import pandas as pd
 
-from core.errors import DataError
 from core.languages import language
-from core.queries.covariates import base_tasks, difficulties, intermediates, similarities, text_point, type_match
+from core.queries.covariates import (
+    base_tasks,
+    difficulties,
+    intermediates,
+    is_measurable,
+    similarities,
+    text_point,
+    type_match,
+)
 from core.queries.difficulty import ProfileView
 from core.queries.filters import Filter, condition
+from core.spec.profile import ProfileKind
+from core.spec.run import DataSourceKind
+from core.studies import ProfileRequest, StudyRequest
 
 Anchor = Literal["test", "train"]
 """Which text of the target an intermediate is compared with: its test text in each language, or its English one."""
@@ -98,7 +107,7 @@ class Evidence(NamedTuple):
     frame: pd.DataFrame
     """Every row of the setting and filter; `complete` marks those that count."""
     missing: pd.DataFrame
-    """What is missing: what, cells, names, why, remedy."""
+    """What is missing: what, cells, names, why, remedy (a request; None where it was left out on purpose)."""
     units: Units
     """Of complete rows."""
     setting: Setting
@@ -144,22 +153,14 @@ def settings(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
     ).df()
 
 
-def choose_setting(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> Setting:
-    """The setting with most intermediates that the filter leaves.
+def choose_setting(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> Setting | None:
+    """The setting with most intermediates that the filter leaves; None: it leaves no gain.
 
     Args:
         wanted: Rows to keep.
-
-    Raises:
-        DataError: No gain is left.
     """
     rows = settings(cur, wanted)
-    if rows.empty:
-        raise DataError(
-            "No gain to analyse: a gain needs a finished run with an intermediate and its paired baseline. "
-            "Start some: python -m core run --intermediate mnli qqp squad --target xnli --seeds 1 2 3"
-        )
-    return setting_of(rows.iloc[0].to_dict())
+    return None if rows.empty else setting_of(rows.iloc[0].to_dict())
 
 
 def setting_of(row: Mapping[Hashable, Any]) -> Setting:
@@ -305,6 +306,7 @@ def _judged(cells: pd.DataFrame, choice: Choice) -> pd.DataFrame:
         ((cells["lang"] == "en") & (not choice.with_english), "English"),
         (cells["in_task"] & (not choice.with_in_task), "in-task"),
         (cells["intermediate"].str.contains("~", regex=False) & (not choice.with_placebos), "placebo"),
+        (cells["difficulty"].isna() & ~cells["intermediate"].map(is_measurable).astype(bool), "difficulty undefined"),
         (cells["difficulty"].isna(), "no difficulty"),
         (cells["similarity"].isna(), "no similarity"),
     ]
@@ -314,13 +316,14 @@ def _judged(cells: pd.DataFrame, choice: Choice) -> pd.DataFrame:
 
 
 def _missing(frame: pd.DataFrame, *, setting: Setting, choice: Choice) -> pd.DataFrame:
-    """One row per reason: what, cells, names, why, remedy (empty where it was left out on purpose)."""
+    """One row per reason: what, cells, names, why, remedy (None where it was left out on purpose)."""
     texts = {
         "no gain": "the paired baseline is missing or scored other examples",
         "English": "left out: English is not transfer to another language",
         "in-task": "left out: the intermediate is more training on the target's own task",
         "placebo": "left out: placebos",
         "no difficulty": f"no difficulty '{choice.difficulty}' of the intermediate on {setting.data_source}",
+        "difficulty undefined": "left out: difficulty is of one task with labels, not of a mixture or of MLM",
         "no similarity": f"no similarity '{choice.similarity}' of the intermediate's text to the target's "
         f"{'test text in that language' if choice.anchor == 'test' else 'English training text'}",
     }
@@ -332,22 +335,24 @@ def _missing(frame: pd.DataFrame, *, setting: Setting, choice: Choice) -> pd.Dat
         names = sorted(part["target"].unique()) if reason == "in-task" else sorted(part["intermediate"].unique())
         cells = len(part.drop_duplicates(["intermediate", "target", "lang"]))
         rows.append((reason, cells, ", ".join(names), text, _remedy(reason, part=part, setting=setting)))
-    return pd.DataFrame(rows, columns=["what", "cells", "names", "why", "remedy"])
+    return pd.DataFrame(rows, columns=["what", "cells", "names", "why", "remedy"]).astype({"remedy": "object"})
 
 
-def _remedy(reason: str, *, part: pd.DataFrame, setting: Setting) -> str:
-    names, targets = sorted(part["intermediate"].unique()), sorted(part["target"].unique())
-    source = ["--data-source", setting.data_source]
+def _remedy(reason: str, *, part: pd.DataFrame, setting: Setting) -> StudyRequest | ProfileRequest | None:
+    """What would fill the gap, by the names of model and protocol; `core.actions.command` completes and types it."""
+    names, targets = tuple(sorted(part["intermediate"].unique())), tuple(sorted(part["target"].unique()))
+    source = DataSourceKind(setting.data_source)
     if reason == "no gain":
-        seeds = [str(seed) for seed in sorted(part["seed"].unique())]
-        words = ["run", "--model", setting.model, "--intermediate", "none", "--target", *targets, "--seeds", *seeds]
-        return shlex.join(["python", "-m", "core", *words, "--protocol", setting.protocol, *source])
+        return StudyRequest(
+            models=(setting.model,), targets=targets, seeds=tuple(map(int, sorted(part["seed"].unique()))),
+            protocol=setting.protocol, data_source=source,
+        )  # fmt: skip
     if reason == "no difficulty":
-        words = ["profile", "--kind", "difficulty", "--model", setting.model, "--protocol", setting.protocol]
-        words += ["--intermediate", *names]
-        return shlex.join(["python", "-m", "core", *words, *source])
+        return ProfileRequest(
+            kind=ProfileKind.DIFFICULTY, model=setting.model, protocol=setting.protocol, intermediates=names,
+            data_source=source,
+        )  # fmt: skip
     if reason == "no similarity":
-        points = sorted(set(map(text_point, names)))
-        words = ["profile", "--kind", "domain", "--intermediate", *points, "--target", *targets]
-        return shlex.join(["python", "-m", "core", *words, *source])
-    return ""
+        points = tuple(sorted(set(map(text_point, names))))
+        return ProfileRequest(kind=ProfileKind.DOMAIN, intermediates=points, targets=targets, data_source=source)
+    return None

@@ -5,7 +5,10 @@ from __future__ import annotations
 import duckdb
 import pandas as pd
 
+from core.errors import DataError
+from core.queries.evidence import Setting
 from core.queries.filters import RUN_ONLY, Filter, condition
+from core.queries.transfer import View
 
 
 def protocols(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
@@ -74,3 +77,38 @@ def scored_sets(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
         """,
         kept.values | {"langs_": langs},
     ).df()
+
+
+def spec_like(cur: duckdb.DuckDBPyConnection, pooled: Setting | View) -> str:
+    """The `RunSpec` of one of the runs that may be pooled, as JSON.
+
+    Args:
+        pooled: Says which.
+
+    Raises:
+        DataError: There is no such run.
+    """
+    names = ("collection", "model", "model_fingerprint", "protocol_digest", "data_source")
+    row = cur.execute(
+        """
+        SELECT spec FROM runs
+        WHERE collection = $collection AND model = $model AND model_fingerprint IS NOT DISTINCT FROM $model_fingerprint
+          AND protocol_digest = $protocol_digest AND data_source = $data_source
+        ORDER BY run_id LIMIT 1
+        """,
+        {name: getattr(pooled, name) for name in names},
+    ).fetchone()
+    if row is None:
+        raise DataError(f"No run of {pooled.model} on {pooled.data_source} is left in the store.")
+    return str(row[0])
+
+
+def known_mirror(cur: duckdb.DuckDBPyConnection) -> str | None:
+    """Folder of the mirror that the newest run or profile made here has read; None: none has read one."""
+    row = cur.execute("""
+        SELECT spec->>'$.data_source.root' AS root FROM (
+            SELECT spec, collection, data_source, coalesce(submitted_at, started_at) AS made FROM runs
+            UNION ALL SELECT spec, collection, data_source, finished_at FROM profiles
+        ) WHERE collection = 'yours' AND data_source = 'mirror' ORDER BY made DESC NULLS LAST, root LIMIT 1
+    """).fetchone()
+    return str(row[0]) if row and row[0] else None

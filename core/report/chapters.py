@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
+from core.actions.command import command_of
 from core.analysis.cells import only, valued
 from core.errors import DataError, UnknownName
 from core.figures.domain_map import domain_map
@@ -16,6 +17,8 @@ from core.figures.theme import Mode
 from core.report.drawn import Drawn, drawn, slug
 from core.report.gathered import Chapter
 from core.report.tables import CELLS, MEANS, NEAR, PLACES, Table, table
+from core.spec.run import DataSourceKind
+from core.studies import ProfileRequest
 
 MAP_WIDTH_PX = 520
 """Least width of maps and scatters: names of points need it."""
@@ -86,10 +89,10 @@ def draw(chapter: Chapter, *, kind: str, mode: Mode = "light") -> Figure:
         raise UnknownName("figure", kind, known=_KINDS)
     found = _KINDS[kind](chapter, mode)
     if found is None:
-        source = chapter.seen.view.data_source
+        source = DataSourceKind(chapter.seen.view.data_source)
         raise DataError(
             f"There is no {kind} of {chapter.seen.view.target}: no domain profile of data source '{source}' has its "
-            f"texts. Make one: python -m core profile --kind domain --data-source {source}"
+            f"texts. Make one: {command_of(ProfileRequest(data_source=source))}"
         )
     return found
 

@@ -82,7 +82,6 @@ def write_gallery(
     folder: Path,
     made: Made,
     titles: Mapping[str, str],
-    kept: Sequence[str] = (),
 ) -> list[Page]:
     """Write the gallery; its pages, the index aside.
 
@@ -91,7 +90,6 @@ def write_gallery(
         folder: A new or empty folder, or that of an earlier gallery.
         made: What it is made with.
         titles: Task → title as its authors write it.
-        kept: The filter as words of a command line.
 
     Raises:
         StoreError: The folder holds something else, or a damaged list of its files.
@@ -110,7 +108,7 @@ def write_gallery(
         files[page.file] = page.html.encode()
         if page.cells is not None:
             files[page.csv] = encoded(page.cells, what="cells", form="csv")
-    files["index.html"] = _index(gathered, pages, made=made, kept=kept).encode()
+    files["index.html"] = _index(gathered, pages, made=made).encode()
     files[MARKER] = (json.dumps(sorted(files), indent=1) + "\n").encode()
     for name, content in files.items():
         with written_beside(folder / name) as draft:
@@ -218,11 +216,11 @@ def _sheet(cur: duckdb.DuckDBPyConnection, sheet: Sheet, *, number: int) -> Shee
     return SheetPage(sheet.label, figure, note)
 
 
-def _index(gathered: Gathered, pages: Sequence[Page], *, made: Made, kept: Sequence[str]) -> str:
+def _index(gathered: Gathered, pages: Sequence[Page], *, made: Made) -> str:
     collections = [
         (name, text, [page for page in pages if page.collection == name]) for name, text in _COLLECTIONS.items()
     ]
     return rendered(
         "index.html", made=made, title="Transfer Atlas", here="index.html", siblings=[],
-        collections=[entry for entry in collections if entry[2]], **answered(gathered), **sources(gathered, kept=kept),
+        collections=[entry for entry in collections if entry[2]], **answered(gathered), **sources(gathered),
     )  # fmt: skip

@@ -6,7 +6,6 @@ a table, a figure or a sentence.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -14,20 +13,23 @@ from typing import NamedTuple
 import duckdb
 import pandas as pd
 
-from core.analysis.answer import Answer, answer
+from core.actions.answer import FullAnswer, answer_for
+from core.actions.command import Command, asking, basis_like, command_of, completed
+from core.actions.proposals import gaps
 from core.analysis.cells import LEVEL, how_tested, valued
 from core.analysis.every_cell import Seen, every_view
 from core.analysis.map_points import against, placed, scatter_points, sentence
-from core.analysis.model import Analysis, additive_null, analyse
-from core.analysis.sensitivity import measured_cells, sensitivity
-from core.errors import DataError, SpecError, UnknownName
+from core.errors import SpecError, UnknownName
+from core.languages import LANGUAGES
 from core.measures.similarity.pair import SimilarityMeasure
 from core.measures.similarity.table import SIMILARITIES
-from core.queries.evidence import Choice, Evidence, choose_setting, evidence
+from core.paths import AtlasPaths
+from core.queries.evidence import Choice
 from core.queries.filters import Filter
 from core.queries.overview import counts
 from core.queries.provenance import protocols, scored_sets, software
 from core.queries.similarity import current_profile, points, profiles, similarities
+from core.studies import StudyRequest
 
 QUESTION = (
     "How do the difficulty of an English intermediate task and its domain similarity to the target change zero-shot "
@@ -91,12 +93,10 @@ class Gathered(NamedTuple):
 
     choice: Choice
     """What was asked."""
-    said: Answer
-    """The answer in words."""
-    evidence: Evidence | None
-    """Behind the answer; None where there is no gain."""
-    figures: pd.DataFrame
-    """Every number of the analysis; empty where there is no model."""
+    full: FullAnswer
+    """The answer with all that stands behind it."""
+    missing: pd.DataFrame
+    """As `gaps` returns it; no row where there is no gain."""
     counts: pd.DataFrame
     """How much each collection holds, the filter aside."""
     chapters: tuple[Chapter, ...]
@@ -111,7 +111,7 @@ class Gathered(NamedTuple):
     """Profiles there are."""
 
 
-def gather(cur: duckdb.DuckDBPyConnection, choice: Choice) -> Gathered:
+def gather(cur: duckdb.DuckDBPyConnection, choice: Choice, *, paths: AtlasPaths) -> Gathered:
     """Ask everything.
 
     Args:
@@ -121,15 +121,16 @@ def gather(cur: duckdb.DuckDBPyConnection, choice: Choice) -> Gathered:
         UnknownName: There is no such measure.
     """
     _check_similarity(choice.similarity)
-    wanted = choice.wanted
-    found, analysis, said = _answered(cur, choice)
+    wanted = _within(choice)
+    full = answer_for(cur, choice)
     return Gathered(
         choice=choice,
-        said=said,
-        evidence=found,
-        figures=analysis.figures if analysis is not None else pd.DataFrame(),
+        full=full,
+        missing=gaps(cur, full.evidence, paths=paths) if full.evidence is not None else pd.DataFrame(),
         counts=counts(cur),
-        chapters=tuple(_chapter(cur, seen, choice=choice) for seen in every_view(cur, wanted)),
+        chapters=tuple(
+            _chapter(cur, seen, similarity=choice.similarity, paths=paths) for seen in every_view(cur, wanted)
+        ),
         protocols=protocols(cur, wanted),
         software=software(cur, wanted),
         scored=scored_sets(cur, wanted),
@@ -137,7 +138,7 @@ def gather(cur: duckdb.DuckDBPyConnection, choice: Choice) -> Gathered:
     )
 
 
-def one_chapter(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, similarity: str) -> Chapter:
+def one_chapter(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, similarity: str, paths: AtlasPaths) -> Chapter:
     """The chapter of a filter that leaves one view.
 
     Args:
@@ -157,7 +158,7 @@ def one_chapter(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, similarity: s
             + (f": {labels}. Narrow it with --target, --model, --protocol, --data-source or --collection."
                if found else ". `python -m core gains` lists what there is.")
         )  # fmt: skip
-    return _chapter(cur, found[0], choice=Choice(wanted=wanted, similarity=similarity))
+    return _chapter(cur, found[0], similarity=similarity, paths=paths)
 
 
 def _check_similarity(measure: str) -> None:
@@ -165,37 +166,33 @@ def _check_similarity(measure: str) -> None:
         raise UnknownName("similarity measure", measure, known=SIMILARITIES)
 
 
-def _answered(cur: duckdb.DuckDBPyConnection, choice: Choice) -> tuple[Evidence | None, Analysis | None, Answer]:
-    try:
-        setting = choose_setting(cur, choice.wanted)
-    except DataError as error:
-        return None, None, Answer(f"There is no answer yet. {error}", (), "none", (str(error),))
-    wanted = replace(
-        choice.wanted, collection=setting.collection, model=setting.model, protocol=setting.protocol,
-        data_source=setting.data_source,
-    )  # fmt: skip
-    found = evidence(cur, setting, choice=replace(choice, wanted=wanted))
-    analysis = analyse(found)
-    null = additive_null(analysis)
-    every = sensitivity(measured_cells(cur, found)) if analysis.fit is not None else None
-    if analysis.fit is not None and not null.empty:
-        analysis = analysis._replace(figures=pd.concat([analysis.figures, null], ignore_index=True))
-    return found, analysis, answer(found, analysis, null=null, every=every)
+def _within(choice: Choice) -> Filter:
+    """Rows to keep, the families and scripts as the languages that they are."""
+    if not (choice.families or choice.scripts):
+        return choice.wanted
+    langs = tuple(
+        entry.code
+        for entry in LANGUAGES.values()
+        if (not choice.families or entry.family in choice.families)
+        and (not choice.scripts or entry.script in choice.scripts)
+        and (not choice.wanted.langs or entry.code in choice.wanted.langs)
+    )
+    return replace(choice.wanted, langs=langs)
 
 
-def _chapter(cur: duckdb.DuckDBPyConnection, seen: Seen, *, choice: Choice) -> Chapter:
+def _chapter(cur: duckdb.DuckDBPyConnection, seen: Seen, *, similarity: str, paths: AtlasPaths) -> Chapter:
     view, cells = seen.view, seen.grid.cells
     names = [str(name) for name in pd.unique(cells["intermediate"])]
     langs = [str(code) for code in pd.unique(cells["lang"])]
     profile = current_profile(cur, data_source=view.data_source)
-    command = _run_command(seen, names)
+    command = str(_run_again(cur, seen, names, paths=paths))
     if profile is None:
         return Chapter(seen, None, "", None, command)
     drawn = placed(points(cur, profile), target=view.target, names=names, langs=langs)
     has_place = bool(drawn.loc[drawn["is_shown"] & (drawn["task"] == view.target), "x"].notna().any())
     known = profiles(cur, kind="domain")
     encoder = str(known.loc[known["profile_id"] == profile, "model"].iloc[0])
-    near = _nearness(seen, similarities(cur, profile, target=view.target), measure=choice.similarity)
+    near = _nearness(seen, similarities(cur, profile, target=view.target), measure=similarity)
     return Chapter(seen, drawn if has_place else None, encoder, near, command)
 
 
@@ -211,26 +208,22 @@ def _nearness(seen: Seen, rows: pd.DataFrame, *, measure: str) -> Nearness | Non
     return Nearness(found, kind, sentence(found, measure=kind, text=text, lang=None))
 
 
-def _run_command(seen: Seen, names: Sequence[str]) -> str:
-    view = seen.view
-    words = ["run", "--model", view.model, "--intermediate", *names, "--target", view.target]
-    words += ["--seeds", *map(str, seen.seeds), "--protocol", seen.protocol, "--data-source", view.data_source]
-    return shlex.join(["python", "-m", "core", *words])
+def _run_again(cur: duckdb.DuckDBPyConnection, seen: Seen, names: Sequence[str], *, paths: AtlasPaths) -> Command:
+    request = StudyRequest(intermediates=tuple(names), targets=(seen.view.target,), seeds=seen.seeds)
+    return command_of(completed(request, basis_like(cur, seen.view, paths=paths)))
 
 
-def commands(kept: Sequence[str]) -> list[tuple[str, str]]:
+def commands(choice: Choice) -> list[tuple[str, Command]]:
     """What to type to have the parts of a report again: what it gives, and the command.
 
     Args:
-        kept: The filter as words of a command line: options, each with one value.
+        choice: What was asked.
     """
-    pairs = list(zip(kept[::2], kept[1::2], strict=True))
-    rows_only = [word for pair in pairs if pair[0] not in ("--difficulty", "--similarity") for word in pair]
-    rows = [
-        ("This report", ["report", "report.html", *kept]),
-        ("The same as a gallery of pages", ["gallery", "gallery", *kept]),
-        ("The answer and its numbers", ["analyse", *kept]),
-        ("Every cell with interval and n", ["export", "cells.csv", "--what", "cells", *rows_only]),
-        ("Every gain by seed", ["export", "gains.csv", "--what", "gains", *rows_only]),
+    wanted = choice.wanted
+    return [
+        ("This report", asking("report", wanted, choice=choice, before=("report.html",))),
+        ("The same as a gallery of pages", asking("gallery", wanted, choice=choice, before=("gallery",))),
+        ("The answer and its numbers", asking("analyse", wanted, choice=choice)),
+        ("Every cell with interval and n", asking("export", _within(choice), before=("cells.csv", "--what", "cells"))),
+        ("Every gain by seed", asking("export", _within(choice), before=("gains.csv", "--what", "gains"))),
     ]
-    return [(what, shlex.join(["python", "-m", "core", *line])) for what, line in rows]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 import jinja2
 
+from core.actions.command import filter_words
 from core.paths import REPO
 from core.report import tables as t
 from core.report.chapters import chapter_pages
@@ -51,54 +53,48 @@ def made(now: datetime) -> Made:
     return Made(f"{now:%Y-%m-%d %H:%M} {now.tzname() or ''}".strip(), platform.python_version(), packages, _commit())
 
 
-def report_html(gathered: Gathered, *, made: Made, titles: Mapping[str, str], kept: Sequence[str] = ()) -> str:
+def report_html(gathered: Gathered, *, made: Made, titles: Mapping[str, str]) -> str:
     """The whole file.
 
     Args:
         made: What it is made with.
         titles: Task → title as its authors write it.
-        kept: The filter as words of a command line.
     """
     return rendered(
         "report.html",
         made=made,
         title="Transfer Atlas: report",
-        kept=" ".join(kept),
+        kept=shlex.join(filter_words(gathered.choice.wanted, choice=gathered.choice)),
         chapters=chapter_pages(gathered.chapters, titles=titles),
         style=asset("style.css"),
         script=asset("script.js"),
         plotly_js=plotly_js(),
         **answered(gathered),
-        **sources(gathered, kept=kept),
+        **sources(gathered),
     )
 
 
 def answered(gathered: Gathered) -> dict[str, Any]:  # Any: what the templates read
     """The answer and the numbers behind it, for a template."""
-    found = gathered.evidence
-    missing = found.missing if found is not None else gathered.counts.iloc[:0]
+    found = gathered.full.evidence
     return {
         "question": QUESTION,
-        "said": gathered.said,
+        "said": gathered.full.answer,
         "origins": list(found.origins.items()) if found is not None else [],
-        "missing": table(missing, t.MISSING, caption="What does not count"),
-        "figures": table(gathered.figures, t.FIGURES, caption="Every number of the analysis"),
+        "missing": table(gathered.missing, t.MISSING, caption="What does not count"),
+        "figures": table(gathered.full.figures, t.FIGURES, caption="Every number of the analysis"),
     }
 
 
-def sources(gathered: Gathered, *, kept: Sequence[str]) -> dict[str, Any]:  # Any: what the templates read
-    """Where the figures come from and how to have them again, for a template.
-
-    Args:
-        kept: The filter as words of a command line.
-    """
+def sources(gathered: Gathered) -> dict[str, Any]:  # Any: what the templates read
+    """Where the figures come from and how to have them again, for a template."""
     return {
         "counts": table(gathered.counts, t.COUNTS, caption="What the store holds, the filter aside"),
         "protocols": table(gathered.protocols, t.PROTOCOLS, caption="Finished runs by what must not be mixed"),
         "software": table(gathered.software, t.SOFTWARE, caption="What the runs were made with"),
         "scored": table(gathered.scored, t.SCORED, caption="Test sets"),
         "profiles": table(gathered.profiles, t.PROFILES, caption="Profiles, the filter aside"),
-        "commands": commands(kept),
+        "commands": commands(gathered.choice),
     }
 
 

@@ -27,6 +27,10 @@ class DataSourceKind(StrEnum):
     """The Hugging Face hub, or the server that `HF_ENDPOINT` names."""
 
 
+MIRROR = "FOLDER-IN-THE-HUBS-LAYOUT"
+"""Stands for the folder of a mirror in a committed spec: a folder of this machine means nothing elsewhere."""
+
+
 class DataSource(Spec):
     """Where the data of a run come from."""
 

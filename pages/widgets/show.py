@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
+from core.actions.command import caution_of
 from core.languages import language
 
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoom2d", "pan2d", "autoScale2d"]}
@@ -181,3 +182,14 @@ def md(text: object) -> str:
         text: Names, messages, anything a user or a file may have written.
     """
     return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+!|$:~" else c for c in str(text))
+
+
+def show_command(command: str) -> None:
+    """A command of the program, and what must be done to it before it can start.
+
+    Args:
+        command: As it is typed.
+    """
+    st.code(command, language="bash", wrap_lines=True)
+    if caution := caution_of(command):
+        st.caption(md(caution))

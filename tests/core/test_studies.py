@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
-from core.cli.main import spread
 from core.errors import SpecError, UnknownName
 from core.paths import REPO, AtlasPaths
 from core.spec.run import DataSourceKind, Placebo
@@ -17,7 +15,6 @@ from core.studies import (
     StudyRequest,
     build_profile,
     build_study,
-    command,
     problems,
     read_request,
     read_study_file,
@@ -112,14 +109,6 @@ def test_problems_lists_everything_at_once(paths: AtlasPaths, model: str) -> Non
     found = problems(_request(model, targets=("xnil",), intermediates=("mnlo",), protocol="quik"), paths=paths)
     assert len(found) == 3
     assert all("Did you mean" in text for text in found)
-
-
-def test_the_command_says_the_same_as_the_form(model: str) -> None:
-    request = _request(model, targets=("xnli", "panx"), intermediates=("none", "mnli+qqp"), seeds=(1, 2))
-    words = spread(shlex.split(command(request))[4:])
-    assert words[words.index("--seeds") :][:4] == ["--seeds", "1", "--seeds", "2"]
-    assert words.count("--target") == 2
-    assert "mnli+qqp" in words
 
 
 def test_a_study_file_is_read_and_its_mistakes_are_named(tmp_path: Path) -> None:

@@ -100,12 +100,11 @@ def test_the_command_asks_for_what_the_page_shows() -> None:
     )  # fmt: skip
     said = {name: recompute(name, setting, choice) for name in ("analyse", "predict", "next")}
     targets = "--target sib200 --target udpos"
-    assert said["next"] == f"python -m core next {runs} {targets} --json"
-    assert said["predict"] == f"python -m core predict {runs} {targets} --difficulty label_entropy --json"
-    assert said["analyse"] == (
-        f"python -m core analyse {runs} {targets} --script Cyrl --difficulty label_entropy --anchor train "
-        "--with-in-task --json"
-    )
+    for name, command in said.items():
+        assert command == (
+            f"python -m core {name} {runs} {targets} --script Cyrl --difficulty label_entropy --anchor train "
+            "--with-in-task --json"
+        )
     cells = recompute("analyse", setting, Choice(), target="sib200")
     assert cells == f"python -m core analyse {runs} --target sib200 --cells --json"
     every = recompute("analyse", setting, Choice(), every_measure=True)

@@ -15,11 +15,10 @@ from core.paths import REPO, AtlasPaths
 from core.tasks import TASKS
 from core.types.table import TYPES
 from pages.widgets.launch.form import intermediates_of, read_seeds
-from pages.widgets.runs.detail import again, tail
+from pages.widgets.runs.detail import tail
 from pages.widgets.show import duration, md, points
 from pages.widgets.tasks.card import matches
 from tests.pages.conftest import Open, checked
-from tests.storefixture import spec
 
 
 def _texts(at: AppTest) -> str:
@@ -134,15 +133,6 @@ def test_intermediates_of_the_form() -> None:
     ]  # fmt: skip
     assert intermediates_of(["qqp", "mnli"], together=True, kinds=["shuffled"]) == ["mnli+qqp~shuffled"]
     assert intermediates_of(["none"], together=True, kinds=["real"]) == ["none"]
-
-
-def test_the_command_of_a_run_asks_for_the_same_run() -> None:
-    run = spec("mnli~shuffled", "xnli", seed=7)
-    row = {"spec": run.canonical_json(), "intermediate": run.intermediate_name, "target": "xnli", "seed": 7}
-    words = again(row | {"protocol": "quick"}).split()
-    assert words[:4] == ["python", "-m", "core", "run"]
-    for option, value in (("--model", "xlm-r-base"), ("--intermediate", "'mnli~shuffled'"), ("--seeds", "7")):
-        assert words[words.index(option) + 1].strip("'") == value.strip("'")
 
 
 def test_tail_starts_at_a_whole_line(tmp_path: Path) -> None:

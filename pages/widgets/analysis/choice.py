@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
+from dataclasses import replace
 from typing import Any, cast
 
 import pandas as pd
 import streamlit as st
 
+from core.actions.command import asking
 from core.languages import language
 from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.similarity.table import SIMILARITIES
@@ -74,7 +75,7 @@ def refine(targets: list[str], langs: list[str]) -> Choice:
 def recompute(
     command: str, setting: Setting, choice: Choice, *, target: str | None = None, every_measure: bool = False
 ) -> str:
-    """The command that answers for the same runs, with as much of the filter as it takes.
+    """The command that answers for the same runs and filter.
 
     Args:
         command: analyse, predict or next.
@@ -83,21 +84,12 @@ def recompute(
         target: This target alone, and its cells.
         every_measure: Every measure of difficulty and similarity, too.
     """
-    words = ["--collection", setting.collection, "--model", setting.model, "--protocol", setting.protocol]
-    words += ["--data-source", setting.data_source]
-    many = {"target": (target,) if target else choice.wanted.target or ()}
-    changed: dict[str, str] = {}
-    plain = Choice()
-    if command != "next" and choice.difficulty != plain.difficulty:
-        changed["difficulty"] = choice.difficulty
-    if command == "analyse":
-        many |= {"family": choice.families, "script": choice.scripts}
-        changed |= {n: getattr(choice, n) for n in ("similarity", "anchor") if getattr(choice, n) != getattr(plain, n)}
-    words += [word for name, values in many.items() for value in values for word in (f"--{name}", value)]
-    words += [word for name, value in changed.items() for word in (f"--{name}", value)]
-    words += ["--with-in-task"] if command == "analyse" and choice.with_in_task else []
-    words += [*(["--cells"] if target else []), *(["--every-measure"] if every_measure else [])]
-    return shlex.join(["python", "-m", "core", command, *words, "--json"])
+    wanted = replace(
+        choice.wanted, collection=setting.collection, model=setting.model, protocol=setting.protocol,
+        data_source=setting.data_source, target=target or choice.wanted.target,
+    )  # fmt: skip
+    after = (*(["--cells"] if target else []), *(["--every-measure"] if every_measure else []), "--json")
+    return str(asking(command, wanted, choice=choice, after=after))
 
 
 def _measure(label: str, names: list[str], *, key: str) -> str:

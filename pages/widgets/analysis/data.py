@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.actions import proposals as actions
+from core.actions.answer import FullAnswer, answered
 from core.analysis.cell_tests import cell_tests
 from core.analysis.model import MANY_CELLS, Analysis, additive_null, analyse, cell_means, fit_groups
-from core.analysis.next_cells import Plan, propose
-from core.analysis.predictions import judge_selectors, selectors
+from core.analysis.next_cells import Plan
 from core.analysis.rankings import frozen_rankings
 from core.analysis.sensitivity import measured_cells, n_pairs, sensitivity
 from core.analysis.surfaces import Marginal, binned, marginal
@@ -86,6 +87,42 @@ def _held_out(version: Version, setting: Setting, choice: Choice) -> pd.DataFram
     return additive_null(fitted(version, setting, choice))
 
 
+def answer_of(version: Version, setting: Setting, choice: Choice, *, null: Fit, every: Fit) -> FullAnswer:
+    """The answer, with as much of the long fits as there is.
+
+    Args:
+        setting: What is pooled.
+        choice: Which rows and measures.
+        null: From `held_out`.
+        every: From `every_measure`.
+    """
+    found, model = gathered(version, setting, choice), fitted(version, setting, choice)
+    return answered(found, model, null=lambda: null.frame, every=lambda: every.frame)
+
+
+def quick_answer(version: Version, setting: Setting) -> FullAnswer:
+    """The answer for pages that show its first sentence alone and start nothing long.
+
+    Args:
+        setting: What is pooled.
+    """
+    choice = Choice()
+    found, model = gathered(version, setting, choice), fitted(version, setting, choice)
+    return answered(found, model, null=lambda: None, every=lambda: _known_measures(version, setting, choice))
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
+def gaps(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+    """What is missing from the evidence, with the commands that would fill it.
+
+    Args:
+        setting: What is pooled.
+        choice: Which rows and measures.
+    """
+    with store().cursor() as cur:
+        return actions.gaps(cur, gathered(version, setting, choice), paths=paths())
+
+
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
 def surfaces(version: Version, setting: Setting, choice: Choice) -> tuple[pd.DataFrame, dict[str, Marginal | None]]:
     """Bins, and the marginal effect of each term; shared, so not to be changed.
@@ -139,13 +176,8 @@ def every_measure(version: Version, setting: Setting, choice: Choice, *, again: 
     return Fit(JobState.DONE, _every_measure(version, setting, choice))
 
 
-def known_measures(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame | None:
-    """The same where it is quick or was computed before, for pages that start nothing long.
-
-    Args:
-        setting: What is pooled.
-        choice: Which rows.
-    """
+def _known_measures(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame | None:
+    """The same where it is quick or was computed before."""
     cells = _measured(version, setting, choice)
     if len(cells) * n_pairs(cells) > MANY_CELLS:
         return known(FitKind.EVERY_MEASURE, cells, paths=paths())
@@ -181,7 +213,7 @@ def judged_selectors(version: Version, setting: Setting, choice: Choice) -> pd.D
     """
     found = gathered(version, setting, choice)
     with store().cursor() as cur:
-        return judge_selectors(selectors(cur, found))
+        return actions.judged_selectors(cur, found, paths=paths())
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -202,7 +234,7 @@ def proposals(version: Version, setting: Setting, choice: Choice) -> pd.DataFram
     """
     found, model = gathered(version, setting, choice), fitted(version, setting, choice)
     with store().cursor() as cur:
-        return propose(cur, found, model, plan=Plan(load_tasks(paths())))
+        return actions.proposals(cur, found, model, plan=Plan(load_tasks(paths())), paths=paths())
 
 
 @st.cache_data(max_entries=4, show_spinner="Testing the published claims …")

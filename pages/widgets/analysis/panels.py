@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.actions.command import caution_of
 from core.analysis.answer import Answer
 from core.analysis.model import Analysis, scale_label
 from core.analysis.surfaces import Marginal
@@ -14,7 +15,7 @@ from core.figures.analysis import gain_bins, group_effects, group_shares, margin
 from core.queries.evidence import Evidence
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode
-from pages.widgets.show import chart, md, p_column, table
+from pages.widgets.show import chart, md, p_column, show_command, table
 
 _LOOKS = {
     "fair": ("green", ":material/balance:", "evidence that can be read"),
@@ -30,12 +31,13 @@ _VERDICTS = {
 }
 
 
-def show_answer(said: Answer, found: Evidence) -> None:
+def show_answer(said: Answer, found: Evidence, missing: pd.DataFrame) -> None:
     """The answer in words, and what is missing.
 
     Args:
         said: The sentences.
         found: What they are about.
+        missing: As `core.actions.proposals.gaps` returns it.
     """
     color, icon, text = _LOOKS[said.weight]
     with st.container(border=True):
@@ -45,11 +47,10 @@ def show_answer(said: Answer, found: Evidence) -> None:
             st.markdown(f"- {md(detail)}")
         origins = "; ".join(f"{name}: {text}" for name, text in found.origins.items())
         st.caption(md(f"Sentences are generated from the model's estimates. {origins}."))
-    gaps = found.missing[found.missing["remedy"] != ""]
-    for gap in gaps.to_dict("records"):
+    for gap in missing[missing["remedy"] != ""].to_dict("records"):
         with st.expander(f"{gap['cells']} cells do not count: {gap['what']}", icon=":material/rule:"):
             st.markdown(md(f"{gap['why']}: {gap['names']}."))
-            st.code(gap["remedy"], language="bash", wrap_lines=True)
+            show_command(gap["remedy"])
 
 
 def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: dict[str, Marginal | None]) -> None:
@@ -236,7 +237,7 @@ def show_claims(rows: pd.DataFrame) -> None:
         st.caption(md(f"{row['note']}" or "–"))
         if row["needs"]:
             st.markdown("Runs that would make it testable:")
-            st.code(row["needs"], language="bash", wrap_lines=True)
+            show_command(row["needs"])
             st.page_link("pages/launch.py", label="Prepare a study", icon=":material/rocket_launch:",
                          query_params=_launch_of(str(row["needs"])))  # fmt: skip
     how_to("python -m core claims --json", rows, name="claims")
@@ -261,6 +262,8 @@ def show_next(rows: pd.DataFrame, *, how: str) -> None:
     }  # fmt: skip
     table(shown, alt="Runs that would narrow the answer most", key="next", columns=columns)
     st.caption("Narrower: share of the 95 % interval's width that would go, at the variances of the present model.")
+    if caution := caution_of(*rows["command"]):
+        st.caption(md(caution))
     how_to(how, rows, name="next")
 
 

@@ -9,15 +9,17 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.analysis.answer import answer
+from core.actions.answer import EVERY_MEASURE
+from core.actions.command import command_of
 from core.analysis.standing import extent, pair_gains, verdicts
 from core.figures.multiples import gain_strips
 from core.queries.evidence import Choice, Setting
 from core.queries.overview import counts, findings, published_counts
-from pages.widgets.analysis.data import fitted, gathered, known_measures, proposals
+from core.studies import StudyRequest
+from pages.widgets.analysis.data import gathered, proposals, quick_answer
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, store, titles
-from pages.widgets.show import chart, language_label, md, points
+from pages.widgets.show import chart, language_label, md, points, show_command
 
 _STEPS = 3
 _NAMES = {
@@ -77,10 +79,11 @@ def third_sentence(place: DeltaGenerator, version: tuple[str, int], setting: Set
         setting: What is pooled.
     """
     with place.container():
-        every = known_measures(version, setting, Choice())
-        found = answer(gathered(version, setting, Choice()), fitted(version, setting, Choice()), every=every)
+        full = quick_answer(version, setting)
     with place.container():
-        st.markdown(f"3. {md(found.headline)}")
+        st.markdown(f"3. {md(full.answer.headline)}")
+        if EVERY_MEASURE in full.pending:
+            st.caption(f"{EVERY_MEASURE.capitalize()} is not computed yet: the whole analysis waits for it.")
         st.page_link("pages/analysis.py", label="The whole analysis", icon=":material/insights:")
 
 
@@ -146,7 +149,7 @@ def next_steps(version: tuple[str, int], setting: Setting) -> None:
         return
     for row in rows.to_dict("records"):
         st.markdown(f"- {_step(row)}")
-        st.code(row["command"], language="bash", wrap_lines=True)
+        show_command(row["command"])
 
 
 def _step(row: dict[Any, Any]) -> str:
@@ -197,7 +200,7 @@ def first_steps(*, has_runs: bool) -> None:
         )
         st.page_link("pages/launch.py", label="Launch the first run", icon=":material/rocket_launch:")
         st.caption("The same from a terminal:")
-        st.code("python -m core run --intermediate mnli --target xnli --seeds 1", language="bash", wrap_lines=True)
+        show_command(str(command_of(StudyRequest(intermediates=("mnli",), targets=("xnli",)))))
 
 
 def finding_cards(rows: pd.DataFrame) -> None:

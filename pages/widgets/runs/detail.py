@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from core.actions import queue
+from core.actions.command import run_again
 from core.errors import AtlasError
 from core.figures.curves import dev_curve, loss_curve
 from core.figures.lineage import lineage
@@ -24,7 +23,7 @@ from core.queries.runs.listing import run as query_run
 from pages.widgets.compare.choice import offer
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, paths, refresh, store, version
-from pages.widgets.show import chart, duration, language_label, md, state_badge, table
+from pages.widgets.show import chart, duration, language_label, md, show_command, state_badge, table
 
 _TAIL_BYTES = 8192
 _OUTCOMES = {"finished": "done", "failed": "failed", "cancelled": "cancelled", None: "queued"}
@@ -130,18 +129,13 @@ def tail(file: Path, *, n_bytes: int = _TAIL_BYTES) -> str:
 
 
 def again(run: dict[str, Any]) -> str:
-    """The command that asks for the same run.
+    """The command that asks for the same run and its baseline.
 
     Args:
         run: Row of `runs`.
     """
-    spec = json.loads(run["spec"])
-    source, model = spec["data_source"], spec["model"]
-    words = ["python", "-m", "core", "run", "--data-source", source["kind"]]
-    words += ["--mirror", source["root"]] if source["root"] else []
-    words += ["--model", model["path"] if Path(model["path"]).is_absolute() else model["name"]]
-    words += ["--intermediate", run["intermediate"], "--target", run["target"]]
-    return shlex.join([*words, "--seeds", str(run["seed"]), "--protocol", run["protocol"]])
+    with store().cursor() as cur:
+        return str(run_again(cur, run, paths=paths()))
 
 
 def _actions(job: JobStatus) -> None:
@@ -280,7 +274,7 @@ def _log(run_id: str) -> None:
 
 def _configuration(run: dict[str, Any]) -> None:
     st.markdown("Run this again:")
-    st.code(again(run), language="bash", wrap_lines=True)
+    show_command(again(run))
     left, right = st.columns(2)
     with left:
         st.caption("Specification")

@@ -16,7 +16,7 @@ from core.queries.transfer import View
 from core.spec.run import RunSpec
 from pages.widgets.runs.detail import again, detail
 from pages.widgets.shared import mode, paths, titles, version
-from pages.widgets.show import chart, language_label, md, points, table
+from pages.widgets.show import chart, language_label, md, points, show_command, table
 from pages.widgets.transfer.data import flipped, runs_of_cell
 
 _MOST_ROWS = 500
@@ -199,4 +199,4 @@ def _command(run: dict[str, Any]) -> None:
         st.caption("This run has not been read yet; it appears within seconds.")
         return
     st.markdown("Asks for the run and its baseline; what is finished is not done again.")
-    st.code(again(found.run), language="bash", wrap_lines=True)
+    show_command(again(found.run))

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from core.actions.command import domain_profile
 from core.analysis.cells import Grid
 from core.analysis.map_points import against, nothing_against, placed, scatter_points, sentence
 from core.figures.domain_map import domain_map
@@ -19,8 +20,8 @@ from core.measures.similarity.table import SIMILARITIES
 from core.queries.similarity import point_of
 from core.queries.transfer import View
 from pages.widgets.export import export_popover
-from pages.widgets.shared import mode, paths, titles, version
-from pages.widgets.show import chart, empty, md
+from pages.widgets.shared import mode, paths, store, titles, version
+from pages.widgets.show import chart, empty, md, show_command
 from pages.widgets.transfer.data import Encoder, map_points, target_similarities
 from pages.widgets.transfer.selection import on_click
 
@@ -38,17 +39,19 @@ def no_profile(view: View) -> None:
         "A domain profile embeds a sample of every task's texts and measures how alike they are. It trains nothing. "
         "From a terminal:",
     )
-    st.code(profile_command(view.data_source), language="bash", wrap_lines=True)
+    show_command(profile_command(version(), view.data_source))
 
 
-def profile_command(data_source: str) -> str:
+@st.cache_data(max_entries=8, show_spinner=False)
+def profile_command(version: tuple[str, int], data_source: str) -> str:
     """The command that profiles the domains of a data source.
 
     Args:
         data_source: sample, mirror or hub.
     """
-    folder = " --mirror FOLDER" if data_source == "mirror" else ""
-    return f"python -m core profile --kind domain --data-source {data_source}{folder}"
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return str(domain_profile(cur, data_source))
 
 
 def show_domains(view: View, gains: Grid, selected: Cell, choices: list[Encoder]) -> None:
@@ -104,7 +107,7 @@ def umap_advice(profile_id: str, *, data_source: str) -> str:
         measure = "This profile came with the application. Measure one of your own"
     return (
         f"This is PCA: the profile was made without UMAP, which is optional. {install}{measure}: "
-        f"`{profile_command(data_source)}`"
+        f"`{profile_command(version(), data_source)}`"
     )
 
 

@@ -50,11 +50,9 @@ def test_a_pair_costs_twice_its_seeds_where_the_target_has_fewer_baselines(store
     assert rows["worth"].is_monotonic_decreasing
 
 
-def test_the_command_asks_for_the_seeds_of_the_plan(store: Store) -> None:
+def test_the_request_is_for_the_seeds_of_the_plan(store: Store) -> None:
     (row,) = proposals(store, seeds=3).to_dict("records")
-    words = str(row["command"]).split()
-    place = words.index("--seeds")
-    assert words[place + 1 : words.index("--protocol")] == ["1", "2", "3"]
+    assert row["request"].seeds == (1, 2, 3)
 
 
 @pytest.mark.parametrize("measure", ["difficulties", "similarities"])

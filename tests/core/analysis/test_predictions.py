@@ -125,7 +125,9 @@ def test_features_of_another_encoder_say_nothing(store: Store) -> None:
     add_selectors(store, rows.assign(selector="logme", n=500), model="xlm-r-base")
     with store.cursor() as cur:
         found = selectors(cur, gather(store))
-    assert "python -m core profile --kind selectors --model atlas-mini" in found.absent["logme"]
+    assert "no profile of atlas-mini on sample holds them" in found.absent["logme"]
+    assert "logme" in found.unmeasured and "size" not in found.unmeasured
+    assert (found.request.kind, found.request.model) == ("selectors", "atlas-mini")
 
 
 def test_features_of_other_weights_say_nothing_and_another_protocol_is_named(store: Store) -> None:
@@ -174,13 +176,13 @@ def test_proposals_fill_gaps_first_and_then_narrow(store: Store) -> None:
         rows = propose(cur, found, analyse(found), plan=Plan(TASKS, seeds=3))
     assert tuple(rows.columns) == COLUMNS
     assert rows.iloc[0]["kind"] == "fill"
-    assert "qqp" in rows.iloc[0]["command"]
+    assert "qqp" in rows.iloc[0]["request"].intermediates
     runs = rows[rows["kind"] == "run"]
     # An extreme text and difficulty tell more than average ones.
     assert runs.iloc[0]["intermediate"] == "rte"
     assert runs["worth"].is_monotonic_decreasing
     assert (runs["similarity_narrower"] > 0).all()
-    assert runs.iloc[0]["command"].startswith("python -m core run --model atlas-mini --intermediate rte --target")
+    assert runs.iloc[0]["request"].intermediates == ("rte",)
 
 
 def test_where_every_pair_was_run_more_seeds_are_proposed(store: Store) -> None:
@@ -195,7 +197,7 @@ def test_where_every_pair_was_run_more_seeds_are_proposed(store: Store) -> None:
     first = seeds.iloc[0]
     assert first["target"] == " ".join(sorted(set(found.frame["target"])))
     assert first["runs"] == 2 * len(first["target"].split())  # one seed more of each pair, and of each baseline
-    assert "--seeds 1 2 " in first["command"]
+    assert first["request"].seeds == (1, 2)
     # The same residual variance over two runs: narrower, and by less than the square root of two.
     assert ((seeds["difficulty_narrower"] > 0) & (seeds["difficulty_narrower"] < 1 - 0.5**0.5)).all()
 

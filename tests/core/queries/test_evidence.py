@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 
-from core.errors import DataError, UnknownName
+from core.errors import UnknownName
 from core.queries.covariates import base_tasks, text_point, type_match
 from core.queries.evidence import (
     COLUMNS,
@@ -74,9 +74,21 @@ def test_missing_is_listed_with_reason_and_command(store: Store) -> None:
     missing = ask(store).missing.set_index("what")
     assert set(missing.index) == {"no gain", "English", "no difficulty"}
     assert missing.loc["English", "cells"] == 3
-    assert missing.loc["no gain", "remedy"].startswith("python -m core run --model atlas-mini --intermediate none")
-    assert "--seeds 9" in missing.loc["no gain", "remedy"]
-    assert "rte" in missing.loc["no difficulty", "remedy"]
+    baselines, profile = missing.loc["no gain", "remedy"], missing.loc["no difficulty", "remedy"]
+    assert (baselines.models, baselines.intermediates, baselines.seeds) == (("atlas-mini",), ("none",), (9,))
+    assert (profile.kind, profile.intermediates) == ("difficulty", ("rte",))
+    assert missing.loc["English", "remedy"] is None
+
+
+def test_no_difficulty_is_asked_of_what_has_none(store: Store) -> None:
+    planted(store, Planted(intermediates=("mnli", "qqp"), targets=("sib200",), langs=("de",)))
+    names = ("mnli~mlm", "mnli+qqp", "mnli~shuffled")
+    rows = [(name, "sib200", "de", 1, 0.6) for name in names]
+    add_scores(store, pd.DataFrame(rows, columns=["intermediate", "target", "lang", "seed", "score"]))
+    missing = ask(store).missing.set_index("what")
+    assert missing.loc["difficulty undefined", "names"] == "mnli+qqp, mnli~mlm"
+    assert missing.loc["difficulty undefined", "remedy"] is None
+    assert missing.loc["no difficulty", "remedy"].intermediates == ("mnli~shuffled",)
 
 
 def test_settings_are_never_pooled(store: Store) -> None:
@@ -184,9 +196,9 @@ def test_filters_by_family_and_script(store: Store) -> None:
     assert set(ask(store, Choice(scripts=("Deva", "Hans"))).frame["lang"]) == {"hi", "zh"}
 
 
-def test_an_empty_store_says_what_to_do(store: Store) -> None:
-    with store.cursor() as cur, pytest.raises(DataError, match=r"No gain to analyse.*python -m core run"):
-        choose_setting(cur, Filter())
+def test_an_empty_store_has_nothing_to_pool(store: Store) -> None:
+    with store.cursor() as cur:
+        assert choose_setting(cur, Filter()) is None
 
 
 def test_unknown_measures_name_the_known(store: Store) -> None:

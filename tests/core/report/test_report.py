@@ -32,6 +32,8 @@ from tests.storefixture import bare, fill, profile, score_of, spec
 from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
 
 MADE = Made("2026-01-02 03:04 UTC", "3.11", (("plotly", "7"),), "0123456789abcdef")
+PATHS = AtlasPaths(home=Path("unwritten"))
+"""No command of these runs needs a file of its own."""
 TITLES = {name: task.title for name, task in TASKS.items()}
 
 
@@ -55,7 +57,7 @@ def cur(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.fixture(scope="module")
 def found(store: Store) -> Gathered:
     with store.cursor() as opened:
-        return gather(opened, Choice())
+        return gather(opened, Choice(), paths=PATHS)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +139,7 @@ def test_languages_without_a_value_are_not_drawn_but_said_and_in_the_table(tmp_p
 
 def one_chapter_of(store: Store) -> Chapter:
     with store.cursor() as cur:
-        return one_chapter(cur, Filter(target="xnli"), similarity="centroid_cosine")
+        return one_chapter(cur, Filter(target="xnli"), similarity="centroid_cosine", paths=PATHS)
 
 
 def test_every_figure_has_its_data_a_name_and_a_twin(report: str, found: Gathered) -> None:
@@ -151,11 +153,11 @@ def test_every_figure_has_its_data_a_name_and_a_twin(report: str, found: Gathere
 
 def test_the_report_says_what_it_is_about_and_how_to_have_it_again(report: str, found: Gathered) -> None:
     assert "How do the difficulty of an English intermediate task" in report
-    assert found.said.headline.split(":")[0] in report
+    assert found.full.answer.headline.split(":")[0] in report
     for text in ("Benjamini–Hochberg", "python -m core report report.html", "commit 0123456789ab", "0365a02f0c12",
-                 "no difficulty profile on data source", "python -m core run --model xlm-r-base"):  # fmt: skip
+                 "no difficulty profile on data source", "--data-source sample --model xlm-r-base"):  # fmt: skip
         assert text in report, text
-    assert found.chapters[0].command.endswith("--target xnli --seeds 1 2 --protocol quick --data-source sample")
+    assert found.chapters[0].command.endswith("--target xnli --seeds 1 2 --protocol quick")
 
 
 def test_an_answer_with_intervals_and_every_number_behind_it() -> None:
@@ -165,21 +167,21 @@ def test_an_answer_with_intervals_and_every_number_behind_it() -> None:
         )
         planted(store, plan)
         with store.cursor() as cur:
-            found = gather(cur, Choice(wanted=Filter(target=TARGETS[1])))
-            everything = gather(cur, Choice())
-    text = report_html(everything, made=MADE, titles={}, kept=("--target", "x"))
+            found = gather(cur, Choice(wanted=Filter(target=TARGETS[1])), paths=PATHS)
+            everything = gather(cur, Choice(), paths=PATHS)
+    text = report_html(everything, made=MADE, titles={})
     assert "8 intermediate conditions" in text and "95 % interval" in text
-    assert {"term", "naive", "share", "null"} <= set(everything.figures["kind"])
-    assert text.count("<tr>") > len(everything.figures)
+    assert {"term", "naive", "share", "null"} <= set(everything.full.figures["kind"])
+    assert text.count("<tr>") > len(everything.full.figures)
     assert {c.seen.view.target for c in found.chapters} == {TARGETS[1]}
     assert len(everything.chapters) == 3
 
 
 def test_an_empty_store_has_a_report_that_says_what_to_do() -> None:
     with Store.open(":memory:") as store, store.cursor() as cur:
-        found = gather(cur, Choice())
+        found = gather(cur, Choice(), paths=PATHS)
         text = report_html(found, made=MADE, titles={})
-        assert "There is no answer yet." in text and "python -m core run --intermediate mnli" in text
+        assert "There is no answer yet." in text and "python -m core run --data-source sample" in text
         assert found.chapters == () and every_cell(cur, Filter()).empty
 
 
@@ -197,11 +199,11 @@ def test_names_cannot_leave_their_place() -> None:
 
 def _context(**changes: object) -> dict[str, object]:
     with Store.open(":memory:") as store, store.cursor() as cur:
-        found = gather(cur, Choice())
+        found = gather(cur, Choice(), paths=PATHS)
     from core.report.onefile import answered, sources  # noqa: PLC0415
 
     usual = {"made": MADE, "kept": "", "chapters": [], "style": "", "script": "", "plotly_js": ""}
-    return usual | answered(found) | sources(found, kept=()) | changes
+    return usual | answered(found) | sources(found) | changes
 
 
 def test_cells_of_every_view_narrowed(cur: duckdb.DuckDBPyConnection) -> None:
@@ -222,9 +224,14 @@ def test_cells_of_every_view_narrowed(cur: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_commands_repeat_the_filter() -> None:
-    by_name = dict(commands(("--target", "xnli", "--similarity", "frechet")))
-    assert by_name["This report"] == "python -m core report report.html --target xnli --similarity frechet"
-    assert by_name["Every gain by seed"] == "python -m core export gains.csv --what gains --target xnli"
+    choice = Choice(wanted=Filter(target=("xnli",)), similarity="frechet", scripts=("Deva",))
+    by_name = {what: str(command) for what, command in commands(choice)}
+    assert by_name["This report"] == (
+        "python -m core report report.html --target xnli --script Deva --similarity frechet"
+    )
+    assert by_name["Every gain by seed"] == (
+        "python -m core export gains.csv --what gains --target xnli --lang hi --lang mr"
+    )
 
 
 def test_numbers_as_people_read_them() -> None:
@@ -325,7 +332,7 @@ def test_published_tables_have_pages_of_their_own(
 
 
 def test_a_figure_as_html_brings_its_own_plotly(cur: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    chapter = one_chapter(cur, Filter(target="xnli"), similarity="centroid_cosine")
+    chapter = one_chapter(cur, Filter(target="xnli"), similarity="centroid_cosine", paths=PATHS)
     for kind in ("heatmap", "map", "scatter"):
         write_figure(draw(chapter, kind=kind).figure, file=tmp_path / f"{kind}.html", title="<t>")
         text = (tmp_path / f"{kind}.html").read_text(encoding="utf-8")
@@ -337,10 +344,10 @@ def test_what_cannot_be_drawn_says_why_and_what_to_do(
     cur: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(SpecError, match="leaves 3 heatmaps where a figure shows one: yours · xnli · .* Narrow it with"):
-        one_chapter(cur, Filter(), similarity="centroid_cosine")
+        one_chapter(cur, Filter(), similarity="centroid_cosine", paths=PATHS)
     with pytest.raises(SpecError, match="leaves 0 heatmaps"):
-        one_chapter(cur, Filter(model="none"), similarity="centroid_cosine")
-    lone = one_chapter(cur, Filter(target="tatoeba"), similarity="centroid_cosine")
+        one_chapter(cur, Filter(model="none"), similarity="centroid_cosine", paths=PATHS)
+    lone = one_chapter(cur, Filter(target="tatoeba"), similarity="centroid_cosine", paths=PATHS)
     with pytest.raises(DataError, match="no map of tatoeba.*profile --kind domain --data-source sample"):
         draw(lone, kind="map")
     with pytest.raises(UnknownName, match="No figure named 'heat'"):
@@ -355,6 +362,6 @@ def test_what_cannot_be_drawn_says_why_and_what_to_do(
 
 def test_an_unknown_measure_is_named_and_not_taken_for_a_missing_profile(cur: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(UnknownName, match="No similarity measure named 'centroid'. Did you mean 'centroid_cosine'"):
-        one_chapter(cur, Filter(target="xnli"), similarity="centroid")
+        one_chapter(cur, Filter(target="xnli"), similarity="centroid", paths=PATHS)
     with Store.open(":memory:") as store, store.cursor() as nothing, pytest.raises(UnknownName):
-        gather(nothing, Choice(similarity="centroid"))
+        gather(nothing, Choice(similarity="centroid"), paths=PATHS)

@@ -17,13 +17,13 @@ import pytest
 from core.errors import StoreError
 from core.events import LanguageSkipped
 from core.paths import REPO, AtlasPaths
-from core.spec.run import DataSource, DataSourceKind
+from core.spec.run import MIRROR, DataSource, DataSourceKind
 from core.store.connection import Store
 from core.store.gallery import load_gallery
 from core.store.ingest import ingest
 from tests.core.store.makers import MODEL, history, run_spec, scored, write_run
 from tests.synthetic import Planted, add_rows, planted
-from tools.gallery_files import MIRROR, portable_spec, portable_text, save_gallery
+from tools.gallery_files import portable_spec, portable_text, save_gallery
 
 
 class Paths(AtlasPaths):

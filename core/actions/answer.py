@@ -1,0 +1,110 @@
+"""The answer: evidence, model, held-out comparison, every measure and the sentences, put together once.
+
+Pages, commands and reports call the same two functions: `answer_for` computes every part at once; a page, which
+remembers parts and leaves long fits to a process of their own, hands them to `answered`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import duckdb
+import pandas as pd
+
+from core.actions.command import command_of
+from core.analysis.answer import Answer, answer
+from core.analysis.model import Analysis, additive_null, analyse
+from core.analysis.sensitivity import measured_cells, sensitivity
+from core.errors import DataError
+from core.queries.evidence import Choice, Evidence, choose_setting, evidence
+from core.studies import StudyRequest
+
+NO_GAIN = (
+    "No gain to analyse: a gain needs a finished run with an intermediate and its paired baseline. Start some: "
+    f"{command_of(StudyRequest(intermediates=('mnli', 'qqp', 'squad'), targets=('xnli',), seeds=(1, 2, 3)))}"
+)
+HELD_OUT = "the comparison with intermediate + target on held-out pairs"
+EVERY_MEASURE = "the model with every measure of difficulty and similarity"
+
+Part = Callable[[], pd.DataFrame | None]
+"""Computes a part of the answer; None: it is not known yet."""
+
+
+class FullAnswer(NamedTuple):
+    """The answer with all that stands behind it."""
+
+    answer: Answer
+    """The sentences."""
+    evidence: Evidence | None
+    """What the store says; None: there is no gain."""
+    analysis: Analysis | None
+    """The model; None: there is no gain."""
+    null: pd.DataFrame | None
+    """Rows of `additive_null`; None: not computed, or there is no model."""
+    every: pd.DataFrame | None
+    """Rows of `sensitivity`; None: not computed, or there is no model."""
+    pending: tuple[str, ...]
+    """What is still being computed and may change the sentences: some of `HELD_OUT` and `EVERY_MEASURE`."""
+
+    @property
+    def figures(self) -> pd.DataFrame:
+        """Every number of model and held-out comparison, rows of `FIGURES`; empty where there is no model."""
+        if self.analysis is None:
+            return pd.DataFrame()
+        frames = [self.analysis.figures, *([] if self.null is None else [self.null])]
+        there = [frame for frame in frames if not frame.empty]
+        return pd.concat(there, ignore_index=True) if there else self.analysis.figures
+
+
+def answer_for(cur: duckdb.DuckDBPyConnection, choice: Choice) -> FullAnswer:
+    """The answer of what the store holds, every part computed at once.
+
+    Args:
+        choice: Rows to keep, and the measures that explain them; the runs with most intermediates are pooled.
+
+    Raises:
+        UnknownName: There is no such measure.
+    """
+    setting = choose_setting(cur, choice.wanted)
+    if setting is None:
+        said = Answer(f"There is no answer yet. {NO_GAIN}", (), "none", (NO_GAIN,))
+        return FullAnswer(said, None, None, None, None, ())
+    found = evidence(cur, setting, choice=choice)
+    analysis = analyse(found)
+    return answered(
+        found, analysis,
+        null=lambda: additive_null(analysis), every=lambda: sensitivity(measured_cells(cur, found)),
+    )  # fmt: skip
+
+
+def evidence_for(cur: duckdb.DuckDBPyConnection, choice: Choice) -> Evidence:
+    """The evidence behind `answer_for`.
+
+    Args:
+        choice: Rows to keep, and the measures that explain them.
+
+    Raises:
+        DataError: There is no gain.
+        UnknownName: There is no such measure.
+    """
+    setting = choose_setting(cur, choice.wanted)
+    if setting is None:
+        raise DataError(NO_GAIN)
+    return evidence(cur, setting, choice=choice)
+
+
+def answered(evidence: Evidence, analysis: Analysis, *, null: Part, every: Part) -> FullAnswer:
+    """The answer from its parts; those that need a model are not asked for where there is none.
+
+    Args:
+        analysis: From `analyse`.
+        null: From `additive_null`.
+        every: From `sensitivity`.
+    """
+    if analysis.fit is None:
+        return FullAnswer(answer(evidence, analysis), evidence, analysis, None, None, ())
+    parts = {HELD_OUT: null(), EVERY_MEASURE: every()}
+    pending = tuple(name for name, part in parts.items() if part is None)
+    said = answer(evidence, analysis, null=parts[HELD_OUT], every=parts[EVERY_MEASURE], pending=pending)
+    return FullAnswer(said, evidence, analysis, parts[HELD_OUT], parts[EVERY_MEASURE], pending)

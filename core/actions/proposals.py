@@ -1,0 +1,86 @@
+"""What would fill a gap or narrow the answer, each with the command that starts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import duckdb
+import pandas as pd
+
+from core.actions.command import Command, Request, basis_like, command_of, completed
+from core.analysis.model import Analysis
+from core.analysis.next_cells import Plan, propose
+from core.analysis.predictions import judge_selectors, selectors
+from core.paths import AtlasPaths
+from core.queries.evidence import Evidence, Setting
+
+
+def gaps(
+    cur: duckdb.DuckDBPyConnection, evidence: Evidence, *, paths: AtlasPaths, mirror: str | None = None
+) -> pd.DataFrame:
+    """What is missing from the evidence, and the command that would fill it.
+
+    Columns: what, cells, names, why, remedy (a command; empty where it was left out on purpose).
+
+    Args:
+        mirror: Folder that commands name; None: that of the newest run made here.
+    """
+    found = evidence.missing
+    commands = _commands(cur, found["remedy"], setting=evidence.setting, paths=paths, mirror=mirror)
+    return found.assign(remedy=["" if command is None else str(command) for command in commands])
+
+
+def proposals(
+    cur: duckdb.DuckDBPyConnection,
+    evidence: Evidence,
+    analysis: Analysis,
+    *,
+    plan: Plan,
+    paths: AtlasPaths,
+    mirror: str | None = None,
+) -> pd.DataFrame:
+    """What to fill in and what to run, the most worth for each run first.
+
+    Columns: those of `core.analysis.next_cells.COLUMNS`, with `command` in the place of `request`.
+
+    Args:
+        analysis: From `analyse` on the same evidence.
+        plan: How candidates would be run.
+        mirror: Folder that commands name; None: that of the newest run made here.
+    """
+    found = propose(cur, evidence, analysis, plan=plan)
+    commands = _commands(cur, found.pop("request"), setting=evidence.setting, paths=paths, mirror=mirror)
+    return found.assign(command=[str(command) for command in commands])
+
+
+def judged_selectors(
+    cur: duckdb.DuckDBPyConnection, evidence: Evidence, *, paths: AtlasPaths, mirror: str | None = None
+) -> pd.DataFrame:
+    """How well each selector ranks, as `judge_selectors` says; the note of one that needs a profile has its command.
+
+    Args:
+        mirror: Folder that commands name; None: that of the newest run made here.
+    """
+    found = selectors(cur, evidence)
+    rows = judge_selectors(found)
+    if not found.unmeasured:
+        return rows
+    (command,) = _commands(cur, [found.request], setting=evidence.setting, paths=paths, mirror=mirror)
+    needs = rows["selector"].isin(found.unmeasured)
+    return rows.assign(note=rows["note"].mask(needs, rows["note"] + f". Measure them: {command}"))
+
+
+def _commands(
+    cur: duckdb.DuckDBPyConnection,
+    requests: Iterable[Request | None],
+    *,
+    setting: Setting,
+    paths: AtlasPaths,
+    mirror: str | None,
+) -> list[Command | None]:
+    """One a request; the runs it is like are looked up only where there is one."""
+    wanted = list(requests)
+    if all(request is None for request in wanted):
+        return [None] * len(wanted)
+    basis = basis_like(cur, setting, paths=paths, mirror=mirror)
+    return [None if request is None else command_of(completed(request, basis)) for request in wanted]
