@@ -166,7 +166,7 @@ def test_the_badge_says_how_much_an_answer_weighs_and_gaps_come_with_commands(we
     setting = Setting("yours", "m", None, "quick", "d", "sample")
     found = Evidence(pd.DataFrame(), missing, Units(0, 0, 0, 0, 0, 0, 0), setting, Choice(), {"difficulty": "measured"})
     said = Answer("Harder goes with more.", ("One.", "Two."), weight, ())  # type: ignore[arg-type]
-    at = shown(show_answer, said, found)
+    at = shown(show_answer, said, found, missing)
     text = words(at)
     assert badge in text and "**Harder goes with more.**" in text and "- One." in text
     assert [e.label for e in at.expander] == ["4 cells do not count: no gain"], "what was left out on purpose is no gap"

@@ -163,7 +163,7 @@ def test_what_a_naive_regression_would_print_stands_beside_how_much_too_narrow_i
 
 
 def test_gaps_that_can_be_filled_are_told_and_those_on_purpose_are_not() -> None:
-    gaps = (("no gain", 4, "mnli", "no baseline", "python -m core run"), ("English", 9, "mnli", "left out", ""))
+    gaps = (("no gain", 4, "mnli", "no baseline", "python -m core run"), ("English", 9, "mnli", "left out", None))
     details = said(SURE, SURE, missing=gaps).details
     assert details[-1] == "4 cells do not count: no baseline (mnli)."
     assert not any("left out" in detail for detail in details)
