@@ -19,7 +19,7 @@ from core.paths import REPO
 from core.spec.task import Role
 from core.store.connection import Store
 from core.tasks import TASKS
-from tests.synthetic import Planted, planted
+from tests.makers.tables import Planted, planted
 
 LANGS = ("ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh", "nl")
 PARTS = ("Effects", "Variance", "Cells", "Predictions", "Claims", "Next", "Numbers")

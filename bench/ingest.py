@@ -21,7 +21,7 @@ from core.queries.runs import listing as runs
 from core.queries.runs import stages
 from core.store.connection import Store
 from core.store.ingest import ingest, rebuild
-from tests.core.store.makers import history, run_spec, scored, write_run
+from tests.makers.folders import history, run_spec, scored, write_run
 
 LANGS = ("en", "ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
 INTERMEDIATES = (None, "mnli", "qqp", "squad", "stsb", "cola", "sst2", "imdb", "swag", "ccg")

@@ -27,7 +27,7 @@ from bench.ingest import make
 from core.paths import REPO, AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import rebuild
-from tests.storefixture import profile
+from tests.makers.home import profile
 
 TIMES = 7
 BUDGET_MS = {"rerun": 250, "click_ms": 700, "first_paint_s": 2.5}

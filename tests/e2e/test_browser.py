@@ -18,7 +18,7 @@ import pytest
 from core.paths import REPO, AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import ingest
-from tests.storefixture import bare, fill, profile
+from tests.makers.home import bare, fill, profile
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")

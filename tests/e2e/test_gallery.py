@@ -10,7 +10,7 @@ import pytest
 
 from core.store.connection import Store
 from tests.e2e.test_browser import CHROMIUM, FLAGS, FOLLOW, HEAT, Server, _serve, _transfer, sync_api
-from tests.synthetic import Planted, add_rows, planted
+from tests.makers.tables import Planted, add_rows, planted
 from tools.gallery_files import save_gallery
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from core.cli.main import app
 from core.store.connection import Store
 from tests.e2e.test_browser import CHROMIUM, FLAGS, sync_api
-from tests.storefixture import fill, profile
+from tests.makers.home import fill, profile
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
 

@@ -14,7 +14,7 @@ from core.paths import REPO, AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import ingest
 from pages.widgets import shared
-from tests.storefixture import fill, profile, spec
+from tests.makers.home import fill, profile, spec
 from tools.gallery_files import save_gallery
 
 Open = Callable[..., AppTest]

@@ -21,8 +21,8 @@ from core.store.connection import Store
 from pages.widgets import shared
 from pages.widgets.analysis import data as analysis_data
 from pages.widgets.analysis.choice import recompute
+from tests.makers.tables import INTERMEDIATES, TARGETS, Planted, add_scores, planted
 from tests.pages.conftest import Open, checked
-from tests.synthetic import INTERMEDIATES, TARGETS, Planted, add_scores, planted
 
 PAGE = "pages/analysis.py"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from streamlit.testing.v1 import AppTest
 
 from core.analysis.compare import MOST
+from tests.makers.home import spec
 from tests.pages.conftest import Open, checked
-from tests.storefixture import spec
 
 PAGE = "pages/compare.py"
 

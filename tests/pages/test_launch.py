@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from core.cli.main import app, spread
 from core.paths import AtlasPaths
 from core.store.connection import Store
+from tests.makers.tables import TARGETS, Planted, planted
 from tests.pages.conftest import Open, checked
-from tests.synthetic import TARGETS, Planted, planted
 from tools import gallery
 
 Stored = dict[str, object]

@@ -26,8 +26,8 @@ from core.store.connection import Store
 from core.store.ingest import ingest
 from pages.widgets import shared
 from tests.fakes import tiny_model, toy_context, toy_mirror, toy_protocol, toy_task
+from tests.makers.tables import add_scores
 from tests.pages.conftest import Open, checked
-from tests.synthetic import add_scores
 from tools.measures import with_tables
 
 _INTERMEDIATES = {

@@ -23,8 +23,8 @@ from pages.widgets import shared
 from pages.widgets.analysis import data as analysis_data
 from pages.widgets.show import md
 from tests.commands import words_of
+from tests.makers.tables import TARGETS, Planted, add_difficulty, planted
 from tests.pages.conftest import Open
-from tests.synthetic import TARGETS, Planted, add_difficulty, planted
 
 FILTERS = {
     "everything": ({}, Choice()),

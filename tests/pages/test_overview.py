@@ -7,8 +7,8 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from core.store.connection import Store
+from tests.makers.tables import INTERMEDIATES, TARGETS, Planted, planted
 from tests.pages.conftest import Open
-from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
 
 PAGE = "pages/overview.py"
 

@@ -15,8 +15,8 @@ from core.queries.evidence import Choice, Evidence, Setting, Units
 from core.store.connection import Store
 from pages.widgets.analysis.panels import show_answer, show_cells, show_next
 from pages.widgets.runs.listing import run_rows
+from tests.makers.tables import add_scores
 from tests.pages.conftest import Open, checked
-from tests.synthetic import add_scores
 
 COLUMNS = ["intermediate", "target", "lang", "seed", "score"]
 GAINS = {("mnli", "de"): 0.3, ("mnli", "sw"): 0.0, ("mnli", "zh"): -0.1, ("qqp", "de"): 0.05, ("qqp", "sw"): 0.05}

@@ -29,8 +29,8 @@ from pages.widgets.transfer.cell import summary
 from pages.widgets.transfer.domain import umap_advice
 from pages.widgets.transfer.language_filter import DISTANCES, ORDERS, Wanted, ordered
 from pages.widgets.transfer.selection import NOTHING, clicked, read, write
+from tests.makers.home import bare, profile
 from tests.pages.conftest import Open, checked
-from tests.storefixture import bare, profile
 
 
 def _texts(at: AppTest) -> str:

@@ -13,7 +13,7 @@ from core.paths import REPO, AtlasPaths
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import DataSourceKind
 from core.studies import ProfileRequest, read_request, read_study_file
-from tests.storefixture import fill, spec
+from tests.makers.home import fill, spec
 from tools import gallery
 from tools.gallery import PROFILE, asked_in, main
 

@@ -28,7 +28,7 @@ from core.store.ingest import ingest
 from core.studies import ProfileRequest, StudyRequest, build_profile, build_study
 from tests.commands import commands_in, parse, start
 from tests.fakes import toy_mirror, toy_protocol
-from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
+from tests.makers.tables import INTERMEDIATES, TARGETS, Planted, planted
 from tools.gallery_files import portable_spec
 
 HUB = REPO.parent / "shared" / "hub"

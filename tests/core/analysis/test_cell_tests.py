@@ -11,7 +11,7 @@ from core.analysis.cell_tests import COLUMNS, cell_tests
 from core.queries.evidence import Choice, choose_setting, evidence
 from core.queries.filters import Filter
 from core.store.connection import Store
-from tests.synthetic import add_difficulty, add_rows, add_scores
+from tests.makers.tables import add_difficulty, add_rows, add_scores
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from core.queries.flips import credit_flips, flips
 from core.queries.transfer import View, choices, seed_rows, states
 from core.store.connection import Store
 from core.store.ingest import ingest
-from tests.storefixture import fill, score_of, spec
+from tests.makers.home import fill, score_of, spec
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from core.paths import AtlasPaths
 from core.queries.runs.settings import run_settings
 from core.store.connection import Store
 from core.store.ingest import ingest
-from tests.storefixture import fill, score_of, spec
+from tests.makers.home import fill, score_of, spec
 
 NONE, MNLI, QQP = (spec(name, "xnli").run_id for name in ("none", "mnli", "qqp"))
 SECOND = spec("mnli", "xnli", seed=2).run_id

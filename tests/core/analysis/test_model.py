@@ -19,8 +19,8 @@ from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
 from core.store.connection import Store
 from core.store.ingest import ingest
+from tests.makers.tables import INTERMEDIATES, TARGETS, Planted, planted
 from tests.reference.mixed import fit_statsmodels
-from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
 
 EFFECT = Planted(difficulty=0.02, similarity=0.012, spread=0.006)
 

@@ -13,7 +13,7 @@ from core.queries.evidence import Choice, choose_setting, evidence
 from core.queries.filters import Filter
 from core.store.connection import Store
 from core.tasks import TASKS
-from tests.synthetic import INTERMEDIATES, Planted, add_difficulty, add_scores, add_similarity, planted
+from tests.makers.tables import INTERMEDIATES, Planted, add_difficulty, add_scores, add_similarity, planted
 
 TARGETS = ("pawsx", "udpos", "tydiqa")
 

@@ -19,7 +19,7 @@ from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
 from core.store.connection import Store
 from core.tasks import TASKS
-from tests.synthetic import (
+from tests.makers.tables import (
     INTERMEDIATES,
     TARGETS,
     Planted,

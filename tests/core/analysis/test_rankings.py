@@ -24,7 +24,7 @@ from core.store.connection import Store
 from core.store.ingest import ingest
 from core.store.rankings import ingest_rankings, save_ranking
 from core.tasks import TASKS
-from tests.synthetic import Planted, add_selectors, planted
+from tests.makers.tables import Planted, add_selectors, planted
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 WANTED = ("mnli", "qqp", "sst2", "cola")

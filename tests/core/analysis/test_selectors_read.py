@@ -12,7 +12,7 @@ from core.analysis.predictions import judge_selectors, learnable, selectors
 from core.queries.evidence import Choice, choose_setting, evidence
 from core.queries.filters import Filter
 from core.store.connection import Store
-from tests.synthetic import Planted, planted
+from tests.makers.tables import Planted, planted
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from core.analysis.sensitivity import COLUMNS, measured_cells, n_pairs, sensitiv
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
 from core.store.connection import Store
-from tests.synthetic import Planted, planted
+from tests.makers.tables import Planted, planted
 
 
 class World(NamedTuple):

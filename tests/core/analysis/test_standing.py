@@ -11,7 +11,7 @@ from core.analysis.standing import PAIR_COLUMNS, extent, pair_gains, verdicts
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.queries.filters import Filter
 from core.store.connection import Store
-from tests.synthetic import Planted, add_scores, planted
+from tests.makers.tables import Planted, add_scores, planted
 
 COLUMNS = ["intermediate", "target", "lang", "seed", "score"]
 

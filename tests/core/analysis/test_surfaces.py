@@ -12,7 +12,7 @@ from core.analysis.surfaces import adjusted, binned
 from core.queries.evidence import Choice, Evidence, Setting, Units
 from core.queries.filters import Filter
 from core.store.connection import Store
-from tests.synthetic import add_scores
+from tests.makers.tables import add_scores
 
 SETTING = Setting("yours", "m", None, "quick", "d", "sample")
 

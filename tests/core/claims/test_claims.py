@@ -15,7 +15,7 @@ from core.claims.registry import CLAIMS
 from core.measures.inference.intervals import Interval
 from core.queries.filters import Filter
 from core.store.connection import Store
-from tests.synthetic import Planted, add_rows, add_scores, planted
+from tests.makers.tables import Planted, add_rows, add_scores, planted
 
 Maker = Callable[[Store, bool], None]
 """Fills a store so that the claim holds (True) or its opposite does."""

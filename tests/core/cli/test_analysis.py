@@ -14,7 +14,7 @@ from core.errors import DataError, UnknownName
 from core.jobs.local import LocalBackend
 from core.paths import AtlasPaths
 from core.store.connection import Store
-from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
+from tests.makers.tables import INTERMEDIATES, TARGETS, Planted, planted
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from core.cli.main import app, spread
 from core.errors import SpecError, StoreError, UnknownName
 from core.store.connection import Store
-from tests.storefixture import fill, profile
+from tests.makers.home import fill, profile
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from core.data.texts import texts_of
 from core.errors import DataError, SpecError
 from core.paths import REPO, AtlasPaths
 from core.spec.run import DataSource, DataSourceKind, RunSpec
-from tests.core.store.makers import MODEL
 from tests.fakes import toy_mirror, toy_run, toy_split
+from tests.makers.folders import MODEL
 
 
 def _run(source: DataSource) -> RunSpec:

@@ -22,7 +22,7 @@ from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.processes import read_process, record_of
 from tests.core.jobs.fakeworker import read
-from tests.core.store.makers import run_spec
+from tests.makers.folders import run_spec
 
 OPTIONS = ("--worker-module", "tests.core.jobs.fakeworker", "--poll-s", "0.05", "--idle-s", "0.5")
 

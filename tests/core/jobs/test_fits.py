@@ -22,7 +22,7 @@ from core.paths import AtlasPaths, FitPaths
 from core.processes import ProcessRecord, read_process, stop_tree
 from core.queries.evidence import Choice, Evidence, choose_setting, evidence
 from core.store.connection import Store
-from tests.synthetic import TARGETS, Planted, planted
+from tests.makers.tables import TARGETS, Planted, planted
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from core.jobs.local import LocalBackend
 from core.jobs.records import JobState
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
-from tests.core.store.makers import run_spec
+from tests.makers.folders import run_spec
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from core.jobs.dispatch import Dispatcher, Timing, serve, visible_slots
 from core.jobs.records import JobState, read_job
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
-from tests.core.store.makers import run_spec
+from tests.makers.folders import run_spec
 
 
 class Start(NamedTuple):

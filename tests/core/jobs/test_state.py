@@ -13,7 +13,7 @@ import pytest
 from core.jobs.records import JobState
 from core.jobs.state import QUIET_S, derive_state
 from core.paths import AtlasPaths, RunPaths
-from tests.core.store.makers import run_spec
+from tests.makers.folders import run_spec
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from core.queries.covariates import (
 )
 from core.queries.difficulty import ProfileView
 from core.store.connection import Store
-from tests.synthetic import add_difficulty, add_rows, add_scores, add_similarity
+from tests.makers.tables import add_difficulty, add_rows, add_scores, add_similarity
 
 
 @pytest.fixture

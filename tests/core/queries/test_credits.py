@@ -11,7 +11,7 @@ import pytest
 from core.queries.credits import paired_credits, stacked, view_tests
 from core.queries.transfer import View
 from core.store.connection import Store
-from tests.synthetic import add_rows, add_scores
+from tests.makers.tables import add_rows, add_scores
 
 VIEW = View("yours", "atlas-mini", None, "sib200", "accuracy", "quick-digest", "sample")
 BASE = "atlas-mini|sib200|{}|quick|sample|yours|"

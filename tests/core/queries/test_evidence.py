@@ -21,7 +21,7 @@ from core.queries.evidence import (
 )
 from core.queries.filters import Filter
 from core.store.connection import Store
-from tests.synthetic import INTERMEDIATES, LANGS, TARGETS, Planted, add_difficulty, add_scores, planted
+from tests.makers.tables import INTERMEDIATES, LANGS, TARGETS, Planted, add_difficulty, add_scores, planted
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from core.queries.flips import credit_flips, flips
 from core.store.connection import Store
-from tests.synthetic import add_rows
+from tests.makers.tables import add_rows
 
 BEFORE, AFTER = [1.0, 1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 1.0, 1.0, 1.0]
 

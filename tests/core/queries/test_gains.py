@@ -16,8 +16,8 @@ from core.queries.runs import stages as stage_queries
 from core.spec.task import Metric
 from core.store.connection import Store
 from core.store.ingest import ingest
-from tests.core.store.makers import history, run_spec, scored, write_run
-from tests.synthetic import add_rows, add_scores
+from tests.makers.folders import history, run_spec, scored, write_run
+from tests.makers.tables import add_rows, add_scores
 
 COLUMNS = (
     *("model", "intermediate", "target", "lang", "metric", "protocol", "data_source", "seed"),

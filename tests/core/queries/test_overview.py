@@ -9,7 +9,7 @@ import pytest
 
 from core.queries.overview import counts, findings
 from core.store.connection import Store
-from tests.synthetic import add_scores
+from tests.makers.tables import add_scores
 
 COLUMNS = ["intermediate", "target", "lang", "seed", "score"]
 GAINS = {  # of PAWS-X, above a baseline of 0.5

@@ -14,7 +14,7 @@ from core.queries.runs.detail import paired_scores, progress
 from core.queries.transfer import View, cell_runs, choices
 from core.store.connection import Store
 from core.store.ingest import ingest
-from tests.storefixture import fill, spec
+from tests.makers.home import fill, spec
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from core.queries.filters import Filter
 from core.queries.provenance import protocols, scored_sets, software
 from core.store.connection import Store
-from tests.synthetic import add_rows, add_scores
+from tests.makers.tables import add_rows, add_scores
 
 COLUMNS = ["intermediate", "target", "lang", "seed", "score", "data_source"]
 ROWS = [

@@ -10,7 +10,7 @@ import pytest
 
 from core.queries.transfer import View, cell_runs, choices, seed_rows, states
 from core.store.connection import Store
-from tests.synthetic import add_rows, add_scores
+from tests.makers.tables import add_rows, add_scores
 
 VIEW = View("yours", "atlas-mini", None, "sib200", "accuracy", "quick-digest", "sample")
 

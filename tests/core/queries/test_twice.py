@@ -33,7 +33,7 @@ from core.queries.runs.listing import runs
 from core.report.export import export
 from core.store.connection import Store
 from core.tasks import TASKS
-from tests.synthetic import Planted, add_rows, add_scores, planted
+from tests.makers.tables import Planted, add_rows, add_scores, planted
 
 PLAN = Planted(
     difficulty=0.01, intermediates=("mnli", "qqp", "squad", "cola", "sst2", "imdb"), targets=("pawsx", "udpos"),

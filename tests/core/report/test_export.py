@@ -16,7 +16,7 @@ from core.report.export import IN_LATEX, encoded, export, format_of, write_table
 from core.report.latex import LONGEST, escaped, latex_table
 from core.store.connection import Store
 from core.store.ingest import ingest
-from tests.core.store.makers import history, run_spec, scored, write_run
+from tests.makers.folders import history, run_spec, scored, write_run
 
 FRAME = pd.DataFrame(
     {

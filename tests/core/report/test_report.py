@@ -28,8 +28,8 @@ from core.report.tables import Column, points, table
 from core.store.connection import Store
 from core.store.ingest import ingest
 from core.tasks import TASKS
-from tests.storefixture import bare, fill, profile, score_of, spec
-from tests.synthetic import INTERMEDIATES, TARGETS, Planted, planted
+from tests.makers.home import bare, fill, profile, score_of, spec
+from tests.makers.tables import INTERMEDIATES, TARGETS, Planted, planted
 
 MADE = Made("2026-01-02 03:04 UTC", "3.11", (("plotly", "7"),), "0123456789abcdef")
 PATHS = AtlasPaths(home=Path("unwritten"))

@@ -26,7 +26,7 @@ from core.spec.run import DataSource, DataSourceKind, RunSpec
 from core.store.connection import Store
 from core.store.ingest import ingest
 from core.tasks import TASKS
-from tests.core.store.makers import history, write_run
+from tests.makers.folders import history, write_run
 
 N = 5
 """Examples of every test set here."""

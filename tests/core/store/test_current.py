@@ -14,7 +14,7 @@ from core.spec.run import DataSource, DataSourceKind, RunSpec
 from core.store.connection import Store
 from core.store.ingest import ingest
 from core.store.schema import MIGRATIONS
-from tests.core.store.makers import history, run_spec, scored, write_run
+from tests.makers.folders import history, run_spec, scored, write_run
 
 OLD, NEW = "/old/place/hub", "/new/place/hub"
 

@@ -21,8 +21,8 @@ from core.spec.run import MIRROR, DataSource, DataSourceKind
 from core.store.connection import Store
 from core.store.gallery import load_gallery
 from core.store.ingest import ingest
-from tests.core.store.makers import MODEL, history, run_spec, scored, write_run
-from tests.synthetic import Planted, add_rows, planted
+from tests.makers.folders import MODEL, history, run_spec, scored, write_run
+from tests.makers.tables import Planted, add_rows, planted
 from tools.gallery_files import portable_spec, portable_text, save_gallery
 
 

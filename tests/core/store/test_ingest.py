@@ -20,7 +20,7 @@ from core.report.export import export
 from core.store.connection import Store
 from core.store.ingest import PARTS, ingest, rebuild
 from core.store.schema import MIGRATIONS
-from tests.core.store.makers import history, lines, run_spec, scored, write_run
+from tests.makers.folders import history, lines, run_spec, scored, write_run
 
 TABLES = ("runs", "damaged", "ingested", *PARTS)
 

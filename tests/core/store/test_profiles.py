@@ -16,7 +16,7 @@ from core.spec.profile import ProfileKind, ProfileSpec
 from core.store.connection import Store
 from core.store.ingest import ingest, rebuild
 from core.store.profiles import PARTS
-from tests.core.store.makers import MODEL, PROTOCOL, SAMPLE, history, run_spec, scored, task, write_run
+from tests.makers.folders import MODEL, PROTOCOL, SAMPLE, history, run_spec, scored, task, write_run
 from tools.gallery_files import save_gallery
 
 _TABLES = ("profiles", *PARTS)

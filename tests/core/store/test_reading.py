@@ -14,7 +14,7 @@ from core.paths import REPO, AtlasPaths
 from core.queries.filters import Filter
 from core.queries.gains import gains
 from core.store.reading import StoreBusy, open_for_reading
-from tests.storefixture import fill
+from tests.makers.home import fill
 
 
 @contextmanager

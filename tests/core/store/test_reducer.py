@@ -25,7 +25,7 @@ from core.events import (
 from core.paths import AtlasPaths, RunPaths
 from core.spec.task import Metric
 from core.store.reducer import reduce_run
-from tests.core.store.makers import history, lines, run_spec, scored, write_run
+from tests.makers.folders import history, lines, run_spec, scored, write_run
 
 SPEC = run_spec("mnli")
 STARTED, PLANNED = history(SPEC, [])[:2]

@@ -11,7 +11,7 @@ from core.queries.filters import Filter
 from core.queries.runs.detail import paired_scores, progress
 from core.queries.runs.listing import run, runs
 from core.store.connection import Store
-from tests.synthetic import add_rows, add_scores
+from tests.makers.tables import add_rows, add_scores
 
 MNLI, NONE, QQP = (f"atlas-mini|sib200|1|quick|sample|yours|{name}" for name in ("mnli", "none", "qqp"))
 

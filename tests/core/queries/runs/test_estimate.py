@@ -11,7 +11,7 @@ from core.queries.runs.estimate import estimate
 from core.spec.run import IntermediateSpec, StudySpec
 from core.store.connection import Store
 from core.store.ingest import ingest
-from tests.core.store.makers import MODEL, PROTOCOL, SAMPLE, history, run_spec, scored, task, write_run
+from tests.makers.folders import MODEL, PROTOCOL, SAMPLE, history, run_spec, scored, task, write_run
 
 
 def study(*, intermediates: int, targets: int, seeds: int) -> StudySpec:

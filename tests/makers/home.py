@@ -289,7 +289,7 @@ def _write(folder: RunPaths, run: RunSpec, found: list[facts.Event]) -> None:
     folder.log.write_text(f"{run.intermediate_name} → {run.target}\n" * 60, encoding="utf-8")
 
 
-if __name__ == "__main__":  # python -m tests.storefixture FOLDER: a home to look at
+if __name__ == "__main__":  # python -m tests.makers.home FOLDER: a home to look at
     import sys
 
     fill(Path(sys.argv[1]))
