@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
 from core.events import (
     Envelope,
@@ -41,6 +42,7 @@ PROTOCOL = ProtocolSpec(
     max_test_examples=100,
 )
 SAMPLE = DataSource(kind=DataSourceKind.SAMPLE)
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def task(name: str, *, languages: tuple[str, ...] = ("en", "de", "sw"), examples: int = 5000) -> TaskSpec:
@@ -88,11 +90,15 @@ def run_spec(
     )
 
 
-def lines(events: Iterable[Event], *, start: int = 0) -> str:
-    """Events as lines of `events.jsonl`, a second apart."""
+def lines(events: Iterable[Event], *, start: int = 0, first: datetime = NEW_YEAR, apart_s: int = 1) -> str:
+    """Events as lines of `events.jsonl`, as if they had happened one after the other from that moment on."""
+    moments = ((i, first + timedelta(seconds=apart_s * i), event) for i, event in enumerate(events, start=start))
     return "".join(
-        Envelope(seq=i, time=f"2026-01-01T00:{i // 60 % 60:02}:{i % 60:02}.000Z", event=event).model_dump_json() + "\n"
-        for i, event in enumerate(events, start=start)
+        Envelope(
+            seq=i, time=at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), event=event
+        ).model_dump_json()
+        + "\n"
+        for i, at, event in moments
     )
 
 

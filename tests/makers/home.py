@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,6 +25,7 @@ from core.protocols import PROTOCOLS
 from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, RunSpec, StudySpec
 from core.store.connection import Store
 from core.tasks import TASKS
+from tests.makers.folders import lines
 
 START = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 """When the first run of the fixture began."""
@@ -281,11 +282,7 @@ def _training(run: RunSpec) -> list[facts.Event]:
 
 
 def _write(folder: RunPaths, run: RunSpec, found: list[facts.Event]) -> None:
-    lines = []
-    for seq, event in enumerate(found):
-        at = (START + timedelta(seconds=5 * seq)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        lines.append(facts.Envelope(seq=seq, time=at, event=event).model_dump_json())
-    folder.events.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    folder.events.write_text(lines(found, first=START, apart_s=5), encoding="utf-8")
     folder.log.write_text(f"{run.intermediate_name} → {run.target}\n" * 60, encoding="utf-8")
 
 
