@@ -1,12 +1,6 @@
-"""Runs side by side: their scores by language, differences to the first of them, and whether those are real.
-
-Two scores are differenced where target, data source, metric, split and test examples (by fingerprint) are the same;
-elsewhere the row says what is not. Model, intermediate, protocol and seed may differ: that is what is compared.
-"""
+"""Differences of runs to the first of them: means over languages, and whether they are real."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import duckdb
 import pandas as pd
@@ -21,66 +15,6 @@ TESTED = ("ci_low", "ci_high", "p_value", "q_value", "gained", "lost", "n_exampl
 """Columns that the paired test of a difference adds."""
 
 
-def metrics(cur: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> pd.DataFrame:
-    """Metrics that any of the runs was scored by.
-
-    Columns: metric, is_headline (of the first run), runs (that have it). Order: those of the first run first, its
-    headline before them, then metric.
-
-    Args:
-        run_ids: The runs; the first is what the others are compared with.
-    """
-    sql = """
-        SELECT s.metric, bool_or(s.metric = r.headline_metric AND r.run_id = $first) AS is_headline,
-               count(DISTINCT r.run_id)::INTEGER AS runs
-        FROM runs r JOIN scores s USING (run_id) WHERE list_contains($run_ids, r.run_id)
-        GROUP BY s.metric ORDER BY is_headline DESC, bool_or(r.run_id = $first) DESC, s.metric
-    """
-    return cur.execute(sql, {"run_ids": list(run_ids), "first": run_ids[0]}).df()
-
-
-def score_grid(cur: duckdb.DuckDBPyConnection, run_ids: Sequence[str], *, metric: str) -> pd.DataFrame:
-    """One row per run and language that any of the runs was scored in.
-
-    Columns: run_id, lang, score (fraction; NULL where not scored), n, split, first_score, difference (to the first
-    run; NULL where the two must not be compared), missing (why; NULL where there is a difference). Order: as asked,
-    English first, lang.
-
-    Args:
-        run_ids: Different runs; the first is what the others are compared with.
-    """
-    sql = """
-        WITH asked AS (
-            SELECT run_id, target, data_source, list_position($run_ids, run_id) AS place
-            FROM runs WHERE list_contains($run_ids, run_id)
-        ), scored AS (
-            SELECT s.* FROM scores s JOIN asked USING (run_id) WHERE s.metric = $metric
-        ), judged AS (
-            SELECT a.run_id, a.place, l.lang, s.score, s.n, s.split, f.score AS first_score, CASE
-                WHEN a.place = 1 THEN 'is the first run'
-                WHEN a.target <> o.target THEN 'other target: ' || a.target
-                WHEN a.data_source <> o.data_source THEN 'other data source: ' || a.data_source
-                WHEN NOT EXISTS (FROM scores e WHERE e.run_id = a.run_id) THEN 'no scores'
-                WHEN NOT EXISTS (FROM scores e WHERE e.run_id = o.run_id) THEN 'the first run has no scores'
-                WHEN NOT EXISTS (FROM scored e WHERE e.run_id = a.run_id) THEN 'other metric: no ' || $metric
-                WHEN NOT EXISTS (FROM scored e WHERE e.run_id = o.run_id) THEN 'the first run has no ' || $metric
-                WHEN s.score IS NULL THEN 'not scored'
-                WHEN f.score IS NULL THEN 'not scored by the first run'
-                WHEN s.split <> f.split THEN 'other split: ' || s.split
-                WHEN s.fingerprint <> f.fingerprint THEN 'other test examples' END AS missing
-            FROM asked a
-            CROSS JOIN (SELECT DISTINCT lang FROM scored) l
-            JOIN asked o ON o.place = 1
-            LEFT JOIN scored s ON s.run_id = a.run_id AND s.lang = l.lang
-            LEFT JOIN scored f ON f.run_id = o.run_id AND f.lang = l.lang
-        )
-        SELECT run_id, lang, score, n, split, first_score,
-               CASE WHEN missing IS NULL THEN score - first_score END AS difference, missing
-        FROM judged ORDER BY place, lang <> 'en', lang
-    """
-    return cur.execute(sql, {"run_ids": list(run_ids), "metric": metric}).df()
-
-
 def paired_tests(cur: duckdb.DuckDBPyConnection, grid: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """The rows of a grid that have a difference, each with a paired test on the examples of both runs.
 
@@ -88,7 +22,7 @@ def paired_tests(cur: duckdb.DuckDBPyConnection, grid: pd.DataFrame, *, seed: in
     has none. q_value is corrected over all the differences of the grid. Order: that of the grid.
 
     Args:
-        grid: As `score_grid` returns it, of the headline metric: its credits are compared.
+        grid: As `core.queries.compare.score_grid` returns it, of the headline metric: its credits are compared.
         seed: Of the bootstrap.
     """
     first = grid["run_id"].iloc[0] if len(grid) else None
@@ -110,7 +44,7 @@ def mean_differences(grid: pd.DataFrame) -> pd.DataFrame:
     the grid.
 
     Args:
-        grid: As `score_grid` returns it.
+        grid: As `core.queries.compare.score_grid` returns it.
     """
     rows = []
     for run_id, part in grid.groupby("run_id", sort=False):
@@ -140,7 +74,7 @@ def obstacles(grid: pd.DataFrame) -> pd.DataFrame:
     the grid.
 
     Args:
-        grid: As `score_grid` returns it.
+        grid: As `core.queries.compare.score_grid` returns it.
     """
     gaps = grid[grid["missing"].notna() & (grid["missing"] != "is the first run")]
     compared = set(grid.loc[grid["difference"].notna(), "run_id"])

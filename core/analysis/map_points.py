@@ -14,7 +14,7 @@ from core.analysis.cells import Grid, agreement
 from core.languages import language
 from core.measures.inference.correlation import FEWEST
 from core.measures.similarity.pair import SimilarityMeasure
-from core.queries.similarity import point_of
+from core.spec.profile import text_point
 
 
 class Against(NamedTuple):
@@ -41,7 +41,7 @@ def placed(points: pd.DataFrame, *, target: str, names: Sequence[str], langs: Se
     """
     by_point: dict[str, str] = {}
     for name in names:
-        by_point.setdefault(point_of(name), name)
+        by_point.setdefault(text_point(name), name)
     out = points.copy()
     is_between, of_target = out["role"] == "intermediate", out["task"] == target
     in_langs = out["lang"].isin(list(langs))
@@ -103,7 +103,7 @@ def scatter_points(gains: Grid, rows: pd.DataFrame, *, lang: str | None) -> pd.D
             **{"gain_low": found["low"], "gain_high": found["high"]},
         }
     )
-    points = out["intermediate"].map(point_of)
+    points = out["intermediate"].map(text_point)
     for column, source in (("similarity", "value"), ("similarity_low", "ci_low"), ("similarity_high", "ci_high")):
         out[column] = points.map(near[source]).astype("float64")
     out["counts"] = ~out["intermediate"].str.contains("~") & ~out["in_task"]

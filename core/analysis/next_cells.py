@@ -22,8 +22,9 @@ from core.measures.inference.cells import Cells
 from core.measures.inference.crossed import Solution
 from core.measures.inference.designs import expected_half_widths, joined
 from core.measures.inference.mixed import Components
-from core.queries.covariates import base_tasks, difficulties, similarities, text_point, type_match
+from core.queries.covariates import base_tasks, difficulties, similarities, type_match
 from core.queries.evidence import Evidence, profile_view
+from core.spec.profile import text_point
 from core.spec.run import DataSourceKind, IntermediateSpec
 from core.spec.task import TaskSpec
 from core.studies import StudyRequest

@@ -18,10 +18,10 @@ from core.measures.inference.ranking import compare_rankings, judge_ranking
 from core.measures.similarity.table import SIMILARITIES
 from core.measures.transferability.combination import combine_selectors
 from core.measures.transferability.table import SELECTORS
-from core.queries.covariates import base_tasks, similarities, text_point
+from core.queries.covariates import base_tasks, similarities
 from core.queries.difficulty import closest_view, selector_scores
 from core.queries.evidence import Evidence, Setting, profile_view
-from core.spec.profile import ProfileKind
+from core.spec.profile import ProfileKind, text_point
 from core.spec.run import DataSourceKind
 from core.studies import ProfileRequest
 

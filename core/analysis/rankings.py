@@ -19,7 +19,8 @@ from core.measures.inference.ranking import compare_rankings, judge_ranking, ken
 from core.measures.transferability.combination import predict_gains
 from core.queries.covariates import difficulties, planned_intermediates, type_match
 from core.queries.evidence import Choice, Setting, evidence, profile_view, setting_of, settings
-from core.queries.filters import Filter, condition
+from core.queries.filters import Filter
+from core.queries.rankings import ended_runs, finished_runs, gains_of_runs, rankings
 from core.spec.base import digest
 from core.spec.model import ModelSpec
 from core.spec.ranking import FrozenRanking, RankedIntermediate, SelectorRanking
@@ -42,8 +43,6 @@ EVERY = "all"
 """In the column `target`: the mean over the targets of a launch."""
 
 _LEAST = 2
-_NOT_FROZEN = frozenset({"collection", "intermediate", "metric", "langs", "seeds"})
-"""Fields of a filter that a ranking has no column for."""
 _DIFFICULTY = "headroom"
 
 
@@ -73,8 +72,8 @@ def rank_launch(cur: duckdb.DuckDBPyConnection, study: StudySpec, *, now: dateti
     ranked = [_ranked(study, model) for model in {model.name: model for model in study.models}.values()]
     runs = sorted({run.run_id for each in ranked for run in each.runs})
     done = _n_known(cur, runs)
-    rankings = tuple(r for each in ranked if each.runs for r in _model_rankings(cur, study, each))
-    if not rankings or done == len(runs):
+    made = tuple(r for each in ranked if each.runs for r in _model_rankings(cur, study, each))
+    if not made or done == len(runs):
         return None
     return FrozenRanking(
         ranking_id=digest(" ".join(runs)),
@@ -86,15 +85,14 @@ def rank_launch(cur: duckdb.DuckDBPyConnection, study: StudySpec, *, now: dateti
         seeds=study.seeds,
         runs=tuple(runs),
         n_done=done,
-        rankings=rankings,
+        rankings=made,
     )
 
 
 def _n_known(cur: duckdb.DuckDBPyConnection, runs: Sequence[str]) -> int:
     """How many of the runs have finished already, here or in what was committed."""
     ids = [*runs, *(f"{PREFIX}{run}" for run in runs)]
-    sql = "SELECT run_id FROM runs WHERE outcome = 'finished' AND list_contains($ids::VARCHAR[], run_id)"
-    return len({str(run).removeprefix(PREFIX) for (run,) in cur.execute(sql, {"ids": ids}).fetchall()})
+    return len({run.removeprefix(PREFIX) for run in finished_runs(cur, ids)})
 
 
 def _ranked(study: StudySpec, model: ModelSpec) -> _Ranked:
@@ -197,19 +195,10 @@ def frozen_rankings(cur: duckdb.DuckDBPyConnection, wanted: Filter | None = None
     first), the difference from chance.
 
     Args:
-        wanted: Rankings to keep: collection (a launch is yours, never measured), model, target, protocol, data source.
-            What else it narrows would change what was frozen, and is not used.
+        wanted: Rankings to keep, as `core.queries.rankings.rankings` takes it.
         seed: Of the bootstrap over targets.
     """
-    kept = condition(wanted or Filter(), without=_NOT_FROZEN)
-    collection = (wanted or Filter()).collection or "yours"
-    frozen = cur.execute(
-        f"""
-        SELECT * FROM rankings WHERE {kept.sql} AND $is_yours
-        ORDER BY ranking_id, model, target, selector, intermediate
-        """,
-        kept.values | {"is_yours": "yours" in ([collection] if isinstance(collection, str) else collection)},
-    ).df()
+    frozen = rankings(cur, wanted or Filter())
     rows: list[dict[str, object]] = []
     for _, launch in frozen.groupby(["ranking_id", "model"], sort=False):
         gains = _gains(cur, launch)
@@ -236,25 +225,8 @@ class _Gains(NamedTuple):
 
 def _gains(cur: duckdb.DuckDBPyConnection, launch: pd.DataFrame) -> _Gains:
     first = launch.iloc[0]
-    values = {"ids": list(first["runs"]), "model": first["model"]}
-    frame = cur.execute(
-        """
-        SELECT target, intermediate, avg(gain) AS gain, count(DISTINCT seed)::INTEGER AS seeds
-        FROM gains WHERE list_contains($ids::VARCHAR[], run_id) AND model = $model
-            AND is_headline AND gain IS NOT NULL AND lang <> 'en'
-        GROUP BY ALL ORDER BY ALL
-        """,
-        values,
-    ).df()
-    there = cur.execute(
-        """
-        SELECT r.target,
-               count(*) FILTER (r.outcome IS NOT NULL AND (b.run_id IS NULL OR b.outcome IS NOT NULL)) AS ended
-        FROM runs r LEFT JOIN runs b ON b.run_id = r.pair_key  -- the baseline, where it is one of ours
-        WHERE list_contains($ids::VARCHAR[], r.run_id) AND r.model = $model GROUP BY r.target
-        """,
-        values,
-    ).df()
+    runs, model = list(first["runs"]), str(first["model"])
+    frame, there = gains_of_runs(cur, runs, model=model), ended_runs(cur, runs, model=model)
     ended = dict(zip(there["target"], there["ended"], strict=True))
     wanted = launch[launch["selector"] == "random"].groupby("target")["intermediate"].nunique() * len(first["seeds"])
     waiting = frozenset(str(target) for target, n in wanted.items() if ended.get(target, 0) < n)

@@ -17,8 +17,9 @@ from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.inference.mixed import Coefficient, fit_mixed
 from core.measures.inference.nulls import Report
 from core.measures.similarity.table import SIMILARITIES
-from core.queries.covariates import difficulties, similarities, text_point
+from core.queries.covariates import difficulties, similarities
 from core.queries.evidence import Evidence, profile_view
+from core.spec.profile import text_point
 
 COLUMNS = ("difficulty_measure", "similarity_measure", *FIGURES)
 """Columns of the specifications: which measures, and the figures of one term."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.actions.command import caution_of
 from core.cli.console import note, records, show
 from core.cli.options import AsJson, Mirror, answering, filtered
 from core.errors import DataError, UnknownName
@@ -61,6 +63,7 @@ def analyse_(
             extra.append(cell_tests(cur, found.frame[found.frame["gain"].notna()]).assign(kind="cell"))
         extra += [full.every] if every_measure and full.every is not None else []
         missing = gaps(cur, found, paths=paths)
+    _caution(missing["remedy"])
     if as_json:
         _show_flat(full, missing=missing, extra=extra)
         return
@@ -108,6 +111,7 @@ def predict(choice: Choice, as_json: AsJson = False) -> None:
     quality = ("ndcg", "ndcg_random", *over, "regret_at_1", "regret_at_1_random", "kendall_tau")
     columns = ("selector", "direction", "pairs", "targets", *quality, "ndcg_mnli", "regret_at_1_mnli", "note")
     show(judged, as_json=False, empty="No selector.", columns=columns)
+    _caution(row["note"] for row in judged)
     if judged:
         note("Each selector is judged on the pairs that it knows; random (any, with equal chance) and mnli (always "
              "MNLI) beside it are judged on exactly those.")  # fmt: skip
@@ -150,7 +154,6 @@ def next_(
 ) -> None:
     """Propose what to run next: the missing pairs that would narrow the answer most."""
     from core.actions.answer import evidence_for  # noqa: PLC0415  # loads scipy
-    from core.actions.command import caution_of  # noqa: PLC0415
     from core.actions.proposals import proposals  # noqa: PLC0415
     from core.analysis.model import analyse  # noqa: PLC0415
     from core.analysis.next_cells import Plan  # noqa: PLC0415
@@ -162,8 +165,13 @@ def next_(
         rows = proposals(cur, found, analyse(found), plan=plan, paths=paths, mirror=mirror)
     columns = ("kind", "intermediate", "target", "runs", "difficulty_narrower", "similarity_narrower", "command")
     show(records(rows), as_json=as_json, empty="Nothing is missing that the profiles know of.", columns=columns)
-    if caution := caution_of(*rows["command"]):
-        note(f"{caution} Or name it: python -m core next --mirror FOLDER")
+    _caution(rows["command"], ending=" Or name it: python -m core next --mirror FOLDER")
+
+
+def _caution(texts: Iterable[object], *, ending: str = "") -> None:
+    """A note of what must be done to printed commands before they can start, if anything must."""
+    if caution := caution_of(*map(str, texts)):
+        note(f"{caution}{ending}")
 
 
 def _said(found: Evidence) -> Evidence:

@@ -7,7 +7,6 @@ Difficulty and similarity come from profiles, task types and sizes from the runs
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -21,8 +20,8 @@ from core.measures.similarity.table import SIMILARITIES
 from core.queries.difficulty import ProfileView, closest_view
 from core.queries.difficulty import difficulties as profiled
 from core.queries.similarity import current_profile
-
-_PLACEBO = re.compile(r"~[a-z]+")
+from core.queries.similarity import similarities as pairwise
+from core.spec.profile import text_point
 
 
 class Measured(NamedTuple):
@@ -30,15 +29,6 @@ class Measured(NamedTuple):
 
     frame: pd.DataFrame
     origin: str
-
-
-def text_point(intermediate: str) -> str:
-    """Point of an intermediate's text: that of the task itself, as a placebo has the same text.
-
-    Args:
-        intermediate: Text form, such as `mnli~shuffled@food`.
-    """
-    return _PLACEBO.sub("", intermediate)
 
 
 def base_tasks(intermediate: str) -> str:
@@ -106,22 +96,8 @@ def similarities(
         raise UnknownName("similarity measure", measure, known=SIMILARITIES)
     profile = current_profile(cur, data_source=data_source)
     wanted = SIMILARITIES[measure].is_embedded if centred is None else centred
-    rows = cur.execute(
-        """
-        WITH pairs AS (
-            SELECT a AS point, b AS other, value FROM similarities
-            WHERE profile_id = $profile AND measure = $measure AND centred = $centred
-            UNION ALL
-            SELECT b, a, value FROM similarities
-            WHERE profile_id = $profile AND measure = $measure AND centred = $centred
-        )
-        SELECT p.point, t.task AS target, t.role, t.lang, p.value
-        FROM pairs p JOIN profile_texts i ON i.profile_id = $profile AND i.point = p.point AND i.role = 'intermediate'
-        JOIN profile_texts t ON t.profile_id = $profile AND t.point = p.other AND t.role <> 'intermediate'
-        ORDER BY p.point, t.task, t.role, t.lang
-        """,
-        {"profile": profile, "measure": measure, "centred": wanted},
-    ).df()
+    rows = pairwise(cur, profile or "", measure=measure, centred=wanted).rename(columns={"intermediate": "point"})
+    rows = rows.sort_values(["point", "target", "role", "lang"], kind="stable", ignore_index=True)
     similarity = SIMILARITIES[measure].direction * rows["value"]
     frame = rows[["point", "target", "role", "lang"]].assign(similarity=similarity)
     if profile is None:

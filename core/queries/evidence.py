@@ -21,12 +21,11 @@ from core.queries.covariates import (
     intermediates,
     is_measurable,
     similarities,
-    text_point,
     type_match,
 )
 from core.queries.difficulty import ProfileView
 from core.queries.filters import Filter, condition
-from core.spec.profile import ProfileKind
+from core.spec.profile import ProfileKind, text_point
 from core.spec.run import DataSourceKind
 from core.studies import ProfileRequest, StudyRequest
 

@@ -11,21 +11,7 @@ from typing import Literal
 import duckdb
 import pandas as pd
 
-from core.spec.run import IntermediateSpec
-
 Kind = Literal["domain", "difficulty", "encoder"]
-
-
-def point_of(intermediate: str) -> str:
-    """Name of the point of an intermediate's text: its text form without the placebo, which changes no text.
-
-    Args:
-        intermediate: Such as `mnli~shuffled`.
-
-    Raises:
-        SpecError: It does not name an intermediate.
-    """
-    return IntermediateSpec.parse(intermediate).model_copy(update={"placebo": None}).name
 
 
 def profiles(cur: duckdb.DuckDBPyConnection, *, kind: Kind | None = None) -> pd.DataFrame:
@@ -79,7 +65,7 @@ def similarities(
 ) -> pd.DataFrame:
     """How alike each intermediate and each text of a target are.
 
-    Columns: intermediate (text form without placebo: join on `point_of`), target, role (train, test), lang, measure,
+    Columns: intermediate (text form without placebo: join on `text_point`), target, role (train, test), lang, measure,
     centred, value, ci_low, ci_high, n_intermediate, n_target (texts used), resamples (0: closed form), profile_id.
     Order: target, role, lang, measure, centred, intermediate.
 
@@ -90,18 +76,22 @@ def similarities(
         centred: Only after (or before) each language's mean was removed; None: both.
     """
     sql = """
-        SELECT i.point AS intermediate, t.task AS target, t.role, t.lang, s.measure, s.centred, s.value, s.ci_low,
-               s.ci_high, CASE WHEN s.a = i.point THEN s.n_a ELSE s.n_b END AS n_intermediate,
-               CASE WHEN s.a = i.point THEN s.n_b ELSE s.n_a END AS n_target, s.resamples, s.profile_id
-        FROM similarities s
-        JOIN profile_texts i
-          ON i.profile_id = s.profile_id AND i.role = 'intermediate' AND (i.point = s.a OR i.point = s.b)
-        JOIN profile_texts t
-          ON t.profile_id = s.profile_id AND t.role <> 'intermediate' AND (t.point = s.a OR t.point = s.b)
-        WHERE s.profile_id = $profile_id AND ($target::VARCHAR IS NULL OR t.task = $target)
-          AND ($measure::VARCHAR IS NULL OR s.measure = $measure)
-          AND ($centred::BOOLEAN IS NULL OR s.centred = $centred)
-        ORDER BY t.task, t.role, t.lang, s.measure, s.centred, i.point
+        WITH measured AS (
+            SELECT * FROM similarities
+            WHERE profile_id = $profile_id AND ($measure::VARCHAR IS NULL OR measure = $measure)
+              AND ($centred::BOOLEAN IS NULL OR centred = $centred)
+        ), turned AS (
+            SELECT a AS point, b AS other, n_a AS n_intermediate, n_b AS n_target, * EXCLUDE (a, b, n_a, n_b)
+            FROM measured
+            UNION ALL SELECT b, a, n_b, n_a, * EXCLUDE (a, b, n_a, n_b) FROM measured
+        )
+        SELECT s.point AS intermediate, t.task AS target, t.role, t.lang, s.measure, s.centred, s.value, s.ci_low,
+               s.ci_high, s.n_intermediate, s.n_target, s.resamples, s.profile_id
+        FROM turned s
+        JOIN profile_texts i ON i.profile_id = s.profile_id AND i.point = s.point AND i.role = 'intermediate'
+        JOIN profile_texts t ON t.profile_id = s.profile_id AND t.point = s.other AND t.role <> 'intermediate'
+        WHERE $target::VARCHAR IS NULL OR t.task = $target
+        ORDER BY t.task, t.role, t.lang, s.measure, s.centred, s.point
     """
     values = {"profile_id": profile_id, "target": target, "measure": measure, "centred": centred}
     return cur.execute(sql, values).df()

@@ -6,6 +6,7 @@ English training text), `xnli:test:de` (its test text in German). A new field ne
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Self
 
@@ -18,6 +19,8 @@ from core.spec.model import ModelSpec
 from core.spec.protocol import ProtocolSpec
 from core.spec.run import DataSource, IntermediateSpec, RunSpec
 from core.spec.task import Role, TaskSpec
+
+_PLACEBO = re.compile(r"~[a-z]+")
 
 DEFAULT_TEXTS = 1_000
 """Texts of a point, at most, unless somebody asks for another number."""
@@ -152,6 +155,15 @@ def job_id_of(spec: RunSpec | ProfileSpec) -> str:
         spec: What is asked for.
     """
     return spec.run_id if isinstance(spec, RunSpec) else spec.profile_id
+
+
+def text_point(intermediate: str) -> str:
+    """Name of the point of an intermediate's text: that of the task itself, as a placebo has the same text.
+
+    Args:
+        intermediate: Text form, such as `mnli~shuffled@food`.
+    """
+    return _PLACEBO.sub("", intermediate)
 
 
 def train_point(target: str) -> str:

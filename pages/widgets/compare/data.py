@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core.analysis.compare import metrics, paired_tests, score_grid
+from core.analysis.compare import paired_tests
+from core.queries.compare import metrics, score_grid
 from core.queries.runs.settings import run_settings
 from pages.widgets.shared import store
 

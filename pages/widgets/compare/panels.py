@@ -44,7 +44,7 @@ def show_obstacles(grid: pd.DataFrame, lines: Sequence[Line]) -> None:
     """What is not compared, and why.
 
     Args:
-        grid: As `core.analysis.compare.score_grid` returns it.
+        grid: As `core.queries.compare.score_grid` returns it.
     """
     letters = {line.run_id: line.letter for line in lines}
     for row in obstacles(grid).to_dict("records"):
@@ -65,7 +65,7 @@ def show_scores(grid: pd.DataFrame, tests: pd.DataFrame | None, lines: Sequence[
     """Means in words, and the table by language.
 
     Args:
-        grid: As `core.analysis.compare.score_grid` returns it.
+        grid: As `core.queries.compare.score_grid` returns it.
         tests: As `core.analysis.compare.paired_tests` returns them; None for a metric that has no tests.
     """
     letters = {line.run_id: line.letter for line in lines}
@@ -84,7 +84,7 @@ def show_lines(grid: pd.DataFrame, settings: pd.DataFrame, lines: Sequence[Line]
     """Parallel coordinates over languages or settings.
 
     Args:
-        grid: As `core.analysis.compare.score_grid` returns it.
+        grid: As `core.queries.compare.score_grid` returns it.
         settings: As `core.queries.runs.settings.run_settings` returns them.
         metric: What is scored.
         kind: "Languages" or "Settings".
@@ -153,7 +153,7 @@ def comparable(grid: pd.DataFrame, lines: Sequence[Line]) -> tuple[list[Line], l
     """Runs that may be drawn on one scale (the first, and those with a difference to it), and the others.
 
     Args:
-        grid: As `core.analysis.compare.score_grid` returns it.
+        grid: As `core.queries.compare.score_grid` returns it.
     """
     there = set(grid.loc[grid["difference"].notna(), "run_id"]) | {lines[0].run_id}
     return [line for line in lines if line.run_id in there], [line for line in lines if line.run_id not in there]

@@ -17,8 +17,8 @@ from core.figures.heatmap import Cell
 from core.figures.similarity_scatter import Axis, cut_bars, similarity_scatter
 from core.measures.similarity.positions import UMAP_PACKAGE, has_umap
 from core.measures.similarity.table import SIMILARITIES
-from core.queries.similarity import point_of
 from core.queries.transfer import View
+from core.spec.profile import text_point
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, paths, store, titles, version
 from pages.widgets.show import chart, empty, md, show_command
@@ -147,7 +147,7 @@ def point_name(intermediate: str | None, drawn: pd.DataFrame) -> str | None:
     """
     if intermediate in (None, "none"):
         return None
-    keys = drawn.loc[drawn["point"] == point_of(str(intermediate)), "key"]
+    keys = drawn.loc[drawn["point"] == text_point(str(intermediate)), "key"]
     return str(keys.iloc[0][1]) if len(keys) else None
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.analysis.compare import mean_differences, metrics, obstacles, paired_tests, score_grid
+from core.analysis.compare import mean_differences, obstacles, paired_tests
 from core.paths import AtlasPaths
+from core.queries.compare import metrics, score_grid
 from core.queries.runs.settings import run_settings
 from core.store.connection import Store
 from core.store.ingest import ingest

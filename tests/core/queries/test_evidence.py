@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from core.errors import UnknownName
-from core.queries.covariates import base_tasks, text_point, type_match
+from core.queries.covariates import base_tasks, type_match
 from core.queries.evidence import (
     COLUMNS,
     Choice,
@@ -20,6 +20,7 @@ from core.queries.evidence import (
     settings,
 )
 from core.queries.filters import Filter
+from core.spec.profile import text_point
 from core.store.connection import Store
 from tests.makers.tables import INTERMEDIATES, LANGS, TARGETS, Planted, add_difficulty, add_scores, planted
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.errors import SpecError
-from core.queries.similarity import current_profile, point_of, points, profiles, similarities
+from core.queries.similarity import current_profile, points, profiles, similarities
+from core.spec.profile import text_point
 from core.store.connection import Store
 
 _TEXTS = (
@@ -92,7 +92,5 @@ def test_points_without_a_place_have_none(store: Store) -> None:
 
 
 def test_a_placebo_has_the_point_of_its_text() -> None:
-    assert point_of("mnli~shuffled") == "mnli"
-    assert point_of("imdb~mlm@food") == "imdb@food"
-    with pytest.raises(SpecError, match="does not name an intermediate"):
-        point_of("MNLI!")
+    assert text_point("mnli~shuffled") == "mnli"
+    assert text_point("imdb~mlm@food") == "imdb@food"
