@@ -10,7 +10,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from core.errors import DataError, UnknownName
-from core.measures.inference.cells import Cells, fixed_design, level_numbers, select_cells
+from core.measures.inference.cells import Cells, fixed_design, level_names, level_numbers, select_cells
 from core.measures.inference.crossed import cross_products, maximise, projector, solve
 from core.measures.inference.mixed import fit_mixed, naive_ols, predict_gains
 from core.measures.inference.nulls import compare_with_additive, permutation_test
@@ -165,6 +165,22 @@ def test_degrees_of_freedom_count_intermediates_and_naive_does_not() -> None:
     assert [c.df for c in naive] == [93, 93, 93]
     assert naive[2].standard_error < fit.coefficients[2].standard_error / 2
     assert fit.coefficients[1].interval.n == 8
+
+
+def test_an_interaction_names_all_its_factors() -> None:
+    cells = simulate(1, shape=(1, 2, 2))
+    names = level_names(cells, factors=("intermediate", "target", "language"))
+    assert names.tolist() == [f"i00 x t0{t} x l0{lang}" for t in (0, 1) for lang in (0, 1)]
+    codes, index = level_numbers(cells, factors=("target", "language"))
+    assert codes.tolist() == [0, 1, 2, 3] and list(index) == ["t00 x l00", "t00 x l01", "t01 x l00", "t01 x l01"]
+
+
+def test_as_many_folds_as_pairs_leave_one_out_and_more_are_refused() -> None:
+    cells, components = simulate(4, shape=(4, 3, 2)), (("intermediate",), ("target",))
+    found = compare_with_additive(cells, rng=np.random.default_rng(0), folds=12, components=components)
+    assert found.improvement.n == 4
+    with pytest.raises(DataError, match="12 .* pairs for 13 folds"):
+        compare_with_additive(cells, rng=np.random.default_rng(0), folds=13, components=components)
 
 
 def test_dependent_covariates_are_refused() -> None:
