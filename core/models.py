@@ -232,7 +232,8 @@ def check_model_folder(folder: Path) -> dict[str, Any]:  # Any: the model's own 
     if "auto_map" in config:
         raise UnsafeWeights(
             f"{folder}: config.json has 'auto_map' ({', '.join(config['auto_map'])}), so loading it would execute code "
-            "that came with the model, which is never done. Use a model of an architecture that transformers has."
+            "that came with the model, which Transfer Atlas never does. Use a "
+            "model whose architecture is part of transformers."
         )
     if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
         raise ModelError(

@@ -36,7 +36,7 @@ class StudyRequest(Spec):
     """What somebody asks for, by names."""
 
     name: str = Field(default="study", pattern=r"^[a-z0-9][a-z0-9_.-]*$")
-    """What the study is called."""
+    """Name of the study."""
     models: tuple[str, ...] = (DEFAULT_MODEL,)
     """Registry names or folders in transformers' format."""
     intermediates: tuple[str, ...] = (NO_INTERMEDIATE,)
@@ -276,7 +276,7 @@ def _intermediate(
             raise SpecError(f"'{text}': {reason}. Leave out '{spec.third}', or choose another task.")
     if (spec.domain or spec.difficulty) and request.data_source is not DataSourceKind.SAMPLE:
         raise SpecError(
-            f"'{text}' asks for a domain or difficulty, which only the sample tasks have; "
+            f"'{text}' requests a domain or difficulty, which only the sample tasks have; "
             f"the data source is '{request.data_source}'. Leave out '@…' or use --data-source sample."
         )
     return spec
@@ -288,7 +288,7 @@ def _can_be_trained(task: TaskSpec, *, spec: IntermediateSpec, tasks: dict[str, 
     if spec.placebo is Placebo.MLM and (task.train or task.parts):
         return
     if not task_type(task.type).is_trained:
-        raise SpecError(f"'{task.name}' is a {task.type} task: it is scored and never trained; choose another.")
+        raise SpecError(f"'{task.name}' is a {task.type} task, which is scored and never trained on; choose another.")
     raise UnknownName("intermediate task", task.name, known=intermediate_names(tasks))
 
 

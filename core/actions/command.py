@@ -32,7 +32,7 @@ from core.studies import ProfileRequest, StudyRequest
 Request = StudyRequest | ProfileRequest
 
 NO_FOLDER = (
-    f"Write the folder of your copy of the data where the command says {MIRROR}: no run of this machine names one. It "
+    f"Replace {MIRROR} in the command by the folder of your copy of the data: no run on this machine names one. It "
     "holds data sets as <owner>/<name>, such as google/xtreme."
 )
 """What a user is told of a command that cannot start as it is."""

@@ -23,7 +23,8 @@ OpenCursor = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 """Opens a cursor of a store that holds everything that is on disk now."""
 
 RANKED = (
-    "What the selectors say of these intermediates is written down. How right they were, once the runs have ended: "
+    "The selectors' ranking of these intermediates was saved before the runs. "
+    "To compare it with the gains once the runs have ended: "
     "python -m core predict"
 )
 """What a user is told of a ranking that was frozen."""
@@ -134,5 +135,5 @@ def _freeze(study: StudySpec, *, paths: AtlasPaths, cursor: OpenCursor) -> _Froz
             return _NOTHING
         save_ranking(ranking, paths=paths)
     except AtlasError as error:
-        return _Frozen(trouble=f"The runs start, but what the selectors say of them could not be written down: {error}")
+        return _Frozen(trouble=f"The runs start, but the selectors' ranking of them could not be saved: {error}")
     return _Frozen(ranked=RANKED)

@@ -57,7 +57,7 @@ def answer(
     reasons = [*_thin(evidence, rows), *_torn(every)]
     units = evidence.units
     where = (
-        f"Over {units.intermediates} intermediate conditions ({_count(units.tasks, 'set')} of tasks), "
+        f"Over {units.intermediates} intermediate conditions ({_count(units.tasks, 'task set')}), "
         f"{_count(units.targets, 'target')}, {_count(units.langs, 'language')} and "
         f"{seeds_in_words(evidence.complete)} of {evidence.setting.label}"
     )
@@ -72,47 +72,51 @@ def answer(
 
 _WORDS = {
     "difficulty": ("an intermediate that is harder", "difficulty"),
-    "similarity": ("one whose text is nearer to the target's", "similarity"),
+    "similarity": ("an intermediate whose text is more similar to the target's", "similarity"),
 }
 _PARTS = {
     "difficulty": "difficulty",
     "similarity": "similarity",
-    "intermediate": "which intermediate it is beyond that",
-    "target": "which target",
-    "language": "which language",
-    "intermediate x target": "the pairing of the two",
+    "intermediate": "other properties of the intermediate",
+    "target": "target",
+    "language": "language",
+    "intermediate x target": "intermediate × target interaction",
 }
 
 
 def _effect(rows: _Rows, *, name: str, words: tuple[str, str]) -> str:
     if ("term", name) not in rows:
-        return f"{words[1]} cannot be judged, as it does not vary here"
+        return f"{words[1]} cannot be estimated: it does not vary in these runs"
     row = rows["term", name]
     estimate, low, high = row["estimate"], row["ci_low"], row["ci_high"]
     limits = f"95 % interval {_points(low)} to {_points(high)}"
     if low > 0 or high < 0:
         verb = "larger" if estimate > 0 else "smaller"
-        return f"{words[0]} by one standard deviation goes with a gain {_size(estimate)} points {verb} ({limits})"
+        return (
+            f"{words[0]} by one standard deviation is associated with a gain {_size(estimate)} points {verb} ({limits})"
+        )
     if (high - low) / 2 > WIDE:
-        return f"what {words[1]} does cannot be told ({limits} points for one standard deviation)"
+        return f"the effect of {words[1]} is not determined ({limits} points per standard deviation)"
     most = _size(max(-low, high))
-    return f"no effect of {words[1]} is seen, and none above {most} points for one standard deviation fits ({limits})"
+    return (
+        f"no effect of {words[1]} is found; effects above {most} points per standard deviation are excluded ({limits})"
+    )
 
 
 def _thin(evidence: Evidence, rows: _Rows) -> list[str]:
     units, reasons = evidence.units, []
     if units.intermediates < ENOUGH_INTERMEDIATES:
-        reasons.append(f"{units.intermediates} conditions where {ENOUGH_INTERMEDIATES} would begin to tell")
+        reasons.append(f"only {units.intermediates} conditions, where {ENOUGH_INTERMEDIATES} or more are needed")
     if units.tasks < units.intermediates and units.tasks < LEAST_TASKS:
-        reasons.append(f"the conditions are slices or placebos of {_count(units.tasks, 'set')} of tasks")
+        reasons.append(f"the conditions are slices or placebos of only {_count(units.tasks, 'task set')}")
     if units.seeds < 2:
-        reasons.append("one seed, so that the spread of seeds is not seen")
+        reasons.append("only one seed, so variation between seeds is unknown")
     if units.targets < 2:
-        reasons.append("one target, so that nothing is said of others")
+        reasons.append("only one target, so the result may not hold for others")
     wide = [n for n in _WORDS if ("term", n) in rows and rows["term", n]["detectable"] > 2 * WIDE]
     if wide:
         found = max(rows["term", n]["detectable"] for n in wide)
-        reasons.append(f"an effect of {' or '.join(wide)} below {_size(found)} points would often be missed")
+        reasons.append(f"an effect of {' or '.join(wide)} below {_size(found)} points would often go undetected")
     return reasons
 
 
@@ -123,8 +127,8 @@ def _torn(every: pd.DataFrame | None) -> list[str]:
     parts = {term: every[every["name"] == term] for term in _WORDS}
     torn = [term for term, rows in parts.items() if (rows["ci_low"] > 0).any() and (rows["ci_high"] < 0).any()]
     if len(torn) > 1:
-        return [f"whether {' and '.join(torn)} help or hurt hangs on how they are measured"]
-    return [f"whether {torn[0]} helps or hurts hangs on how it is measured"] if torn else []
+        return [f"whether {' and '.join(torn)} help or hurt depends on the measure"]
+    return [f"whether {torn[0]} helps or hurts depends on the measure"] if torn else []
 
 
 LEAST_TASKS = 4
@@ -145,7 +149,7 @@ def _against(null: pd.DataFrame | None) -> list[str]:
     elif row["ci_high"] < 0:
         verdict = "predict held-out pairs worse than"
     else:
-        verdict = "are not shown to predict held-out pairs better than"
+        verdict = "do not clearly predict held-out pairs better than"
     removed = f"squared error removed: {_limits(row)}, over {row['n']} conditions"
     return [f"Difficulty, similarity and the rest {verdict} an intermediate effect plus a target effect ({removed})."]
 
@@ -158,15 +162,16 @@ def _naive(rows: _Rows) -> str:
         true, naive = rows["term", name], rows["naive", name]
         times = (true["ci_high"] - true["ci_low"]) / max(naive["ci_high"] - naive["ci_low"], 1e-12)
         said.append(
-            f"{name} {_points(naive['ci_low'])} to {_points(naive['ci_high'])} (ours is {times:.1f} times as wide)"
+            f"{name} {_points(naive['ci_low'])} to {_points(naive['ci_high'])} (the mixed "
+            f"model's interval is {times:.1f} times as wide)"
         )
     n = rows["naive", "intercept"]["n"]
-    return f"A regression that took the {n} cells for independent would print {', '.join(said)}." if said else ""
+    return f"A regression that treated the {n} cells as independent would report {', '.join(said)}." if said else ""
 
 
 def _missing(evidence: Evidence) -> list[str]:
     gaps = evidence.missing[evidence.missing["remedy"].notna()]
-    return [f"{row.cells} cells do not count: {row.why} ({row.names})." for row in gaps.itertuples()]
+    return [f"{row.cells} cells are excluded: {row.why} ({row.names})." for row in gaps.itertuples()]
 
 
 def _limits(row: dict[str, Any]) -> str:

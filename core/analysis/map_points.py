@@ -126,15 +126,15 @@ def sentence(points: pd.DataFrame, *, measure: SimilarityMeasure, text: Against,
     found = agreement(points, larger_is_closer=measure.direction > 0)
     n = int(points["counts"].sum())
     left_out = " Placebos and in-task pairs (†) are not counted." if n < len(points) else ""
-    head = f"{measure.title} to the {with_text} against {gain}: "
+    head = f"{measure.title} to the {with_text} versus {gain}: "
     if found is None:
         return f"{head}n = {n} intermediates, too few or too alike for a correlation.{left_out}"
     if pd.isna(found.low):
-        limits, verdict = "", "too few for an interval" if n < FEWEST else "a perfect order has no interval"
+        limits, verdict = "", "too few for an interval" if n < FEWEST else "a perfect rank correlation has no interval"
     else:
         limits = f" [{found.low:+.2f}, {found.high:+.2f}]"
-        closer = f"closer ones gain {'more' if found.estimate > 0 else 'less'}"
-        verdict = "the interval holds zero: not settled" if found.low <= 0 <= found.high else closer
+        closer = f"closer intermediates gain {'more' if found.estimate > 0 else 'less'}"
+        verdict = "the interval includes zero, so the sign is uncertain" if found.low <= 0 <= found.high else closer
     r = f"rank correlation {found.estimate:+.2f}{limits}".replace("-", "−")
     return f"{head}{r}, n = {n} intermediates; {verdict}.{left_out} {measure.meaning}"
 

@@ -49,7 +49,7 @@ class Plan:
     seeds: int = 3
     """Seeds of each new pair."""
     limit: int = 10
-    """Most proposals."""
+    """Maximum number of proposals."""
 
 
 def propose(cur: duckdb.DuckDBPyConnection, evidence: Evidence, analysis: Analysis, *, plan: Plan) -> pd.DataFrame:
@@ -65,7 +65,7 @@ def propose(cur: duckdb.DuckDBPyConnection, evidence: Evidence, analysis: Analys
     """
     gaps = evidence.missing[evidence.missing["remedy"].notna()]
     fill = [
-        {"kind": "fill", "intermediate": gap.names, "why": f"{gap.cells} cells do not count: {gap.why}",
+        {"kind": "fill", "intermediate": gap.names, "why": f"{gap.cells} cells are excluded: {gap.why}",
          "request": gap.remedy}
         for gap in gaps.itertuples()
     ]  # fmt: skip

@@ -58,12 +58,12 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     names = {"intermediate": "intermediate", "target": "target", "lang": "language"}
     size = {column: _count(frame[column].nunique(), name) for column, name in names.items()}
     head = (
-        f"The fullest set of runs ({evidence.setting.label}) has {size['intermediate']} before {size['target']} in "
+        f"The largest set of runs ({evidence.setting.label}) has {size['intermediate']} before {size['target']} in "
         f"{size['lang']}, with {seeds_in_words(frame) if len(frame) else 'no seed'}"
     )
     kept = pairs[~pairs["in_task"].astype(bool)]
     if kept.empty:
-        return f"{head}; no pair has a gain outside English that is not in-task."
+        return f"{head}; without in-task pairs, no gain outside English is left."
     mean = float(kept.groupby("intermediate")["gain"].mean().mean())
     said = f"an intermediate changes the zero-shot score by {_points(mean)} points on average"
     if kept["intermediate"].nunique() > 1:
@@ -73,7 +73,7 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
         said += f" (95 % interval {limits}, t over {found.interval.n} intermediates; {spread_seen(found)})"
     else:
         said += " (one intermediate, so no interval)"
-    return f"{head}: {said}, English and in-task pairs left out."
+    return f"{head}: {said}, English and in-task pairs excluded."
 
 
 def verdicts(pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:
@@ -85,15 +85,15 @@ def verdicts(pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:
     """
     kept = pairs[~pairs["in_task"].astype(bool)]
     if kept.empty:
-        return "No pair of intermediate and target can be judged yet."
+        return "No pair of intermediate and target can be tested yet."
     rows = kept.sort_values("gain", kind="stable").to_dict("records")
     ends = f"the largest mean gain is {_named(rows[-1], title)}"
     ends += f", the smallest {_named(rows[0], title)}" if len(rows) > 1 else ""
     tested = kept[kept["q_value"].notna()]
     if tested.empty:
         return (
-            f"None of the {_count(len(kept), 'pair')} of intermediate and target has two seeds that differ, so no "
-            f"spread of seeds is seen and no gain can be tested; {ends}."
+            f"None of the {_count(len(kept), 'pair')} of intermediate and target has two seeds that differ, so the "
+            f"variation between seeds is unknown and no gain can be tested; {ends}."
         )
     found = tested[tested["q_value"] < LEVEL]
     up, down = int((found["gain"] > 0).sum()), int((found["gain"] < 0).sum())

@@ -36,10 +36,10 @@ def register(app: typer.Typer) -> None:
 @answering
 def analyse_(
     choice: Choice,
-    by: Annotated[str | None, typer.Option(help="Again within each: target, family or script.")] = None,
-    cells: Annotated[bool, typer.Option("--cells", help="Test every cell on its examples, too.")] = False,
+    by: Annotated[str | None, typer.Option(help="Also fit the model within each target, family or script.")] = None,
+    cells: Annotated[bool, typer.Option("--cells", help="Also test every cell on its test examples.")] = False,
     every_measure: Annotated[
-        bool, typer.Option("--every-measure", help="Print the model with every measure, too.")
+        bool, typer.Option("--every-measure", help="Also print the model with every measure.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -75,7 +75,7 @@ def analyse_(
         whose = ("group", "difficulty_measure", "similarity_measure", "kind", "name", "intermediate", "lang")
         columns = (*whose, "gain", "estimate", "ci_low", "ci_high", "q_value")
         there = tuple(c for c in (*columns, "n", "note") if c in frame)
-        show(records(frame), as_json=False, empty="Nothing more.", columns=there)
+        show(records(frame), as_json=False, empty="No further details.", columns=there)
 
 
 def _show_flat(full: FullAnswer, *, missing: pd.DataFrame, extra: list[pd.DataFrame]) -> None:
@@ -113,10 +113,10 @@ def predict(choice: Choice, as_json: AsJson = False) -> None:
     show(judged, as_json=False, empty="No selector.", columns=columns)
     _caution(row["note"] for row in judged)
     if judged:
-        note("Each selector is judged on the pairs that it knows; random (any, with equal chance) and mnli (always "
-             "MNLI) beside it are judged on exactly those.")  # fmt: skip
+        note("Each selector is evaluated on the pairs for which it has a score; random (uniform choice) and mnli "
+             "(always MNLI) are evaluated on the same pairs.")  # fmt: skip
     if frozen:
-        note("Frozen before the runs were made:")
+        note("Rankings frozen before the runs:")
         of = ("study", "frozen_at", "model", "target", "selector", "state", "choice", "best", "ended", "targets")
         show(frozen, as_json=False, empty="", columns=(*of, *quality, "note"))
 
@@ -148,7 +148,7 @@ def claims(
 def next_(
     choice: Choice,
     seeds: Annotated[int, typer.Option(help="Seeds of each new pair.")] = 3,
-    limit: Annotated[int, typer.Option(help="Most proposals.")] = 10,
+    limit: Annotated[int, typer.Option(help="Maximum number of proposals.")] = 10,
     mirror: Mirror = None,
     as_json: AsJson = False,
 ) -> None:
@@ -164,8 +164,13 @@ def next_(
         found = _said(evidence_for(cur, choice))
         rows = proposals(cur, found, analyse(found), plan=plan, paths=paths, mirror=mirror)
     columns = ("kind", "intermediate", "target", "runs", "difficulty_narrower", "similarity_narrower", "command")
-    show(records(rows), as_json=as_json, empty="Nothing is missing that the profiles know of.", columns=columns)
-    _caution(rows["command"], ending=" Or name it: python -m core next --mirror FOLDER")
+    show(
+        records(rows),
+        as_json=as_json,
+        empty="No further run is proposed: every pair with a profile has been run.",
+        columns=columns,
+    )
+    _caution(rows["command"], ending=" Or give it here: python -m core next --mirror FOLDER")
 
 
 def _caution(texts: Iterable[object], *, ending: str = "") -> None:
@@ -181,6 +186,8 @@ def _said(found: Evidence) -> Evidence:
         DataError: No row is left.
     """
     if found.frame.empty:
-        raise DataError("No row is left: the languages, families or scripts asked for were not scored. Ask for fewer.")
+        raise DataError(
+            "No row is left: no score matches the languages, families or scripts requested. Remove some filters."
+        )
     note(f"{found.setting.label}: {found.units.intermediates} intermediate conditions.")
     return found

@@ -106,7 +106,7 @@ def report(
     from core.report.onefile import made, report_html  # noqa: PLC0415  # loads plotly
 
     if out.suffix.lower() not in {".html", ".htm"}:
-        raise SpecError(f"'{out.name}' is no name for a report: expected a file ending in .html.")
+        raise SpecError(f"'{out.name}' is not a file name for a report: expected a name ending in .html.")
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
         found = _gathered(cur, choice, paths=paths)
@@ -140,16 +140,17 @@ def gallery(
         found = _gathered(cur, choice, paths=paths)
         pages = write_gallery(cur, found, folder=out, made=made(datetime.now(UTC)), titles=_titles(paths))
     rows = [{"file": p.file, "collection": p.collection, "title": p.title, "summary": p.summary} for p in pages]
-    show(rows, as_json=as_json, empty="The store holds nothing to show; an index was written.")
+    show(rows, as_json=as_json, empty="The store holds no results to show; only an index page was written.")
     if not as_json:
         typer.echo(f"\nOpen {out / 'index.html'} in a browser; no server is needed.")
 
 
 def submission(
     words: Annotated[
-        list[str], typer.Argument(metavar="RUN_ID... OUT_FOLDER", help="Runs, one a task; a folder last.")
+        list[str],
+        typer.Argument(metavar="RUN_ID... OUT_FOLDER", help="Ids of runs, one per task; then the output folder."),
     ],
-    partial: Annotated[bool, typer.Option("--partial", help="Write also what cannot be submitted.")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Also write files that cannot be submitted.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write predictions as the folder that XTREME's evaluate.py reads."""

@@ -149,12 +149,12 @@ def check_task(
     paths = AtlasPaths.from_environment()
     source = StudyRequest(data_source=DataSourceKind.MIRROR if mirror else data_source, mirror=mirror)
     rows = check_task_file(read_task_file(file), source=checked_source(source), paths=paths)
-    show(rows, as_json=as_json, empty="Nothing was read.")
+    show(rows, as_json=as_json, empty="No examples were read.")
     if any(row["problem"] for row in rows):
         note(f"{file} is not ready: see the column 'problem'.")
         sys.exit(1)
     if not as_json:
-        typer.echo(f"{file} is right. Put it into {paths.user_tasks} to use it.")
+        typer.echo(f"{file} is valid. Put it into {paths.user_tasks} to use it.")
 
 
 @app.command()
@@ -166,9 +166,9 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter per option
     protocol: Annotated[str, typer.Option(help="Hyper-parameters: a name or a YAML file.")] = "quick",
     data_source: Annotated[DataSourceKind, typer.Option(help="Where the data come from.")] = DataSourceKind.SAMPLE,
     mirror: Annotated[str | None, typer.Option(help="Folder in the hub's layout.")] = None,
-    name: Annotated[str, typer.Option(help="What the study is called.")] = "study",
-    baselines: Annotated[bool, typer.Option(help="Run the paired baselines too.")] = True,
-    wait: Annotated[bool, typer.Option(help="Wait for the end and print the gains.")] = True,
+    name: Annotated[str, typer.Option(help="Name of the study.")] = "study",
+    baselines: Annotated[bool, typer.Option(help="Also run the paired baselines.")] = True,
+    wait: Annotated[bool, typer.Option(help="Wait until the runs end and print the gains.")] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
     backend: Backend = None,
     as_json: AsJson = False,
@@ -191,7 +191,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter per option
 @app.command()
 def study(
     file: Annotated[Path, typer.Argument(help="YAML grid: models, intermediates, targets, seeds, protocol …")],
-    wait: Annotated[bool, typer.Option(help="Wait for the end and print the gains.")] = True,
+    wait: Annotated[bool, typer.Option(help="Wait until the runs end and print the gains.")] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
     backend: Backend = None,
     as_json: AsJson = False,
@@ -261,7 +261,7 @@ def gains(
 
 @app.command()
 def published(
-    table: Annotated[str | None, typer.Option(help="Figures of this table, one a line.")] = None,
+    table: Annotated[str | None, typer.Option(help="Numbers of this table, one per line.")] = None,
     averages: Annotated[bool, typer.Option(help="Printed averages beside the averages of their parts.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -277,7 +277,7 @@ def published(
             note(f"{rows[0]['version']}. {rows[0]['table_caution'] or ''} Source: {rows[0]['source']}")
         else:
             rows = records(query_tables(cur))
-    show(rows, as_json=as_json, empty="No published figures.", columns=columns)
+    show(rows, as_json=as_json, empty="No published numbers.", columns=columns)
 
 
 @app.command()
@@ -294,7 +294,7 @@ def doctor(as_json: AsJson = False) -> None:
     from core.cli.doctor import examine  # noqa: PLC0415  # asks every library for its version: a second
 
     rows = [check._asdict() for check in examine(AtlasPaths.from_environment())]
-    show(rows, as_json=as_json, empty="Nothing was examined.")
+    show(rows, as_json=as_json, empty="No check ran.")
     if any(row["state"] == "wrong" for row in rows):
         sys.exit(1)
 

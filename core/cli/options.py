@@ -20,11 +20,11 @@ from core.queries.filters import Filter
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
 """List of flat objects instead of a table."""
 Backend = Annotated[str | None, typer.Option(help="Where jobs run; this machine unless ATLAS_BACKEND says so.")]
-"""Which job backend."""
+"""Job backend."""
 Similarity = Annotated[str, typer.Option(help="Measure of similarity; see docs/measures.md.")]
-"""Which measure of similarity."""
+"""Measure of similarity."""
 Mirror = Annotated[str | None, typer.Option(help="Folder in the hub's layout.")]
-"""Where a mirror lies."""
+"""Folder of the mirror."""
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ def _choice(  # noqa: PLR0913  # one parameter per option
     script: Annotated[list[str] | None, typer.Option(help="Only these scripts, such as Cyrl.")] = None,
     difficulty: Annotated[str, typer.Option(help="Measure of difficulty; see docs/measures.md.")] = _USUAL.difficulty,
     similarity: Similarity = _USUAL.similarity,
-    anchor: Annotated[str, typer.Option(help="Nearness to the target's test or train text.")] = _USUAL.anchor,
+    anchor: Annotated[str, typer.Option(help="Similarity to the target's test or train text.")] = _USUAL.anchor,
     with_in_task: Annotated[
         bool, typer.Option("--with-in-task", help="Count intermediates that train the target's own task.")
     ] = False,

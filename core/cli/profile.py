@@ -27,17 +27,19 @@ _SHOWN = "centroid_cosine"
 
 def profile(  # noqa: PLR0913, PLR0917  # one parameter per option
     kind: Annotated[ProfileKind, typer.Option(help="What to measure.")] = ProfileKind.DOMAIN,
-    intermediate: Annotated[list[str] | None, typer.Option(help="mnli, mnli@food,hard …; all if none.")] = None,
-    target: Annotated[list[str] | None, typer.Option(help="Targets; all if none is named.")] = None,
+    intermediate: Annotated[list[str] | None, typer.Option(help="mnli, mnli@food,hard …; default: all.")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Targets; default: all.")] = None,
     lang: Annotated[list[str] | None, typer.Option(help="Only test texts in these languages.")] = None,
     model: Annotated[str, typer.Option(help="Sentence encoder, or model to train: name or folder.")] = DEFAULT_MODEL,
     data_source: Annotated[DataSourceKind, typer.Option(help="Where the data come from.")] = DataSourceKind.SAMPLE,
     mirror: Annotated[str | None, typer.Option(help="Folder in the hub's layout.")] = None,
-    n: Annotated[int, typer.Option(help="Texts of a point, or examples scored, at most.")] = DEFAULT_TEXTS,
-    seeds: Annotated[list[int] | None, typer.Option("--seeds", "--seed", help="Seeds: one profile each.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="Hyper-parameters of what is trained; quick if none.")] = None,
+    n: Annotated[int, typer.Option(help="Maximum number of texts per sample, or of examples scored.")] = DEFAULT_TEXTS,
+    seeds: Annotated[list[int] | None, typer.Option("--seeds", "--seed", help="Seeds; each makes one profile.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Protocol (hyper-parameters) for what is trained; default: quick.")
+    ] = None,
     measure: Annotated[str | None, typer.Option(help="Only this measure.")] = None,
-    wait: Annotated[bool, typer.Option(help="Wait for the end and print what was measured.")] = True,
+    wait: Annotated[bool, typer.Option(help="Wait until the profiles end and print the measures.")] = True,
     listing: Annotated[bool, typer.Option("--list", help="List the profiles instead.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
     backend: Backend = None,
@@ -103,7 +105,7 @@ def _show(specs: list[ProfileSpec], *, paths: AtlasPaths, measure: str | None, a
     is_long = specs[0].kind is ProfileKind.DOMAIN and not as_json
     only = measure or (_SHOWN if is_long else None)
     if only and only != measure:
-        note(f"{len(rows)} figures; shown: {only}. All: --json. Another: --measure with {', '.join(SIMILARITIES)}.")
+        note(f"{len(rows)} numbers; shown: {only}. All: --json. Another: --measure with {', '.join(SIMILARITIES)}.")
     kept = [row for row in rows if only is None or row.get("measure", row.get("selector")) == only]
     columns = [name for name in (kept[0] if kept else {}) if name != "profile_id"]
     show(kept, as_json=as_json, empty="Nothing was measured.", columns=columns)

@@ -136,7 +136,10 @@ def check_task_file(task: TaskSpec, *, source: DataSource, paths: AtlasPaths) ->
     """
     report = check_task(task, origin=DataOrigin(source, paths, tasks=(*TASKS.values(), task)))
     rows = [_row(found) for found in report.splits]
-    skipped = [f"test ({lang}): no test split in this data source, it is skipped" for lang in report.missing_languages]
+    skipped = [
+        f"test ({lang}): no test split in this data source; the language is skipped"
+        for lang in report.missing_languages
+    ]
     rows += [dict.fromkeys(_KEYS) | {"notes": text} for text in skipped]
     rows += [dict.fromkeys(_KEYS) | {"problem": text} for text in report.problems]
     return [row | {"task": report.task} for row in rows]

@@ -104,7 +104,9 @@ def _single(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -
     what = f"{task.name} {role} ({lang})"
     if place.folder is None:
         found, labels, dropped = _licensed(task, place, role=role, origin=origin)
-        unseen = Flag("unseen_tags_dropped", f"{what}: {dropped} sentences with tags that training lacks are left out.")
+        unseen = Flag(
+            "unseen_tags_dropped", f"{what}: {dropped} sentences with tags that do not occur in training are skipped."
+        )
         flags = [unseen] if dropped else []
     else:
         labels, flags = task.labels, []
@@ -296,7 +298,7 @@ def _place_flags(task: TaskSpec, place: _Located, *, role: SplitRole, lang: str,
     what = f"{task.name} {role} ({lang})"
     flags = []
     if place.folder is not None and place.split != place.ref.split.replace("{lang}", task.own_name(lang)):
-        message = f"{what}: split '{place.ref.split}' is not there, '{place.split}' is read."
+        message = f"{what}: split '{place.ref.split}' does not exist; '{place.split}' is used instead."
         flags.append(Flag("split_fallback", message))
     if place.folder is not None and place.folder.converted:
         flags.append(Flag("converted_parquet", f"{what}: the hub's own Parquet conversion is read, not the script."))
@@ -335,7 +337,7 @@ def _joined(task: TaskSpec, *, lang: str, origin: DataOrigin) -> Split:
         try:
             splits.append(load_split(part, role="train", lang=lang, origin=origin))
         except MissingSplit as error:
-            flags.append(Flag("part_missing", f"{task.name} train: part '{part.name}' is left out. {error}"))
+            flags.append(Flag("part_missing", f"{task.name} train: part '{part.name}' is skipped. {error}"))
     if not splits:
         raise MissingSplit(f"No part of task '{task.name}' is there. " + " ".join(f.message for f in flags))
     examples = tuple(example for split in splits for example in _as_part(split, task))

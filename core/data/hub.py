@@ -126,7 +126,7 @@ def _calling(action: Callable[[], T], *, path: str, what: str) -> T:
                 raise
             raise DataError(
                 f"The {what} of '{path}' arrived incomplete from {endpoint()}: {str(error).split('.')[0]}. "
-                "Nothing of it was kept; start again to download it anew."
+                "The incomplete file was deleted; start again to download it."
             ) from error
         time.sleep(delay or 0)
     raise AssertionError("unreachable: the last try returns or raises")

@@ -168,7 +168,7 @@ def _card_configs(card: Path, _stamp: int) -> tuple[dict[str, Any], ...]:  # Any
     try:
         loaded = yaml.load(head, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
-        raise DataError(f"The head of {card} is not YAML: {error}. Mend it or take the file away.") from error
+        raise DataError(f"The head of {card} is not YAML: {error}. Fix it or remove the file.") from error
     configs = loaded.get("configs") if isinstance(loaded, dict) else None
     return tuple(c for c in configs if isinstance(c, dict)) if isinstance(configs, list) else ()
 

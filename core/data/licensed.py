@@ -35,7 +35,9 @@ def file_name(path: str, *, split: str) -> str:
     """
     name = path.removeprefix(PREFIX)
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise DataError(f"'{path}' leaves the folder of local data. Expected a relative name: file:ccg/train.tsv.")
+        raise DataError(
+            f"'{path}' points outside the folder of local data. Expected a relative name: file:ccg/train.tsv."
+        )
     return name if Path(name).suffix else f"{name}/{split}.tsv"
 
 
@@ -57,7 +59,9 @@ def missing(names: list[str], *, folders: tuple[Path, ...]) -> MissingSplit:
         folders: Where they were looked for.
     """
     places = " or ".join(str(folder / name) for name in dict.fromkeys(names) for folder in folders)
-    return MissingSplit(f"There is no file {places}. These data are licensed, so you put them in place: {FORMAT}.")
+    return MissingSplit(
+        f"There is no file {places}. These data are licensed, so you must add the file yourself: {FORMAT}."
+    )
 
 
 def read_tagged(file: Path) -> tuple[TaggedSentence, ...]:
@@ -80,7 +84,7 @@ def read_tagged(file: Path) -> tuple[TaggedSentence, ...]:
         if line.strip():
             cells = line.split("\t")
             if len(cells) != len(("word", "tag")) or not all(cell.strip() for cell in cells):
-                raise DataError(f"{file}, line {number}: found {line[:80]!r}, expected `word<TAB>tag`. Mend the line.")
+                raise DataError(f"{file}, line {number}: found {line[:80]!r}, expected `word<TAB>tag`. Fix the line.")
             words.append(cells[0].strip())
             tags.append(cells[1].strip())
         elif words:

@@ -29,7 +29,7 @@ def texts_of(spec: RunSpec, *, lang: str, ids: Collection[str], paths: AtlasPath
     """
     if spec.data_source.kind is DataSourceKind.HUB:
         raise SpecError(
-            f"The texts of run {spec.run_id} lie on the hub, and are read from the sample tasks or a mirror alone. "
+            f"The texts of run {spec.run_id} are on the hub; they can be shown only for the sample tasks or a mirror. "
             f"Look them up by their ids in {spec.task(spec.target).name}'s data set."
         )
     origin = DataOrigin(source=spec.data_source, paths=paths, tasks=spec.tasks)

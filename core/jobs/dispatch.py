@@ -204,7 +204,7 @@ class Dispatcher:
         process = read_process(run.process)
         # Whoever cancelled stops the tree; this is for a job that was being started at that very moment.
         if process and waited_s > _CANCEL_PATIENCE_S:
-            _LOG.info("%s was cancelled %.0f s ago and still runs: stopping it", run.run_id, waited_s)
+            _LOG.info("%s was cancelled %.0f s ago and is still running: stopping it", run.run_id, waited_s)
             stop_tree(process)
 
     def _fill(self, queue: list[JobStatus], *, taken: set[str]) -> None:
@@ -214,7 +214,7 @@ class Dispatcher:
             if job.device not in {"auto", "cpu", *self._slots}:
                 _fail(
                     run,
-                    f"It asks for {job.device}, but this machine has {', '.join(self._slots)}. "
+                    f"The job requests {job.device}, but this machine has {', '.join(self._slots)}. "
                     "Submit it with --device auto.",
                 )
                 continue
@@ -244,9 +244,9 @@ class Dispatcher:
         if process:
             stop_tree(process)
         if job is None:
-            _fail(run, f"{reason} It was never submitted, so it is not started again.")
+            _fail(run, f"{reason} The job was never submitted, so it is not restarted.")
         elif job.attempts >= job.attempts_allowed:
-            tries = f"It was started {job.attempts} times and is not started again: fix the cause, then retry it."
+            tries = f"The job was started {job.attempts} times and is not restarted: fix the cause, then retry it."
             _fail(run, f"{reason} {tries}")
         else:
             note = f"{reason} Put back into the queue, start {job.attempts + 1} of {job.attempts_allowed}."
@@ -262,7 +262,7 @@ def _how_it_ended(process: ProcessRecord | None, *, exit_code: int | None) -> st
     if exit_code < 0:
         hint = ", as the kernel does when memory runs out" if exit_code == -signal.SIGKILL else ""
         return f"{who} was ended by {signal.Signals(-exit_code).name}{hint}; see worker.log."
-    return f"{who} ended with code {exit_code} and left no marker; see worker.log."
+    return f"{who} ended with exit code {exit_code} and wrote no end marker; see worker.log."
 
 
 def _fail(run: RunPaths, message: str) -> None:

@@ -127,7 +127,7 @@ def _so_far(fit: FitPaths, stand: Stand) -> Fit:
     if stand.state is JobState.FAILED:
         return Fit(JobState.FAILED, message=stand.message)
     if stand.state is JobState.LOST:
-        return Fit(JobState.FAILED, message=f"Its process ended without a result; {fit.log} may say why.")
+        return Fit(JobState.FAILED, message=f"Its process ended without a result; see {fit.log}.")
     try:
         found = json.loads(fit.progress.read_bytes())
         return Fit(JobState.RUNNING, done=int(found["done"]), total=int(found["total"]))
@@ -163,4 +163,4 @@ def check_cells(fit: FitPaths) -> pd.DataFrame:
     try:
         return pd.read_parquet(fit.cells)
     except (OSError, ValueError) as error:
-        raise StoreError(f"{fit.cells} cannot be read: {error}. Ask for the fit again.") from error
+        raise StoreError(f"{fit.cells} cannot be read: {error}. Start the fit again.") from error

@@ -120,7 +120,7 @@ def move(job_id: str, *, place: int | Literal["first", "last"], paths: AtlasPath
     """What `Backend.move` promises; places are counted over the jobs of all backends."""
     status = known_job(job_id, paths=paths)
     if status.state is not JobState.QUEUED:
-        raise JobError(f"Run {job_id} is {status.state}: only a queued one has a place to change.")
+        raise JobError(f"Run {job_id} is {status.state}: only a queued one can be moved.")
     if isinstance(place, int) and place < 0:
         raise JobError(f"Place {place}: expected 0 for the head of the queue, or a larger number.")
     everything = in_order(map(derive_state, job_folders(paths)))
@@ -222,5 +222,5 @@ def _place(run_id: str, *, position: float, paths: AtlasPaths) -> None:
     run = paths.job(run_id)
     record = read_job(run.job)
     if record is None:
-        raise JobError(f"Run {run_id} left the queue while it was moved. Look at the list again.")
+        raise JobError(f"Run {run_id} left the queue while it was being moved. Reload the list of runs.")
     write_text(run.job, record.model_copy(update={"position": position}).model_dump_json())

@@ -138,7 +138,7 @@ def _summary_of(path: Path) -> Summary:
         mtime_ns = path.stat().st_mtime_ns
     except FileNotFoundError:
         raise RunFolderDamaged(
-            f"{path.parent} holds no {path.name}. Remove the folder; nothing can be done with it."
+            f"{path.parent} holds no {path.name}. Remove the folder; the run cannot be recovered."
         ) from None
     return _read_summary(path, mtime_ns)
 

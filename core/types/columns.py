@@ -60,7 +60,7 @@ def wrong(rows: Rows, found: str, expected: str) -> WrongColumns:
     """
     return WrongColumns(
         f"Task '{rows.task.name}', {rows.where}: {found}; expected {expected}. "
-        "Mend `columns`, `labels` or `label_values` in the task's definition."
+        "Fix `columns`, `labels` or `label_values` in the task's definition."
     )
 
 

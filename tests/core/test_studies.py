@@ -90,7 +90,7 @@ def test_mirror_folder_is_checked(paths: AtlasPaths, model: str, tmp_path: Path)
 def test_slices_are_for_the_sample_tasks_alone(paths: AtlasPaths, model: str) -> None:
     request = _request(model, intermediates=("mnli@food,hard",), data_source=DataSourceKind.HUB)
     assert problems(request, paths=paths) == [
-        "'mnli@food,hard' asks for a domain or difficulty, which only the sample tasks have; the data source is "
+        "'mnli@food,hard' requests a domain or difficulty, which only the sample tasks have; the data source is "
         "'hub'. Leave out '@…' or use --data-source sample."
     ]
 

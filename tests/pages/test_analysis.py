@@ -88,7 +88,7 @@ def test_a_launch_starts_even_where_nothing_can_be_written_down(
     checked(next(m for m in at.multiselect if m.label == "Intermediates").set_value(["qqp", "sst2"]).run())
     checked(next(b for b in at.button if b.label == "Start").click().run())
     assert "are queued or running" in str(at.success[0].value)
-    assert any("could not be written down: No space left" in str(w.value).replace("\\", "") for w in at.warning)
+    assert any("could not be saved: No space left" in str(w.value).replace("\\", "") for w in at.warning)
 
 
 def test_the_command_asks_for_what_the_page_shows() -> None:
@@ -168,7 +168,7 @@ def test_the_sentence_follows_the_filter(home: Path, open_page: Open) -> None:
     assert "2 targets" in words(open_page(PAGE))
     one = words(open_page(PAGE, target=TARGETS[0]))
     assert "1 target," in one
-    assert "one target, so that nothing is said of others" in one
+    assert "only one target, so the result may not hold for others" in one
 
 
 @pytest.mark.parametrize("n", [3])

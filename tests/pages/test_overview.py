@@ -32,23 +32,23 @@ def test_three_sentences_of_the_fullest_collection(home: Path, open_page: Open) 
                         setting={"collection": "measured"}))  # fmt: skip
     at = open_page(PAGE)
     text = _words(at)
-    assert "1. The fullest set of runs (atlas-mini · quick · sample · measured) has 12 intermediates" in text
+    assert "1. The largest set of runs (atlas-mini · quick · sample · measured) has 12 intermediates" in text
     assert "2. Of 35 pairs of intermediate and target with 2 seeds" in text  # PAWS before PAWS-X is in-task
     assert "3. Over 12 intermediate conditions" in text
-    assert "harder by one standard deviation goes with a gain" in text
+    assert "harder by one standard deviation is associated with a gain" in text
     assert len(_charts(at)) == 1
 
 
 def test_the_answer_warns_where_the_sign_hangs_on_the_measure(home: Path, open_page: Open) -> None:
     """Two measures of the same values, large where easy in one and where hard in the other: one must be wrong."""
     _fill(home, Planted(difficulty=0.02, spread=0.005, seeds=(1, 2), targets=TARGETS[:3]))
-    assert "hangs on how it is measured" not in _words(open_page(PAGE))
+    assert "depends on the measure" not in _words(open_page(PAGE))
     with Store.open(home / "atlas.duckdb") as store, store.write() as cur:
         cur.execute("""
             INSERT INTO difficulties BY NAME
             SELECT * REPLACE ('label_entropy' AS measure) FROM difficulties WHERE measure = 'headroom'
         """)
-    assert "whether difficulty helps or hurts hangs on how it is measured" in _words(open_page(PAGE))
+    assert "whether difficulty helps or hurts depends on the measure" in _words(open_page(PAGE))
 
 
 def test_the_three_collections_are_named_the_empty_ones_too(home: Path, open_page: Open) -> None:
@@ -69,7 +69,7 @@ def test_too_little_for_a_model_says_so_and_proposes_runs(home: Path, open_page:
 def test_gaps_come_with_the_command_that_fills_them(ids: dict[str, str], open_page: Open) -> None:
     del ids
     at = open_page(PAGE)
-    assert "Fill a gap: 36 cells do not count" in _words(at)
+    assert "Fill a gap: 36 cells are excluded" in _words(at)
     assert any("--intermediate none --target tatoeba" in str(code.value) for code in at.code)
 
 

@@ -169,7 +169,7 @@ def test_the_badge_says_how_much_an_answer_weighs_and_gaps_come_with_commands(we
     at = shown(show_answer, said, found, missing)
     text = words(at)
     assert badge in text and "**Harder goes with more.**" in text and "- One." in text
-    assert [e.label for e in at.expander] == ["4 cells do not count: no gain"], "what was left out on purpose is no gap"
+    assert [e.label for e in at.expander] == ["4 cells are excluded: no gain"], "what was left out on purpose is no gap"
     assert [code.value for code in at.code] == [remedy]
 
 
@@ -198,5 +198,5 @@ def test_proposals_are_shown_in_the_order_of_their_worth() -> None:
     assert table["command"].tolist() == ["one", "two"]
     assert table["difficulty_narrower"].tolist() == pytest.approx([20.0, 10.0])
     assert [info.value for info in shown(show_next, rows.head(0), how="").info] == [
-        "Nothing is missing that the profiles know of."
+        "No further run is proposed: every pair with a profile has been run."
     ]

@@ -367,10 +367,10 @@ def test_the_scatter_says_its_n_and_turns_distances_round() -> None:
     text = sentence(points, measure=SIMILARITIES["frechet"], text=Against("train", "en"), lang=None)
     assert "rank correlation +0.80" in text
     # artanh 0.8 = 1.0986, half width 1.96 * sqrt(1.32): from tanh(-1.153) = -0.82.
-    assert "[−0.82, +1.00], n = 4 intermediates; the interval holds zero: not settled" in text
+    assert "[−0.82, +1.00], n = 4 intermediates; the interval includes zero, so the sign is uncertain" in text
     assert "Placebos and in-task pairs" in text
     perfect = points.assign(gain=[0.4, 0.3, 0.2, 0.1, 9.0])
-    assert "a perfect order has no interval" in sentence(
+    assert "a perfect rank correlation has no interval" in sentence(
         perfect, measure=SIMILARITIES["frechet"], text=Against("train", "en"), lang=None
     )
     two = points.assign(similarity=[1, 1, 2, 2, 9])

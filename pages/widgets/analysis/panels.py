@@ -48,7 +48,7 @@ def show_answer(said: Answer, found: Evidence, missing: pd.DataFrame) -> None:
         origins = "; ".join(f"{name}: {text}" for name, text in found.origins.items())
         st.caption(md(f"Sentences are generated from the model's estimates. {origins}."))
     for gap in missing[missing["remedy"] != ""].to_dict("records"):
-        with st.expander(f"{gap['cells']} cells do not count: {gap['what']}", icon=":material/rule:"):
+        with st.expander(f"{gap['cells']} cells are excluded: {gap['what']}", icon=":material/rule:"):
             st.markdown(md(f"{gap['why']}: {gap['names']}."))
             show_command(gap["remedy"])
 
@@ -251,7 +251,7 @@ def show_next(rows: pd.DataFrame, *, how: str) -> None:
         how: Command that says the same.
     """
     if rows.empty:
-        st.info("Nothing is missing that the profiles know of.", icon=":material/done_all:")
+        st.info("No further run is proposed: every pair with a profile has been run.", icon=":material/done_all:")
         return
     percent = st.column_config.NumberColumn
     shown = rows.assign(**{n: 100 * rows[n].astype("float64") for n in ("difficulty_narrower", "similarity_narrower")})

@@ -130,7 +130,7 @@ def _ask_source() -> tuple[DataSourceKind, str | None]:
 
 def _ask_rest() -> tuple[bool, str]:
     with_baselines = st.toggle(
-        "Run the paired baselines too", value=True, help="Without its baseline a run has scores but no gain."
+        "Also run the paired baselines", value=True, help="Without its baseline a run has scores but no gain."
     )
     name = st.text_input("Name of the study", "study", help="Lower-case letters, digits, dots, dashes.")
     return with_baselines, name.strip()

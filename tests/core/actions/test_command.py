@@ -234,7 +234,7 @@ def test_without_a_known_mirror_the_user_is_asked_for_it(paths: AtlasPaths) -> N
     del paths
     done = CliRunner().invoke(app, ["next", "--data-source", "mirror"], catch_exceptions=False)
     assert MIRROR in done.stdout
-    assert f"Write the folder of your copy of the data where the command says {MIRROR}" in done.stderr
+    assert f"Replace {MIRROR} in the command by the folder of your copy of the data" in done.stderr
     for command in commands_in([done.stderr]):
         assert parse(command) == "next"
 

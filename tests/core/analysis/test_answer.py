@@ -63,15 +63,15 @@ SURE = Term(0.5, 0.2, 0.8)
 @pytest.mark.parametrize(
     ("term", "words"),
     [
-        (Term(0.5, 0.2, 0.8), "harder by one standard deviation goes with a gain 0.50 points larger (95 % interval "
-                              "+0.20 to +0.80)"),
-        (Term(-0.5, -0.8, -0.2), "harder by one standard deviation goes with a gain 0.50 points smaller (95 % interval "
-                                 "−0.80 to −0.20)"),
-        (Term(0.1, -0.7, 0.9), "no effect of difficulty is seen, and none above 0.90 points"),
-        (Term(-0.1, -0.9, 0.7), "no effect of difficulty is seen, and none above 0.90 points"),
-        (Term(0.1, -1.1, 1.3), "(95 % interval −1.10 to +1.30 points for one standard deviation)"),
-        (Term(0.3, 0.0, 0.6), "no effect of difficulty is seen"),
-        (None, "difficulty cannot be judged, as it does not vary here"),
+        (Term(0.5, 0.2, 0.8), "harder by one standard deviation is associated with a gain 0.50 points larger "
+                              "(95 % interval +0.20 to +0.80)"),
+        (Term(-0.5, -0.8, -0.2), "harder by one standard deviation is associated with a gain 0.50 points smaller "
+                                 "(95 % interval −0.80 to −0.20)"),
+        (Term(0.1, -0.7, 0.9), "no effect of difficulty is found; effects above 0.90 points"),
+        (Term(-0.1, -0.9, 0.7), "no effect of difficulty is found; effects above 0.90 points"),
+        (Term(0.1, -1.1, 1.3), "(95 % interval −1.10 to +1.30 points per standard deviation)"),
+        (Term(0.3, 0.0, 0.6), "no effect of difficulty is found"),
+        (None, "difficulty cannot be estimated: it does not vary in these runs"),
     ],
     ids=["above", "below", "none up", "none down", "wide", "ends at zero", "constant"],
 )  # fmt: skip
@@ -82,22 +82,22 @@ def test_what_is_said_of_a_term(term: Term | None, words: str) -> None:
 def test_the_size_of_the_evidence_is_told() -> None:
     found = said(SURE, SURE)
     assert found.headline.startswith(
-        "Over 12 intermediate conditions (12 sets of tasks), 2 targets, 2 languages and 2 seeds of m · quick · sample"
+        "Over 12 intermediate conditions (12 task sets), 2 targets, 2 languages and 2 seeds of m · quick · sample"
     )
     assert (found.weight, found.reasons) == ("fair", ())
     few = MANY._replace(tasks=1, targets=1, langs=1)
-    assert "(1 set of tasks), 1 target, 1 language and 1 seed of" in said(SURE, SURE, units=few, seeds=1).headline
+    assert "(1 task set), 1 target, 1 language and 1 seed of" in said(SURE, SURE, units=few, seeds=1).headline
 
 
 @pytest.mark.parametrize(
     ("units", "reason"),
     [
-        ({"intermediates": 7, "tasks": 7}, "7 conditions where 8 would begin to tell"),
+        ({"intermediates": 7, "tasks": 7}, "only 7 conditions, where 8 or more are needed"),
         ({"intermediates": 8, "tasks": 8}, None),
-        ({"intermediates": 8, "tasks": 3}, "slices or placebos of 3 sets of tasks"),
+        ({"intermediates": 8, "tasks": 3}, "slices or placebos of only 3 task sets"),
         ({"intermediates": 8, "tasks": 4}, None),
-        ({"seeds": 1}, "one seed, so that the spread of seeds is not seen"),
-        ({"targets": 1}, "one target, so that nothing is said of others"),
+        ({"seeds": 1}, "only one seed, so variation between seeds is unknown"),
+        ({"targets": 1}, "only one target, so the result may not hold for others"),
     ],
     ids=["seven", "eight", "three sets", "four sets", "one seed", "one target"],
 )
@@ -115,8 +115,8 @@ def test_a_design_that_would_miss_two_points_is_called_thin() -> None:
         said(SURE._replace(detectable=2.5), SURE),
         said(SURE._replace(detectable=2.5), SURE._replace(detectable=3)),
     )
-    assert one.reasons == ("an effect of difficulty below 2.50 points would often be missed",)
-    assert both.reasons == ("an effect of difficulty or similarity below 3.00 points would often be missed",)
+    assert one.reasons == ("an effect of difficulty below 2.50 points would often go undetected",)
+    assert both.reasons == ("an effect of difficulty or similarity below 3.00 points would often go undetected",)
     assert said(SURE._replace(detectable=2.0), SURE).weight == "fair"
 
 
@@ -129,10 +129,10 @@ def specifications(*terms: tuple[str, float, float, float]) -> pd.DataFrame:
 def test_a_sign_that_hangs_on_the_measure_is_a_reason_to_doubt() -> None:
     up, down, flat = (0.5, 0.2, 0.8), (-0.5, -0.8, -0.2), (0.1, -0.3, 0.5)
     torn = specifications(("difficulty", *up), ("difficulty", *down), ("similarity", *up), ("similarity", *flat))
-    assert said(SURE, SURE, every=torn).reasons == ("whether difficulty helps or hurts hangs on how it is measured",)
+    assert said(SURE, SURE, every=torn).reasons == ("whether difficulty helps or hurts depends on the measure",)
     both = specifications(("difficulty", *up), ("difficulty", *down), ("similarity", *up), ("similarity", *down))
     assert said(SURE, SURE, every=both).reasons == (
-        "whether difficulty and similarity help or hurt hangs on how they are measured",
+        "whether difficulty and similarity help or hurt depends on the measure",
     )
     calm = specifications(("difficulty", *up), ("difficulty", *flat), ("similarity", *flat), ("similarity", *down))
     assert said(SURE, SURE, every=calm).weight == "fair"
@@ -146,7 +146,7 @@ def test_a_sign_that_hangs_on_the_measure_is_a_reason_to_doubt() -> None:
     [
         (Term(0.3, 0.1, 0.5), "predict held-out pairs better than an intermediate effect"),
         (Term(-0.3, -0.5, -0.1), "predict held-out pairs worse than"),
-        (Term(0.1, -0.1, 0.3), "are not shown to predict held-out pairs better than"),
+        (Term(0.1, -0.1, 0.3), "do not clearly predict held-out pairs better than"),
     ],
 )
 def test_the_additive_null_is_beaten_or_not(null: Term, words: str) -> None:
@@ -159,13 +159,16 @@ def test_the_additive_null_is_beaten_or_not(null: Term, words: str) -> None:
 def test_what_a_naive_regression_would_print_stands_beside_how_much_too_narrow_it_is() -> None:
     (line,) = [text for text in said(SURE, None).details if "independent" in text]
     # Our interval is 0.6 points wide, the naive one 1.
-    assert "took the 48 cells for independent would print difficulty +1.00 to +2.00 (ours is 0.6 times as wide)" in line
+    assert (
+        "treated the 48 cells as independent would report difficulty +1.00 to +2.00 (the mixed model's "
+        "interval is 0.6 times as wide)" in line
+    )
 
 
 def test_gaps_that_can_be_filled_are_told_and_those_on_purpose_are_not() -> None:
     gaps = (("no gain", 4, "mnli", "no baseline", "python -m core run"), ("English", 9, "mnli", "left out", None))
     details = said(SURE, SURE, missing=gaps).details
-    assert details[-1] == "4 cells do not count: no baseline (mnli)."
+    assert details[-1] == "4 cells are excluded: no baseline (mnli)."
     assert not any("left out" in detail for detail in details)
 
 

@@ -181,7 +181,7 @@ def test_the_sentence_follows_the_numbers(
 ) -> None:
     said = answer(strong, found, null=strong_null)
     assert said.weight == "fair"
-    assert "an intermediate that is harder by one standard deviation goes with a gain" in said.headline
+    assert "an intermediate that is harder by one standard deviation is associated with a gain" in said.headline
     assert "points larger" in said.headline
     assert any("better than an intermediate effect plus a target effect" in d for d in said.details)
     assert "no effect of difficulty is seen" in answer(nothing, none_found).headline
@@ -194,14 +194,14 @@ def test_the_sentence_changes_with_the_filter(strong: Evidence, found: Analysis)
     said = answer(part, analyse(part))
     assert said.headline != answer(strong, found).headline
     assert "1 target, " in said.headline
-    assert "one target, so that nothing is said of others" in said.reasons
+    assert "only one target, so the result may not hold for others" in said.reasons
 
 
 def test_thin_evidence_is_called_thin() -> None:
     thin = gather(Planted(intermediates=INTERMEDIATES[:5], seeds=(1,), spread=0.02))
     said = answer(thin, analyse(thin))
     assert said.weight == "thin"
-    assert "5 conditions where 8 would begin to tell" in said.headline
+    assert "only 5 conditions, where 8 or more are needed" in said.headline
     none = gather(Planted(intermediates=INTERMEDIATES[:3]))
     said = answer(none, analyse(none))
     assert said.weight == "none"

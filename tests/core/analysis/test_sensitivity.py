@@ -67,16 +67,16 @@ def test_the_pair_of_the_page_has_the_estimates_of_the_page(rows: pd.DataFrame, 
 def test_a_sign_that_hangs_on_the_measure_is_said_in_the_answer(rows: pd.DataFrame, world: World) -> None:
     model = analyse(world.found)
     torn = answer(world.found, model, every=rows)
-    assert "whether difficulty helps or hurts hangs on how it is measured" in torn.headline
+    assert "whether difficulty helps or hurts depends on the measure" in torn.headline
     assert any(detail.startswith("Difficulty, ") and "above zero" in detail for detail in torn.details)
     both = answer(
         world.found, model, every=pd.concat([rows, rows[rows["name"] == "difficulty"].assign(name="similarity")])
     )
-    assert "whether difficulty and similarity help or hurt hangs on how they are measured" in both.headline
+    assert "whether difficulty and similarity help or hurt depends on the measure" in both.headline
     one = answer(world.found, model, every=rows[rows["difficulty_measure"] == "headroom"])
-    assert "hangs on how" not in one.headline
+    assert "depends on the measure" not in one.headline
     assert not any("pairs of measures" in detail for detail in one.details)  # one pair, which is the model above
-    assert "hangs on how" not in answer(world.found, model).headline
+    assert "depends on the measure" not in answer(world.found, model).headline
 
 
 def test_the_spread_in_words(rows: pd.DataFrame) -> None:

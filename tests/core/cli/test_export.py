@@ -69,7 +69,7 @@ def test_report_gallery_and_figure(ids: dict[str, str], tmp_path: Path) -> None:
     report = rows_of("report", tmp_path / "r.html", "--target", "xnli")[0]
     assert report["heatmaps"] == 1 and report["bytes"] == (tmp_path / "r.html").stat().st_size
     assert "python -m core report report.html --target xnli" in (tmp_path / "r.html").read_text(encoding="utf-8")
-    with pytest.raises(SpecError, match="expected a file ending in .html"):
+    with pytest.raises(SpecError, match="expected a name ending in .html"):
         said("report", tmp_path / "r.pdf")
     pages = rows_of("gallery", tmp_path / "g", "--collection", "yours")
     assert [page["file"] for page in pages] == ["yours-xnli.html", "yours-xquad.html", "yours-tatoeba.html"]

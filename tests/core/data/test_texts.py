@@ -41,7 +41,7 @@ def test_a_language_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 def test_the_hub_is_not_asked(tmp_path: Path) -> None:
     run = _run(DataSource(kind=DataSourceKind.HUB))
-    with pytest.raises(SpecError, match=f"The texts of run {run.run_id} lie on the hub.*toy_classification's data set"):
+    with pytest.raises(SpecError, match=f"The texts of run {run.run_id} are on the hub.*toy_classification's data set"):
         texts_of(run, lang="de", ids=["e1"], paths=AtlasPaths(tmp_path / "home"))
 
 

@@ -143,8 +143,8 @@ def test_a_job_that_keeps_vanishing_is_given_up_with_its_reason(paths: AtlasPath
     wait_for(lambda: states(paths) == {JobState.FAILED})
     (status,) = LocalBackend(paths).jobs()
     assert len(starts(paths)) == status.attempts == 3
-    assert "ended with code 7 and left no marker" in (status.message or "")
-    assert "started 3 times and is not started again" in (status.message or "")
+    assert "ended with exit code 7 and wrote no end marker" in (status.message or "")
+    assert "started 3 times and is not restarted" in (status.message or "")
 
 
 @pytest.mark.parametrize(("cancelled_s_ago", "is_stopped"), [(60.0, True), (1.0, False)])
@@ -173,7 +173,7 @@ def test_a_device_that_is_not_there_fails_with_what_is(paths: AtlasPaths) -> Non
     LocalBackend(paths).submit([run_spec()], device="cuda:3")
     LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: states(paths) == {JobState.FAILED})
-    assert "asks for cuda:3, but this machine has cpu" in (LocalBackend(paths).jobs()[0].message or "")
+    assert "requests cuda:3, but this machine has cpu" in (LocalBackend(paths).jobs()[0].message or "")
 
 
 def test_nothing_to_do_starts_no_dispatcher(paths: AtlasPaths) -> None:

@@ -158,7 +158,7 @@ def test_a_job_that_vanished_goes_back_until_its_starts_are_used_up(paths: Atlas
     assert back.state is JobState.QUEUED and not run.process.exists()
     assert "ended unexpectedly" in (back.message or "") and "start 3 of 3" in (back.message or "")
     assert given_up.state is JobState.FAILED
-    assert "It was started 3 times and is not started again" in (given_up.message or "")
+    assert "The job was started 3 times and is not restarted" in (given_up.message or "")
     assert not started
 
 
@@ -168,7 +168,7 @@ def test_a_folder_that_was_never_submitted_is_not_started_again(paths: AtlasPath
     occupy(run, is_gone=True)
     step(paths, "cpu")
     assert not started
-    assert "It was never submitted" in (derive_state(run).message or "")
+    assert "The job was never submitted" in (derive_state(run).message or "")
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ def test_a_folder_that_was_never_submitted_is_not_started_again(paths: AtlasPath
     [
         (-9, "was ended by SIGKILL, as the kernel does when memory runs out; see worker.log"),
         (-15, "was ended by SIGTERM; see worker.log"),
-        (7, "ended with code 7 and left no marker; see worker.log"),
-        (0, "ended with code 0 and left no marker; see worker.log"),
+        (7, "ended with exit code 7 and wrote no end marker; see worker.log"),
+        (0, "ended with exit code 0 and wrote no end marker; see worker.log"),
     ],
 )
 def test_how_a_child_ended_is_told(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch, code: int, words: str) -> None:
