@@ -22,7 +22,6 @@ from core.report.export import format_of, write_table
 from core.report.submission import English, ReadEnglish, write_submission
 from core.spec.run import RunSpec
 from core.store.reading import open_for_reading
-from core.tasks import load_tasks
 from core.types.table import task_type
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def report(
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
         found = _gathered(cur, choice, paths=paths)
-    text = report_html(found, made=made(datetime.now(UTC)), titles=_titles(paths))
+    text = report_html(found, made=made(datetime.now(UTC)))
     with written_beside(out) as draft:
         draft.write_text(text, encoding="utf-8")
     row = {
@@ -138,7 +137,7 @@ def gallery(
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
         found = _gathered(cur, choice, paths=paths)
-        pages = write_gallery(cur, found, folder=out, made=made(datetime.now(UTC)), titles=_titles(paths))
+        pages = write_gallery(cur, found, folder=out, made=made(datetime.now(UTC)))
     rows = [{"file": p.file, "collection": p.collection, "title": p.title, "summary": p.summary} for p in pages]
     show(rows, as_json=as_json, empty="The store holds no results to show; only an index page was written.")
     if not as_json:
@@ -189,7 +188,3 @@ def _gathered(cur: duckdb.DuckDBPyConnection, choice: Choice, *, paths: AtlasPat
     from core.report.gathered import gather  # noqa: PLC0415
 
     return gather(cur, choice, paths=paths)
-
-
-def _titles(paths: AtlasPaths) -> dict[str, str]:
-    return {name: task.title for name, task in load_tasks(paths).items()}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from core.actions.command import command_of
@@ -102,13 +103,13 @@ def _heatmap(chapter: Chapter, mode: Mode) -> Figure:
     found = only(chapter.seen.grid, langs=valued(chapter.seen.grid.cells))
     means = found.means if found.averaged and found.cells["lang"].nunique() > 1 else None
     width = width_px(found.cells["intermediate"].nunique())
-    return Figure(transfer_heatmap(found.cells, quantity="gain", means=means, mode=mode), width)
+    return Figure(transfer_heatmap(found.cells, quantity="gain", means=means, title=chapter.named.of, mode=mode), width)
 
 
 def _domains(chapter: Chapter, mode: Mode) -> Figure | None:
     if chapter.domains is None:
         return None
-    return Figure(domain_map(chapter.domains, mode=mode), MAP_WIDTH_PX)
+    return Figure(domain_map(chapter.domains, title=chapter.named.of, mode=mode), MAP_WIDTH_PX)
 
 
 def _scatter(chapter: Chapter, mode: Mode) -> Figure | None:
@@ -116,7 +117,7 @@ def _scatter(chapter: Chapter, mode: Mode) -> Figure | None:
     if near is None:
         return None
     axis = Axis(near.measure.title, near.measure.direction > 0)
-    return Figure(similarity_scatter(near.points, axis=axis, mode=mode), MAP_WIDTH_PX)
+    return Figure(similarity_scatter(near.points, axis=axis, title=chapter.named.of, mode=mode), MAP_WIDTH_PX)
 
 
 _KINDS: dict[str, Callable[[Chapter, Mode], Figure | None]] = {
@@ -126,23 +127,22 @@ _KINDS: dict[str, Callable[[Chapter, Mode], Figure | None]] = {
 }
 
 
-def chapter_pages(chapters: Sequence[Chapter], *, titles: Mapping[str, str]) -> list[ChapterPage]:
+def chapter_pages(chapters: Sequence[Chapter]) -> list[ChapterPage]:
     """All chapters, in order.
 
     Args:
         chapters: What was gathered.
-        titles: Task → title as its authors write it.
     """
     targets = [chapter.seen.view.target for chapter in chapters]
     return [
-        _page(chapter, number=number, titles=titles, is_several=targets.count(chapter.seen.view.target) > 1)
+        _page(chapter, number=number, is_several=targets.count(chapter.seen.view.target) > 1)
         for number, chapter in enumerate(chapters, 1)
     ]
 
 
-def _page(chapter: Chapter, *, number: int, titles: Mapping[str, str], is_several: bool) -> ChapterPage:
+def _page(chapter: Chapter, *, number: int, is_several: bool) -> ChapterPage:
     view, found, near = chapter.seen.view, chapter.seen.grid, chapter.nearness
-    title, name = titles.get(view.target, view.target), f"{number}-{slug(view.target)}"
+    title, name = chapter.named.of(view.target), f"{number}-{slug(view.target)}"
     size = f"{len(valued(found.cells))} languages by {found.cells['intermediate'].nunique()} intermediates"
     alts = {
         "heatmap": f"Heatmap of the gains in {view.metric} on {title}: {size}",
@@ -155,14 +155,22 @@ def _page(chapter: Chapter, *, number: int, titles: Mapping[str, str], is_severa
     return ChapterPage(
         id=name, title=title, label=chapter.seen.label, is_several=is_several, collection=view.collection,
         data_source=view.data_source, seeds=", ".join(map(str, chapter.seen.seeds)), heatmap=figures["heatmap"],
-        notes=chapter.notes, cells=table(found.cells, CELLS, caption=f"Gains on {title}"),
-        means=table(found.means, MEANS, caption=f"Mean gains on {title} over {len(found.averaged)} languages"),
+        notes=chapter.notes, cells=table(_named(found.cells, chapter), CELLS, caption=f"Gains on {title}"),
+        means=table(
+            _named(found.means, chapter), MEANS, caption=f"Mean gains on {title} over {len(found.averaged)} languages"
+        ),
         domains=figures["map"], encoder=chapter.encoder,
         places=None if places is None else table(places, PLACES, caption="Places on the map of domains"),
         scatter=figures["scatter"], said=near.said if near else "",
-        near=None if near is None else table(near.points, NEAR, caption=f"{near.measure.title} and mean gain"),
+        near=None if near is None else table(
+            _named(near.points, chapter), NEAR, caption=f"{near.measure.title} and mean gain"
+        ),
         command=chapter.command,
     )  # fmt: skip
+
+
+def _named(rows: pd.DataFrame, chapter: Chapter) -> pd.DataFrame:
+    return rows.assign(intermediate=rows["intermediate"].map(chapter.named.of))
 
 
 def _both(chapter: Chapter, *, kind: str, name: str, alt: str) -> Drawn | None:

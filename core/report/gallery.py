@@ -8,7 +8,7 @@ and nothing else ever is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,7 +81,6 @@ def write_gallery(
     *,
     folder: Path,
     made: Made,
-    titles: Mapping[str, str],
 ) -> list[Page]:
     """Write the gallery; its pages, the index aside.
 
@@ -89,14 +88,13 @@ def write_gallery(
         cur: Cursor of the store: published tables are asked one by one.
         folder: A new or empty folder, or that of an earlier gallery.
         made: What it is made with.
-        titles: Task → title as its authors write it.
 
     Raises:
         StoreError: The folder holds something else, or a damaged list of its files.
         DiskFull: No space is left.
     """
     old = _earlier(folder)
-    pages = _target_pages(gathered, made=made, titles=titles)
+    pages = _target_pages(gathered, made=made)
     if "published" in (gathered.choice.wanted.collection or "published"):
         pages += _published_pages(cur, made=made)
     files: dict[str, bytes] = {
@@ -139,29 +137,29 @@ def _earlier(folder: Path) -> set[str]:
     return {name for name in names if inside in (folder / name).resolve().parents}
 
 
-def _target_pages(gathered: Gathered, *, made: Made, titles: Mapping[str, str]) -> list[Page]:
+def _target_pages(gathered: Gathered, *, made: Made) -> list[Page]:
     groups: dict[tuple[str, str], list[Chapter]] = {}
     for chapter in gathered.chapters:
         groups.setdefault((chapter.seen.view.collection, chapter.seen.view.target), []).append(chapter)
-    blank = [_target_page(key, chapters, titles=titles) for key, chapters in groups.items()]
+    blank = [_target_page(key, chapters) for key, chapters in groups.items()]
     pages = []
     for page, chapters in zip(blank, groups.values(), strict=True):
         siblings = [(other.file, other.title) for other in blank if other.collection == page.collection]
         text = rendered(
             "target.html", made=made, title=page.title, here=page.file, siblings=siblings, collection=page.collection,
-            summary=page.summary, csv=page.csv, chapters=chapter_pages(chapters, titles=titles),
+            summary=page.summary, csv=page.csv, chapters=chapter_pages(chapters),
         )  # fmt: skip
         pages.append(page._replace(html=text))
     return pages
 
 
-def _target_page(key: tuple[str, str], chapters: Sequence[Chapter], *, titles: Mapping[str, str]) -> Page:
+def _target_page(key: tuple[str, str], chapters: Sequence[Chapter]) -> Page:
     collection, target = key
     cells = pd.concat([chapter.seen.table for chapter in chapters], ignore_index=True)
     settings = "; ".join(dict.fromkeys(c.seen.label for c in chapters))
     # Names of tasks are names of files; `slug` would make one of `my-task` and `my_task`.
     file = f"{collection}-{target}.html"
-    return Page(file, collection, titles.get(target, target), _best(chapters), settings, "", cells)
+    return Page(file, collection, chapters[0].named.of(target), _best(chapters), settings, "", cells)
 
 
 def _best(chapters: Iterable[Chapter]) -> str:
@@ -175,8 +173,8 @@ def _best(chapters: Iterable[Chapter]) -> str:
         limits = f" [{points(row['low'])}, {points(row['high'])}]" if pd.notna(row["low"]) else ""
         seeds = f"{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}"
         return (
-            f"Largest mean gain: {points(row['value'])} points{limits} after {row['intermediate']}, over "
-            f"{row['n_langs']} languages and {seeds}, best of {len(counted)}."
+            f"Largest mean gain: {points(row['value'])} points{limits} after {chapter.named.of(row['intermediate'])}, "
+            f"over {row['n_langs']} languages and {seeds}, best of {len(counted)}."
         )
     return "No mean over languages: see the cells."
 

@@ -30,6 +30,8 @@ from core.queries.overview import counts
 from core.queries.provenance import protocols, scored_sets, software
 from core.queries.similarity import current_profile, points, profiles, similarities
 from core.studies import StudyRequest
+from core.tasks import load_tasks
+from core.tasks.titles import Titles
 
 QUESTION = (
     "How do the difficulty of an English intermediate task and its domain similarity to the target change zero-shot "
@@ -62,6 +64,8 @@ class Chapter(NamedTuple):
     """None where no intermediate has both a gain and a similarity."""
     command: str
     """Runs it again."""
+    named: Titles
+    """What people read for ids of tasks and intermediates."""
 
     @property
     def notes(self) -> list[str]:
@@ -186,14 +190,15 @@ def _chapter(cur: duckdb.DuckDBPyConnection, seen: Seen, *, similarity: str, pat
     langs = [str(code) for code in pd.unique(cells["lang"])]
     profile = current_profile(cur, data_source=view.data_source)
     command = str(_run_again(cur, seen, names, paths=paths))
+    named = Titles(load_tasks(paths).values())
     if profile is None:
-        return Chapter(seen, None, "", None, command)
+        return Chapter(seen, None, "", None, command, named)
     drawn = placed(points(cur, profile), target=view.target, names=names, langs=langs)
     has_place = bool(drawn.loc[drawn["is_shown"] & (drawn["task"] == view.target), "x"].notna().any())
     known = profiles(cur, kind="domain")
     encoder = str(known.loc[known["profile_id"] == profile, "model"].iloc[0])
     near = _nearness(seen, similarities(cur, profile, target=view.target), measure=similarity)
-    return Chapter(seen, drawn if has_place else None, encoder, near, command)
+    return Chapter(seen, drawn if has_place else None, encoder, near, command, named)
 
 
 def _nearness(seen: Seen, rows: pd.DataFrame, *, measure: str) -> Nearness | None:

@@ -8,7 +8,6 @@ import platform
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -53,19 +52,18 @@ def made(now: datetime) -> Made:
     return Made(f"{now:%Y-%m-%d %H:%M} {now.tzname() or ''}".strip(), platform.python_version(), packages, _commit())
 
 
-def report_html(gathered: Gathered, *, made: Made, titles: Mapping[str, str]) -> str:
+def report_html(gathered: Gathered, *, made: Made) -> str:
     """The whole file.
 
     Args:
         made: What it is made with.
-        titles: Task → title as its authors write it.
     """
     return rendered(
         "report.html",
         made=made,
         title="Transfer Atlas: report",
         kept=shlex.join(filter_words(gathered.choice.wanted, choice=gathered.choice)),
-        chapters=chapter_pages(gathered.chapters, titles=titles),
+        chapters=chapter_pages(gathered.chapters),
         style=asset("style.css"),
         script=asset("script.js"),
         plotly_js=plotly_js(),

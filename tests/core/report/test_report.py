@@ -27,14 +27,12 @@ from core.report.onefile import Made, made, report_html
 from core.report.tables import Column, points, table
 from core.store.connection import Store
 from core.store.ingest import ingest
-from core.tasks import TASKS
 from tests.makers.home import bare, fill, profile, score_of, spec
 from tests.makers.tables import INTERMEDIATES, TARGETS, Planted, planted
 
 MADE = Made("2026-01-02 03:04 UTC", "3.11", (("plotly", "7"),), "0123456789abcdef")
 PATHS = AtlasPaths(home=Path("unwritten"))
 """No command of these runs needs a file of its own."""
-TITLES = {name: task.title for name, task in TASKS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +60,7 @@ def found(store: Store) -> Gathered:
 
 @pytest.fixture(scope="module")
 def report(found: Gathered) -> str:
-    return report_html(found, made=MADE, titles=TITLES)
+    return report_html(found, made=MADE)
 
 
 class Reader(HTMLParser):
@@ -169,7 +167,7 @@ def test_an_answer_with_intervals_and_every_number_behind_it() -> None:
         with store.cursor() as cur:
             found = gather(cur, Choice(wanted=Filter(target=TARGETS[1])), paths=PATHS)
             everything = gather(cur, Choice(), paths=PATHS)
-    text = report_html(everything, made=MADE, titles={})
+    text = report_html(everything, made=MADE)
     assert "8 intermediate conditions" in text and "95 % interval" in text
     assert {"term", "naive", "share", "null"} <= set(everything.full.figures["kind"])
     assert text.count("<tr>") > len(everything.full.figures)
@@ -180,7 +178,7 @@ def test_an_answer_with_intervals_and_every_number_behind_it() -> None:
 def test_an_empty_store_has_a_report_that_says_what_to_do() -> None:
     with Store.open(":memory:") as store, store.cursor() as cur:
         found = gather(cur, Choice(), paths=PATHS)
-        text = report_html(found, made=MADE, titles={})
+        text = report_html(found, made=MADE)
         assert "There is no answer yet." in text and "python -m core run --data-source sample" in text
         assert found.chapters == () and every_cell(cur, Filter()).empty
 
@@ -245,7 +243,7 @@ def test_numbers_as_people_read_them() -> None:
 def test_the_gallery_is_whole(cur: duckdb.DuckDBPyConnection, found: Gathered, tmp_path: Path) -> None:
     """Every link leads to a file of the folder, every page fetches from it alone, CSV holds the cells."""
     wanted = found._replace(choice=Choice(wanted=Filter(collection="yours")))
-    pages = write_gallery(cur, wanted, folder=tmp_path, made=MADE, titles=TITLES)
+    pages = write_gallery(cur, wanted, folder=tmp_path, made=MADE)
     assert [page.file for page in pages] == ["yours-xnli.html", "yours-xquad.html", "yours-tatoeba.html"]
     listed = json.loads((tmp_path / "gallery.json").read_text())
     there = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
@@ -269,18 +267,18 @@ def test_a_page_that_is_no_longer_made_is_taken_away_and_nothing_else(
     cur: duckdb.DuckDBPyConnection, found: Gathered, tmp_path: Path
 ) -> None:
     wanted = found._replace(choice=Choice(wanted=Filter(collection="yours")))
-    write_gallery(cur, wanted, folder=tmp_path / "g", made=MADE, titles=TITLES)
+    write_gallery(cur, wanted, folder=tmp_path / "g", made=MADE)
     (tmp_path / "g" / "mine.txt").write_text("mine")
     fewer = wanted._replace(chapters=wanted.chapters[:1])
-    write_gallery(cur, fewer, folder=tmp_path / "g", made=MADE, titles=TITLES)
+    write_gallery(cur, fewer, folder=tmp_path / "g", made=MADE)
     assert not (tmp_path / "g" / "yours-xquad.html").exists() and not (tmp_path / "g/data/yours-xquad.csv").exists()
     assert (tmp_path / "g" / "mine.txt").read_text() == "mine"
     (tmp_path / "g" / "gallery.json").write_text('["yours-xquad.html"')
     with pytest.raises(StoreError, match="is no list of a gallery's files"):
-        write_gallery(cur, fewer, folder=tmp_path / "g", made=MADE, titles=TITLES)
+        write_gallery(cur, fewer, folder=tmp_path / "g", made=MADE)
     (tmp_path / "outside.txt").write_text("keep")
     (tmp_path / "g" / "gallery.json").write_text('["../outside.txt"]')
-    write_gallery(cur, fewer, folder=tmp_path / "g", made=MADE, titles=TITLES)
+    write_gallery(cur, fewer, folder=tmp_path / "g", made=MADE)
     assert (tmp_path / "outside.txt").exists()
 
 
@@ -291,7 +289,7 @@ def test_tasks_of_like_names_have_a_page_each(cur: duckdb.DuckDBPyConnection, fo
         for name in ("my_task", "my-task", "my.task")
     )
     wanted = found._replace(choice=Choice(wanted=Filter(collection="yours")), chapters=chapters)
-    write_gallery(cur, wanted, folder=tmp_path, made=MADE, titles={})
+    write_gallery(cur, wanted, folder=tmp_path, made=MADE)
     pages = {p.stem for p in tmp_path.glob("yours-*.html")}
     assert pages == {p.stem for p in tmp_path.glob("data/*.csv")} == {"yours-my_task", "yours-my-task", "yours-my.task"}
 
@@ -312,7 +310,7 @@ def test_a_folder_with_something_else_is_left_alone(
 ) -> None:
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(StoreError, match=r"is not empty and holds no gallery \(no gallery.json\)"):
-        write_gallery(cur, found, folder=tmp_path, made=MADE, titles=TITLES)
+        write_gallery(cur, found, folder=tmp_path, made=MADE)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -320,7 +318,7 @@ def test_published_tables_have_pages_of_their_own(
     cur: duckdb.DuckDBPyConnection, found: Gathered, tmp_path: Path
 ) -> None:
     wanted = found._replace(choice=Choice(wanted=Filter(collection="published")), chapters=())
-    pages = write_gallery(cur, wanted, folder=tmp_path, made=MADE, titles=TITLES)
+    pages = write_gallery(cur, wanted, folder=tmp_path, made=MADE)
     page = next(p for p in pages if p.file == "published-phang2020v1-table2.html")
     assert "v1 draft, May 2020" in page.html and "Figures as printed" in page.html
     heat = json_of(page.html, "sheet-1")["light"]["data"][0]  # type: ignore[index]  # plotly's JSON
