@@ -184,7 +184,7 @@ def test_the_sentence_follows_the_numbers(
     assert "an intermediate that is harder by one standard deviation is associated with a gain" in said.headline
     assert "points larger" in said.headline
     assert any("better than an intermediate effect plus a target effect" in d for d in said.details)
-    assert "no effect of difficulty is seen" in answer(nothing, none_found).headline
+    assert "no effect of difficulty is found" in answer(nothing, none_found).headline
     turned = gather(Planted(difficulty=-0.02, similarity=-0.012, spread=0.006))
     assert "points smaller" in answer(turned, analyse(turned)).headline
 
