@@ -96,10 +96,9 @@ def test_texts_of_one_language_change_in_the_cosine_alone() -> None:
     raw = _embedded(pair)
     again, kept = _embedded(pair.centred(Offset(mean, mean))), _embedded(pair.centred(Offset(mean, mean)), plain=raw)
     assert again == kept
-    assert {name for name in raw if raw[name] != again[name]} == {"centroid_cosine"}
-    assert {m.name for m in SIMILARITIES.values() if m.is_embedded and not m.ignores_common_shift} == {
-        "centroid_cosine"
-    }
+    moved = {name for name in raw if raw[name] != again[name]}
+    assert moved == {m.name for m in SIMILARITIES.values() if m.is_embedded and not m.ignores_common_shift}
+    assert "centroid_cosine" in moved
 
 
 def test_a_mean_of_zero_has_no_cosine() -> None:
