@@ -17,7 +17,7 @@ st.title("Launch")
 start()
 st.caption(
     "Pretrained encoder → English intermediate task → English training set of the target → all its languages. "
-    "Jobs run on their own: closing this page or the server does not stop them."
+    "Jobs run in the background: closing this page or the server does not stop them."
 )
 
 form, plan = st.columns([3, 2], gap="large")

@@ -44,7 +44,7 @@ st.subheader("What to do next", anchor=False)
 steps = st.container()
 with st.grid(3, min_column_width=250):
     for page, label, icon, text in (
-        ("transfer", "Transfer", "grid_on", "Languages × intermediates: where an intermediate helps, and where not."),
+        ("transfer", "Transfer", "grid_on", "Languages × intermediates: where an intermediate helps or hurts."),
         ("analysis", "Analysis", "insights", "How much difficulty and similarity explain; published claims, tested."),
         ("launch", "Launch", "rocket_launch", "Choose a model, intermediates and targets; start training."),
         ("runs", "Runs", "monitoring", "Watch, cancel, retry; read a failure; see where scores come from."),

@@ -33,7 +33,7 @@ def watch() -> None:
 if not jobs and "run" not in st.query_params:
     empty(
         "No runs yet",
-        "A run is one chain: model, intermediate or none, target, seed. It goes on when this page is closed, and its "
+        "A run is one chain: model, intermediate or none, target, seed. It continues when this page is closed, and its "
         "scores appear here language by language.",
         page="pages/launch.py",
         label="Launch the first run",

@@ -38,7 +38,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 found = [t for t in tasks.values() if matches(t, search=search or "", role=role, kind=kind)]
 st.caption(f"{len(found)} of {len(tasks)} tasks. Yours can be added with one YAML file: see docs/adding.md.")
 if not found:
-    st.info("No task fits. Take a filter away.", icon=":material/filter_alt_off:")
+    st.info("No task matches. Remove a filter.", icon=":material/filter_alt_off:")
 else:
     export_popover("tasks", task_rows(found), what="list of tasks", command="python -m core tasks --json")
 with st.grid(2, min_column_width=340):

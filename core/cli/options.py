@@ -67,7 +67,7 @@ def _choice(  # noqa: PLR0913  # one parameter per option
     similarity: Similarity = _USUAL.similarity,
     anchor: Annotated[str, typer.Option(help="Similarity to the target's test or train text.")] = _USUAL.anchor,
     with_in_task: Annotated[
-        bool, typer.Option("--with-in-task", help="Count intermediates that train the target's own task.")
+        bool, typer.Option("--with-in-task", help="Include intermediates that train on the target's own task.")
     ] = False,
 ) -> Choice:
     return Choice(

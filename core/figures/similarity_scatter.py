@@ -68,7 +68,7 @@ def similarity_scatter(
         marker={"symbol": "circle-open", "size": RING_PX, "color": HIGHLIGHT[mode], "line": {"width": 3}},
     )  # fmt: skip
     frame(fig, height_px=HEIGHT_PX, mode=mode)
-    arrow = "larger is closer" if axis.larger_is_closer else "axis turned: smaller is closer"
+    arrow = "larger is closer" if axis.larger_is_closer else "axis reversed: smaller is closer"
     fig.update_xaxes(title_text=f"{axis.title} ({arrow}) →", range=_range(points, axis))
     fig.update_yaxes(
         title_text="gain, points", zeroline=True, zerolinecolor=GRID[mode], zerolinewidth=2, range=_heights(points)

@@ -130,8 +130,8 @@ def _earlier(folder: Path) -> set[str]:
         names = [str(name) for name in json.loads(marker.read_text(encoding="utf-8"))]
     except (ValueError, TypeError) as error:
         raise StoreError(
-            f"{marker} is no list of a gallery's files ({error}), so it is not known what in {folder} may be "
-            "replaced. Name a new folder, or delete this one."
+            f"{marker} is not a valid list of a gallery's files ({error}), so the files in {folder} are not "
+            "overwritten. Name a new folder, or delete this one."
         ) from error
     inside = folder.resolve()
     return {name for name in names if inside in (folder / name).resolve().parents}
@@ -207,7 +207,7 @@ def _sheet(cur: duckdb.DuckDBPyConnection, sheet: Sheet, *, number: int) -> Shee
     figure = drawn(
         f"sheet-{number}",
         lambda mode: published_heatmap(cells, kind=sheet.kind, mode=mode),
-        alt=f"Heatmap of published {sheet.label}. The table below holds the figures as printed.",
+        alt=f"Heatmap of published {sheet.label}. The table below holds the numbers as printed.",
         min_width_px=sheet_width_px(cells),
     )
     note = f"{UNITS[sheet.kind]} What was not printed is empty. ‡ derived from printed figures."

@@ -86,7 +86,7 @@ class Chapter(NamedTuple):
                 f"({how_tested(cells)}; Benjamini–Hochberg over the cells shown, q < {LEVEL})."
             )
         else:
-            notes.append("No interval: a cell needs two seeds that differ, or the credit of every example.")
+            notes.append("No interval: a cell needs two seeds that differ, or per-example scores.")
         notes += ["– no value; the table says why."] if cells["value"].isna().any() else []
         notes += ["† in-task: the intermediate is more training on the same task."] if cells["in_task"].any() else []
         return notes
@@ -158,7 +158,7 @@ def one_chapter(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, similarity: s
     if len(found) != 1:
         labels = "; ".join(f"{seen.view.collection} · {seen.view.target} · {seen.label}" for seen in found)
         raise SpecError(
-            f"The filter leaves {len(found)} heatmaps where a figure shows one"
+            f"The filter matches {len(found)} heatmaps; a figure shows one"
             + (f": {labels}. Narrow it with --target, --model, --protocol, --data-source or --collection."
                if found else ". `python -m core gains` lists what there is.")
         )  # fmt: skip

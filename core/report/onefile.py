@@ -79,7 +79,7 @@ def answered(gathered: Gathered) -> dict[str, Any]:  # Any: what the templates r
         "question": QUESTION,
         "said": gathered.full.answer,
         "origins": list(found.origins.items()) if found is not None else [],
-        "missing": table(gathered.missing, t.MISSING, caption="What does not count"),
+        "missing": table(gathered.missing, t.MISSING, caption="Excluded cells"),
         "figures": table(gathered.full.figures, t.FIGURES, caption="Every number of the analysis"),
     }
 

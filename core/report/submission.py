@@ -149,8 +149,8 @@ def _refusal(wrong: Sequence[str]) -> str:
     shown = "\n  ".join(wrong[:12]) + (f"\n  and {len(wrong) - 12} more" if len(wrong) > 12 else "")
     return (
         f"{len(wrong)} of the files cannot be submitted:\n  {shown}\nevaluate.py compares line by line with the whole "
-        "test set. Run with a protocol that has no max_test_examples on --data-source hub or mirror, or write the "
-        "files all the same, for a look, with --partial."
+        "test set. Run with a protocol that has no max_test_examples on --data-source hub or mirror, or use "
+        "--partial to write the files for inspection."
     )
 
 
@@ -163,8 +163,7 @@ def _spec(store: Store, run_id: str) -> RunSpec:
     text, collection, outcome = row
     if collection != "yours":
         raise SpecError(
-            f"Run {run_id} came with the program as figures alone: there are no predictions. Run it here first, with "
-            "the command that its page shows."
+            f"Run {run_id} came with the program without predictions. Run it here first, with the command on its page."
         )
     if outcome != "finished":
         raise SpecError(f"Run {run_id} is not finished ({outcome or 'not ended'}): wait for it, or retry it.")
@@ -244,7 +243,7 @@ def _by_english(rows: pa.Table, english: English, *, lang: str, fingerprint: str
     if english.fingerprint != fingerprint or len(english.sentences) != rows.num_rows:
         raise DataError(
             f"Tatoeba in '{lang}': the data source has other sentences now ({english.fingerprint}) than the run "
-            f"searched ({fingerprint}), so that the order of its lines is not known. Run it again."
+            f"searched ({fingerprint}), so the order of its lines is unknown. Run it again."
         )
     return rows.take(sorted(range(rows.num_rows), key=lambda place: english.sentences[place]))
 

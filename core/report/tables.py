@@ -189,7 +189,7 @@ MISSING = {
     "what": Column("what"), "cells": Column("cells", whole, True), "names": Column("names"), "why": Column("why"),
     "remedy": Column("command"),
 }  # fmt: skip
-"""What does not count, and what would fill it."""
+"""Excluded cells, and what would fill it."""
 
 
 def _is_missing(value: Any) -> bool:  # noqa: ANN401  # a cell

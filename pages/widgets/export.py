@@ -22,9 +22,9 @@ _FORMS: dict[Format, tuple[str, str]] = {
     "tex": ("LaTeX", "application/x-tex"),
 }
 _IMAGES = {"svg": "image/svg+xml", "png": "image/png"}
-_UNITS = "Scores and gains are fractions in files, not per cent or points; an empty value is missing, never zero."
+_UNITS = "Files hold scores and gains as fractions, not per cent or points; an empty value means missing, never zero."
 _SVG = (
-    "SVG of a figure: the camera in its own bar. PNG and SVG from here need `pip install kaleido==1.5.0` and Chrome or "
+    "SVG of a figure: the camera in its toolbar. PNG and SVG from here need `pip install kaleido==1.5.0` and Chrome or "
     "Chromium."
 )
 

@@ -68,7 +68,7 @@ def test_flipped_examples_and_the_command_of_a_committed_cell(fresh: Server, bro
     visit = _transfer(fresh, browser, "target=pawsx&cell=de~mnli")
     visit.tab.get_by_role("tab", name="Flipped examples").click()
     visit.tab.get_by_text("Exact McNemar test").wait_for()
-    visit.tab.get_by_text("Answers and ids stayed where the runs were made").wait_for()
+    visit.tab.get_by_text("No answers or ids: the results that came with").wait_for()
     visit.settle()
     visit.check("flips of a committed cell")
     visit.tab.close()

@@ -41,7 +41,7 @@ def test_the_answer_and_every_part(home: Path, open_page: Open) -> None:
     for part, sign in {
         "Effects": "Mean gain in points", "Variance": "By target", "Measures": "a specification curve",
         "Predictions": "NDCG",
-        "Claims": "supported if the whole", "Next": "Narrower: share", "Numbers": "Fractions, not points",
+        "Claims": "supported if the whole", "Next": "Narrower: expected", "Numbers": "Fractions, not points",
     }.items():  # fmt: skip
         at = open_page(PAGE, part=part)
         assert "Over 12 intermediate conditions" in words(at)
@@ -56,7 +56,7 @@ def test_every_selector_stands_beside_chance_on_its_own_pairs(home: Path, open_p
     judged = rows[rows["ndcg"].notna()]
     assert (judged["pairs"] > 0).all() and judged["ndcg_random"].notna().all()
     assert "−" in "".join(judged["ndcg_over_random_limits"]), "a difference has limits on both sides of zero somewhere"
-    assert "exactly its pairs" in words(at)
+    assert "for which it has a score" in words(at)
 
 
 def test_a_launch_freezes_its_ranking_and_the_page_shows_it(home: Path, open_page: Open) -> None:

@@ -96,7 +96,7 @@ def test_retry_puts_a_cancelled_run_back_and_cancel_takes_it_out(
     checked(next(b for b in at.button if b.label == "Retry").click().run())
     states = {j.run_id: j.state for j in list_runs(paths)}
     assert states[ids["cancelled"]] is JobState.QUEUED
-    assert {"Cancel", "Move first"} <= {b.label for b in at.button}
+    assert {"Cancel", "Move to front"} <= {b.label for b in at.button}
     checked(next(b for b in at.button if b.label == "Cancel").click().run())
     assert {j.run_id: j.state for j in list_runs(paths)}[ids["cancelled"]] is JobState.CANCELLED
 

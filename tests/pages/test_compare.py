@@ -60,7 +60,7 @@ def test_incomparable_runs_are_named_and_not_differenced(ids: dict[str, str], op
 def test_other_metrics_have_no_test_and_runs_without_predictions_say_so(ids: dict[str, str], open_page: Open) -> None:
     del ids
     at = open_page(PAGE, ids=_ids(("none", "xnli", 1), ("qqp", "xnli", 1)))
-    assert "needs the credit per example of both runs" in _words(at)
+    assert "needs per-example scores of both runs" in _words(at)
     checked(next(s for s in at.selectbox if s.label == "Metric").set_value("macro_f1").run())
     assert "of the headline metric alone" in _words(at)
 
@@ -73,7 +73,7 @@ def test_settings_as_axes(ids: dict[str, str], open_page: Open) -> None:
 
 def test_strangers_too_many_and_too_few(ids: dict[str, str], open_page: Open) -> None:
     at = open_page(PAGE, ids="<b>nonsense</b>,~;DROP TABLE runs")
-    assert "the link was made in another store" in _words(at) and "Two runs to compare" in _words(at)
+    assert "the link may come from another one" in _words(at) and "Two runs to compare" in _words(at)
     assert "One more run" in _words(open_page(PAGE, ids=ids["finished"]))
     every = [(name, "xnli", seed) for seed in (1, 2) for name in ("none", "mnli", "qqp", "cola")]
     assert len(open_page(PAGE, ids=_ids(*every)).multiselect[0].value) == MOST
@@ -90,6 +90,6 @@ def test_runs_are_sent_from_the_page_of_runs(ids: dict[str, str], open_page: Ope
     add = next(b for b in at.button if b.label == "Add to comparison")
     checked(add.click().run())
     assert at.session_state["_compare_list"] == [ids["finished"]]
-    remove = next(b for b in at.button if b.label == "Take off the comparison")
+    remove = next(b for b in at.button if b.label == "Remove from comparison")
     checked(remove.click().run())
     assert at.session_state["_compare_list"] == []

@@ -42,7 +42,7 @@ def from_page(home: Path, open_page: Open, intermediates: list[str]) -> tuple[di
         i for i, caption in enumerate(at.caption) if str(caption.value).startswith("The same from a terminal")
     )
     told = [str(at.success[0].value), *(str(c.value) for c in at.caption[:before]), *(str(w.value) for w in at.warning)]
-    return stored(home), [text for text in told if "queued" in text or "written down" in text]
+    return stored(home), [text for text in told if "queued" in text or "ranking of" in text]
 
 
 def from_command(

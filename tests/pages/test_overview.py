@@ -57,7 +57,7 @@ def test_the_three_collections_are_named_the_empty_ones_too(home: Path, open_pag
     assert "tables of" in text and "gains as printed" in text
     assert "26 runs, 26 finished" in text  # (12 intermediates + none) × 2 targets
     assert "**Yours** · runs made here\nNone." in text.replace("\n\n", "\n")
-    assert "With one seed there is no interval." in text
+    assert "A single seed has no interval." in text
 
 
 def test_too_little_for_a_model_says_so_and_proposes_runs(home: Path, open_page: Open) -> None:
@@ -75,5 +75,5 @@ def test_gaps_come_with_the_command_that_fills_them(ids: dict[str, str], open_pa
 
 def test_an_empty_store_names_the_published_figures(open_page: Open) -> None:
     text = _words(open_page(PAGE))
-    assert "says nothing on the question yet" in text
+    assert "There is no gain yet, so the question has no answer" in text
     assert "tables of" in text and text.count("None.") == 2

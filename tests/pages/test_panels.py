@@ -157,7 +157,7 @@ def test_progress_is_of_the_run_and_time_left_of_what_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weight", "badge"), [("fair", "evidence that can be read"), ("thin", "thin evidence"), ("none", "no answer yet")]
+    ("weight", "badge"), [("fair", "sufficient evidence"), ("thin", "thin evidence"), ("none", "no answer yet")]
 )
 def test_the_badge_says_how_much_an_answer_weighs_and_gaps_come_with_commands(weight: str, badge: str) -> None:
     remedy = "python -m core run --target xnli"

@@ -146,7 +146,7 @@ def test_the_filter_recomputes_means_and_the_scatter(profiled: dict[str, str], o
     assert means[1][0][0] == pytest.approx(100 * cells["de", "cola"])
     assert "mean gain over 13 languages" in _texts(everything)
     assert "mean gain over 1 language:" in _texts(european)
-    assert "2 of 15 languages are kept" in _texts(european)
+    assert "2 of 15 languages pass the filter" in _texts(european)
 
 
 def test_a_filter_that_keeps_nothing_says_so(ids: dict[str, str], open_page: Open) -> None:
@@ -193,7 +193,7 @@ def test_languages_without_a_value_are_left_out_and_named(holed: dict[str, str],
 def test_a_chosen_language_without_a_value_stays_and_a_switch_shows_all(holed: dict[str, str], open_page: Open) -> None:
     del holed
     at = open_page("pages/transfer.py", target="xnli", cell="ur~mnli")
-    assert "Urdu (ur) stays, as it is chosen" in _texts(at)
+    assert "Urdu (ur) is shown because it is selected" in _texts(at)
     assert set(_cells(at)["lang"]) & set(BARE) == {"ur"}
     assert "No value: **skipped**, no test set" in _texts(at)
     assert len([s for s in _figures(at)[0]["layout"]["shapes"] if s["type"] == "rect"]) == 1
@@ -229,7 +229,7 @@ def test_flipped_examples_are_those_that_one_run_got_right(ids: dict[str, str], 
     )
     assert set(found["example_id"]) == set(one.index[one["correct"] != other["correct"]])
     gained = int((one["correct"] > other["correct"]).sum())
-    assert f"**{gained}** examples gained" in _texts(at)
+    assert f"**{gained}** examples scored higher" in _texts(at)
     assert "exact mcnemar" in _texts(at).lower()
 
 
@@ -271,7 +271,7 @@ def test_a_committed_gallery_has_tests_and_flips_without_its_runs(home: Path, co
     found = next(d.value for d in at.dataframe if "change" in d.value.columns)
     assert len(found) > 0 and "example_id" not in found
     assert "exact mcnemar" in _texts(at).lower()
-    assert "what came with the application is figures alone" in _texts(at)
+    assert "the results that came with the application hold only numbers" in _texts(at)
     at.session_state["cell_tab"] = "Run again"
     checked(at.run())
     assert any("--intermediate mnli --target xnli --seeds 1" in code.value for code in at.code)

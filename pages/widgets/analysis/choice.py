@@ -24,8 +24,8 @@ def choose(rows: pd.DataFrame) -> Setting:
     """
     found = {setting_of(row).label + _detail(row): setting_of(row) for row in rows.to_dict("records")}
     picked = st.selectbox(
-        "Runs that are pooled", list(found), key="runs", bind="query-params",
-        help="Runs of one model, protocol and data source; no others are mixed in. The first has most intermediates.",
+        "Runs to pool", list(found), key="runs", bind="query-params",
+        help="Runs of one model, protocol and data source; others are not mixed in. The first has most intermediates.",
     )  # fmt: skip
     return found[picked]
 
@@ -45,7 +45,7 @@ def refine(targets: list[str], langs: list[str]) -> Choice:
             similarity = _measure("Similarity", list(SIMILARITIES), key="similarity")
             anchor = st.selectbox(
                 "Similarity to the target's", ["test", "train"], key="anchor", bind="query-params",
-                help="test: its test text in each language; train: its English training text. Text alone, no labels.",
+                help="test: its test text in each language; train: its English training text. Labels are not used.",
             )  # fmt: skip
             picked = st.multiselect("Targets", targets, key="target", bind="query-params", placeholder="all targets")
             families = st.multiselect(
@@ -63,7 +63,7 @@ def refine(targets: list[str], langs: list[str]) -> Choice:
                 placeholder="all scripts",
             )
         with_in_task = st.toggle(
-            "Count in-task pairs", key="intask", bind="query-params",
+            "Include in-task pairs", key="intask", bind="query-params",
             help="Intermediates that are more training on the target's own task, such as SQuAD before XQuAD.",
         )  # fmt: skip
     return Choice(

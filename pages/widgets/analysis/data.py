@@ -37,7 +37,7 @@ def available(version: Version) -> pd.DataFrame:
         return settings(cur, Filter())
 
 
-@st.cache_resource(max_entries=8, show_spinner="Gathering the evidence …", hash_funcs=_KEYS)
+@st.cache_resource(max_entries=8, show_spinner="Collecting the gains …", hash_funcs=_KEYS)
 def gathered(version: Version, setting: Setting, choice: Choice) -> Evidence:
     """The evidence; shared, so not to be changed.
 
@@ -155,7 +155,7 @@ def _grouped(version: Version, setting: Setting, choice: Choice, kind: str) -> p
     return fit_groups(_cells(version, setting, choice), kind=kind)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Gathering every measure …", hash_funcs=_KEYS)
+@st.cache_resource(max_entries=4, show_spinner="Collecting every measure …", hash_funcs=_KEYS)
 def _measured(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
     found = gathered(version, setting, choice)
     with store().cursor() as cur:
@@ -203,7 +203,7 @@ def tested(version: Version, setting: Setting, choice: Choice, target: str) -> p
         return cell_tests(cur, rows[(rows["target"] == target) & rows["gain"].notna()])
 
 
-@st.cache_data(max_entries=8, show_spinner="Judging the selectors …", hash_funcs=_KEYS)
+@st.cache_data(max_entries=8, show_spinner="Evaluating the selectors …", hash_funcs=_KEYS)
 def judged_selectors(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
     """How well each selector ranks.
 
@@ -224,7 +224,7 @@ def frozen(version: Version) -> pd.DataFrame:
         return frozen_rankings(cur)
 
 
-@st.cache_data(max_entries=8, show_spinner="Weighing what is missing …", hash_funcs=_KEYS)
+@st.cache_data(max_entries=8, show_spinner="Ranking the missing runs …", hash_funcs=_KEYS)
 def proposals(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
     """What to run next.
 

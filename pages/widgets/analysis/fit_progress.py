@@ -38,4 +38,4 @@ def _until_done(look: Look, what: str) -> None:
         st.rerun()  # the whole page: others wait for the result, too
     share = fit.done / fit.total if fit.total else 0.0
     part = f", {fit.done} of {fit.total} parts" if fit.total else ""
-    st.progress(share, text=md(f"{what}, in a process of its own{part}. The rest of the page does not wait."))
+    st.progress(share, text=md(f"{what}; runs in the background{part}. The rest of the page does not wait."))

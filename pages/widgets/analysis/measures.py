@@ -34,6 +34,6 @@ def show_measures(rows: pd.DataFrame | None, *, choice: Choice, how: str) -> Non
     st.caption(
         "The same gains and the same model with every measure of difficulty and of similarity (a specification curve): "
         "a band for each measure of the term, a line in it for each measure of the other. The estimates share their "
-        "gains: read how far they agree, not how many are significant."
+        "gains: compare their signs and sizes; do not count significant ones."
     )
     how_to(how, rows, name="measures")

@@ -18,7 +18,7 @@ from pages.widgets.shared import mode
 from pages.widgets.show import chart, md, p_column, show_command, table
 
 _LOOKS = {
-    "fair": ("green", ":material/balance:", "evidence that can be read"),
+    "fair": ("green", ":material/balance:", "sufficient evidence"),
     "thin": ("orange", ":material/hourglass_bottom:", "thin evidence"),
     "none": ("red", ":material/block:", "no answer yet"),
 }
@@ -71,8 +71,8 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
         key="bins", alt="Mean gain by bins of difficulty and similarity, with intervals; the tab Numbers has the model",
     )  # fmt: skip
     st.caption(
-        "Mean gain in points, as if every target and language had the mean of all; 95 % t interval over the "
-        "intermediates of a bin (n), none below two. A bin of few intermediates says little."
+        "Mean gain in points, adjusted for target and language means; 95 % t interval over the "
+        "intermediates of a bin (n), none below two. Bins with few intermediates are unreliable."
     )
     with st.grid(2, min_column_width=320):
         for name, title in titles.items():
@@ -82,7 +82,7 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
                 continue
             figure = marginal_effect(drawn.line, drawn.points, x_title=f"{name}: {title}", mode=mode())
             chart(figure, key=f"marginal-{name}", alt=f"Model's effect of {name} with the intermediates around it")
-    st.caption("Line and band: crossed mixed model, all else at its average. Points: intermediates, adjusted likewise.")
+    st.caption("Line and band: crossed mixed model, other covariates at their means. Points: adjusted intermediates.")
 
 
 def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str) -> None:
@@ -98,7 +98,10 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str) -> N
         st.info(model.problem or "Nothing to draw.", icon=":material/hourglass_empty:")
         return
     chart(variance_shares(shares, mode=mode()), key="shares", alt="Shares of the variance of mean gains, with limits")
-    st.caption("Fitted shares with approximate 95 % limits; the rest taken as known. The tab Numbers has the formulas.")
+    st.caption(
+        "Fitted shares with approximate 95 % limits; the other parameters are held at their "
+        "estimates. The tab Numbers has the formulas."
+    )
     if groups is None:
         return
     terms, parts = groups[groups["kind"] == "term"], groups[groups["kind"] == "share"]
@@ -106,7 +109,9 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str) -> N
         st.markdown(f"**By {kind}**, one standard deviation within the group")
         chart(group_effects(terms, mode=mode()), key="group-effects", alt=f"Effects by {kind} with intervals")
         chart(group_shares(parts, mode=mode()), key="group-shares", alt=f"Shares of variance by {kind} with limits")
-        st.caption("No correction for the number of groups: read a single group that stands out with that in mind.")
+        st.caption(
+            "Intervals are not corrected for the number of groups: a single significant group may be due to chance."
+        )
     for row in groups[groups["kind"].isna()].to_dict("records"):
         st.caption(md(f"{row['group']}: {row['note']}"))
 
@@ -137,8 +142,8 @@ def show_cells(rows: pd.DataFrame, *, target: str, how: str) -> None:
     tested = int(rows["p_value"].notna().sum())
     st.caption(
         f"{found} of {tested} tested cells differ from zero at a false discovery rate of 5 % "
-        "(Benjamini-Hochberg over the cells of this table). Detectable: the gain that four of five such designs would "
-        "find; a cell that does not differ may hide anything smaller."
+        "(Benjamini-Hochberg over the cells of this table). Detectable: the gain found with 80 % power; a "
+        "cell that does not differ may have a smaller gain."
     )
     how_to(how, rows, name=f"cells-{target}")
 
@@ -164,14 +169,14 @@ def show_predictions(rows: pd.DataFrame, *, how: str) -> None:
             "regret_at_1_over_random": number("regret@1 − chance", format="%+.3f"),
             "regret_at_1_over_random_limits": "95 %, paired", "regret_at_3": number("@3", format="%.3f"),
             "regret_at_5": number("@5", format="%.3f"), "kendall_tau": number("Kendall τ", format="%+.2f"),
-            "label": "what it does", "note": "why not judged",
+            "label": "what it does", "note": "why not evaluated",
         },
     )  # fmt: skip
     st.caption(
         "NDCG (linear, 1 is perfect) and regret (share of the range of gains lost by trying the first k, 0 is best), "
-        "means over targets with 95 % bootstrap limits over targets. Each selector is judged on the pairs that it "
-        "knows, so the rows are compared by their difference from chance: chance and always MNLI beside a row are what "
-        "they reach on exactly its pairs, and the difference is paired by target. The chance of τ is 0."
+        "means over targets with 95 % bootstrap limits over targets. Each selector is evaluated on the pairs "
+        "for which it has a score, and so are chance and always MNLI in its row. Compare selectors by their difference "
+        "from chance, which is paired by target. The chance level of τ is 0."
     )
     how_to(how, rows, name="predictions")
 
@@ -182,11 +187,11 @@ def show_frozen(rows: pd.DataFrame) -> None:
     Args:
         rows: As `frozen_rankings` returns them.
     """
-    st.markdown("**Frozen before the runs were made**")
+    st.markdown("**Rankings frozen before the runs**")
     if rows.empty:
         st.caption(
-            "None yet: a launch of two or more intermediates writes down what every selector says of them, and is "
-            "scored here once its runs have ended."
+            "None yet: a launch of two or more intermediates saves the ranking of every selector, which is "
+            "evaluated here once the runs have ended."
         )
         return
     number = st.column_config.NumberColumn
@@ -218,9 +223,7 @@ def show_claims(rows: pd.DataFrame) -> None:
     """
     rows = rows.sort_values("verdict", key=lambda verdicts: verdicts == "not testable", kind="stable")
     counts = rows["verdict"].value_counts()
-    st.caption(
-        " · ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ". Nothing is called supported without n."
-    )
+    st.caption(" · ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ". Every verdict names its n.")
     shown = rows.assign(
         said=rows["verdict"].map(_VERDICTS),
         value=[_value(row) for row in rows.to_dict("records")],
@@ -260,8 +263,8 @@ def show_next(rows: pd.DataFrame, *, how: str) -> None:
         "difficulty_narrower": percent("difficulty narrower, %", format="%.1f"),
         "similarity_narrower": percent("similarity narrower, %", format="%.1f"), "why": "why", "command": "command",
     }  # fmt: skip
-    table(shown, alt="Runs that would narrow the answer most", key="next", columns=columns)
-    st.caption("Narrower: share of the 95 % interval's width that would go, at the variances of the present model.")
+    table(shown, alt="Runs that would narrow the intervals most", key="next", columns=columns)
+    st.caption("Narrower: expected reduction of the width of the 95 % interval, at the variances of the current model.")
     if caution := caution_of(*rows["command"]):
         st.caption(md(caution))
     how_to(how, rows, name="next")
@@ -285,8 +288,8 @@ def show_numbers(figures: pd.DataFrame, *, how: str) -> None:
         },
     )  # fmt: skip
     st.caption(
-        "Fractions, not points. `naive` takes every cell for independent and is shown to say how wrong that is; "
-        "`detectable` is the effect that four of five such studies would find."
+        "Fractions, not points. `naive` treats every cell as independent and is shown for contrast; "
+        "`detectable` is the effect found with 80 % power."
     )
     how_to(how, figures, name="analysis")
 

@@ -69,7 +69,7 @@ def choose(rows: pd.DataFrame) -> list[str]:
     picked, strangers = asked(rows.index)
     if strangers:
         st.warning(
-            f"No run {md(', '.join(strangers[:MOST]))} here: the link was made in another store.",
+            f"No run {md(', '.join(strangers[:MOST]))} in this store: the link may come from another one.",
             icon=":material/search_off:",
         )
     targets = list(rows["target"].value_counts().index)
@@ -78,7 +78,7 @@ def choose(rows: pd.DataFrame) -> list[str]:
     with left:
         target = st.selectbox(
             "Runs on target", targets, index=at, key="compare_target", format_func=titles().of,
-            help="Which runs are offered beside it. Runs that were chosen stay.",
+            help="Filters the list of runs. Runs already chosen stay.",
         )  # fmt: skip
     offered = [*picked, *(name for name in rows.index[rows["target"] == target] if name not in picked)]
     labels = rows["label"].to_dict()
@@ -86,7 +86,7 @@ def choose(rows: pd.DataFrame) -> list[str]:
         st.session_state["compare_pick"] = picked
         st.multiselect(
             f"Runs, {FEWEST} to {MOST}", offered, key="compare_pick", max_selections=MOST, on_change=_on_pick,
-            format_func=lambda name: labels.get(name, name), placeholder="choose runs; the first is compared with",
+            format_func=lambda name: labels.get(name, name), placeholder="choose runs; the first is the reference",
         )  # fmt: skip
     if len(picked) > 1:
         st.session_state["compare_first"] = picked[0]
@@ -117,13 +117,13 @@ def offer(run_id: str) -> None:
     is_in = run_id in kept
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Take off the comparison" if is_in else "Add to comparison",
+            "Remove from comparison" if is_in else "Add to comparison",
             icon=f":material/{'playlist_remove' if is_in else 'playlist_add'}:",
             key="compare_toggle",
             on_click=_toggle,
             args=(run_id,),
             disabled=not is_in and len(kept) >= MOST,
-            help=f"Up to {MOST} runs; they are kept while this tab is open.",
+            help=f"Up to {MOST} runs; the choice lasts while this tab is open.",
         )
         if kept:
             link(f"Compare {len(kept)} run{'s' if len(kept) > 1 else ''}", kept)
@@ -131,7 +131,7 @@ def offer(run_id: str) -> None:
         if baseline:
             link("Compare with its baseline", [baseline, run_id])
         if children:
-            link("Compare with the runs measured against it", [run_id, *children[: MOST - 1]])
+            link("Compare with the runs that use it as baseline", [run_id, *children[: MOST - 1]])
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

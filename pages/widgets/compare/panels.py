@@ -52,8 +52,8 @@ def show_obstacles(grid: pd.DataFrame, lines: Sequence[Line]) -> None:
         if row["whole"]:
             where = f" ({md(row['langs'])})" if row["missing"].startswith("not scored") else ""
             st.warning(
-                f"**{who} is not compared with {first}:** {md(row['missing'])}{where}. Its scores stand beside the "
-                "others, with no difference.",
+                f"**{who} is not compared with {first}:** {md(row['missing'])}{where}. Its scores are shown "
+                "without a difference.",
                 icon=":material/difference:",
             )
         else:
@@ -112,7 +112,7 @@ def show_lines(grid: pd.DataFrame, settings: pd.DataFrame, lines: Sequence[Line]
         return
     axes = axes_of(settings, scores.loc[same], kept, metric=metric)
     if axes.empty:
-        st.caption("The runs that can be compared were asked for the same thing, and have no language in common.")
+        st.caption("The comparable runs have the same settings and no language in common.")
         return
     chart(
         parallel_settings(axes, kept, mode=mode()), key="parallel-settings",
@@ -132,7 +132,7 @@ def show_settings(settings: pd.DataFrame, lines: Sequence[Line], *, everything: 
     """
     shown = settings if everything else settings[settings["differs"]]
     if shown.empty:
-        st.caption("The runs agree in every field.")
+        st.caption("The runs are the same in every field.")
         return
     named = shown.rename(columns={line.run_id: line.letter for line in lines})
     # One pinned column, so that a phone still shows a run beside it.
@@ -145,7 +145,7 @@ def show_settings(settings: pd.DataFrame, lines: Sequence[Line], *, everything: 
           height=min(38 + 35 * len(named), 620))  # fmt: skip
     same = len(settings) - int(settings["differs"].sum())
     st.caption(
-        f"{int(settings['differs'].sum())} fields differ, {same} are the same. – stands for a field a run lacks."
+        f"{int(settings['differs'].sum())} fields differ, {same} are the same. – marks a field that a run lacks."
     )
 
 
@@ -197,14 +197,12 @@ def _mean_text(row: dict[Any, Any], *, who: str, first: str) -> str:
 def _how(tests: pd.DataFrame | None, *, first: str) -> str:
     said = f"Per cent; differences to {first} in percentage points. One run each: seeds are not averaged here. "
     if tests is None:
-        return said + "Intervals and tests are of the headline metric alone, whose credit per example is kept."
+        return said + "Intervals and tests are of the headline metric alone, whose per-example scores are stored."
     n = int(tests["p_value"].notna().sum())
     if not n:
-        return said + (
-            "No interval: a paired test needs the credit per example of both runs, and a metric that has one."
-        )
+        return said + ("No interval: a paired test needs per-example scores of both runs, and a metric that has them.")
     return said + (
-        f"Intervals: 95 %, paired bootstrap over the same test examples, speaking for these two runs alone; q: "
+        f"Intervals: 95 %, paired bootstrap over the same test examples, valid for these two runs only; q: "
         f"corrected over the {n} differences that were tested (Benjamini–Hochberg); * q below 0.05."
     )
 

@@ -43,7 +43,7 @@ def ask() -> tuple[StudyRequest | None, list[str]]:
         format_func=lambda t: tasks[t].title,
         help="Scored in every language; retrieval targets are scored without any target training.",
     )  # fmt: skip
-    seeds_text = st.text_input("Seeds", "1", help="Whole numbers, such as: 1 2 3. Each seed is a complete chain.")
+    seeds_text = st.text_input("Seeds", "1", help="Whole numbers, such as: 1 2 3. Each seed is a separate run.")
     protocol = _ask_protocol()
     source, mirror = _ask_source()
     with_baselines, name = _ask_rest()
@@ -58,7 +58,7 @@ def ask() -> tuple[StudyRequest | None, list[str]]:
     missing = [] if chosen_models else ["Choose a model."]
     missing += [] if intermediates else ["Choose an intermediate, or 'none' for the baseline alone."]
     missing += [] if targets else ["Choose a target: what is scored in every language."]
-    missing += [] if source is not DataSourceKind.MIRROR or mirror else ["Name the mirror's folder."]
+    missing += [] if source is not DataSourceKind.MIRROR or mirror else ["Enter the folder of the mirror."]
     return request, problems + missing
 
 
@@ -95,7 +95,7 @@ def _ask_intermediates(tasks: dict[str, TaskSpec]) -> list[str]:
     names = st.multiselect(
         "Intermediates", known, default=_from_url("intermediate", known, otherwise="qqp"),
         format_func=lambda n: "none (baseline)" if n == NO_INTERMEDIATE else tasks[n].title,
-        help="English tasks that are trained on before the target. Each is its own chain unless trained together.",
+        help="English tasks that are trained on before the target. Each is a separate run unless trained together.",
     )  # fmt: skip
     n_tasks = len([n for n in names if n != NO_INTERMEDIATE])
     together = st.toggle(
@@ -105,7 +105,7 @@ def _ask_intermediates(tasks: dict[str, TaskSpec]) -> list[str]:
     kinds = st.pills(
         "As", ["real", *map(str, Placebo)], selection_mode="multi", default=["real"], disabled=not n_tasks,
         format_func=lambda k: "the task itself" if k == "real" else f"placebo: {_PLACEBOS[Placebo(k)]}",
-        help="Placebos use the same text without the task: what remains of a gain is not due to the task.",
+        help="Placebos use the same text without the task: a gain that remains is not due to the task.",
     )  # fmt: skip
     return intermediates_of(names, together=together and n_tasks > 1, kinds=kinds)
 

@@ -37,9 +37,9 @@ def show_plan(request: StudyRequest) -> None:
     with st.grid(2, min_column_width=130):
         st.metric("Runs", cost.n_runs, border=True, help="Baselines included.")
         st.metric("Trainings", cost.n_trainings, border=True, help="Stages that runs share are trained once.")
-        st.metric("Test sets", cost.n_evaluations, border=True, help="Scored, one for each run and language.")
+        st.metric("Test sets", cost.n_evaluations, border=True, help="One test set per run and language.")
         st.metric("Disk", _size(cost.disk_bytes), border=True, help="Weights of all stages and one checkpoint.")
-    notes = [f"{cost.n_done} of {cost.n_runs} runs are finished already and cost nothing."] if cost.n_done else []
+    notes = [f"{cost.n_done} of {cost.n_runs} runs are already finished and are not repeated."] if cost.n_done else []
     if cost.n_trainings < cost.n_trainings_without_reuse:
         notes.append(f"Without reuse it would be {cost.n_trainings_without_reuse} trainings.")
     notes += [cost.basis, f"Time is for one slot; this machine has {len(slots)}: {', '.join(slots)}."]

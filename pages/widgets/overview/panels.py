@@ -23,7 +23,7 @@ from pages.widgets.show import chart, language_label, md, points, show_command
 
 _STEPS = 3
 _NAMES = {
-    "published": "figures from papers, never mixed with runs",
+    "published": "numbers from papers, never mixed with runs",
     "measured": "results that came with this application",
     "yours": "runs made here",
 }
@@ -65,7 +65,7 @@ def standing(version: tuple[str, int], setting: Setting) -> DeltaGenerator:
         setting: What is pooled.
     """
     pairs = pairs_of(version, setting)
-    st.subheader("Where the evidence stands", anchor=False)
+    st.subheader("Current evidence", anchor=False)
     first, second = extent(gathered(version, setting, Choice()), pairs), verdicts(pairs, title=titles().of)
     st.markdown(f"1. {md(first)}\n2. {md(second)}")
     return st.empty()
@@ -83,8 +83,8 @@ def third_sentence(place: DeltaGenerator, version: tuple[str, int], setting: Set
     with place.container():
         st.markdown(f"3. {md(full.answer.headline)}")
         if EVERY_MEASURE in full.pending:
-            st.caption(f"{EVERY_MEASURE.capitalize()} is not computed yet: the whole analysis waits for it.")
-        st.page_link("pages/analysis.py", label="The whole analysis", icon=":material/insights:")
+            st.caption(f"{EVERY_MEASURE.capitalize()} is not computed yet. Open the complete analysis to compute it.")
+        st.page_link("pages/analysis.py", label="The complete analysis", icon=":material/insights:")
 
 
 def strips(version: tuple[str, int], setting: Setting) -> None:
@@ -103,11 +103,12 @@ def strips(version: tuple[str, int], setting: Setting) -> None:
         alt=f"Mean gain of {pairs['intermediate'].nunique()} intermediates before {n} targets, a strip each; the page "
         "Transfer holds the same numbers by language",
     )  # fmt: skip
-    lone = "" if pairs["low"].notna().any() else " With one seed there is no interval."
+    lone = "" if pairs["low"].notna().any() else " A single seed has no interval."
     st.caption(
         f"{md(setting.label)}. Means over the languages that the intermediates of a target share, without English; "
-        "95 % intervals over seeds, cut at the edge; distances are square roots of points. Purple: above zero, orange: "
-        f"below, grey: not significantly different from zero at a false discovery rate of 5 %; hollow: in-task.{lone}"
+        "95 % intervals over seeds, clipped at the edge; distances are square roots of points. Purple: above zero, "
+        "orange: below, grey: not significantly different from zero at a false discovery rate of 5 %; "
+        f"hollow: in-task.{lone}"
     )
     export_popover(
         "mean-gains",
@@ -133,7 +134,7 @@ def collection_cards(found: Held) -> None:
                 st.caption(lines[1])
                 if name == "published" and found.published["tables"]:
                     st.page_link(
-                        "pages/transfer.py", label="Show what was printed", icon=":material/menu_book:",
+                        "pages/transfer.py", label="Show published numbers", icon=":material/menu_book:",
                         query_params={"collection": "published"},
                     )  # fmt: skip
 
@@ -161,7 +162,7 @@ def _step(row: dict[Any, Any]) -> str:
 
 def _counted(row: dict[Any, Any] | None) -> tuple[str, str]:
     if row is None:
-        return "None.", "Measured runs are made by make gallery; your own begin on the page Launch."
+        return "None.", "`make gallery` makes measured runs; start your own on the page Launch."
     return (
         f"{row['runs']} runs, {row['finished']} finished: {row['scores']:,} scores and {row['gains']:,} gains in "
         f"{row['langs']} languages",
@@ -185,9 +186,9 @@ def first_steps(*, has_runs: bool) -> None:
     Args:
         has_runs: Whether something was run at all.
     """
-    st.subheader("Where the evidence stands", anchor=False)
+    st.subheader("Current evidence", anchor=False)
     st.markdown(
-        "The store holds no gain, so it says nothing on the question yet. A gain needs a finished run with an "
+        "There is no gain yet, so the question has no answer. A gain needs a finished run with an "
         "intermediate and its paired baseline."
     )
     with st.container(border=True):
@@ -195,7 +196,7 @@ def first_steps(*, has_runs: bool) -> None:
         st.markdown(f"#### {begun}: three steps to a first gain")
         st.markdown(
             "1. **Launch** a small chain: the bundled sample tasks need no download and no GPU.\n"
-            "2. **Watch** it: scores appear language by language, and the job goes on if this page is closed.\n"
+            "2. **Watch** it: scores appear language by language, and the job continues if this page is closed.\n"
             "3. **Read** the gain per language on the transfer map."
         )
         st.page_link("pages/launch.py", label="Launch the first run", icon=":material/rocket_launch:")
@@ -214,7 +215,7 @@ def finding_cards(rows: pd.DataFrame) -> None:
     st.subheader("What stands out", anchor=False)
     st.caption(
         "For each target and setting, the intermediate with the largest mean gain over languages other than English, "
-        "in-task pairs left out. The best of several always looks good: these are observations, not tests."
+        "in-task pairs left out. The maximum of several is biased upwards: these are observations, not tests."
     )
     with st.grid(3, min_column_width=280):
         for row in rows.to_dict("records"):
@@ -233,7 +234,7 @@ def _card(row: dict[Any, Any]) -> None:
             f"to {points(row['best_gain'])} in {language_label(row['best_lang'])}."
         )
         seeds = f"{row['seeds']} seed" + ("s" if row["seeds"] != 1 else "")
-        rivals = f"best of {row['rivals']}" if row["rivals"] > 1 else "the only one run"
+        rivals = f"best of {row['rivals']}" if row["rivals"] > 1 else "only intermediate run"
         st.caption(
             md(f"{row['collection']} · {row['model']} · {row['protocol']} · {row['data_source']} · {seeds} · {rivals}")
         )

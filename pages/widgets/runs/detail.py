@@ -144,7 +144,7 @@ def _actions(job: JobStatus) -> None:
          lambda: queue.cancel([job.run_id], paths=paths())),
         ("Retry", "replay", {JobState.FAILED, JobState.CANCELLED, JobState.LOST},
          lambda: queue.retry([job.run_id], paths=paths())),
-        ("Move first", "vertical_align_top", {JobState.QUEUED},
+        ("Move to front", "vertical_align_top", {JobState.QUEUED},
          lambda: queue.move(job.run_id, place="first", paths=paths())),
     ]  # fmt: skip
     wanted = [offer for offer in offers if job.state in offer[2]]
@@ -155,7 +155,7 @@ def _actions(job: JobStatus) -> None:
             st.button(text, icon=f":material/{icon}:", key=f"act_{icon}", on_click=_do, args=(act,))
     trouble = st.session_state.pop("_action_error", None)
     if trouble:
-        st.error(trouble, title="That was not possible")
+        st.error(trouble, title="The action failed")
 
 
 def _do(act: Callable[[], object]) -> None:
@@ -175,7 +175,7 @@ def _trouble(run: dict[str, Any], job: JobStatus | None) -> None:
         return
     st.error(md(message), title=str(run["error"] or "The run failed"), icon=":material/error:")
     st.caption(
-        "Retry goes on from the last checkpoint; no finished stage is done again. The full text is in the tab Log."
+        "Retry resumes from the last checkpoint; finished stages are not repeated. The tab Log has the full message."
     )
 
 
@@ -242,7 +242,7 @@ def _scores(found: RunDetail) -> None:
                 "score_last": number("last, %", format="%.2f"),
                 "n": "n",
                 "split": "split",
-                "missing": "no gain because",
+                "missing": "reason for no gain",
             },
         )
     dots = partial(language_dots, headline, chance=float(str(found.run["chance"])), metric=metric)
@@ -255,7 +255,7 @@ def _scores(found: RunDetail) -> None:
 
 def _curves(found: RunDetail) -> None:
     if found.steps.empty and found.dev_scores.empty:
-        st.caption("Nothing was trained in this run: its stages were reused, or it has not begun.")
+        st.caption("No training curve: the stages of this run were reused, or it has not started.")
         return
     left, right = st.columns(2)
     if not found.steps.empty:
@@ -264,7 +264,7 @@ def _curves(found: RunDetail) -> None:
     if not found.dev_scores.empty:
         with right:
             chart(dev_curve(found.dev_scores, mode=mode()), key="dev", alt="English development score by step")
-    st.caption("Checkpoints are chosen on English development data alone.")
+    st.caption("Checkpoints are selected on English development data only.")
 
 
 def _log(run_id: str) -> None:

@@ -166,6 +166,6 @@ def _damaged_folders() -> None:
         return
     n = len(rows)
     with st.expander(
-        f"{n} damaged folder{'s' if n > 1 else ''}: not read, nothing else is affected", icon=":material/warning:"
+        f"{n} damaged folder{'s' if n > 1 else ''}: not read; other runs are not affected", icon=":material/warning:"
     ):
         st.dataframe(rows, hide_index=True, alt="Damaged run folders and why they cannot be read")

@@ -128,7 +128,7 @@ def _curves(run: dict[str, Any]) -> None:
             scores.append(found.dev_scores.assign(stage=f"{role}: " + found.dev_scores["stage"].astype(str)))
     every_step, every_score = (pd.concat(frames) if frames else pd.DataFrame() for frames in (steps, scores))
     if every_step.empty and every_score.empty:
-        st.caption("No curves: the stages of these runs were reused from others, or the runs hold figures alone.")
+        st.caption("No curves: the stages of these runs were reused from others, or the runs hold only scores.")
         return
     left, right = st.columns(2)
     if not every_score.empty:
@@ -141,31 +141,31 @@ def _curves(run: dict[str, Any]) -> None:
 
 def _flips(run: dict[str, Any], *, lang: str, metric: str) -> None:
     if not run["baseline_run_id"]:
-        st.caption("This run has no baseline, so there is nothing to compare its answers with.")
+        st.caption("This run has no baseline, so its answers cannot be compared.")
         return
     found = flipped(version(), run["run_id"], run["baseline_run_id"], lang, metric)
     if found is None:
-        st.caption(f"The two runs have no credit per example for {md(metric)} in {language_label(lang)}.")
+        st.caption(f"The two runs have no per-example scores for {md(metric)} in {language_label(lang)}.")
         return
     gained, lost = int((found.rows["change"] > 0).sum()), int((found.rows["change"] < 0).sum())
-    line = f"**{gained}** examples gained and **{lost}** lost credit, of {found.n} that both runs answered."
+    line = f"**{gained}** examples scored higher and **{lost}** lower, of {found.n} that both runs answered."
     if found.test is not None:
-        line += f" Exact McNemar test: p = {found.test.p_value:.2g}; it speaks for this seed alone."
+        line += f" Exact McNemar test: p = {found.test.p_value:.2g}; valid for this seed only."
     st.markdown(line)
     if "example_id" not in found.rows:
-        st.caption("Answers and ids stayed where the runs were made: what came with the application is figures alone.")
+        st.caption("No answers or ids: the results that came with the application hold only numbers.")
         rows = found.rows.head(_MOST_ROWS)
     else:
         rows = _with_texts(found.rows.head(_MOST_ROWS), run, lang=lang)
     table(
         rows,
-        alt="Examples whose credit differs between the run and its baseline",
+        alt="Examples whose score differs between the run and its baseline",
         columns={
             **({"example_id": "example"} if "example_id" in rows else {}),
             **({"text": st.column_config.TextColumn("text", width="large")} if "text" in rows else {}),
-            "index": "place in the test set",
+            "index": "position in the test set",
             **({"before": "baseline answered", "after": "run answered"} if "example_id" in rows else {}),
-            "change": st.column_config.NumberColumn("change of credit", format="%+.2f"),
+            "change": st.column_config.NumberColumn("change in score", format="%+.2f"),
         },
     )
     if len(found.rows) > _MOST_ROWS:
@@ -181,7 +181,7 @@ def _with_texts(rows: pd.DataFrame, run: dict[str, Any], *, lang: str) -> pd.Dat
     """The rows with their sentences, once the reader asks for them: they are read from the data source each time."""
     found = detail(version(), run["run_id"])
     if found is None or found.run["data_source"] == "hub":
-        st.caption("Predictions hold ids alone; the sentences lie on the hub.")
+        st.caption("Predictions hold only ids; the sentences are on the hub.")
         return rows
     if not st.toggle("Show the sentences", key="flip_texts", help="Read from the data source; nothing is stored."):
         return rows

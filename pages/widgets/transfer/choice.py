@@ -15,7 +15,7 @@ PUBLISHED = "published"
 _COLLECTIONS = {
     "yours": "runs made here",
     "measured": "measured results that came with the application",
-    PUBLISHED: "figures from papers",
+    PUBLISHED: "numbers from papers",
 }
 
 _HELP = "; ".join(f"{name}: {text}" for name, text in _COLLECTIONS.items())

@@ -73,14 +73,14 @@ def show_domains(view: View, gains: Grid, selected: Cell, choices: list[Encoder]
         )
         centred = st.toggle(
             "Languages centred", key="centred", bind="query-params",
-            help="Removes each language's mean first, so that the same domain in two languages lies together.",
+            help="Subtracts each language's mean first, so that the same domain in two languages is close together.",
         )  # fmt: skip
     drawn = map_points(version(), encoder.profile_id, projection.lower(), centred=centred)
     if projection == "UMAP" and drawn["x"].isna().all():
         st.info(umap_advice(encoder.profile_id, data_source=view.data_source))
         drawn = map_points(version(), encoder.profile_id, "pca", centred=centred)
     map_figure = _map(view, gains, selected, drawn)
-    st.caption(f"Sentences embedded by {md(encoder.name)}. The window is fixed: another target never turns the map.")
+    st.caption(f"Sentences embedded by {md(encoder.name)}. The axes are the same for every target.")
     rows = target_similarities(version(), encoder.profile_id, view.target)
     scatter = _scatter(view, gains, selected, rows, centred)
     figures = {"Map of domains": map_figure, "Similarity against gain": scatter.draw if scatter else None}
@@ -178,6 +178,10 @@ def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centre
         selection_mode="points",
     )
     n_cut = cut_bars(points)
-    cut = f" {n_cut} wide interval{'s' if n_cut != 1 else ''} of a gain, cut here, whole on hover." if n_cut else ""
+    cut = (
+        f" {n_cut} wide gain interval{'s' if n_cut != 1 else ''} clipped here; hover for the full limits."
+        if n_cut
+        else ""
+    )
     st.caption(sentence(points, measure=measure, text=text, lang=lang) + cut)
     return _Scatter(points, lambda: similarity_scatter(points, axis=axis, title=titles().of))

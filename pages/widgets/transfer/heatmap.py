@@ -46,10 +46,10 @@ def show_map(view: View) -> None:
         pickers(selected, langs=ordered(langs, order="name", gains={}), intermediates=[*intermediates, "none"])
     kept = language_filter(langs)
     if not kept:
-        empty("No language is left", "The filter keeps none of this view's languages: widen it.")
+        empty("No language is left", "The filter excludes every language of this view: widen it.")
         return
     if not intermediates and look.quantity != "score":
-        empty("No intermediate here yet", "Only baselines were run: there is no gain to show. Switch to *score*.")
+        empty("No intermediate here yet", "Only baselines were run, so there is no gain. Switch to *score*.")
         return
     shown = Shown(_order(view, kept, look), look.seed, look.quantity)
     found = view_grid(version(), view, shown)
@@ -149,9 +149,9 @@ def _notes(shown: Shown, found: Grid) -> list[str]:
             f"\\* {n_found} of {found.n_tested} gains differ from zero after correction ({how_tested(cells)}; "
             f"Benjamini–Hochberg over the cells shown, q < {LEVEL})."
             if found.n_tested
-            else "No interval: a cell needs two seeds that differ, or the credit of every example."
+            else "No interval: a cell needs two seeds that differ, or per-example scores."
         )
-    notes += ["– no value; the hover says why."] if cells["value"].isna().any() else []
+    notes += ["– no value; hover over the cell for the reason."] if cells["value"].isna().any() else []
     notes += ["† in-task: the intermediate is more training on the same task."] if cells["in_task"].any() else []
     return notes
 

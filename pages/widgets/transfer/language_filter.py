@@ -85,8 +85,8 @@ def language_filter(codes: list[str]) -> list[str]:
             wanted = _pickers(entries)
         kept = [entry.code for entry in entries if wanted.keeps(entry)]
         st.caption(
-            f"{len(kept)} of {len(codes)} languages are kept. A narrowed range drops languages whose distance or size "
-            "is not known. Every mean and every correlation is over what is kept."
+            f"{len(kept)} of {len(codes)} languages pass the filter. A narrowed range excludes languages whose "
+            "distance or size is not known. Means and correlations use only the languages that pass."
         )
     return kept
 
@@ -106,8 +106,8 @@ def without_value(cells: pd.DataFrame, *, chosen: str | None) -> tuple[str, ...]
         everything = st.toggle("Show languages without a value", key="novalue", bind="query-params")
         said = f"{len(bare)} of {len(langs)} languages have no value here: {', '.join(bare)}."
         if not everything:
-            said += f" {language_label(chosen)} stays, as it is chosen." if chosen in bare else ""
-            said += " Left out, they change no mean and no test."
+            said += f" {language_label(chosen)} is shown because it is selected." if chosen in bare else ""
+            said += " Hiding them changes no mean and no test."
         st.caption(said)
     return langs if everything else tuple(code for code in langs if code in there or code == chosen)
 
@@ -121,7 +121,7 @@ def _pickers(entries: list[Language]) -> Wanted:
     )  # fmt: skip
     millions = st.select_slider(
         "Wikipedia, million articles", SIZES, (SIZES[0], SIZES[-1]), key="wikipedia", bind="query-params",
-        help="Hu et al. 2020, Table 5: a stand-in for the size of the pretraining text in a language.",
+        help="Hu et al. 2020, Table 5: a proxy for the size of the pretraining text in a language.",
     )  # fmt: skip
     return Wanted(tuple(families), tuple(scripts), distance, millions)
 

@@ -274,7 +274,7 @@ def test_a_page_that_is_no_longer_made_is_taken_away_and_nothing_else(
     assert not (tmp_path / "g" / "yours-xquad.html").exists() and not (tmp_path / "g/data/yours-xquad.csv").exists()
     assert (tmp_path / "g" / "mine.txt").read_text() == "mine"
     (tmp_path / "g" / "gallery.json").write_text('["yours-xquad.html"')
-    with pytest.raises(StoreError, match="is no list of a gallery's files"):
+    with pytest.raises(StoreError, match="is not a valid list of a gallery's files"):
         write_gallery(cur, fewer, folder=tmp_path / "g", made=MADE)
     (tmp_path / "outside.txt").write_text("keep")
     (tmp_path / "g" / "gallery.json").write_text('["../outside.txt"]')
@@ -320,7 +320,7 @@ def test_published_tables_have_pages_of_their_own(
     wanted = found._replace(choice=Choice(wanted=Filter(collection="published")), chapters=())
     pages = write_gallery(cur, wanted, folder=tmp_path, made=MADE)
     page = next(p for p in pages if p.file == "published-phang2020v1-table2.html")
-    assert "v1 draft, May 2020" in page.html and "Figures as printed" in page.html
+    assert "v1 draft, May 2020" in page.html and "Numbers as printed" in page.html
     heat = json_of(page.html, "sheet-1")["light"]["data"][0]  # type: ignore[index]  # plotly's JSON
     assert heat["type"] == "heatmap"
     assert all(p.collection == "published" for p in pages)
@@ -341,9 +341,9 @@ def test_a_figure_as_html_brings_its_own_plotly(cur: duckdb.DuckDBPyConnection, 
 def test_what_cannot_be_drawn_says_why_and_what_to_do(
     cur: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SpecError, match="leaves 3 heatmaps where a figure shows one: yours · xnli · .* Narrow it with"):
+    with pytest.raises(SpecError, match="matches 3 heatmaps; a figure shows one: yours · xnli · .* Narrow it with"):
         one_chapter(cur, Filter(), similarity="centroid_cosine", paths=PATHS)
-    with pytest.raises(SpecError, match="leaves 0 heatmaps"):
+    with pytest.raises(SpecError, match="matches 0 heatmaps"):
         one_chapter(cur, Filter(model="none"), similarity="centroid_cosine", paths=PATHS)
     lone = one_chapter(cur, Filter(target="tatoeba"), similarity="centroid_cosine", paths=PATHS)
     with pytest.raises(DataError, match="no map of tatoeba.*profile --kind domain --data-source sample"):

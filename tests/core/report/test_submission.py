@@ -267,6 +267,6 @@ def test_runs_that_cannot_be_part_of_it(store: Store, paths: AtlasPaths, tmp_pat
         write_submission(store, run_ids=["nothing"], folder=tmp_path, paths=paths, read_english=english)
     with store.write() as cur:
         cur.execute("UPDATE runs SET collection = 'measured' WHERE run_id = ?", [ids["xnli"]])
-    with pytest.raises(SpecError, match="came with the program as figures alone"):
+    with pytest.raises(SpecError, match="came with the program without predictions"):
         write_submission(store, run_ids=[ids["xnli"]], folder=tmp_path, paths=paths, read_english=english)
     assert not (tmp_path / "predictions").exists()
