@@ -15,7 +15,7 @@ st.caption(
 # The words above are painted before scipy and plotly are loaded.
 from functools import partial
 
-from core.queries.evidence import Choice
+from core.queries.evidence import AnalysisOptions
 from core.tasks import load_tasks
 from pages.widgets.analysis import data, panels
 from pages.widgets.analysis.choice import choose, recompute, refine
@@ -41,46 +41,46 @@ if rows.empty:
     panels.show_claims(data.judged_claims(now))
     st.stop()
 
-setting = choose(rows)
-everything = data.gathered(now, setting, Choice()).frame
-choice = refine(sorted(everything["target"].unique()), sorted(set(everything["lang"]) - {"en"}))
-found = data.gathered(now, setting, choice)
-model = data.fitted(now, setting, choice)
-how = partial(recompute, setting=setting, choice=choice)
-compare = partial(data.held_out, now, setting, choice)
+pooled = choose(rows)
+everything = data.gathered(now, pooled, AnalysisOptions()).frame
+options = refine(sorted(everything["target"].unique()), sorted(set(everything["lang"]) - {"en"}))
+found = data.gathered(now, pooled, options)
+model = data.fitted(now, pooled, options)
+how = partial(recompute, pooled=pooled, options=options)
+compare = partial(data.held_out, now, pooled, options)
 null = compare()
-curves = partial(data.every_measure, now, setting, choice)
+curves = partial(data.every_measure, now, pooled, options)
 with_every = curves()
-full = data.answer_of(now, setting, choice, null=null, every=with_every)
-panels.show_answer(full.answer, found, data.gaps(now, setting, choice))
+full = data.answer_of(now, pooled, options, null=null, every=with_every)
+panels.show_answer(full.answer, found, data.gaps(now, pooled, options))
 watch(null, compare, what="Comparing with intermediate + target on held-out pairs")
 
 part = st.segmented_control(
     "Show", PARTS, default=PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
 )
 if part == "Effects":
-    panels.show_effects(found, model, *data.surfaces(now, setting, choice))
+    panels.show_effects(found, model, *data.surfaces(now, pooled, options))
 elif part == "Variance":
     kind = st.segmented_control(
         "By", ["target", "family", "script"], default="target", required=True, key="by", bind="query-params"
     )
-    by_kind = partial(data.grouped, now, setting, choice, kind)
+    by_kind = partial(data.grouped, now, pooled, options, kind)
     groups = by_kind()
     watch(groups, by_kind, what=f"Fitting each {kind}")
     panels.show_shares(model, groups.frame, kind=kind)
 elif part == "Measures":
     watch(with_every, curves, what="Fitting the model with every measure")
-    show_measures(with_every.frame, choice=choice, how=how("analyse", every_measure=True))
+    show_measures(with_every.frame, options=options, how=how("analyse", every_measure=True))
 elif part == "Cells":
     has_gain = set(found.frame["target"])
     target = st.selectbox("Target whose cells are tested", [name for name in load_tasks(paths()) if name in has_gain])
-    panels.show_cells(data.tested(now, setting, choice, target), target=target, how=how("analyse", target=target))
+    panels.show_cells(data.tested(now, pooled, options, target), target=target, how=how("analyse", target=target))
 elif part == "Predictions":
-    panels.show_predictions(data.judged_selectors(now, setting, choice), how=how("predict"))
+    panels.show_predictions(data.judged_selectors(now, pooled, options), how=how("predict"))
     panels.show_frozen(data.frozen(now))
 elif part == "Claims":
     panels.show_claims(data.judged_claims(now))
 elif part == "Next":
-    panels.show_next(data.proposals(now, setting, choice), how=how("next"))
+    panels.show_next(data.proposals(now, pooled, options), how=how("next"))
 else:
     panels.show_numbers(full.figures, how=how("analyse"))

@@ -18,7 +18,7 @@ st.caption(
 )
 
 # The words above are painted before DuckDB, pandas, plotly and scipy are loaded, which takes most of a second.
-from core.queries.evidence import setting_of
+from core.queries.evidence import pooled_runs_of
 from pages.widgets.analysis.data import available
 from pages.widgets.overview import panels
 from pages.widgets.shared import start, version
@@ -26,13 +26,13 @@ from pages.widgets.shared import start, version
 start()
 now = version()
 rows = available(now)
-setting = setting_of(rows.iloc[0].to_dict()) if len(rows) else None
+pooled = pooled_runs_of(rows.iloc[0].to_dict()) if len(rows) else None
 
-if setting:
-    place = panels.standing(now, setting)
-    panels.strips(now, setting)
+if pooled:
+    place = panels.standing(now, pooled)
+    panels.strips(now, pooled)
 found = panels.held(now)
-if setting:
+if pooled:
     panels.finding_cards(found.findings)
 else:
     panels.first_steps(has_runs=not found.counts.empty)
@@ -55,8 +55,8 @@ with st.grid(3, min_column_width=250):
             st.page_link(f"pages/{page}.py", label=f"**{label}**", icon=f":material/{icon}:")
             st.caption(text)
 
-if setting:
+if pooled:
     # Last, because they need the crossed model: all else is on the screen by then.
-    panels.third_sentence(place, now, setting)
+    panels.third_sentence(place, now, pooled)
     with steps:
-        panels.next_steps(now, setting)
+        panels.next_steps(now, pooled)

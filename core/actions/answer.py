@@ -17,7 +17,7 @@ from core.analysis.answer import Answer, answer
 from core.analysis.model import Analysis, additive_null, analyse
 from core.analysis.sensitivity import measured_cells, sensitivity
 from core.errors import DataError
-from core.queries.evidence import Choice, Evidence, choose_setting, evidence
+from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
 from core.studies import StudyRequest
 
 NO_GAIN = (
@@ -57,20 +57,20 @@ class FullAnswer(NamedTuple):
         return pd.concat(there, ignore_index=True) if there else self.analysis.figures
 
 
-def answer_for(cur: duckdb.DuckDBPyConnection, choice: Choice) -> FullAnswer:
+def answer_for(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions) -> FullAnswer:
     """The answer of what the store holds, every part computed at once.
 
     Args:
-        choice: Rows to keep, and the measures that explain them; the runs with most intermediates are pooled.
+        options: Rows to keep, and the measures that explain them; the runs with most intermediates are pooled.
 
     Raises:
         UnknownName: There is no such measure.
     """
-    setting = choose_setting(cur, choice.wanted)
-    if setting is None:
+    pooled = runs_to_pool(cur, options.wanted)
+    if pooled is None:
         said = Answer(f"There is no answer yet. {NO_GAIN}", (), "none", (NO_GAIN,))
         return FullAnswer(said, None, None, None, None, ())
-    found = evidence(cur, setting, choice=choice)
+    found = evidence(cur, pooled, options=options)
     analysis = analyse(found)
     return answered(
         found, analysis,
@@ -78,20 +78,20 @@ def answer_for(cur: duckdb.DuckDBPyConnection, choice: Choice) -> FullAnswer:
     )  # fmt: skip
 
 
-def evidence_for(cur: duckdb.DuckDBPyConnection, choice: Choice) -> Evidence:
+def evidence_for(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions) -> Evidence:
     """The evidence behind `answer_for`.
 
     Args:
-        choice: Rows to keep, and the measures that explain them.
+        options: Rows to keep, and the measures that explain them.
 
     Raises:
         DataError: There is no gain.
         UnknownName: There is no such measure.
     """
-    setting = choose_setting(cur, choice.wanted)
-    if setting is None:
+    pooled = runs_to_pool(cur, options.wanted)
+    if pooled is None:
         raise DataError(NO_GAIN)
-    return evidence(cur, setting, choice=choice)
+    return evidence(cur, pooled, options=options)
 
 
 def answered(evidence: Evidence, analysis: Analysis, *, null: Part, every: Part) -> FullAnswer:

@@ -20,7 +20,7 @@ from core.files import write_text
 from core.models import load_models
 from core.paths import AtlasPaths
 from core.protocols import PROTOCOLS
-from core.queries.evidence import Choice, Setting
+from core.queries.evidence import AnalysisOptions, PooledRuns
 from core.queries.filters import Filter
 from core.queries.provenance import known_mirror, spec_like
 from core.queries.transfer import View
@@ -46,7 +46,7 @@ _MEASURES = {
     "family": "families", "script": "scripts", "difficulty": "difficulty", "similarity": "similarity",
     "anchor": "anchor",
 }  # fmt: skip
-"""Options of the commands that answer, with the fields of `Choice`."""
+"""Options of the commands that answer, with the fields of `AnalysisOptions`."""
 
 
 class Command(NamedTuple):
@@ -97,7 +97,7 @@ def basis_of(spec: str, *, paths: AtlasPaths, mirror: str | None = None) -> Basi
 
 
 def basis_like(
-    cur: duckdb.DuckDBPyConnection, pooled: Setting | View, *, paths: AtlasPaths, mirror: str | None = None
+    cur: duckdb.DuckDBPyConnection, pooled: PooledRuns | View, *, paths: AtlasPaths, mirror: str | None = None
 ) -> Basis:
     """What runs that may be pooled were made with.
 
@@ -185,7 +185,7 @@ def asking(
     name: str,
     wanted: Filter,
     *,
-    choice: Choice | None = None,
+    options: AnalysisOptions | None = None,
     before: Sequence[str] = (),
     after: Sequence[str] = (),
 ) -> Command:
@@ -194,27 +194,27 @@ def asking(
     Args:
         name: Of a command that takes a filter.
         wanted: Rows to keep.
-        choice: Measures and slices, for a command that answers; None: it takes none.
+        options: Measures and slices, for a command that answers; None: it takes none.
         before: What stands before the filter, such as the file to write.
         after: What stands behind it, such as `--json`.
     """
-    return Command((name, *before, *filter_words(wanted, choice=choice), *after))
+    return Command((name, *before, *filter_words(wanted, options=options), *after))
 
 
-def filter_words(wanted: Filter, *, choice: Choice | None = None) -> tuple[str, ...]:
+def filter_words(wanted: Filter, *, options: AnalysisOptions | None = None) -> tuple[str, ...]:
     """A filter as options, one value an option, those left out that are as usual.
 
     Args:
         wanted: Rows to keep.
-        choice: Measures and slices.
+        options: Measures and slices.
     """
     words = []
     for option, field in _ROWS.items():
         words += [word for value in _values(getattr(wanted, field)) for word in _option(f"--{option}", value)]
-    for option, field in _MEASURES.items() if choice else ():
-        value, usual = getattr(choice, field), getattr(_CHOICE, field)
+    for option, field in _MEASURES.items() if options else ():
+        value, usual = getattr(options, field), getattr(_USUAL, field)
         words += [word for one in _values(value if value != usual else ()) for word in _option(f"--{option}", one)]
-    return (*words, *(["--with-in-task"] if choice and choice.with_in_task else []))
+    return (*words, *(["--with-in-task"] if options and options.with_in_task else []))
 
 
 def caution_of(*commands: str) -> str:
@@ -226,7 +226,7 @@ def caution_of(*commands: str) -> str:
     return NO_FOLDER if any(MIRROR in command for command in commands) else ""
 
 
-_STUDY, _PROFILE, _CHOICE = StudyRequest(), ProfileRequest(), Choice()
+_STUDY, _PROFILE, _USUAL = StudyRequest(), ProfileRequest(), AnalysisOptions()
 
 
 def _option(name: str, *values: object) -> list[str]:

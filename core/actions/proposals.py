@@ -12,7 +12,7 @@ from core.analysis.model import Analysis
 from core.analysis.next_cells import Plan, propose
 from core.analysis.predictions import judge_selectors, selectors
 from core.paths import AtlasPaths
-from core.queries.evidence import Evidence, Setting
+from core.queries.evidence import Evidence, PooledRuns
 
 
 def gaps(
@@ -26,7 +26,7 @@ def gaps(
         mirror: Folder that commands name; None: that of the newest run made here.
     """
     found = evidence.missing
-    commands = _commands(cur, found["remedy"], setting=evidence.setting, paths=paths, mirror=mirror)
+    commands = _commands(cur, found["remedy"], pooled=evidence.pooled, paths=paths, mirror=mirror)
     return found.assign(remedy=["" if command is None else str(command) for command in commands])
 
 
@@ -49,7 +49,7 @@ def proposals(
         mirror: Folder that commands name; None: that of the newest run made here.
     """
     found = propose(cur, evidence, analysis, plan=plan)
-    commands = _commands(cur, found.pop("request"), setting=evidence.setting, paths=paths, mirror=mirror)
+    commands = _commands(cur, found.pop("request"), pooled=evidence.pooled, paths=paths, mirror=mirror)
     return found.assign(command=[str(command) for command in commands])
 
 
@@ -65,7 +65,7 @@ def judged_selectors(
     rows = judge_selectors(found)
     if not found.unmeasured:
         return rows
-    (command,) = _commands(cur, [found.request], setting=evidence.setting, paths=paths, mirror=mirror)
+    (command,) = _commands(cur, [found.request], pooled=evidence.pooled, paths=paths, mirror=mirror)
     needs = rows["selector"].isin(found.unmeasured)
     return rows.assign(note=rows["note"].mask(needs, rows["note"] + f". Measure them: {command}"))
 
@@ -74,7 +74,7 @@ def _commands(
     cur: duckdb.DuckDBPyConnection,
     requests: Iterable[Request | None],
     *,
-    setting: Setting,
+    pooled: PooledRuns,
     paths: AtlasPaths,
     mirror: str | None,
 ) -> list[Command | None]:
@@ -82,5 +82,5 @@ def _commands(
     wanted = list(requests)
     if all(request is None for request in wanted):
         return [None] * len(wanted)
-    basis = basis_like(cur, setting, paths=paths, mirror=mirror)
+    basis = basis_like(cur, pooled, paths=paths, mirror=mirror)
     return [None if request is None else command_of(completed(request, basis)) for request in wanted]

@@ -59,7 +59,7 @@ def answer(
     where = (
         f"Over {units.intermediates} intermediate conditions ({_count(units.tasks, 'task set')}), "
         f"{_count(units.targets, 'target')}, {_count(units.langs, 'language')} and "
-        f"{seeds_in_words(evidence.complete)} of {evidence.setting.label}"
+        f"{seeds_in_words(evidence.complete)} of {evidence.pooled.label}"
     )
     caution = "" if not reasons else " The evidence is thin: " + "; ".join(reasons) + "."
     headline = f"{where}: {phrases[0]}; {phrases[1]}.{caution}"

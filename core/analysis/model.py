@@ -368,6 +368,6 @@ def scale_label(name: str, *, evidence: Evidence) -> str:
         name: difficulty or similarity.
         evidence: Says which measure.
     """
-    choice = evidence.choice
-    found = DIFFICULTIES[choice.difficulty] if name == "difficulty" else SIMILARITIES[choice.similarity]
+    options = evidence.options
+    found = DIFFICULTIES[options.difficulty] if name == "difficulty" else SIMILARITIES[options.similarity]
     return f"{found.label}, {found.unit}"

@@ -81,19 +81,19 @@ def propose(cur: duckdb.DuckDBPyConnection, evidence: Evidence, analysis: Analys
 
 def _candidates(cur: duckdb.DuckDBPyConnection, evidence: Evidence, *, plan: Plan) -> pd.DataFrame:
     """Cells of pairs that have no gain yet. Columns: intermediate, target, lang, difficulty, similarity, task."""
-    choice, source = evidence.choice, evidence.setting.data_source
-    hard = difficulties(cur, measure=choice.difficulty, like=profile_view(evidence.setting)).frame
-    near = similarities(cur, measure=choice.similarity, data_source=source, centred=choice.centred).frame
-    near = near[near["role"] == choice.anchor]
+    options, source = evidence.options, evidence.pooled.data_source
+    hard = difficulties(cur, measure=options.difficulty, like=profile_view(evidence.pooled)).frame
+    near = similarities(cur, measure=options.similarity, data_source=source, centred=options.centred).frame
+    near = near[near["role"] == options.anchor]
     have = set(zip(evidence.frame["intermediate"], evidence.frame["target"], strict=True))
     langs = set(evidence.frame["lang"]) - {"en"}
-    wanted = choice.wanted.target
+    wanted = options.wanted.target
     targets = {wanted} if isinstance(wanted, str) else set(wanted or near["target"])
     rows = []
     known = hard.assign(point=hard["intermediate"].map(text_point)).merge(near, on="point")
     for row in known.to_dict("records"):
         pair = row["intermediate"], row["target"]
-        spans = sorted(langs) if choice.anchor == "train" else [row["lang"]]
+        spans = sorted(langs) if options.anchor == "train" else [row["lang"]]
         if pair in have or row["target"] not in targets or _is_in_task(*pair, tasks=plan.tasks):
             continue
         rows += [(*pair, lang, row["difficulty"], row["similarity"]) for lang in spans if lang in langs]
@@ -206,7 +206,7 @@ def _farthest(found: pd.DataFrame, evidence: Evidence) -> list[dict[str, object]
 
 
 def _proposal(row: dict[str, object], evidence: Evidence, *, plan: Plan) -> dict[str, object]:
-    s = evidence.setting
+    s = evidence.pooled
     request = StudyRequest(
         models=(s.model,), intermediates=(str(row["intermediate"]),), targets=tuple(str(row["target"]).split()),
         seeds=tuple(range(1, plan.seeds + 1)), protocol=s.protocol, data_source=DataSourceKind(s.data_source),

@@ -20,7 +20,7 @@ from core.measures.transferability.combination import combine_selectors
 from core.measures.transferability.table import SELECTORS
 from core.queries.covariates import base_tasks, similarities
 from core.queries.difficulty import closest_view, selector_scores
-from core.queries.evidence import Evidence, Setting, profile_view
+from core.queries.evidence import Evidence, PooledRuns, profile_view
 from core.spec.profile import ProfileKind, text_point
 from core.spec.run import DataSourceKind
 from core.studies import ProfileRequest
@@ -67,17 +67,17 @@ def selectors(cur: duckdb.DuckDBPyConnection, evidence: Evidence) -> Selectors:
         gain=("gain", "mean"), cells=("gain", "size"), difficulty=("difficulty", "first"), size=("log_size", "first"),
         type_match=("type_match", "first"),
     ).reset_index()  # fmt: skip
-    return scored_pairs(cur, pairs, setting=evidence.setting, difficulty=evidence.choice.difficulty)
+    return scored_pairs(cur, pairs, pooled=evidence.pooled, difficulty=evidence.options.difficulty)
 
 
 def scored_pairs(
-    cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, *, setting: Setting, difficulty: str
+    cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, *, pooled: PooledRuns, difficulty: str
 ) -> Selectors:
     """The same pairs with what every other selector says of them.
 
     Args:
         pairs: Columns intermediate, target, difficulty, size, type_match; `gain` where it is known.
-        setting: Whose profiles are read.
+        pooled: Whose profiles are read.
         difficulty: Name of the measure in the column of that name.
     """
     labels = {
@@ -85,16 +85,16 @@ def scored_pairs(
         "size": "largest training set first",
         "type_match": "same task type first",
     }
-    pairs, found = _with_similarities(cur, pairs, setting)
+    pairs, found = _with_similarities(cur, pairs, pooled)
     labels |= found
-    pairs, found, absent = _with_features(cur, pairs, setting)
+    pairs, found, absent = _with_features(cur, pairs, pooled)
     labels, unmeasured = labels | found, tuple(absent)
     pairs["random"], pairs["always_mnli"] = 0.0, (pairs["intermediate"].map(base_tasks) == "mnli").astype(float)
     labels |= {"random": "any, with equal chance", "always_mnli": "always MNLI"}
     for name in [n for n in labels if n != "random" and pairs[n].nunique() < 2]:
         absent[name] = "not known for any pair" if pairs[name].isna().all() else "the same for every pair"
         labels.pop(name)
-    return Selectors(pairs, labels, absent, unmeasured, _request(setting, pairs))
+    return Selectors(pairs, labels, absent, unmeasured, _request(pooled, pairs))
 
 
 def judge_selectors(found: Selectors, *, seed: int = 0) -> pd.DataFrame:
@@ -131,13 +131,13 @@ def learnable(pairs: pd.DataFrame, *, names: Iterable[str]) -> list[str]:
 
 
 def _with_similarities(
-    cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, setting: Setting
+    cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, pooled: PooledRuns
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """A column per measure: to the target's English training text, or its test text where nothing is trained."""
     labels = {}
     pairs["point"] = pairs["intermediate"].map(text_point)
     for name, measure in SIMILARITIES.items():
-        rows = similarities(cur, measure=name, data_source=setting.data_source).frame
+        rows = similarities(cur, measure=name, data_source=pooled.data_source).frame
         english = rows[rows["lang"] == "en"].sort_values("role", ascending=False)  # train before test
         best = english.drop_duplicates(["point", "target"])[["point", "target", "similarity"]]
         if best.empty:
@@ -148,9 +148,9 @@ def _with_similarities(
 
 
 def _with_features(
-    cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, setting: Setting
+    cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame, pooled: PooledRuns
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
-    like = profile_view(setting)
+    like = profile_view(pooled)
     view = closest_view(cur, kind="selectors", like=like)
     # Features of another encoder say nothing of this one, and neither do those of other weights of its name.
     known = view is not None and (view.model, view.model_fingerprint) == (like.model, like.model_fingerprint or None)
@@ -162,7 +162,7 @@ def _with_features(
         if mine.empty:
             absent[name] = (
                 "needs the encoder's features of the target's training text after each intermediate: no profile of "
-                f"{setting.model} on {setting.data_source} holds them"
+                f"{pooled.model} on {pooled.data_source} holds them"
             )
             continue
         column = mine.assign(**{name: selector.direction * mine["value"]})[["intermediate", "target", name]]
@@ -171,10 +171,10 @@ def _with_features(
     return pairs, labels, absent
 
 
-def _request(setting: Setting, pairs: pd.DataFrame) -> ProfileRequest:
+def _request(pooled: PooledRuns, pairs: pd.DataFrame) -> ProfileRequest:
     return ProfileRequest(
-        kind=ProfileKind.SELECTORS, model=setting.model, protocol=setting.protocol,
-        data_source=DataSourceKind(setting.data_source), intermediates=tuple(sorted(pairs["intermediate"].unique())),
+        kind=ProfileKind.SELECTORS, model=pooled.model, protocol=pooled.protocol,
+        data_source=DataSourceKind(pooled.data_source), intermediates=tuple(sorted(pairs["intermediate"].unique())),
         targets=tuple(sorted(pairs["target"].unique())),
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from core.analysis.predictions import Selectors, learnable, scored_pairs, select
 from core.measures.inference.ranking import compare_rankings, judge_ranking, kendall_tau, ndcg, relative_regret
 from core.measures.transferability.combination import predict_gains
 from core.queries.covariates import difficulties, planned_intermediates, type_match
-from core.queries.evidence import Choice, Setting, evidence, profile_view, setting_of, settings
+from core.queries.evidence import AnalysisOptions, PooledRuns, evidence, poolable_runs, pooled_runs_of, profile_view
 from core.queries.filters import Filter
 from core.queries.rankings import ended_runs, finished_runs, gains_of_runs, rankings
 from core.spec.base import digest
@@ -112,9 +112,9 @@ def _model_rankings(cur: duckdb.DuckDBPyConnection, study: StudySpec, ranked: _R
     model = ranked.model
     fingerprint = model.fingerprint or model.revision
     source = str(study.data_source.kind)
-    setting = Setting("yours", model.name, fingerprint, study.protocol.name, study.protocol.digest(), source)
-    found = scored_pairs(cur, _pairs(cur, ranked, setting), setting=setting, difficulty=_DIFFICULTY)
-    learned = _measured(cur, setting)
+    pooled = PooledRuns("yours", model.name, fingerprint, study.protocol.name, study.protocol.digest(), source)
+    found = scored_pairs(cur, _pairs(cur, ranked, pooled), pooled=pooled, difficulty=_DIFFICULTY)
+    learned = _measured(cur, pooled)
     for target in dict.fromkeys(run.target for run in ranked.runs):
         rows = found.pairs[found.pairs["target"] == target].reset_index(drop=True)
         said: dict[str, _Said] = {name: _Said(label, rows[name].tolist()) for name, label in found.labels.items()}
@@ -134,10 +134,10 @@ def _model_rankings(cur: duckdb.DuckDBPyConnection, study: StudySpec, ranked: _R
             )
 
 
-def _pairs(cur: duckdb.DuckDBPyConnection, ranked: _Ranked, setting: Setting) -> pd.DataFrame:
+def _pairs(cur: duckdb.DuckDBPyConnection, ranked: _Ranked, pooled: PooledRuns) -> pd.DataFrame:
     first = {(run.intermediate_name, run.target): run for run in reversed(ranked.runs)}
     facts = planned_intermediates({i: run.model_dump(mode="json") for (i, _), run in first.items()})
-    hard = difficulties(cur, measure=_DIFFICULTY, like=profile_view(setting)).frame
+    hard = difficulties(cur, measure=_DIFFICULTY, like=profile_view(pooled)).frame
     pairs = pd.DataFrame(sorted(first), columns=["intermediate", "target"])
     pairs = pairs.merge(facts, on="intermediate", how="left").rename(columns={"log_size": "size"})
     pairs = pairs.merge(hard[["intermediate", "difficulty"]], on="intermediate", how="left")
@@ -146,15 +146,15 @@ def _pairs(cur: duckdb.DuckDBPyConnection, ranked: _Ranked, setting: Setting) ->
     return pairs.drop(columns="types")
 
 
-def _measured(cur: duckdb.DuckDBPyConnection, setting: Setting) -> Selectors | None:
+def _measured(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns) -> Selectors | None:
     """Pairs that were measured before, of the same weights, protocol and data source; None: there are none."""
-    wanted = Filter(model=setting.model, protocol=setting.protocol, data_source=setting.data_source)
-    rows = settings(cur, wanted)
-    rows = rows[rows["model_fingerprint"].fillna("") == (setting.model_fingerprint or "")]
+    wanted = Filter(model=pooled.model, protocol=pooled.protocol, data_source=pooled.data_source)
+    rows = poolable_runs(cur, wanted)
+    rows = rows[rows["model_fingerprint"].fillna("") == (pooled.model_fingerprint or "")]
     if rows.empty:
         return None
-    found = setting_of(rows.iloc[0].to_dict())
-    return selectors(cur, evidence(cur, found, choice=Choice(wanted=wanted, difficulty=_DIFFICULTY)))
+    found = pooled_runs_of(rows.iloc[0].to_dict())
+    return selectors(cur, evidence(cur, found, options=AnalysisOptions(wanted=wanted, difficulty=_DIFFICULTY)))
 
 
 def _combined(learned: Selectors | None, rows: pd.DataFrame, *, target: str, names: Sequence[str]) -> _Said:

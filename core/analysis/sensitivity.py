@@ -36,22 +36,22 @@ def measured_cells(cur: duckdb.DuckDBPyConnection, evidence: Evidence) -> pd.Dat
     known) of every measure that is known for some cell. Order: intermediate, target, lang.
 
     Args:
-        evidence: What the store says; its filter, anchor and setting hold here, too.
+        evidence: What the store says; its filter, anchor and pooled runs hold here, too.
     """
-    frame, choice = evidence.frame, evidence.choice
+    frame, options = evidence.frame, evidence.options
     usable = frame[frame["gain"].notna() & (frame["why"].isna() | frame["why"].isin(_UNKNOWN))]
     cells = cell_means(usable)
     cells = cells.assign(point=cells["intermediate"].map(text_point))
     for name in DIFFICULTIES:
-        known = difficulties(cur, measure=name, like=profile_view(evidence.setting)).frame
+        known = difficulties(cur, measure=name, like=profile_view(evidence.pooled)).frame
         column = known[["intermediate", "difficulty"]].rename(columns={"difficulty": f"difficulty:{name}"})
         cells = cells.merge(column, on="intermediate", how="left")
     for name in SIMILARITIES:
         found = similarities(
-            cur, measure=name, data_source=evidence.setting.data_source, centred=choice.centred
+            cur, measure=name, data_source=evidence.pooled.data_source, centred=options.centred
         ).frame  # fmt: skip
-        keys = ["point", "target"] if choice.anchor == "train" else ["point", "target", "lang"]
-        column = found[found["role"] == choice.anchor][[*keys, "similarity"]]
+        keys = ["point", "target"] if options.anchor == "train" else ["point", "target", "lang"]
+        column = found[found["role"] == options.anchor][[*keys, "similarity"]]
         cells = cells.merge(column.rename(columns={"similarity": f"similarity:{name}"}), on=keys, how="left")
     measures = [name for name in cells.columns if ":" in name]
     unknown = [name for name in measures if cells[name].isna().all()]

@@ -140,7 +140,7 @@ def similarity_predicts(facts: Facts) -> Finding:
     if term is None:
         return Finding(None, note=f"similarity is not in the model: {found.prepared.dropped.get('similarity')}")
     note = f"{facts.evidence.origins['similarity']}; scarcity of data is not varied here"
-    return Finding(term.interval, "intermediates", facts.evidence.setting.label, note)
+    return Finding(term.interval, "intermediates", facts.evidence.pooled.label, note)
 
 
 def match_is_minor(facts: Facts) -> Finding:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from core.claims.records import Finding
 from core.errors import DataError
-from core.queries.evidence import Choice, Evidence, choose_setting, evidence
+from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
 from core.queries.filters import RUN_ONLY, Filter, condition
 
 SETTING = ("collection", "model", "model_fingerprint", "protocol", "protocol_digest", "data_source")
@@ -24,15 +24,17 @@ COMPARISON = ("collection", "protocol", "protocol_digest", "data_source")
 class Facts:
     """Frames that several tests need, read once each."""
 
-    def __init__(self, cur: duckdb.DuckDBPyConnection, wanted: Filter, *, choice: Choice | None = None) -> None:
+    def __init__(
+        self, cur: duckdb.DuckDBPyConnection, wanted: Filter, *, options: AnalysisOptions | None = None
+    ) -> None:
         """Remember what to read.
 
         Args:
             wanted: Rows to keep.
-            choice: Measures of difficulty and similarity.
+            options: Measures of difficulty and similarity.
         """
         self.cur, self.wanted = cur, wanted
-        self.choice = choice or Choice(wanted=wanted)
+        self.options = options or AnalysisOptions(wanted=wanted)
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
@@ -44,7 +46,7 @@ class Facts:
         """
         kept = condition(self.wanted, table="r", without=RUN_ONLY)
         langs = condition(self.wanted, table="s", without=frozenset(set(Filter.__dataclass_fields__) - {"langs"}))
-        setting = ", ".join(f"r.{name}" for name in SETTING)
+        pooled = ", ".join(f"r.{name}" for name in SETTING)
         return self.cur.execute(
             f"""
             WITH means AS (
@@ -56,7 +58,7 @@ class Facts:
                 LEFT JOIN gains g ON g.run_id = s.run_id AND g.lang = s.lang AND g.metric = s.metric
                 WHERE {kept.sql} AND {langs.sql} GROUP BY s.run_id
             )  -- one row a run before its spec is read: JSON once a run and not once a language
-            SELECT {setting}, json_extract_string(r.spec, '$.model.architecture') AS architecture, r.intermediate,
+            SELECT {pooled}, json_extract_string(r.spec, '$.model.architecture') AS architecture, r.intermediate,
                    r.target, r.task_type AS target_type, r.seed, r.run_id, m.* EXCLUDE (run_id)
             FROM means m JOIN runs r ON r.run_id = m.run_id ORDER BY ALL
             """,
@@ -70,9 +72,9 @@ class Facts:
 
     @cached_property
     def evidence(self) -> Evidence | None:
-        """Evidence of the setting with most intermediates; None where there is no gain."""
-        setting = choose_setting(self.cur, self.wanted)
-        return None if setting is None else evidence(self.cur, setting, choice=self.choice)
+        """Evidence of the runs with most intermediates; None where there is no gain."""
+        pooled = runs_to_pool(self.cur, self.wanted)
+        return None if pooled is None else evidence(self.cur, pooled, options=self.options)
 
     def specs(self, *, protocol: str) -> pd.DataFrame:
         """Current runs of a protocol and all its baselines: a run's own need not be the one that counts.

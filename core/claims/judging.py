@@ -13,7 +13,7 @@ from core.claims import comparisons, contrasts, statements
 from core.claims.facts import Facts
 from core.claims.records import Claim, Finding, verdict_of
 from core.claims.registry import CLAIMS
-from core.queries.evidence import Choice
+from core.queries.evidence import AnalysisOptions
 from core.queries.filters import Filter
 from core.studies import StudyRequest
 
@@ -53,7 +53,7 @@ COLUMNS = (
 
 
 def judge_claims(
-    cur: duckdb.DuckDBPyConnection, wanted: Filter, *, choice: Choice | None = None, ids: tuple[str, ...] = ()
+    cur: duckdb.DuckDBPyConnection, wanted: Filter, *, options: AnalysisOptions | None = None, ids: tuple[str, ...] = ()
 ) -> pd.DataFrame:
     """One row per claim, in the order of the registry.
 
@@ -62,10 +62,10 @@ def judge_claims(
 
     Args:
         wanted: Rows to keep.
-        choice: Measures of difficulty and similarity.
+        options: Measures of difficulty and similarity.
         ids: Only these claims; empty: all.
     """
-    facts = Facts(cur, wanted, choice=choice)
+    facts = Facts(cur, wanted, options=options)
     chosen = [claim for claim in CLAIMS.values() if not ids or claim.id in ids]
     rows = pd.DataFrame([_row(claim, TESTS[claim.test](facts)) for claim in chosen], columns=list(COLUMNS))
     return rows.astype({"n": "Int64"})

@@ -12,7 +12,7 @@ from core.cli.console import note, records, show
 from core.cli.options import AsJson, Mirror, answering, filtered
 from core.errors import DataError, UnknownName
 from core.paths import AtlasPaths
-from core.queries.evidence import Choice, Evidence
+from core.queries.evidence import AnalysisOptions, Evidence
 from core.queries.filters import Filter
 from core.store.reading import open_for_reading
 from core.tasks import load_tasks
@@ -54,7 +54,7 @@ def analyse_(
         raise UnknownName("grouping", str(by), known=("target", "family", "script"))
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
-        full = answer_for(cur, choice)
+        full = answer_for(cur, options)
         if full.evidence is None:
             raise DataError(NO_GAIN)
         found = _said(full.evidence)
@@ -87,7 +87,7 @@ def _show_flat(full: FullAnswer, *, missing: pd.DataFrame, extra: list[pd.DataFr
 
 
 @answering
-def predict(choice: Choice, as_json: AsJson = False) -> None:
+def predict(options: AnalysisOptions, as_json: AsJson = False) -> None:
     """Say how well each selector would have chosen the intermediate, and how right those were that launches froze."""
     from core.actions.answer import evidence_for  # noqa: PLC0415  # loads scipy
     from core.actions.proposals import judged_selectors  # noqa: PLC0415
@@ -95,9 +95,9 @@ def predict(choice: Choice, as_json: AsJson = False) -> None:
 
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
-        frozen = records(frozen_rankings(cur, choice.wanted))
+        frozen = records(frozen_rankings(cur, options.wanted))
         try:
-            judged = records(judged_selectors(cur, _said(evidence_for(cur, choice)), paths=paths))
+            judged = records(judged_selectors(cur, _said(evidence_for(cur, options)), paths=paths))
         except DataError as error:
             if not frozen:
                 raise
@@ -146,7 +146,7 @@ def claims(
 
 @answering
 def next_(
-    choice: Choice,
+    options: AnalysisOptions,
     seeds: Annotated[int, typer.Option(help="Seeds of each new pair.")] = 3,
     limit: Annotated[int, typer.Option(help="Maximum number of proposals.")] = 10,
     mirror: Mirror = None,
@@ -161,7 +161,7 @@ def next_(
     paths = AtlasPaths.from_environment()
     plan = Plan(load_tasks(paths), seeds=seeds, limit=limit)
     with open_for_reading(paths) as store, store.cursor() as cur:
-        found = _said(evidence_for(cur, choice))
+        found = _said(evidence_for(cur, options))
         rows = proposals(cur, found, analyse(found), plan=plan, paths=paths, mirror=mirror)
     columns = ("kind", "intermediate", "target", "runs", "difficulty_narrower", "similarity_narrower", "command")
     show(

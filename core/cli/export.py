@@ -15,7 +15,7 @@ from core.data.datasets import TEST_SEED, load_split, subsample
 from core.data.origin import DataOrigin
 from core.errors import SpecError
 from core.paths import AtlasPaths
-from core.queries.evidence import Choice
+from core.queries.evidence import AnalysisOptions
 from core.queries.filters import Filter
 from core.report.export import export as export_table
 from core.report.export import format_of, write_table
@@ -96,7 +96,7 @@ def figure(
 
 @answering
 def report(
-    choice: Choice,
+    options: AnalysisOptions,
     out: Annotated[Path, typer.Argument(help="File to write; .html.")],
     as_json: AsJson = False,
 ) -> None:
@@ -126,7 +126,7 @@ def report(
 
 @answering
 def gallery(
-    choice: Choice,
+    options: AnalysisOptions,
     out: Annotated[Path, typer.Argument(help="Folder to write: new, empty, or an earlier gallery's.")],
     as_json: AsJson = False,
 ) -> None:
@@ -183,7 +183,7 @@ def _english_reader(paths: AtlasPaths) -> ReadEnglish:
     return _read
 
 
-def _gathered(cur: duckdb.DuckDBPyConnection, choice: Choice, *, paths: AtlasPaths) -> Gathered:
+def _gathered(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions, *, paths: AtlasPaths) -> Gathered:
     # scipy's fitting takes half a second to load, which other commands need not wait for.
     from core.report.gathered import gather  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
 """Options that several commands share, each declared once.
 
 A command that takes a filter has one parameter for it and a decorator: `filtered` types `wanted` (a `Filter`) as the
-options of `_rows`; `answering` types `choice` (a `Choice`) as these and the options of `_choice`.
+options of `_rows`; `answering` types `options` (a `AnalysisOptions`) as these and the options of `_analysis_options`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from core.errors import UnknownName
-from core.queries.evidence import Anchor, Choice
+from core.queries.evidence import AnalysisOptions, Anchor
 from core.queries.filters import Filter
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
@@ -28,7 +28,7 @@ Mirror = Annotated[str | None, typer.Option(help="Folder in the hub's layout.")]
 
 T = TypeVar("T")
 
-_USUAL = Choice()
+_USUAL = AnalysisOptions()
 
 
 def filtered(function: Callable[..., None]) -> Callable[..., None]:
@@ -37,8 +37,10 @@ def filtered(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def answering(function: Callable[..., None]) -> Callable[..., None]:
-    """The command with the options that say which rows and measures it is about, in the place of `choice`."""
-    return _spread_out(function, parameter="choice", make=_spread_out(_choice, parameter="wanted", make=_rows))
+    """The command with the options that say which rows and measures it is about, in the place of `options`."""
+    return _spread_out(
+        function, parameter="options", make=_spread_out(_analysis_options, parameter="wanted", make=_rows)
+    )
 
 
 def _rows(
@@ -58,7 +60,7 @@ def _rows(
     )  # fmt: skip
 
 
-def _choice(  # noqa: PLR0913  # one parameter per option
+def _analysis_options(  # noqa: PLR0913  # one parameter per option
     *,
     wanted: Filter,
     family: Annotated[list[str] | None, typer.Option(help="Only these language families.")] = None,
@@ -69,8 +71,8 @@ def _choice(  # noqa: PLR0913  # one parameter per option
     with_in_task: Annotated[
         bool, typer.Option("--with-in-task", help="Include intermediates that train on the target's own task.")
     ] = False,
-) -> Choice:
-    return Choice(
+) -> AnalysisOptions:
+    return AnalysisOptions(
         wanted=wanted, difficulty=difficulty, similarity=similarity, anchor=_anchor(anchor), with_in_task=with_in_task,
         families=tuple(family or ()), scripts=tuple(script or ()),
     )  # fmt: skip

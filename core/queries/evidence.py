@@ -1,7 +1,7 @@
 """The evidence for an answer: one row per run and language with its gain and everything that may explain it.
 
 A row counts where its gain, difficulty and similarity are all there; what is missing is listed with the reason and the
-request that would fill it. Runs of different models, protocols or data sources are never pooled: a `Setting` comes
+request that would fill it. Runs of different models, protocols or data sources are never pooled: `PooledRuns` come
 first.
 """
 
@@ -33,7 +33,7 @@ Anchor = Literal["test", "train"]
 """Which text of the target an intermediate is compared with: its test text in each language, or its English one."""
 
 
-class Setting(NamedTuple):
+class PooledRuns(NamedTuple):
     """Runs that may be pooled."""
 
     collection: str
@@ -56,7 +56,7 @@ class Setting(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Choice:
+class AnalysisOptions:
     """Which rows, and which measures explain them."""
 
     wanted: Filter = field(default_factory=Filter)
@@ -104,14 +104,14 @@ class Evidence(NamedTuple):
     """What the store says on the question."""
 
     frame: pd.DataFrame
-    """Every row of the setting and filter; `complete` marks those that count."""
+    """Every row of the pooled runs and filter; `complete` marks those that count."""
     missing: pd.DataFrame
     """What is missing: what, cells, names, why, remedy (a request; None where it was left out on purpose)."""
     units: Units
     """Of complete rows."""
-    setting: Setting
+    pooled: PooledRuns
     """What was pooled."""
-    choice: Choice
+    options: AnalysisOptions
     """What was asked."""
     origins: dict[str, str]
     """Where difficulty and similarity are from."""
@@ -130,10 +130,10 @@ COLUMNS = (
 """Columns of the evidence, in order."""
 
 
-def settings(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
+def poolable_runs(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
     """Sets of runs that may be pooled, the one with most intermediates (then gains) first.
 
-    Columns: those of `Setting`, intermediates, targets, langs, gains.
+    Columns: those of `PooledRuns`, intermediates, targets, langs, gains.
 
     Args:
         wanted: Rows to keep.
@@ -152,28 +152,28 @@ def settings(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
     ).df()
 
 
-def choose_setting(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> Setting | None:
-    """The setting with most intermediates that the filter leaves; None: it leaves no gain.
+def runs_to_pool(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> PooledRuns | None:
+    """The runs with most intermediates that the filter leaves; None: it leaves no gain.
 
     Args:
         wanted: Rows to keep.
     """
-    rows = settings(cur, wanted)
-    return None if rows.empty else setting_of(rows.iloc[0].to_dict())
+    rows = poolable_runs(cur, wanted)
+    return None if rows.empty else pooled_runs_of(rows.iloc[0].to_dict())
 
 
-def setting_of(row: Mapping[Hashable, Any]) -> Setting:
-    """The setting that a row of `settings` describes.
+def pooled_runs_of(row: Mapping[Hashable, Any]) -> PooledRuns:
+    """The runs that a row of `poolable_runs` describes.
 
     Args:
-        row: With the fields of `Setting`.
+        row: With the fields of `PooledRuns`.
     """
     fingerprint = None if pd.isna(row["model_fingerprint"]) else str(row["model_fingerprint"])
-    fields = {name: str(row[name]) for name in Setting._fields} | {"model_fingerprint": fingerprint}
-    return Setting(**fields)  # type: ignore[arg-type]  # only the fingerprint can be None
+    fields = {name: str(row[name]) for name in PooledRuns._fields} | {"model_fingerprint": fingerprint}
+    return PooledRuns(**fields)  # type: ignore[arg-type]  # only the fingerprint can be None
 
 
-def evidence(cur: duckdb.DuckDBPyConnection, setting: Setting, *, choice: Choice) -> Evidence:
+def evidence(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns, *, options: AnalysisOptions) -> Evidence:
     """One row per run and language, with what may explain its gain.
 
     Columns: `COLUMNS`; gain and scores are fractions, difficulty large where hard, similarity large where near,
@@ -182,41 +182,41 @@ def evidence(cur: duckdb.DuckDBPyConnection, setting: Setting, *, choice: Choice
     intermediate, target, lang, seed.
 
     Args:
-        setting: What is pooled.
-        choice: Which rows, which measures.
+        pooled: What is pooled.
+        options: Which rows, which measures.
 
     Raises:
         UnknownName: There is no such measure.
     """
-    rows = _gains(cur, setting, wanted=choice.wanted)
-    source = setting.data_source
-    hard = difficulties(cur, measure=choice.difficulty, like=profile_view(setting))
-    near = similarities(cur, measure=choice.similarity, data_source=source, centred=choice.centred)
+    rows = _gains(cur, pooled, wanted=options.wanted)
+    source = pooled.data_source
+    hard = difficulties(cur, measure=options.difficulty, like=profile_view(pooled))
+    near = similarities(cur, measure=options.similarity, data_source=source, centred=options.centred)
     numbers = rows.groupby(["intermediate", "target", "lang"], sort=False).ngroup().to_numpy()
     cells = rows.loc[
         ~pd.Series(numbers).duplicated(), ["intermediate", "target", "lang", "target_type", "in_task", "run_id"]
     ]
     cells = _explained(
-        cells, facts=_intermediates(cur, cells), difficulty=hard.frame, similarity=_anchored(near.frame, choice)
+        cells, facts=_intermediates(cur, cells), difficulty=hard.frame, similarity=_anchored(near.frame, options)
     )
-    cells = _judged(cells, choice)
+    cells = _judged(cells, options)
     added = [name for name in (*COLUMNS, "keep") if name not in rows.columns]
     frame = pd.concat([rows, cells[added].take(numbers).set_axis(rows.index)], axis=1)
     frame = frame[frame.pop("keep")].reset_index(drop=True)
     frame.loc[frame["gain"].isna(), "why"] = "no gain"
     frame["complete"] = frame["why"].isna()
-    missing = _missing(frame, setting=setting, choice=choice)
+    missing = _missing(frame, pooled=pooled, options=options)
     origins = {"difficulty": hard.origin, "similarity": near.origin}
-    return Evidence(frame[list(COLUMNS)], missing, units_of(frame[frame["complete"]]), setting, choice, origins)
+    return Evidence(frame[list(COLUMNS)], missing, units_of(frame[frame["complete"]]), pooled, options, origins)
 
 
-def profile_view(setting: Setting) -> ProfileView:
+def profile_view(pooled: PooledRuns) -> ProfileView:
     """The difficulty profiles that are like the runs.
 
     Args:
-        setting: What is pooled.
+        pooled: What is pooled.
     """
-    fields = {name: value for name, value in setting._asdict().items() if name in ProfileView._fields}
+    fields = {name: value for name, value in pooled._asdict().items() if name in ProfileView._fields}
     return ProfileView(**fields)
 
 
@@ -244,9 +244,9 @@ def seeds_in_words(rows: pd.DataFrame) -> str:
     return f"{few} to {many} seeds" if few < many else f"{many} seed{'s' if many != 1 else ''}"
 
 
-def _gains(cur: duckdb.DuckDBPyConnection, setting: Setting, *, wanted: Filter) -> pd.DataFrame:
-    pooled = {"collection", "model", "protocol", "data_source"}
-    kept = condition(wanted, table="g", without=frozenset(pooled))
+def _gains(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns, *, wanted: Filter) -> pd.DataFrame:
+    same = frozenset({"collection", "model", "protocol", "data_source"})
+    kept = condition(wanted, table="g", without=same)
     return cur.execute(
         f"""
         SELECT g.model, g.intermediate, g.target, g.lang, g.seed, g.metric, g.gain, g.score, g.baseline_score, g.n,
@@ -257,7 +257,7 @@ def _gains(cur: duckdb.DuckDBPyConnection, setting: Setting, *, wanted: Filter) 
           AND r.protocol_digest = $protocol_digest_ AND {kept.sql}
         ORDER BY g.intermediate, g.target, g.lang, g.seed, g.run_id
         """,
-        kept.values | {f"{k}_": v for k, v in setting._asdict().items() if k != "protocol"},
+        kept.values | {f"{k}_": v for k, v in pooled._asdict().items() if k != "protocol"},
     ).df()
 
 
@@ -266,10 +266,10 @@ def _intermediates(cur: duckdb.DuckDBPyConnection, cells: pd.DataFrame) -> pd.Da
     return intermediates(cur, run_ids=runs)
 
 
-def _anchored(similarity: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+def _anchored(similarity: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:
     """Similarities to the texts that are asked for; those to English training texts hold for every language."""
-    kept = similarity[similarity["role"] == choice.anchor][["point", "target", "lang", "similarity"]]
-    return kept.drop(columns="lang") if choice.anchor == "train" else kept
+    kept = similarity[similarity["role"] == options.anchor][["point", "target", "lang", "similarity"]]
+    return kept.drop(columns="lang") if options.anchor == "train" else kept
 
 
 def _explained(
@@ -294,17 +294,17 @@ def _explained(
     return frame.merge(pairs, on=["types", "target_type"], how="left").merge(about, on="lang", how="left")
 
 
-def _judged(cells: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+def _judged(cells: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:
     """The same cells with `keep` (of a wanted language) and the first reason why a cell does not count."""
     cells = cells.assign(keep=True, why=pd.Series(None, index=cells.index, dtype="object"), complete=False)
-    if choice.families:
-        cells["keep"] &= cells["family"].isin(choice.families)
-    if choice.scripts:
-        cells["keep"] &= cells["script"].isin(choice.scripts)
+    if options.families:
+        cells["keep"] &= cells["family"].isin(options.families)
+    if options.scripts:
+        cells["keep"] &= cells["script"].isin(options.scripts)
     reasons = [
-        ((cells["lang"] == "en") & (not choice.with_english), "English"),
-        (cells["in_task"] & (not choice.with_in_task), "in-task"),
-        (cells["intermediate"].str.contains("~", regex=False) & (not choice.with_placebos), "placebo"),
+        ((cells["lang"] == "en") & (not options.with_english), "English"),
+        (cells["in_task"] & (not options.with_in_task), "in-task"),
+        (cells["intermediate"].str.contains("~", regex=False) & (not options.with_placebos), "placebo"),
         (cells["difficulty"].isna() & ~cells["intermediate"].map(is_measurable).astype(bool), "difficulty undefined"),
         (cells["difficulty"].isna(), "no difficulty"),
         (cells["similarity"].isna(), "no similarity"),
@@ -314,17 +314,17 @@ def _judged(cells: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     return cells
 
 
-def _missing(frame: pd.DataFrame, *, setting: Setting, choice: Choice) -> pd.DataFrame:
+def _missing(frame: pd.DataFrame, *, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
     """One row per reason: what, cells, names, why, remedy (None where it was left out on purpose)."""
     texts = {
         "no gain": "the paired baseline is missing or scored other examples",
         "English": "left out: English is not transfer to another language",
         "in-task": "left out: the intermediate is more training on the target's own task",
         "placebo": "left out: placebos",
-        "no difficulty": f"no difficulty '{choice.difficulty}' of the intermediate on {setting.data_source}",
+        "no difficulty": f"no difficulty '{options.difficulty}' of the intermediate on {pooled.data_source}",
         "difficulty undefined": "left out: difficulty is of one task with labels, not of a mixture or of MLM",
-        "no similarity": f"no similarity '{choice.similarity}' of the intermediate's text to the target's "
-        f"{'test text in that language' if choice.anchor == 'test' else 'English training text'}",
+        "no similarity": f"no similarity '{options.similarity}' of the intermediate's text to the target's "
+        f"{'test text in that language' if options.anchor == 'test' else 'English training text'}",
     }
     rows = []
     for reason, text in texts.items():
@@ -333,22 +333,22 @@ def _missing(frame: pd.DataFrame, *, setting: Setting, choice: Choice) -> pd.Dat
             continue
         names = sorted(part["target"].unique()) if reason == "in-task" else sorted(part["intermediate"].unique())
         cells = len(part.drop_duplicates(["intermediate", "target", "lang"]))
-        rows.append((reason, cells, ", ".join(names), text, _remedy(reason, part=part, setting=setting)))
+        rows.append((reason, cells, ", ".join(names), text, _remedy(reason, part=part, pooled=pooled)))
     return pd.DataFrame(rows, columns=["what", "cells", "names", "why", "remedy"]).astype({"remedy": "object"})
 
 
-def _remedy(reason: str, *, part: pd.DataFrame, setting: Setting) -> StudyRequest | ProfileRequest | None:
+def _remedy(reason: str, *, part: pd.DataFrame, pooled: PooledRuns) -> StudyRequest | ProfileRequest | None:
     """What would fill the gap, by the names of model and protocol; `core.actions.command` completes and types it."""
     names, targets = tuple(sorted(part["intermediate"].unique())), tuple(sorted(part["target"].unique()))
-    source = DataSourceKind(setting.data_source)
+    source = DataSourceKind(pooled.data_source)
     if reason == "no gain":
         return StudyRequest(
-            models=(setting.model,), targets=targets, seeds=tuple(map(int, sorted(part["seed"].unique()))),
-            protocol=setting.protocol, data_source=source,
+            models=(pooled.model,), targets=targets, seeds=tuple(map(int, sorted(part["seed"].unique()))),
+            protocol=pooled.protocol, data_source=source,
         )  # fmt: skip
     if reason == "no difficulty":
         return ProfileRequest(
-            kind=ProfileKind.DIFFICULTY, model=setting.model, protocol=setting.protocol, intermediates=names,
+            kind=ProfileKind.DIFFICULTY, model=pooled.model, protocol=pooled.protocol, intermediates=names,
             data_source=source,
         )  # fmt: skip
     if reason == "no similarity":

@@ -6,7 +6,7 @@ import duckdb
 import pandas as pd
 
 from core.errors import DataError
-from core.queries.evidence import Setting
+from core.queries.evidence import PooledRuns
 from core.queries.filters import RUN_ONLY, Filter, condition
 from core.queries.transfer import View
 
@@ -79,7 +79,7 @@ def scored_sets(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
     ).df()
 
 
-def spec_like(cur: duckdb.DuckDBPyConnection, pooled: Setting | View) -> str:
+def spec_like(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns | View) -> str:
     """The `RunSpec` of one of the runs that may be pooled, as JSON.
 
     Args:

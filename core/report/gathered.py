@@ -24,7 +24,7 @@ from core.languages import LANGUAGES
 from core.measures.similarity.pair import SimilarityMeasure
 from core.measures.similarity.table import SIMILARITIES
 from core.paths import AtlasPaths
-from core.queries.evidence import Choice
+from core.queries.evidence import AnalysisOptions
 from core.queries.filters import Filter
 from core.queries.overview import counts
 from core.queries.provenance import protocols, scored_sets, software
@@ -95,7 +95,7 @@ class Chapter(NamedTuple):
 class Gathered(NamedTuple):
     """What the store says within a filter."""
 
-    choice: Choice
+    options: AnalysisOptions
     """What was asked."""
     full: FullAnswer
     """The answer with all that stands behind it."""
@@ -115,25 +115,25 @@ class Gathered(NamedTuple):
     """Profiles there are."""
 
 
-def gather(cur: duckdb.DuckDBPyConnection, choice: Choice, *, paths: AtlasPaths) -> Gathered:
+def gather(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions, *, paths: AtlasPaths) -> Gathered:
     """Ask everything.
 
     Args:
-        choice: Rows to keep, and the measures that explain them.
+        options: Rows to keep, and the measures that explain them.
 
     Raises:
         UnknownName: There is no such measure.
     """
-    _check_similarity(choice.similarity)
-    wanted = _within(choice)
-    full = answer_for(cur, choice)
+    _check_similarity(options.similarity)
+    wanted = _within(options)
+    full = answer_for(cur, options)
     return Gathered(
-        choice=choice,
+        options=options,
         full=full,
         missing=gaps(cur, full.evidence, paths=paths) if full.evidence is not None else pd.DataFrame(),
         counts=counts(cur),
         chapters=tuple(
-            _chapter(cur, seen, similarity=choice.similarity, paths=paths) for seen in every_view(cur, wanted)
+            _chapter(cur, seen, similarity=options.similarity, paths=paths) for seen in every_view(cur, wanted)
         ),
         protocols=protocols(cur, wanted),
         software=software(cur, wanted),
@@ -170,18 +170,18 @@ def _check_similarity(measure: str) -> None:
         raise UnknownName("similarity measure", measure, known=SIMILARITIES)
 
 
-def _within(choice: Choice) -> Filter:
+def _within(options: AnalysisOptions) -> Filter:
     """Rows to keep, the families and scripts as the languages that they are."""
-    if not (choice.families or choice.scripts):
-        return choice.wanted
+    if not (options.families or options.scripts):
+        return options.wanted
     langs = tuple(
         entry.code
         for entry in LANGUAGES.values()
-        if (not choice.families or entry.family in choice.families)
-        and (not choice.scripts or entry.script in choice.scripts)
-        and (not choice.wanted.langs or entry.code in choice.wanted.langs)
+        if (not options.families or entry.family in options.families)
+        and (not options.scripts or entry.script in options.scripts)
+        and (not options.wanted.langs or entry.code in options.wanted.langs)
     )
-    return replace(choice.wanted, langs=langs)
+    return replace(options.wanted, langs=langs)
 
 
 def _chapter(cur: duckdb.DuckDBPyConnection, seen: Seen, *, similarity: str, paths: AtlasPaths) -> Chapter:
@@ -218,17 +218,17 @@ def _run_again(cur: duckdb.DuckDBPyConnection, seen: Seen, names: Sequence[str],
     return command_of(completed(request, basis_like(cur, seen.view, paths=paths)))
 
 
-def commands(choice: Choice) -> list[tuple[str, Command]]:
+def commands(options: AnalysisOptions) -> list[tuple[str, Command]]:
     """What to type to have the parts of a report again: what it gives, and the command.
 
     Args:
-        choice: What was asked.
+        options: What was asked.
     """
-    wanted = choice.wanted
+    wanted = options.wanted
     return [
-        ("This report", asking("report", wanted, choice=choice, before=("report.html",))),
-        ("The same as a gallery of pages", asking("gallery", wanted, choice=choice, before=("gallery",))),
-        ("The answer and its numbers", asking("analyse", wanted, choice=choice)),
-        ("Every cell with interval and n", asking("export", _within(choice), before=("cells.csv", "--what", "cells"))),
-        ("Every gain by seed", asking("export", _within(choice), before=("gains.csv", "--what", "gains"))),
+        ("This report", asking("report", wanted, options=options, before=("report.html",))),
+        ("The same as a gallery of pages", asking("gallery", wanted, options=options, before=("gallery",))),
+        ("The answer and its numbers", asking("analyse", wanted, options=options)),
+        ("Every cell with interval and n", asking("export", _within(options), before=("cells.csv", "--what", "cells"))),
+        ("Every gain by seed", asking("export", _within(options), before=("gains.csv", "--what", "gains"))),
     ]

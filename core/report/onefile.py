@@ -92,7 +92,7 @@ def sources(gathered: Gathered) -> dict[str, Any]:  # Any: what the templates re
         "software": table(gathered.software, t.SOFTWARE, caption="What the runs were made with"),
         "scored": table(gathered.scored, t.SCORED, caption="Test sets"),
         "profiles": table(gathered.profiles, t.PROFILES, caption="Profiles, the filter aside"),
-        "commands": commands(gathered.choice),
+        "commands": commands(gathered.options),
     }
 
 

@@ -15,7 +15,7 @@ from core.errors import DiskFull
 from core.jobs.fits import Fit, FitKind
 from core.jobs.records import JobState
 from core.paths import AtlasPaths
-from core.queries.evidence import Choice, Setting, choose_setting
+from core.queries.evidence import AnalysisOptions, PooledRuns, runs_to_pool
 from core.queries.filters import Filter
 from core.store.connection import Store
 from pages.widgets import shared
@@ -92,22 +92,22 @@ def test_a_launch_starts_even_where_nothing_can_be_written_down(
 
 
 def test_the_command_asks_for_what_the_page_shows() -> None:
-    setting = Setting("measured", "atlas-mini", "f", "quick", "d", "sample")
+    pooled = PooledRuns("measured", "atlas-mini", "f", "quick", "d", "sample")
     runs = "--collection measured --model atlas-mini --protocol quick --data-source sample"
-    choice = Choice(
+    options = AnalysisOptions(
         wanted=Filter(target=("sib200", "udpos")), difficulty="label_entropy", anchor="train", scripts=("Cyrl",),
         with_in_task=True,
     )  # fmt: skip
-    said = {name: recompute(name, setting, choice) for name in ("analyse", "predict", "next")}
+    said = {name: recompute(name, pooled, options) for name in ("analyse", "predict", "next")}
     targets = "--target sib200 --target udpos"
     for name, command in said.items():
         assert command == (
             f"python -m core {name} {runs} {targets} --script Cyrl --difficulty label_entropy --anchor train "
             "--with-in-task --json"
         )
-    cells = recompute("analyse", setting, Choice(), target="sib200")
+    cells = recompute("analyse", pooled, AnalysisOptions(), target="sib200")
     assert cells == f"python -m core analyse {runs} --target sib200 --cells --json"
-    every = recompute("analyse", setting, Choice(), every_measure=True)
+    every = recompute("analyse", pooled, AnalysisOptions(), every_measure=True)
     assert every == f"python -m core analyse {runs} --every-measure --json"
     for words in (*said.values(), cells, every):  # every option is one of the command's
         parsed = CliRunner().invoke(cli.app, [*words.split()[3:], "--help"])
@@ -157,10 +157,10 @@ def test_a_long_fit_does_not_keep_the_page_waiting(
     assert words(open_page(PAGE)) == at_once
 
 
-def _arguments() -> tuple[tuple[str, int], Setting, Choice]:
+def _arguments() -> tuple[tuple[str, int], PooledRuns, AnalysisOptions]:
     now = shared.version()
     with shared.store().cursor() as cur:
-        return now, choose_setting(cur, Filter()), Choice()
+        return now, runs_to_pool(cur, Filter()), AnalysisOptions()
 
 
 def test_the_sentence_follows_the_filter(home: Path, open_page: Open) -> None:

@@ -15,7 +15,7 @@ from core.cli.main import app
 from core.jobs.fits import Fit
 from core.jobs.records import JobState
 from core.paths import AtlasPaths
-from core.queries.evidence import Choice
+from core.queries.evidence import AnalysisOptions
 from core.queries.filters import Filter
 from core.report.gathered import gather
 from core.store.connection import Store
@@ -27,12 +27,12 @@ from tests.makers.tables import TARGETS, Planted, add_difficulty, planted
 from tests.pages.conftest import Open
 
 FILTERS = {
-    "everything": ({}, Choice()),
-    "one target": ({"target": TARGETS[0]}, Choice(wanted=Filter(target=(TARGETS[0],)))),
-    "a family": ({"family": "Niger-Congo"}, Choice(families=("Niger-Congo",))),
-    "scripts": ({"script": ["Deva", "Hans"]}, Choice(scripts=("Deva", "Hans"))),
+    "everything": ({}, AnalysisOptions()),
+    "one target": ({"target": TARGETS[0]}, AnalysisOptions(wanted=Filter(target=(TARGETS[0],)))),
+    "a family": ({"family": "Niger-Congo"}, AnalysisOptions(families=("Niger-Congo",))),
+    "scripts": ({"script": ["Deva", "Hans"]}, AnalysisOptions(scripts=("Deva", "Hans"))),
     "other measures": ({"difficulty": "label_entropy", "anchor": "train"},
-                       Choice(difficulty="label_entropy", anchor="train")),
+                       AnalysisOptions(difficulty="label_entropy", anchor="train")),
 }  # fmt: skip
 """Addresses of the page, and the same filter."""
 
@@ -60,7 +60,7 @@ def from_command(command: str) -> tuple[str, list[str], str]:
 
 @pytest.mark.parametrize("name", list(FILTERS))
 def test_page_command_and_report_say_the_same(filled: Path, open_page: Open, name: str) -> None:
-    address, choice = FILTERS[name]
+    address, options = FILTERS[name]
     at = open_page("pages/analysis.py", part="Numbers", **address)
     printed = next(str(code.value) for code in at.code if "core analyse" in str(code.value))
     headline, details, weight = from_command(printed)
@@ -69,13 +69,13 @@ def test_page_command_and_report_say_the_same(filled: Path, open_page: Open, nam
     shown = on_page(at)
     assert f"**{md(headline)}**" in shown
     assert all(f"- {md(detail)}" in shown for detail in details)
-    said = reported(filled, choice)
+    said = reported(filled, options)
     assert (said.headline, list(said.details), said.weight) == (headline, details, weight)
 
 
-def reported(home: Path, choice: Choice) -> Answer:
+def reported(home: Path, options: AnalysisOptions) -> Answer:
     with shared.store().cursor() as cur:
-        return gather(cur, choice, paths=AtlasPaths(home=home)).full.answer
+        return gather(cur, options, paths=AtlasPaths(home=home)).full.answer
 
 
 def test_what_is_still_computed_is_named_in_the_answer(
@@ -92,5 +92,5 @@ def test_what_is_still_computed_is_named_in_the_answer(
 
 
 def test_the_overview_says_the_headline(filled: Path, open_page: Open) -> None:
-    headline = md(reported(filled, Choice()).headline)
+    headline = md(reported(filled, AnalysisOptions()).headline)
     assert f"3. {headline}" in on_page(open_page("pages/overview.py"))

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.analysis.answer import Answer
 from core.jobs.records import JobState, JobStatus
-from core.queries.evidence import Choice, Evidence, Setting, Units
+from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, Units
 from core.store.connection import Store
 from pages.widgets.analysis.panels import show_answer, show_cells, show_next
 from pages.widgets.runs.listing import run_rows
@@ -163,8 +163,10 @@ def test_the_badge_says_how_much_an_answer_weighs_and_gaps_come_with_commands(we
     remedy = "python -m core run --target xnli"
     gaps = [("no gain", 4, "mnli", "no baseline", remedy), ("English", 9, "mnli", "left out", "")]
     missing = pd.DataFrame(gaps, columns=["what", "cells", "names", "why", "remedy"])
-    setting = Setting("yours", "m", None, "quick", "d", "sample")
-    found = Evidence(pd.DataFrame(), missing, Units(0, 0, 0, 0, 0, 0, 0), setting, Choice(), {"difficulty": "measured"})
+    pooled = PooledRuns("yours", "m", None, "quick", "d", "sample")
+    found = Evidence(
+        pd.DataFrame(), missing, Units(0, 0, 0, 0, 0, 0, 0), pooled, AnalysisOptions(), {"difficulty": "measured"}
+    )
     said = Answer("Harder goes with more.", ("One.", "Two."), weight, ())  # type: ignore[arg-type]
     at = shown(show_answer, said, found, missing)
     text = words(at)

@@ -12,17 +12,17 @@ from core.actions.command import asking
 from core.languages import language
 from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.similarity.table import SIMILARITIES
-from core.queries.evidence import Anchor, Choice, Setting, setting_of
+from core.queries.evidence import AnalysisOptions, Anchor, PooledRuns, pooled_runs_of
 from core.queries.filters import Filter
 
 
-def choose(rows: pd.DataFrame) -> Setting:
+def choose(rows: pd.DataFrame) -> PooledRuns:
     """The picker of what is pooled.
 
     Args:
         rows: As `available` returns them, at least one.
     """
-    found = {setting_of(row).label + _detail(row): setting_of(row) for row in rows.to_dict("records")}
+    found = {pooled_runs_of(row).label + _detail(row): pooled_runs_of(row) for row in rows.to_dict("records")}
     picked = st.selectbox(
         "Runs to pool", list(found), key="runs", bind="query-params",
         help="Runs of one model, protocol and data source; others are not mixed in. The first has most intermediates.",
@@ -30,7 +30,7 @@ def choose(rows: pd.DataFrame) -> Setting:
     return found[picked]
 
 
-def refine(targets: list[str], langs: list[str]) -> Choice:
+def refine(targets: list[str], langs: list[str]) -> AnalysisOptions:
     """The measures and the filter.
 
     Args:
@@ -66,30 +66,35 @@ def refine(targets: list[str], langs: list[str]) -> Choice:
             "Include in-task pairs", key="intask", bind="query-params",
             help="Intermediates that are more training on the target's own task, such as SQuAD before XQuAD.",
         )  # fmt: skip
-    return Choice(
+    return AnalysisOptions(
         wanted=Filter(target=tuple(picked) or None), difficulty=difficulty, similarity=similarity,
         anchor=cast("Anchor", anchor), with_in_task=with_in_task, families=tuple(families), scripts=tuple(scripts),
     )  # fmt: skip
 
 
 def recompute(
-    command: str, setting: Setting, choice: Choice, *, target: str | None = None, every_measure: bool = False
+    command: str,
+    pooled: PooledRuns,
+    options: AnalysisOptions,
+    *,
+    target: str | None = None,
+    every_measure: bool = False,
 ) -> str:
     """The command that answers for the same runs and filter.
 
     Args:
         command: analyse, predict or next.
-        setting: What is pooled.
-        choice: Which rows and measures.
+        pooled: What is pooled.
+        options: Which rows and measures.
         target: This target alone, and its cells.
         every_measure: Every measure of difficulty and similarity, too.
     """
     wanted = replace(
-        choice.wanted, collection=setting.collection, model=setting.model, protocol=setting.protocol,
-        data_source=setting.data_source, target=target or choice.wanted.target,
+        options.wanted, collection=pooled.collection, model=pooled.model, protocol=pooled.protocol,
+        data_source=pooled.data_source, target=target or options.wanted.target,
     )  # fmt: skip
     after = (*(["--cells"] if target else []), *(["--every-measure"] if every_measure else []), "--json")
-    return str(asking(command, wanted, choice=choice, after=after))
+    return str(asking(command, wanted, options=options, after=after))
 
 
 def _measure(label: str, names: list[str], *, key: str) -> str:

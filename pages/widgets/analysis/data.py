@@ -20,13 +20,13 @@ from core.analysis.surfaces import Marginal, binned, marginal
 from core.claims.judging import judge_claims
 from core.jobs.fits import Fit, FitKind, ask, known
 from core.jobs.records import JobState
-from core.queries.evidence import Choice, Evidence, Setting, evidence, settings
+from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, evidence, poolable_runs
 from core.queries.filters import Filter
 from core.tasks import load_tasks
 from pages.widgets.shared import paths, store
 
 Version = tuple[str, int]
-_KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Choice: astuple}
+_KEYS: dict[str | type[Any], Callable[[Any], Any]] = {AnalysisOptions: astuple}
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -34,184 +34,186 @@ def available(version: Version) -> pd.DataFrame:
     """Sets of runs that may be pooled."""
     del version  # part of the cache's key alone
     with store().cursor() as cur:
-        return settings(cur, Filter())
+        return poolable_runs(cur, Filter())
 
 
 @st.cache_resource(max_entries=8, show_spinner="Collecting the gains …", hash_funcs=_KEYS)
-def gathered(version: Version, setting: Setting, choice: Choice) -> Evidence:
+def gathered(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> Evidence:
     """The evidence; shared, so not to be changed.
 
     Args:
-        setting: What is pooled.
-        choice: Which rows and measures.
+        pooled: What is pooled.
+        options: Which rows and measures.
     """
     del version  # part of the cache's key alone
     with store().cursor() as cur:
-        return evidence(cur, Setting(*setting), choice=choice)
+        return evidence(cur, PooledRuns(*pooled), options=options)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Fitting the crossed model …", hash_funcs=_KEYS)
-def fitted(version: Version, setting: Setting, choice: Choice) -> Analysis:
+def fitted(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> Analysis:
     """The model, the naive regression and the permutations; shared, so not to be changed.
 
     Args:
-        setting: What is pooled.
-        choice: Which rows and measures.
+        pooled: What is pooled.
+        options: Which rows and measures.
     """
-    return analyse(gathered(version, setting, choice))
+    return analyse(gathered(version, pooled, options))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
-def _cells(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
-    return cell_means(gathered(version, setting, choice).complete)
+def _cells(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
+    return cell_means(gathered(version, pooled, options).complete)
 
 
-def held_out(version: Version, setting: Setting, choice: Choice, *, again: bool = False) -> Fit:
+def held_out(version: Version, pooled: PooledRuns, options: AnalysisOptions, *, again: bool = False) -> Fit:
     """The comparison with the additive model: here where it is quick, else by a process of its own.
 
     Args:
-        setting: What is pooled.
-        choice: Which rows and measures.
+        pooled: What is pooled.
+        options: Which rows and measures.
         again: Whether one that failed is tried once more.
     """
-    cells = _cells(version, setting, choice)
-    if len(cells) > MANY_CELLS and fitted(version, setting, choice).fit is not None:
+    cells = _cells(version, pooled, options)
+    if len(cells) > MANY_CELLS and fitted(version, pooled, options).fit is not None:
         return ask(FitKind.ADDITIVE_NULL, cells, paths=paths(), again=again)
-    return Fit(JobState.DONE, _held_out(version, setting, choice))
+    return Fit(JobState.DONE, _held_out(version, pooled, options))
 
 
 @st.cache_data(
     max_entries=16, show_spinner="Comparing with intermediate + target on held-out pairs …", hash_funcs=_KEYS
 )
-def _held_out(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
-    return additive_null(fitted(version, setting, choice))
+def _held_out(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
+    return additive_null(fitted(version, pooled, options))
 
 
-def answer_of(version: Version, setting: Setting, choice: Choice, *, null: Fit, every: Fit) -> FullAnswer:
+def answer_of(version: Version, pooled: PooledRuns, options: AnalysisOptions, *, null: Fit, every: Fit) -> FullAnswer:
     """The answer, with as much of the long fits as there is.
 
     Args:
-        setting: What is pooled.
-        choice: Which rows and measures.
+        pooled: What is pooled.
+        options: Which rows and measures.
         null: From `held_out`.
         every: From `every_measure`.
     """
-    found, model = gathered(version, setting, choice), fitted(version, setting, choice)
+    found, model = gathered(version, pooled, options), fitted(version, pooled, options)
     return answered(found, model, null=lambda: null.frame, every=lambda: every.frame)
 
 
-def quick_answer(version: Version, setting: Setting) -> FullAnswer:
+def quick_answer(version: Version, pooled: PooledRuns) -> FullAnswer:
     """The answer for pages that show its first sentence alone and start nothing long.
 
     Args:
-        setting: What is pooled.
+        pooled: What is pooled.
     """
-    choice = Choice()
-    found, model = gathered(version, setting, choice), fitted(version, setting, choice)
-    return answered(found, model, null=lambda: None, every=lambda: _known_measures(version, setting, choice))
+    options = AnalysisOptions()
+    found, model = gathered(version, pooled, options), fitted(version, pooled, options)
+    return answered(found, model, null=lambda: None, every=lambda: _known_measures(version, pooled, options))
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
-def gaps(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+def gaps(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
     """What is missing from the evidence, with the commands that would fill it.
 
     Args:
-        setting: What is pooled.
-        choice: Which rows and measures.
+        pooled: What is pooled.
+        options: Which rows and measures.
     """
     with store().cursor() as cur:
-        return actions.gaps(cur, gathered(version, setting, choice), paths=paths())
+        return actions.gaps(cur, gathered(version, pooled, options), paths=paths())
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
-def surfaces(version: Version, setting: Setting, choice: Choice) -> tuple[pd.DataFrame, dict[str, Marginal | None]]:
+def surfaces(
+    version: Version, pooled: PooledRuns, options: AnalysisOptions
+) -> tuple[pd.DataFrame, dict[str, Marginal | None]]:
     """Bins, and the marginal effect of each term; shared, so not to be changed.
 
     Args:
-        setting: What is pooled.
-        choice: Which rows and measures.
+        pooled: What is pooled.
+        options: Which rows and measures.
     """
-    found, model = gathered(version, setting, choice), fitted(version, setting, choice)
+    found, model = gathered(version, pooled, options), fitted(version, pooled, options)
     return binned(found), {name: marginal(found, model, name=name) for name in ("difficulty", "similarity")}
 
 
-def grouped(version: Version, setting: Setting, choice: Choice, kind: str, *, again: bool = False) -> Fit:
+def grouped(version: Version, pooled: PooledRuns, options: AnalysisOptions, kind: str, *, again: bool = False) -> Fit:
     """The model within each group: here where it is quick, else by a process of its own.
 
     Args:
-        setting: What is pooled.
-        choice: Which rows and measures.
+        pooled: What is pooled.
+        options: Which rows and measures.
         kind: target, family or script.
         again: Whether one that failed is tried once more.
     """
-    cells = _cells(version, setting, choice)
+    cells = _cells(version, pooled, options)
     if len(cells) > MANY_CELLS:
         return ask(FitKind(kind), cells, paths=paths(), again=again)
-    return Fit(JobState.DONE, _grouped(version, setting, choice, kind))
+    return Fit(JobState.DONE, _grouped(version, pooled, options, kind))
 
 
 @st.cache_data(max_entries=16, show_spinner="Fitting each group …", hash_funcs=_KEYS)
-def _grouped(version: Version, setting: Setting, choice: Choice, kind: str) -> pd.DataFrame:
-    return fit_groups(_cells(version, setting, choice), kind=kind)
+def _grouped(version: Version, pooled: PooledRuns, options: AnalysisOptions, kind: str) -> pd.DataFrame:
+    return fit_groups(_cells(version, pooled, options), kind=kind)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Collecting every measure …", hash_funcs=_KEYS)
-def _measured(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
-    found = gathered(version, setting, choice)
+def _measured(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
+    found = gathered(version, pooled, options)
     with store().cursor() as cur:
         return measured_cells(cur, found)
 
 
-def every_measure(version: Version, setting: Setting, choice: Choice, *, again: bool = False) -> Fit:
+def every_measure(version: Version, pooled: PooledRuns, options: AnalysisOptions, *, again: bool = False) -> Fit:
     """The model with every measure of difficulty and similarity: here where it is quick, else by a process of its own.
 
     Args:
-        setting: What is pooled.
-        choice: Which rows; of its measures only the anchor counts.
+        pooled: What is pooled.
+        options: Which rows; of its measures only the anchor counts.
         again: Whether one that failed is tried once more.
     """
-    cells = _measured(version, setting, choice)
+    cells = _measured(version, pooled, options)
     if len(cells) * n_pairs(cells) > MANY_CELLS:
         return ask(FitKind.EVERY_MEASURE, cells, paths=paths(), again=again)
-    return Fit(JobState.DONE, _every_measure(version, setting, choice))
+    return Fit(JobState.DONE, _every_measure(version, pooled, options))
 
 
-def _known_measures(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame | None:
+def _known_measures(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame | None:
     """The same where it is quick or was computed before."""
-    cells = _measured(version, setting, choice)
+    cells = _measured(version, pooled, options)
     if len(cells) * n_pairs(cells) > MANY_CELLS:
         return known(FitKind.EVERY_MEASURE, cells, paths=paths())
-    return _every_measure(version, setting, choice)
+    return _every_measure(version, pooled, options)
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
-def _every_measure(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
-    return sensitivity(_measured(version, setting, choice))
+def _every_measure(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
+    return sensitivity(_measured(version, pooled, options))
 
 
 @st.cache_data(max_entries=16, show_spinner="Testing each cell on its examples …", hash_funcs=_KEYS)
-def tested(version: Version, setting: Setting, choice: Choice, target: str) -> pd.DataFrame:
+def tested(version: Version, pooled: PooledRuns, options: AnalysisOptions, target: str) -> pd.DataFrame:
     """A paired test of every cell of a target.
 
     Args:
-        setting: What is pooled.
-        choice: Which rows and measures.
+        pooled: What is pooled.
+        options: Which rows and measures.
         target: Whose cells: the family that is corrected over.
     """
-    rows = gathered(version, setting, choice).frame
+    rows = gathered(version, pooled, options).frame
     with store().cursor() as cur:
         return cell_tests(cur, rows[(rows["target"] == target) & rows["gain"].notna()])
 
 
 @st.cache_data(max_entries=8, show_spinner="Evaluating the selectors …", hash_funcs=_KEYS)
-def judged_selectors(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+def judged_selectors(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
     """How well each selector ranks.
 
     Args:
-        setting: What is pooled.
-        choice: Which rows and measures.
+        pooled: What is pooled.
+        options: Which rows and measures.
     """
-    found = gathered(version, setting, choice)
+    found = gathered(version, pooled, options)
     with store().cursor() as cur:
         return actions.judged_selectors(cur, found, paths=paths())
 
@@ -225,14 +227,14 @@ def frozen(version: Version) -> pd.DataFrame:
 
 
 @st.cache_data(max_entries=8, show_spinner="Ranking the missing runs …", hash_funcs=_KEYS)
-def proposals(version: Version, setting: Setting, choice: Choice) -> pd.DataFrame:
+def proposals(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
     """What to run next.
 
     Args:
-        setting: What is pooled.
-        choice: Which rows and measures.
+        pooled: What is pooled.
+        options: Which rows and measures.
     """
-    found, model = gathered(version, setting, choice), fitted(version, setting, choice)
+    found, model = gathered(version, pooled, options), fitted(version, pooled, options)
     with store().cursor() as cur:
         return actions.proposals(cur, found, model, plan=Plan(load_tasks(paths())), paths=paths())
 

@@ -7,18 +7,18 @@ import streamlit as st
 
 from core.analysis.sensitivity import spread_in_words
 from core.figures.analysis import specification_curve
-from core.queries.evidence import Choice
+from core.queries.evidence import AnalysisOptions
 from pages.widgets.analysis.panels import how_to
 from pages.widgets.shared import mode
 from pages.widgets.show import chart, md
 
 
-def show_measures(rows: pd.DataFrame | None, *, choice: Choice, how: str) -> None:
+def show_measures(rows: pd.DataFrame | None, *, options: AnalysisOptions, how: str) -> None:
     """Both terms under every pair of measures.
 
     Args:
         rows: As `sensitivity` returns them; None: not computed yet.
-        choice: The measures of the page, which are marked.
+        options: The measures of the page, which are marked.
         how: Command that says the same.
     """
     if rows is None:
@@ -27,7 +27,7 @@ def show_measures(rows: pd.DataFrame | None, *, choice: Choice, how: str) -> Non
         found = rows[rows["name"] == term]
         st.markdown(f"**{md(spread_in_words(rows, term=term))}**")
         if found["estimate"].notna().any():
-            figure = specification_curve(found, term=term, chosen=(choice.difficulty, choice.similarity), mode=mode())
+            figure = specification_curve(found, term=term, chosen=(options.difficulty, options.similarity), mode=mode())
             chart(figure, key=f"curve-{term}", alt=f"Effect of {term} under every pair of measures, with intervals")
         for note, n in found["note"].dropna().value_counts().items():
             st.caption(md(f"{n} pairs without {term}: {note}."))

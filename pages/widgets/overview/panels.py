@@ -13,7 +13,7 @@ from core.actions.answer import EVERY_MEASURE
 from core.actions.command import command_of
 from core.analysis.standing import extent, pair_gains, verdicts
 from core.figures.multiples import gain_strips
-from core.queries.evidence import Choice, Setting
+from core.queries.evidence import AnalysisOptions, PooledRuns
 from core.queries.overview import counts, findings, published_counts
 from core.studies import StudyRequest
 from pages.widgets.analysis.data import gathered, proposals, quick_answer
@@ -49,37 +49,37 @@ def held(version: tuple[str, int]) -> Held:
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def pairs_of(version: tuple[str, int], setting: Setting) -> pd.DataFrame:
+def pairs_of(version: tuple[str, int], pooled: PooledRuns) -> pd.DataFrame:
     """Mean gains of the pairs of a setting.
 
     Args:
-        setting: What is pooled.
+        pooled: What is pooled.
     """
-    return pair_gains(gathered(version, setting, Choice()))
+    return pair_gains(gathered(version, pooled, AnalysisOptions()))
 
 
-def standing(version: tuple[str, int], setting: Setting) -> DeltaGenerator:
+def standing(version: tuple[str, int], pooled: PooledRuns) -> DeltaGenerator:
     """Two of the three sentences, and the place of the third, which needs a model: fill it when all else is drawn.
 
     Args:
-        setting: What is pooled.
+        pooled: What is pooled.
     """
-    pairs = pairs_of(version, setting)
+    pairs = pairs_of(version, pooled)
     st.subheader("Current evidence", anchor=False)
-    first, second = extent(gathered(version, setting, Choice()), pairs), verdicts(pairs, title=titles().of)
+    first, second = extent(gathered(version, pooled, AnalysisOptions()), pairs), verdicts(pairs, title=titles().of)
     st.markdown(f"1. {md(first)}\n2. {md(second)}")
     return st.empty()
 
 
-def third_sentence(place: DeltaGenerator, version: tuple[str, int], setting: Setting) -> None:
+def third_sentence(place: DeltaGenerator, version: tuple[str, int], pooled: PooledRuns) -> None:
     """The answer of the model to the question.
 
     Args:
         place: As `standing` returns it.
-        setting: What is pooled.
+        pooled: What is pooled.
     """
     with place.container():
-        full = quick_answer(version, setting)
+        full = quick_answer(version, pooled)
     with place.container():
         st.markdown(f"3. {md(full.answer.headline)}")
         if EVERY_MEASURE in full.pending:
@@ -87,13 +87,13 @@ def third_sentence(place: DeltaGenerator, version: tuple[str, int], setting: Set
         st.page_link("pages/analysis.py", label="The complete analysis", icon=":material/insights:")
 
 
-def strips(version: tuple[str, int], setting: Setting) -> None:
+def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
     """Mean gains of every pair as small multiples, one strip a target.
 
     Args:
-        setting: What is pooled.
+        pooled: What is pooled.
     """
-    pairs = pairs_of(version, setting)
+    pairs = pairs_of(version, pooled)
     if pairs.empty:
         return
     st.subheader("Mean gain by target, in points", anchor=False)
@@ -105,8 +105,7 @@ def strips(version: tuple[str, int], setting: Setting) -> None:
     )  # fmt: skip
     lone = "" if pairs["low"].notna().any() else " A single seed has no interval."
     st.caption(
-        f"{md(setting.label)}. Means over the languages that the intermediates of a target share, without English; "
-        "95 % intervals over seeds, clipped at the edge; distances are square roots of points. Purple: above zero, "
+        f"hollow: in-task.{lone}"
         "orange: below, grey: not significantly different from zero at a false discovery rate of 5 %; "
         f"hollow: in-task.{lone}"
     )
@@ -139,13 +138,13 @@ def collection_cards(found: Held) -> None:
                     )  # fmt: skip
 
 
-def next_steps(version: tuple[str, int], setting: Setting) -> None:
+def next_steps(version: tuple[str, int], pooled: PooledRuns) -> None:
     """The proposals that are worth most for what they cost.
 
     Args:
-        setting: What is pooled.
+        pooled: What is pooled.
     """
-    rows = proposals(version, setting, Choice()).head(_STEPS)
+    rows = proposals(version, pooled, AnalysisOptions()).head(_STEPS)
     if rows.empty:
         return
     for row in rows.to_dict("records"):

@@ -17,7 +17,7 @@ from core.claims.registry import CLAIMS
 from core.cli.main import app
 from core.paths import REPO, AtlasPaths
 from core.protocols import PROTOCOLS, read_protocol_file
-from core.queries.evidence import Choice
+from core.queries.evidence import AnalysisOptions
 from core.queries.filters import Filter
 from core.report.gathered import commands, gather
 from core.report.onefile import made, report_html
@@ -164,14 +164,14 @@ def test_filters_are_options_of_every_command_that_takes_them() -> None:
         collection="yours", model=("atlas-mini", "mbert"), target="xnli", langs=("de", "sw"), protocol="quick",
         data_source="hub",
     )  # fmt: skip
-    choice = Choice(
+    options = AnalysisOptions(
         wanted=wanted, difficulty="label_entropy", similarity="mmd", anchor="train", with_in_task=True,
         families=("Turkic",), scripts=("Cyrl", "Arab"),
     )  # fmt: skip
     for name in ("claims", "gains"):
         assert parse(str(asking("claims", wanted))) == "claims", name
     for name, before in (("analyse", ()), ("predict", ()), ("next", ()), ("report", ("a.html",)), ("gallery", ("g",))):
-        command = asking(name, wanted, choice=choice, before=before, after=("--json",))
+        command = asking(name, wanted, options=options, before=before, after=("--json",))
         assert parse(str(command)) == name
         assert command.words.count("--script") == 2 and "--with-in-task" in command.words
     for name, before in (("export", ("a.csv",)), ("figure", ("a.svg",))):
@@ -194,11 +194,11 @@ def test_what_commands_and_reports_print_starts(paths: AtlasPaths) -> None:
             cur.execute("DELETE FROM difficulties WHERE intermediate = 'qqp'")
             cur.execute("DELETE FROM runs WHERE intermediate = 'none' AND target = ?", [TARGETS[1]])
         with store.cursor() as cur:
-            found = gather(cur, Choice(), paths=paths)
+            found = gather(cur, AnalysisOptions(), paths=paths)
     printed = [row for name in ("analyse", "predict", "claims", "next") for row in answers(name)]
     texts = [value for row in printed for value in row.values()]
     texts += [report_html(found, made=made_now(), titles={}), *(c.command for c in found.chapters)]
-    texts += [command for _, command in commands(found.choice)]
+    texts += [command for _, command in commands(found.options)]
     lines = commands_in(texts)
     asked = [line for line in lines if parse(line) in {"run", "profile"}]
     kinds = {line.split("--kind ")[1].split()[0] for line in asked if "--kind" in line}

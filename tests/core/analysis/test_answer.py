@@ -12,9 +12,9 @@ from core.analysis.answer import Answer, answer
 from core.analysis.figure_rows import figure_row, figures_frame
 from core.analysis.model import Analysis, Prepared
 from core.measures.inference.cells import Cells
-from core.queries.evidence import Choice, Evidence, Setting, Units
+from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, Units
 
-SETTING = Setting("yours", "m", None, "quick", "d", "sample")
+SETTING = PooledRuns("yours", "m", None, "quick", "d", "sample")
 PREPARED = Prepared(Cells(np.zeros(0), np.zeros(0), {}, np.zeros((0, 0)), ()), {}, {}, ())
 MANY = Units(rows=96, cells=48, intermediates=12, tasks=12, targets=2, langs=2, seeds=2)
 
@@ -48,7 +48,7 @@ def said(
     rows += [figure_row("naive", "intercept", n=48)] if rows else []
     complete = pd.DataFrame({"intermediate": "mnli", "target": "xnli", "seed": range(1, seeds + 1), "complete": True})
     gaps = pd.DataFrame(missing, columns=["what", "cells", "names", "why", "remedy"])
-    found = Evidence(complete, gaps, units, SETTING, Choice(), {})
+    found = Evidence(complete, gaps, units, SETTING, AnalysisOptions(), {})
     model = Analysis(PREPARED, object(), figures_frame(rows), None)  # type: ignore[arg-type]  # any fit: it is not read
     held = None
     if null:
@@ -173,7 +173,7 @@ def test_gaps_that_can_be_filled_are_told_and_those_on_purpose_are_not() -> None
 
 
 def test_without_a_model_the_problem_is_the_answer() -> None:
-    evidence = Evidence(pd.DataFrame(), pd.DataFrame(columns=["remedy"]), MANY, SETTING, Choice(), {})
+    evidence = Evidence(pd.DataFrame(), pd.DataFrame(columns=["remedy"]), MANY, SETTING, AnalysisOptions(), {})
     found = answer(evidence, Analysis(PREPARED, None, figures_frame([]), "Three conditions are too few."))
     assert found == Answer(
         "The evidence does not answer the question yet: Three conditions are too few.", (), "none",

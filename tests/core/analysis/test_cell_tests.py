@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from core.analysis.cell_tests import COLUMNS, cell_tests
-from core.queries.evidence import Choice, choose_setting, evidence
+from core.queries.evidence import AnalysisOptions, evidence, runs_to_pool
 from core.queries.filters import Filter
 from core.store.connection import Store
 from tests.makers.tables import add_difficulty, add_rows, add_scores
@@ -30,7 +30,7 @@ def fill(store: Store, *, seeds: tuple[int, ...], flips: int, with_credits: bool
     add_scores(store, pd.DataFrame(rows, columns=["intermediate", "target", "lang", "seed", "score"]))
     add_difficulty(store, {"mnli": 0.5})
     with store.cursor() as cur:
-        frame = evidence(cur, choose_setting(cur, Filter()), choice=Choice()).frame
+        frame = evidence(cur, runs_to_pool(cur, Filter()), options=AnalysisOptions()).frame
     for row in frame.to_dict("records") if with_credits else []:
         for run_id, right in ((row["run_id"], 50 + flips), (row["baseline_run_id"], 50)):
             add_credits(store, run_id, [1.0] * right + [0.0] * (100 - right))

@@ -15,7 +15,7 @@ from core.analysis.model import Analysis, additive_null, analyse, by_group, scal
 from core.analysis.surfaces import adjusted, binned, marginal
 from core.measures.inference.cells import fixed_design, level_numbers
 from core.paths import REPO, AtlasPaths
-from core.queries.evidence import Choice, Evidence, choose_setting, evidence
+from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
 from core.queries.filters import Filter
 from core.store.connection import Store
 from core.store.ingest import ingest
@@ -25,12 +25,12 @@ from tests.reference.mixed import fit_statsmodels
 EFFECT = Planted(difficulty=0.02, similarity=0.012, spread=0.006)
 
 
-def gather(plan: Planted, *, choice: Choice | None = None, seed: int = 0) -> Evidence:
-    wanted = choice or Choice()
+def gather(plan: Planted, *, options: AnalysisOptions | None = None, seed: int = 0) -> Evidence:
+    wanted = options or AnalysisOptions()
     with Store.open(":memory:") as store:
         planted(store, plan, seed=seed)
         with store.cursor() as cur:
-            return evidence(cur, choose_setting(cur, wanted.wanted), choice=wanted)
+            return evidence(cur, runs_to_pool(cur, wanted.wanted), options=wanted)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Analysis]:
         patch.setenv("ATLAS_GALLERY", str(REPO / "data" / "gallery"))
         ingest(store, AtlasPaths(home=tmp_path_factory.mktemp("home")))
         with store.cursor() as cur:
-            yield analyse(evidence(cur, choose_setting(cur, Choice().wanted), choice=Choice()))
+            yield analyse(evidence(cur, runs_to_pool(cur, AnalysisOptions().wanted), options=AnalysisOptions()))
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,7 @@ def test_the_sentence_follows_the_numbers(
 
 
 def test_the_sentence_changes_with_the_filter(strong: Evidence, found: Analysis) -> None:
-    part = gather(EFFECT, choice=Choice(wanted=Filter(target="sib200")))
+    part = gather(EFFECT, options=AnalysisOptions(wanted=Filter(target="sib200")))
     said = answer(part, analyse(part))
     assert said.headline != answer(strong, found).headline
     assert "1 target, " in said.headline

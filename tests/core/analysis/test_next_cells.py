@@ -9,7 +9,7 @@ import pytest
 
 from core.analysis.model import analyse
 from core.analysis.next_cells import Plan, propose
-from core.queries.evidence import Choice, choose_setting, evidence
+from core.queries.evidence import AnalysisOptions, evidence, runs_to_pool
 from core.queries.filters import Filter
 from core.store.connection import Store
 from core.tasks import TASKS
@@ -31,7 +31,7 @@ def store() -> Iterator[Store]:
 
 def proposals(store: Store, *, seeds: int, limit: int = 10) -> pd.DataFrame:
     with store.cursor() as cur:
-        found = evidence(cur, choose_setting(cur, Filter()), choice=Choice())
+        found = evidence(cur, runs_to_pool(cur, Filter()), options=AnalysisOptions())
         return propose(cur, found, analyse(found), plan=Plan(TASKS, seeds=seeds, limit=limit))
 
 

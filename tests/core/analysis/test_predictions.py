@@ -15,7 +15,7 @@ from core.measures.inference.cells import Cells
 from core.measures.inference.designs import expected_half_widths, joined
 from core.measures.inference.ranking import judge_ranking
 from core.measures.transferability.table import SELECTORS
-from core.queries.evidence import Choice, Evidence, choose_setting, evidence
+from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
 from core.queries.filters import Filter
 from core.store.connection import Store
 from core.tasks import TASKS
@@ -38,9 +38,9 @@ def store() -> Iterator[Store]:
         yield opened
 
 
-def gather(store: Store, choice: Choice | None = None) -> Evidence:
+def gather(store: Store, options: AnalysisOptions | None = None) -> Evidence:
     with store.cursor() as cur:
-        return evidence(cur, choose_setting(cur, Filter()), choice=choice or Choice())
+        return evidence(cur, runs_to_pool(cur, Filter()), options=options or AnalysisOptions())
 
 
 def test_the_planted_selector_wins(store: Store) -> None:

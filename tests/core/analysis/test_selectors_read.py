@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from core.analysis.predictions import judge_selectors, learnable, selectors
-from core.queries.evidence import Choice, choose_setting, evidence
+from core.queries.evidence import AnalysisOptions, evidence, runs_to_pool
 from core.queries.filters import Filter
 from core.store.connection import Store
 from tests.makers.tables import Planted, planted
@@ -23,7 +23,7 @@ def store() -> Iterator[Store]:
 
 def pairs_of(store: Store) -> pd.DataFrame:
     with store.cursor() as cur:
-        found = selectors(cur, evidence(cur, choose_setting(cur, Filter()), choice=Choice()))
+        found = selectors(cur, evidence(cur, runs_to_pool(cur, Filter()), options=AnalysisOptions()))
     return found.pairs.set_index(["intermediate", "target"])
 
 
@@ -57,7 +57,9 @@ def test_what_is_not_judged_comes_last_and_a_combination_needs_six_pairs(store: 
 
     def judged() -> pd.DataFrame:
         with store.cursor() as cur:
-            return judge_selectors(selectors(cur, evidence(cur, choose_setting(cur, Filter()), choice=Choice())))
+            return judge_selectors(
+                selectors(cur, evidence(cur, runs_to_pool(cur, Filter()), options=AnalysisOptions()))
+            )
 
     rows = judged()
     known = rows["ndcg_over_random"].notna()

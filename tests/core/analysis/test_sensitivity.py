@@ -11,7 +11,7 @@ import pytest
 from core.analysis.answer import answer
 from core.analysis.model import analyse
 from core.analysis.sensitivity import COLUMNS, measured_cells, n_pairs, sensitivity, spread_in_words
-from core.queries.evidence import Choice, Evidence, choose_setting, evidence
+from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
 from core.queries.filters import Filter
 from core.store.connection import Store
 from tests.makers.tables import Planted, planted
@@ -34,7 +34,7 @@ def world() -> Iterator[World]:
                 SELECT * REPLACE ('label_entropy' AS measure) FROM difficulties
                 WHERE measure = 'headroom'
             """)
-            found = evidence(cur, choose_setting(cur, Filter()), choice=Choice())
+            found = evidence(cur, runs_to_pool(cur, Filter()), options=AnalysisOptions())
             yield World(found, measured_cells(cur, found))
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from core.analysis.standing import PAIR_COLUMNS, extent, pair_gains, verdicts
-from core.queries.evidence import Choice, Evidence, choose_setting, evidence
+from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
 from core.queries.filters import Filter
 from core.store.connection import Store
 from tests.makers.tables import Planted, add_scores, planted
@@ -24,7 +24,7 @@ def store() -> Iterator[Store]:
 
 def _evidence(store: Store) -> Evidence:
     with store.cursor() as cur:
-        return evidence(cur, choose_setting(cur, Filter()), choice=Choice())
+        return evidence(cur, runs_to_pool(cur, Filter()), options=AnalysisOptions())
 
 
 def _fill(store: Store, gains: dict[tuple[str, str, str], list[float]]) -> Evidence:

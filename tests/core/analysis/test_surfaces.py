@@ -9,19 +9,19 @@ import pytest
 
 from core.analysis.every_cell import every_cell, every_view
 from core.analysis.surfaces import adjusted, binned
-from core.queries.evidence import Choice, Evidence, Setting, Units
+from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, Units
 from core.queries.filters import Filter
 from core.store.connection import Store
 from tests.makers.tables import add_scores
 
-SETTING = Setting("yours", "m", None, "quick", "d", "sample")
+SETTING = PooledRuns("yours", "m", None, "quick", "d", "sample")
 
 
 def cells(*rows: tuple[str, str, str, float, float, float]) -> Evidence:
     """Evidence of (intermediate, target, language, gain, difficulty, similarity), one seed each."""
     frame = pd.DataFrame(rows, columns=["intermediate", "target", "lang", "gain", "difficulty", "similarity"])
     frame = frame.assign(type_match=0.0, log_size=3.0, distance=0.1, family="f", script="s", seed=1, complete=True)
-    return Evidence(frame, pd.DataFrame(), Units(0, 0, 0, 0, 0, 0, 0), SETTING, Choice(), {})
+    return Evidence(frame, pd.DataFrame(), Units(0, 0, 0, 0, 0, 0, 0), SETTING, AnalysisOptions(), {})
 
 
 def test_the_level_of_a_target_and_language_is_taken_out() -> None:

@@ -20,7 +20,7 @@ from core.jobs.fits import Fit, FitKind, ask, fit_key, known
 from core.jobs.records import JobState
 from core.paths import AtlasPaths, FitPaths
 from core.processes import ProcessRecord, read_process, stop_tree
-from core.queries.evidence import Choice, Evidence, choose_setting, evidence
+from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
 from core.store.connection import Store
 from tests.makers.tables import TARGETS, Planted, planted
 
@@ -30,7 +30,7 @@ def found() -> Evidence:
     with Store.open(":memory:") as store:
         planted(store, Planted(difficulty=0.02, seeds=(1,), targets=TARGETS[:3]))
         with store.cursor() as cur:
-            return evidence(cur, choose_setting(cur, Choice().wanted), choice=Choice())
+            return evidence(cur, runs_to_pool(cur, AnalysisOptions().wanted), options=AnalysisOptions())
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ from core.errors import UnknownName
 from core.queries.covariates import base_tasks, type_match
 from core.queries.evidence import (
     COLUMNS,
-    Choice,
+    AnalysisOptions,
     Evidence,
-    choose_setting,
     evidence,
+    poolable_runs,
+    pooled_runs_of,
+    runs_to_pool,
     seeds_in_words,
-    setting_of,
-    settings,
 )
 from core.queries.filters import Filter
 from core.spec.profile import text_point
@@ -31,10 +31,10 @@ def store() -> Iterator[Store]:
         yield opened
 
 
-def ask(store: Store, choice: Choice | None = None) -> Evidence:
-    wanted = choice or Choice()
+def ask(store: Store, options: AnalysisOptions | None = None) -> Evidence:
+    wanted = options or AnalysisOptions()
     with store.cursor() as cur:
-        return evidence(cur, choose_setting(cur, wanted.wanted), choice=wanted)
+        return evidence(cur, runs_to_pool(cur, wanted.wanted), options=wanted)
 
 
 def test_every_row_has_what_was_planted(store: Store) -> None:
@@ -62,8 +62,12 @@ def test_the_sign_of_a_measure_is_turned(store: Store) -> None:
     planted(store, Planted(intermediates=("mnli", "qqp"), targets=("sib200",)))
     add_difficulty(store, {"mnli": 0.9, "qqp": 0.2}, measure="label_entropy")
     add_difficulty(store, {"mnli": 0.9, "qqp": 0.2}, measure="v_information")
-    entropy = ask(store, Choice(difficulty="label_entropy")).frame.groupby("intermediate")["difficulty"].first()
-    information = ask(store, Choice(difficulty="v_information")).frame.groupby("intermediate")["difficulty"].first()
+    entropy = (
+        ask(store, AnalysisOptions(difficulty="label_entropy")).frame.groupby("intermediate")["difficulty"].first()
+    )
+    information = (
+        ask(store, AnalysisOptions(difficulty="v_information")).frame.groupby("intermediate")["difficulty"].first()
+    )
     assert entropy["mnli"] > entropy["qqp"]
     assert information["mnli"] == -0.9
 
@@ -97,10 +101,10 @@ def test_settings_are_never_pooled(store: Store) -> None:
     other = [("none", "sib200", "de", 1, 0.5, "mbert"), ("mnli", "sib200", "de", 1, 0.9, "mbert")]
     add_scores(store, pd.DataFrame(other, columns=["intermediate", "target", "lang", "seed", "score", "model"]))
     with store.cursor() as cur:
-        assert settings(cur, Filter())["model"].tolist() == ["atlas-mini", "mbert"]
-        assert choose_setting(cur, Filter(model="mbert")).model == "mbert"
+        assert poolable_runs(cur, Filter())["model"].tolist() == ["atlas-mini", "mbert"]
+        assert runs_to_pool(cur, Filter(model="mbert")).model == "mbert"
     assert set(ask(store).frame["model"]) == {"atlas-mini"}
-    note = ask(store, Choice(wanted=Filter(model="mbert"))).origins["difficulty"]
+    note = ask(store, AnalysisOptions(wanted=Filter(model="mbert"))).origins["difficulty"]
     assert "as 'mbert' has no difficulty profile" not in note or "'atlas-mini'" in note
 
 
@@ -120,12 +124,14 @@ def test_runs_that_differ_in_one_thing_alone_are_not_pooled(store: Store, field:
     others = pd.DataFrame([("none", "sib200", "de", 1, 0.5), ("mnli", "sib200", "de", 1, 0.9)], columns=columns)
     add_scores(store, others.assign(**field))
     with store.cursor() as cur:
-        found = settings(cur, Filter())
-        first, second = (evidence(cur, setting_of(row), choice=Choice()) for row in found.to_dict("records"))
+        found = poolable_runs(cur, Filter())
+        first, second = (
+            evidence(cur, pooled_runs_of(row), options=AnalysisOptions()) for row in found.to_dict("records")
+        )
     assert found["intermediates"].tolist() == [2, 1], "the setting with most intermediates comes first"
     assert first.frame["gain"].round(9).tolist() == [0.1, 0.1]
     assert second.frame["gain"].round(9).tolist() == [0.4]
-    assert {name: getattr(second.setting, name) for name in field} == field
+    assert {name: getattr(second.pooled, name) for name in field} == field
 
 
 def test_the_setting_with_most_intermediates_answers_and_of_equal_ones_that_with_most_gains(store: Store) -> None:
@@ -138,8 +144,8 @@ def test_the_setting_with_most_intermediates_answers_and_of_equal_ones_that_with
     rows += cells("xlm-r-base", ["mnli", "qqp"], ["de", "sw"])
     add_scores(store, pd.DataFrame(rows, columns=columns))
     with store.cursor() as cur:
-        found = settings(cur, Filter())
-        assert choose_setting(cur, Filter()).model == "xlm-r-base"
+        found = poolable_runs(cur, Filter())
+        assert runs_to_pool(cur, Filter()).model == "xlm-r-base"
     counts = found.set_index("model")[["intermediates", "targets", "langs", "gains"]]
     assert counts.to_dict("split") == {
         "index": ["xlm-r-base", "mbert", "atlas-mini"],
@@ -155,7 +161,7 @@ def test_the_anchor_decides_which_text_is_near(store: Store) -> None:
         cur.execute("UPDATE similarities SET value = 0.25 WHERE b = 'sib200:test:de'")
         cur.execute("UPDATE similarities SET value = 0.50 WHERE b = 'sib200:test:sw'")
         cur.execute("UPDATE similarities SET value = 0.75 WHERE b = 'sib200:train'")
-    near = {anchor: ask(store, Choice(anchor=anchor)).frame for anchor in ("test", "train")}  # type: ignore[arg-type]
+    near = {anchor: ask(store, AnalysisOptions(anchor=anchor)).frame for anchor in ("test", "train")}  # type: ignore[arg-type]
     assert near["test"].groupby("lang")["similarity"].unique().map(list).to_dict() == {"de": [0.25], "sw": [0.5]}
     assert near["train"].groupby("lang")["similarity"].unique().map(list).to_dict() == {"de": [0.75], "sw": [0.75]}
 
@@ -167,7 +173,7 @@ def test_what_is_left_out_on_purpose_comes_back_when_asked_for(store: Store) -> 
     add_difficulty(store, {"mnli~shuffled": 1.0}, model="atlas-mini", measure="label_entropy")
 
     def counted(**wanted: bool) -> set[tuple[str, str]]:
-        complete = ask(store, Choice(difficulty="label_entropy", **wanted)).complete
+        complete = ask(store, AnalysisOptions(difficulty="label_entropy", **wanted)).complete
         return set(zip(complete["intermediate"], complete["lang"], strict=True))
 
     with store.write() as cur:
@@ -193,21 +199,21 @@ def test_a_study_under_way_has_a_range_of_seeds() -> None:
 
 def test_filters_by_family_and_script(store: Store) -> None:
     planted(store, Planted(intermediates=("mnli", "qqp"), targets=("sib200",)))
-    assert set(ask(store, Choice(families=("Niger-Congo",))).frame["lang"]) == {"sw"}
-    assert set(ask(store, Choice(scripts=("Deva", "Hans"))).frame["lang"]) == {"hi", "zh"}
+    assert set(ask(store, AnalysisOptions(families=("Niger-Congo",))).frame["lang"]) == {"sw"}
+    assert set(ask(store, AnalysisOptions(scripts=("Deva", "Hans"))).frame["lang"]) == {"hi", "zh"}
 
 
 def test_an_empty_store_has_nothing_to_pool(store: Store) -> None:
     with store.cursor() as cur:
-        assert choose_setting(cur, Filter()) is None
+        assert runs_to_pool(cur, Filter()) is None
 
 
 def test_unknown_measures_name_the_known(store: Store) -> None:
     planted(store, Planted(intermediates=("mnli", "qqp"), targets=("sib200",)))
     with pytest.raises(UnknownName, match="Did you mean 'headroom'"):
-        ask(store, Choice(difficulty="headrom"))
+        ask(store, AnalysisOptions(difficulty="headrom"))
     with pytest.raises(UnknownName, match="No similarity measure named 'cosine'"):
-        ask(store, Choice(similarity="cosine"))
+        ask(store, AnalysisOptions(similarity="cosine"))
 
 
 def test_points_and_types() -> None:
@@ -220,8 +226,10 @@ def test_points_and_types() -> None:
 def test_a_filter_may_leave_no_row(store: Store) -> None:
     planted(store, Planted(intermediates=INTERMEDIATES[:4], targets=("sib200",)))
     with store.cursor() as cur:
-        setting = choose_setting(cur, Filter())
-        found = evidence(cur, setting, choice=Choice(wanted=Filter(target=("udpos",)), families=("Indo-European",)))
+        pooled = runs_to_pool(cur, Filter())
+        found = evidence(
+            cur, pooled, options=AnalysisOptions(wanted=Filter(target=("udpos",)), families=("Indo-European",))
+        )
     assert found.frame.empty
     assert tuple(found.frame.columns) == COLUMNS
     assert found.units.cells == 0

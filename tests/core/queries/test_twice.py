@@ -27,7 +27,7 @@ from core.claims.judging import judge_claims
 from core.claims.registry import CLAIMS
 from core.queries import gains, overview, provenance, transfer
 from core.queries.credits import view_tests
-from core.queries.evidence import Choice, Evidence, choose_setting, evidence, settings
+from core.queries.evidence import AnalysisOptions, Evidence, evidence, poolable_runs, runs_to_pool
 from core.queries.filters import Filter
 from core.queries.runs.listing import runs
 from core.report.export import export
@@ -104,7 +104,9 @@ Question = Callable[[duckdb.DuckDBPyConnection], Any]
 
 
 def _evidence(cur: duckdb.DuckDBPyConnection) -> Evidence:
-    return evidence(cur, choose_setting(cur, Filter(protocol="quick")), choice=Choice(wanted=Filter(protocol="quick")))
+    return evidence(
+        cur, runs_to_pool(cur, Filter(protocol="quick")), options=AnalysisOptions(wanted=Filter(protocol="quick"))
+    )
 
 
 def _view(cur: duckdb.DuckDBPyConnection) -> transfer.View:
@@ -155,7 +157,7 @@ QUESTIONS: dict[str, Question] = {
     "view_tests": lambda cur: view_tests(cur, _view(cur)),
     "every_cell": lambda cur: every_cell(cur, Filter()),
     "mean row": lambda cur: pd.concat([seen.grid.means for seen in every_view(cur, Filter())]),
-    "settings": lambda cur: settings(cur, Filter()),
+    "settings": lambda cur: poolable_runs(cur, Filter()),
     "evidence": lambda cur: _evidence(cur).frame,
     "units": lambda cur: _evidence(cur).units,
     "cell_means": lambda cur: cell_means(_evidence(cur).complete),

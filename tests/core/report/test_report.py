@@ -16,7 +16,7 @@ import pytest
 from core.analysis.every_cell import CELL_COLUMNS, every_cell, every_view
 from core.errors import DataError, SpecError, StoreError, UnknownName
 from core.paths import AtlasPaths
-from core.queries.evidence import Choice
+from core.queries.evidence import AnalysisOptions
 from core.queries.filters import Filter
 from core.report.chapters import draw
 from core.report.drawn import in_script, plotly_js
@@ -55,7 +55,7 @@ def cur(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.fixture(scope="module")
 def found(store: Store) -> Gathered:
     with store.cursor() as opened:
-        return gather(opened, Choice(), paths=PATHS)
+        return gather(opened, AnalysisOptions(), paths=PATHS)
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +197,7 @@ def test_names_cannot_leave_their_place() -> None:
 
 def _context(**changes: object) -> dict[str, object]:
     with Store.open(":memory:") as store, store.cursor() as cur:
-        found = gather(cur, Choice(), paths=PATHS)
+        found = gather(cur, AnalysisOptions(), paths=PATHS)
     from core.report.onefile import answered, sources  # noqa: PLC0415
 
     usual = {"made": MADE, "kept": "", "chapters": [], "style": "", "script": "", "plotly_js": ""}
@@ -222,8 +222,8 @@ def test_cells_of_every_view_narrowed(cur: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_commands_repeat_the_filter() -> None:
-    choice = Choice(wanted=Filter(target=("xnli",)), similarity="frechet", scripts=("Deva",))
-    by_name = {what: str(command) for what, command in commands(choice)}
+    options = AnalysisOptions(wanted=Filter(target=("xnli",)), similarity="frechet", scripts=("Deva",))
+    by_name = {what: str(command) for what, command in commands(options)}
     assert by_name["This report"] == (
         "python -m core report report.html --target xnli --script Deva --similarity frechet"
     )
@@ -362,4 +362,4 @@ def test_an_unknown_measure_is_named_and_not_taken_for_a_missing_profile(cur: du
     with pytest.raises(UnknownName, match="No similarity measure named 'centroid'. Did you mean 'centroid_cosine'"):
         one_chapter(cur, Filter(target="xnli"), similarity="centroid", paths=PATHS)
     with Store.open(":memory:") as store, store.cursor() as nothing, pytest.raises(UnknownName):
-        gather(nothing, Choice(similarity="centroid"), paths=PATHS)
+        gather(nothing, AnalysisOptions(similarity="centroid"), paths=PATHS)
