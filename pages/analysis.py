@@ -83,4 +83,4 @@ elif part == "Claims":
 elif part == "Next":
     panels.show_next(data.proposals(now, pooled, options), how=how("next"))
 else:
-    panels.show_numbers(full.figures, how=how("analyse"))
+    panels.show_numbers(full.estimates, how=how("analyse"))

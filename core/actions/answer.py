@@ -48,13 +48,13 @@ class FullAnswer(NamedTuple):
     """What is still being computed and may change the sentences: some of `HELD_OUT` and `EVERY_MEASURE`."""
 
     @property
-    def figures(self) -> pd.DataFrame:
-        """Every number of model and held-out comparison, rows of `FIGURES`; empty where there is no model."""
+    def estimates(self) -> pd.DataFrame:
+        """Every number of model and held-out comparison, rows of `ESTIMATES`; empty where there is no model."""
         if self.analysis is None:
             return pd.DataFrame()
-        frames = [self.analysis.figures, *([] if self.null is None else [self.null])]
+        frames = [self.analysis.estimates, *([] if self.null is None else [self.null])]
         there = [frame for frame in frames if not frame.empty]
-        return pd.concat(there, ignore_index=True) if there else self.analysis.figures
+        return pd.concat(there, ignore_index=True) if there else self.analysis.estimates
 
 
 def answer_for(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions) -> FullAnswer:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from core.analysis.figure_rows import by_name
+from core.analysis.estimates import by_name
 from core.analysis.model import ENOUGH_INTERMEDIATES, Analysis
 from core.analysis.sensitivity import spread_in_words
 from core.queries.evidence import Evidence, seeds_in_words
@@ -52,7 +52,7 @@ def answer(
     if analysis.fit is None:
         headline = f"The evidence does not answer the question yet: {analysis.problem}"
         return Answer(headline, tuple(_missing(evidence)), "none", (str(analysis.problem),))
-    rows = by_name(analysis.figures)
+    rows = by_name(analysis.estimates)
     phrases = [_effect(rows, name=name, words=words) for name, words in _WORDS.items()]
     reasons = [*_thin(evidence, rows), *_torn(every)]
     units = evidence.units

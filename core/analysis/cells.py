@@ -33,7 +33,7 @@ TESTS = {
 """What an interval and a test of a gain are over, and how a sentence says it."""
 
 
-class Shown(NamedTuple):
+class DisplayOptions(NamedTuple):
     """What of a view is looked at."""
 
     langs: tuple[str, ...]
@@ -57,7 +57,7 @@ class Grid(NamedTuple):
     """Cells with a test against zero: the family of the correction."""
 
 
-def grid(rows: pd.DataFrame, states: pd.DataFrame, *, shown: Shown, tests: pd.DataFrame | None = None) -> Grid:
+def grid(rows: pd.DataFrame, states: pd.DataFrame, *, shown: DisplayOptions, tests: pd.DataFrame | None = None) -> Grid:
     """The cells of a view and the row of means.
 
     Args:
@@ -74,7 +74,7 @@ def grid(rows: pd.DataFrame, states: pd.DataFrame, *, shown: Shown, tests: pd.Da
 
 
 def cell_table(
-    rows: pd.DataFrame, states: pd.DataFrame, *, shown: Shown, tests: pd.DataFrame | None = None
+    rows: pd.DataFrame, states: pd.DataFrame, *, shown: DisplayOptions, tests: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """One row per shown language and intermediate, holes included.
 

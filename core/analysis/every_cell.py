@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import duckdb
 import pandas as pd
 
-from core.analysis.cells import Grid, Quantity, Shown, grid
+from core.analysis.cells import DisplayOptions, Grid, Quantity, grid
 from core.queries.credits import view_tests
 from core.queries.filters import Filter
 from core.queries.transfer import View, choices, seed_rows, states
 
 
-class Seen(NamedTuple):
+class ViewCells(NamedTuple):
     """One view with its cells."""
 
     view: View
@@ -45,7 +45,7 @@ CELL_COLUMNS = (
 """Columns of a table of cells, in order: two protocols of one name are told apart by their digests."""
 
 
-def every_view(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, quantity: Quantity = "gain") -> list[Seen]:
+def every_view(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, quantity: Quantity = "gain") -> list[ViewCells]:
     """Every view of the filter with its cells, in the order of `choices`; without a metric, the headline ones.
 
     A view without an intermediate has no gain, and is left out where gains are asked for.
@@ -61,8 +61,8 @@ def every_view(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, quantity: Quan
             rows = rows[rows[column].isin([value] if isinstance(value, str) else list(value))]
     if not wanted.metric:
         rows = rows[rows["is_headline"]]
-    found = [_seen(cur, row, wanted=wanted, quantity=quantity) for row in rows.to_dict("records")]
-    return [seen for seen in found if not seen.grid.cells.empty]
+    found = [_view_cells(cur, row, wanted=wanted, quantity=quantity) for row in rows.to_dict("records")]
+    return [heatmap for heatmap in found if not heatmap.grid.cells.empty]
 
 
 def every_cell(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
@@ -75,11 +75,13 @@ def every_cell(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
     Args:
         wanted: Rows to keep; its seeds are not used.
     """
-    parts = [seen.table for seen in every_view(cur, wanted)]
+    parts = [heatmap.table for heatmap in every_view(cur, wanted)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(CELL_COLUMNS))
 
 
-def _seen(cur: duckdb.DuckDBPyConnection, row: Mapping[Hashable, Any], *, wanted: Filter, quantity: Quantity) -> Seen:
+def _view_cells(
+    cur: duckdb.DuckDBPyConnection, row: Mapping[Hashable, Any], *, wanted: Filter, quantity: Quantity
+) -> ViewCells:
     fingerprint = None if pd.isna(row["model_fingerprint"]) else str(row["model_fingerprint"])
     fields = {name: str(row[name]) for name in View._fields} | {"model_fingerprint": fingerprint}
     view = View(**fields)  # type: ignore[arg-type]  # only the fingerprint can be None
@@ -91,5 +93,5 @@ def _seen(cur: duckdb.DuckDBPyConnection, row: Mapping[Hashable, Any], *, wanted
     langs = tuple(code for code in there if not wanted.langs or code in wanted.langs)
     seeds = tuple(sorted(int(seed) for seed in rows["seed"].unique()))
     tests = view_tests(cur, view, seed=None)
-    cells = grid(rows, known, shown=Shown(langs, quantity=quantity), tests=tests)
-    return Seen(view, str(row["protocol"]), cells, seeds)
+    cells = grid(rows, known, shown=DisplayOptions(langs, quantity=quantity), tests=tests)
+    return ViewCells(view, str(row["protocol"]), cells, seeds)

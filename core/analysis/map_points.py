@@ -17,7 +17,7 @@ from core.measures.similarity.pair import SimilarityMeasure
 from core.spec.profile import text_point
 
 
-class Against(NamedTuple):
+class ReferenceText(NamedTuple):
     """The text of the target that intermediates are compared with."""
 
     role: str
@@ -55,7 +55,7 @@ def placed(points: pd.DataFrame, *, target: str, names: Sequence[str], langs: Se
     return out
 
 
-def against(rows: pd.DataFrame, *, lang: str | None) -> Against | None:
+def reference_text(rows: pd.DataFrame, *, lang: str | None) -> ReferenceText | None:
     """The text to compare with: the test text of the chosen language, else the training text, else English.
 
     Args:
@@ -65,12 +65,12 @@ def against(rows: pd.DataFrame, *, lang: str | None) -> Against | None:
     there = set(zip(rows["role"], rows["lang"], strict=True))
     for role, code in (("test", lang), ("train", "en"), ("test", "en")):
         if (role, code) in there:
-            return Against(role, str(code))
+            return ReferenceText(role, str(code))
     return None
 
 
-def nothing_against(rows: pd.DataFrame, *, target: str) -> str:
-    """Why `against` found no text, and what to do.
+def no_reference_text(rows: pd.DataFrame, *, target: str) -> str:
+    """Why `reference_text` found no text, and what to do.
 
     Args:
         rows: As `similarities` returns them, of one target.
@@ -110,7 +110,7 @@ def scatter_points(gains: Grid, rows: pd.DataFrame, *, lang: str | None) -> pd.D
     return out[out["gain"].notna() & out["similarity"].notna()].reset_index(drop=True)
 
 
-def sentence(points: pd.DataFrame, *, measure: SimilarityMeasure, text: Against, lang: str | None) -> str:
+def sentence(points: pd.DataFrame, *, measure: SimilarityMeasure, text: ReferenceText, lang: str | None) -> str:
     """What the scatter says, with its n.
 
     Args:

@@ -1,6 +1,6 @@
 """How much difficulty and similarity explain: the crossed mixed model and what it is held against.
 
-Every answer is a frame of rows `FIGURES`. The cells are means over seeds; the independent unit is the intermediate
+Every answer is a frame of rows `ESTIMATES`. The cells are means over seeds; the independent unit is the intermediate
 condition, however many cells there are.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.analysis.figure_rows import FIGURES, FigureRow, figure_row, figures_frame
+from core.analysis.estimates import ESTIMATES, EstimateRow, estimate_row, estimates_frame
 from core.analysis.shares import EXPLAINING, share_rows
 from core.errors import DataError
 from core.measures.difficulty.table import DIFFICULTIES
@@ -60,7 +60,7 @@ class Analysis(NamedTuple):
 
     prepared: Prepared
     fit: MixedFit | None
-    figures: pd.DataFrame
+    estimates: pd.DataFrame
     problem: str | None
 
 
@@ -154,18 +154,18 @@ def analyse(evidence: Evidence, *, seed: int = 0) -> Analysis:
         prepared = prepare(evidence)
         fit = fit_mixed(prepared.cells, components=prepared.components)
     except DataError as error:
-        return Analysis(empty, None, figures_frame([]), str(error))
+        return Analysis(empty, None, estimates_frame([]), str(error))
     figures = [_term(c, kind="term", prepared=prepared) for c in fit.coefficients]
     figures += [_term(c, kind="naive", prepared=prepared) for c in naive_ols(prepared.cells)]
     figures += share_rows(fit, cells=prepared.cells, components=prepared.components)
     figures += _permutations(prepared, seed=seed)
-    return Analysis(prepared, fit, figures_frame(figures), None)
+    return Analysis(prepared, fit, estimates_frame(figures), None)
 
 
 def additive_null(analysis: Analysis, *, seed: int = 0) -> pd.DataFrame:
     """Does the model predict held-out (intermediate, target) pairs better than intermediate + target alone?
 
-    Rows of `FIGURES`: the root mean squared error of each model; `improvement`, the share of the additive model's
+    Rows of `ESTIMATES`: the root mean squared error of each model; `improvement`, the share of the additive model's
     squared error that difficulty, similarity and the rest remove; `likelihood_ratio`, the test on the cells that were
     fitted, which may find what no held-out pair confirms.
 
@@ -173,7 +173,7 @@ def additive_null(analysis: Analysis, *, seed: int = 0) -> pd.DataFrame:
         analysis: From `analyse`.
         seed: Of the folds.
     """
-    return held_out(analysis.prepared, seed=seed) if analysis.fit is not None else figures_frame([])
+    return held_out(analysis.prepared, seed=seed) if analysis.fit is not None else estimates_frame([])
 
 
 def held_out(prepared: Prepared, *, seed: int = 0, report: Report = lambda done, total: None) -> pd.DataFrame:
@@ -187,24 +187,24 @@ def held_out(prepared: Prepared, *, seed: int = 0, report: Report = lambda done,
     cells = prepared.cells
     pairs = len(level_numbers(cells, factors=("intermediate", "target"))[1]) if len(cells.gain) else 0
     if pairs < 2 * LEAST_INTERMEDIATES or len(np.unique(cells.levels["target"])) < 2:
-        return figures_frame([])
+        return estimates_frame([])
     folds = min(5 if len(cells.gain) > MANY_CELLS else 10, pairs)
     found, left_out = _held_out(prepared, folds=folds, seed=seed, report=report)
     if found is None:
-        return figures_frame([])
+        return estimates_frame([])
     note = f"without {', '.join(left_out)}, which a fold cannot tell apart" if left_out else None
     labels = {"mean": "one mean", "additive": "intermediate + target (Choshen et al. 2022)",
               "covariates": "difficulty, similarity and the rest alone", "full": "all together"}  # fmt: skip
     formula = "root of the mean squared error on held-out (intermediate, target) pairs"
     rows = [
-        figure_row("null", m.name, label=labels[m.name], estimate=m.rmse, n=pairs, n_unit="pairs", unit="gain",
+        estimate_row("null", m.name, label=labels[m.name], estimate=m.rmse, n=pairs, n_unit="pairs", unit="gain",
              method=f"{folds}-fold over pairs", formula=formula, note=note)
         for m in found.models
     ]  # fmt: skip
     additive = next(m.rmse for m in found.models if m.name == "additive") ** 2
     i = found.improvement
     rows.append(
-        figure_row(
+        estimate_row(
             "null", "improvement", label="squared error removed beyond intermediate + target",
             estimate=i.estimate / additive, low=i.low / additive, high=i.high / additive, n=i.n,
             n_unit="intermediates", unit="share", method=f"{i.method} over intermediates",
@@ -213,14 +213,14 @@ def held_out(prepared: Prepared, *, seed: int = 0, report: Report = lambda done,
     )  # fmt: skip
     terms = len(cells.names) - len(left_out)
     rows.append(
-        figure_row(
+        estimate_row(
             "null", "likelihood_ratio", label="better fit to the cells it was fitted on, all covariates at once",
             estimate=found.likelihood_ratio, n=len(cells.gain), n_unit="cells", unit="twice the log-likelihood ratio",
             p_value=found.p_value, method=f"chi-squared, {terms} degrees of freedom, nothing held out",
             formula="2 (log L full - log L additive)", note=note,
         )
     )  # fmt: skip
-    return figures_frame(rows)
+    return estimates_frame(rows)
 
 
 def _held_out(
@@ -243,7 +243,7 @@ def _held_out(
 def by_group(evidence: Evidence, *, kind: str, least: int = LEAST_INTERMEDIATES) -> pd.DataFrame:
     """The model again within each target, family or script.
 
-    Columns: group_kind, group, cells, and `FIGURES` for the terms difficulty and similarity and for every share. A
+    Columns: group_kind, group, cells, and `ESTIMATES` for the terms difficulty and similarity and for every share. A
     group with too few conditions has one row that says so.
 
     Args:
@@ -281,7 +281,7 @@ def fit_groups(
         found = [_term(c, kind="term", prepared=prepared) for c in fit.coefficients if c.name in EXPLAINING]
         found += share_rows(fit, cells=prepared.cells, components=prepared.components)
         rows += [{"group_kind": kind, "group": group, "cells": len(prepared.cells.gain)} | row for row in found]
-    return pd.DataFrame(rows, columns=["group_kind", "group", "cells", *FIGURES])
+    return pd.DataFrame(rows, columns=["group_kind", "group", "cells", *ESTIMATES])
 
 
 def _covariates(
@@ -315,7 +315,7 @@ def _covariates(
     return columns, scales, dropped
 
 
-def _permutations(prepared: Prepared, *, seed: int) -> list[FigureRow]:
+def _permutations(prepared: Prepared, *, seed: int) -> list[EstimateRow]:
     rows = []
     for name in EXPLAINING:
         if name not in prepared.cells.names:
@@ -325,10 +325,10 @@ def _permutations(prepared: Prepared, *, seed: int) -> list[FigureRow]:
                 prepared.cells, term=name, rng=np.random.default_rng(seed), components=prepared.components
             )
         except DataError as error:
-            rows.append(figure_row("permutation", name, label=prepared.scales[name].label, note=str(error)))
+            rows.append(estimate_row("permutation", name, label=prepared.scales[name].label, note=str(error)))
             continue
         rows.append(
-            figure_row(
+            estimate_row(
                 "permutation", name, label=prepared.scales[name].label, estimate=found.statistic, p_value=found.p_value,
                 n=found.n_groups, n_unit="intermediates", unit="t", formula="t of the term under the model without it",
                 method=f"{found.resamples} permutations of whole intermediates (Mantel)",
@@ -337,13 +337,13 @@ def _permutations(prepared: Prepared, *, seed: int) -> list[FigureRow]:
     return rows
 
 
-def _term(c: Coefficient, *, kind: str, prepared: Prepared) -> FigureRow:
+def _term(c: Coefficient, *, kind: str, prepared: Prepared) -> EstimateRow:
     scale = prepared.scales.get(c.name, Scale("mean gain at average covariates", 0.0, 1.0, "gain"))
     i = c.interval
     naive = kind == "naive"
     formula = "least squares, every cell independent" if naive else _formula(prepared)
     note = f"standard deviation {scale.sd:.3g}, mean {scale.mean:.3g}" if scale.sd != 1 else None
-    return figure_row(
+    return estimate_row(
         kind, c.name, label=scale.label, estimate=i.estimate, low=i.low, high=i.high, p_value=c.p_value, n=i.n,
         n_unit="cells taken for independent" if naive else "intermediates", unit=scale.unit,
         detectable=None if naive else minimum_detectable_effect(c.standard_error, df=c.df),

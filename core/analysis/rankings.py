@@ -53,7 +53,7 @@ class _Ranked(NamedTuple):
     runs: tuple[RunSpec, ...]
 
 
-class _Said(NamedTuple):
+class _Scores(NamedTuple):
     """What a selector says of the intermediates of one target."""
 
     label: str
@@ -117,8 +117,8 @@ def _model_rankings(cur: duckdb.DuckDBPyConnection, study: StudySpec, ranked: _R
     learned = _measured(cur, pooled)
     for target in dict.fromkeys(run.target for run in ranked.runs):
         rows = found.pairs[found.pairs["target"] == target].reset_index(drop=True)
-        said: dict[str, _Said] = {name: _Said(label, rows[name].tolist()) for name, label in found.labels.items()}
-        said |= {name: _Said(name, [], why) for name, why in found.absent.items()}
+        said: dict[str, _Scores] = {name: _Scores(label, rows[name].tolist()) for name, label in found.labels.items()}
+        said |= {name: _Scores(name, [], why) for name, why in found.absent.items()}
         said[COMBINATION] = _combined(learned, rows, target=target, names=list(found.labels))
         for selector, one in said.items():
             nothing = one.why or _why_not(one.scores, selector=selector)
@@ -157,20 +157,20 @@ def _measured(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns) -> Selectors |
     return selectors(cur, evidence(cur, found, options=AnalysisOptions(wanted=wanted, difficulty=_DIFFICULTY)))
 
 
-def _combined(learned: Selectors | None, rows: pd.DataFrame, *, target: str, names: Sequence[str]) -> _Said:
+def _combined(learned: Selectors | None, rows: pd.DataFrame, *, target: str, names: Sequence[str]) -> _Scores:
     """Predicted gains by a ridge on the selectors that are known there and here, or why none can be learned."""
     label = "ridge on selectors, fitted to other targets"
     if learned is None:
-        return _Said(label, [], "no measured pair of this model, protocol and data source to learn from")
+        return _Scores(label, [], "no measured pair of this model, protocol and data source to learn from")
     others = learned.pairs[learned.pairs["target"] != target]
     both = learnable(others, names=[n for n in names if n in learned.labels and rows[n].notna().all()])
     known = others.dropna(subset=both)
     if not both or known["target"].nunique() < _LEAST:
         what = f"{known['target'].nunique()} other targets with {len(both)} selectors that are known here too"
-        return _Said(label, [], f"{what}; {_LEAST} targets and a selector are needed")
+        return _Scores(label, [], f"{what}; {_LEAST} targets and a selector are needed")
     predicted = predict_gains(known[both], gains=known["gain"], groups=known["target"], at=rows[both])
     label = f"ridge on {', '.join(both)}, fitted to {known['target'].nunique()} other targets"
-    return _Said(label, predicted.tolist())
+    return _Scores(label, predicted.tolist())
 
 
 def _why_not(scores: Sequence[float], *, selector: str) -> str | None:

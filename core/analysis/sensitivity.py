@@ -10,7 +10,7 @@ from __future__ import annotations
 import duckdb
 import pandas as pd
 
-from core.analysis.figure_rows import FIGURES, figure_row
+from core.analysis.estimates import ESTIMATES, estimate_row
 from core.analysis.model import cell_means, prepare_cells
 from core.errors import DataError
 from core.measures.difficulty.table import DIFFICULTIES
@@ -21,7 +21,7 @@ from core.queries.covariates import difficulties, similarities
 from core.queries.evidence import Evidence, profile_view
 from core.spec.profile import text_point
 
-COLUMNS = ("difficulty_measure", "similarity_measure", *FIGURES)
+COLUMNS = ("difficulty_measure", "similarity_measure", *ESTIMATES)
 """Columns of the specifications: which measures, and the figures of one term."""
 
 _TERMS = ("difficulty", "similarity")
@@ -114,16 +114,16 @@ def _rows(cells: pd.DataFrame) -> list[dict[str, object]]:
         prepared = prepare_cells(cells)
         fit = fit_mixed(prepared.cells, components=prepared.components)
     except DataError as error:
-        return [figure_row("specification", term, note=str(error)) for term in _TERMS]
+        return [estimate_row("specification", term, note=str(error)) for term in _TERMS]
     known = {c.name: c for c in fit.coefficients}
     return [_row(term, known.get(term), why=prepared.dropped.get(term)) for term in _TERMS]
 
 
 def _row(term: str, c: Coefficient | None, *, why: str | None) -> dict[str, object]:
     if c is None:
-        return figure_row("specification", term, note=why)
+        return estimate_row("specification", term, note=why)
     i = c.interval
-    return figure_row(
+    return estimate_row(
         "specification", term, estimate=i.estimate, low=i.low, high=i.high, p_value=c.p_value, n=i.n,
         n_unit="intermediates", unit="gain per standard deviation", method=f"{i.method}, {c.df:g} df",
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.analysis.figure_rows import FigureRow, figure_row
+from core.analysis.estimates import EstimateRow, estimate_row
 from core.measures.inference.cells import Cells, level_numbers
 from core.measures.inference.intervals import Floats, Interval
 from core.measures.inference.mixed import Coefficient, Components, MixedFit
@@ -14,7 +14,7 @@ EXPLAINING = ("difficulty", "similarity")
 """The two terms that the question is about."""
 
 
-def share_rows(fit: MixedFit, *, cells: Cells, components: Components) -> list[FigureRow]:
+def share_rows(fit: MixedFit, *, cells: Cells, components: Components) -> list[EstimateRow]:
     """Shares of the variance of a cell's mean gain, with approximate intervals.
 
     A term has (b^2 - se^2) var(x) / total, at least 0, and the limits of its coefficient. A random effect has its
@@ -41,7 +41,7 @@ def share_rows(fit: MixedFit, *, cells: Cells, components: Components) -> list[F
         found = share_interval(part, rest=total - parts[name])
         rows.append(_row(name, found, label=f"which {name}, beyond the terms", unit=name, formula=_COMPONENT))
     rows.append(
-        figure_row(
+        estimate_row(
             "share", "residual", label="the rest: seeds, examples, what the model lacks", estimate=residual / total,
             n=len(cells.gain), n_unit="cells", unit="share of variance", method=fit.method,
             formula="residual variance of a cell's mean / total",
@@ -54,8 +54,8 @@ _TERM = "(b^2 - se^2) var(x) / total variance of cells' mean gains"
 _COMPONENT = "variance component / total variance of cells' mean gains"
 
 
-def _row(name: str, found: Interval, *, label: str, unit: str, formula: str) -> FigureRow:
-    return figure_row(
+def _row(name: str, found: Interval, *, label: str, unit: str, formula: str) -> EstimateRow:
+    return estimate_row(
         "share", name, low=found.low, high=found.high, label=label, estimate=found.estimate, n=found.n, n_unit=unit,
         unit="share of variance", method=found.method, formula=formula,
     )  # fmt: skip

@@ -58,7 +58,7 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     names = {"intermediate": "intermediate", "target": "target", "lang": "language"}
     size = {column: _count(frame[column].nunique(), name) for column, name in names.items()}
     head = (
-        f"The largest set of runs ({evidence.setting.label}) has {size['intermediate']} before {size['target']} in "
+        f"The largest set of runs ({evidence.pooled.label}) has {size['intermediate']} before {size['target']} in "
         f"{size['lang']}, with {seeds_in_words(frame) if len(frame) else 'no seed'}"
     )
     kept = pairs[~pairs["in_task"].astype(bool)]

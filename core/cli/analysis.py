@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 @answering
 def analyse_(
-    choice: Choice,
+    options: AnalysisOptions,
     by: Annotated[str | None, typer.Option(help="Also fit the model within each target, family or script.")] = None,
     cells: Annotated[bool, typer.Option("--cells", help="Also test every cell on its test examples.")] = False,
     every_measure: Annotated[
@@ -70,7 +70,7 @@ def analyse_(
     for text in (full.answer.headline, *full.answer.details):
         typer.echo(f"{text}\n")
     main = ("kind", "name", "estimate", "ci_low", "ci_high", "p_value", "n", "n_unit", "unit")
-    show(records(full.figures), as_json=False, empty="No model.", columns=main)
+    show(records(full.estimates), as_json=False, empty="No model.", columns=main)
     for frame in extra:
         whose = ("group", "difficulty_measure", "similarity_measure", "kind", "name", "intermediate", "lang")
         columns = (*whose, "gain", "estimate", "ci_low", "ci_high", "q_value")
@@ -82,7 +82,7 @@ def _show_flat(full: FullAnswer, *, missing: pd.DataFrame, extra: list[pd.DataFr
     said = full.answer
     texts = [("headline", said.headline), *((f"detail {i}", text) for i, text in enumerate(said.details, 1))]
     flat = [{"kind": "answer", "name": name, "label": text, "note": said.weight} for name, text in texts]
-    flat += [*records(full.figures), *({"kind": "missing"} | row for row in records(missing))]
+    flat += [*records(full.estimates), *({"kind": "missing"} | row for row in records(missing))]
     show([*flat, *(row for frame in extra for row in records(frame))], as_json=True, empty="")
 
 
@@ -189,5 +189,5 @@ def _said(found: Evidence) -> Evidence:
         raise DataError(
             "No row is left: no score matches the languages, families or scripts requested. Remove some filters."
         )
-    note(f"{found.setting.label}: {found.units.intermediates} intermediate conditions.")
+    note(f"{found.pooled.label}: {found.units.intermediates} intermediate conditions.")
     return found

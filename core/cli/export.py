@@ -86,10 +86,10 @@ def figure(
     with open_for_reading(paths) as store, store.cursor() as cur:
         chapter = one_chapter(cur, wanted, similarity=similarity, paths=paths)
     drawn = draw(chapter, kind=kind)
-    label = f"{chapter.seen.view.target}: {chapter.seen.label}"
+    label = f"{chapter.heatmap.view.target}: {chapter.heatmap.label}"
     write_figure(drawn.figure, file=out, title=f"{kind}, {label}", width_px=drawn.width_px)
     if as_json:
-        show([{"file": str(out), "kind": kind, "target": chapter.seen.view.target}], as_json=True, empty="")
+        show([{"file": str(out), "kind": kind, "target": chapter.heatmap.view.target}], as_json=True, empty="")
     else:
         typer.echo(f"{kind.capitalize()} of {label} written to {out}.")
 
@@ -108,7 +108,7 @@ def report(
         raise SpecError(f"'{out.name}' is not a file name for a report: expected a name ending in .html.")
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
-        found = _gathered(cur, choice, paths=paths)
+        found = _gathered(cur, options, paths=paths)
     text = report_html(found, made=made(datetime.now(UTC)))
     with written_beside(out) as draft:
         draft.write_text(text, encoding="utf-8")
@@ -136,7 +136,7 @@ def gallery(
 
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
-        found = _gathered(cur, choice, paths=paths)
+        found = _gathered(cur, options, paths=paths)
         pages = write_gallery(cur, found, folder=out, made=made(datetime.now(UTC)))
     rows = [{"file": p.file, "collection": p.collection, "title": p.title, "summary": p.summary} for p in pages]
     show(rows, as_json=as_json, empty="The store holds no results to show; only an index page was written.")
@@ -187,4 +187,4 @@ def _gathered(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions, *, paths
     # scipy's fitting takes half a second to load, which other commands need not wait for.
     from core.report.gathered import gather  # noqa: PLC0415
 
-    return gather(cur, choice, paths=paths)
+    return gather(cur, options, paths=paths)

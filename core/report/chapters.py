@@ -90,9 +90,9 @@ def draw(chapter: Chapter, *, kind: str, mode: Mode = "light") -> Figure:
         raise UnknownName("figure", kind, known=_KINDS)
     found = _KINDS[kind](chapter, mode)
     if found is None:
-        source = DataSourceKind(chapter.seen.view.data_source)
+        source = DataSourceKind(chapter.heatmap.view.data_source)
         raise DataError(
-            f"There is no {kind} of {chapter.seen.view.target}: no domain profile of data source '{source}' has its "
+            f"There is no {kind} of {chapter.heatmap.view.target}: no domain profile of data source '{source}' has its "
             f"texts. Make one: {command_of(ProfileRequest(data_source=source))}"
         )
     return found
@@ -100,7 +100,7 @@ def draw(chapter: Chapter, *, kind: str, mode: Mode = "light") -> Figure:
 
 def _heatmap(chapter: Chapter, mode: Mode) -> Figure:
     # Empty rows are left out of the drawing alone: the table has them, with their reasons.
-    found = only(chapter.seen.grid, langs=valued(chapter.seen.grid.cells))
+    found = only(chapter.heatmap.grid, langs=valued(chapter.heatmap.grid.cells))
     means = found.means if found.averaged and found.cells["lang"].nunique() > 1 else None
     width = width_px(found.cells["intermediate"].nunique())
     return Figure(transfer_heatmap(found.cells, quantity="gain", means=means, title=chapter.named.of, mode=mode), width)
@@ -133,15 +133,15 @@ def chapter_pages(chapters: Sequence[Chapter]) -> list[ChapterPage]:
     Args:
         chapters: What was gathered.
     """
-    targets = [chapter.seen.view.target for chapter in chapters]
+    targets = [chapter.heatmap.view.target for chapter in chapters]
     return [
-        _page(chapter, number=number, is_several=targets.count(chapter.seen.view.target) > 1)
+        _page(chapter, number=number, is_several=targets.count(chapter.heatmap.view.target) > 1)
         for number, chapter in enumerate(chapters, 1)
     ]
 
 
 def _page(chapter: Chapter, *, number: int, is_several: bool) -> ChapterPage:
-    view, found, near = chapter.seen.view, chapter.seen.grid, chapter.nearness
+    view, found, near = chapter.heatmap.view, chapter.heatmap.grid, chapter.nearness
     title, name = chapter.named.of(view.target), f"{number}-{slug(view.target)}"
     size = f"{len(valued(found.cells))} languages by {found.cells['intermediate'].nunique()} intermediates"
     alts = {
@@ -153,8 +153,8 @@ def _page(chapter: Chapter, *, number: int, is_several: bool) -> ChapterPage:
     assert figures["heatmap"] is not None  # every chapter has cells
     places = None if chapter.domains is None else chapter.domains[chapter.domains["is_shown"]]
     return ChapterPage(
-        id=name, title=title, label=chapter.seen.label, is_several=is_several, collection=view.collection,
-        data_source=view.data_source, seeds=", ".join(map(str, chapter.seen.seeds)), heatmap=figures["heatmap"],
+        id=name, title=title, label=chapter.heatmap.label, is_several=is_several, collection=view.collection,
+        data_source=view.data_source, seeds=", ".join(map(str, chapter.heatmap.seeds)), heatmap=figures["heatmap"],
         notes=chapter.notes, cells=table(_named(found.cells, chapter), CELLS, caption=f"Gains on {title}"),
         means=table(
             _named(found.means, chapter), MEANS, caption=f"Mean gains on {title} over {len(found.averaged)} languages"

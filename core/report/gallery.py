@@ -95,7 +95,7 @@ def write_gallery(
     """
     old = _earlier(folder)
     pages = _target_pages(gathered, made=made)
-    if "published" in (gathered.choice.wanted.collection or "published"):
+    if "published" in (gathered.options.wanted.collection or "published"):
         pages += _published_pages(cur, made=made)
     files: dict[str, bytes] = {
         "assets/plotly.min.js": plotly_js().encode(),
@@ -140,7 +140,7 @@ def _earlier(folder: Path) -> set[str]:
 def _target_pages(gathered: Gathered, *, made: Made) -> list[Page]:
     groups: dict[tuple[str, str], list[Chapter]] = {}
     for chapter in gathered.chapters:
-        groups.setdefault((chapter.seen.view.collection, chapter.seen.view.target), []).append(chapter)
+        groups.setdefault((chapter.heatmap.view.collection, chapter.heatmap.view.target), []).append(chapter)
     blank = [_target_page(key, chapters) for key, chapters in groups.items()]
     pages = []
     for page, chapters in zip(blank, groups.values(), strict=True):
@@ -155,8 +155,8 @@ def _target_pages(gathered: Gathered, *, made: Made) -> list[Page]:
 
 def _target_page(key: tuple[str, str], chapters: Sequence[Chapter]) -> Page:
     collection, target = key
-    cells = pd.concat([chapter.seen.table for chapter in chapters], ignore_index=True)
-    settings = "; ".join(dict.fromkeys(c.seen.label for c in chapters))
+    cells = pd.concat([chapter.heatmap.table for chapter in chapters], ignore_index=True)
+    settings = "; ".join(dict.fromkeys(c.heatmap.label for c in chapters))
     # Names of tasks are names of files; `slug` would make one of `my-task` and `my_task`.
     file = f"{collection}-{target}.html"
     return Page(file, collection, chapters[0].named.of(target), _best(chapters), settings, "", cells)
@@ -165,7 +165,7 @@ def _target_page(key: tuple[str, str], chapters: Sequence[Chapter]) -> Page:
 def _best(chapters: Iterable[Chapter]) -> str:
     """The largest mean gain of the first heatmap that has one, with interval and n; in-task pairs left out."""
     for chapter in chapters:
-        means = chapter.seen.grid.means
+        means = chapter.heatmap.grid.means
         counted = means[means["value"].notna() & ~means["in_task"].astype(bool)]
         if counted.empty:
             continue

@@ -17,8 +17,8 @@ from core.actions.answer import FullAnswer, answer_for
 from core.actions.command import Command, asking, basis_like, command_of, completed
 from core.actions.proposals import gaps
 from core.analysis.cells import LEVEL, how_tested, valued
-from core.analysis.every_cell import Seen, every_view
-from core.analysis.map_points import against, placed, scatter_points, sentence
+from core.analysis.every_cell import ViewCells, every_view
+from core.analysis.map_points import placed, reference_text, scatter_points, sentence
 from core.errors import SpecError, UnknownName
 from core.languages import LANGUAGES
 from core.measures.similarity.pair import SimilarityMeasure
@@ -54,7 +54,7 @@ class Nearness(NamedTuple):
 class Chapter(NamedTuple):
     """One heatmap with what belongs to it."""
 
-    seen: Seen
+    heatmap: ViewCells
     """View and cells."""
     domains: pd.DataFrame | None
     """As `placed` returns them; None: no profile of the data source has the target."""
@@ -70,7 +70,7 @@ class Chapter(NamedTuple):
     @property
     def notes(self) -> list[str]:
         """What must be known to read the heatmap, one sentence each."""
-        cells, found = self.seen.grid.cells, self.seen.grid
+        cells, found = self.heatmap.grid.cells, self.heatmap.grid
         langs, there = pd.unique(cells["lang"]), set(valued(cells))
         notes = ["Mean over seeds, in percentage points; orange below and purple above zero."]
         if bare := [str(code) for code in langs if code not in there]:
@@ -133,7 +133,7 @@ def gather(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions, *, paths: A
         missing=gaps(cur, full.evidence, paths=paths) if full.evidence is not None else pd.DataFrame(),
         counts=counts(cur),
         chapters=tuple(
-            _chapter(cur, seen, similarity=options.similarity, paths=paths) for seen in every_view(cur, wanted)
+            _chapter(cur, heatmap, similarity=options.similarity, paths=paths) for heatmap in every_view(cur, wanted)
         ),
         protocols=protocols(cur, wanted),
         software=software(cur, wanted),
@@ -156,7 +156,7 @@ def one_chapter(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, similarity: s
     _check_similarity(similarity)
     found = every_view(cur, wanted)
     if len(found) != 1:
-        labels = "; ".join(f"{seen.view.collection} · {seen.view.target} · {seen.label}" for seen in found)
+        labels = "; ".join(f"{heatmap.view.collection} · {heatmap.view.target} · {heatmap.label}" for heatmap in found)
         raise SpecError(
             f"The filter matches {len(found)} heatmaps; a figure shows one"
             + (f": {labels}. Narrow it with --target, --model, --protocol, --data-source or --collection."
@@ -184,38 +184,40 @@ def _within(options: AnalysisOptions) -> Filter:
     return replace(options.wanted, langs=langs)
 
 
-def _chapter(cur: duckdb.DuckDBPyConnection, seen: Seen, *, similarity: str, paths: AtlasPaths) -> Chapter:
-    view, cells = seen.view, seen.grid.cells
+def _chapter(cur: duckdb.DuckDBPyConnection, heatmap: ViewCells, *, similarity: str, paths: AtlasPaths) -> Chapter:
+    view, cells = heatmap.view, heatmap.grid.cells
     names = [str(name) for name in pd.unique(cells["intermediate"])]
     langs = [str(code) for code in pd.unique(cells["lang"])]
     profile = current_profile(cur, data_source=view.data_source)
-    command = str(_run_again(cur, seen, names, paths=paths))
+    command = str(_run_again(cur, heatmap, names, paths=paths))
     named = Titles(load_tasks(paths).values())
     if profile is None:
-        return Chapter(seen, None, "", None, command, named)
+        return Chapter(heatmap, None, "", None, command, named)
     drawn = placed(points(cur, profile), target=view.target, names=names, langs=langs)
     has_place = bool(drawn.loc[drawn["is_shown"] & (drawn["task"] == view.target), "x"].notna().any())
     known = profiles(cur, kind="domain")
     encoder = str(known.loc[known["profile_id"] == profile, "model"].iloc[0])
-    near = _nearness(seen, similarities(cur, profile, target=view.target), measure=similarity)
-    return Chapter(seen, drawn if has_place else None, encoder, near, command, named)
+    near = _nearness(heatmap, similarities(cur, profile, target=view.target), measure=similarity)
+    return Chapter(heatmap, drawn if has_place else None, encoder, near, command, named)
 
 
-def _nearness(seen: Seen, rows: pd.DataFrame, *, measure: str) -> Nearness | None:
-    text = against(rows, lang=None)
+def _nearness(heatmap: ViewCells, rows: pd.DataFrame, *, measure: str) -> Nearness | None:
+    text = reference_text(rows, lang=None)
     if text is None:
         return None
     kept = (rows["measure"] == measure) & (rows["role"] == text.role) & (rows["lang"] == text.lang) & ~rows["centred"]
-    found = scatter_points(seen.grid, rows[kept], lang=None)
+    found = scatter_points(heatmap.grid, rows[kept], lang=None)
     if found.empty:
         return None
     kind = SIMILARITIES[measure]
     return Nearness(found, kind, sentence(found, measure=kind, text=text, lang=None))
 
 
-def _run_again(cur: duckdb.DuckDBPyConnection, seen: Seen, names: Sequence[str], *, paths: AtlasPaths) -> Command:
-    request = StudyRequest(intermediates=tuple(names), targets=(seen.view.target,), seeds=seen.seeds)
-    return command_of(completed(request, basis_like(cur, seen.view, paths=paths)))
+def _run_again(
+    cur: duckdb.DuckDBPyConnection, heatmap: ViewCells, names: Sequence[str], *, paths: AtlasPaths
+) -> Command:
+    request = StudyRequest(intermediates=tuple(names), targets=(heatmap.view.target,), seeds=heatmap.seeds)
+    return command_of(completed(request, basis_like(cur, heatmap.view, paths=paths)))
 
 
 def commands(options: AnalysisOptions) -> list[tuple[str, Command]]:

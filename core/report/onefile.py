@@ -62,7 +62,7 @@ def report_html(gathered: Gathered, *, made: Made) -> str:
         "report.html",
         made=made,
         title="Transfer Atlas: report",
-        kept=shlex.join(filter_words(gathered.choice.wanted, choice=gathered.choice)),
+        kept=shlex.join(filter_words(gathered.options.wanted, options=gathered.options)),
         chapters=chapter_pages(gathered.chapters),
         style=asset("style.css"),
         script=asset("script.js"),
@@ -80,7 +80,7 @@ def answered(gathered: Gathered) -> dict[str, Any]:  # Any: what the templates r
         "said": gathered.full.answer,
         "origins": list(found.origins.items()) if found is not None else [],
         "missing": table(gathered.missing, t.MISSING, caption="Excluded cells"),
-        "figures": table(gathered.full.figures, t.FIGURES, caption="Every number of the analysis"),
+        "figures": table(gathered.full.estimates, t.ESTIMATES, caption="Every number of the analysis"),
     }
 
 

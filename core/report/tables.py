@@ -139,7 +139,7 @@ PLACES = {
 }  # fmt: skip
 """Of the map."""
 
-FIGURES = {
+ESTIMATES = {
     "kind": Column("kind"), "label": Column("what"), "estimate": Column("estimate", number, True),
     "ci_low": Column("95 % low", number, True), "ci_high": Column("95 % high", number, True),
     "p_value": Column("p", number, True), "n": Column("n", whole, True), "n_unit": Column("of"),

@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.analysis.cells import Grid, agreement
-from core.analysis.map_points import Against, against, nothing_against, placed, scatter_points, sentence
+from core.analysis.map_points import ReferenceText, no_reference_text, placed, reference_text, scatter_points, sentence
 from core.errors import DataError
 from core.figures.heatmap import Cell
 from core.languages import LANGUAGES, language
@@ -364,33 +364,33 @@ def test_the_scatter_says_its_n_and_turns_distances_round() -> None:
     assert near is not None
     # Ranks of the distance 1 2 3 4, of the gain 4 3 1 2: d = -3 -1 2 2, 1 - 6 * 18 / 60 = -0.8; turned round +0.8.
     assert near.estimate == pytest.approx(0.8)
-    text = sentence(points, measure=SIMILARITIES["frechet"], text=Against("train", "en"), lang=None)
+    text = sentence(points, measure=SIMILARITIES["frechet"], text=ReferenceText("train", "en"), lang=None)
     assert "rank correlation +0.80" in text
     # artanh 0.8 = 1.0986, half width 1.96 * sqrt(1.32): from tanh(-1.153) = -0.82.
     assert "[−0.82, +1.00], n = 4 intermediates; the interval includes zero, so the sign is uncertain" in text
     assert "Placebos and in-task pairs" in text
     perfect = points.assign(gain=[0.4, 0.3, 0.2, 0.1, 9.0])
     assert "a perfect rank correlation has no interval" in sentence(
-        perfect, measure=SIMILARITIES["frechet"], text=Against("train", "en"), lang=None
+        perfect, measure=SIMILARITIES["frechet"], text=ReferenceText("train", "en"), lang=None
     )
     two = points.assign(similarity=[1, 1, 2, 2, 9])
     assert agreement(two, larger_is_closer=True) is not None, "two values are an order"
     assert agreement(two.assign(similarity=1), larger_is_closer=True) is None
     assert agreement(two.assign(gain=0.1), larger_is_closer=True) is None
-    few = sentence(points.head(2), measure=SIMILARITIES["frechet"], text=Against("test", "de"), lang="de")
+    few = sentence(points.head(2), measure=SIMILARITIES["frechet"], text=ReferenceText("test", "de"), lang="de")
     assert "n = 2 intermediates, too few" in few
 
 
 def test_the_text_that_is_compared_with() -> None:
     rows = pd.DataFrame({"role": ["train", "test", "test"], "lang": ["en", "en", "de"]})
-    assert against(rows, lang="de") == Against("test", "de")
-    assert against(rows, lang="sw") == against(rows, lang=None) == Against("train", "en")
-    assert against(rows[rows["role"] == "test"], lang=None) == Against("test", "en")
-    assert against(rows.head(0), lang=None) is None
+    assert reference_text(rows, lang="de") == ReferenceText("test", "de")
+    assert reference_text(rows, lang="sw") == reference_text(rows, lang=None) == ReferenceText("train", "en")
+    assert reference_text(rows[rows["role"] == "test"], lang=None) == ReferenceText("test", "en")
+    assert reference_text(rows.head(0), lang=None) is None
     others = rows[(rows["role"] == "test") & (rows["lang"] != "en")]
-    assert against(others, lang=None) is None
-    assert "Choose a language" in nothing_against(others, target="tatoeba")
-    assert nothing_against(rows.head(0), target="tatoeba") == "No similarity to the texts of tatoeba in this profile."
+    assert reference_text(others, lang=None) is None
+    assert "Choose a language" in no_reference_text(others, target="tatoeba")
+    assert no_reference_text(rows.head(0), target="tatoeba") == "No similarity to the texts of tatoeba in this profile."
 
 
 def test_a_placebo_has_the_place_and_similarity_of_its_task() -> None:

@@ -93,7 +93,7 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str) -> N
         groups: The model within each group; None: not computed yet.
         kind: target, family or script.
     """
-    shares = model.figures[model.figures["kind"] == "share"]
+    shares = model.estimates[model.estimates["kind"] == "share"]
     if shares.empty:
         st.info(model.problem or "Nothing to draw.", icon=":material/hourglass_empty:")
         return
@@ -274,7 +274,7 @@ def show_numbers(figures: pd.DataFrame, *, how: str) -> None:
     """Every number with formula, unit, n and method.
 
     Args:
-        figures: Rows of `FIGURES`.
+        figures: Rows of `ESTIMATES`.
         how: Command that says the same.
     """
     number = st.column_config.NumberColumn

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from core.analysis.cells import Grid, Shown, grid
+from core.analysis.cells import DisplayOptions, Grid, grid
 from core.queries.credits import view_tests
 from core.queries.flips import Flips, credit_flips, flips
 from core.queries.similarity import points, profiles, similarities
@@ -53,14 +53,14 @@ def tests_of_view(version: Version, view: View, seed: int | None) -> pd.DataFram
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def view_grid(version: Version, view: View, shown: Shown) -> Grid:
+def view_grid(version: Version, view: View, shown: DisplayOptions) -> Grid:
     """Cells and means of a view as it is looked at.
 
     Args:
         view: What is fixed.
         shown: Languages, seed, quantity.
     """
-    wanted = Shown(*shown)
+    wanted = DisplayOptions(*shown)
     return grid(*view_rows(version, view), shown=wanted, tests=tests_of_view(version, view, wanted.seed))
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.actions.command import domain_profile
 from core.analysis.cells import Grid
-from core.analysis.map_points import against, nothing_against, placed, scatter_points, sentence
+from core.analysis.map_points import no_reference_text, placed, reference_text, scatter_points, sentence
 from core.figures.domain_map import domain_map
 from core.figures.heatmap import Cell
 from core.figures.similarity_scatter import Axis, cut_bars, similarity_scatter
@@ -154,9 +154,9 @@ def point_name(intermediate: str | None, drawn: pd.DataFrame) -> str | None:
 def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centred: bool) -> _Scatter | None:  # noqa: FBT001
     there = set(rows["measure"])
     names = [name for name in SIMILARITIES if name in there]
-    text = against(rows, lang=selected.lang)
+    text = reference_text(rows, lang=selected.lang)
     if not names or text is None:
-        st.caption(nothing_against(rows, target=titles().of(view.target)))
+        st.caption(no_reference_text(rows, target=titles().of(view.target)))
         return None
     name = st.selectbox(
         "Similarity", names, key="measure", format_func=lambda n: SIMILARITIES[n].title, bind="query-params"

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.analysis.cells import LEVEL, Grid, Shown, how_tested, only
+from core.analysis.cells import LEVEL, DisplayOptions, Grid, how_tested, only
 from core.figures.heatmap import LOOKS, Cell, Quantity, transfer_heatmap, width_px
 from core.queries.transfer import View
 from pages.widgets.export import export_popover
@@ -51,7 +51,7 @@ def show_map(view: View) -> None:
     if not intermediates and look.quantity != "score":
         empty("No intermediate here yet", "Only baselines were run, so there is no gain. Switch to *score*.")
         return
-    shown = Shown(_order(view, kept, look), look.seed, look.quantity)
+    shown = DisplayOptions(_order(view, kept, look), look.seed, look.quantity)
     found = view_grid(version(), view, shown)
     gains = found if shown.quantity == "gain" else view_grid(version(), view, shown._replace(quantity="gain"))
     drawn = without_value(found.cells, chosen=selected.lang)
@@ -76,13 +76,13 @@ def _look(seeds: list[int]) -> _Look:
 def _order(view: View, kept: list[str], look: _Look) -> tuple[str, ...]:
     gains: dict[str, float] = {}
     if look.order == BY_GAIN:
-        plain = view_grid(version(), view, Shown(ordered(kept, order="name", gains={}), look.seed, "gain"))
+        plain = view_grid(version(), view, DisplayOptions(ordered(kept, order="name", gains={}), look.seed, "gain"))
         means = plain.cells.groupby("lang")["gain"].mean().dropna()
         gains = {str(code): float(gain) for code, gain in means.items()}
     return ordered(kept, order=look.order, gains=gains)
 
 
-def _views(view: View, shown: Shown, grids: tuple[Grid, Grid], selected: Cell) -> None:
+def _views(view: View, shown: DisplayOptions, grids: tuple[Grid, Grid], selected: Cell) -> None:
     found, gains = grids
     with_profile = encoders(version(), view.data_source)
     if not with_profile or gains.cells.empty:
@@ -97,7 +97,7 @@ def _views(view: View, shown: Shown, grids: tuple[Grid, Grid], selected: Cell) -
         show_domains(view, gains, selected, with_profile)
 
 
-def _grid_tabs(view: View, shown: Shown, found: Grid, selected: Cell) -> None:
+def _grid_tabs(view: View, shown: DisplayOptions, found: Grid, selected: Cell) -> None:
     map_tab, table_tab = st.tabs(["Heatmap", "Table"])
     with map_tab:
         draw = _heatmap(view, shown, found, selected)
@@ -111,7 +111,7 @@ def _grid_tabs(view: View, shown: Shown, found: Grid, selected: Cell) -> None:
     )
 
 
-def _heatmap(view: View, shown: Shown, found: Grid, selected: Cell) -> Callable[[], go.Figure]:
+def _heatmap(view: View, shown: DisplayOptions, found: Grid, selected: Cell) -> Callable[[], go.Figure]:
     n_columns = found.cells["intermediate"].nunique()
     means = found.means if found.averaged and len(shown.langs) > 1 else None
     figure = transfer_heatmap(
@@ -130,7 +130,7 @@ def _heatmap(view: View, shown: Shown, found: Grid, selected: Cell) -> Callable[
     return lambda: transfer_heatmap(found.cells, quantity=shown.quantity, means=means, title=titles().of)
 
 
-def _notes(shown: Shown, found: Grid) -> list[str]:
+def _notes(shown: DisplayOptions, found: Grid) -> list[str]:
     cells = found.cells
     of = "Mean over seeds" if shown.seed is None else f"Seed {shown.seed} alone"
     notes = {
@@ -156,7 +156,7 @@ def _notes(shown: Shown, found: Grid) -> list[str]:
     return notes
 
 
-def _twin(shown: Shown, cells: pd.DataFrame) -> None:
+def _twin(shown: DisplayOptions, cells: pd.DataFrame) -> None:
     look, number = LOOKS[shown.quantity], st.column_config.NumberColumn
     signed = "%+.2f" if look.is_diverging else "%.2f"
     factor = 100 if shown.quantity != "score" else look.factor

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from core.analysis.answer import Answer, answer
-from core.analysis.figure_rows import figure_row, figures_frame
+from core.analysis.estimates import estimate_row, estimates_frame
 from core.analysis.model import Analysis, Prepared
 from core.measures.inference.cells import Cells
 from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, Units
@@ -43,17 +43,17 @@ def said(
     for name, term in (("difficulty", difficulty), ("similarity", similarity)):
         if term:
             points = {"estimate": term.estimate / 100, "low": term.low / 100, "high": term.high / 100}
-            rows += [figure_row("term", name, detectable=term.detectable / 100, n=12, **points),
-                     figure_row("naive", name, estimate=points["estimate"], low=0.01, high=0.02)]  # fmt: skip
-    rows += [figure_row("naive", "intercept", n=48)] if rows else []
+            rows += [estimate_row("term", name, detectable=term.detectable / 100, n=12, **points),
+                     estimate_row("naive", name, estimate=points["estimate"], low=0.01, high=0.02)]  # fmt: skip
+    rows += [estimate_row("naive", "intercept", n=48)] if rows else []
     complete = pd.DataFrame({"intermediate": "mnli", "target": "xnli", "seed": range(1, seeds + 1), "complete": True})
     gaps = pd.DataFrame(missing, columns=["what", "cells", "names", "why", "remedy"])
     found = Evidence(complete, gaps, units, SETTING, AnalysisOptions(), {})
-    model = Analysis(PREPARED, object(), figures_frame(rows), None)  # type: ignore[arg-type]  # any fit: it is not read
+    model = Analysis(PREPARED, object(), estimates_frame(rows), None)  # type: ignore[arg-type]  # any fit: it is not read
     held = None
     if null:
         estimates = {"estimate": null.estimate, "low": null.low, "high": null.high}
-        held = figures_frame([figure_row("null", "improvement", n=12, **estimates)])
+        held = estimates_frame([estimate_row("null", "improvement", n=12, **estimates)])
     return answer(found, model, null=held, every=every)
 
 
@@ -174,7 +174,7 @@ def test_gaps_that_can_be_filled_are_told_and_those_on_purpose_are_not() -> None
 
 def test_without_a_model_the_problem_is_the_answer() -> None:
     evidence = Evidence(pd.DataFrame(), pd.DataFrame(columns=["remedy"]), MANY, SETTING, AnalysisOptions(), {})
-    found = answer(evidence, Analysis(PREPARED, None, figures_frame([]), "Three conditions are too few."))
+    found = answer(evidence, Analysis(PREPARED, None, estimates_frame([]), "Three conditions are too few."))
     assert found == Answer(
         "The evidence does not answer the question yet: Three conditions are too few.", (), "none",
         ("Three conditions are too few.",),

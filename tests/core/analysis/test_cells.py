@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.analysis.cells import TESTS, Shown, cell_table, common_languages, grid, how_tested, only, valued
+from core.analysis.cells import TESTS, DisplayOptions, cell_table, common_languages, grid, how_tested, only, valued
 from core.measures.inference.intervals import t_interval
 from core.measures.inference.stats import benjamini_hochberg
 from core.paths import AtlasPaths
@@ -84,7 +84,7 @@ def _cell(cells: pd.DataFrame, lang: str, intermediate: str) -> pd.Series:
 
 
 def test_a_cell_is_a_mean_with_its_interval() -> None:
-    cell = _cell(cell_table(ROWS, STATES, shown=Shown(LANGS)), "de", "a")
+    cell = _cell(cell_table(ROWS, STATES, shown=DisplayOptions(LANGS)), "de", "a")
     expected = t_interval([0.01, 0.03])
     assert (cell["value"], cell["low"], cell["high"]) == pytest.approx(expected[:3])
     assert cell["sd"] == pytest.approx(0.02 / np.sqrt(2))
@@ -93,7 +93,7 @@ def test_a_cell_is_a_mean_with_its_interval() -> None:
 
 
 def test_holes_keep_their_state_and_are_never_zero() -> None:
-    cells = cell_table(ROWS, STATES, shown=Shown(LANGS))
+    cells = cell_table(ROWS, STATES, shown=DisplayOptions(LANGS))
     no_pair, not_run, alone = (_cell(cells, *which) for which in (("sw", "b"), ("sw", "c"), ("de", "c")))
     assert pd.isna(no_pair["value"]) and (no_pair["state"], no_pair["missing"]) == ("missing", "no baseline")
     assert pd.isna(not_run["value"]) and not_run["missing"] == "not scored in this language"
@@ -102,8 +102,8 @@ def test_holes_keep_their_state_and_are_never_zero() -> None:
 
 
 def test_the_correction_is_over_the_cells_shown() -> None:
-    everything = grid(ROWS, STATES, shown=Shown(LANGS))
-    fewer = grid(ROWS, STATES, shown=Shown(("de",)))
+    everything = grid(ROWS, STATES, shown=DisplayOptions(LANGS))
+    fewer = grid(ROWS, STATES, shown=DisplayOptions(("de",)))
     assert (everything.n_tested, fewer.n_tested) == (4, 2)  # two seeds that differ: a in three languages, b in German
     # t = mean / (sd / sqrt 2) with one degree of freedom, p = 1 - 2 arctan(t) / pi: for 0.01, 0.03 t = 2, p = 0.295;
     # for 0.03, 0.04 t = 7, p = 0.0903.
@@ -121,7 +121,7 @@ def _tests(*rows: tuple[str, str, float, float, float, int]) -> pd.DataFrame:
 def test_a_test_over_examples_takes_the_place_of_the_one_over_seeds() -> None:
     """A cell with credits has its limits, p-value and words; the others stay, all in one family of the correction."""
     tests = _tests(("de", "c", -0.03, -0.01, 0.001, 1), ("de", "a", 0.005, 0.035, 0.02, 2))
-    found = grid(ROWS, STATES, shown=Shown(LANGS), tests=tests)
+    found = grid(ROWS, STATES, shown=DisplayOptions(LANGS), tests=tests)
     one, two, seeds = (_cell(found.cells, "de", name) for name in "cab")
     assert (one["low"], one["high"], one["tested_by"]) == (-0.03, -0.01, "examples")
     assert (two["low"], two["high"], two["tested_by"]) == (0.005, 0.035, "seeds and examples")
@@ -131,12 +131,12 @@ def test_a_test_over_examples_takes_the_place_of_the_one_over_seeds() -> None:
     assert one["q_value"] == pytest.approx(0.001 * 5) and one["significant"]
     said = how_tested(found.cells)
     assert all(text in said for text in TESTS.values())
-    assert how_tested(grid(ROWS, STATES, shown=Shown(LANGS)).cells) == TESTS["seeds"]
+    assert how_tested(grid(ROWS, STATES, shown=DisplayOptions(LANGS)).cells) == TESTS["seeds"]
 
 
 def test_scores_keep_their_limits_over_seeds() -> None:
     tests = _tests(("de", "a", 0.005, 0.035, 0.02, 2))
-    cells = grid(ROWS, STATES, shown=Shown(LANGS, quantity="score"), tests=tests).cells
+    cells = grid(ROWS, STATES, shown=DisplayOptions(LANGS, quantity="score"), tests=tests).cells
     assert _cell(cells, "de", "a")["low"] < 0.5 < _cell(cells, "de", "a")["high"]
     assert cells["q_value"].isna().all()
 
@@ -173,18 +173,20 @@ def test_a_cell_of_which_one_run_kept_no_credits_is_not_tested_on_examples(home:
 
 
 def test_means_are_over_the_languages_that_all_have_without_english() -> None:
-    found = grid(ROWS, STATES, shown=Shown(LANGS))
+    found = grid(ROWS, STATES, shown=DisplayOptions(LANGS))
     # c has two of three languages (at least half), b has no Swahili: German alone is common.
     assert found.averaged == ("de",)
     assert found.means["value"].tolist() == pytest.approx([0.02, 0.035, -0.02])
-    assert grid(ROWS, STATES, shown=Shown(("en",))).averaged == ("en",)
+    assert grid(ROWS, STATES, shown=DisplayOptions(("en",))).averaged == ("en",)
 
 
 def test_languages_that_nobody_has_change_no_number_and_can_be_left_out() -> None:
     langs = (*LANGS, "af", "th", "ur", "vi")
     bare = [(lang, name, "missing", "not scored in this language") for name in "abc" for lang in langs[3:]]
-    everything = grid(ROWS, pd.concat([STATES, pd.DataFrame(bare, columns=STATES.columns)]), shown=Shown(langs))
-    plain = grid(ROWS, STATES, shown=Shown(LANGS))
+    everything = grid(
+        ROWS, pd.concat([STATES, pd.DataFrame(bare, columns=STATES.columns)]), shown=DisplayOptions(langs)
+    )
+    plain = grid(ROWS, STATES, shown=DisplayOptions(LANGS))
     # Of six languages besides English no intermediate has half; of the two that anybody has, a and c have.
     assert everything.averaged == plain.averaged == ("de",)
     assert len(everything.cells) == 3 * 7 and valued(everything.cells) == LANGS
@@ -197,7 +199,9 @@ def test_languages_that_nobody_has_change_no_number_and_can_be_left_out() -> Non
 
 def test_an_intermediate_with_few_languages_takes_none_away() -> None:
     rows = ROWS[~((ROWS["intermediate"] == "b") | ((ROWS["intermediate"] == "c") & (ROWS["lang"] == "de")))]
-    found = grid(rows, STATES, shown=Shown(LANGS))  # c has English only: one of the languages that are averaged, none
+    found = grid(
+        rows, STATES, shown=DisplayOptions(LANGS)
+    )  # c has English only: one of the languages that are averaged, none
     assert found.averaged == ("de", "sw")
     means = found.means.set_index("intermediate")
     assert means.loc["a", "value"] == pytest.approx((0.02 + 0.06) / 2)
@@ -205,7 +209,7 @@ def test_an_intermediate_with_few_languages_takes_none_away() -> None:
 
 
 def test_the_interval_of_a_mean_is_over_seeds_that_have_every_language() -> None:
-    found = grid(ROWS[ROWS["intermediate"] == "a"], _states(("a",)), shown=Shown(LANGS))
+    found = grid(ROWS[ROWS["intermediate"] == "a"], _states(("a",)), shown=DisplayOptions(LANGS))
     # Seed 1: (0.01 + 0.04) / 2, seed 2: (0.03 + 0.08) / 2.
     expected = t_interval([0.025, 0.055])
     row = found.means.iloc[0]
@@ -214,7 +218,7 @@ def test_the_interval_of_a_mean_is_over_seeds_that_have_every_language() -> None
 
 def test_ranks_share_places_and_leave_holes_out() -> None:
     rows = _rows({("de", "a"): [0.3], ("de", "b"): [0.1], ("de", "c"): [0.3], ("sw", "a"): [0.1], ("sw", "b"): [0.2]})
-    cells = cell_table(rows, STATES, shown=Shown(("de", "sw"), None, "rank"))
+    cells = cell_table(rows, STATES, shown=DisplayOptions(("de", "sw"), None, "rank"))
     ranks = cells.pivot(index="lang", columns="intermediate", values="value")
     assert ranks.loc["de"].tolist() == [1.5, 3.0, 1.5]
     assert ranks.loc["sw"].tolist()[:2] == [2.0, 1.0] and pd.isna(ranks.loc["sw", "c"])
@@ -222,7 +226,7 @@ def test_ranks_share_places_and_leave_holes_out() -> None:
 
 def test_z_scores_are_within_a_language_and_need_three() -> None:
     rows = _rows({("de", "a"): [0.1], ("de", "b"): [0.2], ("de", "c"): [0.3], ("sw", "a"): [0.1], ("sw", "b"): [0.2]})
-    cells = cell_table(rows, STATES, shown=Shown(("de", "sw"), None, "z"))
+    cells = cell_table(rows, STATES, shown=DisplayOptions(("de", "sw"), None, "z"))
     assert cells[cells["lang"] == "de"]["value"].tolist() == pytest.approx([-1, 0, 1])
     swahili = cells[cells["lang"] == "sw"]
     assert swahili["value"].isna().all()
@@ -230,14 +234,14 @@ def test_z_scores_are_within_a_language_and_need_three() -> None:
 
 
 def test_one_seed_is_shown_as_it_is() -> None:
-    found = grid(ROWS, STATES, shown=Shown(LANGS, 2))
+    found = grid(ROWS, STATES, shown=DisplayOptions(LANGS, 2))
     assert _cell(found.cells, "de", "a")["value"] == 0.03
     assert pd.isna(_cell(found.cells, "de", "c")["value"])  # c has seed 1 alone
     assert found.n_tested == 0
 
 
 def test_cells_come_in_the_order_asked_for() -> None:
-    cells = cell_table(ROWS, STATES, shown=Shown(("sw", "en")))
+    cells = cell_table(ROWS, STATES, shown=DisplayOptions(("sw", "en")))
     assert cells["lang"].tolist()[:2] == ["sw", "en"]
     assert common_languages(cells) == ("sw",) or common_languages(cells) == ()
 
@@ -246,13 +250,13 @@ def test_cells_of_the_fixture(cur: duckdb.DuckDBPyConnection) -> None:
     view = _view(cur, "xnli")
     rows, grid_states = seed_rows(cur, view), states(cur, view)
     langs = tuple(pd.unique(grid_states["lang"]))
-    cells = cell_table(rows, grid_states, shown=Shown(langs))
+    cells = cell_table(rows, grid_states, shown=DisplayOptions(langs))
     gains = [
         score_of(spec("mnli", "xnli", seed=s), "de") - score_of(spec("none", "xnli", seed=s), "de") for s in (1, 2)
     ]
     assert _cell(cells, "de", "mnli")["value"] == pytest.approx(sum(gains) / 2)
     assert len(cells) == 15 * 5 and "none" not in set(cells["intermediate"])
-    scores = cell_table(rows, grid_states, shown=Shown(langs, None, "score"))
+    scores = cell_table(rows, grid_states, shown=DisplayOptions(langs, None, "score"))
     assert len(scores) == 15 * 6 and scores["intermediate"].iloc[0] == "none"
     for found in (cells, scores):
         assert (found["value"].isna() == found["missing"].notna()).all()

@@ -10,7 +10,7 @@ import pytest
 from scipy.linalg import cholesky, solve_triangular
 
 from core.analysis.answer import answer
-from core.analysis.figure_rows import FIGURES, by_name, figures_frame
+from core.analysis.estimates import ESTIMATES, by_name, estimates_frame
 from core.analysis.model import Analysis, additive_null, analyse, by_group, scale_label
 from core.analysis.surfaces import adjusted, binned, marginal
 from core.measures.inference.cells import fixed_design, level_numbers
@@ -69,7 +69,7 @@ def none_found(nothing: Evidence) -> Analysis:
 
 
 def test_planted_effects_are_found(strong: Evidence, found: Analysis) -> None:
-    rows = by_name(found.figures)
+    rows = by_name(found.estimates)
     frame = strong.complete.drop_duplicates("intermediate")
     # Planted for one unit of the draws; the model speaks of one standard deviation over cells.
     sd = found.prepared.scales["difficulty"].sd
@@ -82,7 +82,7 @@ def test_planted_effects_are_found(strong: Evidence, found: Analysis) -> None:
 
 
 def test_nothing_is_found_where_nothing_is(none_found: Analysis) -> None:
-    rows = by_name(none_found.figures)
+    rows = by_name(none_found.estimates)
     for name in ("difficulty", "similarity"):
         assert rows["term", name]["ci_low"] < 0 < rows["term", name]["ci_high"]
         assert rows["share", name]["ci_low"] == 0
@@ -96,8 +96,8 @@ def test_nothing_is_found_where_nothing_is(none_found: Analysis) -> None:
 
 
 def test_every_figure_says_what_it_is(found: Analysis, strong_null: pd.DataFrame) -> None:
-    figures = pd.concat([found.figures, strong_null])
-    assert tuple(figures.columns) == FIGURES
+    figures = pd.concat([found.estimates, strong_null])
+    assert tuple(figures.columns) == ESTIMATES
     for column in ("label", "n", "n_unit", "unit", "method", "formula"):
         assert figures[column].notna().all(), column
     shares = figures[figures["kind"] == "share"]["estimate"]
@@ -105,7 +105,7 @@ def test_every_figure_says_what_it_is(found: Analysis, strong_null: pd.DataFrame
 
 
 def test_the_naive_regression_is_too_sure(none_found: Analysis) -> None:
-    rows = by_name(none_found.figures)
+    rows = by_name(none_found.estimates)
     ours, naive = rows["term", "difficulty"], rows["naive", "difficulty"]
     assert ours["ci_high"] - ours["ci_low"] > 2 * (naive["ci_high"] - naive["ci_low"])
     assert naive["n"] == 236
@@ -246,4 +246,4 @@ def test_the_marginal_line_has_the_model_s_slope(strong: Evidence, found: Analys
 
 def test_unknown_columns_are_refused() -> None:
     with pytest.raises(KeyError, match="no columns"):
-        figures_frame([{"kind": "term", "colour": "red"}])
+        estimates_frame([{"kind": "term", "colour": "red"}])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.analysis.figure_rows import FigureRow
+from core.analysis.estimates import EstimateRow
 from core.analysis.shares import share_rows
 from core.measures.inference.cells import Cells
 from core.measures.inference.intervals import Interval
@@ -21,7 +21,7 @@ CELLS = Cells(
 """Two intermediates before two targets, two seeds each; the harder one is two standard deviations away."""
 
 
-def shares(low: float, high: float, *, estimate: float = 0.3, **variances: float) -> dict[str, FigureRow]:
+def shares(low: float, high: float, *, estimate: float = 0.3, **variances: float) -> dict[str, EstimateRow]:
     """Rows by name, of a fit with a standard error of 0.1 and a residual variance of 0.02."""
     known = {name.replace("_", " "): value for name, value in variances.items()}
     limits = Interval(estimate, low, high, 0.95, "t", 2, 0)

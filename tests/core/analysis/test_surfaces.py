@@ -74,7 +74,10 @@ def store() -> Iterator[Store]:
 def test_views_are_those_of_the_filter_with_a_gain_in_the_headline_metric(store: Store) -> None:
     def views(wanted: Filter) -> list[tuple[str, str, str]]:
         with store.cursor() as cur:
-            return [(seen.view.collection, seen.view.target, seen.view.metric) for seen in every_view(cur, wanted)]
+            return [
+                (heatmap.view.collection, heatmap.view.target, heatmap.view.metric)
+                for heatmap in every_view(cur, wanted)
+            ]
 
     # PAWS-X before SIB-200: of equal numbers of runs and languages the name decides. UD-POS has no gain.
     assert views(Filter()) == [
@@ -85,7 +88,7 @@ def test_views_are_those_of_the_filter_with_a_gain_in_the_headline_metric(store:
     assert views(Filter(metric="a_f1", target="pawsx")) == [("yours", "pawsx", "a_f1")]
     assert views(Filter(data_source="hub")) == views(Filter(model="mbert")) == []
     with store.cursor() as cur:
-        scored = [seen.view.target for seen in every_view(cur, Filter(), quantity="score")]
+        scored = [heatmap.view.target for heatmap in every_view(cur, Filter(), quantity="score")]
     assert "udpos" in scored, "a baseline has scores"
 
 

@@ -125,7 +125,7 @@ def _cell_tests(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 
 def _figures(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    return analyse(_evidence(cur)).figures
+    return analyse(_evidence(cur)).estimates
 
 
 def _answer(cur: duckdb.DuckDBPyConnection) -> Any:  # noqa: ANN401  # compared as it is
@@ -156,7 +156,7 @@ QUESTIONS: dict[str, Question] = {
     "cell_runs": lambda cur: transfer.cell_runs(cur, _view(cur), lang="de", intermediate="mnli"),
     "view_tests": lambda cur: view_tests(cur, _view(cur)),
     "every_cell": lambda cur: every_cell(cur, Filter()),
-    "mean row": lambda cur: pd.concat([seen.grid.means for seen in every_view(cur, Filter())]),
+    "mean row": lambda cur: pd.concat([heatmap.grid.means for heatmap in every_view(cur, Filter())]),
     "settings": lambda cur: poolable_runs(cur, Filter()),
     "evidence": lambda cur: _evidence(cur).frame,
     "units": lambda cur: _evidence(cur).units,

@@ -132,7 +132,7 @@ def test_languages_without_a_value_are_not_drawn_but_said_and_in_the_table(tmp_p
     assert set(rows[0].y) - set(rows[1].y) == {"th", "ur"}
     assert "2 of 15 languages have no value and are not drawn: th, ur; the table says why." in fewer.notes
     assert not [text for text in whole.notes if "not drawn" in text]
-    assert set(fewer.seen.grid.cells["lang"]) == set(whole.seen.grid.cells["lang"])
+    assert set(fewer.heatmap.grid.cells["lang"]) == set(whole.heatmap.grid.cells["lang"])
 
 
 def one_chapter_of(store: Store) -> Chapter:
@@ -165,19 +165,19 @@ def test_an_answer_with_intervals_and_every_number_behind_it() -> None:
         )
         planted(store, plan)
         with store.cursor() as cur:
-            found = gather(cur, Choice(wanted=Filter(target=TARGETS[1])), paths=PATHS)
-            everything = gather(cur, Choice(), paths=PATHS)
+            found = gather(cur, AnalysisOptions(wanted=Filter(target=TARGETS[1])), paths=PATHS)
+            everything = gather(cur, AnalysisOptions(), paths=PATHS)
     text = report_html(everything, made=MADE)
     assert "8 intermediate conditions" in text and "95 % interval" in text
-    assert {"term", "naive", "share", "null"} <= set(everything.full.figures["kind"])
-    assert text.count("<tr>") > len(everything.full.figures)
-    assert {c.seen.view.target for c in found.chapters} == {TARGETS[1]}
+    assert {"term", "naive", "share", "null"} <= set(everything.full.estimates["kind"])
+    assert text.count("<tr>") > len(everything.full.estimates)
+    assert {c.heatmap.view.target for c in found.chapters} == {TARGETS[1]}
     assert len(everything.chapters) == 3
 
 
 def test_an_empty_store_has_a_report_that_says_what_to_do() -> None:
     with Store.open(":memory:") as store, store.cursor() as cur:
-        found = gather(cur, Choice(), paths=PATHS)
+        found = gather(cur, AnalysisOptions(), paths=PATHS)
         text = report_html(found, made=MADE)
         assert "There is no answer yet." in text and "python -m core run --data-source sample" in text
         assert found.chapters == () and every_cell(cur, Filter()).empty
@@ -214,9 +214,9 @@ def test_cells_of_every_view_narrowed(cur: duckdb.DuckDBPyConnection) -> None:
     }
     hole = narrow[(narrow["intermediate"] == "qqp") & (narrow["lang"] == "sw")].iloc[0]
     assert pd.isna(hole["gain"]) and "no test split" in hole["missing"]
-    assert [seen.seeds for seen in every_view(cur, Filter(target="xnli"))] == [(1, 2)]
+    assert [heatmap.seeds for heatmap in every_view(cur, Filter(target="xnli"))] == [(1, 2)]
     assert every_view(cur, Filter(model="other")) == []
-    assert {seen.view.metric for seen in every_view(cur, Filter(target="xquad", metric="exact_match"))} == {
+    assert {heatmap.view.metric for heatmap in every_view(cur, Filter(target="xquad", metric="exact_match"))} == {
         "exact_match"
     }
 
@@ -242,7 +242,7 @@ def test_numbers_as_people_read_them() -> None:
 
 def test_the_gallery_is_whole(cur: duckdb.DuckDBPyConnection, found: Gathered, tmp_path: Path) -> None:
     """Every link leads to a file of the folder, every page fetches from it alone, CSV holds the cells."""
-    wanted = found._replace(choice=Choice(wanted=Filter(collection="yours")))
+    wanted = found._replace(options=AnalysisOptions(wanted=Filter(collection="yours")))
     pages = write_gallery(cur, wanted, folder=tmp_path, made=MADE)
     assert [page.file for page in pages] == ["yours-xnli.html", "yours-xquad.html", "yours-tatoeba.html"]
     listed = json.loads((tmp_path / "gallery.json").read_text())
@@ -266,7 +266,7 @@ def test_the_gallery_is_whole(cur: duckdb.DuckDBPyConnection, found: Gathered, t
 def test_a_page_that_is_no_longer_made_is_taken_away_and_nothing_else(
     cur: duckdb.DuckDBPyConnection, found: Gathered, tmp_path: Path
 ) -> None:
-    wanted = found._replace(choice=Choice(wanted=Filter(collection="yours")))
+    wanted = found._replace(options=AnalysisOptions(wanted=Filter(collection="yours")))
     write_gallery(cur, wanted, folder=tmp_path / "g", made=MADE)
     (tmp_path / "g" / "mine.txt").write_text("mine")
     fewer = wanted._replace(chapters=wanted.chapters[:1])
@@ -285,10 +285,10 @@ def test_a_page_that_is_no_longer_made_is_taken_away_and_nothing_else(
 def test_tasks_of_like_names_have_a_page_each(cur: duckdb.DuckDBPyConnection, found: Gathered, tmp_path: Path) -> None:
     first = found.chapters[0]
     chapters = tuple(
-        first._replace(seen=first.seen._replace(view=first.seen.view._replace(target=name)))
+        first._replace(heatmap=first.heatmap._replace(view=first.heatmap.view._replace(target=name)))
         for name in ("my_task", "my-task", "my.task")
     )
-    wanted = found._replace(choice=Choice(wanted=Filter(collection="yours")), chapters=chapters)
+    wanted = found._replace(options=AnalysisOptions(wanted=Filter(collection="yours")), chapters=chapters)
     write_gallery(cur, wanted, folder=tmp_path, made=MADE)
     pages = {p.stem for p in tmp_path.glob("yours-*.html")}
     assert pages == {p.stem for p in tmp_path.glob("data/*.csv")} == {"yours-my_task", "yours-my-task", "yours-my.task"}
@@ -317,7 +317,7 @@ def test_a_folder_with_something_else_is_left_alone(
 def test_published_tables_have_pages_of_their_own(
     cur: duckdb.DuckDBPyConnection, found: Gathered, tmp_path: Path
 ) -> None:
-    wanted = found._replace(choice=Choice(wanted=Filter(collection="published")), chapters=())
+    wanted = found._replace(options=AnalysisOptions(wanted=Filter(collection="published")), chapters=())
     pages = write_gallery(cur, wanted, folder=tmp_path, made=MADE)
     page = next(p for p in pages if p.file == "published-phang2020v1-table2.html")
     assert "v1 draft, May 2020" in page.html and "Numbers as printed" in page.html

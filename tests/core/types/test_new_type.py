@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.analysis.cells import Shown, grid
+from core.analysis.cells import DisplayOptions, grid
 from core.chain.pipeline import execute
 from core.chain.worker import EventLog
 from core.data.check import check_task
@@ -144,7 +144,7 @@ def test_it_goes_through_chain_profile_and_heatmap(store: Store) -> None:
         assert list(of_it["runs"]) == [4]
         view = View(*of_it.iloc[0][list(View._fields)])
         rows = seed_rows(cur, view)
-        shown = Shown(langs=("en", "de"))
+        shown = DisplayOptions(langs=("en", "de"))
         cells = grid(rows, states(cur, view), shown=shown, tests=view_tests(cur, view, seed=None)).cells
         kinds = cur.execute("SELECT DISTINCT task_type FROM stages WHERE name = 'judged' ORDER BY 1").fetchall()
         measures = dict(cur.execute("SELECT measure, value FROM difficulties WHERE intermediate = 'judged'").fetchall())
