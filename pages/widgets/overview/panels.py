@@ -105,7 +105,8 @@ def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
     )  # fmt: skip
     lone = "" if pairs["low"].notna().any() else " A single seed has no interval."
     st.caption(
-        f"hollow: in-task.{lone}"
+        f"{md(pooled.label)}. Means over the languages that the intermediates of a target share, without English; "
+        "95 % intervals over seeds, clipped at the edge; distances are square roots of points. Purple: above zero, "
         "orange: below, grey: not significantly different from zero at a false discovery rate of 5 %; "
         f"hollow: in-task.{lone}"
     )
