@@ -197,7 +197,7 @@ def test_what_commands_and_reports_print_starts(paths: AtlasPaths) -> None:
             found = gather(cur, AnalysisOptions(), paths=paths)
     printed = [row for name in ("analyse", "predict", "claims", "next") for row in answers(name)]
     texts = [value for row in printed for value in row.values()]
-    texts += [report_html(found, made=made_now(), titles={}), *(c.command for c in found.chapters)]
+    texts += [report_html(found, made=made_now()), *(c.command for c in found.chapters)]
     texts += [command for _, command in commands(found.options)]
     lines = commands_in(texts)
     asked = [line for line in lines if parse(line) in {"run", "profile"}]
