@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -87,30 +87,6 @@ def table(rows: pd.DataFrame, *, alt: str, columns: dict[str, Any], key: str | N
         column_config=columns,
         **options,
     )
-
-
-def pick(
-    label: str, options: Sequence[str], *, key: str, title: Callable[[str], str] = str, tip: str | None = None
-) -> str:
-    """A picker that shows titles and keeps the id in the address; the first option where the address has none of them.
-
-    Args:
-        label: Above the picker.
-        options: Ids, at least one.
-        key: Of the widget, and of the address.
-        title: From an id to what people read.
-        tip: Behind the question mark.
-    """
-    # `bind="query-params"` would write the title into the address.
-    asked = st.query_params.get(key)
-    if asked is not None and asked not in options:
-        st.query_params.pop(key)
-    st.session_state[key] = asked if asked in options else options[0]
-    return st.selectbox(label, options, key=key, format_func=title, help=tip, on_change=_into_address, args=(key,))
-
-
-def _into_address(key: str) -> None:
-    st.query_params[key] = st.session_state[key]
 
 
 def state_badge(state: str) -> str:

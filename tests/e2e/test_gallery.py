@@ -55,7 +55,7 @@ def browser() -> Iterator[object]:
 def test_the_first_visitor_of_a_fresh_server_sees_the_gallery_and_what_is_real(fresh: Server, browser: object) -> None:
     """By a deep link, in the dark, on a phone: the store is built from the committed files while the page waits."""
     visit = _transfer(fresh, browser, "target=pawsx&cell=de~mnli", scheme="dark", width_px=390)
-    visit.tab.get_by_role("heading", name="German (de) after mnli").wait_for()
+    visit.tab.get_by_role("heading", name="German (de) after MNLI").wait_for()
     visit.tab.get_by_text("differs from zero after correction").wait_for()
     assert visit.tab.get_by_role("combobox", name="Collection").input_value() == "measured"
     # Twelve intermediates are wider than a phone: their row scrolls, and the page does not.

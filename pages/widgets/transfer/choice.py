@@ -6,8 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.queries.transfer import View, choices
-from pages.widgets.shared import store, titles
-from pages.widgets.show import pick
+from pages.widgets.shared import store
 
 PUBLISHED = "published"
 """The collection whose figures come from papers: they have no runs, so they are shown by a widget of their own."""
@@ -41,23 +40,27 @@ def choose(rows: pd.DataFrame, *, with_published: bool) -> View | None:
     """
     with st.grid(6, min_column_width=150):
         collections = [*dict.fromkeys(rows["collection"]), *([PUBLISHED] if with_published else [])]
-        picked = pick("Collection", list(dict.fromkeys(collections)), key="collection", tip=_HELP)
+        picked = _pick("Collection", list(dict.fromkeys(collections)), key="collection")
         if picked == PUBLISHED:
             return None
         rows = rows[rows["collection"] == picked]
-        named = titles()
-        for column, key, label, title in (
-            ("target", "target", "Target", named.of),
-            ("model_label", "model", "Model", named.of_model),
-            ("metric", "metric", "Metric", str),
-            ("protocol_label", "protocol", "Protocol", str),
-            ("data_source", "source", "Data source", str),
+        for column, key, label in (
+            ("target", "target", "Target"),
+            ("model_label", "model", "Model"),
+            ("metric", "metric", "Metric"),
+            ("protocol_label", "protocol", "Protocol"),
+            ("data_source", "source", "Data source"),
         ):
-            picked = pick(label, list(dict.fromkeys(rows[column])), key=key, title=title)
+            picked = _pick(label, list(dict.fromkeys(rows[column])), key=key)
             rows = rows[rows[column] == picked]
     row = rows.iloc[0].to_dict()
     fingerprint = None if pd.isna(row["model_fingerprint"]) else row["model_fingerprint"]
     return View(**{name: row[name] for name in View._fields} | {"model_fingerprint": fingerprint})
+
+
+def _pick(label: str, options: list[str], *, key: str) -> str:
+    # No `format_func`: what a bound picker shows is what stands in the address.
+    return st.selectbox(label, options, key=key, help=_HELP if key == "collection" else None, bind="query-params")
 
 
 def _labels(rows: pd.DataFrame, name: str, detail: str) -> pd.Series:
