@@ -150,7 +150,7 @@ def test_progress_is_of_the_run_and_time_left_of_what_runs() -> None:
     found = rows.where(rows.notna(), None)[["run", "progress", "stage", "left"]].to_numpy().tolist()
     assert found == [
         ["c", 1.0, None, None],
-        ["a", 0.25, "target xnli", "2 min"],
+        ["a", 0.25, "target XNLI", "2 min"],
         ["b", 0.5, None, None],  # it stopped half-way, and nothing is left that would end
         ["d", None, None, None],
     ]

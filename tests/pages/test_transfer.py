@@ -277,7 +277,7 @@ def test_curves_of_a_cell_are_those_of_both_runs(ids: dict[str, str], open_page:
     at.session_state["cell_tab"] = "Curves"
     checked(at.run())
     scores, losses = _figures(at)[-2:]
-    stages = ["run: intermediate mnli", "run: target xnli", "baseline: target xnli"]
+    stages = ["run: intermediate MNLI", "run: target XNLI", "baseline: target XNLI"]
     assert [trace["name"] for trace in scores["data"]] == stages
     assert [trace["name"] for trace in losses["data"]] == stages
 

@@ -22,7 +22,7 @@ from core.queries.runs.detail import paired_scores
 from core.queries.runs.listing import run as query_run
 from pages.widgets.compare.choice import offer
 from pages.widgets.export import export_popover
-from pages.widgets.shared import mode, paths, refresh, store, version
+from pages.widgets.shared import mode, paths, refresh, store, titles, version
 from pages.widgets.show import chart, duration, language_label, md, show_command, state_badge, table
 
 _TAIL_BYTES = 8192
@@ -57,7 +57,8 @@ def detail(version: tuple[str, int], run_id: str) -> RunDetail | None:
         if found.empty:
             return None
         stages = of_stages.stages(cur, run_id)
-        names = {row["key"]: f"{row['kind']} {row['name']}" for row in stages.to_dict("records")}
+        named = titles()
+        names = {row["key"]: f"{row['kind']} {named.of(row['name'])}" for row in stages.to_dict("records")}
         steps, dev = of_stages.steps(cur, run_id), of_stages.dev_scores(cur, run_id)
         return RunDetail(
             run={k: None if pd.isna(v) else v for k, v in found.iloc[0].to_dict().items()},
@@ -80,11 +81,17 @@ def show_run(run_id: str, *, job: JobStatus | None) -> None:
     if found is None:
         st.caption("This run has not been read yet; it appears within seconds.")
         return
-    run = found.run
+    run, named = found.run, titles()
+    chain = [named.of(str(run[name])) for name in ("intermediate", "target")]
     state = str(job.state) if job else _OUTCOMES[run["outcome"]]
     with st.container(border=True):
-        st.markdown(f"#### {md(run['intermediate'])} → {md(run['target'])} &nbsp; {state_badge(state)}")
-        facts = [f"{run['model']}", f"seed {run['seed']}", f"{run['protocol']}", f"data: {run['data_source']}"]
+        st.markdown(f"#### {md(' → '.join(chain))} &nbsp; {state_badge(state)}")
+        facts = [
+            named.of_model(str(run["model"])),
+            f"seed {run['seed']}",
+            f"{run['protocol']}",
+            f"data: {run['data_source']}",
+        ]
         facts += [f"{duration(run['seconds'])} so far" if state == "running" else duration(run["seconds"])]
         facts += [f"on {run['device']}"] if run["device"] else []
         st.caption(md(" · ".join([*facts, run_id])))
@@ -97,7 +104,7 @@ def show_run(run_id: str, *, job: JobStatus | None) -> None:
     chart(
         lineage(_nodes(found), mode=mode()),
         key="lineage",
-        alt=f"Lineage: {run['model']}, intermediate {run['intermediate']}, target {run['target']}, languages",
+        alt=f"Lineage: {named.of_model(str(run['model']))}, intermediate {chain[0]}, target {chain[1]}, languages",
     )
     _stages(found.stages)
     scores, curves, log, config = st.tabs(["Scores", "Curves", "Log", "Configuration"])
@@ -182,10 +189,13 @@ def _trouble(run: dict[str, Any], job: JobStatus | None) -> None:
 def _nodes(found: RunDetail) -> pd.DataFrame:
     run, by_kind = found.run, found.stages.set_index("kind").to_dict("index")
     n_langs = found.scores["lang"].nunique()
-    rows = [{"kind": "encoder", "name": run["model"], "detail": "pretrained"}]
+    named = titles()
+    rows = [{"kind": "encoder", "name": named.of_model(str(run["model"])), "detail": "pretrained"}]
     if run["intermediate"] != "none":
-        rows.append({"kind": "intermediate", "name": run["intermediate"], "detail": _detail(by_kind, "intermediate")})
-    rows.append({"kind": "target", "name": run["target"], "detail": _detail(by_kind, "target") or "not trained"})
+        name = named.of(str(run["intermediate"]))
+        rows.append({"kind": "intermediate", "name": name, "detail": _detail(by_kind, "intermediate")})
+    name = named.of(str(run["target"]))
+    rows.append({"kind": "target", "name": name, "detail": _detail(by_kind, "target") or "not trained"})
     rows.append({"kind": "languages", "name": str(n_langs), "detail": "scored"})
     return pd.DataFrame(rows)
 
@@ -195,11 +205,12 @@ def _detail(by_kind: dict[Any, Any], kind: str) -> str:
 
 
 def _stages(stages: pd.DataFrame) -> None:
+    named = titles()
     for row in stages.to_dict("records"):
         open_ended = row["state"] == "running" and pd.notna(row["total_steps"])
         step = int(row["step"]) if pd.notna(row["step"]) else 0
         unit = "languages" if row["kind"] == "evaluation" else "steps"
-        parts = [f"**{row['kind']} {md(row['name'])}**", row["state"]]
+        parts = [f"**{row['kind']} {md(named.of(row['name']))}**", row["state"]]
         parts += [f"{step} of {int(row['total_steps'])} {unit}"] if open_ended else []
         parts += [duration(row["seconds"])] if pd.notna(row["seconds"]) else []
         if open_ended and step and pd.notna(row["seconds"]):

@@ -81,7 +81,7 @@ def run_rows(jobs: Sequence[JobStatus], *, done: pd.DataFrame) -> pd.DataFrame:
                 "model": named.of_model(job.model) if job.model else None,
                 "seed": job.seed,
                 "progress": here.get("done", finished),
-                "stage": here.get("stage") if job.state is JobState.RUNNING else None,
+                "stage": _stage(here.get("stage"), named) if job.state is JobState.RUNNING else None,
                 "left": duration(here.get("stage_left_s")) if job.state is JobState.RUNNING else None,
                 "protocol": job.protocol,
                 "data": job.data_source,
@@ -90,6 +90,14 @@ def run_rows(jobs: Sequence[JobStatus], *, done: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _stage(stage: object, named: Titles) -> str | None:
+    """Kind and title of a stage, from kind and id; None where there is none."""
+    if not isinstance(stage, str):  # a frame holds NaN for a run without a stage
+        return None
+    kind, _, name = stage.partition(" ")
+    return f"{kind} {named.of(name)}"
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
