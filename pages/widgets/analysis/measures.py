@@ -7,6 +7,8 @@ import streamlit as st
 
 from core.analysis.sensitivity import spread_in_words
 from core.figures.analysis import specification_curve
+from core.measures.difficulty.table import DIFFICULTIES
+from core.measures.similarity.table import SIMILARITIES
 from core.queries.evidence import AnalysisOptions
 from pages.widgets.analysis.panels import how_to
 from pages.widgets.shared import mode
@@ -23,11 +25,16 @@ def show_measures(rows: pd.DataFrame | None, *, options: AnalysisOptions, how: s
     """
     if rows is None:
         return
+    named = rows.assign(
+        difficulty_measure=rows["difficulty_measure"].map(_title),
+        similarity_measure=rows["similarity_measure"].map(_title),
+    )
     for term in ("difficulty", "similarity"):
-        found = rows[rows["name"] == term]
+        found = named[named["name"] == term]
         st.markdown(f"**{md(spread_in_words(rows, term=term))}**")
         if found["estimate"].notna().any():
-            figure = specification_curve(found, term=term, chosen=(options.difficulty, options.similarity), mode=mode())
+            chosen = (_title(options.difficulty), _title(options.similarity))
+            figure = specification_curve(found, term=term, chosen=chosen, mode=mode())
             chart(figure, key=f"curve-{term}", alt=f"Effect of {term} under every pair of measures, with intervals")
         for note, n in found["note"].dropna().value_counts().items():
             st.caption(md(f"{n} pairs without {term}: {note}."))
@@ -37,3 +44,9 @@ def show_measures(rows: pd.DataFrame | None, *, options: AnalysisOptions, how: s
         "gains: compare their signs and sizes; do not count significant ones."
     )
     how_to(how, rows, name="measures")
+
+
+def _title(measure: str) -> str:
+    """What people read for a measure; one that another version computed stands for itself."""
+    known = DIFFICULTIES.get(measure) or SIMILARITIES.get(measure)
+    return known.title if known else measure
