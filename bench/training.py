@@ -161,6 +161,7 @@ def _ours(
     from core.spec.protocol import StageProtocol
     from core.training.context import JobContext  # noqa: PLC0415
     from core.training.loop import Objective, StageJob, train_stage  # noqa: PLC0415
+    from core.training.seeds import Draws  # noqa: PLC0415
     from core.types.pieces import Features  # noqa: PLC0415
 
     class Padding:
@@ -203,7 +204,8 @@ def _ours(
             checkpoints=Path(scratch) / "c",
             save_every_s=1e9,
         )
-        job = StageJob(key="bench", kind="target", name="bench", protocol=protocol, seed=1)
+        draws = Draws(1, "target", ("bench",))
+        job = StageJob(key="bench", kind="target", name="bench", protocol=protocol, draws=draws)
         begun, cpu = time.perf_counter(), time.process_time()
         result = train_stage(context, job, encoder=encoder, objectives=[goal], keep=lambda which: None)
         if options.device != "cpu":

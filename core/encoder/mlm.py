@@ -7,6 +7,8 @@ memory. XLNet was pretrained otherwise (permutations, two streams) and has none:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +92,7 @@ MlmHead = HostedHead | TiedHead
 
 
 def load_for_mlm(
-    spec: ModelSpec, *, weights: Path | None = None, dropout: float | None = None
+    spec: ModelSpec, *, weights: Path | None = None, dropout: float | None = None, seed: int
 ) -> tuple[Encoder, MlmHead]:
     """An encoder and a head that predicts masked pieces.
 
@@ -98,6 +100,7 @@ def load_for_mlm(
         spec: Which model.
         weights: Folder of a finished stage; None: the pretrained weights, head included where it is there.
         dropout: Dropout everywhere in the encoder; None: as the configuration says.
+        seed: Of the head's weights that the model's files do not hold.
 
     Raises:
         ModelError: It cannot be loaded, or its tokenizer has no mask.
@@ -109,8 +112,9 @@ def load_for_mlm(
         config = AutoConfig.from_pretrained(spec.path, revision=spec.revision, trust_remote_code=False)
     if type(config) not in AutoModelForMaskedLM._model_mapping:
         encoder = load_encoder(spec, weights=weights, dropout=dropout)
-        return encoder, TiedHead(encoder)
-    with model_problems(spec):
+        with _drawn_from(seed):
+            return encoder, TiedHead(encoder)
+    with model_problems(spec), _drawn_from(seed):
         model = AutoModelForMaskedLM.from_pretrained(
             str(weights or spec.path),
             revision=None if weights else spec.revision,
@@ -120,6 +124,13 @@ def load_for_mlm(
             dtype=torch.float32,
         )
     return wrap(model.base_model, tokenizer=tokenizer, name=spec.path), HostedHead(model)
+
+
+@contextmanager
+def _drawn_from(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def masked_batch(

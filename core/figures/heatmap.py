@@ -1,8 +1,8 @@
 """Languages × intermediates: gains in points around zero, scores in per cent, ranks, or z-scores.
 
 Above the languages stands the mean over them. A cell without a value has no colour and shows "–"; its state is in the
-hover. "*" marks a gain that differs from zero after correction, "†" more training on the same task. Above the coloured
-layer lies an invisible one of squares, because a heatmap itself reports no clicks.
+hover. "*" marks a gain that differs from zero after correction, "†" an intermediate that trains the target's own task.
+Above the coloured layer lies an invisible one of squares, because a heatmap itself reports no clicks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COLUMN_PX = 54
 HIGHLIGHT: dict[Mode, str] = {"light": "#00795A", "dark": "#33C49A"}
 """Frame of what is chosen, here and in the figures beside it; neither colour of the scale."""
 IN_TASK = "†"
-"""Mark of a cell whose intermediate is more training on the same task."""
+"""Mark of a cell whose intermediate trains the target's own task."""
 SIGNIFICANT = "*"
 """Mark of a gain that differs from zero after correction over the cells shown."""
 MISSING = "–"
@@ -232,7 +232,7 @@ def _hover(row: dict[Hashable, Any], quantity: Quantity, title: Callable[[str], 
     if pd.notna(row["q_value"]):
         lines.append(f"q = {row['q_value']:.2g} against zero, over {row['tested_by']}, corrected over the cells shown")
     lines.append(f"{row['n']} test examples")
-    lines += [f"{IN_TASK} in-task: more training on the same task"] if row["in_task"] else []
+    lines += [f"{IN_TASK} in-task: trains the target's own task"] if row["in_task"] else []
     return "<br>".join(lines)
 
 

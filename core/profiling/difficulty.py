@@ -35,6 +35,7 @@ from core.training.context import RunContext
 from core.training.loader import EnglishData
 from core.training.plan import Training, plan_intermediate
 from core.training.reuse import train_or_reuse
+from core.training.seeds import Draws
 from core.training.thirds import log_probabilities_of, subset, without_input
 from core.types.base import Prediction
 from core.types.pieces import Array
@@ -144,7 +145,7 @@ def _measure(context: RunContext, training: Training, *, n: int) -> _Measured:
     folder = train_or_reuse(context, training, parent=None)
     wanted = ScoredPart("dev", dev, predictions=True)
     whole = score_with_stage(context, folder, key=training.job.key, parts=(wanted,))
-    runs = _auxiliary_runs(data, protocol=protocol, dev=dev, name=name, seed=context.spec.seed)
+    runs = _auxiliary_runs(data, protocol=protocol, dev=dev, name=name, draws=training.job.draws)
     models = (*(run_auxiliary(context, run) for run in runs), whole)
     blank = without_input(context, data, part=ScoredPart("dev", dev), name=name, protocol=protocol)
     sizes = (*(len(run.data.train.examples) for run in runs), len(data.train.examples))
@@ -152,12 +153,12 @@ def _measure(context: RunContext, training: Training, *, n: int) -> _Measured:
 
 
 def _auxiliary_runs(
-    data: EnglishData, *, protocol: StageProtocol, dev: Split, name: str, seed: int
+    data: EnglishData, *, protocol: StageProtocol, dev: Split, name: str, draws: Draws
 ) -> list[AuxiliaryRun]:
     total = len(data.train.examples)
     if total < FEWEST:
         raise DataError(f"'{name}' has {total} training examples; difficulty needs at least {FEWEST} to be cut.")
-    order = np.random.default_rng([seed, 5]).permutation(total)
+    order = draws.rng("cuts").permutation(total)
     cuts = [round(total * share) for share in SHARES]
     scored_by: ScoredBy = "model" if learning_of(data.train.task.type).is_density else "nobody"
     runs = []

@@ -72,7 +72,7 @@ class AnalysisOptions:
     with_english: bool = False
     """Whether English cells count: they are not transfer to another language."""
     with_in_task: bool = False
-    """Whether cells count whose intermediate is more training on the target's task."""
+    """Whether cells count whose intermediate trains the target's own task."""
     with_placebos: bool = True
     """Whether shuffled labels and masked-language modelling count as conditions."""
     families: tuple[str, ...] = ()
@@ -319,7 +319,7 @@ def _missing(frame: pd.DataFrame, *, pooled: PooledRuns, options: AnalysisOption
     texts = {
         "no gain": "the paired baseline is missing or scored other examples",
         "English": "left out: English is not transfer to another language",
-        "in-task": "left out: the intermediate is more training on the target's own task",
+        "in-task": "left out: the intermediate trains the target's own task",
         "placebo": "left out: placebos",
         "no difficulty": f"no difficulty '{options.difficulty}' of the intermediate on {pooled.data_source}",
         "difficulty undefined": "left out: difficulty is of one task with labels, not of a mixture or of MLM",

@@ -88,7 +88,7 @@ class Chapter(NamedTuple):
         else:
             notes.append("No interval: a cell needs two seeds that differ, or per-example scores.")
         notes += ["– no value; the table says why."] if cells["value"].isna().any() else []
-        notes += ["† in-task: the intermediate is more training on the same task."] if cells["in_task"].any() else []
+        notes += ["† in-task: the intermediate trains the target's own task."] if cells["in_task"].any() else []
         return notes
 
 

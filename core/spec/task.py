@@ -150,7 +150,7 @@ class TaskSpec(Spec):
     mining: bool = False
     """Whether retrieval mines pairs with a threshold (BUCC) and does not rank one answer per query (Tatoeba)."""
     in_task_with: tuple[str, ...] = ()
-    """Intermediates that are more training on the same task; their cells are flagged "in-task"."""
+    """Intermediates that train the same task; their cells are flagged "in-task"."""
     licence: str
     """Licence as its authors state it."""
     citation: str

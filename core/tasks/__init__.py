@@ -159,7 +159,7 @@ def in_task_reason(target: TaskSpec, *, intermediate: IntermediateSpec | None) -
     same = [name for name in intermediate.tasks if name in target.in_task_with]
     if not same:
         return None
-    return f"in-task: {' and '.join(same)} {'is' if len(same) == 1 else 'are'} more training on {target.title}'s task"
+    return f"in-task: {' and '.join(same)} {'trains' if len(same) == 1 else 'train'} {target.title}'s own task"
 
 
 def _check_references(task: TaskSpec, *, tasks: Mapping[str, TaskSpec]) -> None:

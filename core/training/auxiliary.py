@@ -36,12 +36,13 @@ from core.training import objectives
 from core.training.context import RunContext
 from core.training.loader import EnglishData
 from core.training.loop import StageJob, train_stage
+from core.training.seeds import Draws
 from core.training.stages import CODE_VERSION, StageFolder, StageIdentity, only_one
 from core.types.base import Prediction
 from core.types.pieces import Array
 from core.types.table import learning_of
 
-AUXILIARY_VERSION = 1
+AUXILIARY_VERSION = 2
 """Raised when the same auxiliary run would give other results."""
 
 ScoredBy = Literal["model", "uniform", "nobody"]
@@ -109,7 +110,8 @@ def run_auxiliary(context: RunContext, run: AuxiliaryRun) -> dict[str, Auxiliary
     Raises:
         AtlasError: The model cannot be loaded, or the device is too small.
     """
-    job = StageJob(_key(context, run), "intermediate", run.name, run.protocol, context.spec.seed)
+    draws = Draws(context.spec.seed, "intermediate", (run.data.train.task.name,))
+    job = StageJob(_key(context, run), "intermediate", run.name, run.protocol, draws)
 
     def results() -> dict[str, AuxiliaryResult]:
         found = _train(context, run, job=job)
@@ -186,7 +188,7 @@ def _train(context: RunContext, run: AuxiliaryRun, *, job: StageJob) -> _Trained
     encoder = load_encoder(context.spec.model, dropout=run.protocol.dropout)
     encoder.model.to(context.device)
     limit = context.spec.protocol.max_length
-    goals = objectives.supervised([run.data], encoder=encoder, protocol=run.protocol, seed=job.seed, max_length=limit)
+    goals = objectives.supervised([run.data], encoder=encoder, protocol=run.protocol, draws=job.draws, max_length=limit)
     head, found = goals[0].head, dict[str, AuxiliaryResult]()
     assert isinstance(head, SummaryHead | TokenHead)  # supervised objectives hold heads of tasks
 

@@ -14,6 +14,7 @@ from core.spec.protocol import StageProtocol
 from core.spec.run import Placebo, RunSpec
 from core.spec.task import Role, TaskSpec
 from core.training.placebo import shuffled
+from core.training.seeds import Draws
 from core.types.table import task_type
 
 
@@ -56,33 +57,47 @@ class Loader:
         self._spec, self._paths, self._emit = spec, paths, emit
         self._seen: set[int] = set()
 
-    def whole(self, task: TaskSpec, *, role: Role, protocol: StageProtocol) -> EnglishData:
+    def whole(self, task: TaskSpec, *, role: Role, protocol: StageProtocol, draws: Draws) -> EnglishData:
         """All English training data that the protocol's share leaves, and the development data; nothing is reported.
 
         Args:
             task: What is trained on.
             role: Intermediate or target: only an intermediate can be a slice of the sample tasks.
             protocol: Share of the training data, size of the development set.
+            draws: Of the task in its stage.
         """
         origin = self._origin(role)
         train = load_split(task, role="train", lang="en", origin=origin)
         if protocol.train_share < 1:
-            train = subsample(train, n=max(1, round(protocol.train_share * len(train.examples))), seed=self._spec.seed)
+            n = max(1, round(protocol.train_share * len(train.examples)))
+            train = subsample(train, n=n, seed=draws.number("share"))
         dev = load_split(task, role="dev", lang="en", origin=origin)
         return EnglishData(train=train, dev=_first(dev._replace(labels=train.labels), n=protocol.max_dev_examples))
 
-    def sampled(self, whole: EnglishData, *, protocol: StageProtocol) -> EnglishData:
-        """The data that a stage is trained on, reported; their texts are told from those that are scored.
+    def sampled(self, whole: EnglishData, *, protocol: StageProtocol, draws: Draws) -> EnglishData:
+        """The data that a stage is trained on, reported; their texts are told from those that come later in the run.
 
         Args:
             whole: As `whole` returns them, or a third of that.
             protocol: Size of the sample.
+            draws: Of the task in its stage.
         """
-        train = self._report(subsample(whole.train, n=protocol.max_train_examples, seed=self._spec.seed))
+        train = self._report(subsample(whole.train, n=protocol.max_train_examples, seed=draws.number("sample")))
         self._report(whole.dev)
         text = task_type(train.task.type).text
-        self._seen.update(hash(text(e)) for e in train.examples)
+        texts = [hash(text(e)) for e in train.examples]
+        if draws.kind == "target":
+            self._flag_same(train.task, known=sum(t in self._seen for t in texts), n=len(texts))
+        self._seen.update(texts)
         return EnglishData(train=train, dev=whole.dev)
+
+    def _flag_same(self, target: TaskSpec, *, known: int, n: int) -> None:
+        if known and self._spec.intermediate is not None:
+            message = (
+                f"{known} of the {n} texts that {target.name} is trained on were trained on before, as "
+                f"{self._spec.intermediate.name}: the target stage sees them again, not new ones."
+            )
+            self._emit(Flagged(flag="same_examples", message=message))
 
     def held_out(self, *, like: EnglishData, n: int) -> Split:
         """English development examples of the intermediate: those that select its model, and more where there are more.
@@ -95,7 +110,8 @@ class Loader:
         split = _first(split._replace(labels=like.train.labels), n=n)
         intermediate = self._spec.intermediate
         is_shuffled = intermediate is not None and intermediate.placebo is Placebo.SHUFFLED
-        return self._report(shuffled(split, seed=self._spec.seed) if is_shuffled else split)
+        draws = Draws(self._spec.seed, "intermediate", (split.task.name,))
+        return self._report(shuffled(split, draws=draws) if is_shuffled else split)
 
     def _origin(self, role: Role) -> DataOrigin:
         intermediate = self._spec.intermediate if role is Role.INTERMEDIATE else None

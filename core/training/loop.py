@@ -26,6 +26,7 @@ from core.spec.task import Metric
 from core.training.checkpoints import Checkpoints, Progress
 from core.training.context import RunContext
 from core.training.optimisation import Compaction, decay_until, parameter_groups, rate_at, set_frozen
+from core.training.seeds import Draws
 from core.types.pieces import Features, Ints
 from core.types.table import learning_of
 
@@ -67,8 +68,8 @@ class StageJob:
     """What is trained on."""
     protocol: StageProtocol
     """Hyper-parameters."""
-    seed: int
-    """Of order, dropout, masks."""
+    draws: Draws
+    """Of order, dropout, masks, caps."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class _Training:
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
-        self.pool = _pool(self.objectives, cap=self.job.protocol.mix_cap, seed=self.job.seed)
+        self.pool = _pool(self.objectives, cap=self.job.protocol.mix_cap, draws=self.job.draws)
         protocol = self.job.protocol
         self.epoch_steps = max(1, -(-len(self.pool) // protocol.batch_size))
         total = max(1, -(-round(protocol.epochs * len(self.pool)) // protocol.batch_size))
@@ -150,7 +151,7 @@ def train_stage(
     started = time.monotonic()
     used = None if any(o.used_ids is None for o in objectives) else _union([o.used_ids for o in objectives])
     compaction = Compaction(encoder, used=used)
-    with own_random_state(job.seed, device=context.device), memory_problems(job.protocol):
+    with own_random_state(job.draws.number("dropout"), device=context.device), memory_problems(job.protocol):
         training = _Training(context, job, encoder, objectives)
         _resume(training)
         _announce(training)
@@ -205,7 +206,8 @@ def _step(training: _Training) -> float:
         training.encoder, freezing=protocol.freezing, step=step, total=training.total, epoch_steps=training.epoch_steps
     )
     training.train_mode(True)
-    items = step_items(len(training.pool), seed=training.job.seed, step=step, batch_size=protocol.batch_size)
+    order = training.job.draws.number("order")
+    items = step_items(len(training.pool), seed=order, step=step, batch_size=protocol.batch_size)
     loss = _accumulate(training, chosen=np.asarray(training.pool)[items])
     torch.nn.utils.clip_grad_norm_(training.parameters, protocol.gradient_clip, foreach=True)
     for group in training.optimiser.param_groups:
@@ -248,7 +250,7 @@ def _batches(training: _Training, objective: Objective, items: Ints) -> list[Bat
     )
     if objective.kind != "mlm":
         return [training_batch(objective.features, group, encoder=training.encoder) for group in groups]
-    rng = np.random.default_rng([training.job.seed, training.progress.step, 1])
+    rng = training.job.draws.of(objective.name).rng("masks", training.progress.step)
     chance = protocol.mlm_probability
     features, encoder = objective.features, training.encoder
     return [masked_batch(features, group, encoder=encoder, rng=rng, probability=chance) for group in groups]
@@ -342,13 +344,13 @@ def _finish(training: _Training, *, compaction: Compaction, keep: Keep) -> None:
     training.files.clear()
 
 
-def _pool(objectives: list[Objective], *, cap: int | None, seed: int) -> Ints:
-    """(n, 2) objective and item of everything in an epoch; a task brings at most `cap` items, drawn with the seed."""
+def _pool(objectives: list[Objective], *, cap: int | None, draws: Draws) -> Ints:
+    """(n, 2) objective and item of everything in an epoch; a task brings at most `cap` items, drawn."""
     parts = []
     for which, objective in enumerate(objectives):
         items = np.arange(objective.features.n_items)
         if cap is not None and len(objectives) > 1 and len(items) > cap:
-            items = np.sort(np.random.default_rng([seed, 2, which]).choice(items, cap, replace=False))
+            items = np.sort(draws.of(objective.name).rng("cap").choice(items, cap, replace=False))
         parts.append(np.stack([np.full(len(items), which), items], axis=1))
     return np.concatenate(parts)
 

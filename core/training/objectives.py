@@ -12,19 +12,22 @@ from core.encoder.features import featurise, featurise_text
 from core.encoder.mlm import MlmHead, masked_batch, mlm_loss_sum
 from core.encoder.predicting import INFERENCE_TOKENS, label_scores, predict
 from core.encoder.scoring import score
+from core.examples import Split
+from core.heads.layers import Head
 from core.heads.states import Encoder
 from core.spec.protocol import StageProtocol
 from core.spec.task import Metric
 from core.training.loader import EnglishData
 from core.training.loop import Objective, batch_loss
+from core.training.seeds import Draws
 from core.types.pieces import Features
 from core.types.table import learning_of
 
 
 def supervised(
-    data: Sequence[EnglishData], *, encoder: Encoder, protocol: StageProtocol, seed: int, max_length: int | None
+    data: Sequence[EnglishData], *, encoder: Encoder, protocol: StageProtocol, draws: Draws, max_length: int | None
 ) -> list[Objective]:
-    """One objective per task.
+    """One objective per task, each with a fresh head: its first weights depend on seed, stage and task.
 
     With one task, or with tasks that share their headline metric, development scores are that metric (its mean); tasks
     of different metrics are selected by their mean development loss, negated.
@@ -33,26 +36,37 @@ def supervised(
         data: English training and development data of each task.
         encoder: On its device.
         protocol: Gives the dropout.
-        seed: Of the heads' first weights.
+        draws: Of the stage.
         max_length: Upper bound on the length of inputs.
     """
     shared = len({d.train.task.headline for d in data}) == 1
+    objectives = []
+    for d in data:
+        head = fresh_head(d.train, encoder=encoder, dropout=protocol.dropout, draws=draws)
+        objectives.append(_one(d, encoder=encoder, head=head, max_length=max_length, by_metric=shared))
+    return objectives
+
+
+def fresh_head(split: Split, *, encoder: Encoder, dropout: float | None, draws: Draws) -> Head:
+    """A task's head before its first step, on the encoder's device.
+
+    Args:
+        split: Of the task; gives the labels.
+        encoder: What it reads.
+        dropout: Of the protocol; None: as the encoder's configuration says.
+        draws: Of the stage.
+    """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return [
-            _one(d, encoder=encoder, dropout=protocol.dropout, max_length=max_length, by_metric=shared) for d in data
-        ]
+        torch.manual_seed(draws.of(split.task.name).number("head"))
+        return learning_of(split.task.type).head(encoder, len(split.labels), dropout).to(encoder.device)
 
 
-def _one(
-    data: EnglishData, *, encoder: Encoder, dropout: float | None, max_length: int | None, by_metric: bool
-) -> Objective:
+def _one(data: EnglishData, *, encoder: Encoder, head: Head, max_length: int | None, by_metric: bool) -> Objective:
     task, learning = data.train.task, learning_of(data.train.task.type)
     features = featurise(data.train, encoder=encoder, max_length=max_length)
     dev = featurise(data.dev, encoder=encoder, max_length=max_length)
     if data.without_input:
         features, dev = (learning.blanked(found, encoder) for found in (features, dev))
-    head = learning.head(encoder, len(data.train.labels), dropout).to(encoder.device)
     if learning.start is not None:
         learning.start(head, features)
 

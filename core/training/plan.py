@@ -19,6 +19,7 @@ from core.training.context import RunContext
 from core.training.loader import EnglishData
 from core.training.loop import StageJob
 from core.training.placebo import shuffled
+from core.training.seeds import Draws
 from core.training.stages import CODE_VERSION, StageIdentity
 from core.training.thirds import POOL, chosen_third
 from core.types.table import task_type
@@ -77,13 +78,18 @@ def stage_data(context: RunContext, task: TaskSpec, *, role: Role) -> EnglishDat
         DataError: The data are not there, or too few for thirds.
     """
     spec, protocol = context.spec, context.spec.stage_protocol(role, task.name)
-    data = context.loader.whole(task, role=role, protocol=protocol)
+    draws = Draws(spec.seed, _kind(role), (task.name,))
+    data = context.loader.whole(task, role=role, protocol=protocol, draws=draws)
     third = spec.intermediate.third if role is Role.INTERMEDIATE and spec.intermediate else None
     if third is not None:
         size = protocol.max_train_examples
-        pool = replace(data, train=subsample(data.train, n=size and POOL * size, seed=spec.seed))
+        pool = replace(data, train=subsample(data.train, n=size and POOL * size, seed=draws.number("pool")))
         data = replace(pool, train=chosen_third(context, pool, protocol=protocol, third=third))
-    return context.loader.sampled(data, protocol=protocol)
+    return context.loader.sampled(data, protocol=protocol, draws=draws)
+
+
+def _kind(role: Role) -> Literal["intermediate", "target"]:
+    return "intermediate" if role is Role.INTERMEDIATE else "target"
 
 
 def _training(context: RunContext, role: Role, tasks: Sequence[TaskSpec], *, parent: str | None) -> Training:
@@ -93,11 +99,10 @@ def _training(context: RunContext, role: Role, tasks: Sequence[TaskSpec], *, par
     placebo = spec.intermediate.placebo if is_first and spec.intermediate else None
     protocol = spec.stage_protocol(role, tasks[0].name)
     data = tuple(stage_data(context, task, role=role) for task in tasks)
+    kind = _kind(role)
+    draws = Draws(spec.seed, kind, tuple(task.name for task in tasks))
     if placebo is Placebo.SHUFFLED:
-        data = tuple(
-            EnglishData(train=shuffled(d.train, seed=spec.seed), dev=shuffled(d.dev, seed=spec.seed)) for d in data
-        )
-    kind: Literal["intermediate", "target"] = "intermediate" if role is Role.INTERMEDIATE else "target"
+        data = tuple(EnglishData(train=shuffled(d.train, draws=draws), dev=shuffled(d.dev, draws=draws)) for d in data)
     identity = StageIdentity(
         kind=kind,
         code=CODE_VERSION[kind],
@@ -111,5 +116,5 @@ def _training(context: RunContext, role: Role, tasks: Sequence[TaskSpec], *, par
         seed=spec.seed,
         placebo=placebo,
     )
-    job = StageJob(key=identity.digest(), kind=kind, name=name, protocol=protocol, seed=spec.seed)
+    job = StageJob(key=identity.digest(), kind=kind, name=name, protocol=protocol, draws=draws)
     return Training(job=job, identity=identity, data=data, placebo=placebo)

@@ -56,7 +56,7 @@ def _train(context: RunContext, training: Training, *, parent: StageFolder | Non
     protocol, limit = job.protocol, context.spec.protocol.max_length
     started = time.monotonic()
     if training.placebo is Placebo.MLM:
-        encoder, head = load_for_mlm(model, weights=weights, dropout=protocol.dropout)
+        encoder, head = load_for_mlm(model, weights=weights, dropout=protocol.dropout, seed=job.draws.number("head"))
         encoder.model.to(context.device)
         head.to(context.device)
         goals = objectives.masked(training.data, encoder=encoder, head=head, protocol=protocol, max_length=limit)
@@ -64,7 +64,7 @@ def _train(context: RunContext, training: Training, *, parent: StageFolder | Non
         encoder = load_encoder(model, weights=weights, dropout=protocol.dropout)
         encoder.model.to(context.device)
         goals = objectives.supervised(
-            training.data, encoder=encoder, protocol=protocol, seed=job.seed, max_length=limit
+            training.data, encoder=encoder, protocol=protocol, draws=job.draws, max_length=limit
         )
     writer = StageWriter(context.paths.stage(job.key))
     heads = {goal.name: goal.head for goal in goals}

@@ -28,6 +28,7 @@ from core.tasks import no_thirds_reason
 from core.training.auxiliary import AuxiliaryResult, AuxiliaryRun, ScoredPart, run_auxiliary
 from core.training.context import RunContext
 from core.training.loader import EnglishData
+from core.training.seeds import Draws
 from core.types.pieces import Array
 from core.types.table import learning_of, task_type
 
@@ -91,7 +92,7 @@ def sort_pool(context: RunContext, pool: EnglishData, *, protocol: StageProtocol
     """
     kind, learning = task_type(pool.train.task.type), learning_of(pool.train.task.type)
     assert learning.strata is not None  # `chosen_third` refuses types without
-    n, rng = len(pool.train.examples), np.random.default_rng([context.spec.seed, 7])
+    n, rng = len(pool.train.examples), _draws(context, pool).rng("folds")
     side = np.zeros(n, dtype=np.int64)
     side[rng.permutation(n)[n // 2 :]] = 1
     bits = np.zeros(n)
@@ -107,15 +108,18 @@ def sort_pool(context: RunContext, pool: EnglishData, *, protocol: StageProtocol
     return Sorted(thirds, bits, summarise_thirds(thirds, pvi=bits, labels=labels, lengths=lengths))
 
 
+def _draws(context: RunContext, pool: EnglishData) -> Draws:
+    return Draws(context.spec.seed, "intermediate", (pool.train.task.name,))
+
+
 def _cross_fitted(
     context: RunContext, pool: EnglishData, *, protocol: StageProtocol, rows: tuple[Array, Array], fold: int
 ) -> tuple[LogProbabilities, LogProbabilities]:
     """Log-probabilities of the scored rows with and without the input, from models trained on the other rows."""
     scored, other = (subset(pool.train, r) for r in rows)
     if protocol.max_train_examples is not None and len(other.examples) > protocol.max_train_examples:
-        drawn = np.random.default_rng([context.spec.seed, 8]).choice(
-            len(other.examples), protocol.max_train_examples, replace=False
-        )
+        rng = _draws(context, pool).rng("fold", fold)
+        drawn = rng.choice(len(other.examples), protocol.max_train_examples, replace=False)
         other = subset(other, np.sort(drawn))
     data, part = EnglishData(train=other, dev=pool.dev), ScoredPart("fold", scored)
     name = f"{pool.train.task.name}, fold {fold + 1} of 2"

@@ -64,7 +64,7 @@ def refine(targets: list[str], langs: list[str]) -> AnalysisOptions:
             )
         with_in_task = st.toggle(
             "Include in-task pairs", key="intask", bind="query-params",
-            help="Intermediates that are more training on the target's own task, such as SQuAD before XQuAD.",
+            help="Intermediates that train the target's own task, such as SQuAD before XQuAD.",
         )  # fmt: skip
     return AnalysisOptions(
         wanted=Filter(target=tuple(picked) or None), difficulty=difficulty, similarity=similarity,

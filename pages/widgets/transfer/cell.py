@@ -75,7 +75,7 @@ def summary(cell: dict[Any, Any]) -> str:
             parts.append(f"{verdict} after correction (q = {cell['q_value']:.2g})")
     parts.append(f"score {cell_text(cell['score'], quantity='score')} %")
     parts.append(f"{cell['n_seeds']} seed{'s' if cell['n_seeds'] != 1 else ''}")
-    parts += ["in-task: more training on the same task"] if cell["in_task"] else []
+    parts += ["in-task: trains the target's own task"] if cell["in_task"] else []
     return " · ".join(parts)
 
 

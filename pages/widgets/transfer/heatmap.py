@@ -152,7 +152,7 @@ def _notes(shown: DisplayOptions, found: Grid) -> list[str]:
             else "No interval: a cell needs two seeds that differ, or per-example scores."
         )
     notes += ["– no value; hover over the cell for the reason."] if cells["value"].isna().any() else []
-    notes += ["† in-task: the intermediate is more training on the same task."] if cells["in_task"].any() else []
+    notes += ["† in-task: the intermediate trains the target's own task."] if cells["in_task"].any() else []
     return notes
 
 

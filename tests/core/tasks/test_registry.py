@@ -189,12 +189,12 @@ def test_without_user_tasks_the_registry_is_the_registry(atlas: AtlasPaths) -> N
 @pytest.mark.parametrize(
     ("target", "intermediate", "reason"),
     [
-        ("xnli", "mnli", "in-task: mnli is more training on XNLI's task"),
-        ("xnli", "anli_plus", "in-task: anli_plus is more training on XNLI's task"),
+        ("xnli", "mnli", "in-task: mnli trains XNLI's own task"),
+        ("xnli", "anli_plus", "in-task: anli_plus trains XNLI's own task"),
         ("xnli", "snli", None),
-        ("xquad", "squad+squad_v2", "in-task: squad and squad_v2 are more training on XQuAD's task"),
+        ("xquad", "squad+squad_v2", "in-task: squad and squad_v2 train XQuAD's own task"),
         ("mlqa", "qnli", None),
-        ("pawsx", "paws", "in-task: paws is more training on PAWS-X's task"),
+        ("pawsx", "paws", "in-task: paws trains PAWS-X's own task"),
         (
             "multi_eurlex",
             "multi_eurlex~mlm",

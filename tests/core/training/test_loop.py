@@ -20,10 +20,12 @@ from core.training.loop import StageJob, _accumulate, _Training, train_stage
 from core.training.objectives import supervised
 from core.training.optimisation import decay_until, rate_at, set_frozen
 from core.training.placebo import shuffled
+from core.training.seeds import Draws
 from core.types.table import learning_of
 from tests.fakes import TRAINED, tiny_model, toy_context, toy_run, toy_split
 
 _SAMPLE = DataSource(kind=DataSourceKind.SAMPLE)
+_DRAWS = Draws(3, "target", ("toy",))
 
 
 def _data(kind: str) -> EnglishData:
@@ -39,7 +41,7 @@ def _stage(
     )
     spec = tiny_model(folder / "model")
     encoder = load_encoder(spec)
-    goals = supervised([_data(kind)], encoder=encoder, protocol=protocol, seed=3, max_length=None)
+    goals = supervised([_data(kind)], encoder=encoder, protocol=protocol, draws=_DRAWS, max_length=None)
     if not compact:
         goals[0].used_ids = None
     events: list[Event] = []
@@ -50,7 +52,7 @@ def _stage(
             raise KeyboardInterrupt
 
     context = toy_context(toy_run(spec, target=kind, source=_SAMPLE), folder, emit=emit, save_every_s=0.0)
-    job = StageJob(key="k", kind="target", name="toy", protocol=protocol, seed=3)
+    job = StageJob(key="k", kind="target", name="toy", protocol=protocol, draws=_DRAWS)
     train_stage(context, job, encoder=encoder, objectives=goals, keep=lambda which: None)
     weights = {**encoder.model.state_dict(), **{f"head.{k}": v for k, v in goals[0].head.state_dict().items()}}
     return weights, events
@@ -101,8 +103,8 @@ def test_accumulated_micro_batches_give_the_gradient_of_the_full_batch(tmp_path:
         protocol = StageProtocol(learning_rate=1e-3, batch_size=12, batch_tokens=batch_tokens, dropout=0.0)
         model = tiny_model(tmp_path / "model")
         encoder = load_encoder(model, dropout=0.0)
-        goals = supervised([_data(kind)], encoder=encoder, protocol=protocol, seed=1, max_length=None)
-        job = StageJob(key="k", kind="target", name="toy", protocol=protocol, seed=1)
+        goals = supervised([_data(kind)], encoder=encoder, protocol=protocol, draws=_DRAWS, max_length=None)
+        job = StageJob(key="k", kind="target", name="toy", protocol=protocol, draws=_DRAWS)
         context = toy_context(toy_run(model, target=kind, source=_SAMPLE), tmp_path)
         training = _Training(context, job, encoder, goals)
         encoder.model.eval()
@@ -154,9 +156,9 @@ def test_out_of_memory_names_half_the_tokens(tmp_path: Path, monkeypatch: pytest
 def test_shuffled_labels_keep_texts_and_label_counts() -> None:
     for kind in TRAINED:
         split = toy_split(kind)
-        placebo = shuffled(split, seed=1)
+        placebo = shuffled(split, draws=_DRAWS)
         assert placebo.fingerprint != split.fingerprint
-        assert placebo.examples == shuffled(split, seed=1).examples
+        assert placebo.examples == shuffled(split, draws=_DRAWS).examples
         if kind == "tagging":
             assert sorted(t for e in placebo.examples for t in e.tags) == sorted(
                 t for e in split.examples for t in e.tags
@@ -171,7 +173,7 @@ def test_shuffled_labels_keep_texts_and_label_counts() -> None:
 def test_span_targets_move_with_left_padding(tmp_path: Path) -> None:
     encoder = load_encoder(tiny_model(tmp_path, architecture="xlnet"))
     protocol = StageProtocol(learning_rate=1e-3)
-    goal = supervised([_data("span_qa")], encoder=encoder, protocol=protocol, seed=1, max_length=None)[0]
+    goal = supervised([_data("span_qa")], encoder=encoder, protocol=protocol, draws=_DRAWS, max_length=None)[0]
     items = np.arange(goal.features.n_items)
     batch = training_batch(goal.features, items, encoder=encoder)
     assert batch.targets is not None and encoder.pads_left
