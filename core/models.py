@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,18 @@ _TOKENIZER_FILES = (
     "spm.model",
     "vocab.json",
 )
+_ENCODERS = frozenset({
+    "albert", "bert", "big_bird", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2",
+    "distilbert", "electra", "ernie", "esm", "esmc", "eurobert", "flaubert", "fnet", "funnel", "gte", "ibert",
+    "jina_embeddings_v3", "layoutlm", "longformer", "luke", "megatron-bert", "mobilebert", "modernbert",
+    "modernvbert", "mpnet", "mra", "neomme", "nomic_bert", "nystromformer", "perceiver", "reformer", "rembert",
+    "roberta", "roberta-prelayernorm", "roc_bert", "roformer", "squeezebert", "tapas", "ultrabert",
+    "ultravbert", "xlm", "xlm-roberta", "xlm-roberta-xl", "xlnet", "xmod", "yoso",
+})  # fmt: skip
+"""transformers' `model_type` of what was pretrained by filling gaps, and XLNet's: a test compares transformers' own
+table. All else writes from left to right (its first state has seen nothing of the text), or has a decoder."""
+SHORTEST_INPUT = 32
+"""Pieces that an encoder must be able to read at once: a question and a window of its passage, markers between."""
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 _BLOCK_BYTES = 1 << 20
 _CONNEAU = "Conneau et al. 2020, 1911.02116"
@@ -199,12 +212,13 @@ def resolve_model(text: str, *, paths: AtlasPaths) -> ModelSpec:
 
     Raises:
         UnknownName: Neither a name nor a folder.
-        ModelError: The folder is not a complete model.
+        ModelError: The folder is not a complete model, or the model is no encoder.
         UnsafeWeights: Its weights are pickled, or loading it would execute code.
     """
     known = load_models(paths)
     if text in known:
         model = known[text]
+        check_encoder({"model_type": model.architecture}, where=f"Model '{model.name}'")
         if not Path(model.path).is_absolute():
             return model
         return model.model_copy(update=_folder_facts(Path(model.path)))
@@ -225,7 +239,7 @@ def check_model_folder(folder: Path) -> dict[str, Any]:  # Any: the model's own 
         folder: In transformers' format.
 
     Raises:
-        ModelError: `config.json`, tokenizer or weights are missing or unreadable.
+        ModelError: `config.json`, tokenizer or weights are missing, unreadable or cut off, or it is no encoder.
         UnsafeWeights: The weights are pickled, or `auto_map` asks for code that came with the model.
     """
     config = _config(folder)
@@ -235,14 +249,64 @@ def check_model_folder(folder: Path) -> dict[str, Any]:  # Any: the model's own 
             "that came with the model, which Transfer Atlas never does. Use a "
             "model whose architecture is part of transformers."
         )
+    check_encoder(config, where=str(folder))
     if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
         raise ModelError(
             f"{folder}: no tokenizer; expected one of {', '.join(_TOKENIZER_FILES)}. "
             "Save it beside the model: tokenizer.save_pretrained(folder)."
         )
-    if not list(folder.glob("*.safetensors")):
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
         raise _no_weights(folder)
+    for file in files:
+        _check_weights_file(file)
     return config
+
+
+def check_encoder(config: Mapping[str, Any], *, where: str) -> None:  # Any: the model's own configuration
+    """Refuse what is no encoder: the one rule, for a folder, a model file and, in a job, the configuration loaded.
+
+    Args:
+        config: `model_type` and, where there, `is_decoder`, `is_encoder_decoder` and `max_position_embeddings`.
+        where: Begins the message.
+
+    Raises:
+        ModelError: A decoder, an encoder with a decoder, or one that reads fewer than `SHORTEST_INPUT` pieces.
+    """
+    kind = config["model_type"]
+    if kind not in _ENCODERS or config.get("is_decoder") or config.get("is_encoder_decoder"):
+        set_so = "".join(f" with {field}" for field in ("is_decoder", "is_encoder_decoder") if config.get(field))
+        raise ModelError(
+            f"{where}: architecture '{kind}'{set_so} is no encoder by itself. Encoders only, so far: decoders, which "
+            "read from left to right, and encoders with a decoder are not taken. Choose one of these architectures: "
+            f"{', '.join(sorted(_ENCODERS))}."
+        )
+    longest = config.get("max_position_embeddings")
+    if isinstance(longest, int) and 0 < longest < SHORTEST_INPUT:
+        raise ModelError(
+            f"{where}: its longest input is {longest} pieces (max_position_embeddings); at least {SHORTEST_INPUT} are "
+            "needed for a question and a window of its passage. Choose a model that reads more."
+        )
+
+
+def _check_weights_file(file: Path) -> None:
+    """Refuse a safetensors file that is cut off: its header says how long it must be. Reads the header alone."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        raw = stream.read(length) if 8 + length <= size else b""
+    try:
+        header = json.loads(raw)
+        ends = [int(tensor["data_offsets"][1]) for name, tensor in header.items() if name != "__metadata__"]
+    except (ValueError, AttributeError, KeyError, TypeError, IndexError):
+        ends = []
+    expected = 8 + length + max(ends, default=0)
+    if ends and size == expected:
+        return
+    found = f"{size:,} bytes found, {expected:,} expected" if ends else f"{size:,} bytes, without a whole header"
+    raise ModelError(
+        f"{file}: the weights are cut off or damaged ({found}). Copy or download the file again, and check its size."
+    )
 
 
 def fingerprint(folder: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ModelError, SpecError, UnknownName, UnsafeWeights
-from core.models import DEFAULT_MODEL, MODELS, fingerprint, load_models, resolve_model
+from core.models import DEFAULT_MODEL, MODELS, check_encoder, fingerprint, load_models, resolve_model
 from core.paths import REPO, AtlasPaths
 
 NAMES = [
@@ -35,14 +35,20 @@ def atlas(tmp_path: Path) -> AtlasPaths:
     return AtlasPaths(home=tmp_path / "home")
 
 
+def _weights(values: bytes = b"1234") -> bytes:
+    """A safetensors file of one tensor: the length of the header in 8 bytes, the header, the values."""
+    header = json.dumps({"x": {"dtype": "U8", "shape": [len(values)], "data_offsets": [0, len(values)]}}).encode()
+    return len(header).to_bytes(8, "little") + header + values
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The smallest folder that is a model: nothing in it is read as weights here."""
+    """The smallest folder that is a model."""
     made = tmp_path / "My Encoder (v2)"
     made.mkdir()
     (made / "config.json").write_text(json.dumps({"model_type": "bert"}))
     (made / "tokenizer.json").write_text("{}")
-    (made / "model.safetensors").write_bytes(b"weights")
+    (made / "model.safetensors").write_bytes(_weights())
     return made
 
 
@@ -74,7 +80,7 @@ def test_a_folder_is_named_by_its_bytes(atlas: AtlasPaths, folder: Path) -> None
     assert model.path == str(folder) and model.architecture == "bert" and model.is_user_model
     (folder / "README.md").write_text("not part of the model")
     assert resolve_model(str(folder), paths=atlas).fingerprint == model.fingerprint
-    (folder / "model.safetensors").write_bytes(b"weightz")
+    (folder / "model.safetensors").write_bytes(_weights(b"1235"))
     assert resolve_model(str(folder), paths=atlas).fingerprint != model.fingerprint
 
 
@@ -129,6 +135,70 @@ def test_a_broken_configuration_is_named(atlas: AtlasPaths, folder: Path, text: 
         resolve_model(str(folder), paths=atlas)
 
 
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "0 bytes, without a whole header"),
+        (_weights()[:40], "40 bytes, without a whole header"),
+        (_weights()[:-1], r"\d+ bytes found, \d+ expected"),
+        (_weights() + b"x", r"\d+ bytes found, \d+ expected"),
+        ((2).to_bytes(8, "little") + b"{}", "10 bytes, without a whole header"),
+        (b"\xff" * 16, "16 bytes, without a whole header"),
+    ],
+)
+def test_weights_that_are_cut_off_are_named(atlas: AtlasPaths, folder: Path, content: bytes, found: str) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(content)
+    with pytest.raises(ModelError, match=rf"{re.escape(str(file))}: the weights are cut off or damaged \({found}\)"):
+        resolve_model(str(folder), paths=atlas)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "llama"},
+        {"model_type": "gpt2"},
+        {"model_type": "t5", "is_encoder_decoder": False, "architectures": ["T5EncoderModel"]},
+        {"model_type": "mt5", "is_encoder_decoder": True},
+        {"model_type": "bart"},
+        {"model_type": "bert", "is_decoder": True},
+        {"model_type": "modernbert-decoder"},
+    ],
+)
+def test_decoders_are_refused_before_anything_is_loaded(
+    atlas: AtlasPaths, folder: Path, config: dict[str, object]
+) -> None:
+    (folder / "config.json").write_text(json.dumps(config))
+    expected = (
+        f"{re.escape(str(folder))}: architecture '{config['model_type']}'.* is no encoder by itself. Encoders only"
+    )
+    with pytest.raises(ModelError, match=expected):
+        resolve_model(str(folder), paths=atlas)
+
+
+def test_the_encoders_are_those_of_transformers() -> None:
+    """What fills gaps and has no decoder, and XLNet, which was pretrained otherwise."""
+    code = (
+        "from transformers.models.auto import modeling_auto as auto\n"
+        "gaps = set(auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES) - set(auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES)\n"
+        "print(' '.join(sorted(gaps | {'xlnet'})))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    with pytest.raises(ModelError) as refused:
+        check_encoder({"model_type": "llama"}, where="x")
+    assert str(refused.value).rpartition("architectures: ")[2].rstrip(".").split(", ") == found
+    for kind in (*found, *(model.architecture for model in MODELS.values())):
+        check_encoder({"model_type": kind}, where=kind)
+
+
+def test_an_encoder_that_reads_too_little_is_refused(atlas: AtlasPaths, folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", "max_position_embeddings": 16}))
+    with pytest.raises(ModelError, match="its longest input is 16 pieces .*; at least 32 are needed for a question"):
+        resolve_model(str(folder), paths=atlas)
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", "max_position_embeddings": 32}))
+    assert resolve_model(str(folder), paths=atlas).architecture == "bert"
+
+
 def test_unknown_names_and_wrong_paths(atlas: AtlasPaths) -> None:
     with pytest.raises(UnknownName, match=r"No model named 'xlmr-base'. Did you mean 'xlm-r-base'\?"):
         resolve_model("xlmr-base", paths=atlas)
@@ -143,6 +213,9 @@ def test_a_users_model_file(atlas: AtlasPaths) -> None:
     (atlas.user_models / "mine.yaml").write_text(block)
     model = resolve_model("my-encoder", paths=atlas)
     assert model.is_user_model and model.path == "me/my-encoder"
+    (atlas.user_models / "mine.yaml").write_text(block.replace("xlm-roberta", "llama", 1))
+    with pytest.raises(ModelError, match="Model 'my-encoder': architecture 'llama' is no encoder by itself"):
+        resolve_model("my-encoder", paths=atlas)
     (atlas.user_models / "mine.yaml").write_text(block.replace("my-encoder", "mbert", 1))
     with pytest.raises(SpecError, match="'mbert' is already the name of a model"):
         load_models(atlas)
