@@ -14,20 +14,19 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from core.encoder.device import attention_kernel
+from core.encoder.fitting import check_reads_both_ways, check_weights, with_dropout
 from core.errors import HubUnreachable, ModelError, UnsafeWeights
 from core.heads.states import Encoder, mean_of_tokens, summary_index
+from core.models import check_encoder
 from core.spec.model import ModelSpec
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
-_DROPOUT_FIELDS = (
-    "hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "hidden_dropout",
-    "classifier_dropout_prob",
-)  # fmt: skip
 
 
 def load_encoder(spec: ModelSpec, *, weights: Path | None = None, dropout: float | None = None) -> Encoder:
@@ -39,13 +38,13 @@ def load_encoder(spec: ModelSpec, *, weights: Path | None = None, dropout: float
         dropout: Dropout everywhere in the encoder, in [0, 1); None: as the configuration says.
 
     Raises:
-        ModelError: The model or a fast tokenizer cannot be loaded.
+        ModelError: The model or a fast tokenizer cannot be loaded, weights do not fit it, or it is no encoder.
         UnsafeWeights: It has no safetensors weights.
         HubUnreachable: The hub did not answer.
     """
+    config = load_config(spec)
     with model_problems(spec):
-        config = AutoConfig.from_pretrained(spec.path, revision=spec.revision, trust_remote_code=False)
-        model = AutoModel.from_pretrained(
+        model, info = AutoModel.from_pretrained(
             str(weights or spec.path),
             revision=None if weights else spec.revision,
             config=with_dropout(config, dropout),
@@ -53,9 +52,28 @@ def load_encoder(spec: ModelSpec, *, weights: Path | None = None, dropout: float
             trust_remote_code=False,
             dtype=torch.float32,
             attn_implementation=attention_kernel(),
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
             **_without_pooler(config),
         )
-    return wrap(model, tokenizer=load_tokenizer(spec), name=spec.path)
+    check_weights(info, where=f"Model '{weights or spec.path}'")
+    return wrap(model, tokenizer=load_tokenizer(spec), name=spec.path, is_trained=weights is not None)
+
+
+def load_config(spec: ModelSpec) -> Any:  # noqa: ANN401  untyped third party
+    """The configuration of a model that is an encoder.
+
+    Args:
+        spec: Which model.
+
+    Raises:
+        ModelError: It cannot be read, or is of no encoder.
+        HubUnreachable: The hub did not answer.
+    """
+    with model_problems(spec):
+        config = AutoConfig.from_pretrained(spec.path, revision=spec.revision, trust_remote_code=False)
+    check_encoder(config.to_dict(), where=f"Model '{spec.path}'")
+    return config
 
 
 def load_tokenizer(spec: ModelSpec) -> Any:  # noqa: ANN401  transformers' tokenizers share no typed base
@@ -79,16 +97,17 @@ def load_tokenizer(spec: ModelSpec) -> Any:  # noqa: ANN401  transformers' token
     return tokenizer
 
 
-def wrap(model: Any, *, tokenizer: Any, name: str) -> Encoder:  # noqa: ANN401  untyped third party
+def wrap(model: Any, *, tokenizer: Any, name: str, is_trained: bool) -> Encoder:  # noqa: ANN401  untyped third party
     """An `Encoder` around a loaded base model.
 
     Args:
         model: transformers' base model.
         tokenizer: Its fast tokenizer.
         name: For error messages.
+        is_trained: Whether these are a stage's weights; which way it reads is looked at in the pretrained model alone.
 
     Raises:
-        ModelError: The tokenizer gives ids for which the model has no embedding.
+        ModelError: The tokenizer gives ids for which the model has no embedding, or it reads from left to right.
     """
     rows = int(model.get_input_embeddings().weight.shape[0])
     largest = max(tokenizer.get_vocab().values())
@@ -103,7 +122,7 @@ def wrap(model: Any, *, tokenizer: Any, name: str) -> Encoder:  # noqa: ANN401  
         and "token_type_ids" in inspect.signature(model.forward).parameters
         and segments > 1
     )
-    return Encoder(
+    encoder = Encoder(
         model=model,
         tokenizer=tokenizer,
         summary=_summary_position(tokenizer),
@@ -111,6 +130,9 @@ def wrap(model: Any, *, tokenizer: Any, name: str) -> Encoder:  # noqa: ANN401  
         takes_types=takes_types,
         max_length=_longest_input(model, tokenizer=tokenizer),
     )
+    if not is_trained:
+        check_reads_both_ways(encoder, where=f"Model '{name}'")
+    return encoder
 
 
 def save_encoder(encoder: Encoder, folder: Path) -> None:
@@ -223,20 +245,6 @@ def _without_pooler(config: Any) -> dict[str, bool]:  # noqa: ANN401  untyped th
     return {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(base).parameters else {}
 
 
-def with_dropout(config: Any, dropout: float | None) -> Any:  # noqa: ANN401  untyped third party
-    """The configuration with every dropout of the encoder set.
-
-    Args:
-        config: transformers' configuration; changed in place.
-        dropout: In [0, 1); None leaves it alone.
-    """
-    if dropout is not None:
-        for field in _DROPOUT_FIELDS:
-            if isinstance(getattr(config, field, None), float | int):
-                setattr(config, field, dropout)
-    return config
-
-
 def hub_commit(spec: ModelSpec) -> str:
     """The commit that a hub model's main branch points at now, so that a stage is never reused for other weights.
 
@@ -271,17 +279,22 @@ def model_problems(spec: ModelSpec) -> Iterator[None]:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise _translated(error, spec=spec) from error
 
 
 def _translated(error: BaseException, *, spec: ModelSpec) -> Exception:
     text = str(error)
     folder = Path(spec.path)
-    if isinstance(error, OSError) and error.errno is not None and not folder.exists():
+    is_system = isinstance(error, OSError) and error.errno is not None
+    if not folder.exists() and (is_system or "connect" in text.lower() or "offline" in text.lower()):
         return HubUnreachable(f"Model '{spec.path}' could not be fetched: {text}. Check the network, or name a folder.")
     if "trust_remote_code" in text:
         return UnsafeWeights(f"Model '{spec.path}' brings its own code, which is never executed. Choose another model.")
+    if isinstance(error, SafetensorError):
+        return ModelError(
+            f"Model '{spec.path}': its safetensors are cut off or damaged ({text}). Copy or download them again."
+        )
     pickles = sorted(p.name for p in folder.glob("*.bin")) if folder.is_dir() else []
     if pickles or "safetensors" in text:
         found = ", ".join(pickles) or "no safetensors file"
@@ -291,6 +304,4 @@ def _translated(error: BaseException, *, spec: ModelSpec) -> Exception:
         )
     if folder.is_absolute() and not (folder / "config.json").is_file():
         return ModelError(f"No config.json in '{spec.path}'. Name a folder in transformers' format.")
-    if "connect" in text.lower() or "offline" in text.lower():
-        return HubUnreachable(f"Model '{spec.path}' could not be fetched: {text}. Check the network, or name a folder.")
     return ModelError(f"Model '{spec.path}' cannot be loaded: {text}")

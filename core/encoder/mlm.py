@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812  the name everybody reads
-from transformers import AutoConfig, AutoModelForMaskedLM
+from transformers import AutoModelForMaskedLM
 
 from core.encoder.batches import collate, rows_of
-from core.encoder.loading import load_encoder, load_tokenizer, model_problems, with_dropout, wrap
+from core.encoder.fitting import check_weights, with_dropout
+from core.encoder.loading import load_config, load_encoder, load_tokenizer, model_problems, wrap
 from core.errors import ModelError
 from core.heads.states import Batch, Encoder
 from core.spec.model import ModelSpec
@@ -108,22 +109,25 @@ def load_for_mlm(
     tokenizer = load_tokenizer(spec)
     if tokenizer.mask_token_id is None:
         raise ModelError(f"The tokenizer of '{spec.path}' has no mask token, which masked-language modelling needs.")
-    with model_problems(spec):
-        config = AutoConfig.from_pretrained(spec.path, revision=spec.revision, trust_remote_code=False)
+    config = load_config(spec)
     if type(config) not in AutoModelForMaskedLM._model_mapping:
         encoder = load_encoder(spec, weights=weights, dropout=dropout)
         with _drawn_from(seed):
             return encoder, TiedHead(encoder)
     with model_problems(spec), _drawn_from(seed):
-        model = AutoModelForMaskedLM.from_pretrained(
+        model, info = AutoModelForMaskedLM.from_pretrained(
             str(weights or spec.path),
             revision=None if weights else spec.revision,
             config=with_dropout(config, dropout),
             use_safetensors=True,
             trust_remote_code=False,
             dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
-    return wrap(model.base_model, tokenizer=tokenizer, name=spec.path), HostedHead(model)
+    check_weights(info, where=f"Model '{weights or spec.path}'", prefix=f"{model.base_model_prefix}.")
+    encoder = wrap(model.base_model, tokenizer=tokenizer, name=spec.path, is_trained=weights is not None)
+    return encoder, HostedHead(model)
 
 
 @contextmanager

@@ -98,8 +98,8 @@ def _rate(encoder: Encoder, dropout: float | None) -> float:
 
 
 def _configured_dropout(config: Any) -> float:  # noqa: ANN401  untyped third party
-    """Dropout of the hidden states, which the heads share; 0.1 where the configuration has none."""
-    for field in ("hidden_dropout_prob", "dropout", "hidden_dropout"):
+    """Dropout of a classifier, or of the hidden states, which heads share; 0.1 where the configuration has neither."""
+    for field in ("classifier_dropout", "hidden_dropout_prob", "dropout", "hidden_dropout"):
         value = getattr(config, field, None)
         if isinstance(value, float | int):
             return float(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from core.encoder.fitting import dropout_gap
 from core.encoder.loading import load_encoder
 from core.encoder.mlm import load_for_mlm
 from core.events import Flagged, StageFinished, StageReused
@@ -66,6 +67,8 @@ def _train(context: RunContext, training: Training, *, parent: StageFolder | Non
         goals = objectives.supervised(
             training.data, encoder=encoder, protocol=protocol, draws=job.draws, max_length=limit
         )
+    if protocol.dropout is not None and (gap := dropout_gap(encoder)):
+        context.emit(Flagged(flag="dropout_partial", message=gap))
     writer = StageWriter(context.paths.stage(job.key))
     heads = {goal.name: goal.head for goal in goals}
 
