@@ -41,13 +41,22 @@ def _rewrite(folder: Path, change: object) -> None:
     save_file(change(load_file(str(file))), str(file), metadata={"format": "pt"})  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("load", [load_encoder, load_for_mlm])
-def test_missing_tensors_refuse_the_model_by_name(tmp_path: Path, load: object) -> None:
+def test_missing_tensors_refuse_the_model_by_name(tmp_path: Path) -> None:
     spec = tiny_model(tmp_path)
     _rewrite(tmp_path, lambda tensors: {k: v for k, v in tensors.items() if "layer.1." not in k})
-    with pytest.raises(ModelError, match=r"would be random: 16 missing \(\S*encoder.layer.1.\S+, .+, …\)") as refused:
-        load(spec)  # type: ignore[operator]
+    with pytest.raises(ModelError, match=r"would be random: 16 missing \(encoder.layer.1.\S+, .+, …\)") as refused:
+        load_encoder(spec)
     assert str(refused.value).count("encoder.layer.1.") == 5 and str(tmp_path) in str(refused.value)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_masked_language_modelling_needs_the_encoder_and_no_head(tmp_path: Path, architecture: str) -> None:
+    spec = tiny_model(tmp_path, architecture=architecture)  # saved without a head
+    assert load_for_mlm(spec, seed=0)[0].hidden_size == 16
+    gone = next(k for k in load_file(str(tmp_path / "model.safetensors")) if "layer" in k and k.endswith("weight"))
+    _rewrite(tmp_path, lambda tensors: {k: v for k, v in tensors.items() if k != gone})
+    with pytest.raises(ModelError, match=rf"would be random: 1 missing \(\S*{gone}\)"):
+        load_for_mlm(spec, seed=0)
 
 
 def test_a_file_none_of_whose_names_fit_is_refused(tmp_path: Path) -> None:
