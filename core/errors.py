@@ -17,6 +17,7 @@ Pages and commands catch `AtlasError` alone and show `str(error)`; anything else
     │   └── StoreLocked           another process holds the database file
     ├── RunFolderDamaged          a run folder cannot be read back
     ├── DiskFull                  no space left for what must be written
+    ├── Diverged                  a training whose loss, gradient or score is no finite number
     └── JobError                  a job cannot be started, found or stopped
         └── OutOfMemory           the device ran out of memory
 """
@@ -106,6 +107,10 @@ class RunFolderDamaged(AtlasError):
 
 class DiskFull(AtlasError):
     """No space is left for what must be written."""
+
+
+class Diverged(AtlasError):
+    """A training's loss, gradient or development score is no finite number."""
 
 
 class JobError(AtlasError):

@@ -7,6 +7,7 @@ checkpoint and ends with the weights of an undisturbed one (bit for bit on a CPU
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import torch
 from core.encoder.batches import micro_batches, step_items, training_batch
 from core.encoder.device import memory_problems, own_random_state, peak_memory_mb
 from core.encoder.mlm import MlmHead, masked_batch, mlm_loss_sum
+from core.errors import Diverged
 from core.events import DevScored, StageStarted, StepLogged
 from core.heads.layers import Head
 from core.heads.states import Batch, Encoder, encode
@@ -146,6 +148,7 @@ def train_stage(
 
     Raises:
         OutOfMemory: The device is too small for `batch_tokens`.
+        Diverged: A loss, gradient or development score is no finite number.
         DiskFull: No space for a checkpoint.
     """
     started = time.monotonic()
@@ -209,12 +212,30 @@ def _step(training: _Training) -> float:
     order = training.job.draws.number("order")
     items = step_items(len(training.pool), seed=order, step=step, batch_size=protocol.batch_size)
     loss = _accumulate(training, chosen=np.asarray(training.pool)[items])
-    torch.nn.utils.clip_grad_norm_(training.parameters, protocol.gradient_clip, foreach=True)
+    _refuse_divergence(training, "the loss", loss, step=step + 1)
+    norm = torch.nn.utils.clip_grad_norm_(training.parameters, protocol.gradient_clip, foreach=True)
+    _refuse_divergence(training, "the norm of the gradient", float(norm), step=step + 1)
     for group in training.optimiser.param_groups:
         group["lr"] = rate_at(step, total=training.total, protocol=protocol)
     training.optimiser.step()
     training.optimiser.zero_grad(set_to_none=True)
     return loss
+
+
+def _refuse_divergence(training: _Training, what: str, value: float, *, step: int) -> None:
+    if math.isfinite(value):
+        return
+    job, protocol = training.job, training.job.protocol
+    advice = (
+        f"Lower the learning rate (now {protocol.learning_rate:g}) or gradient_clip (now {protocol.gradient_clip:g}), "
+        "or warm up for longer."
+    )
+    if step == 1:
+        advice = "Nothing was learned before it, so the model's weights are the likely cause: check them for nan."
+    raise Diverged(
+        f"The {job.kind} training on '{job.name}' diverged at step {step} of {training.total}: {what} is {value}. "
+        f"{advice}"
+    )
 
 
 def _accumulate(training: _Training, *, chosen: Ints) -> float:
@@ -273,7 +294,11 @@ def batch_loss(objective: Objective, batch: Batch, *, encoder: Encoder) -> torch
 def _score_dev(training: _Training) -> None:
     training.train_mode(False)
     objectives, progress = training.objectives, training.progress
+    # The largest class of logits that are no numbers is a class like any other, so scores alone would not show it.
+    are_numbers = all(bool(torch.isfinite(p).all()) for p in training.parameters)
+    _refuse_divergence(training, "a weight", 0.0 if are_numbers else math.nan, step=progress.step)
     score = float(np.mean([o.dev_score() for o in objectives]))
+    _refuse_divergence(training, "the development score", score, step=progress.step)
     metric = objectives[0].metric
     n = sum(o.n_dev for o in objectives)
     training.context.emit(DevScored(key=training.job.key, step=progress.step, metric=metric, score=score, n=n))

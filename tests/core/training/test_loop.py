@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,20 @@ import torch
 
 from core.encoder.batches import training_batch
 from core.encoder.loading import load_encoder
-from core.errors import OutOfMemory, SpecError
+from core.errors import Diverged, OutOfMemory, SpecError
 from core.events import DevScored, Event, StageStarted, StepLogged
 from core.heads.states import Encoder, encode
 from core.spec.protocol import StageProtocol
 from core.spec.run import DataSource, DataSourceKind
+from core.spec.task import Metric
 from core.training.loader import EnglishData
 from core.training.loop import StageJob, _accumulate, _Training, train_stage
 from core.training.objectives import supervised
 from core.training.optimisation import decay_until, rate_at, set_frozen
 from core.training.placebo import shuffled
 from core.training.seeds import Draws
+from core.types.base import MetricScore
+from core.types.pieces import Ints
 from core.types.table import learning_of
 from tests.fakes import TRAINED, tiny_model, toy_context, toy_run, toy_split
 
@@ -150,6 +154,46 @@ def test_out_of_memory_names_half_the_tokens(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr("core.training.loop.encode", fail)
     with pytest.raises(OutOfMemory, match="batch_tokens = 128. Try batch_tokens = 64"):
+        _stage(tmp_path, "classification")
+
+
+@pytest.mark.parametrize("what", ["the loss", "the norm of the gradient", "a weight"])
+def test_a_training_that_diverges_says_where_and_what_to_lower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def breaking(training: _Training, *, chosen: Ints) -> float:
+        loss = _accumulate(training, chosen=chosen)
+        if training.progress.step == 2 and what == "the norm of the gradient":
+            training.parameters[0].grad[0] = torch.inf  # type: ignore[index]  # it has just been computed
+        if training.progress.step == 2 and what == "a weight":
+            training.parameters[0].data[0] = torch.nan
+        return math.nan if training.progress.step == 2 and what == "the loss" else loss
+
+    monkeypatch.setattr("core.training.loop._accumulate", breaking)
+    with pytest.raises(Diverged) as caught:
+        _stage(tmp_path, "classification")
+    value = "inf" if what == "the norm of the gradient" else "nan"
+    assert str(caught.value) == (
+        f"The target training on 'toy' diverged at step 3 of 6: {what} is {value}. Lower the learning rate (now 0.01) "
+        "or gradient_clip (now 1), or warm up for longer."
+    )
+
+
+def test_weights_that_are_no_numbers_from_the_start_are_named_as_the_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.training.loop._accumulate", lambda *args, **kwargs: math.nan)
+    with pytest.raises(Diverged, match="diverged at step 1 of 6: the loss is nan. Nothing was learned before it"):
+        _stage(tmp_path, "classification")
+
+
+def test_a_development_score_that_is_no_number_ends_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_number(*args: object, only: Metric, **kwargs: object) -> dict[Metric, MetricScore]:
+        del args, kwargs
+        return {only: MetricScore(math.nan, 1, None)}
+
+    monkeypatch.setattr("core.training.objectives.score", no_number)
+    with pytest.raises(Diverged, match="at step 3 of 6: the development score is nan. Lower the learning rate"):
         _stage(tmp_path, "classification")
 
 
