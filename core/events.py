@@ -46,6 +46,8 @@ class RunStarted(_Fact):
     """torch's name: `cpu`, `cuda:0`."""
     pid: int
     """Process id of the job."""
+    threads: int | None = None
+    """Of torch on the CPU: another number sums in another order. None in events of 0.2.0."""
 
 
 class RunPlanned(_Fact):

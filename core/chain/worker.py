@@ -139,7 +139,6 @@ def _attempt(run: RunPaths, *, log: EventLog, device: str) -> int:
     spec = _read_spec(run, paths=paths)
     paths.slots.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(str(paths.slots / f"{device.replace(':', '-')}.lock")):
-        log.emit(RunStarted(run_id=job_id_of(spec), attempt=log.attempts + 1, device=device, pid=os.getpid()))
         _compute(spec, paths=paths, log=log, device=device)
     seconds = time.monotonic() - begun
     log.emit(RunFinished(seconds=seconds))
@@ -153,7 +152,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     import torch  # noqa: PLC0415
 
     from core.chain.pipeline import execute  # noqa: PLC0415
-    from core.encoder.device import fast_products  # noqa: PLC0415
+    from core.encoder.device import arithmetic, fast_products  # noqa: PLC0415
     from core.training.context import JobContext  # noqa: PLC0415
 
     if THREADS in os.environ:
@@ -168,8 +167,11 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     where = torch.device("cpu" if device.startswith("cpu:") else device)  # `cpu:1` is a slot, not a device
     if where.type == "cpu":
         fast_products()
-    files = paths.job(job_id_of(spec))
-    _write_json(files.environment, _environment(where, threads=torch.get_num_threads()))
+    files, threads = paths.job(job_id_of(spec)), torch.get_num_threads()
+    log.emit(
+        RunStarted(run_id=job_id_of(spec), attempt=log.attempts + 1, device=device, pid=os.getpid(), threads=threads)
+    )
+    _write_json(files.environment, _environment(str(where)) | {"threads": threads} | arithmetic(where))
     world = (paths, where, log.emit, files.checkpoints, float(os.environ.get(SAVE_EVERY, "30")))
     if isinstance(spec, ProfileSpec):
         from core.profiling.recipe import execute_profile  # noqa: PLC0415  a run needs none of it
@@ -192,21 +194,16 @@ def _read_spec(run: RunPaths, *, paths: AtlasPaths) -> RunSpec | ProfileSpec:
     return spec
 
 
-def _environment(device: Any, *, threads: int) -> dict[str, object]:  # noqa: ANN401  torch is not loaded here
-    import torch  # noqa: PLC0415  already loaded by `_compute`
-
+def _environment(device: str) -> dict[str, object]:
     versions = {}
     for name in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-    is_gpu = device.type == "cuda"
     return {
         "versions": versions,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "device": str(device),
-        "device_name": torch.cuda.get_device_name(device) if is_gpu else platform.processor() or platform.machine(),
-        "threads": threads,
+        "device": device,
         "commit": _commit(),
     }
 

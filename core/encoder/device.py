@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import resource
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,43 @@ def attention_kernel() -> str | None:
     """
     products: str = torch.backends.mkldnn.matmul.fp32_precision  # type: ignore[attr-defined]
     return "eager" if products == "bf16" else None
+
+
+def arithmetic(device: torch.device) -> dict[str, str | int]:
+    """What decides the last digits of a result beside code and versions: two that differ here may round otherwise.
+
+    Args:
+        device: Where it computes.
+
+    Returns:
+        `device_name`; on a CPU also torch's `cpu_capability` (AVX2, AVX512), whether `mkl` or
+        `onednn` makes float32 `products`, and the number of `threads`.
+    """
+    if device.type == "cuda":
+        return {"device_name": torch.cuda.get_device_name(device)}
+    return {
+        "device_name": _cpu_model(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "products": "mkl" if attention_kernel() is None else "onednn",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _cpu_model() -> str:
+    text = _CPU_INFO.read_text(encoding="utf-8", errors="replace") if _CPU_INFO.is_file() else ""
+    names = (line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+@contextmanager
+def own_threads() -> Iterator[None]:
+    """After the block torch has as many threads as before: a resumed stage sets those that it began with."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != before:
+            torch.set_num_threads(before)
 
 
 @contextmanager

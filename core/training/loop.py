@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from core.encoder.batches import micro_batches, step_items, training_batch
-from core.encoder.device import memory_problems, own_random_state, peak_memory_mb
+from core.encoder.device import memory_problems, own_random_state, own_threads, peak_memory_mb
 from core.encoder.mlm import MlmHead, masked_batch, mlm_loss_sum
 from core.errors import Diverged
 from core.events import DevScored, StageStarted, StepLogged
@@ -154,7 +154,8 @@ def train_stage(
     started = time.monotonic()
     used = None if any(o.used_ids is None for o in objectives) else _union([o.used_ids for o in objectives])
     compaction = Compaction(encoder, used=used)
-    with own_random_state(job.draws.number("dropout"), device=context.device), memory_problems(job.protocol):
+    random_state = own_random_state(job.draws.number("dropout"), device=context.device)
+    with random_state, own_threads(), memory_problems(job.protocol):
         training = _Training(context, job, encoder, objectives)
         _resume(training)
         _announce(training)

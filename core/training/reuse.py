@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from core.encoder.device import arithmetic
 from core.encoder.fitting import dropout_gap
 from core.encoder.loading import load_encoder
 from core.encoder.mlm import load_for_mlm
@@ -33,6 +34,7 @@ def train_or_reuse(context: RunContext, training: Training, *, parent: StageFold
         if folder.is_finished:
             damage = folder.damage()
             if damage is None:
+                _flag_other_arithmetic(context, folder)
                 context.emit(StageReused(key=job.key, kind=job.kind, name=job.name))
                 return folder
             message = f"The finished stage '{job.name}' ({job.key}) was damaged: {damage}. It is trained again."
@@ -49,6 +51,23 @@ def train_or_reuse(context: RunContext, training: Training, *, parent: StageFold
         )
     )
     return folder
+
+
+def _flag_other_arithmetic(context: RunContext, folder: StageFolder) -> None:
+    """Say where a stage was trained on another processor or with another number of threads than the run has."""
+    before, now = folder.marker().get("arithmetic"), arithmetic(context.device)
+    if before is None or before == now:
+        return
+    differences = ", ".join(
+        f"{name.replace('_', ' ')} {before.get(name, 'none')}, here {now.get(name, 'none')}"
+        for name in {**before, **now}
+        if before.get(name) != now.get(name)
+    )
+    message = (
+        f"The stage '{folder.marker()['name']}' was trained elsewhere ({differences}): trained here its weights would "
+        "differ in their last digits, and scores by a few examples."
+    )
+    context.emit(Flagged(flag="other_arithmetic", message=message))
 
 
 def _train(context: RunContext, training: Training, *, parent: StageFolder | None) -> StageResult:
@@ -84,6 +103,7 @@ def _train(context: RunContext, training: Training, *, parent: StageFolder | Non
         "best_step": result.best_step,
         "steps": result.steps,
         "seconds": time.monotonic() - started,
+        "arithmetic": arithmetic(context.device),
         "identity": training.identity.model_dump(mode="json"),
     }
     writer.finish(facts)

@@ -30,6 +30,7 @@ from core.events import (
 from core.paths import AtlasPaths
 from core.spec.model import ModelSpec
 from core.spec.run import DataSource, RunSpec
+from core.training.stages import MARKER
 from tests.fakes import ARCHITECTURES, KINDS, TRAINED, WORDS, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run
 
 _FAST = toy_protocol(max_steps=2, evaluations=1, max_dev_examples=12)
@@ -128,6 +129,28 @@ def test_stages_are_reused_and_a_damaged_one_is_trained_again(
     flags = [e.message for e in again if isinstance(e, Flagged) and e.flag == "stage_damaged"]
     assert len(flags) == 1 and "encoder/model.safetensors was changed. It is trained again" in flags[0]
     assert [e for e in again if isinstance(e, LanguageScored)] == before
+
+
+def test_a_stage_that_was_trained_with_other_arithmetic_is_reused_and_named(
+    tmp_path: Path, source: DataSource, model: ModelSpec
+) -> None:
+    home = tmp_path / "home"
+    first = toy_run(model, target="classification", source=source, protocol=_FAST)
+    key = next(e.key for e in _execute(first, home) if isinstance(e, StageFinished))
+    shutil.rmtree(AtlasPaths(home).run(first.run_id).root)
+    assert not [e for e in _execute(first, home) if isinstance(e, Flagged)], "the same machine and threads"
+    marker = AtlasPaths(home).stage(key) / MARKER
+    content = json.loads(marker.read_text())
+    threads = content["arithmetic"]["threads"]
+    marker.write_text(json.dumps(content | {"arithmetic": content["arithmetic"] | {"threads": threads + 1}}))
+    shutil.rmtree(AtlasPaths(home).run(first.run_id).root)
+    events = _execute(first, home)
+    assert [e.flag for e in events if isinstance(e, Flagged)] == ["other_arithmetic"]
+    message = next(e.message for e in events if isinstance(e, Flagged))
+    assert message.startswith(
+        f"The stage 'toy_classification' was trained elsewhere (threads {threads + 1}, here {threads}): trained here"
+    )
+    assert [e.kind for e in events if isinstance(e, StageReused)] == ["target"]
 
 
 def test_scored_languages_are_not_scored_again(tmp_path: Path, source: DataSource, model: ModelSpec) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from core.chain.worker import EventLog, is_disk_full
 from core.events import ENVELOPE, LanguageScored, RunCancelled, RunFinished
@@ -25,7 +27,7 @@ from tests.fakes import tiny_model, toy_mirror, toy_protocol, toy_run
 
 def _prepare(folder: Path, *, steps: int = 40) -> tuple[RunPaths, RunSpec]:
     source = toy_mirror(folder / "hub", kinds=("classification",), n=48)
-    protocol = toy_protocol(max_steps=steps, epochs=20.0, evaluations=4)
+    protocol = toy_protocol(max_steps=steps, epochs=steps / 6, evaluations=4)  # 6 steps each
     run = toy_run(tiny_model(folder / "model"), target="classification", source=source, protocol=protocol)
     return _place(run, folder / "home"), run
 
@@ -90,8 +92,12 @@ def test_killed_mid_stage_and_restarted_it_ends_with_the_scores_of_an_undisturbe
     assert resumed[0] == 0 and resumed[1] > 0
     assert isinstance(lines[-1].event, RunFinished)
     assert json.loads(paths.finished.read_text())["seconds"] == lines[-1].event.seconds
+    assert [line.event.threads for line in lines if line.event.type == "run_started"] == [1, 1]
     environment = json.loads(paths.environment.read_text())
     assert environment["device"] == "cpu" and environment["threads"] == 1 and "torch" in environment["versions"]
+    assert environment["device_name"] not in {"", platform.machine()} or not Path("/proc/cpuinfo").is_file()
+    assert environment["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
+    assert environment["products"] in {"mkl", "onednn"}
     assert json.loads(paths.process.read_text())["pid"] == again.pid
 
 
