@@ -87,6 +87,11 @@ class RunPaths:
         return self.root / "finished.json"
 
     @property
+    def earlier(self) -> Path:
+        """Folder of the results that a run had before it was run again, each in one of its own: 1, 2."""
+        return self.root / "earlier"
+
+    @property
     def failed(self) -> Path:
         """Marker: the last attempt ended with an error, JSON with its text."""
         return self.root / "failed.json"

@@ -12,9 +12,10 @@ import duckdb
 from core.actions.queue import wake
 from core.errors import AtlasError
 from core.jobs.backend import chosen_backend
+from core.jobs.folders import is_of_earlier_code
 from core.jobs.records import JobState, JobStatus
 from core.paths import AtlasPaths
-from core.spec.profile import ProfileSpec
+from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import RunSpec, StudySpec
 from core.store.rankings import save_ranking
 from core.studies import StudyRequest, build_study
@@ -54,6 +55,8 @@ class Launched(NamedTuple):
     """That a ranking was frozen, for the user; None: there is none."""
     trouble: str | None = None
     """Why there is none although there should be, for the user; the jobs start all the same."""
+    outdated: str | None = None
+    """That some are done, by code that gave other results, and how to run them again; None: there is no such job."""
 
     @property
     def summary(self) -> str:
@@ -65,7 +68,7 @@ class Launched(NamedTuple):
     @property
     def messages(self) -> tuple[str, ...]:
         """Everything that a user is told."""
-        return tuple(text for text in (self.summary, self.ranked, self.trouble) if text)
+        return tuple(text for text in (self.summary, self.outdated, self.ranked, self.trouble) if text)
 
 
 def launch(
@@ -75,6 +78,7 @@ def launch(
     cursor: OpenCursor,
     where: Where = ANYWHERE,
     leave_out: Collection[str] = (),
+    again: bool = False,
 ) -> Launched:
     """Start the runs of a study; what the selectors say of its intermediates is frozen before, where there are several.
 
@@ -82,6 +86,7 @@ def launch(
         wanted: As it was typed, or built already.
         cursor: Called where there is something to rank.
         leave_out: Ids of runs that are not started, such as those another machine has finished.
+        again: Whether runs that are done are run again; what they had is put aside.
 
     Raises:
         SpecError: The request has a problem, or there is no such backend.
@@ -92,27 +97,47 @@ def launch(
     specs = tuple(run for run in study.runs() if run.run_id not in leave_out)
     backend = chosen_backend(where.backend, paths=paths)
     ranked, trouble = _freeze(study, paths=paths, cursor=cursor) if specs else _NOTHING
-    jobs = backend.submit(specs, study=study.name, device=where.device)
+    jobs = backend.submit(specs, study=study.name, device=where.device, again=again)
     wake(paths)
-    return Launched(specs, tuple(jobs), ranked, trouble)
+    return Launched(specs, tuple(jobs), ranked, trouble, _outdated(jobs, paths=paths))
 
 
 def launch_profiles(
-    specs: Sequence[ProfileSpec], *, paths: AtlasPaths, where: Where = ANYWHERE, study: str | None = None
+    specs: Sequence[ProfileSpec],
+    *,
+    paths: AtlasPaths,
+    where: Where = ANYWHERE,
+    study: str | None = None,
+    again: bool = False,
 ) -> Launched:
     """Start profiles, all or none.
 
     Args:
         study: Name of the set, shown in lists.
+        again: Whether profiles that are done are measured again; what they had is put aside.
 
     Raises:
         SpecError: There is no such backend.
         JobError: The device is none, or a profile's folder is damaged.
         DiskFull: No space is left for the jobs.
     """
-    jobs = chosen_backend(where.backend, paths=paths).submit(specs, study=study, device=where.device)
+    backend = chosen_backend(where.backend, paths=paths)
+    jobs = backend.submit(specs, study=study, device=where.device, again=again)
     wake(paths)
-    return Launched(tuple(specs), tuple(jobs))
+    return Launched(tuple(specs), tuple(jobs), outdated=_outdated(jobs, paths=paths))
+
+
+def _outdated(jobs: Sequence[JobStatus], *, paths: AtlasPaths) -> str | None:
+    # Domain profiles embed texts and train nothing.
+    done = [job for job in jobs if job.state is JobState.DONE and job.kind != ProfileKind.DOMAIN]
+    n = sum(is_of_earlier_code(paths.job(job.run_id)) for job in done)
+    if not n:
+        return None
+    verbs = ("was", "stays as it is", "makes it") if n == 1 else ("were", "stay as they are", "makes them")
+    return (
+        f"{n} of {len(jobs)} {verbs[0]} finished by an earlier version that gave other results, and {verbs[1]}. "
+        f"The same command with --again {verbs[2]} anew."
+    )
 
 
 class _Frozen(NamedTuple):

@@ -26,11 +26,12 @@ from core.files import written_beside
 from core.models import check_model_folder, fingerprint
 from core.spec.base import digest
 from core.spec.model import ModelSpec
+from core.spec.versions import CODE_VERSION
 from core.tasks import in_task_reason
 from core.training.context import RunContext
 from core.training.plan import Training, plan
 from core.training.reuse import train_or_reuse
-from core.training.stages import CODE_VERSION, StageFolder
+from core.training.stages import StageFolder
 from core.types.table import learning_of, task_type
 
 

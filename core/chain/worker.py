@@ -43,6 +43,7 @@ from core.files import write_text
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec
+from core.spec.versions import CODE_VERSION
 
 HEARTBEAT_S = 5.0
 _RESERVE_BYTES = 65_536
@@ -143,7 +144,7 @@ def _attempt(run: RunPaths, *, log: EventLog, device: str) -> int:
     seconds = time.monotonic() - begun
     log.emit(RunFinished(seconds=seconds))
     shutil.rmtree(run.checkpoints, ignore_errors=True)
-    _write_json(run.finished, {"seconds": seconds})
+    _write_json(run.finished, {"seconds": seconds, "code": CODE_VERSION})
     return 0
 
 

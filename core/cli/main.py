@@ -20,7 +20,7 @@ from core.actions.launch import Where, launch
 from core.cli import analysis as cli_analysis
 from core.cli import export as cli_export
 from core.cli.console import errors_as_messages, note, records, show
-from core.cli.options import AsJson, Backend
+from core.cli.options import Again, AsJson, Backend
 from core.cli.profile import profile
 from core.cli.progress import follow
 from core.errors import SpecError
@@ -171,6 +171,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter per option
     wait: Annotated[bool, typer.Option(help="Wait until the runs end and print the gains.")] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
     backend: Backend = None,
+    again: Again = False,
     as_json: AsJson = False,
 ) -> None:
     """Start runs, wait for them, and print what the intermediate did per language."""
@@ -185,7 +186,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter per option
         name=name,
         with_baselines=baselines,
     )
-    _launch(request, wait=wait, where=Where(backend, device), as_json=as_json)
+    _launch(request, wait=wait, where=Where(backend, device), again=again, as_json=as_json)
 
 
 @app.command()
@@ -194,10 +195,11 @@ def study(
     wait: Annotated[bool, typer.Option(help="Wait until the runs end and print the gains.")] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
     backend: Backend = None,
+    again: Again = False,
     as_json: AsJson = False,
 ) -> None:
     """Start all runs of a study file."""
-    _launch(read_study_file(file), wait=wait, where=Where(backend, device), as_json=as_json)
+    _launch(read_study_file(file), wait=wait, where=Where(backend, device), again=again, as_json=as_json)
 
 
 @app.command()
@@ -304,9 +306,9 @@ def _request(*, models: tuple[str, ...], **fields: object) -> StudyRequest:
     return StudyRequest.model_validate(known | fields)
 
 
-def _launch(request: StudyRequest, *, wait: bool, where: Where, as_json: bool) -> None:
+def _launch(request: StudyRequest, *, wait: bool, where: Where, again: bool, as_json: bool) -> None:
     paths = AtlasPaths.from_environment()
-    launched = launch(request, paths=paths, cursor=partial(cursor_for_reading, paths), where=where)
+    launched = launch(request, paths=paths, cursor=partial(cursor_for_reading, paths), where=where, again=again)
     for text in launched.messages:
         note(text)
     if not wait:

@@ -21,6 +21,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat 
 """List of flat objects instead of a table."""
 Backend = Annotated[str | None, typer.Option(help="Where jobs run; this machine unless ATLAS_BACKEND says so.")]
 """Job backend."""
+Again = Annotated[
+    bool, typer.Option("--again", help="Make what is done already anew; what it had is put aside in its folder.")
+]
+"""Finished jobs once more."""
 Similarity = Annotated[str, typer.Option(help="Measure of similarity; see docs/measures.md.")]
 """Measure of similarity."""
 Mirror = Annotated[str | None, typer.Option(help="Folder in the hub's layout.")]

@@ -10,7 +10,7 @@ import typer
 from core.actions.launch import Where, launch_profiles
 from core.actions.queue import list_profiles, wake
 from core.cli.console import note, records, show
-from core.cli.options import AsJson, Backend
+from core.cli.options import Again, AsJson, Backend
 from core.cli.progress import follow
 from core.errors import UnknownName
 from core.measures.similarity.table import SIMILARITIES
@@ -43,6 +43,7 @@ def profile(  # noqa: PLR0913, PLR0917  # one parameter per option
     listing: Annotated[bool, typer.Option("--list", help="List the profiles instead.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
     backend: Backend = None,
+    again: Again = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure texts, tasks, encoders or selectors, and print a line per figure; what is there is not measured again."""
@@ -65,7 +66,9 @@ def profile(  # noqa: PLR0913, PLR0917  # one parameter per option
     )
     wanted = [request.model_copy(update={"seed": seed}) for seed in dict.fromkeys(seeds or (1,))]
     specs = [build_profile(each, paths=paths) for each in wanted]
-    launched = launch_profiles(specs, paths=paths, where=Where(backend, device))
+    launched = launch_profiles(specs, paths=paths, where=Where(backend, device), again=again)
+    if launched.outdated:
+        note(launched.outdated)
     if not wait:
         rows = [{"profile_id": s.run_id, "state": str(s.state), "message": s.message} for s in launched.jobs]
         show(rows, as_json=as_json, empty="Nothing to start.")

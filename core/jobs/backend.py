@@ -37,15 +37,23 @@ class Backend(Protocol):
         """Look after a home; nothing is read or started yet."""
 
     def submit(
-        self, specs: Sequence[RunSpec | ProfileSpec], *, study: str | None = None, device: str = "auto"
+        self,
+        specs: Sequence[RunSpec | ProfileSpec],
+        *,
+        study: str | None = None,
+        device: str = "auto",
+        again: bool = False,
     ) -> list[JobStatus]:
         """Put runs or profiles into the queue, all or none; one status each, in their order. Nothing is started.
 
-        A job that is done, queued or running stays as it is; one that failed or was cancelled is queued again.
+        A job that is queued or running stays as it is; one that failed or was cancelled is queued again, and goes on
+        from its last checkpoint.
 
         Args:
             study: Name of the set, shown in lists.
             device: `auto`, `cpu` or `cuda:N`.
+            again: Whether a job that is done is queued again and gives everything anew, with what it had put aside;
+                otherwise it stays as it is.
 
         Raises:
             JobError: The device is none, or a folder of that id is damaged.

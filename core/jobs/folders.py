@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec
+from core.spec.versions import CODE_VERSION
 
 _ORDER = (
     JobState.RUNNING,
@@ -36,7 +38,13 @@ _ORDER = (
 
 
 def enqueue(
-    specs: Sequence[RunSpec | ProfileSpec], *, paths: AtlasPaths, backend: str, study: str | None, device: str
+    specs: Sequence[RunSpec | ProfileSpec],
+    *,
+    paths: AtlasPaths,
+    backend: str,
+    study: str | None,
+    device: str,
+    again: bool,
 ) -> list[JobStatus]:
     """What `Backend.submit` promises."""
     wanted = {job_id_of(spec): spec for spec in specs}
@@ -50,8 +58,11 @@ def enqueue(
     }
     _write_folders([(wanted[i], records[i]) for i in wanted if i not in known], paths=paths)
     for job_id, status in known.items():
-        if status.state in {JobState.FAILED, JobState.CANCELLED}:
-            _requeue(paths.job(job_id), records[job_id])
+        if again and status.state is JobState.DONE:
+            _put_aside(paths.job(job_id))
+        elif status.state not in {JobState.FAILED, JobState.CANCELLED}:
+            continue
+        _requeue(paths.job(job_id), records[job_id])
     return [derive_state(paths.job(job_id_of(spec))) for spec in specs]
 
 
@@ -197,6 +208,30 @@ def _rename_new(draft: Path, root: Path) -> None:
         # Somebody submitted the same run a moment ago: theirs is the same spec, so theirs stays.
         if not root.is_dir():
             raise
+
+
+def is_of_earlier_code(run: RunPaths) -> bool:
+    """Whether a finished job was made by code that gave other results than today's.
+
+    Raises:
+        JobError: Its marker cannot be read.
+    """
+    try:
+        return bool(json.loads(run.finished.read_bytes()).get("code") != CODE_VERSION)
+    except (OSError, ValueError, AttributeError) as error:
+        raise JobError(f"{run.finished} cannot be read: {error}. Remove it, and the run is queued again.") from error
+
+
+def _put_aside(run: RunPaths) -> None:
+    """Move all that a finished job left into a folder of its own, so that nothing of it mixes with what comes."""
+    with disk_full_as_error(run.cancel):
+        run.cancel.touch()  # until the job is queued again it reads as done or cancelled, and nobody starts it
+        before = run.earlier / str(1 + sum(1 for _ in run.earlier.glob("*")))
+        before.mkdir(parents=True)
+    kept = {run.spec, run.job, run.cancel, run.earlier}
+    for entry in sorted(run.root.iterdir(), key=lambda e: e != run.finished):  # the marker goes first
+        if entry not in kept:
+            entry.rename(before / entry.name)
 
 
 def _requeue(run: RunPaths, record: JobRecord) -> None:

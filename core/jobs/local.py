@@ -35,10 +35,15 @@ class LocalBackend(Backend):
         self._paths, self._options = paths, tuple(options)
 
     def submit(
-        self, specs: Sequence[RunSpec | ProfileSpec], *, study: str | None = None, device: str = "auto"
+        self,
+        specs: Sequence[RunSpec | ProfileSpec],
+        *,
+        study: str | None = None,
+        device: str = "auto",
+        again: bool = False,
     ) -> list[JobStatus]:
         """Write the folders in which the dispatcher looks for work."""
-        return folders.enqueue(specs, paths=self._paths, backend=self.name, study=study, device=device)
+        return folders.enqueue(specs, paths=self._paths, backend=self.name, study=study, device=device, again=again)
 
     def jobs(self) -> list[JobStatus]:
         """The jobs of this machine, and every folder that cannot be read."""

@@ -6,7 +6,7 @@ one line in `_REDUCERS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -56,6 +56,10 @@ class RunTables:
     """Start of the stage in progress, None between stages."""
     current: str | None = None
     """Key of that stage."""
+    plan: frozenset[str] | None = None
+    """Keys of the stages of the newest plan."""
+    said: set[tuple[str, Hashable]] = field(default_factory=set)
+    """Table and key of what the attempt in progress has reported: splits, flags, stages."""
 
     def rows(self, table: str) -> list[Row]:
         """Rows for one table, without the run id.
@@ -197,6 +201,7 @@ def _run_started(tables: RunTables, event: facts.RunStarted) -> None:
     row["device"] = event.device
     row["outcome"] = row["error"] = row["message"] = row["finished_at"] = None
     tables.attempt_at = tables.time
+    tables.said.clear()
 
 
 def _close_attempt(tables: RunTables) -> None:
@@ -218,6 +223,10 @@ def _add_seconds(row: Row, seconds: float) -> None:
 
 
 def _run_planned(tables: RunTables, event: facts.RunPlanned) -> None:
+    plan = frozenset(stage.key for stage in event.stages)
+    if tables.plan is not None and plan != tables.plan:
+        _forget_other_plan(tables, plan)
+    tables.plan = plan
     for position, stage in enumerate(event.stages):
         row = _stage(tables, stage.key, kind=stage.kind, name=stage.name)
         row["position"], row["parent"] = position, stage.parent
@@ -225,8 +234,22 @@ def _run_planned(tables: RunTables, event: facts.RunPlanned) -> None:
             row["state"] = "planned"
 
 
+def _forget_other_plan(tables: RunTables, plan: frozenset[str]) -> None:
+    """Drop what earlier attempts reported under a plan that is not today's: other data, or another version's code.
+
+    What this attempt said before its plan stays, and so do the stages that both plans have.
+    """
+    for name in RUN_TABLES:
+        rows: dict[Any, Row] = getattr(tables, name)
+        for place in [p for p in rows if (name, p) not in tables.said]:
+            key = rows[place].get("key")
+            if key is None or (key not in plan and ("stages", key) not in tables.said):
+                del rows[place]
+
+
 def _stage(tables: RunTables, key: str, *, kind: str, name: str) -> Row:
     fresh = {"key": key, "position": len(tables.stages), "kind": kind, "name": name, "parent": None, "state": "planned"}
+    tables.said.add(("stages", key))
     empty = dict.fromkeys(("step", "total_steps", "seconds", "best_step", "peak_memory_mb", "task_type"))
     return tables.stages.setdefault(key, fresh | empty)
 
@@ -234,6 +257,7 @@ def _stage(tables: RunTables, key: str, *, kind: str, name: str) -> Row:
 def _data_loaded(tables: RunTables, event: facts.DataLoaded) -> None:
     row = event.model_dump(exclude={"type"})
     tables.splits[event.task, event.role, event.lang] = row
+    tables.said.add(("splits", (event.task, event.role, event.lang)))
 
 
 def _stage_started(tables: RunTables, event: facts.StageStarted) -> None:
@@ -308,6 +332,7 @@ def _count_languages(tables: RunTables) -> None:
 
 def _flagged(tables: RunTables, event: facts.Flagged) -> None:
     tables.flags[event.flag, event.message] = {"flag": event.flag, "message": event.message}
+    tables.said.add(("flags", (event.flag, event.message)))
 
 
 def _not_of_a_run(tables: RunTables, event: facts.PointSkipped | facts.ProfileAdvanced) -> None:

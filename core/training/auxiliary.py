@@ -32,12 +32,13 @@ from core.measures.difficulty.log_probabilities import LogProbabilities
 from core.spec.base import digest
 from core.spec.protocol import StageProtocol
 from core.spec.task import Metric
+from core.spec.versions import CODE_VERSION
 from core.training import objectives
 from core.training.context import RunContext
 from core.training.loader import EnglishData
 from core.training.loop import StageJob, train_stage
 from core.training.seeds import Draws
-from core.training.stages import CODE_VERSION, StageFolder, StageIdentity, only_one
+from core.training.stages import StageFolder, StageIdentity, only_one
 from core.types.base import Prediction
 from core.types.pieces import Array
 from core.types.table import learning_of

@@ -15,12 +15,13 @@ from core.encoder.identity import identity_of
 from core.errors import SpecError
 from core.spec.run import Placebo
 from core.spec.task import Role, TaskSpec
+from core.spec.versions import CODE_VERSION
 from core.training.context import RunContext
 from core.training.loader import EnglishData
 from core.training.loop import StageJob
 from core.training.placebo import shuffled
 from core.training.seeds import Draws
-from core.training.stages import CODE_VERSION, StageIdentity
+from core.training.stages import StageIdentity
 from core.training.thirds import POOL, chosen_third
 from core.types.table import task_type
 

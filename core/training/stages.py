@@ -24,9 +24,6 @@ from core.spec.base import Spec
 from core.spec.protocol import StageProtocol
 from core.spec.run import Placebo
 
-CODE_VERSION = {"intermediate": 3, "target": 3, "evaluation": 3}
-"""Raised when a change of the code changes what a stage of that kind gives; old stages are then not reused."""
-
 MARKER = "stage.json"
 """Written last; names the files of the stage with their digests."""
 

@@ -63,6 +63,8 @@ def start_study(request: StudyRequest) -> Launched:
 def show_started(launched: Launched) -> None:
     """What a launch started, and the way to watch it."""
     st.success(launched.summary, icon=":material/check_circle:")
+    if launched.outdated:
+        st.warning(md(launched.outdated))
     if launched.ranked:
         st.caption(md(launched.ranked))
     if launched.trouble:

@@ -23,6 +23,7 @@ from core.jobs.local import LocalBackend
 from core.jobs.records import JobRecord, JobState, read_job
 from core.paths import REPO, AtlasPaths
 from core.spec.run import StudySpec
+from core.spec.versions import CODE_VERSION
 from core.studies import ProfileRequest, StudyRequest, build_profile, build_study
 from tests.core.jobs.toybackend import ToyBackend
 
@@ -92,6 +93,26 @@ def test_a_backend_is_used_through_the_actions(paths: AtlasPaths, study: StudySp
     assert ToyBackend.alive == {ids[1]}
     ToyBackend.alive.clear()
     assert states(paths)[-2][::2] == (ids[1], JobState.LOST), "it is the backend that says who lives"
+
+
+def test_runs_of_an_earlier_version_are_named_and_made_anew_where_that_is_asked(
+    paths: AtlasPaths, study: StudySpec
+) -> None:
+    launch(REQUEST, paths=paths, cursor=no_cursor, where=TOY)
+    ids = [spec.run_id for spec in study.runs()]
+    for i, code in enumerate(({}, {"code": {"target": 2}}, {"code": CODE_VERSION})):
+        ToyBackend(paths).end(ids[i])
+        paths.run(ids[i]).finished.write_text(json.dumps({"seconds": 1.0} | code))
+    launched = launch(REQUEST, paths=paths, cursor=no_cursor, where=TOY)
+    assert launched.messages == (
+        "1 of 4 runs are queued or running.",
+        "2 of 4 were finished by an earlier version that gave other results, and stay as they are. "
+        "The same command with --again makes them anew.",
+    )
+    again = launch(REQUEST, paths=paths, cursor=no_cursor, where=TOY, again=True)
+    assert again.messages == ("4 of 4 runs are queued or running.",)
+    assert all((paths.run(i).earlier / "1" / "finished.json").is_file() for i in ids[:3])
+    ToyBackend.alive.clear()
 
 
 def test_a_backend_is_used_through_the_commands(

@@ -44,6 +44,24 @@ def test_submitting_twice_doubles_nothing_and_keeps_what_is_done(paths: AtlasPat
     assert len(LocalBackend(paths).jobs()) == 1
 
 
+def test_a_done_run_is_queued_again_where_that_is_asked_and_nothing_of_it_is_lost_or_left(paths: AtlasPaths) -> None:
+    spec = run_spec()
+    LocalBackend(paths).submit([spec])
+    run = paths.run(spec.run_id)
+    for attempt in (1, 2):
+        run.events.write_text(f"facts {attempt}\n")
+        run.predictions.write_text(f"predictions {attempt}")
+        run.finished.write_text("{}")
+        assert LocalBackend(paths).submit([spec])[0].state is JobState.DONE
+        assert LocalBackend(paths).submit([spec], again=True)[0].state is JobState.QUEUED
+        assert {entry.name for entry in run.root.iterdir()} == {"spec.json", "job.json", "earlier"}
+        before = run.earlier / str(attempt)
+        assert (before / "events.jsonl").read_text() == f"facts {attempt}\n"
+        assert (before / "predictions.parquet").is_file() and (before / "finished.json").is_file()
+    assert LocalBackend(paths).submit([spec], again=True)[0].state is JobState.QUEUED
+    assert not (run.earlier / "3").exists(), "a queued run is not put aside"
+
+
 def test_a_failed_run_is_queued_again_by_submit_and_by_retry(paths: AtlasPaths) -> None:
     spec = run_spec()
     LocalBackend(paths).submit([spec])

@@ -26,9 +26,14 @@ class ToyBackend(Backend):
         self._paths = paths
 
     def submit(
-        self, specs: Sequence[RunSpec | ProfileSpec], *, study: str | None = None, device: str = "auto"
+        self,
+        specs: Sequence[RunSpec | ProfileSpec],
+        *,
+        study: str | None = None,
+        device: str = "auto",
+        again: bool = False,
     ) -> list[JobStatus]:
-        return folders.enqueue(specs, paths=self._paths, backend=self.name, study=study, device=device)
+        return folders.enqueue(specs, paths=self._paths, backend=self.name, study=study, device=device, again=again)
 
     def jobs(self) -> list[JobStatus]:
         return folders.jobs_of(self.name, paths=self._paths)

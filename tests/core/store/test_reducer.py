@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from core.events import (
+    DataLoaded,
     DevScored,
     Event,
     Flagged,
     LanguageSkipped,
+    PlannedStage,
     RunCancelled,
     RunFailed,
     RunFinished,
+    RunPlanned,
     RunStarted,
     StageFinished,
     StageReused,
@@ -40,6 +44,32 @@ def paths(tmp_path: Path) -> AtlasPaths:
 
 def write(paths: AtlasPaths, events: Sequence[Event], *, finished: bool = False) -> RunPaths:
     return write_run(paths, SPEC, events, finished=finished)
+
+
+StageKind = Literal["intermediate", "target", "evaluation"]
+
+
+def _plan(*keys: str) -> RunPlanned:
+    kinds: list[StageKind] = ["intermediate", "target", "evaluation"]
+    stages = [
+        PlannedStage(key=key, kind=kind, name="x", parent=None, is_done=False)
+        for key, kind in zip(keys, kinds, strict=True)
+    ]
+    return RunPlanned(stages=tuple(stages))
+
+
+def _trained(key: str, kind: StageKind) -> Sequence[Event]:
+    return (
+        StageStarted(key=key, kind=kind, name="x", task_type="classification", total_steps=2),
+        DevScored(key=key, step=2, metric=Metric.ACCURACY, score=0.5, n=10),
+        StageFinished(key=key, kind=kind, name="x", seconds=1.0, best_step=2),
+    )
+
+
+def _loaded(role: Literal["train", "test"], fingerprint: str) -> DataLoaded:
+    return DataLoaded(
+        task="xnli", role=role, lang="en", split=role, n=10, n_available=10, fingerprint=fingerprint, revision=None
+    )
 
 
 def step(number: int, *, loss: float = 1.0) -> StepLogged:
@@ -153,6 +183,33 @@ def test_an_attempt_counts_once_more_however_it_is_numbered(paths: AtlasPaths) -
     assert reduce_run(write(paths, again)).run["attempts"] == 3
     late = write_run(AtlasPaths(home=paths.home / "b"), SPEC, [STARTED.model_copy(update={"attempt": 3})])
     assert reduce_run(late).run["attempts"] == 3, "attempts that left no line count too"
+
+
+def test_another_plan_leaves_nothing_of_the_attempts_before_it(paths: AtlasPaths) -> None:
+    """A run that is retried by newer code, or on data that have changed, trains other stages."""
+    evaluation = StageStarted(key="e", kind="evaluation", name="xnli", task_type="classification", total_steps=3)
+    old_flag, new_flag = Flagged(flag="overlap", message="old"), Flagged(flag="overlap", message="new")
+    before = [
+        *(STARTED, _loaded("train", "a"), _loaded("test", "a"), old_flag, _plan("i", "t", "e")),
+        *_trained("i", "intermediate"),
+        *_trained("t", "target"),
+        *(evaluation, scored("de", 0.5), scored("en", 0.6), LanguageSkipped(lang="sw", reason="none")),
+    ]
+    again = [STARTED, _loaded("train", "b"), *_trained("fold", "intermediate"), new_flag]
+    unplanned = reduce_run(write(paths, [*before, *again]))
+    assert set(unplanned.scores) == {("de", "accuracy"), ("en", "accuracy")}, "nothing is known of a new plan yet"
+
+    other = reduce_run(write_run(AtlasPaths(home=paths.home / "b"), SPEC, [*before, *again, _plan("i", "t2", "e2")]))
+    assert not other.scores and not other.skips
+    assert set(other.stages) == {"i", "fold", "t2", "e2"}
+    assert other.stages["i"]["state"] == "finished", "a stage of both plans is what it was"
+    assert {row["key"] for row in other.dev_scores.values()} == {"i", "fold"}
+    assert [row["fingerprint"] for row in other.splits.values()] == ["b"]
+    assert [row["message"] for row in other.flags.values()] == ["new"]
+
+    same = reduce_run(write_run(AtlasPaths(home=paths.home / "c"), SPEC, [*before, *again, _plan("i", "t", "e")]))
+    assert set(same.scores) == {("de", "accuracy"), ("en", "accuracy")} and set(same.skips) == {"sw"}
+    assert {row["message"] for row in same.flags.values()} == {"old", "new"}
 
 
 def test_a_language_has_a_score_or_a_reason_whichever_came_last(paths: AtlasPaths) -> None:
