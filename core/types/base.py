@@ -44,6 +44,11 @@ class MetricScore(NamedTuple):
     each: Array | None
     """(n_examples,) each example's own contribution in [0, 1]; None where the metric has none."""
 
+    @property
+    def credits(self) -> Array | None:
+        """(n_examples,) what each example gave to the score, which is their mean; None where there is no such thing."""
+        return self.each
+
 
 class Predicted(NamedTuple):
     """Predictions beside the gold labels of a split: what a metric reads."""
@@ -74,9 +79,23 @@ class Found(NamedTuple):
 
     score: MetricScore
     """The headline metric."""
+    floor: float
+    """What a random ranking of the same candidates is expected to score."""
     texts: list[str]
     """A prediction per example, as it is stored."""
 
+
+class Guess(NamedTuple):
+    """What a rule that reads no meaning says of a split."""
+
+    predictions: Sequence[Prediction]
+    """One per example, in the form that metrics compare."""
+    label_scores: Array | None = None
+    """(n_examples, n_labels) where a metric ranks labels."""
+
+
+Rule = Callable[[Split], Callable[[Split], Guess]]
+"""English training data to the rule that they teach, and that to its guesses for a split in any language."""
 
 Embed = Callable[[list[str]], Array]
 """Sentences to (n, hidden) float32 vectors of unit length."""
@@ -120,6 +139,8 @@ class Learning:
     """The gold label of an example in the form that metrics compare predictions with."""
     metrics: Mapping[Metric, Callable[[Predicted], MetricScore]]
     """Metrics that the type has."""
+    rules: Mapping[str, Rule]
+    """Rules that read no meaning, by what each of them says: what a model must beat."""
 
     shuffled: Callable[[Sequence[Any], np.random.Generator], list[Any]]
     """The placebo: the same texts, labels that say nothing about them, the same distribution of labels."""
@@ -268,6 +289,11 @@ def bands(values: Sequence[float]) -> Ints:
     found = np.asarray(values)
     edges = np.unique(np.quantile(found, np.linspace(0, 1, _BANDS + 1)[1:-1]))
     return np.searchsorted(edges, found, side="right").astype(np.int64)
+
+
+def always(value: Prediction) -> Callable[[Split], Guess]:
+    """A rule that says the same of every example."""
+    return lambda split: Guess([value] * len(split.examples))
 
 
 def of_labels(

@@ -17,6 +17,7 @@ from core.measures.metrics import labels as metrics
 from core.spec.task import Metric, TaskSpec
 from core.types import base
 from core.types.columns import Read, Rows, column_of, ids_of, label_ids, text_of, wrong
+from core.types.floors import commonest_set
 from core.types.pieces import Array, Features, only_specials, text_rows
 
 if TYPE_CHECKING:
@@ -153,6 +154,17 @@ def _mrp(predicted: base.Predicted) -> base.MetricScore:
     return base.MetricScore(float(found.mean()), len(found), each)
 
 
+def _commonest(train: Split) -> Callable[[Split], base.Guess]:
+    hot = _hot([e.labels for e in base.records(train, MultiLabelExample)], n=len(train.labels))
+    chosen, shares = commonest_set(hot), hot.mean(axis=0)
+
+    def guess(split: Split) -> base.Guess:
+        n = len(split.examples)
+        return base.Guess([chosen] * n, label_scores=np.tile(shares, (n, 1)))
+
+    return guess
+
+
 def _shuffled(examples: Sequence[MultiLabelExample], rng: np.random.Generator) -> list[MultiLabelExample]:
     order = rng.permutation(len(examples))
     return [e._replace(labels=examples[j].labels) for e, j in zip(examples, order, strict=True)]
@@ -196,6 +208,7 @@ MULTILABEL = base.TaskType(
             Metric.MACRO_F1: _of_sets(metrics.macro_f1),
             Metric.MRP: _mrp,
         },
+        rules={"the commonest labels for every text": _commonest},
         shuffled=_shuffled,
         strata=None,
         no_thirds=(

@@ -5,7 +5,7 @@ One example: text "She opens the door and", choices "enters.", "sings it.", labe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from core.measures.metrics import labels as metrics
 from core.spec.task import Metric, TaskSpec
 from core.types import base
 from core.types.columns import UNLABELLED, Read, Rows, Values, cells_of, column_of, ids_of, text_of, wrong
+from core.types.floors import commonest
 from core.types.pieces import Array, Features, Ints, RowCollector, chunks, only_specials, tokenise
 
 if TYPE_CHECKING:
@@ -148,6 +149,16 @@ def _gold(example: ChoiceExample) -> int:
     return example.label
 
 
+def _commonest(train: Split) -> Callable[[Split], base.Guess]:
+    labels = [e.label for e in base.records(train, ChoiceExample)]
+    place = commonest(labels, n=max(labels) + 1)
+
+    def guess(split: Split) -> base.Guess:
+        return base.Guess([place if place < len(e.choices) else 0 for e in base.records(split, ChoiceExample)])
+
+    return guess
+
+
 def _shuffled(examples: Sequence[ChoiceExample], rng: np.random.Generator) -> list[ChoiceExample]:
     order = rng.permutation(len(examples))
     return [e._replace(label=examples[j].label) for e, j in zip(examples, order, strict=True)]
@@ -200,6 +211,7 @@ MULTIPLE_CHOICE = base.TaskType(
         as_text=_as_text,
         gold=_gold,
         metrics={Metric.ACCURACY: base.of_labels(metrics.accuracy, each=metrics.correct)},
+        rules={"the commonest place of the right choice": _commonest},
         shuffled=_shuffled,
         strata=_strata,
         picked=_picked,

@@ -5,7 +5,7 @@ One example: text "A man plays.", pair "A man is playing.", value 4.6 of 0 to 5.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -115,6 +115,10 @@ def _gold(example: ScoredExample) -> float:
     return example.value
 
 
+def _mean(train: Split) -> Callable[[Split], base.Guess]:
+    return base.always(float(np.mean([e.value for e in base.records(train, ScoredExample)])))
+
+
 def _shuffled(examples: Sequence[ScoredExample], rng: np.random.Generator) -> list[ScoredExample]:
     order = rng.permutation(len(examples))
     return [e._replace(value=examples[j].value) for e, j in zip(examples, order, strict=True)]
@@ -161,6 +165,7 @@ REGRESSION = base.TaskType(
             Metric.SPEARMAN: base.of_labels(metrics.spearman),
             Metric.PEARSON: base.of_labels(metrics.pearson),
         },
+        rules={"the mean of the training values": _mean},
         shuffled=_shuffled,
         strata=_strata,
         picked=_picked,

@@ -59,7 +59,7 @@ def _search(split: Split, embed: base.Embed, dev: Callable[[], Split]) -> base.F
     each = hits(english, other)
     nearest = (english @ other.T).argmax(axis=1)
     score = base.MetricScore(float(each.mean()), len(pairs), each)
-    return base.Found(score, [str(int(i)) for i in nearest])
+    return base.Found(score, 1 / len(pairs), [str(int(i)) for i in nearest])
 
 
 def _mined(split: Split, *, dev: Split, embed: base.Embed) -> base.Found:
@@ -76,7 +76,10 @@ def _mined(split: Split, *, dev: Split, embed: base.Embed) -> base.Found:
     pairs = zip(mined["test"].sources[kept], mined["test"].targets[kept], strict=True)
     partner = {test.sources[int(s)][0]: test.targets[int(t)][0] for s, t in pairs}
     texts = ["" if partner.get(i) is None else str(partner[i]) for i in range(len(split.examples))]
-    return base.Found(base.MetricScore(found.f1, len(test.gold), None), texts)
+    # Each sentence of the smaller side with a random partner: that many pairs, of which one in all targets is right.
+    n_sources, n_targets, n_gold = len(test.sources), len(test.targets), len(test.gold)
+    floor = 2 * n_gold / n_targets / (min(n_sources, n_targets) + n_gold)
+    return base.Found(base.MetricScore(found.f1, n_gold, None), floor, texts)
 
 
 class _Sides(NamedTuple):

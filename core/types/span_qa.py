@@ -5,7 +5,8 @@ One example: question "Who sleeps?", context "Maria sleeps.", answer "Maria" fro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from core.measures.metrics.answers import AnswerScores, score_answers
 from core.spec.task import Metric, TaskSpec
 from core.types import base
 from core.types.columns import Read, Rows, column_of, ids_of, text_of, wrong
+from core.types.floors import WINDOWS, question_window
 from core.types.pieces import Array, Features, Ints, RowCollector, all_masked, chunks, one_each, tokenise
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ N_BEST = 20
 """Starts and ends that are combined in each window (the official SQuAD baseline's figure)."""
 MAX_ANSWER_PIECES = 30
 """Longest answer, in pieces (the same source)."""
+_RULE_QUESTIONS = 300
+"""Training questions that the size of a rule's window is chosen on."""
 
 
 class SpanExample(NamedTuple):
@@ -299,6 +303,25 @@ def _exact_match(predicted: base.Predicted) -> base.MetricScore:
 # ------------------------------------------------------------------------------------- placebo, thirds, selectors
 
 
+def _window(train: Split) -> Callable[[Split], base.Guess]:
+    """The window of a passage with most words of the question, in the size that suits English training questions."""
+    drawn = base.records(train, SpanExample)[:_RULE_QUESTIONS]
+
+    def guess(split: Split, size: int) -> base.Guess:
+        return base.Guess([question_window(e.question, e.context, size=size) for e in base.records(split, SpanExample)])
+
+    def score(size: int) -> float:
+        some = train._replace(examples=drawn)
+        return _f1(base.Predicted(some, [e.answers for e in drawn], guess(some, size).predictions, None)).score
+
+    return partial(guess, size=max(WINDOWS, key=score))
+
+
+def _no_answer(train: Split) -> Callable[[Split], base.Guess]:
+    del train
+    return base.always("")
+
+
 def _shuffled(examples: Sequence[SpanExample], rng: np.random.Generator) -> list[SpanExample]:
     """An answer moves to a random place of its own passage and keeps its length."""
     return [_moved(e, rng=rng) for e in examples]
@@ -356,6 +379,7 @@ SPAN_QA = base.TaskType(
         as_text=_as_text,
         gold=_gold,
         metrics={Metric.F1: _f1, Metric.EXACT_MATCH: _exact_match},
+        rules={"the window with most words of the question": _window, "no answer to any question": _no_answer},
         shuffled=_shuffled,
         strata=_strata,
         picked=_picked,

@@ -5,7 +5,7 @@ One example: words "Ada", "lives", "here", tags of B-PER, O, O.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from core.measures.metrics.entities import entity_f1, sentence_f1, word_accuracy
 from core.spec.task import Metric, TaskSpec
 from core.types import base
 from core.types.columns import Read, Rows, column_of, ids_of, label_ids, wrong
+from core.types.floors import commonest, tags_by_shape, word_shape
 from core.types.pieces import IGNORED, Array, Features, Ints, RowCollector, all_masked, chunks, flat, one_each, tokenise
 
 if TYPE_CHECKING:
@@ -157,6 +158,32 @@ def _words(predicted: base.Predicted) -> base.MetricScore:
     return base.MetricScore(word_accuracy(gold, guess), sum(len(g) for g in gold), each)
 
 
+def _by_shape(train: Split) -> Callable[[Split], base.Guess]:
+    examples = base.records(train, TaggedExample)
+    known = tags_by_shape([w for e in examples for w in e.words], [t for e in examples for t in e.tags])
+
+    def guess(split: Split) -> base.Guess:
+        sentences = base.records(split, TaggedExample)
+        return base.Guess([tuple(known.get(word_shape(w), known[""]) for w in e.words) for e in sentences])
+
+    return guess
+
+
+def _one_entity(train: Split) -> Callable[[Split], base.Guess]:
+    """The whole sentence is an entity of the commonest kind; tags that have no beginnings give the commonest tag."""
+    begins = [i for i, name in enumerate(train.labels) if name.startswith("B-")]
+    tags = [t for e in base.records(train, TaggedExample) for t in e.tags]
+    first = commonest([t for t in tags if t in begins] or tags, n=len(train.labels))
+    inside = train.labels[first].replace("B-", "I-", 1)
+    rest = train.labels.index(inside) if inside in train.labels else first
+
+    def guess(split: Split) -> base.Guess:
+        sizes = [len(e.words) for e in base.records(split, TaggedExample)]
+        return base.Guess([(first, *([rest] * (n - 1))) for n in sizes])
+
+    return guess
+
+
 def _shuffled(examples: Sequence[TaggedExample], rng: np.random.Generator) -> list[TaggedExample]:
     """Tags are permuted over all words of the split."""
     tags = rng.permutation([t for e in examples for t in e.tags])
@@ -216,6 +243,7 @@ TAGGING = base.TaskType(
         as_text=_as_text,
         gold=_gold,
         metrics={Metric.F1: _entities, Metric.ACCURACY: _words},
+        rules={"the commonest tag of the word's shape": _by_shape, "the whole sentence as one entity": _one_entity},
         shuffled=_shuffled,
         strata=_strata,
         picked=_picked,
