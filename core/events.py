@@ -14,6 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from core.spec.base import Name, Spec
 from core.spec.task import Metric
 
+CODE_VERSION: dict[Literal["intermediate", "target", "evaluation"], int] = {
+    "intermediate": 3,
+    "target": 3,
+    "evaluation": 3,
+}
+"""Raised when a change of the code changes what a stage of that kind gives: older stages are not reused, and runs that
+were made by them leave every average."""
+
+LEARNED_LEVEL = 0.05
+"""Of the one-sided tests that a stage has learned and that a baseline stands above its floor."""
+
 
 class _Fact(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -32,6 +43,8 @@ class PlannedStage(Spec):
     """Key of the stage whose encoder is carried over; None: the pretrained encoder."""
     is_done: bool
     """Whether a finished stage of that key exists already."""
+    code: int | None = None
+    """Version of the code that the stage is made by, as `CODE_VERSION` says; None: before versions were reported."""
 
 
 class RunStarted(_Fact):
@@ -142,6 +155,37 @@ class DevScored(_Fact):
     """Examples scored."""
 
 
+class StageJudged(_Fact):
+    """Whether a trained stage learned one of its tasks, by its English development set."""
+
+    type: Literal["stage_judged"] = "stage_judged"
+    key: str
+    """Stage."""
+    task: str
+    """Which of its tasks."""
+    metric: Metric | Literal["loss"]
+    """Headline metric of the task; the negated loss for masked-language modelling."""
+    score: float
+    """Of the selected checkpoint; larger is better."""
+    chance: float | None
+    """What guessing gives, as the task says; None for a loss."""
+    rule: str
+    """The best of the rules that read no meaning."""
+    rule_score: float
+    """Its score on the same examples."""
+    p_value: float | None = Field(ge=0, le=1)
+    """One-sided, of a score above chance and above the rule: the larger of the two; None: no test is possible."""
+    is_constant: bool
+    """Whether every prediction is the same."""
+    n: int = Field(ge=1)
+    """Examples scored."""
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether the score beats chance and the rule at `LEARNED_LEVEL`, and predictions differ."""
+        return not self.is_constant and self.p_value is not None and self.p_value < LEARNED_LEVEL
+
+
 class StageFinished(_Fact):
     """A stage is complete and on disk."""
 
@@ -172,6 +216,12 @@ class LanguageScored(_Fact):
     """With the selected checkpoint."""
     score_last: float | None = None
     """With the last checkpoint; None where it is the selected one and not scored apart, or none was trained."""
+    floor: float | None = None
+    """What the best rule that reads no meaning scores on the same examples; None: before floors were reported."""
+    floor_rule: str | None = None
+    """What that rule says."""
+    floor_p: float | None = Field(default=None, ge=0, le=1)
+    """One-sided p-value of `score` above the floor; None: no test is possible."""
     n: int = Field(ge=1)
     """Examples scored (words for word-level metrics, queries for retrieval)."""
     split: str
@@ -258,6 +308,7 @@ Event = Annotated[
     | StageReused
     | StepLogged
     | DevScored
+    | StageJudged
     | StageFinished
     | LanguageScored
     | LanguageSkipped

@@ -11,11 +11,13 @@ import pyarrow.parquet as pq
 
 from core.encoder.device import peak_memory_mb
 from core.encoder.identity import identity_of
+from core.encoder.judging import taught
 from core.encoder.loading import load_encoder
 from core.errors import ModelError
 from core.evaluation.earlier import scored_before
 from core.evaluation.zero_shot import PREDICTION_SCHEMA, Candidate, EvaluationJob, evaluate
 from core.events import (
+    CODE_VERSION,
     Flagged,
     PlannedStage,
     RunPlanned,
@@ -72,12 +74,16 @@ def _announce(context: RunContext, trainings: tuple[Training, ...]) -> None:
             name=t.job.name,
             parent=t.identity.parent,
             is_done=StageFolder(context.paths.stage(t.job.key)).is_finished,
+            code=t.identity.code,
         )
         for t in trainings
     ]
     parent = trainings[-1].job.key if trainings else None
     key = _evaluation_key(context, parent)
-    last = PlannedStage(key=key, kind="evaluation", name=context.spec.target, parent=parent, is_done=False)
+    last = PlannedStage(
+        key=key, kind="evaluation", name=context.spec.target, parent=parent, is_done=False,
+        code=CODE_VERSION["evaluation"],
+    )  # fmt: skip
     context.emit(RunPlanned(stages=(*stages, last)))
     reason = in_task_reason(context.spec.task(context.spec.target), intermediate=context.spec.intermediate)
     if reason:
@@ -110,6 +116,7 @@ def _evaluate(context: RunContext, trainings: tuple[Training, ...], *, final: St
         last=_candidate(context, final, labels=labels, weights=last_folder) if last_folder else None,
         last_is_selected=has_head and last_folder is None,
         load=partial(context.loader.scored, labels=labels),
+        rules=taught(trainings[-1].data[0].train) if has_head else {},
         max_length=spec.protocol.max_length,
         layer=_first_set(spec.protocol.retrieval_layer, spec.model.retrieval_layer),
         pooling=spec.protocol.retrieval_pooling or spec.model.retrieval_pooling,

@@ -165,8 +165,8 @@ def masked_batch(
     )
 
 
-def mlm_loss_sum(head: MlmHead, batch: Batch) -> torch.Tensor:
-    """Cross-entropy summed over the pieces to predict.
+def mlm_losses(head: MlmHead, batch: Batch) -> torch.Tensor:
+    """(n_masked,) float32 cross-entropy of each piece to predict.
 
     Args:
         head: Runs the encoder, too.
@@ -179,7 +179,7 @@ def mlm_loss_sum(head: MlmHead, batch: Batch) -> torch.Tensor:
         inputs["attention_mask"] = batch.mask
     if batch.types is not None:
         inputs["token_type_ids"] = batch.types
-    return F.cross_entropy(head(inputs, places).float(), batch.targets[places], reduction="sum")
+    return F.cross_entropy(head(inputs, places).float(), batch.targets[places], reduction="none")
 
 
 def _one_of(usable: Ints, *, rng: np.random.Generator) -> Ints:

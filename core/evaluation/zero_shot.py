@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.encoder.features import featurise
+from core.encoder.judging import Rules, floors, p_above
 from core.encoder.loading import embed
 from core.encoder.predicting import label_scores, predict
 from core.encoder.scoring import score
@@ -23,6 +24,7 @@ from core.examples import Split, SplitRole
 from core.files import written_beside
 from core.heads.layers import Head
 from core.heads.states import Encoder
+from core.measures.inference.one_sided import one_sided_above
 from core.spec.task import Metric, TaskSpec
 from core.training.context import RunContext
 from core.types.base import MetricScore, Prediction
@@ -39,6 +41,8 @@ PREDICTION_SCHEMA = pa.schema(
     ]
 )
 _EMBED_TOKENS = 8192
+RANDOM_RANKING = "a random ranking of the candidates"
+"""The rule that a search by sentence vectors must beat."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class EvaluationJob:
     """Whether `score_last` equals `score`."""
     load: Callable[[SplitRole, str], Split]
     """Role and language to a split, sampled as the protocol says."""
+    rules: Rules
+    """What a model must beat, taught by English training data; of a type that is not trained: none."""
     max_length: int | None
     """Upper bound on the length of inputs."""
     layer: int | None
@@ -143,12 +149,16 @@ def _score_language(job: EvaluationJob, split: Split) -> _Scored:
     features = featurise(split, encoder=job.selected.encoder, max_length=job.max_length)
     predictions, scores = _predicted(job.selected, split, features)
     last = _predicted(job.last, split, features)[1] if job.last else None
+    best = floors(job.rules, split, metrics=list(scores))
     facts = [
         LanguageScored(
             lang=split.lang,
             metric=metric,
             score=found.score,
             score_last=last[metric].score if last else found.score if job.last_is_selected else None,
+            floor=best[metric].found.score if metric in best else None,
+            floor_rule=best[metric].rule if metric in best else None,
+            floor_p=p_above(found, best[metric]) if metric in best else None,
             n=found.n,
             split=split.split,
             fingerprint=split.fingerprint,
@@ -176,13 +186,16 @@ def _search(job: EvaluationJob, split: Split) -> _Scored:
     """A split scored by sentence vectors alone."""
     search = task_type(job.task.type).search
     assert search is not None  # a type without training has one
-    found, texts = search(split, partial(_vectors, job), partial(job.load, "dev", split.lang))
+    found, floor, texts = search(split, partial(_vectors, job), partial(job.load, "dev", split.lang))
     metric = job.task.headline
     fact = LanguageScored(
         lang=split.lang,
         metric=metric,
         score=found.score,
         score_last=found.score if job.last_is_selected else None,
+        floor=floor,
+        floor_rule=RANDOM_RANKING,
+        floor_p=None if found.credits is None else one_sided_above(found.credits, floor),
         n=found.n,
         split=split.split,
         fingerprint=split.fingerprint,

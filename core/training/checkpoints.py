@@ -7,7 +7,7 @@ model selection would take. A best file is removed only after the state that no 
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class Progress:
     """Evaluations since then."""
     seconds: float = 0.0
     """Training time so far, over all attempts."""
+    judged: list[dict[str, Any]] = field(default_factory=list)
+    """What the development data say of the best checkpoint, as `Judgement`s."""
 
 
 @dataclass(frozen=True)

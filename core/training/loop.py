@@ -18,7 +18,8 @@ import torch
 
 from core.encoder.batches import micro_batches, step_items, training_batch
 from core.encoder.device import memory_problems, own_random_state, own_threads, peak_memory_mb
-from core.encoder.mlm import MlmHead, masked_batch, mlm_loss_sum
+from core.encoder.judging import Judgement
+from core.encoder.mlm import MlmHead, masked_batch, mlm_losses
 from core.errors import Diverged
 from core.events import DevScored, StageStarted, StepLogged
 from core.heads.layers import Head
@@ -50,6 +51,8 @@ class Objective:
     """Fresh."""
     dev_score: Callable[[], float]
     """Scores the encoder and the head as they are; larger is better."""
+    judge: Callable[[], Judgement | None]
+    """Whether what `dev_score` scored last was learned."""
     metric: Metric | Literal["loss"]
     """What `dev_score` returns."""
     n_dev: int
@@ -86,6 +89,8 @@ class StageResult:
     """Of this attempt."""
     peak_memory_mb: float
     """Resident (CPU) or allocated (GPU)."""
+    judged: tuple[Judgement, ...]
+    """Of each task, with the checkpoint that goes on."""
 
 
 Keep = Callable[[Literal["selected", "last"]], None]
@@ -167,6 +172,7 @@ def train_stage(
         best_step=progress.best_step or progress.step,
         seconds=time.monotonic() - started,
         peak_memory_mb=peak_memory_mb(context.device),
+        judged=tuple(Judgement(**found) for found in progress.judged),
     )
 
 
@@ -287,7 +293,7 @@ def batch_loss(objective: Objective, batch: Batch, *, encoder: Encoder) -> torch
         encoder: Runs first.
     """
     if objective.kind == "mlm":
-        return mlm_loss_sum(objective.head, batch)  # type: ignore[arg-type]  # an MLM objective holds an MLM head
+        return mlm_losses(objective.head, batch).sum()  # type: ignore[arg-type]  # an MLM objective holds an MLM head
     logits = objective.head(encode(encoder, batch), batch.mask)
     return learning_of(objective.kind).loss_sum(logits.float(), batch)
 
@@ -304,10 +310,16 @@ def _score_dev(training: _Training) -> None:
     n = sum(o.n_dev for o in objectives)
     training.context.emit(DevScored(key=training.job.key, step=progress.step, metric=metric, score=score, n=n))
     progress.since_best += 1
-    if progress.best_score is None or score > progress.best_score:
+    by_last, is_best = (
+        training.job.protocol.selection == "last",
+        (progress.best_score is None or score > progress.best_score),
+    )
+    if is_best:
         progress.best_step, progress.best_score, progress.since_best = progress.step, score, 0
-        if training.job.protocol.selection == "best" and progress.step < training.total:
-            training.files.save_best(training.weights(), step=progress.step)
+    if is_best or by_last:
+        progress.judged = [found._asdict() for o in objectives if (found := o.judge()) is not None]
+    if is_best and not by_last and progress.step < training.total:
+        training.files.save_best(training.weights(), step=progress.step)
 
 
 def _out_of_patience(training: _Training) -> bool:

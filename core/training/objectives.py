@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from core.encoder.batches import sorted_batches, training_batch
 from core.encoder.features import featurise, featurise_text
-from core.encoder.mlm import MlmHead, masked_batch, mlm_loss_sum
+from core.encoder.judging import Floor, Judgement, floors, judge, taught
+from core.encoder.mlm import MlmHead, masked_batch, mlm_losses
 from core.encoder.predicting import INFERENCE_TOKENS, label_scores, predict
 from core.encoder.scoring import score
 from core.examples import Split
 from core.heads.layers import Head
 from core.heads.states import Encoder
+from core.measures.inference.one_sided import one_sided_paired
 from core.spec.protocol import StageProtocol
 from core.spec.task import Metric
 from core.training.loader import EnglishData
 from core.training.loop import Objective, batch_loss
 from core.training.seeds import Draws
-from core.types.pieces import Features
+from core.types.base import MetricScore, Prediction, targets_of
+from core.types.pieces import IGNORED, Features
 from core.types.table import learning_of
 
 
@@ -70,25 +74,53 @@ def _one(data: EnglishData, *, encoder: Encoder, head: Head, max_length: int | N
     if learning.start is not None:
         learning.start(head, features)
 
-    def by_headline() -> float:
-        predictions = predict(encoder, head, features=dev, split=data.dev)
-        ranks = task.headline is Metric.MRP
-        logits = label_scores(encoder, head, features=dev, split=data.dev) if ranks else None
-        return score(data.dev, predictions, label_scores=logits, only=task.headline)[task.headline].score
-
+    scored = _SupervisedDev(data, dev, encoder=encoder, head=head)
     objective = Objective(
         name=task.name,
         kind=task.type,
         features=features,
         head=head,
-        dev_score=by_headline,
+        dev_score=scored,
+        judge=scored.judgement,
         metric=task.headline if by_metric else "loss",
         n_dev=len(data.dev.examples),
         used_ids=np.union1d(features.ids, dev.ids),
     )
     if not by_metric:
         objective.dev_score = lambda: -_dev_loss(objective, dev, encoder=encoder)
+        objective.judge = lambda: scored.judgement(anew=True)
     return objective
+
+
+class _SupervisedDev:
+    """The headline score of English development data, and whether it says that something was learned."""
+
+    def __init__(self, data: EnglishData, features: Features, *, encoder: Encoder, head: Head) -> None:
+        self._data, self._features, self._encoder, self._head = data, features, encoder, head
+        self._last: tuple[list[Prediction], MetricScore] | None = None
+
+    @cached_property
+    def _floor(self) -> Floor | None:
+        dev = self._data.dev
+        return floors(taught(self._data.train), dev, metrics=[dev.task.headline]).get(dev.task.headline)
+
+    def __call__(self) -> float:
+        dev, headline = self._data.dev, self._data.dev.task.headline
+        predictions = predict(self._encoder, self._head, features=self._features, split=dev)
+        ranks = headline is Metric.MRP
+        logits = label_scores(self._encoder, self._head, features=self._features, split=dev) if ranks else None
+        found = score(dev, predictions, label_scores=logits, only=headline)[headline]
+        self._last = predictions, found
+        return found.score
+
+    def judgement(self, *, anew: bool = False) -> Judgement | None:
+        """Of what was scored last; `anew`: of the model as it is."""
+        if anew:
+            self()
+        if self._last is None or self._floor is None:
+            return None
+        predictions, found = self._last
+        return judge(self._data.dev, predictions, found=found, floor=self._floor)
 
 
 def masked(
@@ -107,13 +139,15 @@ def masked(
     for d in data:
         features = featurise_text(d.train, encoder=encoder, max_length=max_length)
         dev = featurise_text(d.dev, encoder=encoder, max_length=max_length)
+        scored = _MaskedDev(d, (features, dev), encoder=encoder, head=head, probability=protocol.mlm_probability)
         objectives.append(
             Objective(
                 name=d.train.task.name,
                 kind="mlm",
                 features=features,
                 head=head,
-                dev_score=_MaskedDev(dev, encoder=encoder, head=head, probability=protocol.mlm_probability),
+                dev_score=scored,
+                judge=scored.judgement,
                 metric="loss",
                 n_dev=len(d.dev.examples),
                 used_ids=None,
@@ -125,21 +159,39 @@ def masked(
 class _MaskedDev:
     """Negated loss per masked piece of the development text, with the same masks every time."""
 
-    def __init__(self, features: Features, *, encoder: Encoder, head: MlmHead, probability: float) -> None:
-        self._features, self._encoder, self._head, self._probability = features, encoder, head, probability
+    def __init__(
+        self, data: EnglishData, features: tuple[Features, Features], *, encoder: Encoder, head: MlmHead,
+        probability: float,
+    ) -> None:  # fmt: skip
+        self._data, (self._train, self._features) = data, features
+        self._encoder, self._head, self._probability = encoder, head, probability
+        self._losses = self._pieces = np.zeros(0)
 
     def __call__(self) -> float:
         rng = np.random.default_rng(0)
-        total = weight = 0.0
+        losses, pieces = [], []
         budget = INFERENCE_TOKENS.get(self._encoder.device.type, 8192)
         with torch.no_grad():
             for rows in sorted_batches(self._features.row_lengths, batch_tokens=budget):
                 batch = masked_batch(
                     self._features, rows, encoder=self._encoder, rng=rng, probability=self._probability
                 )
-                total += float(mlm_loss_sum(self._head, batch))
-                weight += batch.weight
-        return -total / weight
+                losses.append(mlm_losses(self._head, batch).double().cpu().numpy())
+                pieces.append(targets_of(batch)[targets_of(batch) != IGNORED].cpu().numpy())
+        self._losses, self._pieces = np.concatenate(losses), np.concatenate(pieces)
+        return -float(self._losses.mean())
+
+    def judgement(self) -> Judgement | None:
+        """Of what was scored last, against the frequency of pieces in the training text."""
+        if len(self._losses) < 2:
+            return None
+        counts = np.bincount(self._train.ids, minlength=len(self._encoder.tokenizer)) + 1.0
+        rule = -np.log(counts / counts.sum())[self._pieces]
+        return Judgement(
+            task=self._data.train.task.name, metric="loss", score=-float(self._losses.mean()), chance=None,
+            rule="the frequency of pieces in the training text", rule_score=-float(rule.mean()),
+            p_value=one_sided_paired(-self._losses, -rule), is_constant=False, n=len(self._data.dev.examples),
+        )  # fmt: skip
 
 
 def _dev_loss(objective: Objective, features: Features, *, encoder: Encoder) -> float:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from core.encoder.device import arithmetic
 from core.encoder.fitting import dropout_gap
+from core.encoder.judging import Judgement
 from core.encoder.loading import load_encoder
 from core.encoder.mlm import load_for_mlm
-from core.events import Flagged, StageFinished, StageReused
+from core.events import Flagged, StageFinished, StageJudged, StageReused
 from core.spec.run import Placebo
 from core.training import objectives
 from core.training.context import RunContext
-from core.training.loop import StageResult, train_stage
+from core.training.loop import StageJob, StageResult, train_stage
 from core.training.plan import Training
 from core.training.stages import StageFolder, StageWriter, only_one
 
@@ -36,10 +38,12 @@ def train_or_reuse(context: RunContext, training: Training, *, parent: StageFold
             if damage is None:
                 _flag_other_arithmetic(context, folder)
                 context.emit(StageReused(key=job.key, kind=job.kind, name=job.name))
+                _tell_judged(context, job, folder.judged())
                 return folder
             message = f"The finished stage '{job.name}' ({job.key}) was damaged: {damage}. It is trained again."
             context.emit(Flagged(flag="stage_damaged", message=message))
         result = _train(context, training, parent=parent)
+    _tell_judged(context, job, result.judged)
     context.emit(
         StageFinished(
             key=job.key,
@@ -68,6 +72,12 @@ def _flag_other_arithmetic(context: RunContext, folder: StageFolder) -> None:
         "differ in their last digits, and scores by a few examples."
     )
     context.emit(Flagged(flag="other_arithmetic", message=message))
+
+
+def _tell_judged(context: RunContext, job: StageJob, judged: Sequence[Judgement]) -> None:
+    """Report whether each task was learned, for a stage that was reused as for one that was trained."""
+    for found in judged:
+        context.emit(StageJudged.model_validate(found._asdict() | {"key": job.key}))
 
 
 def _train(context: RunContext, training: Training, *, parent: StageFolder | None) -> StageResult:
@@ -105,6 +115,7 @@ def _train(context: RunContext, training: Training, *, parent: StageFolder | Non
         "seconds": time.monotonic() - started,
         "arithmetic": arithmetic(context.device),
         "identity": training.identity.model_dump(mode="json"),
+        "judged": [found._asdict() for found in result.judged],
     }
     writer.finish(facts)
     return result

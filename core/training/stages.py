@@ -14,6 +14,7 @@ import filelock
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from core.encoder.judging import Judgement
 from core.encoder.loading import save_encoder
 from core.encoder.mlm import MlmHead
 from core.files import digest_of
@@ -86,9 +87,13 @@ class StageFolder:
         return heads
 
     def marker(self) -> dict[str, Any]:
-        """Content of the marker: `kind`, `name`, `best_step`, `steps`, `seconds`, `identity`, `files`."""
+        """Content of the marker: `kind`, `name`, `best_step`, `steps`, `seconds`, `identity`, `judged`, `files`."""
         content: dict[str, Any] = json.loads((self.root / MARKER).read_text(encoding="utf-8"))
         return content
+
+    def judged(self) -> tuple[Judgement, ...]:
+        """Whether each of its tasks was learned, as the marker has it."""
+        return tuple(Judgement(**found) for found in self.marker()["judged"])
 
     def damage(self) -> str | None:
         """What is wrong with a finished stage, or None; an unfinished one is no damage but not there."""
