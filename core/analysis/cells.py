@@ -1,7 +1,8 @@
 """From rows of seeds to the cells of a heatmap: means with intervals, significance, ranks, and the row of means.
 
 No SQL here: the rows were asked for once, and every filter of languages or seeds is answered from them. A cell whose
-runs kept the credit of every example is tested over examples and seeds, another over its seeds alone.
+runs kept the credit of every example is tested over examples and seeds, another over its seeds alone. Seeds whose gain
+is no evidence are left out; a cell that has no other shows them and says why, without a test, and enters no mean.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pandas as pd
 from core.measures.inference.correlation import spearman, t_limits
 from core.measures.inference.intervals import Interval
 from core.measures.inference.stats import benjamini_hochberg
+from core.store.counted import EARLIER
 
 Quantity = Literal["gain", "score", "rank", "z"]
 """Gain; score; rank of the mean gain within a language (1: largest); its z-score within a language."""
@@ -55,6 +57,8 @@ class Grid(NamedTuple):
     """Languages behind the row of means, the same for every intermediate."""
     n_tested: int
     """Cells with a test against zero: the family of the correction."""
+    n_excluded: int
+    """Cells whose value is no evidence: shown, and in no mean and no test."""
 
 
 def grid(rows: pd.DataFrame, states: pd.DataFrame, *, shown: DisplayOptions, tests: pd.DataFrame | None = None) -> Grid:
@@ -70,7 +74,8 @@ def grid(rows: pd.DataFrame, states: pd.DataFrame, *, shown: DisplayOptions, tes
     cells = cell_table(kept, states, shown=shown, tests=tests)
     averaged = common_languages(cells)
     means = mean_row(kept, cells, langs=averaged, quantity=shown.quantity)
-    return Grid(cells, means, averaged, int(cells["q_value"].notna().sum()))
+    excluded = cells["value"].notna() & cells["excluded"].notna()
+    return Grid(cells, means, averaged, int(cells["q_value"].notna().sum()), int(excluded.sum()))
 
 
 def cell_table(
@@ -89,14 +94,14 @@ def cell_table(
         seeds), `low`, `high` (95 % limits of gain, or of score where that is shown), `sd` (of the same over seeds),
         `n_seeds`, `seeds` (text), `n` (text; test examples), `in_task`, `tested_by` (what the limits are over: one of
         `TESTS`; missing where there are none), `q_value` (of the gain against zero, corrected over these cells),
-        `significant`, `state` (done, or as in `states`), `missing` (why there is no value). Order: intermediate, `none`
-        first; languages as shown.
+        `significant`, `state` (done, or as in `states`), `missing` (why there is no value), `excluded` (why the value
+        is no evidence: one of `core.store.counted.REASONS`). Order: intermediate, `none` first; languages as shown.
     """
     wanted = states[states["lang"].isin(shown.langs)]
     if shown.quantity != "score":
         wanted = wanted[wanted["intermediate"] != "none"]
     keys = ["lang", "intermediate"]
-    found = wanted.merge(_moments(rows, _counted(shown.quantity)), on=keys, how="left")
+    found = wanted.merge(_moments(_evidence(rows, shown.quantity), _counted(shown.quantity)), on=keys, how="left")
     found["n_seeds"] = found["n_seeds"].fillna(0).astype(int)
     found["in_task"] = found["in_task"].eq(True)
     for column in ("seeds", "n"):
@@ -137,7 +142,8 @@ def common_languages(cells: pd.DataFrame) -> tuple[str, ...]:
     Args:
         cells: As `cell_table` returns them.
     """
-    table = cells.pivot(index="lang", columns="intermediate", values="value").reindex(cells["lang"].unique())
+    kept = cells if "excluded" not in cells else cells.assign(value=cells["value"].where(cells["excluded"].isna()))
+    table = kept.pivot(index="lang", columns="intermediate", values="value").reindex(cells["lang"].unique())
     if len(table) > 1:
         table = table.drop(index="en", errors="ignore")
     # A language that nobody has is no reason to call an intermediate half done.
@@ -182,12 +188,14 @@ def mean_row(rows: pd.DataFrame, cells: pd.DataFrame, *, langs: tuple[str, ...],
         `high` (95 % limits over the seeds that have every language; NaN for ranks and z-scores), `n_seeds` (those),
         `n_langs`, `in_task`. Order: as in `cells`.
     """
-    values = cells.pivot(index="intermediate", columns="lang", values="value").reindex(columns=list(langs))
+    shown = cells.assign(value=cells["value"].where(cells["excluded"].isna()))
+    values = shown.pivot(index="intermediate", columns="lang", values="value").reindex(columns=list(langs))
     values = values.reindex(pd.unique(cells["intermediate"]))
     whole = values.notna().all(axis=1) & bool(langs)
     out = pd.DataFrame({"value": values.mean(axis=1).where(whole), "n_langs": len(langs)})
     counted = _counted(quantity)
-    seeds = rows[rows["lang"].isin(langs) & rows[counted].notna()]
+    seeds = _evidence(rows, quantity)
+    seeds = seeds[seeds["lang"].isin(langs) & seeds[counted].notna()]
     per_seed = seeds.groupby(["intermediate", "seed"], observed=True)[counted].agg(["mean", "size"])
     complete = per_seed.loc[per_seed["size"] == len(langs), "mean"].groupby("intermediate", observed=True)
     moments = complete.agg(["std", "size"]).reindex(out.index)
@@ -220,12 +228,24 @@ def _counted(quantity: Quantity) -> Literal["gain", "score"]:
     return "score" if quantity == "score" else "gain"
 
 
+def _evidence(rows: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
+    """Rows whose value is evidence, and all rows of cells that have none; `excluded` is set in the latter alone.
+
+    A score is not against a baseline: that a rule reaches it, too, is no reason to leave it out.
+    """
+    reasons = rows["excluded"] if quantity != "score" else rows["excluded"].where(rows["excluded"] == EARLIER)
+    counts = reasons.isna()
+    some = counts.groupby([rows["lang"], rows["intermediate"]], observed=True).transform("any").astype(bool)
+    return rows.assign(excluded=reasons)[counts | ~some]
+
+
 def _moments(rows: pd.DataFrame, counted: str) -> pd.DataFrame:
     """Means over seeds; `sd`, `n_seeds` and `seeds` are of the rows where the counted column has a value."""
     groups = rows.groupby(["lang", "intermediate"], observed=True)
     found = groups.agg(
         gain=("gain", "mean"), score=("score", "mean"), sd=(counted, "std"), n_seeds=(counted, "count"),
         n_low=("n", "min"), n_high=("n", "max"), in_task=("in_task", "any"), no_pair=("missing", "first"),
+        excluded=("excluded", "first"),
     )  # fmt: skip
     there = rows[rows[counted].notna()]
     seeds = there["seed"].astype(str).groupby([there["lang"], there["intermediate"]], observed=True)
@@ -243,6 +263,12 @@ def _limits(found: pd.DataFrame, tests: pd.DataFrame | None, *, quantity: Quanti
     spread = t_limits(found[counted], sd=found["sd"], n=found["n_seeds"])
     found["low"], found["high"], p_values = spread.low, spread.high, spread.p_value
     found["tested_by"] = ["seeds" if known else None for known in np.isfinite(spread.low)]
+    out = found["excluded"].notna().to_numpy()
+    found.loc[out, ["low", "high"]], found.loc[out, "tested_by"], p_values = (
+        np.nan,
+        None,
+        np.where(out, np.nan, p_values),
+    )
     if counted == "score":
         return np.full(len(found), np.nan)
     if tests is None or tests.empty:
@@ -267,8 +293,9 @@ def _corrected(p_values: np.ndarray, found: pd.DataFrame) -> tuple[pd.Series, pd
 def _value(found: pd.DataFrame, quantity: Quantity) -> pd.Series:
     if quantity in ("gain", "score"):
         return found[quantity].astype("float64")
-    by_language = found["gain"].astype("float64").groupby(found["lang"])
+    gains = found["gain"].astype("float64").where(found["excluded"].isna())
+    by_language = gains.groupby(found["lang"])
     if quantity == "rank":
         return by_language.rank(ascending=False)
     spread = by_language.transform("std").where(by_language.transform("count") >= FEWEST_FOR_Z)
-    return (found["gain"] - by_language.transform("mean")) / spread.where(spread > 0)
+    return (gains - by_language.transform("mean")) / spread.where(spread > 0)

@@ -40,7 +40,7 @@ class ViewCells(NamedTuple):
 CELL_COLUMNS = (
     *("collection", "model", "model_fingerprint", "target", "metric", "protocol", "protocol_digest", "data_source"),
     *("intermediate", "lang", "gain", "low", "high", "tested_by", "sd", "n_seeds", "seeds", "score", "n", "q_value"),
-    *("significant", "in_task", "state", "missing"),
+    *("significant", "in_task", "state", "missing", "excluded"),
 )
 """Columns of a table of cells, in order: two protocols of one name are told apart by their digests."""
 

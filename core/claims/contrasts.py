@@ -190,9 +190,9 @@ def development_correlates(facts: Facts) -> Finding:
 def legal_domain(facts: Facts) -> Finding:
     """Gain in French and German after masked-language modelling on the target's own text, seeds being the units."""
     rows = facts.frame("""
-        SELECT r.*, avg(g.gain) AS gain FROM current_gains g JOIN runs r USING (run_id)
+        SELECT r.*, avg(g.gain) AS gain FROM counted_gains g JOIN runs r USING (run_id)
         WHERE r.target = 'multi_eurlex' AND r.intermediate = 'multi_eurlex~mlm' AND g.lang IN ('fr', 'de')
-          AND g.is_headline AND g.gain IS NOT NULL GROUP BY ALL ORDER BY r.run_id
+          AND g.is_headline GROUP BY ALL ORDER BY r.run_id
     """)
     return best_of(
         rows, by=SETTING, test=lambda part: Finding(t_interval(part["gain"]), "seeds"),

@@ -38,11 +38,11 @@ class Facts:
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """One row per current run: means over languages of its headline score and gain.
+        """One row per current run that is evidence: means over languages of its headline score and gain.
 
         Columns: `SETTING`, architecture, intermediate, target, target_type, seed, run_id, score, score_en (NULL where
-        English is not scored), gain, gain_en, langs; means are over languages other than English. Baselines have no
-        gain.
+        English is not scored), gain, gain_en, langs; means are over languages other than English, gains without the
+        languages in which the baseline is at its floor. Baselines have no gain.
         """
         kept = condition(self.wanted, table="r", without=RUN_ONLY)
         langs = condition(self.wanted, table="s", without=frozenset(set(Filter.__dataclass_fields__) - {"langs"}))
@@ -55,7 +55,8 @@ class Facts:
                        avg(g.gain) FILTER (s.lang <> 'en') AS gain, avg(g.gain) FILTER (s.lang = 'en') AS gain_en,
                        count(*) FILTER (s.lang <> 'en') AS langs
                 FROM current_runs r JOIN scores s ON s.run_id = r.run_id AND s.metric = r.headline_metric
-                LEFT JOIN gains g ON g.run_id = s.run_id AND g.lang = s.lang AND g.metric = s.metric
+                JOIN pairing p ON p.run_id = r.run_id AND p.excluded IS NULL
+                LEFT JOIN counted_gains g ON g.run_id = s.run_id AND g.lang = s.lang AND g.metric = s.metric
                 WHERE {kept.sql} AND {langs.sql} GROUP BY s.run_id
             )  -- one row a run before its spec is read: JSON once a run and not once a language
             SELECT {pooled}, json_extract_string(r.spec, '$.model.architecture') AS architecture, r.intermediate,

@@ -1,8 +1,9 @@
 """Languages × intermediates: gains in points around zero, scores in per cent, ranks, or z-scores.
 
 Above the languages stands the mean over them. A cell without a value has no colour and shows "–"; its state is in the
-hover. "*" marks a gain that differs from zero after correction, "†" an intermediate that trains the target's own task.
-Above the coloured layer lies an invisible one of squares, because a heatmap itself reports no clicks.
+hover. "*" marks a gain that differs from zero after correction, "†" an intermediate that trains the target's own task,
+brackets a value that is no evidence: nothing was learned, the baseline is at its floor, the program has changed. Above
+the coloured layer lies an invisible one of squares, because a heatmap itself reports no clicks.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def transfer_heatmap(
     Args:
         cells: As `core.analysis.cells.cell_table` returns them: `lang`, `intermediate`, `value`, `gain`, `score`,
             `low`, `high`, `sd`, `n_seeds`, `seeds`, `n`, `in_task`, `tested_by`, `q_value`, `significant`, `state`,
-            `missing`. Languages and intermediates appear in the order of their first row.
+            `missing`, `excluded`. Languages and intermediates appear in the order of their first row.
         quantity: What `value` is.
         means: As `core.analysis.cells.mean_row` returns them; None draws no row of means.
         selected: What to frame, if anything.
@@ -137,7 +138,8 @@ def cell_text(value: float | None, *, quantity: Quantity, marks: str = "") -> st
 
 def _text(row: dict[Hashable, Any], quantity: Quantity) -> str:
     stars = SIGNIFICANT * bool(row["significant"]) + IN_TASK * bool(row["in_task"])
-    return cell_text(row["value"], quantity=quantity, marks=stars)
+    text = cell_text(row["value"], quantity=quantity, marks=stars)
+    return text if text == MISSING or pd.isna(row["excluded"]) else f"({text})"
 
 
 def _axes(fig: go.Figure, rows: list[str], columns: list[str], title: Callable[[str], str], mode: Mode) -> None:
@@ -232,6 +234,7 @@ def _hover(row: dict[Hashable, Any], quantity: Quantity, title: Callable[[str], 
     if pd.notna(row["q_value"]):
         lines.append(f"q = {row['q_value']:.2g} against zero, over {row['tested_by']}, corrected over the cells shown")
     lines.append(f"{row['n']} test examples")
+    lines += [f"({row['excluded']}: in no average, no test)"] if pd.notna(row["excluded"]) else []
     lines += [f"{IN_TASK} in-task: trains the target's own task"] if row["in_task"] else []
     return "<br>".join(lines)
 

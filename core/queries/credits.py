@@ -66,7 +66,7 @@ def stacked(rows: pd.DataFrame) -> Credits | None:
 
 
 def view_tests(cur: duckdb.DuckDBPyConnection, view: View, *, seed: int | None = None) -> pd.DataFrame:
-    """A paired test of every cell of a view whose runs all kept credits, over their examples and seeds.
+    """A paired test of every cell of a view whose runs all kept credits, over examples and the seeds that count.
 
     Columns: `TEST_COLUMNS`; limits are of the gain at 95 %, the p-value is not corrected. Order: none.
 
@@ -81,7 +81,8 @@ def view_tests(cur: duckdb.DuckDBPyConnection, view: View, *, seed: int | None =
             FROM gains g JOIN chosen c ON c.run_id = g.run_id
             JOIN scores s ON s.run_id = g.run_id AND s.lang = g.lang AND s.metric = g.metric
             WHERE g.collection = $collection AND g.model = $model AND g.target = $target AND g.metric = $metric
-              AND g.data_source = $data_source AND g.gain IS NOT NULL AND ($seed IS NULL OR g.seed = $seed)
+              AND g.data_source = $data_source AND g.gain IS NOT NULL
+              AND g.excluded IS NULL AND ($seed IS NULL OR g.seed = $seed)
         )
         SELECT p.lang, p.intermediate, p.fingerprint, a.correct AS after, b.correct AS before
         FROM pairs p

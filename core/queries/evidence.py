@@ -27,7 +27,11 @@ from core.queries.difficulty import ProfileView
 from core.queries.filters import Filter, condition
 from core.spec.profile import ProfileKind, text_point
 from core.spec.run import DataSourceKind
+from core.store.counted import BASELINE, EARLIER, FLOOR, INTERMEDIATE, TARGET
 from core.studies import ProfileRequest, StudyRequest
+
+_OF_TARGETS = frozenset({"in-task", TARGET, BASELINE, FLOOR})
+"""Reasons that are the target's: its names are listed, not those of the intermediates."""
 
 Anchor = Literal["test", "train"]
 """Which text of the target an intermediate is compared with: its test text in each language, or its English one."""
@@ -75,6 +79,8 @@ class AnalysisOptions:
     """Whether cells count whose intermediate trains the target's own task."""
     with_placebos: bool = True
     """Whether shuffled labels and masked-language modelling count as conditions."""
+    with_excluded: bool = False
+    """Whether gains count that are no evidence, as `core.store.counted` says."""
     families: tuple[str, ...] = ()
     """Language families to keep; empty: all."""
     scripts: tuple[str, ...] = ()
@@ -104,7 +110,7 @@ class Evidence(NamedTuple):
     """What the store says on the question."""
 
     frame: pd.DataFrame
-    """Every row of the pooled runs and filter; `complete` marks those that count."""
+    """Every row of the pooled runs and filter; `complete` marks those that count. A gain that is excluded is NaN."""
     missing: pd.DataFrame
     """What is missing: what, cells, names, why, remedy (a request; None where it was left out on purpose)."""
     units: Units
@@ -125,15 +131,15 @@ class Evidence(NamedTuple):
 COLUMNS = (
     *("model", "intermediate", "target", "lang", "seed", "metric", "gain", "score", "baseline_score", "n", "in_task"),
     *("difficulty", "similarity", "type_match", "log_size", "distance", "family", "script", "target_type", "task"),
-    *("complete", "why", "run_id", "baseline_run_id"),
+    *("complete", "why", "excluded", "run_id", "baseline_run_id"),
 )
 """Columns of the evidence, in order."""
 
 
 def poolable_runs(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
-    """Sets of runs that may be pooled, the one with most intermediates (then gains) first.
+    """Sets of runs that may be pooled, the one with most intermediates that count first, then with most of all.
 
-    Columns: those of `PooledRuns`, intermediates, targets, langs, gains.
+    Columns: those of `PooledRuns`, intermediates, targets, langs, gains, counted (gains that are evidence).
 
     Args:
         wanted: Rows to keep.
@@ -143,10 +149,12 @@ def poolable_runs(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFram
         f"""
         SELECT r.collection, r.model, r.model_fingerprint, r.protocol, r.protocol_digest, r.data_source,
                count(DISTINCT r.intermediate) AS intermediates, count(DISTINCT r.target) AS targets,
-               count(DISTINCT g.lang) AS langs, count(*) AS gains
+               count(DISTINCT g.lang) AS langs, count(*) AS gains, count(*) FILTER (g.excluded IS NULL) AS counted
         FROM current_gains g JOIN runs r USING (run_id)
         WHERE g.gain IS NOT NULL AND g.is_headline AND {kept.sql}
-        GROUP BY ALL ORDER BY intermediates DESC, gains DESC, r.collection DESC, r.model, r.protocol
+        GROUP BY ALL
+        ORDER BY count(DISTINCT g.intermediate) FILTER (g.excluded IS NULL) DESC, counted DESC, intermediates DESC,
+                 gains DESC, r.collection DESC, r.model, r.protocol
         """,
         kept.values,
     ).df()
@@ -188,7 +196,7 @@ def evidence(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns, *, options: Ana
     Raises:
         UnknownName: There is no such measure.
     """
-    rows = _gains(cur, pooled, wanted=options.wanted)
+    rows = _gains(cur, pooled, options=options)
     source = pooled.data_source
     hard = difficulties(cur, measure=options.difficulty, like=profile_view(pooled))
     near = similarities(cur, measure=options.similarity, data_source=source, centred=options.centred)
@@ -203,7 +211,7 @@ def evidence(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns, *, options: Ana
     added = [name for name in (*COLUMNS, "keep") if name not in rows.columns]
     frame = pd.concat([rows, cells[added].take(numbers).set_axis(rows.index)], axis=1)
     frame = frame[frame.pop("keep")].reset_index(drop=True)
-    frame.loc[frame["gain"].isna(), "why"] = "no gain"
+    frame.loc[frame["gain"].isna(), "why"] = frame["excluded"].fillna("no gain")
     frame["complete"] = frame["why"].isna()
     missing = _missing(frame, pooled=pooled, options=options)
     origins = {"difficulty": hard.origin, "similarity": near.origin}
@@ -244,20 +252,25 @@ def seeds_in_words(rows: pd.DataFrame) -> str:
     return f"{few} to {many} seeds" if few < many else f"{many} seed{'s' if many != 1 else ''}"
 
 
-def _gains(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns, *, wanted: Filter) -> pd.DataFrame:
+def _gains(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns, *, options: AnalysisOptions) -> pd.DataFrame:
     same = frozenset({"collection", "model", "protocol", "data_source"})
-    kept = condition(wanted, table="g", without=same)
+    kept = condition(options.wanted, table="g", without=same)
     return cur.execute(
         f"""
-        SELECT g.model, g.intermediate, g.target, g.lang, g.seed, g.metric, g.gain, g.score, g.baseline_score, g.n,
-               g.in_task, g.missing, g.run_id, g.baseline_run_id, r.task_type AS target_type
+        SELECT g.model, g.intermediate, g.target, g.lang, g.seed, g.metric,
+               CASE WHEN $with_excluded_ OR g.excluded IS NULL THEN g.gain END AS gain,
+               CASE WHEN g.gain IS NOT NULL AND NOT $with_excluded_ THEN g.excluded END AS excluded,
+               g.score, g.baseline_score, g.n, g.in_task, g.missing, g.run_id, g.baseline_run_id,
+               r.task_type AS target_type
         FROM current_gains g JOIN runs r USING (run_id)
         WHERE g.is_headline AND r.collection = $collection_ AND r.model = $model_
           AND r.model_fingerprint IS NOT DISTINCT FROM $model_fingerprint_ AND r.data_source = $data_source_
           AND r.protocol_digest = $protocol_digest_ AND {kept.sql}
         ORDER BY g.intermediate, g.target, g.lang, g.seed, g.run_id
         """,
-        kept.values | {f"{k}_": v for k, v in pooled._asdict().items() if k != "protocol"},
+        kept.values
+        | {f"{k}_": v for k, v in pooled._asdict().items() if k != "protocol"}
+        | {"with_excluded_": options.with_excluded},
     ).df()
 
 
@@ -317,7 +330,12 @@ def _judged(cells: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:
 def _missing(frame: pd.DataFrame, *, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
     """One row per reason: what, cells, names, why, remedy (None where it was left out on purpose)."""
     texts = {
-        "no gain": "the paired baseline is missing or scored other examples",
+        "no gain": "the paired baseline is missing, or saw other data",
+        EARLIER: "made by an earlier version of the program: run them again",
+        INTERMEDIATE: "left out: the intermediate was not learned",
+        TARGET: "left out: the target was not learned in English",
+        BASELINE: "left out: the baseline did not learn the target in English",
+        FLOOR: "left out: the baseline does not beat a rule that reads no meaning",
         "English": "left out: English is not transfer to another language",
         "in-task": "left out: the intermediate trains the target's own task",
         "placebo": "left out: placebos",
@@ -331,7 +349,7 @@ def _missing(frame: pd.DataFrame, *, pooled: PooledRuns, options: AnalysisOption
         part = frame[frame["why"] == reason]
         if part.empty:
             continue
-        names = sorted(part["target"].unique()) if reason == "in-task" else sorted(part["intermediate"].unique())
+        names = sorted(part["target"].unique()) if reason in _OF_TARGETS else sorted(part["intermediate"].unique())
         cells = len(part.drop_duplicates(["intermediate", "target", "lang"]))
         rows.append((reason, cells, ", ".join(names), text, _remedy(reason, part=part, pooled=pooled)))
     return pd.DataFrame(rows, columns=["what", "cells", "names", "why", "remedy"]).astype({"remedy": "object"})
@@ -341,6 +359,11 @@ def _remedy(reason: str, *, part: pd.DataFrame, pooled: PooledRuns) -> StudyRequ
     """What would fill the gap, by the names of model and protocol; `core.actions.command` completes and types it."""
     names, targets = tuple(sorted(part["intermediate"].unique())), tuple(sorted(part["target"].unique()))
     source = DataSourceKind(pooled.data_source)
+    if reason == EARLIER:
+        return StudyRequest(
+            models=(pooled.model,), intermediates=names, targets=targets, protocol=pooled.protocol, data_source=source,
+            seeds=tuple(map(int, sorted(part["seed"].unique()))),
+        )  # fmt: skip
     if reason == "no gain":
         return StudyRequest(
             models=(pooled.model,), targets=targets, seeds=tuple(map(int, sorted(part["seed"].unique()))),

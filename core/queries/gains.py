@@ -16,8 +16,9 @@ def gains(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, run_ids: tuple[str,
     """One row per run, language and metric.
 
     Columns: model, intermediate, target, lang, metric, protocol, data_source, seed, score, baseline_score, gain, n,
-    run_id, baseline_run_id, score_last, gain_last, split, in_task, missing (why there is no gain), collection, chance,
-    is_headline. Order: model, target, intermediate, seed, lang, headline metric first.
+    run_id, baseline_run_id, score_last, gain_last, split, in_task, missing (why there is no gain), excluded (why it is
+    no evidence), floor, floor_rule, note, collection, chance, is_headline. Order: model, target, intermediate, seed,
+    lang, headline metric first.
 
     Args:
         wanted: Rows to keep.
@@ -31,14 +32,15 @@ def gains(cur: duckdb.DuckDBPyConnection, wanted: Filter, *, run_ids: tuple[str,
     baselines = f"""
         UNION ALL BY NAME
         SELECT r.model, r.intermediate, r.target, s.lang, s.metric, r.protocol, r.data_source, r.seed, s.score,
-               s.n, r.run_id, s.score_last, s.split, FALSE AS in_task, 'is the baseline' AS missing, r.collection,
-               r.chance, s.metric = r.headline_metric AS is_headline
+               s.n, r.run_id, s.score_last, s.split, FALSE AS in_task, 'is the baseline' AS missing, s.floor,
+               s.floor_rule, r.collection, r.chance, s.metric = r.headline_metric AS is_headline
         FROM runs r JOIN scores s USING (run_id)
         WHERE r.intermediate = 'none' AND {kept.sql} {only}
     """
     sql = f"""
         SELECT model, intermediate, target, lang, metric, protocol, data_source, seed, score, baseline_score, gain, n,
-               run_id, baseline_run_id, score_last, gain_last, split, in_task, missing, collection, chance, is_headline
+               run_id, baseline_run_id, score_last, gain_last, split, in_task, missing, excluded, floor, floor_rule,
+               note, collection, chance, is_headline
         FROM (
             SELECT g.*, r.chance FROM {table} g JOIN (SELECT run_id, chance FROM runs) r USING (run_id)
             WHERE {kept.sql} {only}

@@ -11,7 +11,8 @@ def counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
     Returns:
         One row per collection that holds a run, in alphabetical order; columns `collection`, `runs`, `finished`,
-        `models`, `intermediates` (without `none`), `targets`, `langs`, `scores`, `gains` (with a paired baseline).
+        `models`, `intermediates` (without `none`), `targets`, `langs`, `scores`, `gains` (with a paired baseline),
+        `counted` (gains that are evidence).
         Runs, finished or not, are all that are there; of a seed that the store holds more than once, the scores and
         gains that count.
     """
@@ -25,7 +26,8 @@ def counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             count(DISTINCT r.target) AS targets,
             count(DISTINCT s.lang) AS langs,
             count(s.score) FILTER (c.is_current) AS scores,
-            (SELECT count(g.gain) FROM current_gains g WHERE g.collection = r.collection) AS gains
+            (SELECT count(g.gain) FROM current_gains g WHERE g.collection = r.collection) AS gains,
+            (SELECT count(*) FROM counted_gains g WHERE g.collection = r.collection) AS counted
         FROM runs r JOIN pairing c ON c.run_id = r.run_id LEFT JOIN scores s ON s.run_id = r.run_id
         GROUP BY r.collection ORDER BY r.collection
     """).df()
@@ -49,9 +51,9 @@ def published_counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 def findings(cur: duckdb.DuckDBPyConnection, *, limit: int = 6) -> pd.DataFrame:
     """For each target under one model, protocol and data source: the intermediate with the largest mean gain.
 
-    English and in-task cells are left out: the first is not transfer, the second is more of the same training. Each
-    language counts once (mean over its seeds), then languages are averaged; `langs` of `target_langs` says over how
-    many.
+    English and in-task cells are left out: the first is not transfer, the second is more of the same training. So are
+    gains that are no evidence (`core.store.counted`). Each language counts once (mean over its seeds), then languages
+    are averaged; `langs` of `target_langs` says over how many.
 
     Args:
         limit: Most rows.
@@ -66,8 +68,8 @@ def findings(cur: duckdb.DuckDBPyConnection, *, limit: int = 6) -> pd.DataFrame:
         """
         WITH paired AS (
             SELECT g.*, r.protocol_digest, r.model_fingerprint
-            FROM current_gains g JOIN runs r ON r.run_id = g.run_id
-            WHERE g.is_headline AND g.gain IS NOT NULL AND NOT g.in_task AND g.lang <> 'en'
+            FROM counted_gains g JOIN runs r ON r.run_id = g.run_id
+            WHERE g.is_headline AND NOT g.in_task AND g.lang <> 'en'
         ),
         per_lang AS (
             SELECT collection, model, model_fingerprint, target, metric, protocol, protocol_digest, data_source,

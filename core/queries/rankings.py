@@ -58,7 +58,7 @@ def gains_of_runs(cur: duckdb.DuckDBPyConnection, run_ids: Sequence[str], *, mod
         """
         SELECT target, intermediate, avg(gain) AS gain, count(DISTINCT seed)::INTEGER AS seeds
         FROM gains WHERE list_contains($ids::VARCHAR[], run_id) AND model = $model
-            AND is_headline AND gain IS NOT NULL AND lang <> 'en'
+            AND is_headline AND gain IS NOT NULL AND excluded IS NULL AND lang <> 'en'
         GROUP BY ALL ORDER BY ALL
         """,
         {"ids": list(run_ids), "model": model},

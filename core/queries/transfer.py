@@ -11,6 +11,8 @@ from typing import NamedTuple
 import duckdb
 import pandas as pd
 
+from core.store.counted import FLOOR
+
 CHOSEN = """
     SELECT * FROM current_runs
     WHERE collection = $collection AND model = $model AND model_fingerprint IS NOT DISTINCT FROM $model_fingerprint
@@ -64,17 +66,21 @@ def seed_rows(cur: duckdb.DuckDBPyConnection, view: View) -> pd.DataFrame:
 
     Returns:
         Columns `lang`, `intermediate` (both categorical), `seed`, `score`, `baseline_score`, `gain` (fractions; NULL
-        where there is no pair), `n` (test examples), `in_task`, `missing` (why there is no gain). Order: intermediate,
-        lang, seed.
+        where there is no pair), `n` (test examples), `in_task`, `missing` (why there is no gain), `excluded` (why the
+        gain is no evidence, for `none`: why nothing is that is measured against it). Order: intermediate, lang, seed.
     """
     rows = cur.execute(
         f"""
         WITH chosen AS ({CHOSEN})
         SELECT s.lang, c.intermediate, c.seed, s.score, g.baseline_score, g.gain, s.n,
-               coalesce(g.in_task, false) AS in_task, g.missing
+               coalesce(g.in_task, false) AS in_task, g.missing,
+               CASE WHEN c.intermediate <> 'none' THEN g.excluded
+                    ELSE coalesce(p.excluded, CASE WHEN l.run_id IS NOT NULL THEN '{FLOOR}' END) END AS excluded
         FROM chosen c JOIN scores s ON s.run_id = c.run_id AND s.metric = $metric
+        JOIN pairing p ON p.run_id = c.run_id
+        LEFT JOIN floors l ON l.run_id = c.run_id AND l.lang = s.lang AND l.metric = s.metric
         LEFT JOIN (
-            SELECT run_id, lang, baseline_score, gain, in_task, missing FROM gains
+            SELECT run_id, lang, baseline_score, gain, in_task, missing, excluded FROM gains
             WHERE collection = $collection AND model = $model AND target = $target AND data_source = $data_source
               AND metric = $metric
         ) g ON g.run_id = c.run_id AND g.lang = s.lang
@@ -142,13 +148,15 @@ def cell_runs(cur: duckdb.DuckDBPyConnection, view: View, *, lang: str, intermed
 
     Returns:
         One row per run in order of seed; columns `seed`, `outcome` (NULL: not ended), `score`, `score_last`,
-        `baseline_score`, `gain` (fractions or NULL), `n`, `split`, `missing`, `run_id`, `baseline_run_id`.
+        `baseline_score`, `gain` (fractions or NULL), `floor` (of the baseline; NULL where it is not known),
+        `floor_rule`, `n`, `split`, `missing`, `excluded`, `note`, `run_id`, `baseline_run_id`.
     """
     return cur.execute(
         f"""
         WITH chosen AS ({CHOSEN} AND intermediate = $intermediate)
-        SELECT r.seed, r.outcome, s.score, s.score_last, g.baseline_score, g.gain, s.n, s.split,
-               coalesce(g.missing, k.reason) AS missing, r.run_id, g.baseline_run_id
+        SELECT r.seed, r.outcome, s.score, s.score_last, g.baseline_score, g.gain, coalesce(g.floor, s.floor) AS floor,
+               coalesce(g.floor_rule, s.floor_rule) AS floor_rule, s.n, s.split,
+               coalesce(g.missing, k.reason) AS missing, g.excluded, g.note, r.run_id, g.baseline_run_id
         FROM chosen r
         LEFT JOIN scores s ON s.run_id = r.run_id AND s.lang = $lang AND s.metric = $metric
         LEFT JOIN gains g ON g.run_id = r.run_id AND g.lang = s.lang AND g.metric = s.metric

@@ -27,13 +27,14 @@ _SQL = {
     """,
     "scores": """
         SELECT r.collection, r.model, r.intermediate, r.target, s.lang, s.metric, r.protocol, r.data_source, r.seed,
-               s.score, s.score_last, s.n, s.split, s.fingerprint, s.run_id
+               s.score, s.score_last, s.floor, s.floor_rule, s.floor_p, s.n, s.split, s.fingerprint, s.run_id
         FROM scores s JOIN current_runs r USING (run_id)
         ORDER BY collection, model, target, intermediate, seed, lang, metric, run_id
     """,
     "gains": """
         SELECT collection, model, intermediate, target, lang, metric, protocol, data_source, seed, score,
-               baseline_score, gain, n, run_id, baseline_run_id, score_last, gain_last, split, in_task, missing
+               baseline_score, gain, n, run_id, baseline_run_id, score_last, gain_last, split, in_task, missing,
+               excluded, floor, floor_rule, note
         FROM current_gains ORDER BY collection, model, target, intermediate, seed, lang, metric, run_id
     """,
 }

@@ -6,6 +6,7 @@ Reads take a cursor each; writes take turns and bump `meta.version`, which cache
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import threading
 import weakref
@@ -15,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from core.errors import DiskFull, StoreError, StoreLocked
+from core.events import CODE_VERSION
 from core.store.current import choose_current
 from core.store.schema import MIGRATIONS
 
@@ -148,10 +150,13 @@ def _migrate(con: duckdb.DuckDBPyConnection, *, path: str) -> None:
             migration(con)
             con.execute("INSERT INTO migrations VALUES (?, now()::TIMESTAMP)", [name])
             con.commit()
-    if len(applied) < len(MIGRATIONS):
+    code = json.dumps(CODE_VERSION)
+    made_by = con.execute("SELECT value FROM meta WHERE key = 'code'").fetchone()
+    if len(applied) < len(MIGRATIONS) or made_by != (code,):
         # Rows of an older file are there already, and no write need follow.
         con.begin()
         choose_current(con)
+        con.execute("INSERT OR REPLACE INTO meta VALUES ('code', ?)", [code])
         con.commit()
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import duckdb
 
+from core.store.counted import choose_counted
+
 _LATEST = "coalesce(finished_at, started_at, submitted_at)"
 
 _CHOICE = f"""
-    INSERT INTO pairing BY NAME
+    INSERT INTO pairing (run_id, baseline_run_id, is_current)
     WITH baselines AS (
         SELECT run_id, collection, pair_key, coalesce(outcome = 'finished', FALSE) AS ended, {_LATEST} AS latest,
                count(*) OVER (PARTITION BY collection, pair_key) AS rivals
@@ -47,7 +49,7 @@ _CHOICE = f"""
 
 
 def choose_current(cur: duckdb.DuckDBPyConnection) -> None:
-    """Fill the table `pairing` anew from `runs` and `scores`; `Store.write` does so before each commit.
+    """Fill the tables `pairing` and `floors` anew; `Store.write` does so before each commit.
 
     Of the runs of one collection, model with its weights, intermediate, target, protocol by digest, data source and
     seed, the first counts in this order: finished; its baseline finished; latest; smallest id. Of the baselines of one
@@ -58,3 +60,4 @@ def choose_current(cur: duckdb.DuckDBPyConnection) -> None:
     """
     cur.execute("DELETE FROM pairing")
     cur.execute(_CHOICE)
+    choose_counted(cur)

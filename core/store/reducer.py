@@ -20,7 +20,7 @@ from core.paths import RunPaths
 from core.spec.base import canonical, run_id_of
 from core.spec.run import RunSpec
 
-RUN_TABLES = ("stages", "steps", "dev_scores", "scores", "skips", "flags", "splits")
+RUN_TABLES = ("stages", "steps", "dev_scores", "judgements", "scores", "skips", "flags", "splits")
 """Tables beside `runs` that the facts of a run fill."""
 
 Row = dict[str, Any]  # a row's values have the types of its table's columns, which schema.py states
@@ -38,6 +38,8 @@ class RunTables:
     """By stage and step."""
     dev_scores: dict[tuple[str, int], Row] = field(default_factory=dict)
     """By stage and step."""
+    judgements: dict[tuple[str, str], Row] = field(default_factory=dict)
+    """By stage and task."""
     scores: dict[tuple[str, str], Row] = field(default_factory=dict)
     """By language and metric."""
     skips: dict[str, Row] = field(default_factory=dict)
@@ -229,7 +231,7 @@ def _run_planned(tables: RunTables, event: facts.RunPlanned) -> None:
     tables.plan = plan
     for position, stage in enumerate(event.stages):
         row = _stage(tables, stage.key, kind=stage.kind, name=stage.name)
-        row["position"], row["parent"] = position, stage.parent
+        row["position"], row["parent"], row["code"] = position, stage.parent, stage.code
         if row["state"] == "running":
             row["state"] = "planned"
 
@@ -250,7 +252,7 @@ def _forget_other_plan(tables: RunTables, plan: frozenset[str]) -> None:
 def _stage(tables: RunTables, key: str, *, kind: str, name: str) -> Row:
     fresh = {"key": key, "position": len(tables.stages), "kind": kind, "name": name, "parent": None, "state": "planned"}
     tables.said.add(("stages", key))
-    empty = dict.fromkeys(("step", "total_steps", "seconds", "best_step", "peak_memory_mb", "task_type"))
+    empty = dict.fromkeys(("step", "total_steps", "seconds", "best_step", "peak_memory_mb", "task_type", "code"))
     return tables.stages.setdefault(key, fresh | empty)
 
 
@@ -296,6 +298,11 @@ def _dev_scored(tables: RunTables, event: facts.DevScored) -> None:
     tables.dev_scores[event.key, event.step] = row
 
 
+def _stage_judged(tables: RunTables, event: facts.StageJudged) -> None:
+    row = event.model_dump(exclude={"type"}) | {"metric": str(event.metric), "has_learned": event.has_learned}
+    tables.judgements[event.key, event.task] = row
+
+
 def _stage_finished(tables: RunTables, event: facts.StageFinished) -> None:
     row = _stage(tables, event.key, kind=event.kind, name=event.name)
     row["state"], row["best_step"], row["peak_memory_mb"] = "finished", event.best_step, event.peak_memory_mb
@@ -309,6 +316,9 @@ def _language_scored(tables: RunTables, event: facts.LanguageScored) -> None:
         "metric": str(event.metric),
         "score": event.score,
         "score_last": event.score_last,
+        "floor": event.floor,
+        "floor_rule": event.floor_rule,
+        "floor_p": event.floor_p,
         "n": event.n,
         "split": event.split,
         "fingerprint": event.fingerprint,
@@ -372,6 +382,7 @@ _REDUCERS: dict[type, Callable[[RunTables, Any], None]] = {
     facts.StageReused: _stage_reused,
     facts.StepLogged: _step_logged,
     facts.DevScored: _dev_scored,
+    facts.StageJudged: _stage_judged,
     facts.StageFinished: _stage_finished,
     facts.LanguageScored: _language_scored,
     facts.LanguageSkipped: _language_skipped,

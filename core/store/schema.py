@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import duckdb
 
+from core.store.counted import m012_evidence
+
 Migration = Callable[[duckdb.DuckDBPyConnection], None]
 
 
@@ -375,5 +377,6 @@ MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("009_credits", m009_credits),
     ("010_ranked_runs", m010_ranked_runs),
     ("011_current_runs", m011_current_runs),
+    ("012_evidence", m012_evidence),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""

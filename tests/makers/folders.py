@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from core.events import (
+    CODE_VERSION,
     Envelope,
     Event,
     LanguageScored,
@@ -114,12 +115,34 @@ def history(spec: RunSpec, scores: Iterable[Event], *, steps: int = 2, speed: fl
     parent = f"i-{spec.intermediate_name}-{spec.seed}" if spec.intermediate else None
     target, evaluation = f"t-{spec.run_id}", f"e-{spec.run_id}"
     plan = (
-        [PlannedStage(key=parent, kind="intermediate", name=spec.intermediate_name, parent=None, is_done=False)]
+        [
+            PlannedStage(
+                key=parent,
+                kind="intermediate",
+                name=spec.intermediate_name,
+                parent=None,
+                is_done=False,
+                code=CODE_VERSION["intermediate"],
+            )
+        ]
         if parent
         else []
     )
-    plan.append(PlannedStage(key=target, kind="target", name=spec.target, parent=parent, is_done=False))
-    plan.append(PlannedStage(key=evaluation, kind="evaluation", name=spec.target, parent=target, is_done=False))
+    plan.append(
+        PlannedStage(
+            key=target, kind="target", name=spec.target, parent=parent, is_done=False, code=CODE_VERSION["target"]
+        )
+    )
+    plan.append(
+        PlannedStage(
+            key=evaluation,
+            kind="evaluation",
+            name=spec.target,
+            parent=target,
+            is_done=False,
+            code=CODE_VERSION["evaluation"],
+        )
+    )
     events: list[Event] = [
         RunStarted(run_id=spec.run_id, attempt=1, device="cpu", pid=1),
         RunPlanned(stages=tuple(plan)),

@@ -256,7 +256,16 @@ def _training(run: RunSpec) -> list[facts.Event]:
     chain += [("b" * 12, "target", run.target)] if run.task(run.target).train else []
     planned, parent = [], None
     for key, kind, name in [*chain, ("e" * 12, "evaluation", run.target)]:
-        planned.append({"key": key, "kind": kind, "name": name, "parent": parent, "is_done": False})
+        planned.append(
+            {
+                "key": key,
+                "kind": kind,
+                "name": name,
+                "parent": parent,
+                "is_done": False,
+                "code": facts.CODE_VERSION[kind],
+            }
+        )
         parent = key
     out: list[facts.Event] = [
         facts.RunStarted(run_id=run.run_id, attempt=1, device="cpu", pid=1),

@@ -12,6 +12,7 @@ import pytest
 from core.claims.judging import COLUMNS, TESTS, judge_claims, needs
 from core.claims.records import Claim, Finding, verdict_of
 from core.claims.registry import CLAIMS
+from core.events import CODE_VERSION
 from core.measures.inference.intervals import Interval
 from core.queries.filters import Filter
 from core.store.connection import Store
@@ -141,7 +142,9 @@ def dev_scores(store: Store, holds: bool) -> None:
         runs = cur.execute(sql).df()
     runs["score"] = rng.random(len(runs)) if holds else runs["score"]
     runs["key"] = "t"
-    stages = runs[["run_id", "key"]].assign(position=1, kind="target", name="x", state="finished")
+    stages = runs[["run_id", "key"]].assign(
+        position=1, kind="target", name="x", state="finished", code=CODE_VERSION["target"]
+    )
     add_rows(store, "stages", stages)
     add_rows(store, "dev_scores", runs[["run_id", "key", "score"]].assign(step=10, metric="accuracy", n=100))
 

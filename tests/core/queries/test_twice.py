@@ -25,6 +25,7 @@ from core.claims.contrasts import legal_domain
 from core.claims.facts import Facts
 from core.claims.judging import judge_claims
 from core.claims.registry import CLAIMS
+from core.events import CODE_VERSION
 from core.queries import gains, overview, provenance, transfer
 from core.queries.credits import view_tests
 from core.queries.evidence import AnalysisOptions, Evidence, evidence, poolable_runs, runs_to_pool
@@ -65,7 +66,11 @@ def _filled() -> Store:
     rng = np.random.default_rng(3)
     add_rows(store, "credits", scores.assign(correct=[rng.integers(0, 2, 40).astype(float) for _ in scores.index]))
     stages = pd.DataFrame({"run_id": heads["run_id"], "key": "t" + heads["run_id"]})
-    add_rows(store, "stages", stages.assign(position=0, kind="target", name="t", state="finished"))
+    add_rows(
+        store,
+        "stages",
+        stages.assign(position=0, kind="target", name="t", state="finished", code=CODE_VERSION["target"]),
+    )
     add_rows(store, "dev_scores", stages.assign(step=1, metric="accuracy", score=rng.random(len(stages)), n=50))
     splits = heads[heads["protocol"] == "mohapatra2022"]
     # One run in two keeps to the 70 %, and the earlier copies none: the share says whether they are counted.

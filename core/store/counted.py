@@ -1,0 +1,204 @@
+"""Which gains count as evidence, chosen anew at each write: the columns `mismatch`, `excluded`, `note` of `pairing`.
+
+A gain is taken against a baseline that was trained on the same data. It counts where both runs were made by the code
+as it is, their stages learned what they were trained on, and the baseline stands above its floor. What does not count
+is shown with its reason and enters no average, test, model, selector or claim.
+
+Single tests are at `LEARNED_LEVEL`. Over the seeds of one condition, K p-values count as K / k times the k-th smallest,
+k = ⌈K / 2⌉ (Rüger 1978: valid whatever they have in common), so that one seed that failed does not speak for the
+others; over the conditions of one pool the false discovery rate is kept at the same level (Benjamini & Hochberg 1995).
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from core.events import CODE_VERSION, LEARNED_LEVEL
+
+EARLIER = "made by an earlier version"
+"""`excluded` of runs whose code has changed since; the others are `REASONS`."""
+INTERMEDIATE = "intermediate not learned"
+TARGET = "target not learned"
+BASELINE = "baseline not learned"
+FLOOR = "baseline at the floor"
+REASONS = {
+    EARLIER: "The run or its baseline was made by an earlier version of the program, whose stages gave other results. "
+    "Run both again.",
+    INTERMEDIATE: "The intermediate's development score does not beat chance and the best rule that reads no meaning, "
+    "or its predictions are all the same: there is nothing to transfer.",
+    TARGET: "The run's target stage did not learn the target in English: its development score does not beat chance "
+    "and the best rule that reads no meaning, or its predictions are all the same.",
+    BASELINE: "The baseline did not learn the target in English: its development score does not beat chance and the "
+    "best rule that reads no meaning, or its predictions are all the same.",
+    FLOOR: "In this language the baseline does not beat the best rule that reads no meaning: a gain over it says "
+    "nothing about transfer.",
+}
+"""What each reason means, for a reader."""
+
+_POOL = "collection, model, model_fingerprint, protocol_digest, data_source"
+
+
+def m012_evidence(con: duckdb.DuckDBPyConnection) -> None:
+    """What was learned, what a rule without meaning scores, by which code; and which gains count as evidence."""
+    con.execute("""
+        ALTER TABLE stages ADD COLUMN code INTEGER;      -- version of the code that made it; NULL: before versions
+        ALTER TABLE runs ADD COLUMN threads INTEGER;     -- of torch on the CPU, in the last attempt
+        ALTER TABLE scores ADD COLUMN floor DOUBLE;      -- what the best rule that reads no meaning scores
+        ALTER TABLE scores ADD COLUMN floor_rule VARCHAR;
+        ALTER TABLE scores ADD COLUMN floor_p DOUBLE;    -- one-sided, of the score above the floor
+        CREATE TABLE judgements (                        -- whether a trained stage learned a task
+            run_id VARCHAR NOT NULL, key VARCHAR NOT NULL, task VARCHAR NOT NULL, metric VARCHAR NOT NULL,
+            score DOUBLE NOT NULL, chance DOUBLE, rule VARCHAR NOT NULL, rule_score DOUBLE NOT NULL,
+            p_value DOUBLE,                              -- one-sided, above chance and above the rule
+            is_constant BOOLEAN NOT NULL,                -- whether every prediction is the same
+            has_learned BOOLEAN NOT NULL, n INTEGER NOT NULL,
+            PRIMARY KEY (run_id, key, task)
+        );
+        ALTER TABLE pairing ADD COLUMN mismatch VARCHAR; -- why there is no gain although there is a baseline
+        ALTER TABLE pairing ADD COLUMN excluded VARCHAR; -- why no gain of the run counts as evidence
+        ALTER TABLE pairing ADD COLUMN note VARCHAR;     -- what differs between the two runs and may be seen in a gain
+        CREATE TABLE floors (                            -- scores of baselines that do not beat a rule without meaning
+            run_id VARCHAR NOT NULL, lang VARCHAR NOT NULL, metric VARCHAR NOT NULL,
+            PRIMARY KEY (run_id, lang, metric)
+        );
+        DROP VIEW current_gains;
+        CREATE OR REPLACE VIEW current_runs AS
+        SELECT r.* FROM runs r SEMI JOIN (SELECT run_id FROM pairing WHERE is_current) p ON p.run_id = r.run_id;
+        CREATE OR REPLACE VIEW gains AS
+        SELECT
+            r.collection, r.model, r.intermediate, r.target, s.lang, s.metric, r.protocol, r.data_source, r.seed,
+            s.score, s.score_last,
+            CASE WHEN p.mismatch IS NULL AND b.fingerprint = s.fingerprint THEN b.score END AS baseline_score,
+            CASE WHEN p.mismatch IS NULL AND b.fingerprint = s.fingerprint THEN s.score - b.score END AS gain,
+            CASE WHEN p.mismatch IS NULL AND b.fingerprint = s.fingerprint
+                 THEN s.score_last - b.score_last END AS gain_last,
+            s.n, s.split, r.run_id, b.run_id AS baseline_run_id, r.pair_key, r.study,
+            CASE
+                WHEN b.run_id IS NULL THEN 'no baseline'
+                WHEN p.mismatch IS NOT NULL THEN p.mismatch
+                WHEN b.fingerprint <> s.fingerprint THEN 'baseline scored other examples'
+            END AS missing,
+            EXISTS (SELECT 1 FROM flags f WHERE f.run_id = r.run_id AND f.flag = 'in_task') AS in_task,
+            s.metric = r.headline_metric AS is_headline,
+            p.is_current,
+            b.floor, b.floor_rule,
+            CASE
+                WHEN p.excluded IS NOT NULL THEN p.excluded
+                WHEN l.run_id IS NOT NULL THEN 'baseline at the floor'
+            END AS excluded,
+            p.note
+        FROM runs r
+        JOIN pairing p ON p.run_id = r.run_id
+        JOIN scores s ON s.run_id = r.run_id
+        LEFT JOIN (
+            SELECT o.* FROM scores o SEMI JOIN (SELECT run_id FROM runs WHERE intermediate = 'none') n
+            ON n.run_id = o.run_id
+        ) b ON b.run_id = p.baseline_run_id AND b.lang = s.lang AND b.metric = s.metric
+        LEFT JOIN floors l ON l.run_id = b.run_id AND l.lang = b.lang AND l.metric = b.metric
+        WHERE r.intermediate <> 'none';
+        CREATE VIEW current_gains AS SELECT * EXCLUDE (is_current) FROM gains WHERE is_current;
+        CREATE VIEW counted_gains AS             -- current gains that are evidence
+        SELECT * EXCLUDE (excluded, missing) FROM current_gains WHERE gain IS NOT NULL AND excluded IS NULL;
+        UPDATE ingested SET stamp = '';          -- everything is read once more
+    """)
+
+
+_MISMATCHES = """
+    UPDATE pairing p SET mismatch = m.mismatch, note = m.note
+    FROM (
+        SELECT q.run_id,
+               CASE
+                   WHEN count(*) FILTER (WHERE a.fingerprint <> b.fingerprint) > 0 THEN
+                       'baseline was trained or selected on other data (' || string_agg(a.role, ', ' ORDER BY a.role)
+                           FILTER (WHERE a.fingerprint <> b.fingerprint) || '): run it again'
+                   WHEN count(*) FILTER (WHERE a.revision IS DISTINCT FROM b.revision) > 0 THEN
+                       'baseline read another revision of the target''s data: run it again'
+               END AS mismatch,
+               CASE WHEN any_value(r.threads) <> any_value(o.threads) THEN
+                   'trained with ' || any_value(r.threads) || ' threads, its baseline with ' || any_value(o.threads)
+                   || ': equal only to rounding' END AS note
+        FROM pairing q
+        JOIN runs r ON r.run_id = q.run_id
+        JOIN runs o ON o.run_id = q.baseline_run_id
+        LEFT JOIN splits a ON a.run_id = r.run_id AND a.task = r.target AND a.role IN ('train', 'dev')
+        LEFT JOIN splits b ON b.run_id = o.run_id AND b.task = a.task AND b.role = a.role AND b.lang = a.lang
+        GROUP BY q.run_id
+    ) m WHERE m.run_id = p.run_id
+"""
+
+_FALSE_DISCOVERIES = """
+    min(least(1, p * n / place)) OVER (PARTITION BY {family} ORDER BY place DESC ROWS UNBOUNDED PRECEDING)
+"""
+_OVER_SEEDS = "least(1, count(*) / ceil(count(*) / 2) * quantile_disc({p}, 0.5))"
+
+_EXCLUDED = f"""
+    WITH versions AS (SELECT unnest($kinds) AS kind, unnest($codes) AS code),
+    earlier AS (
+        SELECT DISTINCT s.run_id FROM stages s JOIN versions v ON v.kind = s.kind WHERE coalesce(s.code, 0) < v.code
+    ),
+    stages_judged AS (
+        SELECT j.run_id, j.key, s.kind, max(coalesce(j.p_value, 1)) AS p, bool_and(j.has_learned) AS has_learned
+        FROM judgements j JOIN stages s ON s.run_id = j.run_id AND s.key = j.key GROUP BY ALL
+    ),
+    intermediates AS (
+        SELECT r.*, j.key, j.p, j.has_learned FROM stages_judged j JOIN runs r ON r.run_id = j.run_id
+        WHERE j.kind = 'intermediate' AND NOT contains(r.intermediate, '~shuffled')  -- made so that nothing is learned
+    ),
+    conditions AS (
+        SELECT {_POOL}, intermediate, {_OVER_SEEDS.format(p="p")} AS p
+        FROM (SELECT DISTINCT {_POOL}, intermediate, key, p FROM intermediates) GROUP BY ALL
+    ),
+    placed AS (
+        SELECT *, row_number() OVER (PARTITION BY {_POOL} ORDER BY p, intermediate) AS place,
+               count(*) OVER (PARTITION BY {_POOL}) AS n
+        FROM conditions
+    ),
+    corrected AS (SELECT *, {_FALSE_DISCOVERIES.format(family=_POOL)} AS q FROM placed),
+    not_learned AS (
+        SELECT i.run_id FROM intermediates i JOIN corrected c
+            ON c.collection = i.collection AND c.model = i.model
+            AND c.model_fingerprint IS NOT DISTINCT FROM i.model_fingerprint AND c.data_source = i.data_source
+            AND c.protocol_digest = i.protocol_digest AND c.intermediate = i.intermediate
+        WHERE NOT i.has_learned OR c.q >= $level
+    ),
+    target_not_learned AS (SELECT run_id FROM stages_judged WHERE kind = 'target' AND NOT has_learned)
+    UPDATE pairing p SET excluded = CASE
+        WHEN p.run_id IN (FROM earlier) OR p.baseline_run_id IN (FROM earlier) THEN '{EARLIER}'
+        WHEN p.run_id IN (FROM not_learned) THEN '{INTERMEDIATE}'
+        WHEN p.run_id IN (FROM target_not_learned) THEN '{TARGET}'
+        WHEN p.baseline_run_id IN (FROM target_not_learned) THEN '{BASELINE}'
+    END
+"""
+
+_FLOORS = f"""
+    INSERT INTO floors
+    WITH baselines AS (
+        SELECT {_POOL}, r.target, s.lang, s.metric, s.run_id,
+               coalesce(s.floor_p, CASE WHEN s.score > s.floor THEN 0 ELSE 1 END) AS p
+        FROM runs r JOIN scores s ON s.run_id = r.run_id WHERE r.intermediate = 'none' AND s.floor IS NOT NULL
+    ),
+    cells AS (
+        SELECT {_POOL}, target, lang, metric, list(run_id) AS run_ids, {_OVER_SEEDS.format(p="p")} AS p
+        FROM baselines GROUP BY {_POOL}, target, lang, metric
+    ),
+    placed AS (
+        SELECT *, row_number() OVER (PARTITION BY {_POOL}, metric ORDER BY p, target, lang) AS place,
+               count(*) OVER (PARTITION BY {_POOL}, metric) AS n
+        FROM cells
+    ),
+    corrected AS (SELECT *, {_FALSE_DISCOVERIES.format(family=f"{_POOL}, metric")} AS q FROM placed)
+    SELECT unnest(run_ids), lang, metric FROM corrected WHERE q >= $level
+"""
+
+
+def choose_counted(cur: duckdb.DuckDBPyConnection) -> None:
+    """Fill `floors` and the columns of `pairing` that say what counts; `choose_current` has filled the rest.
+
+    Args:
+        cur: Cursor inside a transaction.
+    """
+    cur.execute(_MISMATCHES)
+    versions = {"kinds": list(CODE_VERSION), "codes": list(CODE_VERSION.values())}
+    cur.execute(_EXCLUDED, versions | {"level": LEARNED_LEVEL})
+    cur.execute("DELETE FROM floors")
+    cur.execute(_FLOORS, {"level": LEARNED_LEVEL})
