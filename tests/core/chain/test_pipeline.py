@@ -16,6 +16,7 @@ from core.chain.worker import EventLog
 from core.errors import ModelError, UnsafeWeights
 from core.evaluation.zero_shot import NothingScored
 from core.events import (
+    CODE_VERSION,
     DataLoaded,
     DevScored,
     Event,
@@ -24,6 +25,7 @@ from core.events import (
     LanguageSkipped,
     RunPlanned,
     StageFinished,
+    StageJudged,
     StageReused,
     StageStarted,
 )
@@ -81,6 +83,9 @@ def test_every_architecture_does_every_task_type(architecture: str, tmp_path: Pa
         assert [(e.lang, str(e.metric)) for e in scored] == [(lang, m) for lang in ("en", "de") for m in metrics]
         assert all(-1 <= e.score <= 1 for e in scored)
         assert all((e.score_last is None) == (kind == "retrieval") for e in scored)
+        assert all(e.floor is not None and e.floor_rule for e in scored), "what a rule scores stands beside each score"
+        if kind == "retrieval":
+            assert all(e.floor == 1 / e.n for e in scored), "one candidate in all is right"
 
 
 def test_the_story_of_a_run(tmp_path: Path, source: DataSource, model: ModelSpec) -> None:
@@ -101,6 +106,11 @@ def test_the_story_of_a_run(tmp_path: Path, source: DataSource, model: ModelSpec
     skipped = [e for e in events if isinstance(e, LanguageSkipped)]
     assert [e.lang for e in skipped] == ["sw"] and skipped[0].reason
     assert len([e for e in events if isinstance(e, DevScored)]) == 4
+    assert [s.code for s in planned.stages] == [CODE_VERSION[s.kind] for s in planned.stages]
+    for stage in planned.stages[:2]:
+        judged = [e for e in events if isinstance(e, StageJudged) and e.key == stage.key]
+        best = max(e.score for e in events if isinstance(e, DevScored) and e.key == stage.key)
+        assert [(e.task, e.score) for e in judged] == [(stage.name, best)], "of the checkpoint that goes on"
 
     files = AtlasPaths(tmp_path / "home").run(run.run_id)
     predictions = pq.read_table(files.predictions).to_pandas()
@@ -118,9 +128,12 @@ def test_stages_are_reused_and_a_damaged_one_is_trained_again(
     home = tmp_path / "home"
     first = toy_run(model, target="classification", intermediate="toy_tagging", source=source, protocol=_FAST)
     second = toy_run(model, target="regression", intermediate="toy_tagging", source=source, protocol=_FAST)
-    before = [e for e in _execute(first, home) if isinstance(e, LanguageScored)]
+    story = _execute(first, home)
+    before = [e for e in story if isinstance(e, LanguageScored)]
     events = _execute(second, home)
     assert [e.name for e in events if isinstance(e, StageReused)] == ["toy_tagging"]
+    told = [[e for e in told if isinstance(e, StageJudged) and e.task == "toy_tagging"] for told in (story, events)]
+    assert len(told[0]) == 1 and told[0] == told[1], "a reused stage says as much as one that was trained"
     key = next(e.key for e in events if isinstance(e, StageReused))
     weights = AtlasPaths(home).stage(key) / "encoder" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
@@ -195,6 +208,8 @@ def test_several_intermediates_and_placebos_change_the_key(
         events = _execute(run, tmp_path / "home")
         started = next(e for e in events if isinstance(e, StageStarted))
         keys[text] = (started.key, started.task_type)
+        judged = [e.task for e in events if isinstance(e, StageJudged)]
+        assert judged == text.split("~")[0].split("+"), "each task of a stage, whatever it is selected by"
         marker = AtlasPaths(tmp_path / "home").stage(started.key) / "stage.json"
         assert json.loads(marker.read_text())["name"] == text
     assert len({key for key, _ in keys.values()}) == 4

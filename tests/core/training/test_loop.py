@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from core.encoder.batches import training_batch
+from core.encoder.judging import Judgement
 from core.encoder.loading import load_encoder
 from core.errors import Diverged, OutOfMemory, SpecError
 from core.events import DevScored, Event, StageStarted, StepLogged
@@ -18,7 +19,7 @@ from core.spec.protocol import StageProtocol
 from core.spec.run import DataSource, DataSourceKind
 from core.spec.task import Metric
 from core.training.loader import EnglishData
-from core.training.loop import StageJob, _accumulate, _Training, train_stage
+from core.training.loop import StageJob, StageResult, _accumulate, _Training, train_stage
 from core.training.objectives import supervised
 from core.training.optimisation import decay_until, rate_at, set_frozen
 from core.training.placebo import shuffled
@@ -90,6 +91,36 @@ def test_an_interrupted_stage_ends_with_the_weights_of_an_undisturbed_one(tmp_pa
     started = next(e for e in events if isinstance(e, StageStarted))
     assert started.resumed_at == 2, "the last whole checkpoint was written before step 3 was scored"
     assert _equal(undisturbed, resumed)
+
+
+def test_what_was_learned_is_said_of_the_selected_checkpoint_after_an_interruption_too(tmp_path: Path) -> None:
+    """The best step is before the interruption: what development data said of it is in the checkpoint."""
+    scores = iter([0.9, 0.1, 0.2])
+    spec, protocol = tiny_model(tmp_path / "model"), StageProtocol(learning_rate=1e-3, batch_size=8, evaluations=3)
+    context = toy_context(toy_run(spec, target="classification", source=_SAMPLE), tmp_path, save_every_s=0.0)
+    job = StageJob(key="k", kind="target", name="toy", protocol=protocol, draws=_DRAWS)
+
+    def attempt(stop: bool) -> StageResult:
+        encoder = load_encoder(spec)
+        goals = supervised([_data("classification")], encoder=encoder, protocol=protocol, draws=_DRAWS, max_length=None)
+        last: list[float] = []
+
+        def dev_score() -> float:
+            if stop and last:
+                raise KeyboardInterrupt
+            last.append(next(scores))
+            return last[-1]
+
+        def judge() -> Judgement:
+            return Judgement("toy", "accuracy", last[-1], 0.3, "a rule", 0.3, 0.001, is_constant=False, n=12)
+
+        goals[0].dev_score, goals[0].judge = dev_score, judge
+        return train_stage(context, job, encoder=encoder, objectives=goals, keep=lambda which: None)
+
+    with pytest.raises(KeyboardInterrupt):
+        attempt(stop=True)
+    result = attempt(stop=False)
+    assert result.best_step == 1 and [found.score for found in result.judged] == [0.9]
 
 
 def test_training_only_the_used_embeddings_gives_what_training_all_gives(tmp_path: Path) -> None:
