@@ -137,6 +137,7 @@ def _spec_row(run: RunPaths) -> Row:
         "seconds": None,
         "attempts": 0,
         "device": None,
+        "threads": None,
         "outcome": None,
         "error": None,
         "message": None,
@@ -200,7 +201,7 @@ def _run_started(tables: RunTables, event: facts.RunStarted) -> None:
     row = tables.run
     row["started_at"] = row["started_at"] or tables.time
     row["attempts"] = max(row["attempts"] + 1, event.attempt)
-    row["device"] = event.device
+    row["device"], row["threads"] = event.device, event.threads
     row["outcome"] = row["error"] = row["message"] = row["finished_at"] = None
     tables.attempt_at = tables.time
     tables.said.clear()
