@@ -14,14 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from core.spec.base import Name, Spec
 from core.spec.task import Metric
 
-CODE_VERSION: dict[Literal["intermediate", "target", "evaluation"], int] = {
-    "intermediate": 3,
-    "target": 3,
-    "evaluation": 3,
-}
-"""Raised when a change of the code changes what a stage of that kind gives: older stages are not reused, and runs that
-were made by them leave every average."""
-
 LEARNED_LEVEL = 0.05
 """Of the one-sided tests that a stage has learned and that a baseline stands above its floor."""
 

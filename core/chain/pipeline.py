@@ -17,7 +17,6 @@ from core.errors import ModelError
 from core.evaluation.earlier import scored_before
 from core.evaluation.zero_shot import PREDICTION_SCHEMA, Candidate, EvaluationJob, evaluate
 from core.events import (
-    CODE_VERSION,
     Flagged,
     PlannedStage,
     RunPlanned,

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from core.errors import DiskFull, StoreError, StoreLocked
-from core.events import CODE_VERSION
+from core.spec.versions import CODE_VERSION
 from core.store.current import choose_current
 from core.store.schema import MIGRATIONS
 

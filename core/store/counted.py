@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import duckdb
 
-from core.events import CODE_VERSION, LEARNED_LEVEL
+from core.events import LEARNED_LEVEL
+from core.spec.versions import CODE_VERSION
 
 EARLIER = "made by an earlier version"
 """`excluded` of runs whose code has changed since; the others are `REASONS`."""

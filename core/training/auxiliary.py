@@ -23,7 +23,7 @@ from core.encoder.loading import load_encoder
 from core.encoder.log_probabilities import gold_log_probabilities
 from core.encoder.predicting import label_scores, predict
 from core.encoder.scoring import score
-from core.events import CODE_VERSION, Flagged, StageFinished, StageReused
+from core.events import Flagged, StageFinished, StageReused
 from core.examples import Split
 from core.files import written_beside
 from core.heads.layers import Head, SummaryHead, TokenHead

@@ -13,7 +13,6 @@ from typing import Literal
 from core.data.datasets import subsample
 from core.encoder.identity import identity_of
 from core.errors import SpecError
-from core.events import CODE_VERSION
 from core.spec.run import Placebo
 from core.spec.task import Role, TaskSpec
 from core.spec.versions import CODE_VERSION

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from core.events import (
-    CODE_VERSION,
     Envelope,
     Event,
     LanguageScored,
@@ -24,6 +23,7 @@ from core.spec.model import ModelSpec
 from core.spec.protocol import ProtocolSpec, StageProtocol
 from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, RunSpec
 from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
+from core.spec.versions import CODE_VERSION
 
 MODEL = ModelSpec(
     name="tiny",

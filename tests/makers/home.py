@@ -23,6 +23,7 @@ from core.models import MODELS
 from core.paths import AtlasPaths, RunPaths
 from core.protocols import PROTOCOLS
 from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, RunSpec, StudySpec
+from core.spec.versions import CODE_VERSION
 from core.store.connection import Store
 from core.tasks import TASKS
 from tests.makers.folders import lines
@@ -263,7 +264,7 @@ def _training(run: RunSpec) -> list[facts.Event]:
                 "name": name,
                 "parent": parent,
                 "is_done": False,
-                "code": facts.CODE_VERSION[kind],
+                "code": CODE_VERSION[kind],
             }
         )
         parent = key

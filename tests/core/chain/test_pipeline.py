@@ -16,7 +16,6 @@ from core.chain.worker import EventLog
 from core.errors import ModelError, UnsafeWeights
 from core.evaluation.zero_shot import NothingScored
 from core.events import (
-    CODE_VERSION,
     DataLoaded,
     DevScored,
     Event,
@@ -32,6 +31,7 @@ from core.events import (
 from core.paths import AtlasPaths
 from core.spec.model import ModelSpec
 from core.spec.run import DataSource, RunSpec
+from core.spec.versions import CODE_VERSION
 from core.training.stages import MARKER
 from tests.fakes import ARCHITECTURES, KINDS, TRAINED, WORDS, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run
 

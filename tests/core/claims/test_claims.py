@@ -12,9 +12,9 @@ import pytest
 from core.claims.judging import COLUMNS, TESTS, judge_claims, needs
 from core.claims.records import Claim, Finding, verdict_of
 from core.claims.registry import CLAIMS
-from core.events import CODE_VERSION
 from core.measures.inference.intervals import Interval
 from core.queries.filters import Filter
+from core.spec.versions import CODE_VERSION
 from core.store.connection import Store
 from tests.makers.tables import Planted, add_rows, add_scores, planted
 

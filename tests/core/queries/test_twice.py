@@ -25,13 +25,13 @@ from core.claims.contrasts import legal_domain
 from core.claims.facts import Facts
 from core.claims.judging import judge_claims
 from core.claims.registry import CLAIMS
-from core.events import CODE_VERSION
 from core.queries import gains, overview, provenance, transfer
 from core.queries.credits import view_tests
 from core.queries.evidence import AnalysisOptions, Evidence, evidence, poolable_runs, runs_to_pool
 from core.queries.filters import Filter
 from core.queries.runs.listing import runs
 from core.report.export import export
+from core.spec.versions import CODE_VERSION
 from core.store.connection import Store
 from core.tasks import TASKS
 from tests.makers.tables import Planted, add_rows, add_scores, planted
