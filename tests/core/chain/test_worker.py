@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from core.chain.worker import EventLog, is_disk_full
-from core.events import ENVELOPE, LanguageScored, RunCancelled, RunFinished
+from core.events import ENVELOPE, Envelope, LanguageScored, RunCancelled, RunFinished
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.spec.run import RunSpec
 from tests.fakes import tiny_model, toy_mirror, toy_protocol, toy_run
@@ -39,20 +39,22 @@ def _place(run: RunSpec, home: Path) -> RunPaths:
     return paths
 
 
-def _start(paths: RunPaths) -> subprocess.Popen[bytes]:
+def _start(paths: RunPaths, **environ: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "core.chain.worker", str(paths.root)],
         cwd=REPO,
-        env=os.environ | {"ATLAS_CHECKPOINT_SECONDS": "0", "ATLAS_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"ATLAS_CHECKPOINT_SECONDS": "0", "ATLAS_THREADS": "1", "OMP_NUM_THREADS": "1"} | environ,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
 
 
+def _lines(paths: RunPaths) -> list[Envelope]:
+    return [ENVELOPE.validate_json(line) for line in paths.events.read_text(encoding="utf-8").splitlines()]
+
+
 def _scores(paths: RunPaths) -> list[LanguageScored]:
-    lines = paths.events.read_text(encoding="utf-8").splitlines()
-    facts = [ENVELOPE.validate_json(line).event for line in lines]
-    return [fact for fact in facts if isinstance(fact, LanguageScored)]
+    return [line.event for line in _lines(paths) if isinstance(line.event, LanguageScored)]
 
 
 def _wait_for(paths: RunPaths, text: str, job: subprocess.Popen[bytes]) -> None:
@@ -82,7 +84,7 @@ def test_killed_mid_stage_and_restarted_it_ends_with_the_scores_of_an_undisturbe
 
     assert _scores(paths) == _scores(other)
     assert pq.read_table(paths.predictions).equals(pq.read_table(other.predictions))
-    lines = [ENVELOPE.validate_json(line) for line in paths.events.read_text(encoding="utf-8").splitlines()]
+    lines = _lines(paths)
     assert [line.seq for line in lines] == list(range(len(lines)))
     attempts = [line.event.attempt for line in lines if line.event.type == "run_started"]
     resumed = [
@@ -99,6 +101,46 @@ def test_killed_mid_stage_and_restarted_it_ends_with_the_scores_of_an_undisturbe
     assert environment["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
     assert environment["products"] in {"mkl", "onednn"}
     assert json.loads(paths.process.read_text())["pid"] == again.pid
+
+
+def _bytes(paths: RunPaths) -> dict[str, bytes]:
+    """Everything that a run computed: weights of its stages, predictions, scores."""
+    stages = AtlasPaths(paths.root.parent.parent).stages
+    own = {line.event.key for line in _lines(paths) if line.event.type in {"stage_finished", "stage_reused"}}
+    weights = {str(f.relative_to(stages)): f.read_bytes() for f in stages.rglob("*.safetensors")}
+    found = {name: content for name, content in weights.items() if name.split("/")[0] in own}
+    assert len({name.split("/")[0] for name in found}) == 2, "an intermediate and a target"
+    scores = "".join(fact.model_dump_json() for fact in _scores(paths))
+    return found | {"predictions": paths.predictions.read_bytes(), "scores": scores.encode()}
+
+
+def test_the_same_launch_gives_the_same_bytes_resumed_or_with_a_stage_of_another_run(tmp_path: Path) -> None:
+    source = toy_mirror(tmp_path / "hub", kinds=("classification", "multilabel", "regression"), n=48)
+    protocol, model = toy_protocol(max_steps=30, epochs=5.0, evaluations=3), tiny_model(tmp_path / "model")
+    run, other = (
+        toy_run(model, target=target, intermediate="toy_multilabel", source=source, protocol=protocol)
+        for target in ("classification", "regression")
+    )
+
+    plain = _place(run, tmp_path / "plain")
+    assert _start(plain, PYTHONHASHSEED="1").wait(timeout=200) == 0, "see failed.json in the run folder"
+
+    killed = _place(run, tmp_path / "killed")
+    job = _start(killed, PYTHONHASHSEED="2")
+    _wait_for(killed, '"dev_scored"', job)
+    job.send_signal(signal.SIGKILL)
+    job.wait()
+    assert _start(killed, PYTHONHASHSEED="3").wait(timeout=200) == 0, "see failed.json in the run folder"
+    resumed = [line.event.resumed_at for line in _lines(killed) if line.event.type == "stage_started"]
+    assert resumed[0] == 0 and 0 < resumed[1] < 30, "in the middle of the intermediate stage"
+
+    assert _start(_place(other, tmp_path / "cached"), PYTHONHASHSEED="4").wait(timeout=200) == 0
+    cached = _place(run, tmp_path / "cached")
+    assert _start(cached, PYTHONHASHSEED="5").wait(timeout=200) == 0, "see failed.json in the run folder"
+    assert [line.event.kind for line in _lines(cached) if line.event.type == "stage_reused"] == ["intermediate"]
+
+    assert _bytes(plain) == _bytes(killed)
+    assert _bytes(plain) == _bytes(cached)
 
 
 def test_cancelled_by_sigterm(tmp_path: Path) -> None:
