@@ -124,7 +124,9 @@ def main(arguments: list[str] | None = None) -> int:
         if run.cancel.exists():
             log.emit(RunCancelled())
         return 128 + signal.SIGTERM
-    except Exception as error:  # noqa: BLE001  the outermost handler: whatever happened is written down
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001  the outermost handler: whatever happened is written down
         _write_failure(run, error, log=log)
         return 1
     finally:
@@ -237,7 +239,7 @@ def _on_term(number: int, frame: FrameType | None) -> None:
     raise _Cancelled
 
 
-def _write_failure(run: RunPaths, error: Exception, *, log: EventLog) -> None:
+def _write_failure(run: RunPaths, error: BaseException, *, log: EventLog) -> None:
     run.reserve.unlink(missing_ok=True)
     name, message = type(error).__name__, str(error)
     if is_disk_full(error):
@@ -247,6 +249,11 @@ def _write_failure(run: RunPaths, error: Exception, *, log: EventLog) -> None:
             f"No space left below {run.root.parent.parent}: {free_mb} MB are free. A run needs about four times the "
             "size of its model for checkpoints and stages. Free some space, then retry the run: it goes on from its "
             "last checkpoint."
+        )
+    if name == "PanicException":  # of a library in Rust, and no `Exception`
+        message = (
+            f"A library panicked (most often the tokenizer's): {message}. The model's tokenizer files "
+            "may be damaged, or its longest input too small for this task. The log has the whole traceback."
         )
     text = "".join(traceback.format_exception(error))
     sys.stderr.write(text)

@@ -25,6 +25,7 @@ from core.errors import HubUnreachable, ModelError, UnsafeWeights
 from core.heads.states import Encoder, mean_of_tokens, summary_index
 from core.models import check_encoder
 from core.spec.model import ModelSpec
+from core.types.pieces import tokenise
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -160,7 +161,7 @@ def embed(encoder: Encoder, texts: Sequence[str], *, layer: int | None, pooling:
         (n_texts, hidden) float32, rows of unit length.
     """
     limit = min(encoder.max_length, 512)
-    ids = encoder.tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False)["input_ids"]
+    ids = tokenise(encoder, texts, limit=limit)["input_ids"]
     order = np.argsort([len(row) for row in ids], kind="stable")
     out = np.zeros((len(texts), encoder.hidden_size), dtype=np.float32)
     encoder.model.eval()

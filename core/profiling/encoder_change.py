@@ -25,7 +25,7 @@ from core.measures.similarity.alignment import linear_cka
 from core.training.context import RunContext
 from core.training.plan import plan_intermediate
 from core.training.reuse import train_or_reuse
-from core.types.pieces import Array
+from core.types.pieces import Array, tokenise
 from core.types.table import task_type
 
 CKA_SENTENCES = 500
@@ -185,7 +185,7 @@ def all_layers(encoder: Encoder, texts: Sequence[str]) -> Array:
         (layers + 1, n_texts, hidden) float64, the embeddings first.
     """
     limit = min(encoder.max_length, 512)
-    ids = encoder.tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False)["input_ids"]
+    ids = tokenise(encoder, texts, limit=limit)["input_ids"]
     out: Array | None = None
     encoder.model.eval()
     with torch.inference_mode():

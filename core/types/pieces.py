@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from core.errors import ModelError
 
 if TYPE_CHECKING:
     from core.heads.states import Encoder
+    from core.spec.task import TaskSpec
 
 IGNORED = -100
 """Target of positions that have no label."""
@@ -147,23 +149,21 @@ def text_rows(
 
 def tokenise(  # noqa: PLR0913  one place that knows the tokenizer's arguments
     encoder: Encoder,
-    texts: Sequence[Any],
+    texts: Sequence[str],
     *,
     limit: int,
     second: Sequence[str] | None = None,
     stride: int | None = None,
     truncation: str = "longest_first",
-    split_words: bool = False,
 ) -> Any:  # noqa: ANN401  BatchEncoding
     """One call of the fast tokenizer; windows and offsets only where a stride is given.
 
     Args:
-        texts: Texts, or lists of words.
+        texts: In the order of the rows.
         limit: Longest row in pieces.
         second: The other text of each pair.
         stride: Pieces by which windows of a long text overlap; None: the text is cut.
         truncation: What is cut of a pair.
-        split_words: Whether texts are lists of words.
 
     Raises:
         ModelError: The tokenizer gives no character offsets.
@@ -176,7 +176,7 @@ def tokenise(  # noqa: PLR0913  one place that knows the tokenizer's arguments
     windows: dict[str, Any] = {}
     if stride is not None:
         windows = {"stride": stride, "return_overflowing_tokens": True, "return_offsets_mapping": True}
-    return encoder.tokenizer(
+    encoded = encoder.tokenizer(
         list(texts),
         None if second is None else list(second),
         truncation=truncation if second is not None else True,
@@ -184,8 +184,78 @@ def tokenise(  # noqa: PLR0913  one place that knows the tokenizer's arguments
         padding=False,
         return_attention_mask=False,
         return_token_type_ids=encoder.takes_types,
-        is_split_into_words=split_words,
         **windows,
+    )
+    for row in [row for row, ids in enumerate(encoded["input_ids"]) if not ids]:
+        encoded["input_ids"][row] = [blank_piece(encoder.tokenizer)]
+        for name, filler in (("token_type_ids", 0), ("offset_mapping", (0, 0))):
+            if name in encoded:
+                encoded[name][row] = [filler]
+    return encoded
+
+
+def blank_piece(tokenizer: Any) -> int:  # noqa: ANN401  transformers' tokenizers share no typed base
+    """What stands for nothing: a text of which a tokenizer without special pieces leaves none is still a row."""
+    return int(tokenizer.pad_token_id if tokenizer.unk_token_id is None else tokenizer.unk_token_id)
+
+
+def sequences_of(encoded: Any, row: int) -> Ints:  # noqa: ANN401  BatchEncoding
+    """(n_pieces,) int64: 0 for pieces of the text, 1 for those of the other text of a pair, -1 for all others."""
+    return np.asarray([-1 if of is None else of for of in encoded.sequence_ids(row) or [None]], dtype=np.int64)
+
+
+def tokenise_words(
+    encoder: Encoder, sentences: Sequence[Sequence[str]], *, limit: int, stride: int
+) -> tuple[Any, list[Ints]]:  # Any: BatchEncoding
+    """Windows of sentences that are given as words: the pieces of the running text, and the word that each is of.
+
+    A tokenizer that is given words alone takes none of them for the beginning of one, unless it puts a mark before each
+    itself; so words are joined by single spaces, and a piece is of the word that it begins in. A space is of the word
+    behind it, as where a tokenizer puts its mark before each word.
+
+    Args:
+        sentences: Their words; a blank one gets no piece.
+        limit: Longest row in pieces.
+        stride: Pieces by which windows of a long sentence overlap.
+
+    Returns:
+        What the tokenizer gave, and for each row (n_pieces,) int64 indices of words, -1 at special pieces.
+    """
+    kept = [[i for i, word in enumerate(words) if word.strip()] for words in sentences]
+    texts = [" ".join(words[i] for i in places) for words, places in zip(sentences, kept, strict=True)]
+    encoded = tokenise(encoder, texts, limit=limit, stride=stride)
+    found: list[Ints] = []
+    for row, owner in enumerate(encoded["overflow_to_sample_mapping"]):
+        words = sentences[owner]
+        spaces = np.cumsum([len(words[i]) + 1 for i in kept[owner]]) - 1  # behind each word
+        begins = np.asarray([span[0] for span in encoded["offset_mapping"][row]], dtype=np.int64)
+        is_text = sequences_of(encoded, row) >= 0
+        of = np.minimum(np.searchsorted(spaces, begins[is_text], side="right"), len(spaces) - 1)
+        found.append(np.full(len(begins), -1, dtype=np.int64))
+        found[-1][is_text] = np.asarray(kept[owner], dtype=np.int64)[of]
+    return encoded, found
+
+
+def stride_beside_questions(task: TaskSpec, encoder: Encoder, *, limit: int) -> int:
+    """Pieces by which windows of a passage overlap, behind a question that may fill half the row.
+
+    Args:
+        task: Names the overlap that is wanted.
+        encoder: Gives the number of special pieces.
+        limit: Longest row in pieces.
+
+    Raises:
+        ModelError: A window would not be longer than the overlap.
+    """
+    markers = encoder.tokenizer.num_special_tokens_to_add(pair=True)
+    stride = min(task.doc_stride, limit // 3)
+    if limit - limit // 2 - markers > stride:
+        return stride
+    needed = next(n for n in count(limit) if n - n // 2 - markers > min(task.doc_stride, n // 3))
+    raise ModelError(
+        f"Task '{task.name}' needs rows of at least {needed} pieces for a question and a window of its passage; found "
+        f"{limit}: the model's longest input is {encoder.max_length}, the task's max_length {task.max_length}, and a "
+        "protocol's max_length may be lower. Choose a model that reads more, or raise max_length."
     )
 
 
@@ -209,16 +279,19 @@ def decisions_of(features: Features) -> Array:
 
 
 def only_specials(features: Features, encoder: Encoder) -> Features:
-    """The input taken away: the special pieces are left. Targets stay.
+    """The input taken away: the special pieces are left, or one blank piece where there are none. Targets stay.
 
     Args:
         encoder: Gives the special pieces.
     """
     is_special = _specials(features, encoder)
-    kept = np.add.reduceat(is_special.astype(np.int64), features.starts[:-1])
+    ids, firsts = features.ids.copy(), features.starts[:-1]
+    bare = firsts[~np.logical_or.reduceat(is_special, firsts)]
+    ids[bare], is_special[bare] = blank_piece(encoder.tokenizer), True
+    kept = np.add.reduceat(is_special.astype(np.int64), firsts)
     return replace(
         features,
-        ids=features.ids[is_special],
+        ids=ids[is_special],
         types=None if features.types is None else features.types[is_special],
         starts=np.concatenate([[0], np.cumsum(kept)]).astype(np.int64),
     )
@@ -231,7 +304,7 @@ def all_masked(features: Features, encoder: Encoder) -> Features:
         encoder: Gives the special pieces.
     """
     tokenizer = encoder.tokenizer
-    mask = tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.unk_token_id
+    mask = blank_piece(tokenizer) if tokenizer.mask_token_id is None else tokenizer.mask_token_id
     ids = np.where(_specials(features, encoder), features.ids, mask)
     return replace(features, ids=ids.astype(features.ids.dtype))
 

@@ -18,7 +18,18 @@ from core.spec.task import Metric, TaskSpec
 from core.types import base
 from core.types.columns import Read, Rows, column_of, ids_of, text_of, wrong
 from core.types.floors import WINDOWS, question_window
-from core.types.pieces import Array, Features, Ints, RowCollector, all_masked, chunks, one_each, tokenise
+from core.types.pieces import (
+    Array,
+    Features,
+    Ints,
+    RowCollector,
+    all_masked,
+    chunks,
+    one_each,
+    sequences_of,
+    stride_beside_questions,
+    tokenise,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -126,9 +137,9 @@ def _featurise(split: Split, encoder: Encoder, limit: int) -> Features:
     rows = RowCollector()
     offsets: list[Array] = []
     targets: list[tuple[int, int]] = []
+    stride = stride_beside_questions(split.task, encoder, limit=limit)
     for start, chunk in chunks(base.records(split, SpanExample)):
         questions = _cut_questions([e.question.strip() for e in chunk], encoder=encoder, limit=limit)
-        stride = min(split.task.doc_stride, limit // 3)
         contexts = [e.context for e in chunk]
         encoded = tokenise(encoder, questions, second=contexts, limit=limit, stride=stride, truncation="only_second")
         owners = encoded["overflow_to_sample_mapping"]
@@ -144,8 +155,7 @@ def _featurise(split: Split, encoder: Encoder, limit: int) -> Features:
 def _context_offsets(encoded: Any, row: int) -> Array:  # noqa: ANN401  BatchEncoding
     places = np.asarray(encoded["offset_mapping"][row], dtype=np.int64).reshape(-1, 2).copy()
     places[:, 1] -= 1  # last character, not one behind it
-    sequence = np.asarray([-1 if s is None else s for s in encoded.sequence_ids(row)])
-    places[(sequence != 1) | (places[:, 1] < places[:, 0])] = -1
+    places[(sequences_of(encoded, row) != 1) | (places[:, 1] < places[:, 0])] = -1
     return places
 
 

@@ -16,7 +16,18 @@ from core.spec.task import Metric, TaskSpec
 from core.types import base
 from core.types.columns import Read, Rows, column_of, ids_of, label_ids, wrong
 from core.types.floors import commonest, tags_by_shape, word_shape
-from core.types.pieces import IGNORED, Array, Features, Ints, RowCollector, all_masked, chunks, flat, one_each, tokenise
+from core.types.pieces import (
+    IGNORED,
+    Array,
+    Features,
+    Ints,
+    RowCollector,
+    all_masked,
+    chunks,
+    flat,
+    one_each,
+    tokenise_words,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -71,24 +82,24 @@ def _featurise(split: Split, encoder: Encoder, limit: int) -> Features:
     words_of: list[Sequence[int]] = []
     labels: list[Sequence[int]] = []
     for start, chunk in chunks(base.records(split, TaggedExample)):
-        encoded = tokenise(encoder, [list(e.words) for e in chunk], limit=limit, stride=limit // 4, split_words=True)
+        encoded, word_ids = tokenise_words(encoder, [e.words for e in chunk], limit=limit, stride=limit // 4)
         owners = encoded["overflow_to_sample_mapping"]
         rows.add(encoded, examples=[start + o for o in owners], takes_types=encoder.takes_types)
         seen: list[set[int]] = [set() for _ in chunk]
         for row, owner in enumerate(owners):
-            places = _first_pieces(encoded.word_ids(row), seen=seen[owner])
+            places = _first_pieces(word_ids[row].tolist(), seen=seen[owner])
             words_of.append(places)
             labels.append([IGNORED if w < 0 else chunk[owner].tags[w] for w in places])
     return rows.finish(flat(labels).astype(np.int64), targets_on="pieces", positions=flat(words_of))
 
 
-def _first_pieces(word_ids: Sequence[int | None], *, seen: set[int]) -> list[int]:
+def _first_pieces(word_ids: Sequence[int], *, seen: set[int]) -> list[int]:
     """Word index at the first piece of each word not seen yet, -1 elsewhere; `seen` grows."""
     places = []
     for word in word_ids:
-        is_new = word is not None and word not in seen
-        places.append(word if is_new and word is not None else -1)
-        if is_new and word is not None:
+        is_new = word >= 0 and word not in seen
+        places.append(word if is_new else -1)
+        if is_new:
             seen.add(word)
     return places
 

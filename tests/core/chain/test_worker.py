@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -165,6 +166,36 @@ def test_a_failure_is_written_down(tmp_path: Path) -> None:
     failed = json.loads(paths.failed.read_text())
     assert failed["error"] == "ModelError" and "expected model.safetensors" in failed["message"]
     assert "Traceback" in failed["traceback"]
+    last = ENVELOPE.validate_json(paths.events.read_text(encoding="utf-8").splitlines()[-1]).event
+    assert last.type == "run_failed" and last.message == failed["message"]
+
+
+_PANICS = """
+import sys
+from tokenizers import Tokenizer, models, pre_tokenizers
+import core.chain.worker as worker
+
+def panic(*args, **named):
+    raw = Tokenizer(models.WordLevel({"a": 0, "b": 1}, unk_token="a"))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    raw.enable_truncation(max_length=2, stride=2)
+    raw.encode("a b a b")
+
+worker._compute = panic
+sys.exit(worker.main([sys.argv[1]]))
+"""
+
+
+def test_a_panic_of_the_tokenizer_is_a_failure_like_any_other(tmp_path: Path) -> None:
+    """Such a panic is a `BaseException` and no `Exception`: the process vanished without a word, three times."""
+    paths, _ = _prepare(tmp_path)
+    code = subprocess.run(
+        [sys.executable, "-c", _PANICS, str(paths.root)], cwd=REPO, check=False, capture_output=True
+    ).returncode
+    assert code == 1
+    failed = json.loads(paths.failed.read_text())
+    assert failed["error"] == "PanicException" and "\n" not in failed["message"]
+    assert re.search("A library panicked .*stride.* The model's tokenizer files may be damaged", failed["message"])
     last = ENVELOPE.validate_json(paths.events.read_text(encoding="utf-8").splitlines()[-1]).event
     assert last.type == "run_failed" and last.message == failed["message"]
 
