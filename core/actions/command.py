@@ -47,6 +47,8 @@ _MEASURES = {
     "anchor": "anchor",
 }  # fmt: skip
 """Options of the commands that answer, with the fields of `AnalysisOptions`."""
+_ALSO = {"with-in-task": "with_in_task", "with-excluded": "with_excluded"}
+"""Those of them that are said or not."""
 
 
 class Command(NamedTuple):
@@ -214,7 +216,9 @@ def filter_words(wanted: Filter, *, options: AnalysisOptions | None = None) -> t
     for option, field in _MEASURES.items() if options else ():
         value, usual = getattr(options, field), getattr(_USUAL, field)
         words += [word for one in _values(value if value != usual else ()) for word in _option(f"--{option}", one)]
-    return (*words, *(["--with-in-task"] if options and options.with_in_task else []))
+    for option, field in _ALSO.items() if options else ():
+        words += [f"--{option}"] if getattr(options, field) else []
+    return tuple(words)
 
 
 def caution_of(*commands: str) -> str:

@@ -27,6 +27,7 @@ from core.queries.evidence import Evidence, profile_view
 from core.spec.profile import text_point
 from core.spec.run import DataSourceKind, IntermediateSpec
 from core.spec.task import TaskSpec
+from core.store.counted import BASELINE, FLOOR, INTERMEDIATE, TARGET
 from core.studies import StudyRequest
 from core.tasks import in_task_reason
 
@@ -38,6 +39,8 @@ COLUMNS = (
 `StudyRequest` or `ProfileRequest` by names."""
 
 _EXPLAINING = ("difficulty", "similarity")
+_CAUSES = {"intermediate": (INTERMEDIATE,), "target": (TARGET, BASELINE, FLOOR)}
+"""Why gains are no evidence, by what of a pair is the cause: another pair with it would have the same cause."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def _candidates(cur: duckdb.DuckDBPyConnection, evidence: Evidence, *, plan: Pla
     near = similarities(cur, measure=options.similarity, data_source=source, centred=options.centred).frame
     near = near[near["role"] == options.anchor]
     have = set(zip(evidence.frame["intermediate"], evidence.frame["target"], strict=True))
+    idle = {name: _never_evidence(evidence.frame, name) for name in _CAUSES}
     langs = set(evidence.frame["lang"]) - {"en"}
     wanted = options.wanted.target
     targets = {wanted} if isinstance(wanted, str) else set(wanted or near["target"])
@@ -96,9 +100,17 @@ def _candidates(cur: duckdb.DuckDBPyConnection, evidence: Evidence, *, plan: Pla
         spans = sorted(langs) if options.anchor == "train" else [row["lang"]]
         if pair in have or row["target"] not in targets or _is_in_task(*pair, tasks=plan.tasks):
             continue
+        if pair[0] in idle["intermediate"] or pair[1] in idle["target"]:
+            continue
         rows += [(*pair, lang, row["difficulty"], row["similarity"]) for lang in spans if lang in langs]
     frame = pd.DataFrame(rows, columns=["intermediate", "target", "lang", "difficulty", "similarity"])
     return frame.assign(task=frame["intermediate"].map(base_tasks))
+
+
+def _never_evidence(frame: pd.DataFrame, column: str) -> set[str]:
+    """Intermediates or targets that were not learned, or stand at the floor, wherever they were run."""
+    because = frame.loc[frame["excluded"].isin(_CAUSES[column]), column]
+    return set(because) - set(frame.loc[frame["excluded"].isna() & frame["gain"].notna(), column])
 
 
 def _is_in_task(intermediate: str, target: str, *, tasks: Mapping[str, TaskSpec]) -> bool:
@@ -133,7 +145,9 @@ def _more_seeds(evidence: Evidence, analysis: Analysis, *, plan: Plan) -> list[d
     cells, frame = analysis.prepared.cells, evidence.frame
     if analysis.fit is None or analysis.fit.solution is None:
         return []
-    seeds = frame.groupby(["intermediate", "target"])["seed"].nunique()
+    pairs_of = [frame["intermediate"], frame["target"]]
+    some = frame["excluded"].isna().groupby(pairs_of).transform("any")  # else more of the same would not count either
+    seeds = frame[some].groupby(["intermediate", "target"])["seed"].nunique()
     few = seeds[seeds < plan.seeds].reset_index()
     known = frame.groupby("target")["seed"].nunique()  # a seed that has a gain has its baseline
     widths = partial(_half_widths, components=analysis.prepared.components, solution=analysis.fit.solution)

@@ -75,10 +75,16 @@ def _analysis_options(  # noqa: PLR0913  # one parameter per option
     with_in_task: Annotated[
         bool, typer.Option("--with-in-task", help="Include intermediates that train on the target's own task.")
     ] = False,
+    with_excluded: Annotated[
+        bool,
+        typer.Option(
+            "--with-excluded", help="Include gains that are no evidence, such as those of an intermediate not learned."
+        ),
+    ] = False,
 ) -> AnalysisOptions:
     return AnalysisOptions(
         wanted=wanted, difficulty=difficulty, similarity=similarity, anchor=_anchor(anchor), with_in_task=with_in_task,
-        families=tuple(family or ()), scripts=tuple(script or ()),
+        with_excluded=with_excluded, families=tuple(family or ()), scripts=tuple(script or ()),
     )  # fmt: skip
 
 

@@ -96,14 +96,14 @@ def test_the_command_asks_for_what_the_page_shows() -> None:
     runs = "--collection measured --model atlas-mini --protocol quick --data-source sample"
     options = AnalysisOptions(
         wanted=Filter(target=("sib200", "udpos")), difficulty="label_entropy", anchor="train", scripts=("Cyrl",),
-        with_in_task=True,
+        with_in_task=True, with_excluded=True,
     )  # fmt: skip
     said = {name: recompute(name, pooled, options) for name in ("analyse", "predict", "next")}
     targets = "--target sib200 --target udpos"
     for name, command in said.items():
         assert command == (
             f"python -m core {name} {runs} {targets} --script Cyrl --difficulty label_entropy --anchor train "
-            "--with-in-task --json"
+            "--with-in-task --with-excluded --json"
         )
     cells = recompute("analyse", pooled, AnalysisOptions(), target="sib200")
     assert cells == f"python -m core analyse {runs} --target sib200 --cells --json"

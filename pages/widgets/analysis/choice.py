@@ -62,13 +62,20 @@ def refine(targets: list[str], langs: list[str]) -> AnalysisOptions:
                 bind="query-params",
                 placeholder="all scripts",
             )
-        with_in_task = st.toggle(
-            "Include in-task pairs", key="intask", bind="query-params",
-            help="Intermediates that train the target's own task, such as SQuAD before XQuAD.",
-        )  # fmt: skip
+        with st.container(horizontal=True, gap="large"):
+            with_in_task = st.toggle(
+                "Include in-task pairs", key="intask", bind="query-params",
+                help="Intermediates that train the target's own task, such as SQuAD before XQuAD.",
+            )  # fmt: skip
+            with_excluded = st.toggle(
+                "Include gains that are no evidence", key="excluded", bind="query-params",
+                help="Gains of runs whose intermediate or target was not learned, whose baseline is at the floor, or "
+                "that an earlier version of the program made.",
+            )  # fmt: skip
     return AnalysisOptions(
         wanted=Filter(target=tuple(picked) or None), difficulty=difficulty, similarity=similarity,
-        anchor=cast("Anchor", anchor), with_in_task=with_in_task, families=tuple(families), scripts=tuple(scripts),
+        anchor=cast("Anchor", anchor), with_in_task=with_in_task, with_excluded=with_excluded,
+        families=tuple(families), scripts=tuple(scripts),
     )  # fmt: skip
 
 

@@ -165,7 +165,8 @@ def test_filters_are_options_of_every_command_that_takes_them() -> None:
         data_source="hub",
     )  # fmt: skip
     options = AnalysisOptions(
-        wanted=wanted, difficulty="label_entropy", similarity="mmd", anchor="train", with_in_task=True,
+        wanted=wanted, difficulty="label_entropy", similarity="mmd", anchor="train",
+        with_in_task=True, with_excluded=True,
         families=("Turkic",), scripts=("Cyrl", "Arab"),
     )  # fmt: skip
     for name in ("claims", "gains"):
@@ -173,7 +174,8 @@ def test_filters_are_options_of_every_command_that_takes_them() -> None:
     for name, before in (("analyse", ()), ("predict", ()), ("next", ()), ("report", ("a.html",)), ("gallery", ("g",))):
         command = asking(name, wanted, options=options, before=before, after=("--json",))
         assert parse(str(command)) == name
-        assert command.words.count("--script") == 2 and "--with-in-task" in command.words
+        assert command.words.count("--script") == 2
+        assert {"--with-in-task", "--with-excluded"} <= set(command.words)
     for name, before in (("export", ("a.csv",)), ("figure", ("a.svg",))):
         assert parse(str(asking(name, wanted, before=before))) == name
 
@@ -220,12 +222,15 @@ def test_ten_of_ten_proposals_on_a_mirror_start(paths: AtlasPaths, mirror: str, 
     if folder == "hub" and not HUB.is_dir():
         pytest.skip("no copy of XTREME beside the checkout")
     root = mirror if folder == "toy" else str(HUB)
-    given = [str(row["command"]) for row in answers("next", "--data-source", "mirror", "--mirror", root)]
+    given = [
+        str(row["command"]) for row in answers("next", "--with-excluded", "--data-source", "mirror", "--mirror", root)
+    ]
     assert len(given) >= 10
     assert not any("--kind difficulty" in command and "~mlm" in command for command in given)
     for command in given:
         assert start(command), command
-    remembered = [str(row["command"]) for row in answers("next", "--data-source", "mirror", "--collection", "measured")]
+    again = ("next", "--with-excluded", "--data-source", "mirror", "--collection", "measured")
+    remembered = [str(row["command"]) for row in answers(*again)]
     assert remembered == given
 
 

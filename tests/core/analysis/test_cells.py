@@ -62,7 +62,7 @@ def _rows(values: dict[tuple[str, str], list[float | None]]) -> pd.DataFrame:
         for seed, gain in enumerate(gains, start=1)
     ]
     columns = ["lang", "intermediate", "seed", "score", "gain", "n", "in_task", "missing"]
-    frame = pd.DataFrame(rows, columns=columns).assign(baseline_score=0.5).astype({"gain": "float64"})
+    frame = pd.DataFrame(rows, columns=columns).assign(baseline_score=0.5, excluded=None).astype({"gain": "float64"})
     return frame.astype({"lang": "category", "intermediate": "category"})
 
 

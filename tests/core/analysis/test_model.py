@@ -45,12 +45,13 @@ def found(strong: Evidence) -> Analysis:
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Analysis]:
-    """Of the figures that the repository carries, with the defaults of the page."""
+    """Of the figures that the repository carries, those of an earlier version included."""
+    options = AnalysisOptions(with_excluded=True)
     with pytest.MonkeyPatch.context() as patch, Store.open(":memory:") as store:
         patch.setenv("ATLAS_GALLERY", str(REPO / "data" / "gallery"))
         ingest(store, AtlasPaths(home=tmp_path_factory.mktemp("home")))
         with store.cursor() as cur:
-            yield analyse(evidence(cur, runs_to_pool(cur, AnalysisOptions().wanted), options=AnalysisOptions()))
+            yield analyse(evidence(cur, runs_to_pool(cur, options.wanted), options=options))
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,8 @@ def finish(store: Store, runs: list[RunSpec], gains: dict[tuple[str, str], float
         for run, lang, score in rows:
             metric = str(run.task(run.target).headline)
             cur.execute(
-                "INSERT INTO scores VALUES (?, ?, ?, ?, NULL, 100, 'test', ?)",
+                "INSERT INTO scores (run_id, lang, metric, score, n, split, fingerprint) "
+                "VALUES (?, ?, ?, ?, 100, 'test', ?)",
                 [run.run_id, lang, metric, score, f"{run.target}{lang}"],
             )
 

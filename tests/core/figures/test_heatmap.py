@@ -21,7 +21,7 @@ def _cells() -> pd.DataFrame:
         ("sw", "squad", None, None, None, None, False, 0, "", 0, False, "failed", "out of memory " * 20),
     ]
     found = pd.DataFrame(rows, columns=columns)
-    return found.assign(gain=found["value"], score=0.5, sd=0.004, tested_by="seeds")
+    return found.assign(gain=found["value"], score=0.5, sd=0.004, tested_by="seeds", excluded=None)
 
 
 def _means() -> pd.DataFrame:

@@ -15,6 +15,9 @@ EXPECTED: dict[str, list[str]] = {
         "run_id VARCHAR!",
         "baseline_run_id VARCHAR",
         "is_current BOOLEAN!",
+        "mismatch VARCHAR",
+        "excluded VARCHAR",
+        "note VARCHAR",
     ],
     "credits": [
         "run_id VARCHAR!",
@@ -38,6 +41,11 @@ EXPECTED: dict[str, list[str]] = {
         "run_id VARCHAR!",
         "flag VARCHAR!",
         "message VARCHAR!",
+    ],
+    "floors": [
+        "run_id VARCHAR!",
+        "lang VARCHAR!",
+        "metric VARCHAR!",
     ],
     "gains": [
         "collection VARCHAR",
@@ -64,11 +72,29 @@ EXPECTED: dict[str, list[str]] = {
         "in_task BOOLEAN",
         "is_headline BOOLEAN",
         "is_current BOOLEAN",
+        "floor DOUBLE",
+        "floor_rule VARCHAR",
+        "excluded VARCHAR",
+        "note VARCHAR",
     ],
     "ingested": [
         "run_id VARCHAR!",
         "size BIGINT!",
         "stamp VARCHAR!",
+    ],
+    "judgements": [
+        "run_id VARCHAR!",
+        "key VARCHAR!",
+        "task VARCHAR!",
+        "metric VARCHAR!",
+        "score DOUBLE!",
+        "chance DOUBLE",
+        "rule VARCHAR!",
+        "rule_score DOUBLE!",
+        "p_value DOUBLE",
+        "is_constant BOOLEAN!",
+        "has_learned BOOLEAN!",
+        "n INTEGER!",
     ],
     "meta": [
         "key VARCHAR!",
@@ -105,6 +131,7 @@ EXPECTED: dict[str, list[str]] = {
         "message VARCHAR",
         "spec VARCHAR!",
         "environment VARCHAR",
+        "threads INTEGER",
     ],
     "scores": [
         "run_id VARCHAR!",
@@ -115,6 +142,9 @@ EXPECTED: dict[str, list[str]] = {
         "n INTEGER!",
         "split VARCHAR!",
         "fingerprint VARCHAR!",
+        "floor DOUBLE",
+        "floor_rule VARCHAR",
+        "floor_p DOUBLE",
     ],
     "skips": [
         "run_id VARCHAR!",
@@ -146,6 +176,7 @@ EXPECTED: dict[str, list[str]] = {
         "best_step INTEGER",
         "peak_memory_mb DOUBLE",
         "task_type VARCHAR",
+        "code INTEGER",
     ],
     "steps": [
         "run_id VARCHAR!",
@@ -291,7 +322,10 @@ EXPECTED: dict[str, list[str]] = {
         "averages VARCHAR",
     ],
 }
-EXPECTED["current_gains"] = EXPECTED["gains"][:-1]  # all but is_current
+EXPECTED["current_gains"] = [column for column in EXPECTED["gains"] if column != "is_current BOOLEAN"]
+EXPECTED["counted_gains"] = [
+    column for column in EXPECTED["current_gains"] if column not in {"excluded VARCHAR", "missing VARCHAR"}
+]
 EXPECTED["current_runs"] = [column.rstrip("!") for column in EXPECTED["runs"]]
 
 
