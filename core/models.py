@@ -277,8 +277,8 @@ def check_encoder(config: Mapping[str, Any], *, where: str) -> None:  # Any: the
     if kind not in _ENCODERS or config.get("is_decoder") or config.get("is_encoder_decoder"):
         set_so = "".join(f" with {field}" for field in ("is_decoder", "is_encoder_decoder") if config.get(field))
         raise ModelError(
-            f"{where}: architecture '{kind}'{set_so} is no encoder by itself. Encoders only, so far: decoders, which "
-            "read from left to right, and encoders with a decoder are not taken. Choose one of these architectures: "
+            f"{where}: found architecture '{kind}'{set_so}, expected an encoder. Encoders only, so far: decoders, "
+            "which read from left to right, and encoders with a decoder are not taken. Architectures that are: "
             f"{', '.join(sorted(_ENCODERS))}."
         )
     longest = config.get("max_position_embeddings")

@@ -1,4 +1,4 @@
-"""Load, save and use a pretrained encoder: any architecture that transformers' `AutoModel` knows.
+"""Load, save and use a pretrained encoder: any architecture of transformers that `check_encoder` takes.
 
 What differs between architectures is worked out here once: where the summary position is, which side is padded,
 whether there are segment ids, how long an input may be. Nothing downloaded is executed.

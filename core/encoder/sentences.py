@@ -112,6 +112,7 @@ def _load(model: ModelSpec, *, device: torch.device) -> Callable[[Sequence[str]]
 def _composed(model: ModelSpec, *, device: torch.device) -> Callable[[Sequence[str]], Floats]:
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415  seconds, and only some models need it
 
+    load_encoder(model)  # sentence-transformers draws what the weights leave out at random, without a word
     with model_problems(model):
         loaded: Any = SentenceTransformer(
             model.path,

@@ -170,7 +170,7 @@ def test_decoders_are_refused_before_anything_is_loaded(
 ) -> None:
     (folder / "config.json").write_text(json.dumps(config))
     expected = (
-        f"{re.escape(str(folder))}: architecture '{config['model_type']}'.* is no encoder by itself. Encoders only"
+        f"{re.escape(str(folder))}: found architecture '{config['model_type']}'.*, expected an encoder. Encoders only"
     )
     with pytest.raises(ModelError, match=expected):
         resolve_model(str(folder), paths=atlas)
@@ -186,7 +186,7 @@ def test_the_encoders_are_those_of_transformers() -> None:
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     with pytest.raises(ModelError) as refused:
         check_encoder({"model_type": "llama"}, where="x")
-    assert str(refused.value).rpartition("architectures: ")[2].rstrip(".").split(", ") == found
+    assert str(refused.value).rpartition("Architectures that are: ")[2].rstrip(".").split(", ") == found
     for kind in (*found, *(model.architecture for model in MODELS.values())):
         check_encoder({"model_type": kind}, where=kind)
 
@@ -214,7 +214,7 @@ def test_a_users_model_file(atlas: AtlasPaths) -> None:
     model = resolve_model("my-encoder", paths=atlas)
     assert model.is_user_model and model.path == "me/my-encoder"
     (atlas.user_models / "mine.yaml").write_text(block.replace("xlm-roberta", "llama", 1))
-    with pytest.raises(ModelError, match="Model 'my-encoder': architecture 'llama' is no encoder by itself"):
+    with pytest.raises(ModelError, match="Model 'my-encoder': found architecture 'llama', expected an encoder"):
         resolve_model("my-encoder", paths=atlas)
     (atlas.user_models / "mine.yaml").write_text(block.replace("my-encoder", "mbert", 1))
     with pytest.raises(SpecError, match="'mbert' is already the name of a model"):

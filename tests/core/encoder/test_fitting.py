@@ -13,6 +13,7 @@ from torch import nn
 from core.encoder.fitting import dropout_gap
 from core.encoder.loading import load_encoder, save_encoder
 from core.encoder.mlm import load_for_mlm
+from core.encoder.sentences import SentenceEncoder
 from core.errors import ModelError
 from core.events import Event, Flagged
 from core.heads.layers import token_head
@@ -98,6 +99,15 @@ def test_a_saved_stage_goes_through_the_same_check(tmp_path: Path) -> None:
         load_encoder(spec, weights=tmp_path / "stage")
 
 
+def test_a_sentence_encoder_with_modules_goes_through_the_same_check(tmp_path: Path) -> None:
+    spec = tiny_model(tmp_path / "model")
+    _rewrite(tmp_path / "model", lambda tensors: {k: v for k, v in tensors.items() if "LayerNorm" not in k})
+    (tmp_path / "model" / "modules.json").write_text('[{"type": "sentence_transformers.models.Dense"}]')
+    encoder = SentenceEncoder(spec, device=torch.device("cpu"))
+    with pytest.raises(ModelError, match="Tensors that would be random: 10 missing"):
+        encoder.embed(["red"], fingerprint="x", cache=tmp_path / "cache")
+
+
 def test_weights_that_are_cut_off_are_named(tmp_path: Path) -> None:
     spec = tiny_model(tmp_path)
     file = tmp_path / "model.safetensors"
@@ -110,7 +120,7 @@ def test_weights_that_are_cut_off_are_named(tmp_path: Path) -> None:
     ("kind", "fields"), [("llama", {"num_key_value_heads": 2}), ("bert", {"is_decoder": True}), ("t5", {"d_model": 16})]
 )
 def test_what_is_no_encoder_is_refused_in_a_job(tmp_path: Path, kind: str, fields: dict[str, object]) -> None:
-    with pytest.raises(ModelError, match=f"architecture '{kind}'.* is no encoder by itself. Encoders only, so far"):
+    with pytest.raises(ModelError, match=f"found architecture '{kind}'.*, expected an encoder. Encoders only, so far"):
         load_encoder(_tiny(tmp_path, kind, **fields))
 
 
