@@ -2,14 +2,13 @@
 
 The application imports it, too: what takes long to load (`datasets`, the hub's client) is imported where it is used.
 Sample, mirror and hub differ in where the folder is; from there on everything is the same. A new way to declare data
-is a field of `SplitRef` and a line in `_locate` or `_rows`.
+is a field of `SplitRef` and a line in `locate` or `_rows`.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +16,12 @@ import pyarrow.compute as pc
 
 from core.data import licensed
 from core.data.guards import check_labels, flags_of
-from core.data.layout import FORMATS, Folder, files_of, missing_split, open_local
+from core.data.locate import Located, locate, located
 from core.data.origin import DataOrigin
+from core.data.tables import read_table
 from core.errors import DataError, MissingSplit, SpecError
 from core.examples import Example, Flag, Split, SplitRole, fingerprint
-from core.spec.run import DataSourceKind
-from core.spec.task import SplitRef, TaskSpec
+from core.spec.task import TaskSpec
 from core.types.columns import Read, Rows
 from core.types.table import task_type
 from core.types.tagging import TaggedExample
@@ -34,30 +33,6 @@ TEST_SEED = 20200526
 """Of the sample of test sets: fixed, because every run must be scored on the same examples."""
 
 _CUT_SEED = 20200526  # fixed, not a run's seed: every run must select on the same examples
-
-
-class _Located(NamedTuple):
-    """Where one split is in this data source."""
-
-    ref: SplitRef
-    folder: Folder | None
-    """None for a licensed file."""
-    files: tuple[str, ...]
-    split: str
-    """The split found: the declared one or a fallback."""
-    where: str
-    """For messages."""
-
-    @property
-    def ref_key(self) -> tuple[str, str | None]:
-        """Data set and configuration, the language left open."""
-        return self.ref.path, self.ref.config
-
-    @property
-    def data(self) -> tuple[object, ...]:
-        """Equal for two places that hold the same rows."""
-        ref = self.ref
-        return (self.folder.where if self.folder else "", self.files, ref.language_column, ref.id_language_prefix)
 
 
 def load_split(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -> Split:
@@ -100,7 +75,7 @@ def subsample(split: Split, *, n: int | None, seed: int) -> Split:
 
 
 def _single(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -> Split:
-    place = _locate(task, role=role, lang=lang, origin=origin)
+    place = locate(task, role=role, lang=lang, origin=origin)
     what = f"{task.name} {role} ({lang})"
     if place.folder is None:
         found, labels, dropped = _licensed(task, place, role=role, origin=origin)
@@ -135,72 +110,11 @@ def _single(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -
     )
 
 
-def _locate(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -> _Located:
-    """The split in this data source; fallbacks are tried in order."""
-    ref: SplitRef | None = getattr(task, role)
-    if ref is None and role == "dev":
-        ref = task.train
-    if ref is None:
-        raise MissingSplit(f"Task '{task.name}' declares no {role} split. Expected `{role}:` in its definition.")
-    if ref.path.startswith(licensed.PREFIX):
-        return _locate_licensed(ref, origin)
-    folder = _folder(ref, origin)
-    own = task.own_name(lang)
-    config = ref.config.replace("{lang}", own) if ref.config else None
-    tried = tuple(name.replace("{lang}", own) for name in (ref.split, *ref.fallbacks))
-    for name in tried:
-        files = files_of(folder, config=config, split=name)
-        if files is not None:
-            where = f"{folder.where}, {config or 'default'}, split '{name}'"
-            return _Located(ref, folder, files, name, where)
-    raise missing_split(folder, config=config, splits=tried)
-
-
-def _locate_licensed(ref: SplitRef, origin: DataOrigin) -> _Located:
-    roots = (origin.paths.local_data, *((Path(origin.source.root),) if origin.source.root else ()))
-    tried = [licensed.file_name(ref.path, split=split) for split in (ref.split, *ref.fallbacks)]
-    for split, name in zip((ref.split, *ref.fallbacks), tried, strict=True):
-        file = licensed.find(name, folders=roots)
-        if file is not None:
-            return _Located(ref, None, (str(file),), split, str(file))
-    raise licensed.missing(tried, folders=roots)
-
-
-def _folder(ref: SplitRef, origin: DataOrigin) -> Folder:
-    match origin.source.kind:
-        case DataSourceKind.MIRROR:
-            return open_local(Path(origin.source.root or ""), path=ref.path)
-        case DataSourceKind.SAMPLE:
-            return open_local(_sample_root(origin), path=ref.path, kind="sample")
-        case DataSourceKind.HUB:
-            return _open_hub_once(ref.path, ref.revision, origin.paths.cache / "hub")
-
-
-@lru_cache(maxsize=128)  # one revision for all languages of a run, one request
-def _open_hub_once(path: str, revision: str | None, cache: Path) -> Folder:
-    from core.data.hub import open_hub  # noqa: PLC0415
-
-    return open_hub(path, revision=revision, cache=cache)
-
-
-def _sample_root(origin: DataOrigin) -> Path:
-    from core.sample.build import ensure_sample  # noqa: PLC0415  # the generator is loaded where it is used
-    from core.sample.spec import SampleSpec  # noqa: PLC0415
-
-    wanted = {"domain": origin.domain, "difficulty": origin.difficulty}
-    try:
-        spec = SampleSpec.model_validate(wanted)
-    except ValueError as error:
-        raise SpecError(f"The sample tasks cannot be built for {wanted}: {error}") from error
-    folder: Path = ensure_sample(origin.paths.cache, spec)
-    return folder
-
-
-def _rows(task: TaskSpec, place: _Located, *, role: SplitRole, lang: str, cache: Path) -> Rows:
+def _rows(task: TaskSpec, place: Located, *, role: SplitRole, lang: str, cache: Path) -> Rows:
     """The rows of one language, not yet understood."""
     if place.folder is None:
         raise AssertionError("a licensed file has no table")
-    data = _table(tuple(place.folder.fetch(name) for name in place.files), cache)
+    data = read_table(tuple(place.folder.fetch(name) for name in place.files), cache)
     ref, own = place.ref, task.own_name(lang)
     rows = Rows(
         table=data.table,
@@ -234,44 +148,6 @@ def _filtered(rows: Rows, *, column: str, own: str, prefix: bool) -> Rows:
     return rows._replace(table=table)
 
 
-# --------------------------------------------------------------------------------------------------------- files
-
-
-class _Table(NamedTuple):
-    table: pa.Table
-    class_names: dict[str, tuple[str, ...]]
-
-
-def _table(files: tuple[Path, ...], cache: Path) -> _Table:
-    """Rows of some files through the `datasets` library, memory-mapped from its cache."""
-    stamps = tuple((str(f.resolve()), f.stat().st_mtime_ns) for f in files)
-    return _table_once(stamps, cache)
-
-
-@lru_cache(maxsize=4)
-def _table_once(stamps: tuple[tuple[str, int], ...], cache: Path) -> _Table:
-    import datasets  # noqa: PLC0415
-
-    names = [name for name, _ in stamps]
-    reader = FORMATS.get(Path(names[0]).suffix, "parquet")
-    options = {"sep": "\t"} if names[0].endswith(".tsv") else {}
-    shown = datasets.utils.logging.is_progress_bar_enabled()
-    datasets.disable_progress_bars()
-    try:
-        data = datasets.load_dataset(reader, data_files={"data": names}, split="data", cache_dir=str(cache), **options)
-    except (datasets.exceptions.DatasetGenerationError, pa.ArrowInvalid) as error:
-        raise DataError(
-            f"Cannot read {', '.join(names)}: {error.__cause__ or error}. Expected {reader} files; the file is damaged "
-            "or cut off: copy or download it again."
-        ) from error
-    finally:
-        if shown:
-            datasets.enable_progress_bars()
-    inner = {name: getattr(feature, "feature", feature) for name, feature in data.features.items()}
-    class_names = {name: tuple(f.names) for name, f in inner.items() if isinstance(f, datasets.ClassLabel)}
-    return _Table(data.with_format("arrow")[:], class_names)
-
-
 # ----------------------------------------------------------------------------------------- cut, parts, licensed
 
 
@@ -279,8 +155,8 @@ def _is_shared(task: TaskSpec, *, lang: str, origin: DataOrigin) -> bool:
     """Whether training and development would read the same rows."""
     if task.train is None:
         return False
-    train = _found(task, role="train", lang=lang, origin=origin)
-    dev = _found(task, role="dev", lang=lang, origin=origin)
+    train = located(task, role="train", lang=lang, origin=origin)
+    dev = located(task, role="dev", lang=lang, origin=origin)
     return train is not None and dev is not None and train.data == dev.data
 
 
@@ -294,7 +170,7 @@ def _cut(examples: tuple[Example, ...], *, role: SplitRole, split: str) -> tuple
     return tuple(examples[i] for i in np.sort(chosen)), name
 
 
-def _place_flags(task: TaskSpec, place: _Located, *, role: SplitRole, lang: str, origin: DataOrigin) -> list[Flag]:
+def _place_flags(task: TaskSpec, place: Located, *, role: SplitRole, lang: str, origin: DataOrigin) -> list[Flag]:
     what = f"{task.name} {role} ({lang})"
     flags = []
     if place.folder is not None and place.split != place.ref.split.replace("{lang}", task.own_name(lang)):
@@ -303,23 +179,16 @@ def _place_flags(task: TaskSpec, place: _Located, *, role: SplitRole, lang: str,
     if place.folder is not None and place.folder.converted:
         flags.append(Flag("converted_parquet", f"{what}: the hub's own Parquet conversion is read, not the script."))
     if role == "test" and lang == "en" and task.dev is not None:
-        dev = _found(task, role="dev", lang=lang, origin=origin)
+        dev = located(task, role="dev", lang=lang, origin=origin)
         if dev is not None and dev.data == place.data:
             message = f"{what}: '{place.split}' also selects the model, so its score is optimistic."
             flags.append(Flag("test_is_dev", message))
     if role == "test" and task.train is not None:
-        train = _found(task, role="train", lang="en", origin=origin)
+        train = located(task, role="train", lang="en", origin=origin)
         if train is not None and (train.ref.path, train.ref.config, train.split) == (*place.ref_key, place.split):
             message = f"{what}: '{place.split}' in English is what the model is trained on, so its score means little."
             flags.append(Flag("test_is_train", message))
     return flags
-
-
-def _found(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -> _Located | None:
-    try:
-        return _locate(task, role=role, lang=lang, origin=origin)
-    except MissingSplit:
-        return None
 
 
 def _joined(task: TaskSpec, *, lang: str, origin: DataOrigin) -> Split:
@@ -362,13 +231,13 @@ def _as_part(split: Split, task: TaskSpec) -> list[Example]:
 
 
 def _licensed(
-    task: TaskSpec, place: _Located, *, role: SplitRole, origin: DataOrigin
+    task: TaskSpec, place: Located, *, role: SplitRole, origin: DataOrigin
 ) -> tuple[Read, tuple[str, ...], int]:
     """Sentences of a licensed file, the labels, and how many sentences have tags that training lacks."""
     sentences = licensed.read_tagged(Path(place.files[0]))
     labels = task.labels
     if task.labels_from_data:
-        train = _locate(task, role="train", lang="en", origin=origin)
+        train = locate(task, role="train", lang="en", origin=origin)
         seen = sentences if train.files == place.files else licensed.read_tagged(Path(train.files[0]))
         labels = tuple(sorted({tag for sentence in seen for tag in sentence.tags}))
     ids = {label: i for i, label in enumerate(labels)}
