@@ -175,8 +175,9 @@ def submission(
 def _english_reader(paths: AtlasPaths) -> ReadEnglish:
     def _read(spec: RunSpec, lang: str) -> English:
         split = load_split(spec.task(spec.target), role="test", lang=lang, origin=DataOrigin(spec.data_source, paths))
-        split = subsample(split, n=spec.protocol.max_test_examples, seed=TEST_SEED)
-        pair = task_type(split.task.type).translation
+        kind = task_type(split.task.type)
+        split = subsample(split, n=kind.scored_of(spec.protocol.max_test_examples), seed=TEST_SEED)
+        pair = kind.translation
         english = tuple(pair(e)[1] for e in split.examples) if pair else ()
         return English(english, split.fingerprint)
 

@@ -6,10 +6,10 @@ from collections import Counter
 from typing import NamedTuple
 
 from core.data.datasets import load_split, subsample
-from core.data.guards import overlap
 from core.data.origin import DataOrigin
+from core.data.overlap import Seen
 from core.errors import AtlasError, MissingSplit
-from core.examples import Example, Split, SplitRole
+from core.examples import Example, Flag, Split, SplitRole
 from core.paths import AtlasPaths
 from core.spec.run import DataSource
 from core.spec.task import TaskSpec
@@ -69,7 +69,7 @@ def check_task(task: TaskSpec, *, origin: DataOrigin) -> CheckReport:
     reports: list[SplitReport] = []
     problems: list[str] = []
     missing: list[str] = []
-    train: Split | None = None
+    seen, english = Seen(), None
     for role, lang in _wanted(task):
         try:
             split = load_split(task, role=role, lang=lang, origin=origin)
@@ -80,8 +80,12 @@ def check_task(task: TaskSpec, *, origin: DataOrigin) -> CheckReport:
         except AtlasError as error:
             problems.append(f"{role} ({lang}): {error}")
         else:
-            train = split if role == "train" else train
-            reports.append(_report(split, train=train))
+            if role != "test":
+                seen.add(split)
+            elif lang == "en":
+                english = split
+            met = seen.flags(split, english=english) if role == "test" else ()
+            reports.append(_report(split, flags=(*split.flags, *met)))
     return CheckReport(task.name, tuple(reports), tuple(problems), tuple(missing))
 
 
@@ -89,14 +93,12 @@ def _wanted(task: TaskSpec) -> list[tuple[SplitRole, str]]:
     wanted: list[tuple[SplitRole, str]] = []
     if task.train is not None or task.parts:
         wanted += [("train", "en"), ("dev", "en")]
-    return wanted + [("test", lang) for lang in task.languages if task.test is not None]
+    first = sorted(task.languages, key=lambda lang: lang != "en")  # the others are compared with English
+    return wanted + [("test", lang) for lang in first if task.test is not None]
 
 
-def _report(split: Split, *, train: Split | None) -> SplitReport:
+def _report(split: Split, *, flags: tuple[Flag, ...]) -> SplitReport:
     looked_at, kind = subsample(split, n=N_EXAMPLES, seed=0).examples, task_type(split.task.type)
-    flags = [f"{flag}: {message}" for flag, message in split.flags]
-    if train is not None and split.role == "test" and (shared := overlap(train, split)):
-        flags.append(f"overlap: {shared} of {len(split.examples)} test texts occur in the training split.")
     return SplitReport(
         role=split.role,
         lang=split.lang,
@@ -106,7 +108,7 @@ def _report(split: Split, *, train: Split | None) -> SplitReport:
         labels=_labels(looked_at, kind, names=split.labels),
         longest_text=max(len(kind.text(e)) for e in looked_at),
         first=_shown(looked_at[0], kind, names=split.labels),
-        flags=tuple(flags),
+        flags=tuple(f"{flag}: {message}" for flag, message in flags),
     )
 
 

@@ -178,8 +178,9 @@ def _place_flags(task: TaskSpec, place: Located, *, role: SplitRole, lang: str, 
         flags.append(Flag("split_fallback", message))
     if place.folder is not None and place.folder.converted:
         flags.append(Flag("converted_parquet", f"{what}: the hub's own Parquet conversion is read, not the script."))
-    if role == "test" and lang == "en" and task.dev is not None:
-        dev = located(task, role="dev", lang=lang, origin=origin)
+    if role == "test" and task.dev is not None:
+        dev_lang = "en" if task_type(task.type).is_trained else lang  # a threshold is chosen in each language
+        dev = located(task, role="dev", lang=dev_lang, origin=origin)
         if dev is not None and dev.data == place.data:
             message = f"{what}: '{place.split}' also selects the model, so its score is optimistic."
             flags.append(Flag("test_is_dev", message))

@@ -6,7 +6,7 @@ Each guard stands for a trap that others fell into (placeholder test labels, dro
 from __future__ import annotations
 
 from core.errors import DataError, PlaceholderLabels
-from core.examples import Flag, Split, SplitRole
+from core.examples import Flag, SplitRole
 from core.spec.task import TaskSpec
 from core.types.columns import Read
 from core.types.table import task_type
@@ -52,22 +52,3 @@ def flags_of(read: Read, *, what: str) -> tuple[Flag, ...]:
     left_out = f"{read.unlabelled} rows without a label were left out, {len(read.examples)} are used"
     unlabelled = (Flag("unlabelled_dropped", left_out),) if read.unlabelled else ()
     return tuple(Flag(name, f"{what}: {message}.") for name, message in (*unlabelled, *read.remarks))
-
-
-def overlap(train: Split, test: Split) -> int:
-    """Number of test examples whose text occurs in the training split.
-
-    Compared are whole texts (pairs as pairs, passages of questions, sentences of tagged text) after lower-casing and
-    with single spaces; SQuAD's validation split and XQuAD share passages this way.
-
-    Args:
-        train: What is trained on.
-        test: What is scored.
-    """
-    of_training, of_test = (task_type(split.task.type).known_text for split in (train, test))
-    seen = {_normalised(of_training(example)) for example in train.examples}
-    return sum(_normalised(of_test(example)) in seen for example in test.examples)
-
-
-def _normalised(text: str) -> str:
-    return " ".join(text.casefold().split())

@@ -72,7 +72,10 @@ class ProtocolSpec(Spec):
     target_overrides: dict[str, dict[str, float | int | str | None]] = {}
     """Fields of `target` that differ for a task, by task name."""
     max_test_examples: int | None = Field(default=None, ge=1)
-    """Size of the seeded sample of each language's test set; the same examples for every run; None: all of it."""
+    """Size of the seeded sample of each language's test set; the same examples for every run; None: all of it.
+
+    Retrieval (Tatoeba, BUCC) is never sampled: test sentences are each other's candidates, and fewer are easier.
+    """
     max_length: int | None = Field(default=None, ge=8)
     """Upper bound on every task's `max_length`."""
     retrieval_layer: int | None = None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from core.data.datasets import TEST_SEED, load_split, subsample
 from core.data.origin import DataOrigin
-from core.errors import SpecError
+from core.data.overlap import Seen
+from core.errors import DataError, HubUnreachable, SpecError
 from core.events import DataLoaded, Emit, Flagged
 from core.examples import Split, SplitRole, fingerprint
 from core.paths import AtlasPaths
@@ -56,6 +58,7 @@ class Loader:
         """
         self._spec, self._paths, self._emit = spec, paths, emit
         self._seen: set[int] = set()
+        self._met = Seen()
 
     def whole(self, task: TaskSpec, *, role: Role, protocol: StageProtocol, draws: Draws) -> EnglishData:
         """All English training data that the protocol's share leaves, and the development data; nothing is reported.
@@ -89,6 +92,8 @@ class Loader:
         if draws.kind == "target":
             self._flag_same(train.task, known=sum(t in self._seen for t in texts), n=len(texts))
         self._seen.update(texts)
+        self._met.add(train)
+        self._met.add(whole.dev)
         return EnglishData(train=train, dev=whole.dev)
 
     def _flag_same(self, target: TaskSpec, *, known: int, n: int) -> None:
@@ -131,16 +136,27 @@ class Loader:
             labels: Of the training split; empty for retrieval.
         """
         task = self._spec.task(self._spec.target)
-        split = load_split(task, role=role, lang=lang, origin=self._origin(Role.TARGET))
-        if role == "test":
-            split = subsample(split, n=self._spec.protocol.max_test_examples, seed=TEST_SEED)
-        split = self._report(split._replace(labels=labels or split.labels))
-        text = task_type(task.type).text
-        known = sum(hash(text(e)) in self._seen for e in split.examples)
-        if known:
-            message = f"{known} of {len(split.examples)} {task.name} {role} texts ({lang}) occur in the training data."
-            self._emit(Flagged(flag="overlap", message=message))
-        return split
+        whole = load_split(task, role=role, lang=lang, origin=self._origin(Role.TARGET))
+        whole = whole._replace(labels=labels or whole.labels)
+        if role != "test":
+            return self._report(whole)
+        n = task_type(task.type).scored_of(self._spec.protocol.max_test_examples)
+        split = subsample(whole, n=n, seed=TEST_SEED)
+        met = self._met.flags(whole, drawn=split, english=self._english_test)
+        return self._report(split._replace(flags=(*split.flags, *met)))
+
+    @cached_property
+    def _english_test(self) -> Split | None:
+        """The target's English test set, whole: the other languages may be translations of it."""
+        task = self._spec.task(self._spec.target)
+        if "en" not in task.languages:
+            return None
+        try:
+            return load_split(task, role="test", lang="en", origin=self._origin(Role.TARGET))
+        except HubUnreachable:
+            raise
+        except DataError:
+            return None
 
     def parallel(self, lang: str) -> Split:
         """All sentence pairs of a retrieval target in a language: for what is compared and not scored."""

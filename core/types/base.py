@@ -214,6 +214,14 @@ class TaskType:
         """Whether a head is trained; otherwise the encoder is scored as it is."""
         return self.learning is not None
 
+    def scored_of(self, limit: int | None) -> int | None:
+        """How many test examples of a language are scored: where they are each other's candidates, always all (None).
+
+        Args:
+            limit: `max_test_examples` of the protocol.
+        """
+        return limit if self.search is None else None
+
 
 Record = TypeVar("Record", bound=tuple[Any, ...])
 

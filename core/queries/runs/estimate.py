@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 import duckdb
 
 from core.spec.model import ModelSpec
-from core.spec.protocol import ProtocolSpec
 from core.spec.run import RunSpec, StudySpec
 from core.spec.task import Role, TaskSpec
 from core.types.table import task_type
@@ -164,11 +163,8 @@ def _size(task: TaskSpec, *, run: RunSpec) -> float:
 def _test_examples(run: RunSpec) -> float:
     task, protocol = run.task(run.target), run.protocol
     per_lang = task.test_examples or FALLBACK_TEST_EXAMPLES
-    return len(task.languages) * _capped(per_lang, protocol)
-
-
-def _capped(n: int, protocol: ProtocolSpec) -> int:
-    return min(n, protocol.max_test_examples) if protocol.max_test_examples else n
+    limit = task_type(task.type).scored_of(protocol.max_test_examples)
+    return len(task.languages) * (min(per_lang, limit) if limit else per_lang)
 
 
 def _speed(cur: duckdb.DuckDBPyConnection, model: ModelSpec, *, task_type: str, device: DeviceKind) -> Speed:

@@ -63,7 +63,10 @@ def test_a_sound_task_is_reported(origin: DataOrigin) -> None:
     assert dev.longest_text == len("sentence 78 ") + 300
     assert dev.first.startswith("sentence 78 xxx")
     assert dev.first.endswith("x… → no")
-    assert test.flags == ("overlap: 2 of 20 test texts occur in the training split.",)
+    assert test.flags == (
+        "overlap: 2 of 20 toy test texts (en) occur in the training data.",
+        "dev_overlap: 4 of 20 toy test texts (en) occur in the development data, which select the model.",
+    )
 
 
 def test_problems_are_listed_and_rows_are_flat(origin: DataOrigin) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from core.events import Event, Flagged
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import DataSource, RunSpec
+from core.spec.task import Columns, SplitRef
 from core.training.plan import plan
 from tests.fakes import tiny_model, toy_context, toy_mirror, toy_run, toy_task
 
@@ -38,6 +40,18 @@ def test_test_texts_that_were_trained_on_are_flagged(run: RunSpec, tmp_path: Pat
     context.loader.scored("test", "de", labels=labels)
     flags = [e.message for e in events if isinstance(e, Flagged) and e.flag == "overlap"]
     assert flags == ["20 of 20 toy_classification test texts (de) occur in the training data."]
+
+
+def test_retrieval_is_scored_among_its_whole_pool(run: RunSpec, tmp_path: Path) -> None:
+    file = tmp_path / "hub" / "toy" / "pairs" / "test-00000-of-00001.parquet"
+    file.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"s": [f"Satz {i}" for i in range(40)], "t": [f"sentence {i}" for i in range(40)]}), file)
+    ref = SplitRef(path="toy/pairs", split="test")
+    columns = Columns(source="s", target="t")
+    pairs = run.tasks[0].model_copy(update={"type": "retrieval", "train": None, "test": ref, "columns": columns})
+    assert run.protocol.max_test_examples == 30
+    split = toy_context(run.model_copy(update={"tasks": (pairs,)}), tmp_path).loader.scored("test", "de", labels=())
+    assert len(split.examples) == split.n_available == 40
 
 
 def test_a_run_of_a_profile_has_its_world_and_a_loader_of_its_own(run: RunSpec, tmp_path: Path) -> None:

@@ -122,6 +122,18 @@ def test_unknown_sizes_take_the_stated_guesses() -> None:
     assert exact.seconds_high == pytest.approx((5_000 + 4 * 2000 / 3 + 3 * 1000 / 3) / 50)
 
 
+def test_retrieval_is_counted_with_its_whole_pool() -> None:
+    known = study(intermediates=0, targets=1, seeds=1)
+    (own,) = known.tasks
+    pool = own.model_copy(update={"type": "retrieval", "train": None, "test_examples": 1_000})
+    known = known.model_copy(update={"tasks": (pool,)})
+    with Store.open(":memory:") as store, store.cursor() as cur:
+        found = estimate(cur, known)
+    # 3 languages with all of their 1,000 sentences, at a third of the work of a training, 50 examples a second.
+    assert PROTOCOL.max_test_examples is not None and PROTOCOL.max_test_examples < 1_000
+    assert found.seconds_high == pytest.approx(3 * 1_000 / 3 / 50)
+
+
 def test_the_middle_half_of_the_stages_of_the_same_type_on_the_same_device_sets_the_speed(tmp_path: Path) -> None:
     paths = AtlasPaths(home=tmp_path)
     for seed, speed in enumerate((10.0, 20.0, 30.0, 40.0, 50.0)):
