@@ -39,8 +39,9 @@ _TWO = 2
 def cell_tests(cur: duckdb.DuckDBPyConnection, cells: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """One test per cell, corrected over all of them.
 
-    Columns: `COLUMNS`. Order: that of the cells' first rows. Gains whose metric is no mean over examples (entity F1 …)
-    and cells of which a run kept no credits fall back on seeds; with one seed they have no test, and `note` says so.
+    Columns: `COLUMNS`. Order: that of the cells' first rows. Cells of which a run kept no credits fall back on seeds;
+    with one seed they have no test, and `note` says so. Credits of a metric that is no mean over examples (entity F1, a
+    correlation) are its linearised values, so limits and test are of the metric itself.
 
     Args:
         cells: Rows of evidence (one a run and language) with a gain: intermediate, target, lang, seed, gain, run_id,

@@ -38,6 +38,8 @@ PREDICTION_SCHEMA = pa.schema(
         ("example_id", pa.string()),
         ("prediction", pa.string()),
         ("correct", pa.float64()),
+        ("functional", pa.string()),
+        ("counts", pa.list_(pa.float64())),
     ]
 )
 _EMBED_TOKENS = 8192
@@ -219,6 +221,8 @@ def _table(split: Split, *, texts: list[str], scores: dict[Metric, MetricScore])
                 "example_id": ids,
                 "prediction": texts,
                 "correct": [None] * n if found.each is None else found.each,
+                "functional": [found.functional] * n,
+                "counts": [None] * n if found.counts is None else list(found.counts),
             },
             schema=PREDICTION_SCHEMA,
         )

@@ -58,7 +58,7 @@ def credit_flips(cur: duckdb.DuckDBPyConnection, *, after: str, before: str, lan
     Args:
         after: Id of the run.
         before: Id of its baseline.
-        metric: Metric; some have no credit per example.
+        metric: Metric; one that is no mean over examples (entity F1, a correlation) has none.
     """
     found = cur.execute(
         """
@@ -68,6 +68,7 @@ def credit_flips(cur: duckdb.DuckDBPyConnection, *, after: str, before: str, lan
         JOIN scores o ON o.run_id = b.run_id AND o.lang = a.lang AND o.metric = a.metric
             AND o.fingerprint = s.fingerprint
         WHERE a.run_id = $after AND a.lang = $lang AND a.metric = $metric AND len(a.correct) = len(b.correct)
+            AND a.functional IS NULL AND b.functional IS NULL  -- of others one example moves the values of all
         """,
         {"after": after, "before": before, "lang": lang, "metric": metric},
     ).fetchone()

@@ -47,6 +47,7 @@ def m012_evidence(con: duckdb.DuckDBPyConnection) -> None:
         ALTER TABLE scores ADD COLUMN floor DOUBLE;      -- what the best rule that reads no meaning scores
         ALTER TABLE scores ADD COLUMN floor_rule VARCHAR;
         ALTER TABLE scores ADD COLUMN floor_p DOUBLE;    -- one-sided, of the score above the floor
+        ALTER TABLE credits ADD COLUMN functional VARCHAR;   -- NULL: credits as they are; else they are linearised
         CREATE TABLE judgements (                        -- whether a trained stage learned a task
             run_id VARCHAR NOT NULL, key VARCHAR NOT NULL, task VARCHAR NOT NULL, metric VARCHAR NOT NULL,
             score DOUBLE NOT NULL, chance DOUBLE, rule VARCHAR NOT NULL, rule_score DOUBLE NOT NULL,

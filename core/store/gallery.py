@@ -14,6 +14,7 @@ import duckdb
 from core.errors import StoreError
 from core.paths import AtlasPaths
 from core.store.connection import Store
+from core.store.example_scores import drop_other_quantities
 from core.store.profiles import PARTS as PROFILE_PARTS
 from core.store.reducer import RUN_TABLES
 
@@ -72,6 +73,7 @@ def _load(store: Store, family: Family, *, folder: Path) -> int:
         cur.execute("DELETE FROM ingested WHERE run_id = ?", [name])
         for file in files:
             _insert(cur, file, family)
+        drop_other_quantities(cur)
         cur.execute("INSERT INTO ingested VALUES (?, 0, ?)", [name, stamp])
     return len(files)
 

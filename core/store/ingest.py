@@ -18,7 +18,7 @@ import pyarrow as pa
 from core.errors import RunFolderDamaged, StoreError, StoreLocked
 from core.paths import AtlasPaths
 from core.store.connection import Store, is_open_here
-from core.store.example_scores import read_example_scores
+from core.store.example_scores import drop_other_quantities, read_example_scores
 from core.store.gallery import load_gallery
 from core.store.profiles import PREFIX, ingest_profiles
 from core.store.published import load_published
@@ -184,6 +184,7 @@ def _take(cur: duckdb.DuckDBPyConnection, paths: AtlasPaths, *, stamps: dict[str
         )
     if credits:
         _insert_table(cur, "credits", table=pa.concat_tables(credits))
+        drop_other_quantities(cur)
     _insert(cur, "damaged", rows=({"folder": name, "reason": reason} for name, reason in damaged.items()))
     _insert(
         cur,

@@ -14,6 +14,7 @@ import numpy as np
 
 from core.examples import Split
 from core.measures.difficulty.log_probabilities import LogProbabilities
+from core.measures.metrics.corpus import Functional, label_pairs, linearised
 from core.spec.task import Metric, TaskSpec
 from core.types.columns import Read, Rows
 from core.types.pieces import Array, Features, Ints, decisions_of
@@ -42,12 +43,18 @@ class MetricScore(NamedTuple):
     n: int
     """What was scored: examples, or words where the metric counts words."""
     each: Array | None
-    """(n_examples,) each example's own contribution in [0, 1]; None where the metric has none."""
+    """(n_examples,) how right each example is in [0, 1], for who reads it; None where the metric has no such thing."""
+    functional: Functional | None = None
+    """How counts become the score; None: the score is the mean of `each`."""
+    counts: Array | None = None
+    """(n_examples, k) what each example contributes to such a score, as `core.measures.metrics.corpus` has it."""
 
     @property
     def credits(self) -> Array | None:
-        """(n_examples,) what each example gave to the score, which is their mean; None where there is no such thing."""
-        return self.each
+        """(n_examples,) what each example gave to the score, which is their mean; None where that is not known."""
+        if self.functional is None or self.counts is None:
+            return self.each
+        return linearised(self.functional, self.counts)
 
 
 class Predicted(NamedTuple):
@@ -305,18 +312,24 @@ def always(value: Prediction) -> Callable[[Split], Guess]:
 
 
 def of_labels(
-    metric: Callable[[Any, Any], float], *, each: Callable[[Any, Any], Array] | None = None
+    metric: Callable[[Any, Any], float],
+    *,
+    each: Callable[[Any, Any], Array] | None = None,
+    functional: Functional | None = None,
+    counts: Callable[[Any, Any], Array] = label_pairs,
 ) -> Callable[[Predicted], MetricScore]:
     """A metric of one label or value per example.
 
     Args:
         metric: Gold and predicted array to a score.
-        each: The same to each example's own contribution; None: it has none.
+        each: The same to how right each example is; None: there is no such thing.
+        functional: How counts become the score; None: it is the mean of `each`.
+        counts: Gold and predicted array to those counts.
     """
 
     def score(predicted: Predicted) -> MetricScore:
         gold, guess = np.asarray(predicted.gold), np.asarray(predicted.predictions)
         own = each(gold, guess) if each else None
-        return MetricScore(metric(gold, guess), len(gold), own)
+        return MetricScore(metric(gold, guess), len(gold), own, functional, counts(gold, guess) if functional else None)
 
     return score

@@ -135,6 +135,10 @@ def _f1(gold: Array, guess: Array) -> float:
     return metrics.micro_f1((gold == 1)[:, None], (guess == 1)[:, None])
 
 
+def _second_counts(gold: Array, guess: Array) -> Array:
+    return np.stack([(gold == 1) & (guess == 1), gold == 1, guess == 1], axis=1).astype(np.float64)
+
+
 CLASSIFICATION = base.TaskType(
     name="classification",
     summary="One label for a text or a pair of texts.",
@@ -161,10 +165,10 @@ CLASSIFICATION = base.TaskType(
         gold=_gold,
         metrics={
             Metric.ACCURACY: base.of_labels(metrics.accuracy, each=metrics.correct),
-            Metric.MACRO_F1: base.of_labels(metrics.macro_f1),
+            Metric.MACRO_F1: base.of_labels(metrics.macro_f1, functional="macro_f1"),
             Metric.MICRO_F1: base.of_labels(metrics.micro_f1, each=metrics.correct),
-            Metric.MATTHEWS: base.of_labels(metrics.matthews),
-            Metric.F1: base.of_labels(_f1),
+            Metric.MATTHEWS: base.of_labels(metrics.matthews, functional="matthews"),
+            Metric.F1: base.of_labels(_f1, functional="f1", counts=_second_counts),
         },
         rules={"the commonest label for every text": _commonest, "the second label for every text": _second},
         shuffled=_shuffled,

@@ -6,7 +6,7 @@ One example: text "Regulation on olive oil", labels 3 and 7 of the level-1 conce
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -126,15 +126,20 @@ def _gold(example: MultiLabelExample) -> tuple[int, ...]:
     return example.labels
 
 
-def _of_sets(
-    metric: Callable[[Any, Any], float], *, each: Callable[[Any, Any], Array] | None = None
-) -> Callable[[base.Predicted], base.MetricScore]:
-    def score(predicted: base.Predicted) -> base.MetricScore:
-        n = len(predicted.split.labels)
-        gold, guess = _hot(predicted.gold, n=n), _hot(predicted.predictions, n=n)
-        return base.MetricScore(metric(gold, guess), len(gold), each(gold, guess) if each else None)
+def _micro_f1(predicted: base.Predicted) -> base.MetricScore:
+    gold, guess = _sets(predicted)
+    counts = np.stack([(gold & guess).sum(axis=1), gold.sum(axis=1), guess.sum(axis=1)], axis=1).astype(np.float64)
+    return base.MetricScore(metrics.micro_f1(gold, guess), len(gold), metrics.example_f1(gold, guess), "f1", counts)
 
-    return score
+
+def _macro_f1(predicted: base.Predicted) -> base.MetricScore:
+    gold, guess = _sets(predicted)
+    return base.MetricScore(metrics.macro_f1(gold, guess), len(gold), None)
+
+
+def _sets(predicted: base.Predicted) -> tuple[Array, Array]:
+    n = len(predicted.split.labels)
+    return _hot(predicted.gold, n=n), _hot(predicted.predictions, n=n)
 
 
 def _hot(rows: Sequence[Sequence[int]], *, n: int) -> Array:
@@ -204,8 +209,8 @@ MULTILABEL = base.TaskType(
         as_text=_as_text,
         gold=_gold,
         metrics={
-            Metric.MICRO_F1: _of_sets(metrics.micro_f1, each=metrics.example_f1),
-            Metric.MACRO_F1: _of_sets(metrics.macro_f1),
+            Metric.MICRO_F1: _micro_f1,
+            Metric.MACRO_F1: _macro_f1,
             Metric.MRP: _mrp,
         },
         rules={"the commonest labels for every text": _commonest},

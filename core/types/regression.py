@@ -162,8 +162,8 @@ REGRESSION = base.TaskType(
         as_text=_as_text,
         gold=_gold,
         metrics={
-            Metric.SPEARMAN: base.of_labels(metrics.spearman),
-            Metric.PEARSON: base.of_labels(metrics.pearson),
+            Metric.SPEARMAN: base.of_labels(metrics.spearman, functional="spearman"),
+            Metric.PEARSON: base.of_labels(metrics.pearson, functional="pearson"),
         },
         rules={"the mean of the training values": _mean},
         shuffled=_shuffled,

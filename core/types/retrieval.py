@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from core.examples import Split
 from core.measures.metrics.retrieval import best_threshold, f1_at, hits, mine
 from core.spec.task import TaskSpec
@@ -79,7 +81,12 @@ def _mined(split: Split, *, dev: Split, embed: base.Embed) -> base.Found:
     # Each sentence of the smaller side with a random partner: that many pairs, of which one in all targets is right.
     n_sources, n_targets, n_gold = len(test.sources), len(test.targets), len(test.gold)
     floor = 2 * n_gold / n_targets / (min(n_sources, n_targets) + n_gold)
-    return base.Found(base.MetricScore(found.f1, n_gold, None), floor, texts)
+    counts = np.zeros((len(split.examples), 3))  # of the example whose source sentence it is: right, gold, predicted
+    for row, _ in test.gold:
+        counts[test.sources[row][0], 1] = 1
+    for source, target in partner.items():
+        counts[source, 0], counts[source, 2] = source == target, 1
+    return base.Found(base.MetricScore(found.f1, n_gold, None, "f1", counts), floor, texts)
 
 
 class _Sides(NamedTuple):

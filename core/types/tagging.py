@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from core.examples import Example, Split
-from core.measures.metrics.entities import entity_f1, sentence_f1, word_accuracy
+from core.measures.metrics.entities import chunk_counts, chunk_scores, sentence_f1, word_accuracy
 from core.spec.task import Metric, TaskSpec
 from core.types import base
 from core.types.columns import Read, Rows, column_of, ids_of, label_ids, wrong
@@ -155,8 +155,8 @@ def _entities(predicted: base.Predicted) -> base.MetricScore:
     split = predicted.split
     gold, guess = _names(split, predicted.gold), _names(split, predicted.predictions)
     scheme = split.task.tag_scheme
-    each = sentence_f1(gold, guess, scheme=scheme)
-    return base.MetricScore(entity_f1(gold, guess, scheme=scheme).f1, len(gold), each)
+    counts = chunk_counts(gold, guess, scheme=scheme)
+    return base.MetricScore(chunk_scores(counts).f1, len(gold), sentence_f1(counts), "f1", counts)
 
 
 def _names(split: Split, rows: Iterable[Sequence[int]]) -> list[list[str]]:
@@ -166,7 +166,9 @@ def _names(split: Split, rows: Iterable[Sequence[int]]) -> list[list[str]]:
 def _words(predicted: base.Predicted) -> base.MetricScore:
     gold, guess = predicted.gold, predicted.predictions
     each = np.asarray([np.mean(np.asarray(g) == np.asarray(p)) for g, p in zip(gold, guess, strict=True)])
-    return base.MetricScore(word_accuracy(gold, guess), sum(len(g) for g in gold), each)
+    words = np.asarray([len(g) for g in gold], dtype=np.float64)
+    counts = np.stack([each * words, words], axis=1)
+    return base.MetricScore(word_accuracy(gold, guess), int(words.sum()), each, "ratio", counts)
 
 
 def _by_shape(train: Split) -> Callable[[Split], base.Guess]:

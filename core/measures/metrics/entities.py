@@ -64,8 +64,8 @@ def chunks(tags: Sequence[str], *, scheme: Scheme) -> list[Chunk]:
     return found
 
 
-def entity_f1(gold: Tags, predicted: Tags, *, scheme: Scheme) -> ChunkScores:
-    """Precision, recall and F1 of chunks: right means same type, first and last word.
+def chunk_counts(gold: Tags, predicted: Tags, *, scheme: Scheme) -> npt.NDArray[np.float64]:
+    """(n_sentences, 3) right, gold and predicted chunks; right means same type, first and last word.
 
     Args:
         gold: (n_sentences) tag names, one a word.
@@ -75,33 +75,33 @@ def entity_f1(gold: Tags, predicted: Tags, *, scheme: Scheme) -> ChunkScores:
     Raises:
         DataError: Nothing to score, or the lengths differ.
     """
-    counts = np.zeros(3, dtype=np.int64)
+    rows = []
     for g, p in _sentences(gold, predicted):
         in_gold, in_predicted = set(chunks(g, scheme=scheme)), set(chunks(p, scheme=scheme))
-        counts += (len(in_gold & in_predicted), len(in_gold), len(in_predicted))
-    right, n_gold, n_predicted = (int(c) for c in counts)
+        rows.append((len(in_gold & in_predicted), len(in_gold), len(in_predicted)))
+    return np.asarray(rows, dtype=np.float64)
+
+
+def chunk_scores(counts: npt.NDArray[np.float64]) -> ChunkScores:
+    """Precision, recall and F1 of all chunks together.
+
+    Args:
+        counts: Of `chunk_counts`.
+    """
+    right, n_gold, n_predicted = (float(c) for c in counts.sum(axis=0))
     precision = right / n_predicted if n_predicted else 0.0
     recall = right / n_gold if n_gold else 0.0
     return ChunkScores(precision, recall, 2 * right / (n_gold + n_predicted) if right else 0.0)
 
 
-def sentence_f1(gold: Tags, predicted: Tags, *, scheme: Scheme) -> npt.NDArray[np.float64]:
+def sentence_f1(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Chunk F1 of each sentence alone, (n_sentences,) in [0, 1]; 1 where neither has a chunk.
 
     Args:
-        gold: (n_sentences) tag names, one a word.
-        predicted: The same lengths.
-        scheme: How tags are read.
-
-    Raises:
-        DataError: Nothing to score, or the lengths differ.
+        counts: Of `chunk_counts`.
     """
-    scores = []
-    for g, p in _sentences(gold, predicted):
-        in_gold, in_predicted = set(chunks(g, scheme=scheme)), set(chunks(p, scheme=scheme))
-        total = len(in_gold) + len(in_predicted)
-        scores.append(2 * len(in_gold & in_predicted) / total if total else 1.0)
-    return np.asarray(scores, dtype=np.float64)
+    sizes = counts[:, 1] + counts[:, 2]
+    return np.asarray(np.where(sizes > 0, 2 * counts[:, 0] / np.maximum(sizes, 1), 1.0), dtype=np.float64)
 
 
 def word_accuracy(gold: Tags, predicted: Tags) -> float:

@@ -20,9 +20,9 @@ def test_iob2_by_hand() -> None:
     gold = [["B-PER", "I-PER", "O", "B-LOC"], ["O", "B-ORG"]]
     predicted = [["B-PER", "I-PER", "O", "I-LOC"], ["B-ORG", "I-ORG"]]
     # I-LOC without B-LOC begins a chunk (not strict): right are PER(0,1) and LOC(3,3) of 3 gold and 3 predicted.
-    found = entities.entity_f1(gold, predicted, scheme="iob2")
+    found = entities.chunk_scores(entities.chunk_counts(gold, predicted, scheme="iob2"))
     assert found == pytest.approx((2 / 3, 2 / 3, 2 / 3))
-    assert entities.sentence_f1(gold, predicted, scheme="iob2").tolist() == [1, 0]
+    assert entities.sentence_f1(entities.chunk_counts(gold, predicted, scheme="iob2")).tolist() == [1, 0]
     assert entities.word_accuracy(gold, predicted) == pytest.approx(3 / 6)
 
 
@@ -32,7 +32,7 @@ def test_pos_by_hand() -> None:
     assert entities.chunks(["SYM", "SYM"], scheme="plain") == [Chunk("SYM", 0, 0), Chunk("SYM", 1, 1)]
     # gold NOUN NOUN VERB = 2 chunks, predicted NOUN ADJ VERB = 3 chunks, only VERB right: 2·1/5, though accuracy is 2/3
     gold, predicted = [["NOUN", "NOUN", "VERB"]], [["NOUN", "ADJ", "VERB"]]
-    assert entities.entity_f1(gold, predicted, scheme="plain").f1 == pytest.approx(0.4)
+    assert entities.chunk_scores(entities.chunk_counts(gold, predicted, scheme="plain")).f1 == pytest.approx(0.4)
     assert entities.word_accuracy(gold, predicted) == pytest.approx(2 / 3)
 
 
@@ -58,7 +58,7 @@ def test_equal_to_seqeval(seed: int) -> None:
     rng = np.random.default_rng(seed)
     gold = [list(map(str, rng.choice(IOB2, size=n))) for n in rng.integers(1, 15, 20)]
     predicted = [list(map(str, rng.choice(IOB2, size=len(g)))) for g in gold]
-    found = entities.entity_f1(gold, predicted, scheme="iob2")
+    found = entities.chunk_scores(entities.chunk_counts(gold, predicted, scheme="iob2"))
     theirs = (precision_score(gold, predicted), recall_score(gold, predicted), f1_score(gold, predicted))
     assert tuple(found) == pytest.approx(theirs, abs=1e-9)
     tags = list(map(str, rng.choice([*UPOS, "B", "I", "E", "O"], size=60, p=None)))
@@ -74,7 +74,9 @@ def test_the_new_seqeval_reads_pos_otherwise() -> None:
 
 def test_nothing_and_unequal_are_errors() -> None:
     with pytest.raises(DataError, match="no sentences"):
-        entities.entity_f1([], [], scheme="iob2")
+        entities.chunk_scores(entities.chunk_counts([], [], scheme="iob2"))
     with pytest.raises(DataError, match="Sentence 0 has 2 words and 1 predicted tags"):
         entities.word_accuracy([["A", "B"]], [["A"]])
-    assert entities.entity_f1([["O"]], [["O"]], scheme="iob2").f1 == 0  # seqeval: nothing found is 0
+    assert (
+        entities.chunk_scores(entities.chunk_counts([["O"]], [["O"]], scheme="iob2")).f1 == 0
+    )  # seqeval: nothing found is 0

@@ -1,0 +1,203 @@
+"""Scores of a corpus, linearised: equal to the metrics, to leave-one-out by brute force, and with limits that cover."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy import stats as reference
+
+from core.errors import DataError
+from core.measures.inference.paired import paired_limits
+from core.measures.inference.stats import paired_bootstrap
+from core.measures.metrics import labels as metrics
+from core.measures.metrics.corpus import Functional, label_pairs, linearised, score_of
+
+Floats = npt.NDArray[np.float64]
+
+
+def _sentences(rng: np.random.Generator, n: int, *, skill: float = 0.6) -> Floats:
+    """Right, gold and predicted chunks; a few sentences hold most of them."""
+    gold = rng.poisson(rng.gamma(0.7, 2.5, n))
+    right = rng.binomial(gold, skill)
+    return np.stack([right, gold, right + rng.poisson(0.8, n)], axis=1).astype(float)
+
+
+def _words(rng: np.random.Generator, n: int) -> Floats:
+    every = rng.integers(1, 40, n)
+    return np.stack([rng.binomial(every, 0.7), every], axis=1).astype(float)
+
+
+def _labels(rng: np.random.Generator, n: int) -> Floats:
+    gold = rng.choice(3, n, p=[0.6, 0.3, 0.1])
+    return label_pairs(gold, np.where(rng.random(n) < 0.6, gold, rng.choice(3, n)))
+
+
+def _values(rng: np.random.Generator, n: int) -> Floats:
+    """Gold values in half steps, so that there are ties, and a bent relation."""
+    gold = np.round(rng.random(n) * 10) / 2
+    return label_pairs(gold, np.exp(gold / 3) + 2 * rng.normal(size=n))
+
+
+DRAWN: dict[Functional, Callable[[np.random.Generator, int], Floats]] = {
+    "f1": _sentences, "ratio": _words, "macro_f1": _labels, "matthews": _labels, "pearson": _values,
+    "spearman": _values,
+}  # fmt: skip
+
+
+def _plain(functional: Functional, counts: Floats) -> float:
+    """The score by the metric's own function."""
+    first, second = counts[:, 0], counts[:, 1]
+    match functional:
+        case "f1":
+            return float(2 * first.sum() / (second.sum() + counts[:, 2].sum()))
+        case "ratio":
+            return float(first.sum() / second.sum())
+        case "macro_f1":
+            return metrics.macro_f1(first, second)
+        case "matthews":
+            return metrics.matthews(first, second)
+        case "pearson":
+            return metrics.pearson(first, second)
+        case _:
+            return metrics.spearman(first, second)
+
+
+@pytest.mark.parametrize("functional", DRAWN)
+def test_it_is_the_metric_and_so_is_the_mean(functional: Functional) -> None:
+    rng = np.random.default_rng(0)
+    for n in (5, 60, 400):
+        counts = DRAWN[functional](rng, n)
+        expected = _plain(functional, counts)
+        assert score_of(functional, counts) == pytest.approx(expected, abs=1e-12)
+        assert linearised(functional, counts).mean() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("functional", DRAWN)
+def test_the_spread_is_that_of_leaving_each_example_out(functional: Functional) -> None:
+    """The jackknife (Quenouille, Tukey) by brute force; ranks of the rest are worked out anew each time."""
+    counts = DRAWN[functional](np.random.default_rng(1), 250)
+    n = len(counts)
+    without = np.array([_plain(functional, np.delete(counts, i, axis=0)) for i in range(n)])
+    pseudo = n * _plain(functional, counts) - (n - 1) * without
+    found = linearised(functional, counts)
+    assert np.corrcoef(found, pseudo)[0, 1] > 0.999
+    assert found.std(ddof=1) == pytest.approx(pseudo.std(ddof=1), rel=0.03)
+
+
+def test_spearman_has_the_error_of_a_bootstrap_that_ranks_anew() -> None:
+    rng = np.random.default_rng(2)
+    counts = _values(rng, 300)
+    draws = [
+        reference.spearmanr(*counts[rng.integers(0, 300, 300)].T).statistic for _ in range(1500)
+    ]  # its own Monte Carlo error is 2 %
+    error = linearised("spearman", counts).std(ddof=1) / np.sqrt(300)
+    assert error == pytest.approx(float(np.std(draws)), rel=0.08)
+
+
+@pytest.mark.parametrize(
+    ("functional", "counts"),
+    [
+        ("f1", [[0, 0, 0], [0, 0, 0]]), ("f1", [[0, 3, 1], [0, 1, 0]]), ("ratio", [[0, 0], [0, 0]]),
+        ("matthews", [[0, 1], [1, 1], [0, 1]]), ("pearson", [[1, 2], [3, 2]]), ("spearman", [[1, 2], [3, 2]]),
+    ],
+)  # fmt: skip
+def test_nothing_right_and_nothing_that_varies_is_zero_for_every_example(
+    functional: Functional, counts: list[list[float]]
+) -> None:
+    assert linearised(functional, counts).tolist() == [0.0] * len(counts)
+
+
+def test_everything_right_has_no_spread() -> None:
+    assert linearised("f1", [[2, 2, 2], [1, 1, 1], [0, 0, 0]]).tolist() == [1.0, 1.0, 1.0]
+    assert linearised("macro_f1", [[0, 0], [1, 1]]).tolist() == [1.0, 1.0]
+
+
+def test_counts_of_another_shape() -> None:
+    with pytest.raises(DataError, match=r"Counts of 'f1' have shape \(2, 2\). Expected \(n, 3\)"):
+        linearised("f1", [[1, 2], [1, 2]])
+    with pytest.raises(DataError, match=r"Expected \(n, 2\) with at least one"):
+        score_of("spearman", np.zeros((0, 2)))
+
+
+@pytest.mark.parametrize("functional", DRAWN)
+def test_no_interval_leaves_out_its_own_value(functional: Functional) -> None:
+    rng = np.random.default_rng(3)
+    for trial in range(40):
+        n = int(rng.integers(3, 60))
+        after, before = (DRAWN[functional](rng, n) for _ in range(2))
+        gain = score_of(functional, after) - score_of(functional, before)
+        table = np.stack([linearised(functional, after) - linearised(functional, before)] * (1 + trial % 2))
+        found = paired_limits([table])
+        assert found.low[0] - 1e-12 <= gain <= found.high[0] + 1e-12
+        both = (linearised(functional, after), linearised(functional, before))
+        boot = paired_bootstrap(both[0], before=both[1], rng=np.random.default_rng(trial)).difference
+        assert boot.low - 1e-9 <= gain <= boot.high + 1e-9
+
+
+def _two_taggers(rng: np.random.Generator, n: int) -> tuple[Floats, Floats]:
+    gold = rng.poisson(rng.gamma(0.7, 2.5, n))
+    both = rng.binomial(gold, 0.4)  # what both find
+    first, second = (both + rng.binomial(gold - both, share) for share in (0.45, 0.3))
+    return _chunks(rng, first, gold), _chunks(rng, second, gold)
+
+
+def _chunks(rng: np.random.Generator, right: npt.NDArray[np.int64], gold: npt.NDArray[np.int64]) -> Floats:
+    return np.stack([right, gold, right + rng.poisson(0.7, len(gold))], axis=1).astype(float)
+
+
+_SHARES = np.random.default_rng(5).beta(0.5, 2.5, 12)
+"""How common each of twelve labels is: a few are, most are rare."""
+
+
+def _two_label_sets(rng: np.random.Generator, n: int) -> tuple[Floats, Floats]:
+    gold = rng.random((n, 12)) < _SHARES
+    easy = rng.random((n, 1)) < 0.5  # for both
+    first, second = (np.where((rng.random((n, 12)) < wrong) & ~easy, ~gold, gold) for wrong in (0.15, 0.2))
+    return _set_counts(gold, first), _set_counts(gold, second)
+
+
+def _set_counts(gold: npt.NDArray[np.bool_], guess: npt.NDArray[np.bool_]) -> Floats:
+    return np.stack([(gold & guess).sum(axis=1), gold.sum(axis=1), guess.sum(axis=1)], axis=1).astype(float)
+
+
+def _two_scorers(rng: np.random.Generator, n: int) -> tuple[Floats, Floats]:
+    gold, common = np.round(rng.random(n) * 10) / 2, rng.normal(size=n)
+    first, second = (label_pairs(gold, np.exp(gold / 3) + common + s * rng.normal(size=n)) for s in (1.0, 2.0))
+    return first, second
+
+
+def _two_classifiers(rng: np.random.Generator, n: int) -> tuple[Floats, Floats]:
+    gold, easy = rng.choice(3, n, p=[0.6, 0.3, 0.1]), rng.random(n) < 0.4
+    first, second = (
+        label_pairs(gold, np.where(easy | (rng.random(n) < right), gold, rng.choice(3, n))) for right in (0.5, 0.3)
+    )
+    return first, second
+
+
+WORLDS: dict[str, tuple[Functional, Callable[[np.random.Generator, int], tuple[Floats, Floats]]]] = {
+    "entity F1": ("f1", _two_taggers),
+    "micro F1": ("f1", _two_label_sets),
+    "Spearman": ("spearman", _two_scorers),
+    "Pearson": ("pearson", _two_scorers),
+    "Matthews": ("matthews", _two_classifiers),
+    "macro F1": ("macro_f1", _two_classifiers),
+}
+"""Two systems on the same examples."""
+
+
+def coverage(world: str, *, n: int, replications: int, seed: int = 0) -> float:
+    """How often the 95 % limits of the difference hold the true one."""
+    (functional, draw), rng = WORLDS[world], np.random.default_rng(seed)
+    after, before = draw(rng, 400_000)
+    truth = score_of(functional, after) - score_of(functional, before)
+    pairs = (draw(rng, n) for _ in range(replications))
+    found = paired_limits([(linearised(functional, a) - linearised(functional, b))[None] for a, b in pairs])
+    return float(np.mean((found.low <= truth) & (truth <= found.high)))
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_limits_cover_the_true_difference(world: str) -> None:
+    assert 0.93 <= coverage(world, n=200, replications=1200) <= 0.97
