@@ -23,6 +23,7 @@ from core.jobs.records import JobState
 from core.paths import AtlasPaths
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec, StudySpec
+from core.spec.versions import CODE_VERSION
 from core.store.reading import cursor_for_reading, open_for_reading
 from core.studies import ProfileRequest, build_profile, build_study, read_request, read_study_file
 from tools.gallery_files import save_gallery
@@ -98,13 +99,16 @@ def start(asked: Asked, *, leave_out: Collection[str], paths: AtlasPaths) -> Lau
 
 
 def saved_ids(folder: Path) -> set[str]:
-    """Ids of the runs and profiles whose figures a gallery holds.
+    """Ids of the runs and profiles whose figures a gallery holds; runs that an earlier version made are not among them.
 
     Args:
         folder: Where `save_gallery` wrote; need not exist.
     """
     files = ((folder / f"{name}.parquet", key) for name, key in (("runs", "run_id"), ("profiles", "profile_id")))
-    return {i for file, key in files if file.exists() for i in pq.read_table(file, columns=[key])[key].to_pylist()}
+    saved = {i for file, key in files if file.exists() for i in pq.read_table(file, columns=[key])[key].to_pylist()}
+    stages = folder / "stages.parquet"
+    rows = pq.read_table(stages).to_pylist() if stages.exists() else []
+    return saved - {row["run_id"] for row in rows if row.get("code") != CODE_VERSION[row["kind"]]}
 
 
 def _readable(files: Iterable[Path], *, paths: AtlasPaths) -> Iterable[Asked]:

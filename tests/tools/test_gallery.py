@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -12,10 +13,11 @@ from core.jobs.local import LocalBackend
 from core.paths import REPO, AtlasPaths
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import DataSourceKind
+from core.spec.versions import CODE_VERSION
 from core.studies import ProfileRequest, read_request, read_study_file
 from tests.makers.home import fill, spec
 from tools import gallery
-from tools.gallery import PROFILE, asked_in, main
+from tools.gallery import PROFILE, asked_in, main, saved_ids
 
 STUDIES = sorted((REPO / "data" / "gallery" / "studies").glob("*.yaml"))
 
@@ -120,3 +122,15 @@ def test_what_another_machine_has_saved_is_not_run_again(
     monkeypatch.setattr(gallery, "wake", end)
     main([study], wait=True, folder=tmp_path / "gallery")
     assert [job.intermediate for job in list_runs(paths)] == ["stsb"]  # it failed there
+
+
+def test_what_an_earlier_version_has_saved_is_run_again(tmp_path: Path) -> None:
+    place = tmp_path / "gallery"
+    place.mkdir()
+    pq.write_table(pa.table({"run_id": ["now", "before", "long ago"]}), place / "runs.parquet")
+    code = CODE_VERSION["evaluation"]
+    stages = {"run_id": ["now", "before", "long ago"], "kind": ["evaluation"] * 3, "code": [code, code - 1, None]}
+    pq.write_table(pa.table(stages), place / "stages.parquet")
+    assert saved_ids(place) == {"now"}
+    pq.write_table(pa.table(stages).drop_columns("code"), place / "stages.parquet")
+    assert saved_ids(place) == set()
