@@ -1,0 +1,109 @@
+"""Runs that were judged: chains planted straight into the tables with what each stage learned, and by which code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from core.events import LEARNED_LEVEL
+from core.spec.versions import CODE_VERSION
+from core.store.connection import Store
+from tests.makers.tables import add_rows
+
+KINDS = ("intermediate", "target", "evaluation")
+LEARNED = 1e-9
+"""A p-value that no correction over a planted world takes above the level."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One run; what is not said is as it should be."""
+
+    intermediate: str = "mnli"
+    """`none`: a baseline."""
+    target: str = "xnli"
+    """Its target."""
+    seed: int = 1
+    """Its seed."""
+    p: float | None = LEARNED
+    """Of the intermediate's judgement; None: no test was possible."""
+    target_p: float = LEARNED
+    """Of the target's judgement."""
+    is_constant: bool = False
+    """Whether the intermediate predicts one class."""
+    scores: Mapping[str, float] = field(default_factory=lambda: {"de": 0.6})
+    """By language."""
+    floor_p: Mapping[str, float] = field(default_factory=dict)
+    """By language; others are far above the floor."""
+    codes: Mapping[str, int | None] = field(default_factory=dict)
+    """By kind of stage; others are of the code as it is."""
+    threads: int | None = 1
+    """Of torch."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """Fingerprint of the target's data by role (train, dev)."""
+    revision: str | None = None
+    """Of the target's data."""
+    protocol: str = "quick"
+    """Another is another pool."""
+
+    @property
+    def run_id(self) -> str:
+        """Unique in a world."""
+        return "|".join((self.intermediate, self.target, str(self.seed), self.protocol))
+
+
+def plant(store: Store, chains: Sequence[Chain]) -> None:
+    """Fill a store with chains.
+
+    Args:
+        store: Open and empty.
+        chains: Runs and baselines.
+    """
+    tables: dict[str, list[dict[str, object]]] = {
+        "runs": [], "stages": [], "judgements": [], "scores": [], "splits": []
+    }  # fmt: skip
+    for chain in chains:
+        for name, rows in _rows(chain).items():
+            tables[name] += rows
+    for name, rows in tables.items():
+        add_rows(store, name, pd.DataFrame(rows))
+
+
+def _rows(chain: Chain) -> dict[str, list[dict[str, object]]]:
+    own = {"run_id": chain.run_id}
+    run = own | {
+        "collection": "yours", "model": "atlas-mini", "intermediate": chain.intermediate, "target": chain.target,
+        "task_type": "classification", "seed": chain.seed, "protocol": chain.protocol,
+        "protocol_digest": f"{chain.protocol}-digest", "data_source": "sample",
+        "pair_key": f"{chain.target}|{chain.seed}|{chain.protocol}", "headline_metric": "accuracy", "chance": 1 / 3,
+        "attempts": 1, "outcome": "finished", "spec": "{}", "threads": chain.threads,
+    }  # fmt: skip
+    kinds = [kind for kind in KINDS if kind != "intermediate" or chain.intermediate != "none"]
+    # An intermediate stage is shared by all targets, and no two seeds share one.
+    keys = dict.fromkeys(KINDS, chain.run_id) | {"intermediate": f"{chain.intermediate}|{chain.seed}"}
+    keys = {kind: f"{kind}|{key}" for kind, key in keys.items()}
+    stages = [
+        own | {"key": keys[kind], "position": place, "kind": kind, "name": "x", "state": "finished",
+               "code": chain.codes.get(kind, CODE_VERSION[kind])}  # type: ignore[call-overload]  # one of KINDS
+        for place, kind in enumerate(kinds)
+    ]  # fmt: skip
+    judged = [("intermediate", chain.p, chain.is_constant), ("target", chain.target_p, False)]
+    judgements = [
+        own | {"key": keys[kind], "task": kind, "metric": "accuracy", "score": 0.6, "chance": 1 / 3,
+               "rule": "the majority", "rule_score": 0.4, "p_value": p, "is_constant": same, "n": 100,
+               "has_learned": not same and p is not None and p < LEARNED_LEVEL}
+        for kind, p, same in judged if kind in kinds
+    ]  # fmt: skip
+    scores = [
+        own | {"lang": lang, "metric": "accuracy", "score": score, "n": 100, "split": "test", "fingerprint": lang,
+               "floor": 0.4, "floor_rule": "the majority", "floor_p": chain.floor_p.get(lang, LEARNED)}
+        for lang, score in chain.scores.items()
+    ]  # fmt: skip
+    splits = [
+        own | {"task": chain.target, "role": role, "lang": "en", "split": role, "n": 100, "n_available": 100,
+               "fingerprint": chain.data.get(role, role), "revision": chain.revision}
+        for role in ("train", "dev")
+    ]  # fmt: skip
+    return {"runs": [run], "stages": stages, "judgements": judgements, "scores": scores, "splits": splits}
