@@ -94,12 +94,15 @@ def question_window(question: str, context: str, *, size: int) -> str:
     wanted = {question[a:b].casefold() for a, b in _units(question)}
     found = [context[a:b].casefold() for a, b in words]
     inside: Counter[str] = Counter()
-    best, at = -1, 0
+    n, best, at = 0, -1, 0
     for i, word in enumerate(found):
-        inside[word] += word in wanted
-        if i >= size:
-            inside[found[i - size]] -= found[i - size] in wanted
-        if i >= min(size, len(found)) - 1 and (n := sum(1 for count in inside.values() if count > 0)) > best:
+        if word in wanted:
+            inside[word] += 1
+            n += inside[word] == 1
+        if i >= size and (gone := found[i - size]) in wanted:
+            inside[gone] -= 1
+            n -= inside[gone] == 0
+        if i >= min(size, len(found)) - 1 and n > best:
             best, at = n, max(0, i - size + 1)
     return context[words[at][0] : words[min(at + size, len(words)) - 1][1]]
 
