@@ -28,8 +28,8 @@ class _Linear(NamedTuple):
     influence: Floats
 
 
-def score_of(functional: Functional, counts: npt.ArrayLike) -> float:
-    """The score of all examples together: a fraction, correlations in [-1, 1]; 0 where nothing is right or varies.
+def linearised(functional: Functional, counts: npt.ArrayLike) -> Floats:
+    """(n,) what each example gives to the score; the mean is the score, 0 where nothing is right or nothing varies.
 
     Args:
         functional: `f1`: counts are (true positives, gold, predicted); `ratio`: (right, all); `macro_f1`, `matthews`:
@@ -39,31 +39,14 @@ def score_of(functional: Functional, counts: npt.ArrayLike) -> float:
     Raises:
         DataError: No example, or another number of columns.
     """
-    return _linear(functional, counts).score
-
-
-def linearised(functional: Functional, counts: npt.ArrayLike) -> Floats:
-    """(n,) what each example gives to the score; the mean is the score.
-
-    Args:
-        functional: As for `score_of`.
-        counts: (n, 2) or (n, 3).
-
-    Raises:
-        DataError: No example, or another number of columns.
-    """
-    found = _linear(functional, counts)
-    return np.asarray(found.score + (found.influence - found.influence.mean()), dtype=np.float64)
-
-
-def _linear(functional: Functional, counts: npt.ArrayLike) -> _Linear:
     table = np.asarray(counts, dtype=np.float64)
     columns = 3 if functional == "f1" else 2
     if table.ndim != 2 or table.shape[1] != columns or not len(table):
         raise DataError(
             f"Counts of '{functional}' have shape {table.shape}. Expected (n, {columns}) with at least one example."
         )
-    return _FUNCTIONALS[functional](table)
+    found = _FUNCTIONALS[functional](table)
+    return np.asarray(found.score + (found.influence - found.influence.mean()), dtype=np.float64)
 
 
 def _f1(counts: Floats) -> _Linear:
