@@ -123,6 +123,28 @@ def test_what_was_learned_is_said_of_the_selected_checkpoint_after_an_interrupti
     assert result.best_step == 1 and [found.score for found in result.judged] == [0.9]
 
 
+def test_a_resumed_stage_has_the_threads_that_it_began_with_and_leaves_the_next_stage_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, seen = torch.get_num_threads(), list[int]()
+
+    def watched(training: _Training, *, chosen: Ints) -> float:
+        seen.append(torch.get_num_threads())
+        return _accumulate(training, chosen=chosen)
+
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(KeyboardInterrupt):
+            _stage(tmp_path, "tagging", stop=3)
+        torch.set_num_threads(1)
+        monkeypatch.setattr("core.training.loop._accumulate", watched)
+        _stage(tmp_path, "tagging")
+        assert seen and set(seen) == {2}
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_training_only_the_used_embeddings_gives_what_training_all_gives(tmp_path: Path) -> None:
     # AdamW leaves a row without gradient at p·Π(1 - lr·wd): decay 0.5 makes that visible after six steps.
     compact, _ = _stage(tmp_path / "a", "classification", weight_decay=0.5, selection="last", dropout=0.0)
