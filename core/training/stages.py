@@ -99,7 +99,8 @@ class StageFolder:
         """What is wrong with a finished stage, or None; an unfinished one is no damage but not there."""
         try:
             files = self.marker()["files"]
-        except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
+            self.judged()
+        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
             return f"{MARKER} cannot be read ({error})"
         for name, wanted in files.items():
             file = self.root / name
