@@ -130,3 +130,20 @@ def check_language(code: str) -> str:
         UnknownName: It does not.
     """
     return language(code).code
+
+
+@cache
+def code_of_name(name: str) -> str | None:
+    """The code of a language of the table by its English name (`German`) or three letters (`deu`); None for others.
+
+    Args:
+        name: In any case.
+    """
+    word = name.casefold()
+    if len(word) == len("deu") and word.isascii() and langcodes.tag_is_valid(word):
+        code = langcodes.standardize_tag(word, macro=True)
+        return "tl" if code == "fil" else code if code in LANGUAGES else None
+    return _BY_NAME.get(word)
+
+
+_BY_NAME: dict[str, str] = {entry.name.casefold(): code for code, entry in LANGUAGES.items()} | {"chinese": "zh"}

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.data import licensed
-from core.data.guards import check_labels, flags_of
+from core.data import english, licensed
+from core.data.guards import check_labels, check_texts, flags_of, unused_labels
 from core.data.locate import Located, locate, located
 from core.data.origin import DataOrigin
 from core.data.tables import read_table
@@ -76,6 +76,9 @@ def subsample(split: Split, *, n: int | None, seed: int) -> Split:
 
 def _single(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -> Split:
     place = locate(task, role=role, lang=lang, origin=origin)
+    is_studied = role != "test" and lang == "en"  # trained or selected on
+    if is_studied:
+        english.check_place(task, place, role=role)
     what = f"{task.name} {role} ({lang})"
     if place.folder is None:
         found, labels, dropped = _licensed(task, place, role=role, origin=origin)
@@ -85,11 +88,19 @@ def _single(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -
         flags = [unseen] if dropped else []
     else:
         labels, flags = task.labels, []
-        found = task_type(task.type).read(
-            _rows(task, place, role=role, lang=lang, cache=origin.paths.cache / "datasets")
-        )
+        rows = _rows(task, place, role=role, lang=lang, cache=origin.paths.cache / "datasets")
+        if is_studied:
+            english.check_rows(task, place, rows.table, role=role)
+        found = task_type(task.type).read(rows)
+    texts = [task_type(task.type).text(e) for e in found.examples]
+    if is_studied:
+        english.check_script(task, place, texts, role=role)
+    check_texts(texts, task=task, role=role, where=place.where)
     check_labels(found, task=task, role=role, where=place.where)
-    flags += [*_place_flags(task, place, role=role, lang=lang, origin=origin), *flags_of(found, what=what)]
+    flags += [
+        *_place_flags(task, place, role=role, lang=lang, origin=origin),
+        *flags_of(found, texts, what=what, unused=unused_labels(found, labels, task) if role == "train" else ()),
+    ]
     examples, split = found.examples, place.split
     if role != "test" and _is_shared(task, lang=lang, origin=origin):
         if len(examples) == 1:

@@ -5,6 +5,8 @@ Each guard stands for a trap that others fell into (placeholder test labels, dro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.errors import DataError, PlaceholderLabels
 from core.examples import Flag, SplitRole
 from core.spec.task import TaskSpec
@@ -23,7 +25,7 @@ def check_labels(read: Read, *, task: TaskSpec, role: SplitRole, where: str) -> 
 
     Raises:
         PlaceholderLabels: Blank labels, or one class alone, where scores would mean nothing.
-        DataError: No example at all.
+        DataError: No example at all, or training examples of one class alone.
     """
     reason = _placeholder(read, task)
     if reason and (role != "train" or not read.examples):
@@ -34,6 +36,10 @@ def check_labels(read: Read, *, task: TaskSpec, role: SplitRole, where: str) -> 
         )
     if not read.examples:
         raise DataError(f"The {role} split of '{task.name}' ({where}) has no usable example. Expected at least one.")
+    if reason:
+        raise DataError(
+            f"The {role} split of '{task.name}' ({where}) cannot be learned from: {reason}. Expected two labels."
+        )
 
 
 def _placeholder(read: Read, task: TaskSpec) -> str | None:
@@ -42,13 +48,53 @@ def _placeholder(read: Read, task: TaskSpec) -> str | None:
     return task_type(task.type).placeholder(read.examples, task)
 
 
-def flags_of(read: Read, *, what: str) -> tuple[Flag, ...]:
-    """What was left out or mended while reading, as flags.
+def check_texts(texts: Sequence[str], *, task: TaskSpec, role: SplitRole, where: str) -> None:
+    """Refuse a split without any text.
+
+    Args:
+        texts: Of all examples.
+        task: Its declaration.
+        role: Of the split.
+        where: For messages.
+
+    Raises:
+        DataError: Every text is empty.
+    """
+    if texts and not any(text.strip() for text in texts):
+        raise DataError(
+            f"The {role} split of '{task.name}' ({where}) has no text: all {len(texts)} are empty. Expected text in "
+            "the columns that `columns` names."
+        )
+
+
+def unused_labels(read: Read, labels: Sequence[str], task: TaskSpec) -> tuple[str, ...]:
+    """Declared labels that no example has.
+
+    Args:
+        read: What was read of a training split.
+        labels: Names in id order.
+        task: Its declaration.
+    """
+    names = task_type(task.type).label_names
+    found = {name for example in read.examples for name in names(example, labels)}
+    return tuple(label for label in labels if label not in found) if found else ()
+
+
+def flags_of(read: Read, texts: Sequence[str], *, what: str, unused: Sequence[str] = ()) -> tuple[Flag, ...]:
+    """What was left out or mended while reading, and what is odd in what was read, as flags.
 
     Args:
         read: What was read.
+        texts: Of all examples.
         what: Task, role and language, for messages.
+        unused: Labels that training data lack.
     """
-    left_out = f"{read.unlabelled} rows without a label were left out, {len(read.examples)} are used"
-    unlabelled = (Flag("unlabelled_dropped", left_out),) if read.unlabelled else ()
-    return tuple(Flag(name, f"{what}: {message}.") for name, message in (*unlabelled, *read.remarks))
+    found = []
+    if read.unlabelled:
+        left_out = f"{read.unlabelled} rows without a label were left out, {len(read.examples)} are used"
+        found.append(Flag("unlabelled_dropped", left_out))
+    if n_empty := sum(not text.strip() for text in texts):
+        found.append(Flag("empty_texts", f"{n_empty} of {len(texts)} texts are empty"))
+    if unused:
+        found.append(Flag("unused_labels", f"no example has the label {' or '.join(unused[:10])}"))
+    return tuple(Flag(name, f"{what}: {message}.") for name, message in (*found, *read.remarks))

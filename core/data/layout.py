@@ -28,7 +28,14 @@ FORMATS: Mapping[str, str] = {
 """File ending → name of the reader in `datasets`."""
 
 _SHARD = re.compile(r"^(?P<split>.+?)(-\d{5}-of-\d{5})?$")
-_SHOWN = 60
+_SHOWN = 8
+"""Names that a message lists."""
+
+_NOT_DATA = frozenset({"dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json"})
+_CONVERSION = (
+    'python -c "import datasets, sys; d = datasets.load_from_disk(sys.argv[1]); parts = d if isinstance(d, dict) else '
+    "{'train': d}; [p.to_parquet(f'{sys.argv[2]}/{s}-00000-of-00001.parquet') for s, p in parts.items()]\""
+)
 
 
 class Folder(NamedTuple):
@@ -86,8 +93,12 @@ def splits_of(folder: Folder) -> Splits:
         ScriptOnlyDataset: It holds a loading script and no data files.
         DataError: It holds no data files at all.
     """
-    data = [f for f in folder.files if Path(f).suffix in FORMATS and not Path(f).name.startswith(".")]
-    data = [f for f in data if Path(f).name not in {"dataset_infos.json", "dataset_info.json"}]
+    data = _data_files(folder)
+    if not data and any(f.endswith(".arrow") for f in folder.files):
+        raise DataError(
+            f"{folder.where} holds Arrow files, as `datasets` writes them with save_to_disk; they are not read here. "
+            f"Convert them to Parquet in another folder: {_CONVERSION} {folder.where} NEW-FOLDER"
+        )
     scripts = [f for f in folder.files if f.endswith(".py")]
     if not data and scripts:
         raise ScriptOnlyDataset(
@@ -104,6 +115,11 @@ def splits_of(folder: Folder) -> Splits:
     if not declared and not any(inferred.values()) and scripts:
         raise ScriptOnlyDataset(f"{folder.where} needs its script {scripts[0]}, which is never executed here.")
     return declared or inferred
+
+
+def _data_files(folder: Folder) -> list[str]:
+    data = [f for f in folder.files if Path(f).suffix in FORMATS and not Path(f).name.startswith(".")]
+    return [f for f in data if Path(f).name not in _NOT_DATA]
 
 
 def files_of(folder: Folder, *, config: str | None, split: str) -> tuple[str, ...] | None:
@@ -133,6 +149,13 @@ def missing_split(folder: Folder, *, config: str | None, splits: tuple[str, ...]
     if name in known:
         return MissingSplit(
             f"{folder.where} has no split {tried} in configuration '{name}'. It has: {', '.join(sorted(known[name]))}."
+        )
+    hidden = sorted(_inferred(_data_files(folder)).get(name, {}))
+    if hidden:
+        return MissingSplit(
+            f"{folder.where} has files of configuration '{name}' ({', '.join(hidden)}), but its card README.md lists "
+            f"others alone, and the card decides. Add '{name}' to `configs` in README.md, or take that list out. "
+            f"Not in the card: {_some(sorted(set(_inferred(_data_files(folder))) - set(known)))}."
         )
     near = sorted(known, key=lambda k: (k.split(".")[0] != name.split(".")[0], k))
     return MissingSplit(f"{folder.where} has no configuration '{name}' (for split {tried}). It has: {_some(near)}.")

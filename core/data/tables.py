@@ -39,16 +39,31 @@ def _table_once(stamps: tuple[tuple[str, int], ...], cache: Path) -> Table:
 
     names = [name for name, _ in stamps]
     reader = FORMATS.get(Path(names[0]).suffix, "parquet")
-    options = {"sep": "\t"} if names[0].endswith(".tsv") else {}
+    options: dict[str, object] = {"sep": "\t"} if names[0].endswith(".tsv") else {}
+    if reader == "csv":  # "nan" is Min Nan and "NA" is a word; nothing but an empty cell is missing
+        options |= {"keep_default_na": False, "na_values": [""]}
+    empty = [name for name in names if not Path(name).stat().st_size]
+    if empty:
+        raise DataError(f"{', '.join(empty)} is empty (0 bytes). Expected a {reader} file with rows.")
     shown = datasets.utils.logging.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
         data = datasets.load_dataset(reader, data_files={"data": names}, split="data", cache_dir=str(cache), **options)
-    except (datasets.exceptions.DatasetGenerationError, pa.ArrowInvalid) as error:
+    except (datasets.exceptions.DatasetGenerationError, pa.ArrowInvalid, UnicodeDecodeError) as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, UnicodeDecodeError):
+            raise DataError(
+                f"Cannot read {', '.join(names)}: byte {cause.start} is not UTF-8. Save the file as UTF-8 "
+                "(iconv -f latin1 -t utf-8 OLD > NEW)."
+            ) from error
         raise DataError(
-            f"Cannot read {', '.join(names)}: {error.__cause__ or error}. Expected {reader} files; the file is damaged "
-            "or cut off: copy or download it again."
+            f"Cannot read {', '.join(names)}: {cause}. Expected {reader} files; the file is damaged or cut off: copy "
+            "or download it again."
         ) from error
+    except (StopIteration, ValueError) as error:
+        if isinstance(error, ValueError) and "no data" not in str(error):
+            raise
+        raise DataError(f"{', '.join(names)} holds no row. Expected a {reader} file with rows.") from error
     finally:
         if shown:
             datasets.enable_progress_bars()

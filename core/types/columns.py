@@ -175,7 +175,14 @@ def label_ids(rows: Rows, raw: Values, *, column: str = "label") -> list[int | N
     odd = next((value for value in raw if isinstance(value, list | dict)), None)
     if odd is not None:
         raise wrong(rows, f"column '{name}' holds {odd!r}"[:160], "one label a cell")
+    _check_names(rows, raw, name)
     table = {value: _label_id(rows, value, name) for value in dict.fromkeys(raw)}
+    if rows.role == "train" and not rows.label_values and _is_shifted(table, n=len(rows.labels)):
+        found = ", ".join(str(value) for value in sorted(table))
+        raise wrong(
+            rows, f"column '{name}' holds {found}: with -1 for \"no label\", '{rows.labels[-1]}' would never occur",
+            f"ids from 0 to {len(rows.labels) - 1}, or `label_values: [{found}]`",
+        )  # fmt: skip
     return [table[value] for value in raw]
 
 
@@ -201,3 +208,22 @@ def _label_id(rows: Rows, raw: Any, column: str) -> int | None:  # noqa: ANN401 
 
 def _is_other_order(names: tuple[str, ...], labels: tuple[str, ...]) -> bool:
     return set(names) == set(labels) and names != labels
+
+
+def _is_shifted(ids: Mapping[Any, int | None], *, n: int) -> bool:
+    """Whether raw labels are the n numbers from -1 on: classes, and not ids with a mark for "no label"."""
+    return n > 1 and set(ids) == set(range(-1, n - 1))
+
+
+def _check_names(rows: Rows, raw: Values, column: str) -> None:
+    """Refuse ids whose names in the file are others than the task's labels: each would stand for another class."""
+    names = rows.class_names.get(column, ())
+    if rows.label_values or not any(isinstance(value, int) for value in raw):
+        return
+    is_told = len(names) == len(rows.labels) and not all(name.isdecimal() for name in names)
+    if is_told and set(names) != set(rows.labels):
+        raise wrong(
+            rows, f"the file names the classes of column '{column}' {', '.join(names)}",
+            f"{', '.join(rows.labels)}, as `labels` says (are these other words for them, in this order: "
+            f"`label_values: {list(range(len(names)))}`)",
+        )  # fmt: skip
