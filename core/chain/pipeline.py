@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -43,12 +44,13 @@ def execute(context: RunContext) -> None:
         AtlasError: Data, model or device are not what the run needs.
     """
     _same_model(context.spec.model)
+    missing = context.loader.look_up()
     trainings = plan(context)
     _announce(context, trainings)
     parent: StageFolder | None = None
     for training in trainings:
         parent = train_or_reuse(context, training, parent=parent)
-    parts = _evaluate(context, trainings, final=parent)
+    parts = _evaluate(context, trainings, final=parent, missing=missing)
     _write_predictions(context, parts)
 
 
@@ -89,7 +91,13 @@ def _announce(context: RunContext, trainings: tuple[Training, ...]) -> None:
         context.emit(Flagged(flag="in_task", message=reason))
 
 
-def _evaluate(context: RunContext, trainings: tuple[Training, ...], *, final: StageFolder | None) -> list[Path]:
+def _evaluate(
+    context: RunContext,
+    trainings: tuple[Training, ...],
+    *,
+    final: StageFolder | None,
+    missing: Mapping[str, str],
+) -> list[Path]:
     spec, started = context.spec, time.monotonic()
     task = spec.task(spec.target)
     has_head = task_type(task.type).is_trained
@@ -114,6 +122,7 @@ def _evaluate(context: RunContext, trainings: tuple[Training, ...], *, final: St
         selected=_candidate(context, final, labels=labels, weights=final.encoder if final else None),
         last=_candidate(context, final, labels=labels, weights=last_folder) if last_folder else None,
         last_is_selected=has_head and last_folder is None,
+        missing=missing,
         load=partial(context.loader.scored, labels=labels),
         rules=taught(trainings[-1].data[0].train) if has_head else {},
         max_length=spec.protocol.max_length,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.data.lookup import nothing_there
 from core.encoder.features import featurise
 from core.encoder.judging import Rules, floors, p_above
 from core.encoder.loading import embed
@@ -75,6 +76,8 @@ class EvaluationJob:
     """Whether `score_last` equals `score`."""
     load: Callable[[SplitRole, str], Split]
     """Role and language to a split, sampled as the protocol says."""
+    missing: Mapping[str, str]
+    """Languages that planning found no data for, and has reported, with the reasons."""
     rules: Rules
     """What a model must beat, taught by English training data; of a type that is not trained: none."""
     max_length: int | None
@@ -103,8 +106,8 @@ def evaluate(context: RunContext, job: EvaluationJob) -> list[Path]:
         NothingScored: Every language was skipped.
     """
     parts: list[Path] = []
-    reasons: list[str] = []
-    for lang in job.task.languages:
+    reasons = dict(job.missing)
+    for lang in (code for code in job.task.languages if code not in job.missing):
         part = context.checkpoints / f"{job.key}-{lang}.parquet"
         if not _is_done(job, part, lang=lang):
             try:
@@ -112,7 +115,7 @@ def evaluate(context: RunContext, job: EvaluationJob) -> list[Path]:
             except HubUnreachable:
                 raise
             except DataError as error:
-                reasons.append(f"{lang}: {error}")
+                reasons[lang] = str(error)
                 context.emit(LanguageSkipped(lang=lang, reason=str(error)))
                 continue
             with written_beside(part) as draft:
@@ -122,10 +125,7 @@ def evaluate(context: RunContext, job: EvaluationJob) -> list[Path]:
                     context.emit(fact)
         parts.append(part)
     if not parts:
-        raise NothingScored(
-            f"None of {len(job.task.languages)} languages of '{job.task.name}' could be scored. "
-            f"First reason: {reasons[0]}"
-        )
+        raise NothingScored(nothing_there(job.task, reasons))
     return parts
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from core.data.datasets import TEST_SEED, load_split, subsample
+from core.data.lookup import look_up_studied, missing_tests, nothing_there
 from core.data.origin import DataOrigin
 from core.data.overlap import Seen
-from core.errors import DataError, HubUnreachable, SpecError
-from core.events import DataLoaded, Emit, Flagged
+from core.errors import DataError, HubUnreachable, MissingSplit, SpecError
+from core.events import DataLoaded, Emit, Flagged, LanguageSkipped
 from core.examples import Split, SplitRole, fingerprint
 from core.paths import AtlasPaths
 from core.spec.protocol import StageProtocol
@@ -59,6 +60,25 @@ class Loader:
         self._spec, self._paths, self._emit = spec, paths, emit
         self._seen: set[int] = set()
         self._met = Seen()
+
+    def look_up(self) -> dict[str, str]:
+        """Look for every split that the run will read; the languages that cannot be scored, with the reason of each.
+
+        Raises:
+            MissingSplit: Training or development data, or the test data of all languages, are not there.
+            DataError: A data set cannot be looked into.
+        """
+        target, intermediate = self._spec.task(self._spec.target), self._spec.intermediate
+        for name in intermediate.tasks if intermediate else ():
+            look_up_studied(self._spec.task(name), origin=self._origin(Role.INTERMEDIATE))
+        if task_type(target.type).is_trained:
+            look_up_studied(target, origin=self._origin(Role.TARGET))
+        reasons = missing_tests(target, origin=self._origin(Role.TARGET))
+        if len(reasons) == len(target.languages):
+            raise MissingSplit(nothing_there(target, reasons))
+        for lang, reason in reasons.items():
+            self._emit(LanguageSkipped(lang=lang, reason=reason))
+        return reasons
 
     def whole(self, task: TaskSpec, *, role: Role, protocol: StageProtocol, draws: Draws) -> EnglishData:
         """All English training data that the protocol's share leaves, and the development data; nothing is reported.

@@ -13,7 +13,7 @@ import pytest
 
 from core.chain.pipeline import execute
 from core.chain.worker import EventLog
-from core.errors import ModelError, UnsafeWeights
+from core.errors import MissingSplit, ModelError, UnsafeWeights
 from core.evaluation.zero_shot import NothingScored
 from core.events import (
     DataLoaded,
@@ -183,12 +183,22 @@ def test_scored_languages_are_not_scored_again(tmp_path: Path, source: DataSourc
 
 def test_nothing_scored_is_an_error(tmp_path: Path, model: ModelSpec) -> None:
     source = toy_mirror(tmp_path / "hub", kinds=("classification",), n=12)
+    run = toy_run(model, target="classification", source=source, protocol=_FAST)
+    for file in (tmp_path / "hub").rglob("test-*.parquet"):
+        file.write_bytes(b"damaged")
+    with pytest.raises(NothingScored, match=r"None of 3 languages of 'toy_classification' can be scored. .*de: Cannot"):
+        _execute(run, tmp_path / "home")
+
+
+def test_without_test_data_nothing_is_trained(tmp_path: Path, model: ModelSpec) -> None:
+    source = toy_mirror(tmp_path / "hub", kinds=("classification",), n=12)
+    run = toy_run(model, target="classification", source=source, protocol=_FAST)
     for file in (tmp_path / "hub").rglob("test-*.parquet"):
         file.unlink()
-    with pytest.raises(
-        NothingScored, match="None of 3 languages of 'toy_classification' could be scored. First reason: en"
-    ):
-        _execute(toy_run(model, target="classification", source=source, protocol=_FAST), tmp_path / "home")
+    events: list[Event] = []
+    with pytest.raises(MissingSplit, match=r"None of 3 languages .* en: .* has no split 'test'.* de, sw: "):
+        execute(toy_context(run, tmp_path / "home", emit=events.append))
+    assert events == [], "nothing was read or trained"
 
 
 def test_pickled_weights_are_refused(tmp_path: Path, source: DataSource, model: ModelSpec) -> None:
