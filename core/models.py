@@ -185,21 +185,36 @@ MODELS: dict[str, ModelSpec] = {
 
 
 def load_models(paths: AtlasPaths) -> dict[str, ModelSpec]:
-    """`MODELS` and the user's own.
+    """`MODELS` and the user's own; a file of the user that cannot be used is left out (`skipped_model_files`).
 
     Args:
         paths: The Atlas home; its `user_models` folder need not exist.
-
-    Raises:
-        SpecError: A file is wrong, or has the name of another model.
     """
-    models = dict(MODELS)
+    return _load(paths)[0]
+
+
+def skipped_model_files(paths: AtlasPaths) -> tuple[str, ...]:
+    """Why files in the user's folder of models cannot be used, one text a file; empty where all are sound.
+
+    Args:
+        paths: The Atlas home.
+    """
+    return _load(paths)[1]
+
+
+def _load(paths: AtlasPaths) -> tuple[dict[str, ModelSpec], tuple[str, ...]]:
+    models, problems = dict(MODELS), list[str]()
     for file in sorted(paths.user_models.glob("*.y*ml")):
-        model = read_spec_file(file, kind=ModelSpec, example="docs/adding.md")
+        try:
+            model = read_spec_file(file, kind=ModelSpec, example="docs/adding.md")
+        except SpecError as error:
+            problems.append(str(error))
+            continue
         if model.name in models:
-            raise SpecError(f"{file}: field 'name': '{model.name}' is already the name of a model; choose another.")
+            problems.append(f"{file}: field 'name': '{model.name}' is already the name of a model; choose another.")
+            continue
         models[model.name] = model.model_copy(update={"is_user_model": True})
-    return models
+    return models, tuple(problems)
 
 
 def resolve_model(text: str, *, paths: AtlasPaths) -> ModelSpec:

@@ -6,21 +6,17 @@ guard()
 
 import streamlit as st
 
-from core.errors import AtlasError
 from core.spec.task import Role
-from core.tasks import load_tasks
+from core.tasks import load_tasks, skipped_task_files
 from core.types.table import TYPES
 from pages.widgets.export import export_popover
-from pages.widgets.shared import paths, start
+from pages.widgets.shared import paths, start, warn_skipped
 from pages.widgets.tasks.card import card, matches, task_rows
 
 st.title("Tasks")
 start()
-try:
-    tasks = load_tasks(paths())
-except AtlasError as error:
-    st.error(str(error), title="A task file of yours cannot be read")
-    st.stop()
+tasks = load_tasks(paths())
+warn_skipped(skipped_task_files(paths()))
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     search = st.text_input("Search", key="q", placeholder="name, language, domain", bind="query-params", width=280)

@@ -13,9 +13,10 @@ from typing import Literal, NamedTuple
 
 from core.errors import AtlasError
 from core.jobs.dispatch import CPU_SLOTS, visible_slots
-from core.models import DEFAULT_MODEL, resolve_model
+from core.models import DEFAULT_MODEL, resolve_model, skipped_model_files
 from core.paths import REPO, AtlasPaths
 from core.store.connection import Store
+from core.tasks import skipped_task_files
 
 _GIB = 2**30
 _LOW_DISK_GIB = 5
@@ -40,7 +41,7 @@ def examine(paths: AtlasPaths) -> list[Check]:
     Args:
         paths: The Atlas home to examine.
     """
-    checks = [_python(), *_packages(), _torch(), _devices(), _memory(), _home(paths), _database(paths)]
+    checks = [_python(), *_packages(), _torch(), _devices(), _memory(), _home(paths), _database(paths), *_files(paths)]
     return [*checks, _model(paths), _samples(paths), _hub(), _git(), _browser()]
 
 
@@ -119,6 +120,13 @@ def _model(paths: AtlasPaths) -> Check:
     except AtlasError as error:
         return Check("default model", "wrong", str(error), "Name another with --model.")
     return Check("default model", "good", f"{model.name} ({model.fingerprint or model.revision})", "")
+
+
+def _files(paths: AtlasPaths) -> Iterator[Check]:
+    """Task and model files of the user that cannot be used."""
+    for kind, texts in (("task file", skipped_task_files(paths)), ("model file", skipped_model_files(paths))):
+        for text in texts:
+            yield Check(kind, "wrong", text, "It is skipped; everything else goes on.")
 
 
 def _samples(paths: AtlasPaths) -> Check:

@@ -25,7 +25,7 @@ from core.cli.profile import profile
 from core.cli.progress import follow
 from core.errors import SpecError
 from core.jobs.records import JobStatus
-from core.models import load_models
+from core.models import load_models, skipped_model_files
 from core.paths import AtlasPaths
 from core.queries.filters import Filter
 from core.queries.gains import gains as query_gains
@@ -38,7 +38,7 @@ from core.store.connection import Store
 from core.store.ingest import rebuild as rebuild_store
 from core.store.reading import cursor_for_reading, open_for_reading
 from core.studies import NO_INTERMEDIATE, StudyRequest, checked_source, read_study_file
-from core.tasks import load_tasks, read_task_file
+from core.tasks import check_name, load_tasks, read_task_file, skipped_task_files
 
 app = typer.Typer(name="atlas", no_args_is_help=True)
 
@@ -97,6 +97,7 @@ def atlas(
 @app.command()
 def tasks(as_json: AsJson = False) -> None:
     """List the tasks: what they are, in which languages, and the score of a model that knows nothing."""
+    _name_skipped(AtlasPaths.from_environment())
     rows: list[dict[str, Any]] = [
         {
             "name": task.name,
@@ -119,6 +120,7 @@ def tasks(as_json: AsJson = False) -> None:
 @app.command()
 def models(as_json: AsJson = False) -> None:
     """List the models: pretrained encoders by name."""
+    _name_skipped(AtlasPaths.from_environment())
     rows = [
         {
             "name": model.name,
@@ -148,13 +150,17 @@ def check_task(
 
     paths = AtlasPaths.from_environment()
     source = StudyRequest(data_source=DataSourceKind.MIRROR if mirror else data_source, mirror=mirror)
-    rows = check_task_file(read_task_file(file), source=checked_source(source), paths=paths)
+    task = read_task_file(file)
+    check_name(task.name, file=file)
+    rows = check_task_file(task, source=checked_source(source), paths=paths)
     show(rows, as_json=as_json, empty="No examples were read.")
     if any(row["problem"] for row in rows):
         note(f"{file} is not ready: see the column 'problem'.")
         sys.exit(1)
     if not as_json:
-        typer.echo(f"{file} is valid. Put it into {paths.user_tasks} to use it.")
+        is_there = file.resolve().parent == paths.user_tasks.resolve()
+        then = f"Use it: python -m core run --target {task.name}" if is_there else f"Put it into {paths.user_tasks}."
+        typer.echo(f"{file} is valid. {then}")
 
 
 @app.command()
@@ -301,6 +307,11 @@ def doctor(as_json: AsJson = False) -> None:
         sys.exit(1)
 
 
+def _name_skipped(paths: AtlasPaths) -> None:
+    for text in (*skipped_task_files(paths), *skipped_model_files(paths)):
+        note(f"Skipped, so its name is not known: {text}")
+
+
 def _request(*, models: tuple[str, ...], **fields: object) -> StudyRequest:
     known = {"models": models} if models else {}
     return StudyRequest.model_validate(known | fields)
@@ -308,6 +319,7 @@ def _request(*, models: tuple[str, ...], **fields: object) -> StudyRequest:
 
 def _launch(request: StudyRequest, *, wait: bool, where: Where, again: bool, as_json: bool) -> None:
     paths = AtlasPaths.from_environment()
+    _name_skipped(paths)
     launched = launch(request, paths=paths, cursor=partial(cursor_for_reading, paths), where=where, again=again)
     for text in launched.messages:
         note(text)

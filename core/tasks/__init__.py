@@ -83,24 +83,56 @@ TASKS: dict[str, TaskSpec] = assemble(
 
 
 def load_tasks(paths: AtlasPaths) -> dict[str, TaskSpec]:
-    """`TASKS` and the user's own tasks.
+    """`TASKS` and the user's own tasks; a file of the user that cannot be used is left out (`skipped_task_files`).
 
     Args:
         paths: The Atlas home; its `user_tasks` folder need not exist.
+    """
+    return _load(paths)[0]
+
+
+def skipped_task_files(paths: AtlasPaths) -> tuple[str, ...]:
+    """Why files in the user's folder of tasks cannot be used, one text a file; empty where all are sound.
+
+    A file is wrong, has the name of a built-in task, repeats another file's name, or names tasks that are not there.
+
+    Args:
+        paths: The Atlas home.
+    """
+    return _load(paths)[1]
+
+
+def _load(paths: AtlasPaths) -> tuple[dict[str, TaskSpec], tuple[str, ...]]:
+    tasks, problems, files = dict(TASKS), list[str](), dict[str, Path]()
+    for file in sorted(paths.user_tasks.glob("*.y*ml")):
+        try:
+            task = read_task_file(file)
+            check_name(task.name, file=file)
+        except SpecError as error:
+            problems.append(str(error))
+            continue
+        if task.name in files:
+            problems.append(f"{file}: field 'name': '{task.name}' is the name of {files[task.name]}; choose another.")
+            continue
+        tasks[task.name], files[task.name] = task, file
+    while wrong := {name: problem for name in files if name in tasks and (problem := _reference_problem(tasks, name))}:
+        problems += [f"{files[name]}: {problem}" for name, problem in wrong.items()]
+        tasks = {name: task for name, task in tasks.items() if name not in wrong}
+    return tasks, tuple(problems)
+
+
+def check_name(name: str, *, file: Path) -> None:
+    """Refuse the name of a built-in task.
+
+    Args:
+        name: Of a user's task.
+        file: That declares it.
 
     Raises:
-        SpecError: A file is wrong, has the name of a built-in task, or repeats another file's name.
+        SpecError: A built-in task has it.
     """
-    tasks = dict(TASKS)
-    for file in sorted(paths.user_tasks.glob("*.y*ml")):
-        task = read_task_file(file)
-        if task.name in tasks:
-            owner = "another file in the same folder" if tasks[task.name].is_user_task else "a built-in task"
-            raise SpecError(f"{file}: field 'name': '{task.name}' is already the name of {owner}; choose another.")
-        tasks[task.name] = task
-    for task in tasks.values():
-        _check_references(task, tasks=tasks)
-    return tasks
+    if name in TASKS:
+        raise SpecError(f"{file}: field 'name': '{name}' is already the name of a built-in task; choose another.")
 
 
 def read_task_file(path: Path) -> TaskSpec:
@@ -162,13 +194,15 @@ def in_task_reason(target: TaskSpec, *, intermediate: IntermediateSpec | None) -
     return f"in-task: {' and '.join(same)} {'trains' if len(same) == 1 else 'train'} {target.title}'s own task"
 
 
-def _check_references(task: TaskSpec, *, tasks: Mapping[str, TaskSpec]) -> None:
+def _reference_problem(tasks: Mapping[str, TaskSpec], of: str) -> str | None:
+    task = tasks[of]
     for field, names in (("parts", task.parts), ("in_task_with", task.in_task_with)):
         for name in names:
             if name not in tasks:
-                raise SpecError(f"Task '{task.name}', field '{field}': {UnknownName('task', name, known=tasks)}")
+                return f"field '{field}': {UnknownName('task', name, known=tasks)}"
             if field == "parts" and tasks[name].labels != task.labels:
-                raise SpecError(
-                    f"Task '{task.name}', field 'parts': '{name}' has the labels {', '.join(tasks[name].labels)}; "
-                    f"expected {', '.join(task.labels)}, the same in the same order."
+                return (
+                    f"field 'parts': '{name}' has the labels {', '.join(tasks[name].labels)}; expected "
+                    f"{', '.join(task.labels)}, the same in the same order."
                 )
+    return None

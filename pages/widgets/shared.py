@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -67,6 +68,16 @@ def refresh(home: str) -> int:
 def version() -> tuple[str, int]:
     """First argument of every cached query: which store, and its version."""
     return str(paths().database), store().version()
+
+
+def warn_skipped(problems: Sequence[str]) -> None:
+    """Name the files of the user that cannot be used; everything else goes on.
+
+    Args:
+        problems: One text a file.
+    """
+    for text in problems:
+        st.warning(text, title="A file of yours is skipped")
 
 
 def titles() -> Titles:

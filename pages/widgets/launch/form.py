@@ -8,14 +8,13 @@ from collections.abc import Sequence
 import streamlit as st
 from pydantic import ValidationError
 
-from core.errors import AtlasError
-from core.models import DEFAULT_MODEL, load_models
+from core.models import DEFAULT_MODEL, load_models, skipped_model_files
 from core.protocols import load_protocols
 from core.spec.run import DataSourceKind, Placebo
 from core.spec.task import TaskSpec
 from core.studies import NO_INTERMEDIATE, StudyRequest, explain, intermediate_names, target_names
-from core.tasks import load_tasks
-from pages.widgets.shared import paths
+from core.tasks import load_tasks, skipped_task_files
+from pages.widgets.shared import paths, warn_skipped
 
 _PLACEBOS = {Placebo.SHUFFLED: "shuffled labels", Placebo.MLM: "masked-language modelling"}
 _SOURCES = {
@@ -28,10 +27,8 @@ _LARGEST_SEED = 2**31 - 1
 
 def ask() -> tuple[StudyRequest | None, list[str]]:
     """Draw the form; the request, and what cannot be read in it."""
-    try:
-        tasks, models = load_tasks(paths()), load_models(paths())
-    except AtlasError as error:
-        return None, [str(error)]
+    tasks, models = load_tasks(paths()), load_models(paths())
+    warn_skipped((*skipped_task_files(paths()), *skipped_model_files(paths())))
     chosen_models = st.multiselect(
         "Models", list(models), default=[DEFAULT_MODEL], accept_new_options=True,
         format_func=lambda m: models[m].title if m in models else m,

@@ -9,7 +9,7 @@ import yaml
 
 from core.errors import SpecError
 from core.paths import REPO, AtlasPaths
-from core.tasks import TASKS, load_tasks, read_task_file
+from core.tasks import TASKS, load_tasks, read_task_file, skipped_task_files
 
 GOOD = """\
 name: my_topics
@@ -35,6 +35,11 @@ def _file(atlas: AtlasPaths, text: str, name: str = "mine.yaml") -> Path:
     path = atlas.user_tasks / name
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _skipped(atlas: AtlasPaths) -> str:
+    (problem,) = skipped_task_files(atlas)
+    return problem
 
 
 def test_a_good_file_is_a_task_with_a_language_outside_the_table(atlas: AtlasPaths) -> None:
@@ -103,27 +108,37 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_built_in_task_cannot_be_redefined(atlas: AtlasPaths) -> None:
     _file(atlas, GOOD.replace("my_topics", "xnli", 1))
-    with pytest.raises(SpecError, match="field 'name': 'xnli' is already the name of a built-in task"):
-        load_tasks(atlas)
+    assert load_tasks(atlas) == TASKS
+    assert "mine.yaml: field 'name': 'xnli' is already the name of a built-in task" in _skipped(atlas)
 
 
 def test_two_files_cannot_share_a_name(atlas: AtlasPaths) -> None:
     _file(atlas, GOOD)
     _file(atlas, GOOD, name="other.yml")
-    with pytest.raises(SpecError, match="already the name of another file in the same folder"):
-        load_tasks(atlas)
+    assert "my_topics" in load_tasks(atlas)
+    assert "other.yml: field 'name': 'my_topics' is the name of" in _skipped(atlas)
+
+
+def test_one_bad_file_stops_nothing_else(atlas: AtlasPaths) -> None:
+    _file(atlas, GOOD)
+    _file(atlas, "name: half\n", name="bad.yaml")
+    _file(atlas, GOOD.replace("my_topics", "second", 1) + "in_task_with: [half]\n", name="second.yaml")
+    _file(atlas, GOOD.replace("my_topics", "third", 1) + "in_task_with: [second]\n", name="third.yaml")
+    assert set(load_tasks(atlas)) == {*TASKS, "my_topics"}
+    bad, second, third = skipped_task_files(atlas)
+    assert bad.startswith(f"{atlas.user_tasks / 'bad.yaml'}:") and "field 'title' is missing" in bad
+    assert "No task named 'half'" in second and "No task named 'second'" in third
 
 
 def test_references_to_other_tasks_are_checked(atlas: AtlasPaths) -> None:
     _file(atlas, GOOD + "in_task_with: [mnil]\n")
-    with pytest.raises(SpecError, match=r"field 'in_task_with': No task named 'mnil'. Did you mean 'mnli'\?"):
-        load_tasks(atlas)
+    assert load_tasks(atlas) == TASKS
+    assert "field 'in_task_with': No task named 'mnil'. Did you mean 'mnli'?" in _skipped(atlas)
 
 
 def test_parts_need_the_same_labels(atlas: AtlasPaths) -> None:
     _file(atlas, GOOD + "parts: [mnli]\n")
-    with pytest.raises(SpecError, match="'mnli' has the labels entailment, neutral, contradiction; expected sport"):
-        load_tasks(atlas)
+    assert "'mnli' has the labels entailment, neutral, contradiction; expected sport" in _skipped(atlas)
 
 
 def test_the_example_of_the_documentation_is_read(atlas: AtlasPaths) -> None:
