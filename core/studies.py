@@ -22,6 +22,7 @@ from core.spec.profile import DEFAULT_RESAMPLES, DEFAULT_TEXTS, ProfileKind, Pro
 from core.spec.protocol import ProtocolSpec
 from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, Placebo, StudySpec
 from core.spec.task import Role, TaskSpec, closure
+from core.spec.yaml import advice
 from core.tasks import get_task, load_tasks, no_thirds_reason
 from core.types.table import task_type
 
@@ -130,7 +131,7 @@ def explain(error: ValidationError) -> str:
     parts = []
     for item in error.errors():
         place = ".".join(str(piece) for piece in item["loc"]) or "the request"
-        parts.append(f"{place}: {item['msg']} (found {item['input']!r})")
+        parts.append(f"{place}: {item['msg']} (found {item['input']!r}){advice(dict(item)).rstrip('.')}")
     return "; ".join(parts) + "."
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ from core.actions.launch import Where, launch
 from core.cli import analysis as cli_analysis
 from core.cli import export as cli_export
 from core.cli.console import errors_as_messages, note, records, show
-from core.cli.options import Again, AsJson, Backend
+from core.cli.options import Again, AsJson, Backend, filtered
 from core.cli.profile import profile
 from core.cli.progress import follow
 from core.errors import SpecError
@@ -253,16 +254,15 @@ def move(
 
 
 @app.command()
+@filtered
 def gains(
-    model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
-    intermediate: Annotated[str | None, typer.Option(help="Only this intermediate.")] = None,
-    target: Annotated[str | None, typer.Option(help="Only this target.")] = None,
+    wanted: Filter,
+    intermediate: Annotated[list[str] | None, typer.Option(help="Only these intermediates.")] = None,
     metric: Annotated[str | None, typer.Option(help="Only this metric.")] = None,
-    lang: Annotated[list[str] | None, typer.Option(help="Only these languages.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the gains: score minus the score of the paired run without the intermediate."""
-    wanted = Filter(model=model, intermediate=intermediate, target=target, metric=metric, langs=tuple(lang or ()))
+    wanted = replace(wanted, intermediate=tuple(intermediate or ()), metric=metric)
     with open_for_reading(AtlasPaths.from_environment()) as store:
         _show_gains(store, wanted=wanted, run_ids=None, as_json=as_json)
 
@@ -343,7 +343,20 @@ def _shown(jobs: Sequence[JobStatus]) -> tuple[str, ...]:
 def _show_gains(store: Store, *, wanted: Filter | None, run_ids: tuple[str, ...] | None, as_json: bool) -> None:
     with store.cursor() as cur:
         frame = query_gains(cur, wanted or Filter(), run_ids=run_ids)
-    columns = ("model", "intermediate", "target", "lang", "metric", "seed", "score", "baseline_score", "gain", "n")
+    told_apart = tuple(name for name in ("protocol", "data_source", "collection") if frame[name].nunique() > 1)
+    columns = (
+        "model",
+        "intermediate",
+        "target",
+        "lang",
+        "metric",
+        *told_apart,
+        "seed",
+        "score",
+        "baseline_score",
+        "gain",
+        "n",
+    )
     show(records(frame), as_json=as_json, empty="No gains yet.", columns=columns)
 
 

@@ -35,7 +35,10 @@ def read_spec_file(path: Path, *, kind: type[S], example: str) -> S:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        lines = [_line(dict(problem), kind=kind) for problem in error.errors()]
+        problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
+        deeper = {problem["loc"][:-1] for problem in problems}  # an empty list whose members were refused
+        shown = [p for p in problems if not (p["type"] == "too_short" and p["loc"] in deeper)]
+        lines = [_line(problem, kind=kind) for problem in shown]
         raise SpecError(f"{path}:\n" + "\n".join(f"  {line}" for line in lines) + f"\n  See {example}.") from error
 
 
@@ -66,7 +69,22 @@ def _line(problem: Mapping[str, Any], *, kind: type[BaseModel]) -> str:  # Any: 
     expected = str(problem["msg"]).removeprefix("Value error, ")
     if not place:
         return expected
-    return f"field '{field}': found {found}; expected: {expected}."
+    return f"field '{field}': found {found}; expected: {expected}.{advice(problem)}"
+
+
+def advice(problem: Mapping[str, Any]) -> str:  # Any: as above
+    """What to write instead, where YAML reads something else than was meant; a sentence after a space, or nothing.
+
+    Args:
+        problem: One of pydantic's errors.
+    """
+    value = problem["input"]
+    if problem["type"] == "string_type" and isinstance(value, bool):
+        words = '"yes" or "on"' if value else '"no" (Norwegian, say) or "off"'
+        return f" YAML reads no and yes as false and true: write {words} in quotes."
+    if problem["type"] in {"tuple_type", "list_type"} and isinstance(value, str):
+        return f" Write a list: [{value}]."
+    return ""
 
 
 def _fields_at(kind: type[BaseModel], place: list[str]) -> set[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from core.examples import Split
 from core.measures.metrics.retrieval import best_threshold, f1_at, hits, mine
-from core.spec.task import TaskSpec
+from core.spec.task import Metric, TaskSpec
 from core.types import base
 from core.types.columns import Read, Rows, ids_of, text_of
 
@@ -46,6 +46,12 @@ def _label_names(example: PairExample, names: Sequence[str]) -> list[str]:
 def _placeholder(examples: Sequence[PairExample], task: TaskSpec) -> str | None:
     del examples, task
     return None
+
+
+def _missing(task: TaskSpec) -> list[str]:
+    wanted = Metric.F1 if task.mining else Metric.ACCURACY
+    what = "pairs that are mined have" if task.mining else "ranked translations have"
+    return [] if task.metrics == (wanted,) else [f"metrics is {', '.join(task.metrics)}: {what} {wanted} alone"]
 
 
 def _translation(example: PairExample) -> tuple[str, str]:
@@ -111,6 +117,7 @@ RETRIEVAL = base.TaskType(
     summary="The translation of each sentence; nothing is trained.",
     record=PairExample,
     columns=("source", "target"),
+    missing=_missing,
     read=_read,
     text=_text,
     own_text=_source,

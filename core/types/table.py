@@ -73,6 +73,10 @@ def check_definition(task: TaskSpec) -> None:
     kind = task_type(task.type)
     problems = [f"columns.{c} is not set" for c in kind.columns if getattr(task.columns, c) is None]
     problems += kind.missing(task) if kind.missing else []
+    if kind.learning is not None:
+        odd = [metric for metric in task.metrics if metric not in kind.learning.metrics]
+        known = ", ".join(kind.learning.metrics)
+        problems += [f"metric '{metric}' is none of this type; it has {known}" for metric in odd]
     if kind.is_trained and task.train is None and not task.parts:
         problems.append("a task that is trained needs a train split")
     if not kind.is_trained and Role.INTERMEDIATE in task.roles:

@@ -69,6 +69,13 @@ def test_every_built_in_task_can_be_written_as_a_file(atlas: AtlasPaths) -> None
         ("classification", "clasification", "Did you mean 'classification'? Known: classification, multilabel"),
         ("test: {", "tested: {", "field 'tested' is not known. Did you mean 'test'?"),
         (", label: topic", "", "columns.label is not set"),
+        ("[accuracy]", "[exact_match]", "metric 'exact_match' is none of this type; it has accuracy, macro_f1"),
+        ("languages: [en, gl]", "languages: [en, no]", 'YAML reads no and yes as false and true: write "no"'),
+        (
+            "roles: [target]",
+            "roles: target",
+            "expected: Input should be a valid tuple. Write a list: [target].",
+        ),
         ("split: train}", "split: train, revision: main}", "field 'train.revision': found 'main'"),
     ],
 )
@@ -80,6 +87,13 @@ def test_refusals_say_file_field_found_and_expected(atlas: AtlasPaths, old: str,
     assert str(refused.value).startswith(str(path))
     assert expected in str(refused.value)
     assert "See docs/adding.md" in str(refused.value)
+
+
+def test_an_unknown_metric_is_one_line(atlas: AtlasPaths) -> None:
+    with pytest.raises(SpecError) as caught:
+        read_task_file(_file(atlas, GOOD.replace("[accuracy]", "[f1_macro]")))
+    assert "field 'metrics.0': found 'f1_macro'" in str(caught.value)
+    assert "at least 1 item" not in str(caught.value)
 
 
 def test_an_unknown_language_lists_the_nearest(atlas: AtlasPaths) -> None:
