@@ -1,9 +1,9 @@
 """Is the gain of one cell real? Paired tests on the same test examples, over seeds where there are several.
 
-The table `credits` has an example's own contribution to the metric. One seed: paired bootstrap and, where examples are
-right or wrong, McNemar's exact test, both of which speak for that seed alone. Several seeds: seeds and examples both as
-sources of variance. No credits: Student's t over seeds. The false discovery rate is controlled over the cells that are
-asked for.
+The table `credits` has what each example gives to the metric, which is their mean. One seed: paired bootstrap and,
+where examples are right or wrong, McNemar's exact test, both of which speak for that seed alone. Several seeds: seeds
+and examples both as sources of variance. No credits: Student's t over seeds. The false discovery rate is controlled
+over the cells that are asked for.
 """
 
 from __future__ import annotations

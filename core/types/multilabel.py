@@ -134,7 +134,8 @@ def _micro_f1(predicted: base.Predicted) -> base.MetricScore:
 
 def _macro_f1(predicted: base.Predicted) -> base.MetricScore:
     gold, guess = _sets(predicted)
-    return base.MetricScore(metrics.macro_f1(gold, guess), len(gold), None)
+    counts = np.concatenate([gold, guess], axis=1).astype(np.float64)
+    return base.MetricScore(metrics.macro_f1(gold, guess), len(gold), None, "macro_f1_of_sets", counts)
 
 
 def _sets(predicted: base.Predicted) -> tuple[Array, Array]:
@@ -154,9 +155,12 @@ def _mrp(predicted: base.Predicted) -> base.MetricScore:
         raise DataError(f"Mean R-precision of '{predicted.split.task.name}' needs the score of every label.")
     gold = _hot(predicted.gold, n=len(predicted.split.labels))
     found = metrics.r_precisions(gold, predicted.label_scores)
-    # Texts without a label have no R-precision; paired tests then have no value for them either.
-    each = found if len(found) == len(gold) else None
-    return base.MetricScore(float(found.mean()), len(found), each)
+    if len(found) == len(gold):
+        return base.MetricScore(float(found.mean()), len(found), found)
+    # Texts without a label have no R-precision: the score is a ratio of sums over all texts.
+    counts = np.zeros((len(gold), 2))
+    counts[gold.any(axis=1)] = np.stack([found, np.ones(len(found))], axis=1)
+    return base.MetricScore(float(found.mean()), len(found), None, "ratio", counts)
 
 
 def _commonest(train: Split) -> Callable[[Split], base.Guess]:

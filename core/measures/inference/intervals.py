@@ -41,17 +41,18 @@ class Plan(NamedTuple):
 
 
 def percentile_interval(draws: ArrayLike, *, estimate: float, n: int, level: float = 0.95) -> Interval:
-    """Percentile interval of bootstrap draws.
+    """Percentile interval of bootstrap draws of a statistic that resampling does not bias, such as a mean.
 
     Args:
         draws: (resamples,) statistics of the resamples.
-        estimate: Statistic of the data.
+        estimate: Statistic of the data; a limit that passes it by (rounding of equal draws) is moved to it.
         n: Number of independent units that were resampled.
         level: Coverage in (0, 1).
     """
     values = finite_vector(draws, what="draws")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(estimate), float(low), float(high), level, "percentile bootstrap", n, values.size)
+    low, high = min(float(low), float(estimate)), max(float(high), float(estimate))
+    return Interval(float(estimate), low, high, level, "percentile bootstrap", n, values.size)
 
 
 def mean_interval(values: ArrayLike, *, rng: np.random.Generator, plan: Plan | None = None) -> Interval:

@@ -78,7 +78,7 @@ def paired_bootstrap(
     The p-value is twice the smaller share of resampled differences on one side of zero, plus-one corrected.
 
     Args:
-        after: (n,) contribution of each example to the score of the run, in [0, 1].
+        after: (n,) what each example gives to the score of the run, which is their mean.
         before: (n,) the same of its baseline, same examples in the same order.
         plan: Resamples and level; default `Plan()`.
 

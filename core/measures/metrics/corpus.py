@@ -8,7 +8,7 @@ itself. Counts hold (n_examples, k) float64, one row an example.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from core.errors import DataError
 
 Floats = npt.NDArray[np.float64]
-Functional = Literal["f1", "ratio", "macro_f1", "matthews", "pearson", "spearman"]
+Functional = Literal["f1", "ratio", "macro_f1", "macro_f1_of_sets", "matthews", "pearson", "spearman"]
 """How counts become a score."""
 
 
@@ -33,14 +33,17 @@ def linearised(functional: Functional, counts: npt.ArrayLike) -> Floats:
 
     Args:
         functional: `f1`: counts are (true positives, gold, predicted); `ratio`: (right, all); `macro_f1`, `matthews`:
-            (gold label, predicted label); `pearson`, `spearman`: (gold value, predicted value).
-        counts: (n, 2) or (n, 3).
+            (gold label, predicted label); `macro_f1_of_sets`: 0 or 1 for each label, gold before predicted; `pearson`,
+            `spearman`: (gold value, predicted value).
+        counts: (n, 3) for `f1`, (n, 2 x labels) for `macro_f1_of_sets`, (n, 2) for the others.
 
     Raises:
         DataError: No example, or another number of columns.
     """
     table = np.asarray(counts, dtype=np.float64)
     columns = 3 if functional == "f1" else 2
+    if functional == "macro_f1_of_sets" and table.ndim == 2:
+        columns = 2 * max(1, table.shape[1] // 2)
     if table.ndim != 2 or table.shape[1] != columns or not len(table):
         raise DataError(
             f"Counts of '{functional}' have shape {table.shape}. Expected (n, {columns}) with at least one example."
@@ -72,6 +75,15 @@ def _macro_f1(labels: Floats) -> _Linear:
         _f1(np.stack([(gold == c) & (guess == c), gold == c, guess == c], axis=1).astype(np.float64))
         for c in np.unique(labels)
     ]
+    return _mean(parts)
+
+
+def _macro_f1_of_sets(sets: Floats) -> _Linear:
+    gold, guess = np.split(sets, 2, axis=1)
+    return _mean([_f1(np.stack([g * p, g, p], axis=1)) for g, p in zip(gold.T, guess.T, strict=True)])
+
+
+def _mean(parts: Sequence[_Linear]) -> _Linear:
     return _Linear(float(np.mean([p.score for p in parts])), np.mean([p.influence for p in parts], axis=0))
 
 
@@ -136,6 +148,7 @@ _FUNCTIONALS: dict[Functional, Callable[[Floats], _Linear]] = {
     "f1": _f1,
     "ratio": _ratio,
     "macro_f1": _macro_f1,
+    "macro_f1_of_sets": _macro_f1_of_sets,
     "matthews": _matthews,
     "pearson": _pearson,
     "spearman": _spearman,

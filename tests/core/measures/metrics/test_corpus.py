@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,11 @@ def _labels(rng: np.random.Generator, n: int) -> Floats:
     return label_pairs(gold, np.where(rng.random(n) < 0.6, gold, rng.choice(3, n)))
 
 
+def _sets(rng: np.random.Generator, n: int) -> Floats:
+    gold = rng.random((n, 5)) < (0.5, 0.3, 0.2, 0.1, 0.1)
+    return np.hstack([gold, gold ^ (rng.random((n, 5)) < 0.2)]).astype(float)
+
+
 def _values(rng: np.random.Generator, n: int) -> Floats:
     """Gold values in half steps, so that there are ties, and a bent relation."""
     gold = np.round(rng.random(n) * 10) / 2
@@ -42,27 +48,21 @@ def _values(rng: np.random.Generator, n: int) -> Floats:
 
 
 DRAWN: dict[Functional, Callable[[np.random.Generator, int], Floats]] = {
-    "f1": _sentences, "ratio": _words, "macro_f1": _labels, "matthews": _labels, "pearson": _values,
-    "spearman": _values,
+    "f1": _sentences, "ratio": _words, "macro_f1": _labels, "macro_f1_of_sets": _sets, "matthews": _labels,
+    "pearson": _values, "spearman": _values,
 }  # fmt: skip
 
 
 def _plain(functional: Functional, counts: Floats) -> float:
     """The score by the metric's own function."""
-    first, second = counts[:, 0], counts[:, 1]
-    match functional:
-        case "f1":
-            return float(2 * first.sum() / (second.sum() + counts[:, 2].sum()))
-        case "ratio":
-            return float(first.sum() / second.sum())
-        case "macro_f1":
-            return metrics.macro_f1(first, second)
-        case "matthews":
-            return metrics.matthews(first, second)
-        case "pearson":
-            return metrics.pearson(first, second)
-        case _:
-            return metrics.spearman(first, second)
+    if functional == "f1":
+        return float(2 * counts[:, 0].sum() / counts[:, 1:].sum())
+    if functional == "ratio":
+        return float(counts[:, 0].sum() / counts[:, 1].sum())
+    if functional == "macro_f1_of_sets":
+        return metrics.macro_f1(*np.split(counts, 2, axis=1))
+    own = {name: getattr(metrics, name) for name in ("macro_f1", "matthews", "pearson", "spearman")}[functional]
+    return float(own(counts[:, 0], counts[:, 1]))
 
 
 @pytest.mark.parametrize("functional", DRAWN)
@@ -119,6 +119,12 @@ def test_counts_of_another_shape() -> None:
         linearised("f1", [[1, 2], [1, 2]])
     with pytest.raises(DataError, match=r"Expected \(n, 2\) with at least one"):
         linearised("spearman", np.zeros((0, 2)))
+    with pytest.raises(DataError, match=r"have shape \(1, 5\). Expected \(n, 4\)"):
+        linearised("macro_f1_of_sets", [[1, 0, 1, 0, 1]])
+
+
+def test_functionals_are_those_with_random_data_here() -> None:
+    assert set(DRAWN) == set(get_args(Functional))
 
 
 @pytest.mark.parametrize("functional", DRAWN)
