@@ -6,6 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from core.data.datasets import load_split, subsample
+from core.data.locate import located
 from core.data.origin import DataOrigin
 from core.data.overlap import Seen
 from core.errors import AtlasError, MissingSplit
@@ -84,9 +85,23 @@ def check_task(task: TaskSpec, *, origin: DataOrigin) -> CheckReport:
                 seen.add(split)
             elif lang == "en":
                 english = split
-            met = seen.flags(split, english=english) if role == "test" else ()
+            met = seen.flags(split, english=english) if role == "test" else _tests_at(task, role=role, origin=origin)
             reports.append(_report(split, flags=(*split.flags, *met)))
     return CheckReport(task.name, tuple(reports), tuple(problems), tuple(missing))
+
+
+def _tests_at(task: TaskSpec, *, role: SplitRole, origin: DataOrigin) -> tuple[Flag, ...]:
+    """Other tasks whose English test set is what this task trains or selects on."""
+    place = located(task, role=role, lang="en", origin=origin)
+    found = []
+    for other in origin.tasks if place else ():
+        if place is None or other.name == task.name or other.test is None or other.test.path != place.ref.path:
+            continue
+        test = located(other, role="test", lang="en", origin=origin)
+        if test is not None and test.data == place.data:
+            message = f"{task.name} {role}: these are the English test examples of '{other.name}'."
+            found.append(Flag("is_a_test", message))
+    return tuple(found)
 
 
 def _wanted(task: TaskSpec) -> list[tuple[SplitRole, str]]:

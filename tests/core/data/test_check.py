@@ -83,6 +83,15 @@ def test_problems_are_listed_and_rows_are_flat(origin: DataOrigin) -> None:
     assert sound[1]["labels"] == "no 2, yes 2"
 
 
+def test_another_task_s_test_set_is_named(origin: DataOrigin) -> None:
+    ref = {"path": "me/data", "config": "toy", "split": "validation"}
+    other = TaskSpec.model_validate(TASK.model_dump() | {"name": "other", "test": ref, "languages": ("en",)})
+    known = DataOrigin(origin.source, origin.paths, tasks=(TASK, other))
+    train, dev, *_ = check_task(TASK, origin=known).splits
+    assert train.flags == ()
+    assert dev.flags[0].startswith("is_a_test: toy dev: these are the English test examples of 'other'")
+
+
 def test_no_torch_is_loaded() -> None:
     code = "import sys, core.data.check; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPO, check=False).returncode == 0
