@@ -11,6 +11,7 @@ from core.analysis.estimates import by_name
 from core.analysis.model import ENOUGH_INTERMEDIATES, Analysis
 from core.analysis.sensitivity import spread_in_words
 from core.queries.evidence import Evidence, seeds_in_words
+from core.store.counted import REASONS
 
 _Rows = dict[tuple[str, str], dict[str, Any]]
 Weight = Literal["none", "thin", "fair"]
@@ -51,7 +52,8 @@ def answer(
     """
     if analysis.fit is None:
         headline = f"The evidence does not answer the question yet: {analysis.problem}"
-        return Answer(headline, tuple(_missing(evidence)), "none", (str(analysis.problem),))
+        details = (evidence.left_out, *_missing(evidence))
+        return Answer(headline, tuple(d for d in details if d), "none", (str(analysis.problem),))
     rows = by_name(analysis.estimates)
     phrases = [_effect(rows, name=name, words=words) for name, words in _WORDS.items()]
     reasons = [*_thin(evidence, rows), *_torn(every)]
@@ -66,7 +68,9 @@ def answer(
     has_others = every is not None and len(every) > len(_WORDS)
     spread = [spread_in_words(every, term=term) for term in _WORDS] if every is not None and has_others else []
     unknown = f"Not computed yet: {', '.join(pending)}. It may change these sentences." if pending else ""
-    details = [unknown, *spread, _shares(rows), *_against(null), _naive(rows), *_missing(evidence)]
+    details = [
+        unknown, evidence.left_out, *spread, _shares(rows), *_against(null), _naive(rows), *_missing(evidence)
+    ]  # fmt: skip
     return Answer(headline, tuple(d for d in details if d), "thin" if reasons else "fair", tuple(reasons))
 
 
@@ -170,7 +174,8 @@ def _naive(rows: _Rows) -> str:
 
 
 def _missing(evidence: Evidence) -> list[str]:
-    gaps = evidence.missing[evidence.missing["remedy"].notna()]
+    missing = evidence.missing
+    gaps = missing[missing["remedy"].notna() & ~missing["what"].isin(REASONS)]  # those `left_out` counts
     return [f"{row.cells} cells are excluded: {row.why} ({row.names})." for row in gaps.itertuples()]
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from core.measures.inference.correlation import spearman, t_limits
 from core.measures.inference.intervals import Interval
 from core.measures.inference.stats import benjamini_hochberg
-from core.store.counted import EARLIER
+from core.store.counted import EARLIER, INTERMEDIATE, reasons_in_words
 
 Quantity = Literal["gain", "score", "rank", "z"]
 """Gain; score; rank of the mean gain within a language (1: largest); its z-score within a language."""
@@ -130,6 +130,33 @@ def how_tested(cells: pd.DataFrame) -> str:
     """
     used = set(cells.loc[cells["q_value"].notna(), "tested_by"])
     return "; some ".join(text for name, text in TESTS.items() if name in used)
+
+
+def how_excluded(found: Grid) -> str:
+    """How many of the values are no evidence and why, as a sentence; empty where all are.
+
+    Args:
+        found: The grid.
+    """
+    if not found.n_excluded:
+        return ""
+    there = found.cells[found.cells["value"].notna()]
+    n, whole = found.n_excluded, len(there)
+    stand = "value is no evidence, stands in brackets and enters" if n == 1 else (
+        "values are no evidence, stand in brackets and enter"
+    )  # fmt: skip
+    return f"{n} of {whole} {stand} no average and no test: {reasons_in_words(there['excluded'].dropna())}."
+
+
+def not_learned(cells: pd.DataFrame) -> frozenset[str]:
+    """Intermediates that were not learned in any run of a view.
+
+    Args:
+        cells: As `cell_table` returns them, of gains.
+    """
+    there = cells[cells["value"].notna()]
+    everywhere = there["excluded"].eq(INTERMEDIATE).groupby(there["intermediate"]).all()
+    return frozenset(map(str, everywhere.index[everywhere]))
 
 
 def common_languages(cells: pd.DataFrame) -> tuple[str, ...]:

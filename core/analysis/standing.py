@@ -55,15 +55,18 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
         pairs: As `pair_gains` returns them.
     """
     frame = evidence.frame[evidence.frame["gain"].notna()]
+    out = f" {evidence.left_out}" if evidence.left_out else ""
+    if frame.empty:
+        return f"The largest set of runs ({evidence.pooled.label}) has no gain that is evidence.{out}"
     names = {"intermediate": "intermediate", "target": "target", "lang": "language"}
     size = {column: _count(frame[column].nunique(), name) for column, name in names.items()}
     head = (
         f"The largest set of runs ({evidence.pooled.label}) has {size['intermediate']} before {size['target']} in "
-        f"{size['lang']}, with {seeds_in_words(frame) if len(frame) else 'no seed'}"
+        f"{size['lang']}, with {seeds_in_words(frame)}"
     )
     kept = pairs[~pairs["in_task"].astype(bool)]
     if kept.empty:
-        return f"{head}; without in-task pairs, no gain outside English is left."
+        return f"{head}; without in-task pairs, no gain outside English is left.{out}"
     mean = float(kept.groupby("intermediate")["gain"].mean().mean())
     said = f"an intermediate changes the zero-shot score by {_points(mean)} points on average"
     if kept["intermediate"].nunique() > 1:
@@ -73,7 +76,7 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
         said += f" (95 % interval {limits}, t over {found.interval.n} intermediates; {spread_seen(found)})"
     else:
         said += " (one intermediate, so no interval)"
-    return f"{head}: {said}, English and in-task pairs excluded."
+    return f"{head}: {said}, English and in-task pairs excluded.{out}"
 
 
 def verdicts(pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:

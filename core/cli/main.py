@@ -36,6 +36,7 @@ from core.queries.published import tables as query_tables
 from core.queries.runs.listing import damaged as query_damaged
 from core.spec.run import DataSourceKind
 from core.store.connection import Store
+from core.store.counted import reasons_in_words
 from core.store.ingest import rebuild as rebuild_store
 from core.store.reading import cursor_for_reading, open_for_reading
 from core.studies import NO_INTERMEDIATE, StudyRequest, checked_source, read_study_file
@@ -357,7 +358,10 @@ def _show_gains(store: Store, *, wanted: Filter | None, run_ids: tuple[str, ...]
         "gain",
         "n",
     )
-    show(records(frame), as_json=as_json, empty="No gains yet.", columns=columns)
+    show(records(frame), as_json=as_json, empty="No gains yet.", columns=(*columns, "excluded"))
+    there = frame[frame["gain"].notna()]
+    if len(out := there["excluded"].dropna()):
+        note(f"{len(out):,} of {len(there):,} gains are no evidence: {reasons_in_words(out)}.")
 
 
 def _state_row(status: JobStatus) -> dict[str, object]:

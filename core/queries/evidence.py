@@ -27,7 +27,7 @@ from core.queries.difficulty import ProfileView
 from core.queries.filters import Filter, condition
 from core.spec.profile import ProfileKind, text_point
 from core.spec.run import DataSourceKind
-from core.store.counted import BASELINE, EARLIER, FLOOR, INTERMEDIATE, TARGET
+from core.store.counted import BASELINE, EARLIER, FLOOR, INTERMEDIATE, TARGET, reasons_in_words
 from core.studies import ProfileRequest, StudyRequest
 
 _OF_TARGETS = frozenset({"in-task", TARGET, BASELINE, FLOOR})
@@ -121,6 +121,16 @@ class Evidence(NamedTuple):
     """What was asked."""
     origins: dict[str, str]
     """Where difficulty and similarity are from."""
+
+    @property
+    def left_out(self) -> str:
+        """How many gains are no evidence and why, as a sentence; empty where all are evidence, or they were wanted."""
+        n, reasons = int(self.frame["gain"].notna().sum()), self.frame["excluded"].dropna()
+        if reasons.empty:
+            return ""
+        whole = n + len(reasons)
+        verb = "is" if len(reasons) == 1 else "are"
+        return f"{len(reasons):,} of {whole:,} gains {verb} no evidence and left out: {reasons_in_words(reasons)}."
 
     @property
     def complete(self) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.actions.command import command_of
-from core.analysis.cells import only, valued
+from core.analysis.cells import not_learned, only, valued
 from core.errors import DataError, UnknownName
 from core.figures.domain_map import domain_map
 from core.figures.heatmap import transfer_heatmap, width_px
@@ -102,8 +102,12 @@ def _heatmap(chapter: Chapter, mode: Mode) -> Figure:
     # Empty rows are left out of the drawing alone: the table has them, with their reasons.
     found = only(chapter.heatmap.grid, langs=valued(chapter.heatmap.grid.cells))
     means = found.means if found.averaged and found.cells["lang"].nunique() > 1 else None
-    width = width_px(found.cells["intermediate"].nunique())
-    return Figure(transfer_heatmap(found.cells, quantity="gain", means=means, title=chapter.named.of, mode=mode), width)
+    width, idle = width_px(found.cells["intermediate"].nunique()), not_learned(found.cells)
+
+    def head(name: str) -> str:
+        return f"{chapter.named.of(name)} (not learned)" if name in idle else chapter.named.of(name)
+
+    return Figure(transfer_heatmap(found.cells, quantity="gain", means=means, title=head, mode=mode), width)
 
 
 def _domains(chapter: Chapter, mode: Mode) -> Figure | None:

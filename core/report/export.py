@@ -127,7 +127,8 @@ def encoded(
     """The content of a file with the rows.
 
     Args:
-        rows: A pandas frame, whose index is left out, or an Arrow table.
+        rows: A pandas frame, whose index is left out, or an Arrow table. A LaTeX table leaves out those that are no
+            evidence, and says how many, unless their column `excluded` is asked for.
         what: What the rows are, for the caption and the default columns of a LaTeX table.
         form: csv, parquet or tex.
         columns: Columns to keep, in order; empty: all, or those of `IN_LATEX`.
@@ -140,10 +141,15 @@ def encoded(
     for name in kept:
         if name not in table.column_names:
             raise UnknownName("column", name, known=table.column_names)
+    n_all = table.num_rows
+    if form == "tex" and "excluded" in table.column_names and "excluded" not in kept:
+        table = table.filter(pc.is_null(table["excluded"]))
     table = table.select(kept) if kept else table
     if form == "tex":
         unit = ". Scores and gains are fractions, not points" if what in IN_LATEX else ""
         caption = f"{what[:1].upper()}{what[1:]}, {table.num_rows} row{'s' if table.num_rows != 1 else ''}{unit}."
+        if out := n_all - table.num_rows:
+            caption += f" Left out: {out} that {'is' if out == 1 else 'are'} no evidence."
         return latex_table(table, caption=caption, label=f"tab:{what.replace(' ', '-')}").encode()
     sink = io.BytesIO()
     if form == "csv":

@@ -176,6 +176,8 @@ def _best(chapters: Iterable[Chapter]) -> str:
             f"Largest mean gain: {points(row['value'])} points{limits} after {chapter.named.of(row['intermediate'])}, "
             f"over {row['n_langs']} languages and {seeds}, best of {len(counted)}."
         )
+    if all(chapter.heatmap.grid.n_excluded for chapter in chapters):
+        return "No gain here is evidence: the cells say why."
     return "No mean over languages: see the cells."
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from core.actions.answer import FullAnswer, answer_for
 from core.actions.command import Command, asking, basis_like, command_of, completed
 from core.actions.proposals import gaps
-from core.analysis.cells import LEVEL, how_tested, valued
+from core.analysis.cells import LEVEL, how_excluded, how_tested, valued
 from core.analysis.every_cell import ViewCells, every_view
 from core.analysis.map_points import placed, reference_text, scatter_points, sentence
 from core.errors import SpecError, UnknownName
@@ -80,12 +80,14 @@ class Chapter(NamedTuple):
             )
         if found.averaged and cells["lang"].nunique() > 1:
             notes.append(f"The row of means is over {len(found.averaged)} languages that every intermediate has.")
+        excluded = how_excluded(found)
+        notes += [excluded] if excluded else []
         if found.n_tested:
             notes.append(
                 f"* {int(cells['significant'].sum())} of {found.n_tested} gains differ from zero after correction "
                 f"({how_tested(cells)}; Benjamini–Hochberg over the cells shown, q < {LEVEL})."
             )
-        else:
+        elif found.n_excluded < cells["value"].notna().sum():
             notes.append("No interval: a cell needs two seeds that differ, or per-example scores.")
         notes += ["– no value; the table says why."] if cells["value"].isna().any() else []
         notes += ["† in-task: the intermediate trains the target's own task."] if cells["in_task"].any() else []

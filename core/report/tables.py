@@ -112,7 +112,7 @@ CELLS = {
     "n_seeds": Column("seeds", whole, True),
     "score": Column("score, %", percent, True), "q_value": Column("q against zero", number, True),
     "n": Column("test examples", str, True), "in_task": Column("in-task", yes), "state": Column("state"),
-    "missing": Column("why missing"),
+    "missing": Column("why missing"), "excluded": Column("why no evidence"),
 }  # fmt: skip
 """Of a heatmap's twin."""
 
@@ -181,7 +181,7 @@ COUNTS = {
     "finished": Column("finished", whole, True), "models": Column("models", whole, True),
     "intermediates": Column("intermediates", whole, True), "targets": Column("targets", whole, True),
     "langs": Column("languages", whole, True), "scores": Column("scores", whole, True),
-    "gains": Column("gains", whole, True),
+    "gains": Column("gains", whole, True), "counted": Column("evidence", whole, True),
 }  # fmt: skip
 """What the store holds."""
 

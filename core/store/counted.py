@@ -11,6 +11,9 @@ others; over the conditions of one pool the false discovery rate is kept at the 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 import duckdb
 
 from core.events import LEARNED_LEVEL
@@ -35,6 +38,17 @@ REASONS = {
     "nothing about transfer.",
 }
 """What each reason means, for a reader."""
+
+
+def reasons_in_words(reasons: Iterable[str]) -> str:
+    """How often each reason is given, such as "264 made by an earlier version, 3 baseline at the floor".
+
+    Args:
+        reasons: One of `REASONS` each.
+    """
+    counts = Counter(reasons)
+    return ", ".join(f"{counts[reason]:,} {reason}" for reason in REASONS if counts[reason])
+
 
 _POOL = "collection, model, model_fingerprint, protocol_digest, data_source"
 

@@ -402,7 +402,7 @@ def test_a_placebo_has_the_place_and_similarity_of_its_task() -> None:
     means = pd.DataFrame({"intermediate": ["mnli~shuffled", "mnli"], "value": [0.1, 0.2], "low": [None, 0.1],
                           "high": [None, 0.3], "n_seeds": 2, "n_langs": 3, "in_task": [False, True]})  # fmt: skip
     rows = pd.DataFrame({"intermediate": ["mnli"], "value": [0.9], "ci_low": [0.8], "ci_high": [1.0]})
-    found = scatter_points(Grid(pd.DataFrame(), means, (), 0), rows, lang=None)
+    found = scatter_points(Grid(pd.DataFrame(), means, (), 0, 0), rows, lang=None)
     assert found["similarity"].tolist() == [0.9, 0.9]
     assert found["counts"].tolist() == [False, False]  # a placebo, and an in-task pair
 

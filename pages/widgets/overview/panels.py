@@ -164,8 +164,8 @@ def _counted(row: dict[Any, Any] | None) -> tuple[str, str]:
     if row is None:
         return "None.", "`make gallery` makes measured runs; start your own on the page Launch."
     return (
-        f"{row['runs']} runs, {row['finished']} finished: {row['scores']:,} scores and {row['gains']:,} gains in "
-        f"{row['langs']} languages",
+        f"{row['runs']} runs, {row['finished']} finished: {row['scores']:,} scores and {row['gains']:,} gains "
+        f"({row['counted']:,} of them evidence) in {row['langs']} languages",
         f"models: {row['models']} · intermediates: {row['intermediates']} · targets: {row['targets']}",
     )
 
@@ -210,9 +210,13 @@ def finding_cards(rows: pd.DataFrame) -> None:
     Args:
         rows: As `findings` returns them.
     """
-    if rows.empty:
-        return
     st.subheader("What stands out", anchor=False)
+    if rows.empty:
+        st.markdown(
+            "Nothing yet: outside English and in-task pairs no gain is evidence. The page *Transfer* shows every value "
+            "in brackets, with the reason."
+        )
+        return
     st.caption(
         "For each target and setting, the intermediate with the largest mean gain over languages other than English, "
         "in-task pairs left out. The maximum of several is biased upwards: these are observations, not tests."

@@ -14,6 +14,7 @@ from core.figures.curves import dev_curve, loss_curve
 from core.figures.heatmap import Cell, cell_text
 from core.queries.transfer import View
 from core.spec.run import RunSpec
+from core.store.counted import REASONS
 from pages.widgets.runs.detail import again, detail
 from pages.widgets.shared import mode, paths, titles, version
 from pages.widgets.show import chart, language_label, md, points, show_command, table
@@ -35,7 +36,12 @@ def show_cell(view: View, cell: Cell, cells: pd.DataFrame) -> None:
     st.subheader(f"{language_label(lang)} {after}", anchor=False)
     found = cells[(cells["lang"] == lang) & (cells["intermediate"] == intermediate)]
     if len(found):
-        st.markdown(summary(found.iloc[0].to_dict()))
+        cell_of = found.iloc[0].to_dict()
+        st.markdown(summary(cell_of))
+        if pd.notna(cell_of["value"]) and pd.notna(cell_of["excluded"]):
+            st.markdown(
+                f":orange[:material/block:] **No evidence: {cell_of['excluded']}.** {REASONS[cell_of['excluded']]}"
+            )
     runs = runs_of_cell(version(), view, lang, intermediate)
     if runs.empty:
         st.caption("No run of this intermediate yet.")
@@ -81,7 +87,7 @@ def summary(cell: dict[Any, Any]) -> str:
 
 def _runs(runs: pd.DataFrame) -> None:
     number = st.column_config.NumberColumn
-    fractions = ("score", "baseline_score", "gain", "score_last")
+    fractions = ("score", "baseline_score", "gain", "score_last", "floor")
     table(
         runs.assign(**{c: 100 * runs[c].astype("float64") for c in fractions}),
         alt="Runs behind the chosen cell, one row per seed",
@@ -90,10 +96,14 @@ def _runs(runs: pd.DataFrame) -> None:
             "score": number("score, %", format="%.2f"),
             "baseline_score": number("baseline, %", format="%.2f"),
             "gain": number("gain, points", format="%+.2f"),
+            "excluded": "why no evidence",
+            "floor": number("floor, %", format="%.2f", help="What the best rule that reads no meaning scores."),
+            "floor_rule": "rule of the floor",
             "score_last": number("last checkpoint, %", format="%.2f"),
             "n": "test examples",
             "split": "split",
             "missing": "why missing",
+            "note": "note",
             "run_id": "run",
             "baseline_run_id": "baseline run",
         },

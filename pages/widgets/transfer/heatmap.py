@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.analysis.cells import LEVEL, DisplayOptions, Grid, how_tested, only
+from core.analysis.cells import LEVEL, DisplayOptions, Grid, how_excluded, how_tested, not_learned, only
 from core.figures.heatmap import LOOKS, Cell, Quantity, transfer_heatmap, width_px
 from core.queries.transfer import View
 from pages.widgets.export import export_popover
@@ -84,23 +84,24 @@ def _order(view: View, kept: list[str], look: _Look) -> tuple[str, ...]:
 
 def _views(view: View, shown: DisplayOptions, grids: tuple[Grid, Grid], selected: Cell) -> None:
     found, gains = grids
+    idle = not_learned(gains.cells)
     with_profile = encoders(version(), view.data_source)
     if not with_profile or gains.cells.empty:
-        _grid_tabs(view, shown, found, selected)
+        _grid_tabs(view, shown, found, selected, idle=idle)
         if not with_profile:
             no_profile(view)
         return
     left, right = st.columns([6, 5], gap="medium")
     with left:
-        _grid_tabs(view, shown, found, selected)
+        _grid_tabs(view, shown, found, selected, idle=idle)
     with right:
         show_domains(view, gains, selected, with_profile)
 
 
-def _grid_tabs(view: View, shown: DisplayOptions, found: Grid, selected: Cell) -> None:
+def _grid_tabs(view: View, shown: DisplayOptions, found: Grid, selected: Cell, *, idle: frozenset[str]) -> None:
     map_tab, table_tab = st.tabs(["Heatmap", "Table"])
     with map_tab:
-        draw = _heatmap(view, shown, found, selected)
+        draw = _heatmap(view, shown, found, selected, idle=idle)
     with table_tab:
         _twin(shown, found.cells)
     export_popover(
@@ -111,11 +112,16 @@ def _grid_tabs(view: View, shown: DisplayOptions, found: Grid, selected: Cell) -
     )
 
 
-def _heatmap(view: View, shown: DisplayOptions, found: Grid, selected: Cell) -> Callable[[], go.Figure]:
+def _heatmap(
+    view: View, shown: DisplayOptions, found: Grid, selected: Cell, *, idle: frozenset[str]
+) -> Callable[[], go.Figure]:
+    def head(name: str) -> str:
+        return f"{titles().of(name)} (not learned)" if name in idle else titles().of(name)
+
     n_columns = found.cells["intermediate"].nunique()
     means = found.means if found.averaged and len(shown.langs) > 1 else None
     figure = transfer_heatmap(
-        found.cells, quantity=shown.quantity, means=means, selected=selected, title=titles().of, mode=mode()
+        found.cells, quantity=shown.quantity, means=means, selected=selected, title=head, mode=mode()
     )
     with wide_row("heat_row", width_px=width_px(n_columns)):
         chart(
@@ -127,7 +133,7 @@ def _heatmap(view: View, shown: DisplayOptions, found: Grid, selected: Cell) -> 
             selection_mode="points",
         )
     st.caption(" ".join(_notes(shown, found)))
-    return lambda: transfer_heatmap(found.cells, quantity=shown.quantity, means=means, title=titles().of)
+    return lambda: transfer_heatmap(found.cells, quantity=shown.quantity, means=means, title=head)
 
 
 def _notes(shown: DisplayOptions, found: Grid) -> list[str]:
@@ -143,7 +149,10 @@ def _notes(shown: DisplayOptions, found: Grid) -> list[str]:
     if found.averaged and len(shown.langs) > 1:
         notes.append(f"The row of means is over {len(found.averaged)} languages that every intermediate has")
         notes[-1] += f", without {', '.join(map(language_label, left_out))}." if left_out else "."
-    if shown.quantity != "score":
+    excluded = how_excluded(found)
+    notes += [excluded] if excluded else []
+    all_excluded = found.n_excluded == cells["value"].notna().sum()
+    if shown.quantity != "score" and not (excluded and all_excluded):
         n_found = int(cells["significant"].sum())
         notes.append(
             f"\\* {n_found} of {found.n_tested} gains differ from zero after correction ({how_tested(cells)}; "
@@ -185,5 +194,6 @@ def _twin(shown: DisplayOptions, cells: pd.DataFrame) -> None:
             "in_task": st.column_config.CheckboxColumn("in-task"),
             "state": "state",
             "missing": "why missing",
+            "excluded": "why no evidence",
         },
     )

@@ -13,6 +13,7 @@ from core.analysis.estimates import estimate_row, estimates_frame
 from core.analysis.model import Analysis, Prepared
 from core.measures.inference.cells import Cells
 from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, Units
+from core.store.counted import FLOOR, INTERMEDIATE
 
 SETTING = PooledRuns("yours", "m", None, "quick", "d", "sample")
 PREPARED = Prepared(Cells(np.zeros(0), np.zeros(0), {}, np.zeros((0, 0)), ()), {}, {}, ())
@@ -47,6 +48,7 @@ def said(
                      estimate_row("naive", name, estimate=points["estimate"], low=0.01, high=0.02)]  # fmt: skip
     rows += [estimate_row("naive", "intercept", n=48)] if rows else []
     complete = pd.DataFrame({"intermediate": "mnli", "target": "xnli", "seed": range(1, seeds + 1), "complete": True})
+    complete = complete.assign(gain=0.01, excluded=None)
     gaps = pd.DataFrame(missing, columns=["what", "cells", "names", "why", "remedy"])
     found = Evidence(complete, gaps, units, SETTING, AnalysisOptions(), {})
     model = Analysis(PREPARED, object(), estimates_frame(rows), None)  # type: ignore[arg-type]  # any fit: it is not read
@@ -173,9 +175,12 @@ def test_gaps_that_can_be_filled_are_told_and_those_on_purpose_are_not() -> None
 
 
 def test_without_a_model_the_problem_is_the_answer() -> None:
-    evidence = Evidence(pd.DataFrame(), pd.DataFrame(columns=["remedy"]), MANY, SETTING, AnalysisOptions(), {})
+    rows = pd.DataFrame({"gain": [0.1, None, None], "excluded": [None, FLOOR, INTERMEDIATE]})
+    gaps = pd.DataFrame(columns=["what", "remedy"])
+    evidence = Evidence(rows, gaps, MANY, SETTING, AnalysisOptions(), {})
     found = answer(evidence, Analysis(PREPARED, None, estimates_frame([]), "Three conditions are too few."))
     assert found == Answer(
-        "The evidence does not answer the question yet: Three conditions are too few.", (), "none",
+        "The evidence does not answer the question yet: Three conditions are too few.",
+        ("2 of 3 gains are no evidence and left out: 1 intermediate not learned, 1 baseline at the floor.",), "none",
         ("Three conditions are too few.",),
     )  # fmt: skip

@@ -10,7 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.analysis.cells import TESTS, DisplayOptions, cell_table, common_languages, grid, how_tested, only, valued
+from core.analysis.cells import (
+    TESTS,
+    DisplayOptions,
+    cell_table,
+    common_languages,
+    grid,
+    how_excluded,
+    how_tested,
+    not_learned,
+    only,
+    valued,
+)
 from core.measures.inference.intervals import t_interval
 from core.measures.inference.stats import benjamini_hochberg
 from core.paths import AtlasPaths
@@ -18,8 +29,9 @@ from core.queries.credits import view_tests
 from core.queries.flips import credit_flips, flips
 from core.queries.transfer import View, choices, seed_rows, states
 from core.store.connection import Store
+from core.store.counted import EARLIER, FLOOR, INTERMEDIATE
 from core.store.ingest import ingest
-from tests.makers.home import fill, score_of, spec
+from tests.makers.home import N, fill, score_of, spec
 
 
 @pytest.fixture(scope="module")
@@ -142,22 +154,22 @@ def test_scores_keep_their_limits_over_seeds() -> None:
 
 
 def test_cells_of_a_view_are_tested_on_their_examples(cur: duckdb.DuckDBPyConnection, home: Path) -> None:
-    """The fixture keeps predictions of MNLI and its baseline, two seeds with equal answers: one McNemar-like table."""
+    """The fixture keeps predictions of MNLI and its baseline, of two seeds."""
     view = _view(cur, "xnli")
     found = view_tests(cur, view).set_index(["intermediate", "lang"])
     assert set(found.index.get_level_values(0)) == {"mnli"}
-    assert len(found) == 15 and set(found["n_tested"]) == {2} and set(found["n_examples"]) == {20}
+    assert len(found) == 15 and set(found["n_tested"]) == {2} and set(found["n_examples"]) == {N}
     credit = {
         name: pd.read_parquet(home / "runs" / spec(name, "xnli").run_id / "predictions.parquet")
         .query("lang == 'de'").sort_values("index")["correct"].to_numpy()
         for name in ("mnli", "none")
     }  # fmt: skip
     difference = credit["mnli"] - credit["none"]
-    # Both seeds answer alike, so that examples alone vary: Student's t over twenty of them.
-    half = 2.0930 * difference.std(ddof=1) / np.sqrt(20)
-    assert found.loc[("mnli", "de"), "low"] == pytest.approx(difference.mean() - half, abs=1e-4)
-    alone = view_tests(cur, view, seed=2).set_index(["intermediate", "lang"])
+    alone = view_tests(cur, view, seed=1).set_index(["intermediate", "lang"])
     assert set(alone["n_tested"]) == {1} and len(alone) == 15
+    # Of one seed examples alone vary: Student's t over two hundred of them.
+    half = 1.9720 * difference.std(ddof=1) / np.sqrt(N)
+    assert alone.loc[("mnli", "de"), "low"] == pytest.approx(difference.mean() - half, abs=1e-5)
     assert view_tests(cur, view, seed=9).empty
     assert view_tests(cur, view._replace(metric="macro_f1")).empty
 
@@ -238,6 +250,43 @@ def test_one_seed_is_shown_as_it_is() -> None:
     assert _cell(found.cells, "de", "a")["value"] == 0.03
     assert pd.isna(_cell(found.cells, "de", "c")["value"])  # c has seed 1 alone
     assert found.n_tested == 0
+
+
+def _excluding(**reasons: str) -> pd.DataFrame:
+    """The rows with a reason for all of an intermediate, or for a seed of it: `a1` is seed 1 of a."""
+    names = ROWS["intermediate"].astype(str)
+    keys = names.map(reasons).fillna((names + ROWS["seed"].astype(str)).map(reasons))
+    return ROWS.assign(excluded=keys.astype(object).where(keys.notna(), None))
+
+
+def test_values_that_are_no_evidence_are_shown_and_enter_no_mean_no_test_no_rank() -> None:
+    found = grid(_excluding(a=INTERMEDIATE), STATES, shown=DisplayOptions(LANGS))
+    cell = _cell(found.cells, "de", "a")
+    assert (cell["value"], cell["excluded"], cell["state"]) == (pytest.approx(0.02), INTERMEDIATE, "done")
+    assert pd.isna(cell["low"]) and pd.isna(cell["q_value"]) and pd.isna(cell["tested_by"])
+    assert (found.n_excluded, found.n_tested) == (3, 1)  # b in German alone has two seeds that differ
+    means = found.means.set_index("intermediate")["value"]
+    assert pd.isna(means["a"]) and means["c"] == pytest.approx(-0.02)
+    assert how_excluded(found) == (
+        "3 of 7 values are no evidence, stand in brackets and enter no average and no test: 3 intermediate not learned."
+    )
+    assert not_learned(found.cells) == {"a"}
+    assert how_excluded(grid(ROWS, STATES, shown=DisplayOptions(LANGS))) == ""
+    ranks = cell_table(_excluding(b=FLOOR), STATES, shown=DisplayOptions(("de",), None, "rank"))
+    assert pd.isna(_cell(ranks, "de", "b")["value"]) and _cell(ranks, "de", "a")["value"] == 1.0
+
+
+def test_a_seed_that_is_no_evidence_leaves_the_others() -> None:
+    found = grid(_excluding(a1=INTERMEDIATE), STATES, shown=DisplayOptions(LANGS))
+    cell = _cell(found.cells, "de", "a")
+    assert (cell["value"], cell["n_seeds"], cell["seeds"], cell["excluded"]) == (0.03, 1, "2", None)
+    assert (found.n_excluded, not_learned(found.cells)) == (0, frozenset())
+
+
+def test_a_score_is_left_out_only_where_other_code_made_it() -> None:
+    shown = DisplayOptions(LANGS, None, "score")
+    assert grid(_excluding(a=FLOOR), STATES, shown=shown).n_excluded == 0
+    assert grid(_excluding(a=EARLIER), STATES, shown=shown).n_excluded == 3
 
 
 def test_cells_come_in_the_order_asked_for() -> None:

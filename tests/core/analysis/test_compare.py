@@ -112,7 +112,9 @@ def test_paired_tests_where_credits_are(cur: duckdb.DuckDBPyConnection) -> None:
     cur.execute("DELETE FROM scores WHERE lang <> 'de'")
     for run_id, right in ((NONE, range(50)), (MNLI, [*range(1, 50), *range(90, 99)])):
         credits = [float(i in right) for i in range(100)]
-        cur.execute("INSERT INTO credits VALUES (?, 'de', 'accuracy', ?)", [run_id, credits])
+        cur.execute(
+            "INSERT INTO credits (run_id, lang, metric, correct) VALUES (?, 'de', 'accuracy', ?)", [run_id, credits]
+        )
     grid = score_grid(cur, [NONE, MNLI, QQP], metric="accuracy")
     found = paired_tests(cur, grid).set_index("run_id")
     assert found.loc[MNLI, ["gained", "lost", "n_examples"]].tolist() == [9, 1, 100]

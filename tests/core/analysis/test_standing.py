@@ -11,6 +11,7 @@ from core.analysis.standing import PAIR_COLUMNS, extent, pair_gains, verdicts
 from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
 from core.queries.filters import Filter
 from core.store.connection import Store
+from core.store.counted import EARLIER
 from tests.makers.tables import Planted, add_scores, planted
 
 COLUMNS = ["intermediate", "target", "lang", "seed", "score"]
@@ -157,7 +158,11 @@ def test_nothing_is_said_of_nothing(store: Store) -> None:
     nothing = found._replace(frame=found.frame[:0])
     assert pair_gains(nothing).empty
     assert "can be tested yet" in verdicts(pair_gains(nothing))
-    assert "no gain outside English is left" in extent(nothing, pair_gains(nothing))
+    assert extent(nothing, pair_gains(nothing)).endswith("yours) has no gain that is evidence.")
+    lost = found._replace(frame=found.frame.assign(gain=float("nan"), excluded=EARLIER))
+    assert extent(lost, pair_gains(lost)).endswith(
+        "has no gain that is evidence. 1 of 1 gains is no evidence and left out: 1 made by an earlier version."
+    )
 
 
 def test_english_alone_is_no_transfer(store: Store) -> None:

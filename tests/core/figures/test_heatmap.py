@@ -63,6 +63,14 @@ def test_in_task_cells_are_marked() -> None:
     assert "in-task" in clicks.text[1]
 
 
+def test_a_value_that_is_no_evidence_stands_in_brackets_and_says_why() -> None:
+    cells = _cells().assign(excluded=["baseline at the floor", None, None, "baseline at the floor"])
+    heat, dashes, clicks = transfer_heatmap(cells, quantity="gain").data
+    assert [plain(text) for text in heat.text[0]] == ["(+1.2*)", "−3.5†"]
+    assert "(baseline at the floor: in no average, no test)" in clicks.text[0]
+    assert list(dashes.text) == ["–"], "a hole has nothing to put in brackets"
+
+
 def test_hover_tells_mean_interval_seeds_test_and_examples() -> None:
     text = _draw().data[2].text[0]
     for part in ("English", "mnli", "+1.2 points [+0.2, +2.2]", "2 seeds: 1, 2", "q = 0.03", "100 test examples"):
