@@ -46,7 +46,7 @@ def write(run: RunPaths, columns: dict[str, object]) -> None:
     pq.write_table(table.take([2, 1, 0]), run.predictions)
 
 
-def taken(tmp_path: Path, columns: dict[str, object], *, score: float) -> list[tuple[object, ...]]:
+def taken(tmp_path: Path, columns: dict[str, object], *, score: float) -> list[tuple[str | None, list[float]]]:
     """Rows of `credits` after the run of these predictions was read: functional and list."""
     paths, spec = Elsewhere(tmp_path), run_spec()
     write(write_run(paths, spec, history(spec, [scored("de", score)])), columns)

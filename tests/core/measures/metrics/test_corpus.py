@@ -11,6 +11,7 @@ import pytest
 from scipy import stats as reference
 
 from core.errors import DataError
+from core.measures.inference.one_sided import one_sided_above, one_sided_paired
 from core.measures.inference.paired import paired_limits
 from core.measures.inference.stats import paired_bootstrap
 from core.measures.metrics import labels as metrics
@@ -164,6 +165,15 @@ def _two_label_sets(rng: np.random.Generator, n: int) -> tuple[Floats, Floats]:
     return _set_counts(gold, first), _set_counts(gold, second)
 
 
+def _two_hot_sets(rng: np.random.Generator, n: int) -> tuple[Floats, Floats]:
+    gold, easy = rng.random((n, 12)) < _SHARES, rng.random((n, 1)) < 0.5
+    first, second = (
+        np.hstack([gold, np.where((rng.random((n, 12)) < wrong) & ~easy, ~gold, gold)]).astype(float)
+        for wrong in (0.15, 0.2)
+    )
+    return first, second
+
+
 def _set_counts(gold: npt.NDArray[np.bool_], guess: npt.NDArray[np.bool_]) -> Floats:
     return np.stack([(gold & guess).sum(axis=1), gold.sum(axis=1), guess.sum(axis=1)], axis=1).astype(float)
 
@@ -189,6 +199,7 @@ WORLDS: dict[str, tuple[Functional, Callable[[np.random.Generator, int], tuple[F
     "Pearson": ("pearson", _two_scorers),
     "Matthews": ("matthews", _two_classifiers),
     "macro F1": ("macro_f1", _two_classifiers),
+    "macro F1 over sets": ("macro_f1_of_sets", _two_hot_sets),
 }
 """Two systems on the same examples."""
 
@@ -206,3 +217,58 @@ def coverage(world: str, *, n: int, replications: int, seed: int = 0) -> float:
 @pytest.mark.parametrize("world", WORLDS)
 def test_limits_cover_the_true_difference(world: str) -> None:
     assert 0.93 <= coverage(world, n=200, replications=1200) <= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("n", [60, 200, 1000])
+def test_limits_cover_the_true_difference_at_every_size(world: str, n: int) -> None:
+    assert 0.93 <= coverage(world, n=n, replications=4000, seed=1) <= 0.97
+
+
+def test_limits_over_seeds_cover_the_true_difference() -> None:
+    """Three seeds whose taggers differ in skill: the mean over seeds and sentences has limits of the F1 itself."""
+    rng, tables = np.random.default_rng(6), []
+    for _ in range(400):
+        gold = rng.poisson(rng.gamma(0.7, 2.5, 200))
+        both = rng.binomial(gold, 0.4)
+        tables.append(np.stack([_seed_difference(rng, gold, both, sd=0.08) for _ in range(3)]))
+    gold = rng.poisson(rng.gamma(0.7, 2.5, 400_000))
+    truth = float(_seed_difference(rng, gold, rng.binomial(gold, 0.4), sd=0.0).mean())
+    found = paired_limits(tables)
+    assert 0.93 <= np.mean((found.low <= truth) & (truth <= found.high)) <= 0.995  # never too sure of few seeds
+
+
+def _seed_difference(
+    rng: np.random.Generator, gold: npt.NDArray[np.int64], both: npt.NDArray[np.int64], *, sd: float
+) -> Floats:
+    first, second = (
+        _chunks(rng, both + rng.binomial(gold - both, share + sd * np.clip(rng.normal(), -3, 3)), gold)
+        for share in (0.45, 0.3)
+    )
+    return linearised("f1", first) - linearised("f1", second)
+
+
+def _equal_taggers(rng: np.random.Generator, n: int) -> float:
+    gold = rng.poisson(rng.gamma(0.7, 2.5, n))
+    both = rng.binomial(gold, 0.4)
+    one, other = (linearised("f1", _chunks(rng, both + rng.binomial(gold - both, 0.3), gold)) for _ in range(2))
+    return one_sided_paired(one, other)
+
+
+def _no_relation(functional: Functional) -> Callable[[np.random.Generator, int], float]:
+    def p_value(rng: np.random.Generator, n: int) -> float:
+        gold = np.round(rng.random(n) * 10) / 2 if functional == "spearman" else rng.random(n) < 0.7
+        guess = rng.normal(size=n) if functional == "spearman" else rng.random(n) < 0.7
+        return one_sided_above(linearised(functional, label_pairs(gold, guess)), 0.0)
+
+    return p_value
+
+
+@pytest.mark.parametrize(
+    "p_value", [_equal_taggers, _no_relation("spearman"), _no_relation("matthews")], ids=["F1", "Spearman", "Matthews"]
+)
+def test_one_sided_tests_of_the_metric_hold_their_level(p_value: Callable[[np.random.Generator, int], float]) -> None:
+    """What decides whether a stage has learned and whether a baseline is above its floor."""
+    rng = np.random.default_rng(7)
+    assert 0.03 <= np.mean([p_value(rng, 200) < 0.05 for _ in range(1500)]) <= 0.07
