@@ -39,6 +39,7 @@ if len(picked) < FEWEST:
 
 ids, chosen = tuple(picked), lines(rows, picked)
 panels.show_runs(rows, chosen)
+panels.show_cautions(data.made_of(now, ids), chosen)
 
 st.subheader("What differs", anchor=False)
 settings = data.settings_of(now, ids)

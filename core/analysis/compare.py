@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import duckdb
 import pandas as pd
 
@@ -65,6 +67,28 @@ def mean_differences(grid: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=["run_id", "difference", "low", "high", "n_langs", "higher"])
+
+
+def cautions(made: pd.DataFrame, *, letters: Mapping[str, str]) -> list[str]:
+    """What besides the settings may be seen in a difference, one sentence each.
+
+    Args:
+        made: As `core.queries.compare.made_by` returns it.
+        letters: What the reader calls each run.
+    """
+    found = []
+    codes = made.assign(version=["unnumbered" if pd.isna(code) else f"{code:.0f}" for code in made["code"]])
+    for kind, part in codes.groupby("kind", sort=False):
+        if part["version"].nunique() > 1:
+            who = ", ".join(f"{letters[run]}: {one}" for run, one in zip(part["run_id"], part["version"], strict=True))
+            found.append(
+                f"The {kind} stages are of different versions of the program ({who}), which give other scores."
+            )
+    threads = made.dropna(subset=["threads"]).drop_duplicates("run_id")
+    if threads["threads"].nunique() > 1:
+        who = ", ".join(f"{letters[r]}: {n:.0f}" for r, n in zip(threads["run_id"], threads["threads"], strict=True))
+        found.append(f"Trained with different numbers of threads ({who}): equal runs agree only to rounding.")
+    return found
 
 
 def obstacles(grid: pd.DataFrame) -> pd.DataFrame:

@@ -13,10 +13,10 @@ ROW_PX = 26
 
 
 def language_dots(scores: pd.DataFrame, *, chance: float, metric: str, mode: Mode = "light") -> go.Figure:
-    """One row per language: the run's score, and its baseline's where there is one.
+    """One row per language: the run's score, its baseline's and its floor where there are.
 
     Args:
-        scores: Columns `lang`, `score`, `baseline_score` (fraction or NULL), `n`.
+        scores: Columns `lang`, `score`, `baseline_score`, `floor` (fractions or NULL), `floor_rule`, `n`.
         chance: Score of a model that knows nothing, a fraction, drawn as a line.
         metric: Name of the metric, for the axis.
 
@@ -41,6 +41,13 @@ def language_dots(scores: pd.DataFrame, *, chance: float, metric: str, mode: Mod
             name="baseline", mode="markers",
             marker={"symbol": "circle-open", "size": 10, "color": CATEGORICAL[mode][1], "line": {"width": 2}},
             hovertemplate="%{y}<br>baseline %{x:.1f} %<extra></extra>",
+        )  # fmt: skip
+    low = rows["floor"].notna()
+    if low.any():
+        fig.add_scatter(
+            x=100 * rows["floor"][low], y=[n for n, p in zip(names, low, strict=True) if p], name="floor",
+            mode="markers", marker={"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": MUTED[mode]}},
+            customdata=rows["floor_rule"][low], hovertemplate="%{y}<br>floor %{x:.1f} %: %{customdata}<extra></extra>",
         )  # fmt: skip
     fig.add_scatter(
         x=100 * rows["score"], y=names, name="this run", mode="markers", customdata=rows["n"],

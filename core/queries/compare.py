@@ -30,6 +30,22 @@ def metrics(cur: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> pd.DataFr
     return cur.execute(sql, {"run_ids": list(run_ids), "first": run_ids[0]}).df()
 
 
+def made_by(cur: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> pd.DataFrame:
+    """By which code and on how many threads runs were made.
+
+    Columns: run_id, kind (of the stage), code (its version; NULL: before versions were reported), threads (of torch on
+    the CPU; NULL where it is not known). Order: as asked, position of the stage.
+
+    Args:
+        run_ids: The runs.
+    """
+    sql = """
+        SELECT r.run_id, g.kind, g.code, r.threads FROM runs r JOIN stages g USING (run_id)
+        WHERE list_contains($run_ids, r.run_id) ORDER BY list_position($run_ids, r.run_id), g.position, g.key
+    """
+    return cur.execute(sql, {"run_ids": list(run_ids)}).df()
+
+
 def score_grid(cur: duckdb.DuckDBPyConnection, run_ids: Sequence[str], *, metric: str) -> pd.DataFrame:
     """One row per run and language that any of the runs was scored in.
 

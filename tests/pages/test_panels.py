@@ -65,7 +65,7 @@ def test_a_collection_says_how_much_of_it_is_finished(gained: None, home: Path, 
     with Store.open(home / "atlas.duckdb") as store, store.write() as cur:
         cur.execute("UPDATE runs SET outcome = 'failed' WHERE intermediate = 'qqp'")
     text = words(open_page("pages/overview.py"))
-    assert "3 runs, 2 finished: 8 scores and 5 gains in 3 languages" in text
+    assert "3 runs, 2 finished: 8 scores and 5 gains (5 of them evidence) in 3 languages" in text
     assert "models: 1 · intermediates: 2 · targets: 1" in text
 
 
@@ -146,13 +146,13 @@ def test_progress_is_of_the_run_and_time_left_of_what_runs() -> None:
         columns=["run_id", "stage", "done", "stage_left_s"],
     )
     jobs = [job("c", JobState.DONE), job("a", JobState.RUNNING), job("b", JobState.FAILED), job("d", JobState.QUEUED)]
-    rows = run_rows(jobs, done=done).astype(object)
-    found = rows.where(rows.notna(), None)[["run", "progress", "stage", "left"]].to_numpy().tolist()
+    rows = run_rows(jobs, done=done, excluded={"c": "target not learned"}).astype(object)
+    found = rows.where(rows.notna(), None)[["run", "progress", "stage", "left", "evidence"]].to_numpy().tolist()
     assert found == [
-        ["c", 1.0, None, None],
-        ["a", 0.25, "target XNLI", "2 min"],
-        ["b", 0.5, None, None],  # it stopped half-way, and nothing is left that would end
-        ["d", None, None, None],
+        ["c", 1.0, None, None, "none: target not learned"],
+        ["a", 0.25, "target XNLI", "2 min", None],
+        ["b", 0.5, None, None, None],  # it stopped half-way, and nothing is left that would end
+        ["d", None, None, None, None],
     ]
 
 

@@ -40,6 +40,14 @@ def run(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     return cur.execute(sql, {"run_id": run_id}).df()
 
 
+def no_evidence(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Runs none of whose gains is evidence; of a baseline: none that is measured against it.
+
+    Columns: run_id, excluded (one of `core.store.counted.REASONS`). Order: run_id.
+    """
+    return cur.execute("SELECT run_id, excluded FROM pairing WHERE excluded IS NOT NULL ORDER BY run_id").df()
+
+
 def damaged(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Run folders that cannot be read.
 

@@ -54,6 +54,21 @@ def dev_scores(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     return cur.execute(sql, {"run_id": run_id}).df()
 
 
+def judgements(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
+    """Whether the trained stages of a run learned their tasks, by English development data.
+
+    Columns: kind, task, metric, score, chance (NULL for a loss), rule (the best that reads no meaning), rule_score,
+    p_value (one-sided, above chance and the rule; NULL: no test is possible), is_constant, has_learned, n. Order:
+    position of the stage, task.
+    """
+    sql = """
+        SELECT g.kind, j.task, j.metric, j.score, j.chance, j.rule, j.rule_score, j.p_value, j.is_constant,
+               j.has_learned, j.n
+        FROM judgements j JOIN stages g USING (run_id, key) WHERE j.run_id = $run_id ORDER BY g.position, j.task
+    """
+    return cur.execute(sql, {"run_id": run_id}).df()
+
+
 def flags(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     """What a reader of a run's scores must know.
 

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.analysis.compare import paired_tests
-from core.queries.compare import metrics, score_grid
+from core.queries.compare import made_by, metrics, score_grid
 from core.queries.runs.settings import run_settings
 from pages.widgets.shared import store
 
@@ -40,6 +40,14 @@ def tests_of(version: Version, run_ids: tuple[str, ...], metric: str) -> pd.Data
     grid = grid_of(version, run_ids, metric)
     with store().cursor() as cur:
         return paired_tests(cur, grid)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def made_of(version: Version, run_ids: tuple[str, ...]) -> pd.DataFrame:
+    """By which code and on how many threads."""
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return made_by(cur, run_ids)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

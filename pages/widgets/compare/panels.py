@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.analysis.compare import mean_differences, obstacles
+from core.analysis.compare import cautions, mean_differences, obstacles
 from core.figures.parallel import Line, parallel_languages, parallel_settings
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode
@@ -38,6 +38,16 @@ def show_runs(rows: pd.DataFrame, lines: Sequence[Line]) -> None:
     common = [str(chosen[name].iloc[0]) for name in facts if chosen[name].nunique() == 1]
     if common:
         st.caption(f"All: {md(' · '.join(common))}. The others are compared with {lines[0].letter}.")
+
+
+def show_cautions(made: pd.DataFrame, lines: Sequence[Line]) -> None:
+    """Other code and other numbers of threads.
+
+    Args:
+        made: As `core.queries.compare.made_by` returns it.
+    """
+    for text in cautions(made, letters={line.run_id: line.letter for line in lines}):
+        st.warning(md(text), icon=":material/build_circle:")
 
 
 def show_obstacles(grid: pd.DataFrame, lines: Sequence[Line]) -> None:

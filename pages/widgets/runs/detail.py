@@ -19,11 +19,13 @@ from core.figures.progress import language_dots
 from core.jobs.records import JobState, JobStatus
 from core.queries.runs import stages as of_stages
 from core.queries.runs.detail import paired_scores
+from core.queries.runs.listing import no_evidence
 from core.queries.runs.listing import run as query_run
+from core.store.counted import REASONS
 from pages.widgets.compare.choice import offer
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, paths, refresh, store, titles, version
-from pages.widgets.show import chart, duration, language_label, md, show_command, state_badge, table
+from pages.widgets.show import chart, duration, language_label, md, p_column, show_command, state_badge, table
 
 _TAIL_BYTES = 8192
 _OUTCOMES = {"finished": "done", "failed": "failed", "cancelled": "cancelled", None: "queued"}
@@ -42,6 +44,10 @@ class RunDetail(NamedTuple):
     """English development scores, with a column `stage`."""
     scores: pd.DataFrame
     """Scores beside those of the baseline."""
+    judgements: pd.DataFrame
+    """Whether its stages learned their tasks."""
+    excluded: str | None
+    """Why its gains are no evidence; None: no such reason holds for all of them."""
     skips: pd.DataFrame
     """Languages without a score."""
     flags: pd.DataFrame
@@ -66,6 +72,8 @@ def detail(version: tuple[str, int], run_id: str) -> RunDetail | None:
             steps=steps.assign(stage=steps["key"].map(names)),
             dev_scores=dev.assign(stage=dev["key"].map(names)),
             scores=paired_scores(cur, run_id),
+            judgements=of_stages.judgements(cur, run_id),
+            excluded=no_evidence(cur).set_index("run_id")["excluded"].get(run_id),
             skips=of_stages.skips(cur, run_id),
             flags=of_stages.flags(cur, run_id),
         )
@@ -99,6 +107,8 @@ def show_run(run_id: str, *, job: JobStatus | None) -> None:
             _actions(job)
         offer(run_id)
         _trouble(run, job)
+        if found.excluded:
+            st.markdown(f":orange[:material/block:] **No evidence: {found.excluded}.** {REASONS[found.excluded]}")
         for flag in found.flags.to_dict("records"):
             st.markdown(f":orange[:material/flag:] **{md(flag['flag'])}**: {md(flag['message'])}")
     chart(
@@ -107,6 +117,7 @@ def show_run(run_id: str, *, job: JobStatus | None) -> None:
         alt=f"Lineage: {named.of_model(str(run['model']))}, intermediate {chain[0]}, target {chain[1]}, languages",
     )
     _stages(found.stages)
+    _learned(found.judgements)
     scores, curves, log, config = st.tabs(["Scores", "Curves", "Log", "Configuration"])
     with scores:
         _scores(found)
@@ -220,6 +231,44 @@ def _stages(stages: pd.DataFrame) -> None:
         st.progress(float(row["fraction"]) if pd.notna(row["fraction"]) else 0.0, text=" · ".join(parts))
 
 
+def _learned(rows: pd.DataFrame) -> None:
+    if rows.empty:
+        return
+    n = int(rows["has_learned"].sum())
+    icon = ":material/school:" if n == len(rows) else ":material/block:"
+    with st.expander(f"Learned: {n} of {len(rows)} tasks, by English development data", icon=icon):
+        percent = st.column_config.NumberColumn
+        is_loss = rows["metric"] == "loss"
+        scaled = {c: rows[c].astype("float64").where(is_loss, 100 * rows[c].astype("float64"))
+                  for c in ("score", "chance", "rule_score")}  # fmt: skip
+        verdict = rows["has_learned"].map({True: "learned", False: "not learned"})
+        table(
+            rows.assign(
+                **scaled,
+                named=rows["task"].map(titles().of),
+                verdict=verdict.mask(rows["is_constant"], "not learned: every prediction is the same"),
+            ),
+            alt="Whether each task of the trained stages was learned, with the test",
+            columns={
+                "kind": "stage",
+                "named": "task",
+                "metric": "metric",
+                "score": percent("score, %", format="%.2f"),
+                "chance": percent("chance, %", format="%.2f"),
+                "rule": "best rule that reads no meaning",
+                "rule_score": percent("its score, %", format="%.2f"),
+                "p_value": p_column("p"),
+                "n": "examples",
+                "verdict": "verdict",
+            },
+        )
+        loss = " A loss is negated and no per cent: larger is better." if is_loss.any() else ""
+        st.caption(
+            "One-sided tests at 5 % on the same examples, above chance and above the rule: the larger p is shown."
+            f"{loss}"
+        )
+
+
 def _scores(found: RunDetail) -> None:
     if found.scores.empty:
         st.caption("No language has been scored yet. English training comes first.")
@@ -234,7 +283,7 @@ def _scores(found: RunDetail) -> None:
             alt=f"{metric} per language of this run and its baseline; the table beside it holds the same numbers",
         )
     with right:
-        percent = ("score", "baseline_score", "gain", "score_last")
+        percent = ("score", "baseline_score", "gain", "score_last", "floor")
         shown = found.scores.assign(
             language=found.scores["lang"].map(language_label),
             **{c: 100 * found.scores[c].astype("float64") for c in percent},
@@ -250,10 +299,14 @@ def _scores(found: RunDetail) -> None:
                 "score": number("score, %", format="%.2f"),
                 "baseline_score": number("baseline, %", format="%.2f"),
                 "gain": number("gain, points", format="%+.2f"),
+                "excluded": "why no evidence",
+                "floor": number("floor, %", format="%.2f", help="What the best rule that reads no meaning scores."),
+                "floor_rule": "rule of the floor",
                 "score_last": number("last, %", format="%.2f"),
                 "n": "n",
                 "split": "split",
                 "missing": "reason for no gain",
+                "note": "note",
             },
         )
     dots = partial(language_dots, headline, chance=float(str(found.run["chance"])), metric=metric)

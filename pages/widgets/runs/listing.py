@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
 from core.jobs.records import JobState, JobStatus
 from core.queries.runs.detail import progress
-from core.queries.runs.listing import damaged
+from core.queries.runs.listing import damaged, no_evidence
 from core.queries.runs.listing import run as query_run
 from core.tasks.titles import Titles
 from pages.widgets.export import export_popover
@@ -42,7 +42,8 @@ def show_list(jobs: Sequence[JobStatus]) -> str | None:
         "State", states, selection_mode="multi", key="state",
         format_func=lambda s: f"{_ICONS[s]} {s} {sum(job.state == s for job in whole)}",
     ) if states else []  # fmt: skip
-    rows = run_rows([job for job in whole if not shown_states or job.state in shown_states], done=_progress(version()))
+    kept = [job for job in whole if not shown_states or job.state in shown_states]
+    rows = run_rows(kept, done=_progress(version()), excluded=_excluded(version()))
     if not rows.empty:
         _table(rows)
         export_popover("runs", rows.assign(state=rows["state"].str[2:]), what="list of runs")
@@ -61,12 +62,13 @@ def label(job: JobStatus, named: Titles) -> str:
     return f"{chain}, {named.of_model(str(job.model))}, seed {job.seed} · {job.run_id} · {job.state}"
 
 
-def run_rows(jobs: Sequence[JobStatus], *, done: pd.DataFrame) -> pd.DataFrame:
+def run_rows(jobs: Sequence[JobStatus], *, done: pd.DataFrame, excluded: Mapping[str, str]) -> pd.DataFrame:
     """The table's rows, in the order given.
 
     Args:
         jobs: Runs to show.
         done: As `progress` returns it.
+        excluded: Run → why its gains are no evidence.
     """
     known, named = done.set_index("run_id").to_dict("index"), titles()
     rows = []
@@ -83,6 +85,7 @@ def run_rows(jobs: Sequence[JobStatus], *, done: pd.DataFrame) -> pd.DataFrame:
                 "progress": here.get("done", finished),
                 "stage": _stage(here.get("stage"), named) if job.state is JobState.RUNNING else None,
                 "left": duration(here.get("stage_left_s")) if job.state is JobState.RUNNING else None,
+                "evidence": f"none: {excluded[job.run_id]}" if job.run_id in excluded else None,
                 "protocol": job.protocol,
                 "data": job.data_source,
                 "study": job.study,
@@ -107,6 +110,13 @@ def _progress(version: tuple[str, int]) -> pd.DataFrame:
         return progress(cur)
 
 
+@st.cache_data(max_entries=2, show_spinner=False)
+def _excluded(version: tuple[str, int]) -> dict[str, str]:
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return dict(no_evidence(cur).itertuples(index=False, name=None))
+
+
 def _table(rows: pd.DataFrame) -> None:
     config = st.column_config
     st.session_state["_run_order"] = rows["run"].tolist()
@@ -125,6 +135,7 @@ def _table(rows: pd.DataFrame) -> None:
             "progress": config.ProgressColumn("progress", format="percent", min_value=0, max_value=1, width=120),
             "stage": config.TextColumn("stage", width=140),
             "left": config.TextColumn("left in stage", width=90),
+            "evidence": config.TextColumn("evidence", width="medium"),
             "protocol": config.TextColumn("protocol", width="small"),
             "data": config.TextColumn("data", width="small"),
             "study": config.TextColumn("study", width="small"),

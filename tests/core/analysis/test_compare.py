@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.analysis.compare import mean_differences, obstacles, paired_tests
+from core.analysis.compare import cautions, mean_differences, obstacles, paired_tests
 from core.paths import AtlasPaths
-from core.queries.compare import metrics, score_grid
+from core.queries.compare import made_by, metrics, score_grid
 from core.queries.runs.settings import run_settings
+from core.spec.versions import CODE_VERSION
 from core.store.connection import Store
 from core.store.ingest import ingest
 from tests.makers.home import fill, score_of, spec
@@ -50,6 +51,22 @@ def test_the_headline_of_the_first_run_is_offered_first_then_its_other_metrics(c
     assert found["is_headline"].tolist() == [True, *[False] * (len(found) - 1)]
     assert found.set_index("metric").loc[["accuracy", "a_mine"], "runs"].tolist() == [2, 1]
     assert metrics(cur, [SQUAD, MNLI])["metric"].iloc[0] != "accuracy", "another first run, another headline"
+
+
+def test_other_code_and_other_threads_are_told(cur: duckdb.DuckDBPyConnection) -> None:
+    letters = {NONE: "A", MNLI: "B", QQP: "C"}
+    cur.execute("UPDATE runs SET threads = 2")
+    assert cautions(made_by(cur, [NONE, MNLI, QQP]), letters=letters) == []
+    cur.execute("UPDATE runs SET threads = 4 WHERE run_id = ?", [MNLI])
+    cur.execute("UPDATE runs SET threads = NULL WHERE run_id = ?", [QQP])
+    cur.execute("UPDATE stages SET code = 1 WHERE run_id = ? AND kind = 'target'", [MNLI])
+    cur.execute("UPDATE stages SET code = NULL WHERE run_id = ? AND kind = 'target'", [QQP])
+    now = CODE_VERSION["target"]
+    assert cautions(made_by(cur, [NONE, MNLI, QQP]), letters=letters) == [
+        f"The target stages are of different versions of the program (A: {now}, B: 1, C: unnumbered), which give other "
+        "scores.",
+        "Trained with different numbers of threads (A: 2, B: 4): equal runs agree only to rounding.",
+    ]
 
 
 def test_differences_are_to_the_first_run(cur: duckdb.DuckDBPyConnection) -> None:

@@ -83,6 +83,6 @@ def test_submission_names_what_stands_in_its_way(ids: dict[str, str], tmp_path: 
         said("submission", ids["finished"], tmp_path / "s")
     rows = rows_of("submission", ids["finished"], tmp_path / "s", "--partial")
     assert len(rows) == 15 and {row["n"] for row in rows} == {200}
-    assert (tmp_path / "s" / "predictions" / "xnli" / "test-sw.tsv").read_text().count("\n") == 20
+    assert (tmp_path / "s" / "predictions" / "xnli" / "test-sw.tsv").read_text().count("\n") == 200
     with pytest.raises(SpecError, match="needs run ids and then a folder"):
         said("submission", tmp_path / "s")

@@ -56,12 +56,14 @@ def test_dev_curve_tells_stages_apart_without_colour() -> None:
 
 def test_language_dots_pair_a_score_with_its_baseline() -> None:
     scores = pd.DataFrame(
-        [("en", 0.7, 0.65, 100), ("sw", 0.4, None, 90)], columns=["lang", "score", "baseline_score", "n"]
+        [("en", 0.7, 0.65, 100, 0.35, "the majority"), ("sw", 0.4, None, 90, None, None)],
+        columns=["lang", "score", "baseline_score", "n", "floor", "floor_rule"],
     )
     fig = language_dots(scores, chance=1 / 3, metric="accuracy")
     by_name = {t.name: t for t in fig.data if t.name}
     assert list(by_name["this run"].x) == pytest.approx([40, 70])  # sorted by score
     assert list(by_name["baseline"].x) == pytest.approx([65])  # only where it exists
+    assert (list(by_name["floor"].x), list(by_name["floor"].customdata)) == ([pytest.approx(35)], ["the majority"])
     assert fig.layout.shapes[0].x0 == pytest.approx(100 / 3)
 
 

@@ -9,9 +9,12 @@ import pytest
 
 from core.queries.filters import Filter
 from core.queries.runs.detail import paired_scores, progress
-from core.queries.runs.listing import run, runs
+from core.queries.runs.listing import no_evidence, run, runs
+from core.queries.runs.stages import judgements
 from core.store.connection import Store
+from core.store.counted import INTERMEDIATE
 from tests.makers.tables import add_rows, add_scores
+from tests.makers.worlds import LEARNED, Chain, plant
 
 MNLI, NONE, QQP = (f"atlas-mini|sib200|1|quick|sample|yours|{name}" for name in ("mnli", "none", "qqp"))
 
@@ -76,6 +79,19 @@ def test_scores_stand_beside_their_baseline_headline_and_english_first(store: St
     ]
     assert base["score"].tolist() == [0.5] * 3 + [0.1] * 3, "a baseline has scores and no gain"
     assert base[["gain", "missing"]].isna().all().all()
+
+
+def test_what_was_learned_is_told_stage_by_stage() -> None:
+    with Store.open(":memory:") as store:
+        plant(store, [Chain("none"), Chain(p=0.2), Chain("qqp", seed=2)])
+        with store.cursor() as cur:
+            rows, excluded = judgements(cur, Chain().run_id), no_evidence(cur)
+            (score,) = paired_scores(cur, Chain().run_id).to_dict("records")
+    assert rows[["kind", "p_value", "has_learned"]].to_numpy().tolist() == [
+        ["intermediate", 0.2, False], ["target", LEARNED, True]
+    ]  # fmt: skip
+    assert excluded.to_numpy().tolist() == [[Chain().run_id, INTERMEDIATE]]
+    assert (score["floor"], score["floor_rule"], score["excluded"]) == (0.4, "the majority", INTERMEDIATE)
 
 
 def test_a_run_without_scores_is_listed_with_no_language(store: Store) -> None:
