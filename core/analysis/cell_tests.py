@@ -54,8 +54,13 @@ def cell_tests(cur: duckdb.DuckDBPyConnection, cells: pd.DataFrame, *, seed: int
         head = {"intermediate": intermediate, "target": target, "lang": lang, "gain": float(part["gain"].mean()),
                 "n_seeds": part["seed"].nunique()}  # fmt: skip
         keys = pd.MultiIndex.from_arrays([part["run_id"], part["lang"]])
-        found = stacked(credits.loc[keys]) if keys.isin(credits.index).all() else None
-        rows.append(head | (_by_examples(found, seed=seed) if found else _by_seeds(part)))
+        lists = credits.loc[keys] if keys.isin(credits.index).all() else None
+        found = None if lists is None else stacked(lists)
+        if lists is None or found is None:
+            rows.append(head | _by_seeds(part))
+        else:
+            flips = {} if lists["is_linearised"].any() else _flips(found)
+            rows.append(head | _by_examples(found, seed=seed) | flips)
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     tested = frame["p_value"].notna()
     if tested.any():
@@ -76,7 +81,6 @@ def _by_examples(found: Credits, *, seed: int) -> dict[Hashable, Any]:
         spread = float((found.after[0] - found.before[0]).std(ddof=1)) / np.sqrt(n)
         detectable = minimum_detectable_effect(float(spread))
         figures |= {"method": "paired bootstrap", "note": "one seed: speaks for that seed alone"}
-        figures |= _flips(found)
     interval = test.difference
     return figures | {
         "ci_low": interval.low, "ci_high": interval.high, "p_value": test.p_value, "detectable": detectable,
@@ -84,6 +88,9 @@ def _by_examples(found: Credits, *, seed: int) -> dict[Hashable, Any]:
 
 
 def _flips(found: Credits) -> dict[Hashable, Any]:
+    """McNemar's test of one seed's right and wrong examples."""
+    if len(found.after) >= _TWO:
+        return {}
     try:
         test = mcnemar_exact(found.after[0], before=found.before[0])
     except DataError:

@@ -34,14 +34,16 @@ class Credits(NamedTuple):
 def paired_credits(cur: duckdb.DuckDBPyConnection, pairs: pd.DataFrame) -> pd.DataFrame:
     """Credits of pairs of runs in their headline metric; pairs of which one kept none have no row.
 
-    Columns: run_id, lang, fingerprint (of the examples), after, before (credits). Order: none.
+    Columns: run_id, lang, fingerprint (of the examples), after, before (credits), is_linearised (they are values
+    of a metric that is no mean over examples, not how well each was answered). Order: none.
 
     Args:
         pairs: Columns run_id, baseline_run_id, lang.
     """
     cur.register("pairs", pairs[["run_id", "baseline_run_id", "lang"]])
     found = cur.execute("""
-        SELECT p.run_id, p.lang, s.fingerprint, a.correct AS after, b.correct AS before
+        SELECT p.run_id, p.lang, s.fingerprint, a.correct AS after, b.correct AS before,
+               a.functional IS NOT NULL OR b.functional IS NOT NULL AS is_linearised
         FROM pairs p JOIN runs r USING (run_id)
         JOIN scores s ON s.run_id = p.run_id AND s.lang = p.lang AND s.metric = r.headline_metric
         JOIN scores o ON o.run_id = p.baseline_run_id AND o.lang = s.lang AND o.metric = s.metric

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from core.analysis.cell_tests import COLUMNS, cell_tests
+from core.measures.metrics.corpus import linearised
+from core.paths import REPO, AtlasPaths
 from core.queries.evidence import AnalysisOptions, evidence, runs_to_pool
 from core.queries.filters import Filter
 from core.store.connection import Store
+from core.store.gallery import load_gallery
 from tests.makers.tables import add_difficulty, add_rows, add_scores
 
 
@@ -37,8 +42,8 @@ def fill(store: Store, *, seeds: tuple[int, ...], flips: int, with_credits: bool
     return frame
 
 
-def add_credits(store: Store, run_id: str, credits: list[float]) -> None:
-    rows = pd.DataFrame({"run_id": [run_id], "lang": "de", "metric": "accuracy", "correct": [credits]})
+def add_credits(store: Store, run_id: str, credits: list[float], *, metric: str = "accuracy") -> None:
+    rows = pd.DataFrame({"run_id": [run_id], "lang": "de", "metric": metric, "correct": [credits]})
     add_rows(store, "credits", rows)
 
 
@@ -123,3 +128,61 @@ def test_runs_on_other_examples_or_without_credits_are_not_paired(store: Store) 
     with store.write() as cur:
         cur.execute("DELETE FROM credits WHERE run_id = ?", [cells["baseline_run_id"].iloc[0]])
     assert run(store, cells)["method"] == "t over seeds"
+
+
+def test_mcnemars_test_is_of_right_and_wrong_alone(store: Store) -> None:
+    """Values of a metric that is no mean over examples may all be 0 or 1, and no example was gained or lost."""
+    cells = fill(store, seeds=(1,), flips=10)
+    with store.write() as cur:
+        cur.execute("UPDATE credits SET functional = 'f1' WHERE run_id = ?", [cells["run_id"].iloc[0]])
+    row = run(store, cells)
+    assert row["method"] == "paired bootstrap" and row["ci_low"] > 0  # type: ignore[operator]
+    assert pd.isna(row["p_mcnemar"]) and pd.isna(row["gained"])  # type: ignore[call-overload]
+
+
+def test_limits_of_entity_f1_hold_its_gain_where_those_of_sentences_do_not(store: Store) -> None:
+    """A long sentence lost, many short ones won: entity F1 falls, and the mean F1 of sentences rises."""
+    before = np.array([[2.0, 2, 2]] * 20 + [[1, 2, 2]] * 20 + [[40, 40, 40]] * 5)
+    after = np.array([[2.0, 2, 2]] * 40 + [[10, 40, 40]] * 5)
+    f1 = [float(linearised("f1", counts).mean()) for counts in (before, after)]
+    own = [counts[:, 0] / counts[:, 1] for counts in (before, after)]
+    assert f1[1] < f1[0] and own[1].mean() > own[0].mean()
+    rows = [(name, "panx", "de", 1, score) for name, score in zip(("none", "mnli"), f1, strict=True)]
+    add_scores(store, pd.DataFrame(rows, columns=["intermediate", "target", "lang", "seed", "score"]))
+    add_difficulty(store, {"mnli": 0.5})
+    with store.cursor() as cur:
+        cells = evidence(cur, runs_to_pool(cur, Filter()), options=AnalysisOptions()).frame
+    for column, counts in (("baseline_run_id", before), ("run_id", after)):
+        add_credits(store, cells[column].iloc[0], linearised("f1", counts).tolist(), metric="f1")
+    row = run(store, cells)
+    assert row["gain"] == pytest.approx(f1[1] - f1[0])
+    assert row["ci_low"] < row["gain"] < row["ci_high"]  # type: ignore[operator]
+
+
+class Committed(AtlasPaths):
+    """Paths with the gallery of the repository."""
+
+    @property
+    def gallery(self) -> Path:
+        return REPO / "data" / "gallery"
+
+
+def test_no_committed_cell_has_limits_without_its_gain(store: Store, tmp_path: Path) -> None:
+    """All runs in five languages, those of earlier versions too; three cells of PAN-X were once outside."""
+    load_gallery(store, Committed(tmp_path))
+    with store.cursor() as cur:
+        cells = cur.execute("""
+            SELECT concat_ws(' ', r.model, r.protocol, r.data_source, r.target) AS target, r.intermediate,
+                   s.lang, r.seed, s.score - b.score AS gain, r.run_id, o.run_id AS baseline_run_id
+            FROM runs r JOIN runs o ON o.intermediate = 'none' AND o.pair_key = r.pair_key
+            JOIN scores s ON s.run_id = r.run_id AND s.metric = r.headline_metric
+            JOIN scores b ON b.run_id = o.run_id AND b.lang = s.lang AND b.metric = s.metric
+                AND b.fingerprint = s.fingerprint
+            WHERE r.intermediate <> 'none' AND s.lang IN ('ar', 'de', 'en', 'sw', 'zh')
+        """).df()
+        found = cell_tests(cur, cells)
+    tested = found[found["ci_low"].notna()]
+    assert set(tested["method"]) == {"crossed t, seeds x examples", "t over seeds"}
+    assert (tested["ci_low"] - 1e-12 <= tested["gain"]).all() and (tested["gain"] <= tested["ci_high"] + 1e-12).all()
+    # Of sentences' F1, which is another quantity, no list is left: such cells are tested over seeds.
+    assert set(tested.loc[tested["target"].str.contains("panx|udpos"), "method"]) == {"t over seeds"}

@@ -50,6 +50,14 @@ def test_credit_that_is_not_all_or_nothing_has_no_exact_test_and_the_largest_cha
     assert found.rows.to_numpy().tolist() == [[2, 0.5], [0, 0.25], [1, -0.25]]
 
 
+def test_values_of_a_metric_that_is_no_mean_over_examples_do_not_flip(store: Store) -> None:
+    """One example moves the values of all others."""
+    with store.write() as cur:
+        cur.execute("UPDATE credits SET functional = 'f1' WHERE lang = 'sw' AND metric = 'f1' AND run_id = 'after'")
+    with store.cursor() as cur:
+        assert credit_flips(cur, after="after", before="before", lang="sw", metric="f1") is None
+
+
 @pytest.mark.parametrize(
     ("lang", "metric", "after"),
     [("de", "f1", "after"), ("sw", "accuracy", "after"), ("zh", "accuracy", "after"), ("de", "accuracy", "nobody")],
