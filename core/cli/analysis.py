@@ -190,4 +190,6 @@ def _said(found: Evidence) -> Evidence:
             "No row is left: no score matches the languages, families or scripts requested. Remove some filters."
         )
     note(f"{found.pooled.label}: {found.units.intermediates} intermediate conditions.")
+    if found.left_out:
+        note(f"{found.left_out} --with-excluded counts them.")
     return found

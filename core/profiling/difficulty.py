@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.encoder.judging import floors, taught
 from core.encoder.scoring import score
 from core.errors import DataError, SpecError
 from core.examples import Split
@@ -201,7 +202,7 @@ def _learned(found: _Measured, *, rng: np.random.Generator, resamples: int) -> L
     later = [_sent(model, split=found.data.train, dev=found.dev) for model in found.models[:-1]]
     return Learned(
         sizes=found.sizes,
-        chance=found.dev.task.chance,
+        floor=floor_of(found.data.train, found.dev),
         scores=np.array([a.score for a in results], dtype=float),
         score_draws=_resampled_scores(found.dev, results, rng=rng, resamples=resamples),
         with_input=given,
@@ -213,6 +214,18 @@ def _learned(found: _Measured, *, rng: np.random.Generator, resamples: int) -> L
         ),
         label_counts=learning.label_counts(found.data.train) if learning.label_counts else None,
     )
+
+
+def floor_of(train: Split, dev: Split) -> float:
+    """What takes no reading: chance, or the score of the best rule on the same examples where that is higher.
+
+    Args:
+        train: English training data, which teach the rules.
+        dev: What is scored.
+    """
+    task = dev.task
+    best = floors(taught(train), dev, metrics=[task.headline]).get(task.headline)
+    return task.chance if best is None else max(task.chance, best.found.score)
 
 
 def _resampled_scores(dev: Split, results: list[AuxiliaryResult], *, rng: np.random.Generator, resamples: int) -> Array:

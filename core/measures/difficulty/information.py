@@ -37,31 +37,34 @@ class ThirdSummary(NamedTuple):
     label_shares: tuple[float, ...]
 
 
-def headroom(score: ArrayLike, *, chance: float, ceiling: float = 1.0) -> Floats:
-    """Share of the room above chance that scores have taken: 0 at chance, 1 at the ceiling; below 0 below chance.
+def headroom(score: ArrayLike, *, floor: float, ceiling: float = 1.0) -> Floats:
+    """Share of the room above the floor that scores have taken: 0 at the floor, 1 at the ceiling; below 0 below it.
 
     Args:
         score: Headline scores after a fixed budget, any shape.
-        chance: Score of a model that knows nothing.
+        floor: Score that takes no reading: chance, or that of the best rule where it is higher.
         ceiling: Best possible score.
 
     Raises:
-        SpecError: The ceiling is not above chance.
+        SpecError: The ceiling is not above the floor.
     """
-    if ceiling <= chance:
-        raise SpecError(f"Ceiling {ceiling:g} is not above chance {chance:g}; headroom has no meaning. Check the task.")
-    return np.asarray((np.asarray(score, dtype=float) - chance) / (ceiling - chance))
+    if ceiling <= floor:
+        raise SpecError(
+            f"Ceiling {ceiling:g} is not above the floor {floor:g}, what chance or a rule that reads nothing scores; "
+            "headroom has no meaning. Check the task."
+        )
+    return np.asarray((np.asarray(score, dtype=float) - floor) / (ceiling - floor))
 
 
-def learning_curve_area(examples: ArrayLike, *, scores: ArrayLike, chance: float, logarithmic: bool = False) -> float:
-    """Mean height of the learning curve over its budget, 0 at chance and 1 at a perfect score from the start.
+def learning_curve_area(examples: ArrayLike, *, scores: ArrayLike, floor: float, logarithmic: bool = False) -> float:
+    """Mean height of the learning curve over its budget, 0 at the floor and 1 at a perfect score from the start.
 
     Trapezoids between points; large means easy.
 
     Args:
         examples: (k,) training examples (or steps) seen at each score, increasing; k at least 2.
         scores: (k,) scores.
-        chance: Score of a model that knows nothing.
+        floor: As in `headroom`.
         logarithmic: Whether the axis is the logarithm of examples, so that each doubling counts the same.
 
     Raises:
@@ -74,7 +77,7 @@ def learning_curve_area(examples: ArrayLike, *, scores: ArrayLike, chance: float
             + (" and above 0." if logarithmic else ".")
         )
     axis = np.log(x) if logarithmic else x
-    height = headroom(y, chance=chance)
+    height = headroom(y, floor=floor)
     return float(np.trapezoid(height, axis) / (axis[-1] - axis[0]))
 
 

@@ -28,8 +28,8 @@ class Learned(NamedTuple):
 
     sizes: tuple[int, ...]
     """(models,) training examples of each model, smallest first; the last is the whole budget's."""
-    chance: float
-    """Score of a model that knows nothing."""
+    floor: float
+    """Score on the development examples that takes no reading: chance, or the best rule's where it is higher."""
     scores: Floats
     """(models,) headline scores on the development examples."""
     score_draws: Floats
@@ -66,18 +66,22 @@ class DifficultyMeasure(Measure):
     """What may be compared between tasks of different types."""
 
 
-def headroom_taken(learned: Learned, *, rng: np.random.Generator, plan: Plan) -> Interval:
-    """Headroom taken by the model of the whole budget."""
-    heights = headroom(learned.scores[-1:], chance=learned.chance)
-    draws = headroom(learned.score_draws[:, -1], chance=learned.chance)
+def headroom_taken(learned: Learned, *, rng: np.random.Generator, plan: Plan) -> Interval | None:
+    """Headroom taken by the model of the whole budget; None where a rule is right everywhere and leaves no room."""
+    if learned.floor >= 1:
+        return None
+    heights = headroom(learned.scores[-1:], floor=learned.floor)
+    draws = headroom(learned.score_draws[:, -1], floor=learned.floor)
     return _over_draws(float(heights[0]), draws, n=len(learned.with_input.nats))
 
 
-def curve_area(learned: Learned, *, rng: np.random.Generator, plan: Plan) -> Interval:
-    """Mean of the headroom taken over doublings of the budget."""
+def curve_area(learned: Learned, *, rng: np.random.Generator, plan: Plan) -> Interval | None:
+    """Mean of the headroom taken over doublings of the budget; None where there is none to take."""
+    if learned.floor >= 1:
+        return None
 
     def area(scores: Floats) -> float:
-        return learning_curve_area(learned.sizes, scores=scores, chance=learned.chance, logarithmic=True)
+        return learning_curve_area(learned.sizes, scores=scores, floor=learned.floor, logarithmic=True)
 
     draws = np.array([area(row) for row in learned.score_draws])
     return _over_draws(area(learned.scores), draws, n=len(learned.with_input.nats))
@@ -115,9 +119,11 @@ DIFFICULTIES: dict[str, DifficultyMeasure] = by_name(
     DifficultyMeasure(
         name="headroom",
         title="Headroom taken",
-        meaning="Of the room between chance and a perfect score on English development data, the share that the "
-        "model has taken after the protocol's whole budget. A task of which little was taken is hard.",
-        formula="(score - chance) / (1 - chance)",
+        meaning="Of the room between the floor and a perfect score on English development data, the share that the "
+        "model has taken after the protocol's whole budget. The floor is what the best rule that reads no meaning, "
+        "such as the majority, scores on the same examples, or chance where that is higher. A task of which little was "
+        "taken is hard.",
+        formula="(score - floor) / (1 - floor)",
         unit="share of headroom",
         direction=-1,
         across_types="yes, with care: a point of F1, accuracy or correlation is not the same amount of skill",
@@ -129,7 +135,7 @@ DIFFICULTIES: dict[str, DifficultyMeasure] = by_name(
         title="Area under the learning curve",
         meaning="Mean headroom taken over budgets of an eighth, a quarter, a half and the whole of the protocol's, "
         "each doubling counted alike. A task that is learned late is hard.",
-        formula="mean over log2 of the budget of (score - chance) / (1 - chance), by trapezoids",
+        formula="mean over log2 of the budget of (score - floor) / (1 - floor), by trapezoids",
         unit="share of headroom",
         direction=-1,
         across_types="as headroom",

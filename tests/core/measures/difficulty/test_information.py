@@ -28,21 +28,21 @@ def rng() -> np.random.Generator:
 
 def test_headroom_by_hand() -> None:
     # Three classes, score 2/3: (2/3 - 1/3) / (1 - 1/3) = 1/2 of the room above chance.
-    assert headroom(2 / 3, chance=1 / 3) == pytest.approx(0.5)
-    assert headroom([1 / 3, 1], chance=1 / 3) == pytest.approx([0, 1])
-    assert headroom(0.2, chance=1 / 3) < 0
-    with pytest.raises(SpecError, match="Ceiling 0.5 is not above chance 0.5"):
-        headroom(0.4, chance=0.5, ceiling=0.5)
+    assert headroom(2 / 3, floor=1 / 3) == pytest.approx(0.5)
+    assert headroom([1 / 3, 1], floor=1 / 3) == pytest.approx([0, 1])
+    assert headroom(0.2, floor=1 / 3) < 0
+    with pytest.raises(SpecError, match="Ceiling 0.5 is not above the floor 0.5"):
+        headroom(0.4, floor=0.5, ceiling=0.5)
 
 
 def test_learning_curve_by_hand() -> None:
     # Chance .5; heights 0, .5, 1 at 0, 100, 300: (25 + 150) / 300 = 7/12.
-    assert learning_curve_area([0, 100, 300], scores=[0.5, 0.75, 1], chance=0.5) == pytest.approx(7 / 12)
+    assert learning_curve_area([0, 100, 300], scores=[0.5, 0.75, 1], floor=0.5) == pytest.approx(7 / 12)
     # At 1, 10, 100 each decade counts the same: (.25 + .75) / 2 = .5.
-    assert learning_curve_area([1, 10, 100], scores=[0.5, 0.75, 1], chance=0.5, logarithmic=True) == pytest.approx(0.5)
-    assert learning_curve_area([5, 9], scores=[1, 1], chance=0.2) == pytest.approx(1)
+    assert learning_curve_area([1, 10, 100], scores=[0.5, 0.75, 1], floor=0.5, logarithmic=True) == pytest.approx(0.5)
+    assert learning_curve_area([5, 9], scores=[1, 1], floor=0.2) == pytest.approx(1)
     with pytest.raises(DataError, match="expected two or more, increasing and above 0"):
-        learning_curve_area([0, 10], scores=[0, 1], chance=0, logarithmic=True)
+        learning_curve_area([0, 10], scores=[0, 1], floor=0, logarithmic=True)
 
 
 def test_entropy_by_hand() -> None:

@@ -22,7 +22,7 @@ def _learned(**changes: object) -> Learned:
     scores = np.array([2, 3, 4, 5]) / 6
     usual = Learned(
         sizes=(1, 2, 4, 8),
-        chance=1 / 3,
+        floor=1 / 3,
         scores=scores,
         score_draws=np.stack([scores - 0.1, scores, scores + 0.1]),
         with_input=_said([0, 1, 2]),
@@ -47,6 +47,12 @@ def test_headroom_is_that_of_the_whole_budget() -> None:
     assert found.estimate == pytest.approx(0.75)
     assert (found.low, found.high) == pytest.approx((0.75 - 0.1425, 0.75 + 0.1425))
     assert (found.n, found.resamples) == (3, 3)
+
+
+def test_where_a_rule_is_right_everywhere_no_room_is_left_to_take() -> None:
+    for name in ("headroom", "curve_area"):
+        learned = _learned(floor=1.0)
+        assert DIFFICULTIES[name].function(learned, rng=np.random.default_rng(0), plan=Plan(10)) is None
 
 
 def test_the_area_counts_each_doubling_alike() -> None:
