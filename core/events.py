@@ -174,8 +174,11 @@ class StageJudged(_Fact):
 
     @property
     def has_learned(self) -> bool:
-        """Whether the score beats chance and the rule at `LEARNED_LEVEL`, and predictions differ."""
-        return not self.is_constant and self.p_value is not None and self.p_value < LEARNED_LEVEL
+        """Whether predictions differ and the score beats chance and the rule, at `LEARNED_LEVEL` where it is tested."""
+        if self.p_value is not None:
+            return not self.is_constant and self.p_value < LEARNED_LEVEL
+        floor = self.rule_score if self.chance is None else max(self.chance, self.rule_score)
+        return not self.is_constant and self.score > floor
 
 
 class StageFinished(_Fact):

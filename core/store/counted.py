@@ -153,7 +153,8 @@ _EXCLUDED = f"""
         SELECT DISTINCT s.run_id FROM stages s JOIN versions v ON v.kind = s.kind WHERE coalesce(s.code, 0) < v.code
     ),
     stages_judged AS (
-        SELECT j.run_id, j.key, s.kind, max(coalesce(j.p_value, 1)) AS p, bool_and(j.has_learned) AS has_learned
+        SELECT j.run_id, j.key, s.kind, bool_and(j.has_learned) AS has_learned,
+               max(coalesce(j.p_value, CASE WHEN j.has_learned THEN 0 ELSE 1 END)) AS p
         FROM judgements j JOIN stages s ON s.run_id = j.run_id AND s.key = j.key GROUP BY ALL
     ),
     intermediates AS (

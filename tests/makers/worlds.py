@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from core.events import LEARNED_LEVEL
+from core.events import StageJudged
+from core.spec.task import Metric
 from core.spec.versions import CODE_VERSION
 from core.store.connection import Store
 from tests.makers.tables import add_rows
@@ -29,6 +30,8 @@ class Chain:
     """Its seed."""
     p: float | None = LEARNED
     """Of the intermediate's judgement; None: no test was possible."""
+    dev_score: float = 0.6
+    """English development score of both stages; the rule's is 0.4."""
     target_p: float = LEARNED
     """Of the target's judgement."""
     is_constant: bool = False
@@ -90,12 +93,14 @@ def _rows(chain: Chain) -> dict[str, list[dict[str, object]]]:
         for place, kind in enumerate(kinds)
     ]  # fmt: skip
     judged = [("intermediate", chain.p, chain.is_constant), ("target", chain.target_p, False)]
-    judgements = [
-        own | {"key": keys[kind], "task": kind, "metric": "accuracy", "score": 0.6, "chance": 1 / 3,
-               "rule": "the majority", "rule_score": 0.4, "p_value": p, "is_constant": same, "n": 100,
-               "has_learned": not same and p is not None and p < LEARNED_LEVEL}
+    facts = [
+        StageJudged(
+            key=keys[kind], task=kind, metric=Metric.ACCURACY, score=chain.dev_score, chance=1 / 3, rule="the majority",
+            rule_score=0.4, p_value=p, is_constant=same, n=100,
+        )
         for kind, p, same in judged if kind in kinds
     ]  # fmt: skip
+    judgements = [own | fact.model_dump(exclude={"type"}) | {"has_learned": fact.has_learned} for fact in facts]
     scores = [
         own | {"lang": lang, "metric": "accuracy", "score": score, "n": 100, "split": "test", "fingerprint": lang,
                "floor": 0.4, "floor_rule": "the majority", "floor_p": chain.floor_p.get(lang, LEARNED)}

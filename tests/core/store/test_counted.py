@@ -33,11 +33,16 @@ def test_a_chain_that_learned_everything_is_evidence() -> None:
     assert counted == [("mnli", pytest.approx(0.1), 0.4, "the majority", None)]
 
 
+def test_where_no_test_is_possible_a_score_above_the_rule_is_learned() -> None:
+    """Macro F1 over label sets has no counts of examples."""
+    assert excluded(BASE, Chain(p=None)) == {"mnli": None}
+
+
 @pytest.mark.parametrize(
     ("base", "chain", "why"),
     [
         (BASE, Chain(p=0.06), INTERMEDIATE),
-        (BASE, Chain(p=None), INTERMEDIATE),
+        (BASE, Chain(p=None, dev_score=0.4), INTERMEDIATE),  # no test is possible, so the scores speak
         (BASE, Chain(is_constant=True), INTERMEDIATE),
         (BASE, Chain(target_p=0.06), TARGET),
         (replace(BASE, target_p=0.06), Chain(), BASELINE),
