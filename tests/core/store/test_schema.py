@@ -24,6 +24,7 @@ EXPECTED: dict[str, list[str]] = {
         "lang VARCHAR!",
         "metric VARCHAR!",
         "correct DOUBLE[]!",
+        "functional VARCHAR",
     ],
     "damaged": [
         "folder VARCHAR!",
