@@ -79,7 +79,7 @@ def _single(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -
     is_studied = role != "test" and lang == "en"  # trained or selected on
     if is_studied:
         english.check_place(task, place, role=role)
-    what = f"{task.name} {role} ({lang})"
+    what, rows = f"{task.name} {role} ({lang})", None
     if place.folder is None:
         found, labels, dropped = _licensed(task, place, role=role, origin=origin)
         unseen = Flag(
@@ -89,11 +89,12 @@ def _single(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -
     else:
         labels, flags = task.labels, []
         rows = _rows(task, place, role=role, lang=lang, cache=origin.paths.cache / "datasets")
-        if is_studied:
-            english.check_rows(task, place, rows.table, role=role)
         found = task_type(task.type).read(rows)
     texts = [task_type(task.type).text(e) for e in found.examples]
     if is_studied:
+        if rows is not None:
+            english.check_rows(task, place, rows.table, texts, role=role)
+        english.check_names(task, place, texts, role=role)
         english.check_script(task, place, texts, role=role)
     check_texts(texts, task=task, role=role, where=place.where)
     check_labels(found, task=task, role=role, where=place.where)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.data.datasets import load_split
-from core.data.english import check_place
+from core.data.english import check_names
 from core.data.locate import Located
 from core.data.origin import DataOrigin
 from core.errors import DataError, MissingSplit
@@ -22,6 +22,7 @@ from core.tasks import TASKS
 
 Rows = dict[str, list[Any]]  # columns of any type
 TEXTS: Rows = {"a": ["It rains.", "The sun is out.", "We stay."], "y": [0, 1, 1]}
+GERMAN: Rows = {"a": ["Es regnet.", "Die Sonne scheint.", "Wir bleiben."], "y": [0, 1, 1]}
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_another_language_s_configuration_is_refused(origin: DataOrigin, put: Ca
     expected = r"The dev split of 'toy' .* is not English alone: configuration 'toy.de' is German. Models are trained"
     with pytest.raises(DataError, match=expected):
         load_split(task, role="dev", lang="en", origin=origin)
-    put("toy.de/train", TEXTS)
+    put("toy.de/train", GERMAN)
     with pytest.raises(DataError, match="configuration 'toy.de' is German"):  # English called German
         load_split(_task(language_names={"en": "de"}), role="train", lang="en", origin=origin)
     put("toy.de/test", TEXTS)
@@ -86,9 +87,24 @@ def test_names_of_configurations(config: str | None, is_refused: bool) -> None:
     place = Located(SplitRef(path="me/other", config=config, split="train"), None, (), "train", config, "en", "here")
     if is_refused:
         with pytest.raises(DataError, match="is not English alone"):
-            check_place(_task(), place, role="train")
+            check_names(_task(), place, GERMAN["a"], role="train")
     else:
-        check_place(_task(), place, role="train")
+        check_names(_task(), place, GERMAN["a"], role="train")
+    check_names(_task(), place, TEXTS["a"], role="train")
+
+
+@pytest.mark.parametrize("config", ["geo", "de-id", "arxiv-ml", "fin", "hr", "may"])
+def test_english_text_is_english_whatever_its_names_may_mean(
+    config: str, origin: DataOrigin, put: Callable[[str, Rows], None]
+) -> None:
+    """Geography, removal of names, machine learning, finance, human resources, a month."""
+    also = {"domain": ["it", "hr", "it"], "lang": ["cs"] * 3, "target_lang": ["de", "fr", "de"], "pronoun": ["he"] * 3}
+    put(f"{config}/train", TEXTS | also)
+    ref = {"path": "me/data", "config": config, "split": "train"}
+    assert len(load_split(_task(train=ref), role="train", lang="en", origin=origin).examples) == 3
+    put(f"{config}/train", TEXTS | {"domain": ["it", "hr", "en"]})
+    with pytest.raises(DataError, match="its column 'domain' names English, Croatian, Italian and is not filtered"):
+        load_split(_task(train=ref), role="train", lang="en", origin=origin)
 
 
 def test_a_forgotten_language_column_is_refused(origin: DataOrigin, put: Callable[[str, Rows], None]) -> None:
@@ -100,7 +116,7 @@ def test_a_forgotten_language_column_is_refused(origin: DataOrigin, put: Callabl
     assert len(load_split(filtered, role="train", lang="en", origin=origin).examples) == 1
     put("all/train", TEXTS | {"language": ["english"] * 3})
     assert len(load_split(_task(train=ref), role="train", lang="en", origin=origin).examples) == 3
-    put("all/train", TEXTS | {"source": ["German"] * 3})  # no column of languages by its name, one by its values
+    put("all/train", GERMAN | {"source": ["German"] * 3})  # no column of languages by its name, one by its values
     named = _task(train=ref, language_names={"de": "German"})
     with pytest.raises(DataError, match="its column 'source' names German"):
         load_split(named, role="train", lang="en", origin=origin)
@@ -113,7 +129,7 @@ def test_text_in_another_script_is_refused(origin: DataOrigin, put: Callable[[st
         load_split(_task(), role="train", lang="en", origin=origin)
     put("toy.hi/test", hindi)
     assert len(load_split(_task(), role="test", lang="hi", origin=origin).examples) == 3
-    put("toy.en/train", {"a": ["The word नमस्ते is a greeting", "café 東京 and so on", "12"], "y": [0, 1, 1]})
+    put("toy.en/train", {"a": ["The word नमस्ते", "𝓲𝓼 café 東京 𝓪𝓷𝓭 𝓼𝓸 𝓸𝓷", "Ｗｉｄｅ"], "y": [0, 1, 1]})
     assert len(load_split(_task(), role="train", lang="en", origin=origin).examples) == 3
 
 
