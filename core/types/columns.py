@@ -178,7 +178,7 @@ def label_ids(rows: Rows, raw: Values, *, column: str = "label") -> list[int | N
     _check_names(rows, raw, name)
     table = {value: _label_id(rows, value, name) for value in dict.fromkeys(raw)}
     if rows.role == "train" and not rows.label_values and _is_shifted(table, n=len(rows.labels)):
-        found = ", ".join(str(value) for value in sorted(table))
+        found = ", ".join(str(number) for number in range(-1, len(rows.labels) - 1))
         raise wrong(
             rows, f"column '{name}' holds {found}: with -1 for \"no label\", '{rows.labels[-1]}' would never occur",
             f"ids from 0 to {len(rows.labels) - 1}, or `label_values: [{found}]`",
@@ -187,23 +187,30 @@ def label_ids(rows: Rows, raw: Values, *, column: str = "label") -> list[int | N
 
 
 def _label_id(rows: Rows, raw: Any, column: str) -> int | None:  # noqa: ANN401  # a stranger's cell
-    values = tuple(map(str, rows.label_values))
-    if str(raw) in values:
-        return values.index(str(raw))
+    values, number = tuple(map(str, rows.label_values)), _whole(raw)
+    for said in (str(raw), *(() if number is None else (str(number),))):
+        if said in values:
+            return values.index(said)
     names = rows.class_names.get(column, ())
     if isinstance(raw, int) and not values and _is_other_order(names, rows.labels) and 0 <= raw < len(names):
         return rows.labels.index(names[raw])
     if isinstance(raw, str) and not values and raw in rows.labels:
         return rows.labels.index(raw)
-    if raw in UNLABELLED:
+    if raw in UNLABELLED or (isinstance(raw, float) and math.isnan(raw)):
         return None
-    number = int(raw) if isinstance(raw, int | float) and raw == int(raw) else None
-    if isinstance(raw, str) and raw.strip().isdecimal():
-        number = int(raw)
     if number is not None and not values and 0 <= number < len(rows.labels):
         return number
     wanted = ", ".join(values or rows.labels)
     raise wrong(rows, f"column '{column}' holds the label {raw!r}", f"one of {wanted} ({len(rows.labels)} labels)")
+
+
+def _whole(raw: Any) -> int | None:  # noqa: ANN401  # a stranger's cell
+    """The whole number that a cell stands for: 1, 1.0 (integers beside empty cells become floats), "1", true."""
+    if isinstance(raw, float):
+        return int(raw) if raw.is_integer() else None
+    if isinstance(raw, str):
+        return int(raw) if raw.strip().removeprefix("-").isdecimal() else None
+    return int(raw) if isinstance(raw, int) else None
 
 
 def _is_other_order(names: tuple[str, ...], labels: tuple[str, ...]) -> bool:
@@ -212,7 +219,8 @@ def _is_other_order(names: tuple[str, ...], labels: tuple[str, ...]) -> bool:
 
 def _is_shifted(ids: Mapping[Any, int | None], *, n: int) -> bool:
     """Whether raw labels are the n numbers from -1 on: classes, and not ids with a mark for "no label"."""
-    return n > 1 and set(ids) == set(range(-1, n - 1))
+    numbers = {_whole(raw): label for raw, label in ids.items()}
+    return n > 1 and numbers.keys() - {None} == set(range(-1, n - 1)) and numbers[-1] is None
 
 
 def _check_names(rows: Rows, raw: Values, column: str) -> None:

@@ -74,6 +74,24 @@ def test_classes_from_minus_one_on_are_not_taken_for_a_mark(folder: Path, load: 
     assert [f.flag for f in load().flags] == ["unlabelled_dropped"]
 
 
+@pytest.mark.parametrize("ids", [["-1", "0", "1"], [-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0, float("nan"), None]])
+def test_classes_from_minus_one_on_as_texts_and_with_empty_cells(folder: Path, load: Load, ids: list[Any]) -> None:
+    labels = (ids * 10)[: len(TEXTS)]
+    _write(folder, labels)
+    with pytest.raises(DataError, match=r"holds -1, 0, 1: .* or `label_values: \[-1, 0, 1\]`"):
+        load()
+    usable = [label for label in labels if label is not None and str(label) != "nan"]
+    assert [e[3] for e in load(label_values=[-1, 0, 1]).examples] == [int(label) + 1 for label in usable]
+
+
+def test_labels_that_are_no_number_are_none(folder: Path, load: Load) -> None:
+    _write(folder, [float("nan"), 0.0, 1.0] * 10)
+    assert load().flags[0][0] == "unlabelled_dropped"
+    _write(folder, [float("inf"), 0.0, 1.0] * 10)
+    with pytest.raises(DataError, match="holds the label inf; expected one of"):
+        load()
+
+
 def test_a_label_that_never_occurs_is_noted(folder: Path, load: Load) -> None:
     _write(folder, [0, 1] * 15)
     (flag,) = load().flags
