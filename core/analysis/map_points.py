@@ -107,6 +107,8 @@ def scatter_points(gains: Grid, rows: pd.DataFrame, *, lang: str | None) -> pd.D
     for column, source in (("similarity", "value"), ("similarity_low", "ci_low"), ("similarity_high", "ci_high")):
         out[column] = points.map(near[source]).astype("float64")
     out["counts"] = ~out["intermediate"].str.contains("~") & ~out["in_task"]
+    if "excluded" in found:  # a mean has no gain that is no evidence
+        out["counts"] &= found["excluded"].isna()
     return out[out["gain"].notna() & out["similarity"].notna()].reset_index(drop=True)
 
 
@@ -125,7 +127,7 @@ def sentence(points: pd.DataFrame, *, measure: SimilarityMeasure, text: Referenc
     with_text = "training text" if text.role == "train" else f"test text in {_named(text.lang)}"
     found = agreement(points, larger_is_closer=measure.direction > 0)
     n = int(points["counts"].sum())
-    left_out = " Placebos and in-task pairs (†) are not counted." if n < len(points) else ""
+    left_out = " Placebos, in-task pairs (†) and gains that are no evidence are not counted." if n < len(points) else ""
     head = f"{measure.title} to the {with_text} versus {gain}: "
     if found is None:
         return f"{head}n = {n} intermediates, too few or too alike for a correlation.{left_out}"

@@ -97,9 +97,10 @@ def prepare_cells(cells: pd.DataFrame) -> Prepared:
     """
     n = cells["intermediate"].nunique()
     if n < LEAST_INTERMEDIATES:
+        who = f"{n} intermediate conditions have" if n > 1 else f"{n or 'no'} intermediate condition has"
         raise DataError(
-            f"{n} intermediate conditions have gain, difficulty and similarity; a model across cells needs "
-            f"{LEAST_INTERMEDIATES} or more, because the condition is the independent unit. Run or profile more."
+            f"{who} gain, difficulty and similarity; a model across cells needs {LEAST_INTERMEDIATES} or more, because "
+            "the condition is the independent unit. Run or profile more."
         )
     columns, scales, dropped = _covariates(cells, n_intermediates=n)
     levels = {

@@ -132,7 +132,7 @@ def _points(rows: pd.DataFrame, *, is_counted: bool, mode: Mode) -> go.Scatter:
     color = CATEGORICAL[mode][0] if is_counted else MUTED[mode]
     return go.Scatter(
         x=rows["similarity"].tolist(), y=(100 * rows["gain"]).tolist(), mode="markers+text",
-        name="counted" if is_counted else "not counted: placebo or in-task",
+        name="counted" if is_counted else "not counted: placebo, in-task or no evidence",
         text=[_name(r) if r["place"] else "" for r in rows.to_dict("records")],
         textposition=[place or "top right" for place in rows["place"]],
         textfont={"size": 12, "color": INK[mode] if is_counted else MUTED[mode]},

@@ -121,7 +121,7 @@ def add_scores(store: Store, rows: pd.DataFrame, *, changes: Mapping[str, object
     rows["run_id"] = rows["pair_key"] + "|" + rows["intermediate"]
     runs = rows.drop_duplicates("run_id").copy()
     keys = list(zip(*(runs[n] for n in ("model", "intermediate", "target", "protocol", "data_source")), strict=True))
-    specs = {key: _spec(*key, changes=changes or {}) for key in set(keys)}
+    specs = {key: spec_of(*key, changes=changes or {}) for key in set(keys)}
     runs["spec"] = [specs[key] for key in keys]
     runs["task_type"] = runs["target"].map(lambda name: str(TASKS[name].type))
     runs["headline_metric"], runs["chance"], runs["attempts"], runs["outcome"] = runs["metric"], 0.0, 1, "finished"
@@ -253,7 +253,8 @@ def _flags(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["run_id", "flag", "message"])
 
 
-def _spec(model: str, name: str, target: str, protocol: str, source: str, *, changes: Mapping[str, object]) -> str:
+def spec_of(model: str, name: str, target: str, protocol: str, source: str, *, changes: Mapping[str, object]) -> str:
+    """JSON of a run's specification, without what nobody reads."""
     between = None if name == "none" else IntermediateSpec.parse(name)
     names = {target, *(between.tasks if between else ())}
     names |= {part for name in names for part in TASKS[name].parts}

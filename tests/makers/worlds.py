@@ -11,7 +11,8 @@ from core.events import StageJudged
 from core.spec.task import Metric
 from core.spec.versions import CODE_VERSION
 from core.store.connection import Store
-from tests.makers.tables import add_rows
+from core.tasks import TASKS
+from tests.makers.tables import add_rows, spec_of
 
 KINDS = ("intermediate", "target", "evaluation")
 LEARNED = 1e-9
@@ -74,6 +75,13 @@ def plant(store: Store, chains: Sequence[Chain]) -> None:
         add_rows(store, name, pd.DataFrame(rows))
 
 
+def _spec(chain: Chain) -> str:
+    """Of real tasks one that pages can read; simulations make up names by the hundred."""
+    known = chain.target in TASKS and chain.intermediate.partition("~")[0] in {*TASKS, "none"}
+    names = ("atlas-mini", chain.intermediate, chain.target, chain.protocol, "sample")
+    return spec_of(*names, changes={}) if known else "{}"
+
+
 def _rows(chain: Chain) -> dict[str, list[dict[str, object]]]:
     own = {"run_id": chain.run_id}
     run = own | {
@@ -81,7 +89,7 @@ def _rows(chain: Chain) -> dict[str, list[dict[str, object]]]:
         "task_type": "classification", "seed": chain.seed, "protocol": chain.protocol,
         "protocol_digest": f"{chain.protocol}-digest", "data_source": "sample",
         "pair_key": f"{chain.target}|{chain.seed}|{chain.protocol}", "headline_metric": "accuracy", "chance": 1 / 3,
-        "attempts": 1, "outcome": "finished", "spec": "{}", "threads": chain.threads,
+        "attempts": 1, "outcome": "finished", "spec": _spec(chain), "threads": chain.threads,
     }  # fmt: skip
     kinds = [kind for kind in KINDS if kind != "intermediate" or chain.intermediate != "none"]
     # An intermediate stage is shared by all targets, and no two seeds share one.

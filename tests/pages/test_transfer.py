@@ -21,6 +21,7 @@ from core.measures.similarity.table import SIMILARITIES
 from core.paths import AtlasPaths
 from core.queries.transfer import View
 from core.spec.run import RunSpec
+from core.store.counted import FLOOR
 from core.store.ingest import ingest
 from pages.widgets import shared
 from pages.widgets.transfer import cell as cell_panel
@@ -362,7 +363,7 @@ def test_the_scatter_says_its_n_and_turns_distances_round() -> None:
     assert "rank correlation +0.80" in text
     # artanh 0.8 = 1.0986, half width 1.96 * sqrt(1.32): from tanh(-1.153) = -0.82.
     assert "[−0.82, +1.00], n = 4 intermediates; the interval includes zero, so the sign is uncertain" in text
-    assert "Placebos and in-task pairs" in text
+    assert "Placebos, in-task pairs (†) and gains that are no evidence are not counted." in text
     perfect = points.assign(gain=[0.4, 0.3, 0.2, 0.1, 9.0])
     assert "a perfect rank correlation has no interval" in sentence(
         perfect, measure=SIMILARITIES["frechet"], text=ReferenceText("train", "en"), lang=None
@@ -403,6 +404,12 @@ def test_a_placebo_has_the_place_and_similarity_of_its_task() -> None:
                           "high": [None, 0.3], "n_seeds": 2, "n_langs": 3, "in_task": [False, True]})  # fmt: skip
     rows = pd.DataFrame({"intermediate": ["mnli"], "value": [0.9], "ci_low": [0.8], "ci_high": [1.0]})
     found = scatter_points(Grid(pd.DataFrame(), means, (), 0, 0), rows, lang=None)
+    cells = means.rename(columns={"value": "gain"}).assign(lang="de", in_task=False, excluded=[None, FLOOR])
+    of_german = scatter_points(Grid(cells, means, (), 0, 1), rows, lang="de")
+    assert of_german[["intermediate", "counts"]].to_numpy().tolist() == [["mnli~shuffled", False], ["mnli", False]]
+    assert scatter_points(Grid(cells.assign(excluded=None), means, (), 0, 0), rows, lang="de")["counts"].tolist() == [
+        False, True
+    ]  # fmt: skip
     assert found["similarity"].tolist() == [0.9, 0.9]
     assert found["counts"].tolist() == [False, False]  # a placebo, and an in-task pair
 

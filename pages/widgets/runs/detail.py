@@ -313,8 +313,11 @@ def _scores(found: RunDetail) -> None:
     export_popover(
         f"run-{found.run['run_id']}", found.scores, what="scores of a run", figures={"Scores by language": dots}
     )
-    for row in found.skips.to_dict("records"):
-        st.caption(f"{language_label(row['lang'])}: {row['reason']}")
+    n = len(found.skips)
+    if n:
+        with st.expander(f"{n} language{'s' if n > 1 else ''} without a score", icon=":material/translate:"):
+            for row in found.skips.to_dict("records"):
+                st.caption(md(f"{language_label(row['lang'])}: {row['reason']}"))
 
 
 def _curves(found: RunDetail) -> None:

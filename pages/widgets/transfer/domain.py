@@ -167,7 +167,7 @@ def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centre
     lang = selected.lang if selected.lang in set(gains.cells["lang"]) else None
     points = scatter_points(gains, rows[wanted], lang=lang)
     if points.empty:
-        st.caption("No intermediate has both a gain and a similarity here.")
+        st.caption("No intermediate has both a mean gain that is evidence and a similarity here.")
         return None
     axis = Axis(measure.title, measure.direction > 0)
     chart(
