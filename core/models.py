@@ -25,13 +25,8 @@ DEFAULT_MODEL = "atlas-mini"
 """The bundled encoder."""
 
 _TOKENIZER_FILES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "spm.model",
-    "vocab.json",
-)
+    "tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "vocab.json",
+)  # fmt: skip
 _ENCODERS = frozenset({
     "albert", "bert", "big_bird", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2",
     "distilbert", "electra", "ernie", "esm", "esmc", "eurobert", "flaubert", "fnet", "funnel", "gte", "ibert",
@@ -45,7 +40,6 @@ table. All else writes from left to right (its first state has seen nothing of t
 SHORTEST_INPUT = 32
 """Pieces that an encoder must be able to read at once: a question and a window of its passage, markers between."""
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
-_BLOCK_BYTES = 1 << 20
 _CONNEAU = "Conneau et al. 2020, 1911.02116"
 _DEVLIN = "Devlin et al. 2019, 1810.04805"
 
@@ -261,8 +255,7 @@ def check_model_folder(folder: Path) -> dict[str, Any]:  # Any: the model's own 
     if "auto_map" in config:
         raise UnsafeWeights(
             f"{folder}: config.json has 'auto_map' ({', '.join(config['auto_map'])}), so loading it would execute code "
-            "that came with the model, which Transfer Atlas never does. Use a "
-            "model whose architecture is part of transformers."
+            "of its own, which Transfer Atlas never does. Use a model whose architecture is part of transformers."
         )
     check_encoder(config, where=str(folder))
     if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
@@ -270,10 +263,7 @@ def check_model_folder(folder: Path) -> dict[str, Any]:  # Any: the model's own 
             f"{folder}: no tokenizer; expected one of {', '.join(_TOKENIZER_FILES)}. "
             "Save it beside the model: tokenizer.save_pretrained(folder)."
         )
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise _no_weights(folder)
-    for file in files:
+    for file in _weights_files(folder):
         _check_weights_file(file)
     return config
 
@@ -304,8 +294,21 @@ def check_encoder(config: Mapping[str, Any], *, where: str) -> None:  # Any: the
         )
 
 
+def _weights_files(folder: Path) -> list[Path]:
+    """What transformers reads: one file, or those that an index names; others beside them do no harm."""
+    if (folder / "model.safetensors").is_file():
+        return [folder / "model.safetensors"]
+    index = folder / "model.safetensors.index.json"
+    named = _json(index).get("weight_map") if index.is_file() else None
+    if not isinstance(named, dict):
+        raise _no_weights(folder)
+    return sorted({folder / str(name) for name in named.values()})
+
+
 def _check_weights_file(file: Path) -> None:
     """Refuse a safetensors file that is cut off: its header says how long it must be. Reads the header alone."""
+    if not file.is_file():
+        raise ModelError(f"{file}: no such file, but the index beside it names it. Copy or download the model whole.")
     size = file.stat().st_size
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
@@ -315,8 +318,7 @@ def _check_weights_file(file: Path) -> None:
         ends = [int(tensor["data_offsets"][1]) for name, tensor in header.items() if name != "__metadata__"]
     except (ValueError, AttributeError, KeyError, TypeError, IndexError):
         ends = []
-    expected = 8 + length + max(ends, default=0)
-    if ends and size == expected:
+    if ends and size == (expected := 8 + length + max(ends)):
         return
     found = f"{size:,} bytes found, {expected:,} expected" if ends else f"{size:,} bytes, without a whole header"
     raise ModelError(
@@ -336,7 +338,7 @@ def fingerprint(folder: Path) -> str:
     for file in files:
         total.update(f"{file.name}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as stream:
-            while block := stream.read(_BLOCK_BYTES):
+            while block := stream.read(1 << 20):
                 total.update(block)
     return total.hexdigest()[:16]
 
@@ -347,13 +349,18 @@ def _config(folder: Path) -> dict[str, Any]:  # Any: the model's own configurati
         raise ModelError(f"{folder}: no such folder. A model is a folder with config.json, tokenizer and safetensors.")
     if not file.is_file():
         raise ModelError(f"{folder}: no config.json. Give the folder that model.save_pretrained() wrote.")
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{file}: is not JSON ({error}). Save the model again with save_pretrained().") from error
-    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+    config = _json(file)
+    if not isinstance(config.get("model_type"), str):
         raise ModelError(f"{file}: no 'model_type'; expected one such as \"xlm-roberta\". Is it a transformers model?")
     return config
+
+
+def _json(file: Path) -> dict[str, Any]:  # Any: a stranger's
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file}: is not JSON ({error}). Save the model again with save_pretrained().") from error
+    return found if isinstance(found, dict) else {}
 
 
 def _no_weights(folder: Path) -> ModelError:
@@ -364,7 +371,7 @@ def _no_weights(folder: Path) -> ModelError:
             "them where you trust the file: AutoModel.from_pretrained(folder).save_pretrained(folder, "
             "safe_serialization=True), then give the folder again with model.safetensors in it."
         )
-    return ModelError(f"{folder}: no weights; expected model.safetensors.")
+    return ModelError(f"{folder}: no weights; expected model.safetensors, or its index with the files that it names.")
 
 
 def _folder_facts(folder: Path) -> dict[str, Any]:  # Any: fields of a ModelSpec

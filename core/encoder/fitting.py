@@ -56,14 +56,14 @@ def _first(names: Iterable[str]) -> str:
 
 
 def check_reads_both_ways(encoder: Encoder, *, where: str) -> None:
-    """Refuse a model whose earlier states do not change with the last piece: it reads from left to right.
+    """Refuse a model whose earlier states do not change with the last piece (it is causal) or are no numbers.
 
     Args:
         encoder: As pretrained: one that has collapsed in training may look the same.
         where: Begins the message.
 
     Raises:
-        ModelError: It is causal.
+        ModelError: It reads from left to right, or its weights hold nan.
     """
     pieces = encoder.tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
     if len(pieces) < 2:
@@ -72,6 +72,11 @@ def check_reads_both_ways(encoder: Encoder, *, where: str) -> None:
     encoder.model.eval()
     with torch.inference_mode():
         states = encoder.model(input_ids=ids).last_hidden_state
+    if not torch.isfinite(states).all():
+        raise ModelError(
+            f"{where}: the states of a short text are no finite numbers, so its weights hold nan. "
+            "Copy or download them again."
+        )
     change = (states[0] - states[1]).abs().amax(dim=-1)
     if change[-1] > _CHANGE and change[:-1].max() <= _NO_CHANGE * change[-1]:
         raise ModelError(

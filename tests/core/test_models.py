@@ -161,6 +161,19 @@ def test_weights_that_are_cut_off_are_named(atlas: AtlasPaths, folder: Path, con
         resolve_model(str(folder), paths=atlas)
 
 
+def test_weights_in_parts_are_those_that_the_index_names(atlas: AtlasPaths, folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    with pytest.raises(ModelError, match="no weights; expected model.safetensors, or its index"):
+        resolve_model(str(folder), paths=atlas)
+    parts = {name: f"model-0000{name}-of-00002.safetensors" for name in "12"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
+    with pytest.raises(ModelError, match=r"model-00002-of-00002.safetensors: no such file, but the index"):
+        resolve_model(str(folder), paths=atlas)
+    (folder / parts["2"]).write_bytes(_weights())
+    (folder / "adapter_model.safetensors").write_bytes(b"never read")
+    assert resolve_model(str(folder), paths=atlas).architecture == "bert"
+
+
 @pytest.mark.parametrize(
     "config",
     [

@@ -50,6 +50,13 @@ def test_missing_tensors_refuse_the_model_by_name(tmp_path: Path) -> None:
     assert str(refused.value).count("encoder.layer.1.") == 5 and str(tmp_path) in str(refused.value)
 
 
+def test_weights_that_hold_nan_are_refused_before_anything_is_scored(tmp_path: Path) -> None:
+    spec, name = tiny_model(tmp_path), "encoder.layer.1.output.dense.weight"
+    _rewrite(tmp_path, lambda tensors: tensors | {name: tensors[name] * torch.nan})
+    with pytest.raises(ModelError, match=r"no finite numbers, so its weights hold nan. Copy or download them again"):
+        load_encoder(spec)
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_masked_language_modelling_needs_the_encoder_and_no_head(tmp_path: Path, architecture: str) -> None:
     spec = tiny_model(tmp_path, architecture=architecture)  # saved without a head
