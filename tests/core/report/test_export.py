@@ -142,3 +142,18 @@ def test_a_name_without_a_format_is_told_before_anything_is_asked(tmp_path: Path
     with pytest.raises(StoreError):
         write_table(FRAME, what="x", file=tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_latex_leaves_out_what_is_no_evidence_and_says_how_many() -> None:
+    rows = pd.DataFrame(
+        {
+            "intermediate": ["a", "b", "c"],
+            "gain": [0.1, 0.2, 0.3],
+            "excluded": [None, "baseline at the floor", None],
+        }
+    )
+    text = encoded(rows, what="means", form="tex", columns=("intermediate", "gain")).decode()
+    assert "2 rows" in text and "Left out: 1 that is no evidence." in text and "0.2" not in text
+    whole = encoded(rows, what="means", form="tex", columns=("intermediate", "excluded")).decode()
+    assert "3 rows" in whole and "Left out" not in whole
+    assert encoded(rows, what="means", form="csv").decode().count("\n") == 4
