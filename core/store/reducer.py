@@ -230,6 +230,9 @@ def _run_planned(tables: RunTables, event: facts.RunPlanned) -> None:
     if tables.plan is not None and plan != tables.plan:
         _forget_other_plan(tables, plan)
     tables.plan = plan
+    codes = {stage.kind: stage.code for stage in event.stages}
+    for row in tables.stages.values():  # auxiliary trainings come before the plan, by the same code
+        row["code"] = codes.get(row["kind"])
     for position, stage in enumerate(event.stages):
         row = _stage(tables, stage.key, kind=stage.kind, name=stage.name)
         row["position"], row["parent"], row["code"] = position, stage.parent, stage.code

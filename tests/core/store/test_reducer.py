@@ -49,10 +49,10 @@ def write(paths: AtlasPaths, events: Sequence[Event], *, finished: bool = False)
 StageKind = Literal["intermediate", "target", "evaluation"]
 
 
-def _plan(*keys: str) -> RunPlanned:
+def _plan(*keys: str, code: int | None = None) -> RunPlanned:
     kinds: list[StageKind] = ["intermediate", "target", "evaluation"]
     stages = [
-        PlannedStage(key=key, kind=kind, name="x", parent=None, is_done=False)
+        PlannedStage(key=key, kind=kind, name="x", parent=None, is_done=False, code=code)
         for key, kind in zip(keys, kinds, strict=True)
     ]
     return RunPlanned(stages=tuple(stages))
@@ -210,6 +210,15 @@ def test_another_plan_leaves_nothing_of_the_attempts_before_it(paths: AtlasPaths
     same = reduce_run(write_run(AtlasPaths(home=paths.home / "c"), SPEC, [*before, *again, _plan("i", "t", "e")]))
     assert set(same.scores) == {("de", "accuracy"), ("en", "accuracy")} and set(same.skips) == {"sw"}
     assert {row["message"] for row in same.flags.values()} == {"old", "new"}
+
+
+def test_trainings_that_sort_examples_before_the_plan_are_of_its_code(paths: AtlasPaths) -> None:
+    """Without a version the run would be taken for one of an earlier program."""
+    folds = [*_trained("fold 1", "intermediate"), *_trained("fold 2", "intermediate")]
+    planned = reduce_run(write(paths, [STARTED, *folds, _plan("i", "t", "e", code=3)]))
+    assert {key: row["code"] for key, row in planned.stages.items()} == dict.fromkeys(
+        ("fold 1", "fold 2", "i", "t", "e"), 3
+    )
 
 
 def test_a_language_has_a_score_or_a_reason_whichever_came_last(paths: AtlasPaths) -> None:
