@@ -52,8 +52,8 @@ def answer(
     """
     if analysis.fit is None:
         headline = f"The evidence does not answer the question yet: {analysis.problem}"
-        details = (evidence.left_out, *_missing(evidence))
-        return Answer(headline, tuple(d for d in details if d), "none", (str(analysis.problem),))
+        lacking = (evidence.left_out, *_missing(evidence))
+        return Answer(headline, tuple(text for text in lacking if text), "none", (str(analysis.problem),))
     rows = by_name(analysis.estimates)
     phrases = [_effect(rows, name=name, words=words) for name, words in _WORDS.items()]
     reasons = [*_thin(evidence, rows), *_torn(every)]
