@@ -362,6 +362,9 @@ def _show_gains(store: Store, *, wanted: Filter | None, run_ids: tuple[str, ...]
     there = frame[frame["gain"].notna()]
     if len(out := there["excluded"].dropna()):
         note(f"{len(out):,} of {len(there):,} gains are no evidence: {reasons_in_words(out)}.")
+    alone = frame["missing"].isna() | (frame["missing"] == "is the baseline")
+    for why, n in frame.loc[~alone, "missing"].value_counts().items():
+        note(f"{n:,} of {len(frame):,} rows have no gain: {why}.")
 
 
 def _state_row(status: JobStatus) -> dict[str, object]:

@@ -126,14 +126,19 @@ _MISMATCHES = """
                CASE
                    WHEN count(*) FILTER (WHERE a.fingerprint <> b.fingerprint) > 0 THEN
                        'baseline was trained or selected on other data (' || string_agg(a.role, ', ' ORDER BY a.role)
-                           FILTER (WHERE a.fingerprint <> b.fingerprint) || '): run it again'
+                           FILTER (WHERE a.fingerprint <> b.fingerprint) || '): ' || any_value(q.older)
                    WHEN count(*) FILTER (WHERE a.revision IS DISTINCT FROM b.revision) > 0 THEN
-                       'baseline read another revision of the target''s data: run it again'
+                       'baseline read another revision of the target''s data: ' || any_value(q.older)
                END AS mismatch,
                CASE WHEN any_value(r.threads) <> any_value(o.threads) THEN
                    'trained with ' || any_value(r.threads) || ' threads, its baseline with ' || any_value(o.threads)
                    || ': equal only to rounding' END AS note
-        FROM pairing q
+        FROM (
+            SELECT p.*, CASE WHEN b.finished_at < r.finished_at THEN 'run the baseline again (--again)'
+                             WHEN b.finished_at > r.finished_at THEN 'run this one again (--again)'
+                             ELSE 'run both again (--again)' END AS older
+            FROM pairing p JOIN runs r ON r.run_id = p.run_id JOIN runs b ON b.run_id = p.baseline_run_id
+        ) q
         JOIN runs r ON r.run_id = q.run_id
         JOIN runs o ON o.run_id = q.baseline_run_id
         LEFT JOIN splits a ON a.run_id = r.run_id AND a.task = r.target AND a.role IN ('train', 'dev')

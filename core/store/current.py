@@ -27,13 +27,22 @@ _CHOICE = f"""
         JOIN scores o ON o.run_id = b.run_id AND o.lang = s.lang AND o.metric = s.metric
             AND o.fingerprint = s.fingerprint
         WHERE b.rivals > 1 AND r.intermediate <> 'none' GROUP BY ALL
+    ), unlike AS (  -- training or development sets of the target that differ
+        SELECT r.run_id, b.run_id AS baseline_run_id, count(*) AS n
+        FROM baselines b JOIN runs r ON r.collection = b.collection AND r.pair_key = b.pair_key
+        JOIN splits s ON s.run_id = r.run_id AND s.task = r.target AND s.role IN ('train', 'dev')
+        JOIN splits o ON o.run_id = b.run_id AND o.task = s.task AND o.role = s.role AND o.lang = s.lang
+        WHERE b.rivals > 1 AND r.intermediate <> 'none'
+          AND (o.fingerprint <> s.fingerprint OR o.revision IS DISTINCT FROM s.revision) GROUP BY ALL
     ), paired AS (
         SELECT r.run_id, b.run_id AS baseline_run_id, b.ended
         FROM runs r JOIN baselines b ON b.collection = r.collection AND b.pair_key = r.pair_key
         LEFT JOIN shared n ON n.run_id = r.run_id AND n.baseline_run_id = b.run_id
+        LEFT JOIN unlike u ON u.run_id = r.run_id AND u.baseline_run_id = b.run_id
         WHERE r.intermediate <> 'none'
         QUALIFY row_number() OVER (
-            PARTITION BY r.run_id ORDER BY coalesce(n.n, 0) DESC, b.ended DESC, b.latest DESC NULLS LAST, b.run_id
+            PARTITION BY r.run_id ORDER BY
+                n.n IS NULL, coalesce(u.n, 0), n.n DESC, b.ended DESC, b.latest DESC NULLS LAST, b.run_id
         ) = 1
     )
     SELECT r.run_id, p.baseline_run_id, row_number() OVER (
@@ -53,7 +62,8 @@ def choose_current(cur: duckdb.DuckDBPyConnection) -> None:
 
     Of the runs of one collection, model with its weights, intermediate, target, protocol by digest, data source and
     seed, the first counts in this order: finished; its baseline finished; latest; smallest id. Of the baselines of one
-    pair key, a run is measured against the one with most of its test examples, then finished, latest, smallest id.
+    pair key that scored any of its test examples, a run is measured against one that was trained and selected on the
+    same data, then the one with most of its test examples, then finished, latest, smallest id.
 
     Args:
         cur: Cursor inside a transaction.

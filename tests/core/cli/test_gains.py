@@ -30,3 +30,12 @@ def test_protocols_are_told_apart_and_chosen() -> None:
     assert {row["protocol"] for row in chosen} == {"standard"}
     alone = CliRunner().invoke(app, ["gains", "--protocol", "standard"]).stdout.splitlines()[0]
     assert "protocol" not in alone
+
+
+@pytest.mark.usefixtures("_filled")
+def test_rows_without_a_gain_say_why(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "atlas.duckdb") as store, store.write() as cur:
+        cur.execute("DELETE FROM scores WHERE run_id IN (SELECT run_id FROM runs WHERE intermediate = 'none')")
+    said = CliRunner().invoke(app, ["gains"])
+    n = len(json.loads(CliRunner().invoke(app, ["gains", "--json"]).stdout))
+    assert f"{n} of {n} rows have no gain: no baseline." in said.output

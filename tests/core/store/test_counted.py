@@ -114,13 +114,16 @@ def test_false_discoveries_of_floors_are_held_over_targets_and_languages() -> No
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"data": {"train": "cut"}}, "baseline was trained or selected on other data (train): run it again"),
-        ({"data": {"dev": "other"}}, "baseline was trained or selected on other data (dev): run it again"),
+        (
+            {"data": {"train": "cut"}},
+            "baseline was trained or selected on other data (train): run both again (--again)",
+        ),
+        ({"data": {"dev": "other"}}, "baseline was trained or selected on other data (dev): run both again (--again)"),
         (
             {"data": {"train": "cut", "dev": "other"}},
-            "baseline was trained or selected on other data (dev, train): run it again",
+            "baseline was trained or selected on other data (dev, train): run both again (--again)",
         ),
-        ({"revision": "b"}, "baseline read another revision of the target's data: run it again"),
+        ({"revision": "b"}, "baseline read another revision of the target's data: run both again (--again)"),
     ],
 )
 def test_a_pair_that_saw_other_data_has_no_gain_and_says_why(change: dict[str, object], said: str) -> None:
@@ -129,6 +132,42 @@ def test_a_pair_that_saw_other_data_has_no_gain_and_says_why(change: dict[str, o
         with store.cursor() as cur:
             row = cur.execute("SELECT gain, gain_last, baseline_score, missing FROM gains").fetchall()
     assert row == [(None, None, None, said)]
+
+
+@pytest.mark.parametrize(
+    ("first", "what"), [("baseline", "run the baseline again"), ("run", "run this one again"), ("", "run both again")]
+)
+def test_the_older_of_two_that_saw_other_data_is_to_be_run_again(first: str, what: str) -> None:
+    """The other would read what it has read already."""
+    with Store.open(":memory:") as store:
+        plant(store, (BASE, Chain(data={"train": "new"})))
+        with store.write() as cur:
+            cur.execute("UPDATE runs SET finished_at = TIMESTAMP '2026-02-01'")
+            old = {"baseline": "intermediate = 'none'", "run": "intermediate <> 'none'"}.get(first, "FALSE")
+            cur.execute(f"UPDATE runs SET finished_at = TIMESTAMP '2026-01-01' WHERE {old}")
+        with store.cursor() as cur:
+            ((said,),) = cur.execute("SELECT missing FROM gains").fetchall()
+    assert said == f"baseline was trained or selected on other data (train): {what} (--again)"
+
+
+class Twin(Chain):
+    """Another run of the same cell and seed."""
+
+    @property
+    def run_id(self) -> str:
+        return f"{super().run_id}|twin"
+
+
+@pytest.mark.parametrize("data", [{"train": "new"}, {"dev": "new"}])
+def test_of_two_baselines_the_one_with_the_same_data_counts(data: dict[str, str]) -> None:
+    """The other is later in the order of ids in one world, and earlier in the other."""
+    own, other = {"scores": {"de": 0.5}}, {"scores": {"de": 0.4}, "data": data}
+    worlds = ((Chain("none", **own), Twin("none", **other)), (Chain("none", **other), Twin("none", **own)))  # type: ignore[arg-type]
+    for world in worlds:
+        with Store.open(":memory:") as store:
+            plant(store, (*world, Chain()))
+            with store.cursor() as cur:
+                assert cur.execute("SELECT gain FROM gains").fetchall() == [(pytest.approx(0.1),)]
 
 
 def test_numbers_of_threads_that_differ_are_noted_and_count() -> None:
