@@ -166,7 +166,8 @@ class StageJudged(_Fact):
     rule_score: float
     """Its score on the same examples."""
     p_value: float | None = Field(ge=0, le=1)
-    """One-sided, of a score above chance and above the rule: the larger of the two; None: no test is possible."""
+    """One-sided, of a score above chance and above the rule: the larger of the two, times the number of scores that the
+    checkpoint is the best of; None: no test is possible."""
     is_constant: bool
     """Whether every prediction is the same."""
     n: int = Field(ge=1)

@@ -317,7 +317,9 @@ def _score_dev(training: _Training) -> None:
     if is_best:
         progress.best_step, progress.best_score, progress.since_best = progress.step, score, 0
     if is_best or by_last:
-        progress.judged = [found._asdict() for o in objectives if (found := o.judge()) is not None]
+        n = 1 if by_last else len(training.points)  # the best of n scores is luckier than one (Bonferroni)
+        judged = [found for o in objectives if (found := o.judge()) is not None]
+        progress.judged = [f._replace(p_value=f.p_value and min(1.0, n * f.p_value))._asdict() for f in judged]
     if is_best and not by_last and progress.step < training.total:
         training.files.save_best(training.weights(), step=progress.step)
 

@@ -121,6 +121,7 @@ def test_what_was_learned_is_said_of_the_selected_checkpoint_after_an_interrupti
         attempt(stop=True)
     result = attempt(stop=False)
     assert result.best_step == 1 and [found.score for found in result.judged] == [0.9]
+    assert [found.p_value for found in result.judged] == [0.003], "the best of three"
 
 
 def test_a_resumed_stage_has_the_threads_that_it_began_with_and_leaves_the_next_stage_its_own(
