@@ -166,9 +166,12 @@ _EXCLUDED = f"""
         SELECT r.*, j.key, j.p, j.has_learned FROM stages_judged j JOIN runs r ON r.run_id = j.run_id
         WHERE j.kind = 'intermediate' AND NOT contains(r.intermediate, '~shuffled')  -- made so that nothing is learned
     ),
-    conditions AS (
+    conditions AS (  -- of runs that count: those that were made again since speak for no condition
         SELECT {_POOL}, intermediate, {_OVER_SEEDS.format(p="p")} AS p
-        FROM (SELECT DISTINCT {_POOL}, intermediate, key, p FROM intermediates) GROUP BY ALL
+        FROM (
+            SELECT DISTINCT {_POOL}, intermediate, key, p FROM intermediates
+            WHERE run_id IN (SELECT run_id FROM pairing WHERE is_current) AND run_id NOT IN (FROM earlier)
+        ) GROUP BY ALL
     ),
     placed AS (
         SELECT *, row_number() OVER (PARTITION BY {_POOL} ORDER BY p, intermediate) AS place,
@@ -177,7 +180,7 @@ _EXCLUDED = f"""
     ),
     corrected AS (SELECT *, {_FALSE_DISCOVERIES.format(family=_POOL)} AS q FROM placed),
     not_learned AS (
-        SELECT i.run_id FROM intermediates i JOIN corrected c
+        SELECT i.run_id FROM intermediates i LEFT JOIN corrected c
             ON c.collection = i.collection AND c.model = i.model
             AND c.model_fingerprint IS NOT DISTINCT FROM i.model_fingerprint AND c.data_source = i.data_source
             AND c.protocol_digest = i.protocol_digest AND c.intermediate = i.intermediate
@@ -197,7 +200,9 @@ _FLOORS = f"""
     WITH baselines AS (
         SELECT {_POOL}, r.target, s.lang, s.metric, s.run_id,
                coalesce(s.floor_p, CASE WHEN s.score > s.floor THEN 0 ELSE 1 END) AS p
-        FROM runs r JOIN scores s ON s.run_id = r.run_id WHERE r.intermediate = 'none' AND s.floor IS NOT NULL
+        FROM runs r JOIN scores s ON s.run_id = r.run_id JOIN pairing o ON o.run_id = r.run_id
+        WHERE r.intermediate = 'none' AND s.floor IS NOT NULL AND o.excluded IS DISTINCT FROM '{EARLIER}'
+          AND (o.is_current OR r.run_id IN (SELECT baseline_run_id FROM pairing WHERE is_current))
     ),
     cells AS (
         SELECT {_POOL}, target, lang, metric, list(run_id) AS run_ids, {_OVER_SEEDS.format(p="p")} AS p

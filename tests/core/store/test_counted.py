@@ -194,3 +194,23 @@ def test_a_database_is_judged_anew_when_the_code_has_changed(tmp_path: Path, mon
     assert reasons() == [(EARLIER,)]
     monkeypatch.undo()
     assert reasons() == [(None,)]
+
+
+class _Twin(Chain):
+    """The same run once more, under another id: it does not count."""
+
+    @property
+    def run_id(self) -> str:
+        return f"{super().run_id}|twin"
+
+
+@pytest.mark.parametrize("codes", [{}, dict.fromkeys(KINDS, 1)], ids=["superseded", "of an earlier version too"])
+def test_a_run_that_does_not_count_speaks_for_no_condition(codes: dict[str, int | None]) -> None:
+    """Its failure would count as that of one seed in two."""
+    bases = (replace(BASE, floor_p={"de": 0.03}), _Twin("none", scores=BASE.scores, floor_p={"de": 0.9}, codes=codes))
+    chains = (Chain(p=0.03), _Twin(seed=1, p=0.9, codes=codes))
+    sql = "SELECT intermediate, excluded FROM current_gains WHERE lang = 'de'"
+    with Store.open(":memory:") as store:
+        plant(store, (*bases, *chains))
+        with store.cursor() as cur:
+            assert cur.execute(sql).fetchall() == [("mnli", None)]
