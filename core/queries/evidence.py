@@ -269,7 +269,8 @@ def _gains(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns, *, options: Analy
         f"""
         SELECT g.model, g.intermediate, g.target, g.lang, g.seed, g.metric,
                CASE WHEN $with_excluded_ OR g.excluded IS NULL THEN g.gain END AS gain,
-               CASE WHEN g.gain IS NOT NULL AND NOT $with_excluded_ THEN g.excluded END AS excluded,
+               CASE WHEN NOT $with_excluded_ AND (g.gain IS NOT NULL OR g.excluded = '{EARLIER}')
+                    THEN g.excluded END AS excluded,
                g.score, g.baseline_score, g.n, g.in_task, g.missing, g.run_id, g.baseline_run_id,
                r.task_type AS target_type
         FROM current_gains g JOIN runs r USING (run_id)

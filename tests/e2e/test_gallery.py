@@ -54,9 +54,10 @@ def browser() -> Iterator[object]:
 
 def test_the_first_visitor_of_a_fresh_server_sees_the_gallery_and_what_is_real(fresh: Server, browser: object) -> None:
     """By a deep link, in the dark, on a phone: the store is built from the committed files while the page waits."""
-    visit = _transfer(fresh, browser, "target=pawsx&cell=de~mnli", scheme="dark", width_px=390)
-    visit.tab.get_by_role("heading", name="German (de) after MNLI").wait_for()
+    visit = _transfer(fresh, browser, "target=sib200&cell=de~snli", scheme="dark", width_px=390)
+    visit.tab.get_by_role("heading", name="German (de) after SNLI").wait_for()
     visit.tab.get_by_text("differs from zero after correction").wait_for()
+    visit.tab.get_by_text("made by an earlier version").first.wait_for()  # the other intermediates, in brackets
     assert visit.tab.get_by_role("combobox", name="Collection").input_value() == "measured"
     # Twelve intermediates are wider than a phone: their row scrolls, and the page does not.
     assert visit.tab.evaluate(f"{ROW}.scrollWidth - {ROW}.clientWidth") > 300
@@ -65,7 +66,7 @@ def test_the_first_visitor_of_a_fresh_server_sees_the_gallery_and_what_is_real(f
 
 
 def test_flipped_examples_and_the_command_of_a_committed_cell(fresh: Server, browser: object) -> None:
-    visit = _transfer(fresh, browser, "target=pawsx&cell=de~mnli")
+    visit = _transfer(fresh, browser, "target=sib200&cell=de~snli")
     visit.tab.get_by_role("tab", name="Flipped examples").click()
     visit.tab.get_by_text("Exact McNemar test").wait_for()
     visit.tab.get_by_text("No answers or ids: the results that came with").wait_for()

@@ -182,7 +182,7 @@ def test_no_committed_cell_has_limits_without_its_gain(store: Store, tmp_path: P
         """).df()
         found = cell_tests(cur, cells)
     tested = found[found["ci_low"].notna()]
-    assert set(tested["method"]) == {"crossed t, seeds x examples", "t over seeds"}
+    assert set(tested["method"]) == {"crossed t, seeds x examples", "paired bootstrap", "t over seeds"}
     assert (tested["ci_low"] - 1e-12 <= tested["gain"]).all() and (tested["gain"] <= tested["ci_high"] + 1e-12).all()
     # Of sentences' F1, which is another quantity, no list is left: such cells are tested over seeds.
     assert set(tested.loc[tested["target"].str.contains("panx|udpos"), "method"]) == {"t over seeds"}
