@@ -4,7 +4,7 @@ For each pair with as many outputs and each seed, the stage is trained on the sa
 it is there). Then English test examples are scored with the head that the target stage would start from, with heads of
 other seeds, with that same head on the pretrained encoder, and with the head that the intermediate stage started from.
 
-    ATLAS_HOME=/tmp/heads python -m bench.untrained_heads --seeds 1 2 3
+    ATLAS_HOME=FOLDER python -m bench.untrained_heads --seeds 1 2 3
 """
 
 from __future__ import annotations

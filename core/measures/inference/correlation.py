@@ -14,6 +14,7 @@ from scipy import special
 
 from core.errors import DataError
 from core.measures.inference.intervals import Floats, Interval, finite_vector
+from core.measures.metrics.corpus import mid_ranks
 
 FEWEST = 4
 """Pairs below which a rank correlation has no interval: its error divides by n - 3."""
@@ -63,7 +64,7 @@ def spearman(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> Interval
     Raises:
         DataError: Lengths differ, fewer than two pairs, or all values of one side are equal.
     """
-    one, two = _ranks(finite_vector(x, what="values")), _ranks(finite_vector(other, what="values"))
+    one, two = mid_ranks(finite_vector(x, what="values")), mid_ranks(finite_vector(other, what="values"))
     if one.size != two.size or one.size < 2:
         raise DataError(f"{one.size} values against {two.size}; a rank correlation needs two or more pairs.")
     a, b = one - one.mean(), two - two.mean()
@@ -76,9 +77,3 @@ def spearman(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> Interval
         half = float(special.ndtri((1 + level) / 2)) * math.sqrt((1 + r * r / 2) / (one.size - 3))
         low, high = math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
     return Interval(r, low, high, level, "Bonett–Wright", one.size, 0)
-
-
-def _ranks(values: Floats) -> Floats:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2)[place.ravel()])

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DataError
+from core.measures.metrics.corpus import mid_ranks
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -158,9 +159,7 @@ def spearman(gold: _ArrayLike, predicted: _ArrayLike) -> float:
         DataError: Fewer than two values, constant gold values, or a value that is not finite.
     """
     g, p = _numbers(gold, predicted)
-    from scipy import stats  # noqa: PLC0415  half a second, and every program that knows task types imports this module
-
-    return pearson(stats.rankdata(g), stats.rankdata(p))
+    return pearson(mid_ranks(g), mid_ranks(p))
 
 
 def _f1(hits: npt.NDArray[Any], sizes: npt.NDArray[Any]) -> Floats:
