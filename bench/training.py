@@ -190,7 +190,6 @@ def _ours(
         protocol = StageProtocol(
             learning_rate=5e-5,
             batch_size=32,
-            batch_tokens=8_192,
             max_steps=options.steps,
             evaluations=1,
             selection="last",

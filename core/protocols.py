@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from core.errors import SpecError, UnknownName
-from core.spec.protocol import ProtocolSpec, StageProtocol
+from core.spec.protocol import USUAL_BATCH_TOKENS, ProtocolSpec, StageProtocol
 from core.spec.task import Role
 from core.spec.yaml import read_spec_file
 
@@ -199,6 +199,7 @@ def read_protocol_file(path: Path) -> ProtocolSpec:
         SpecError: It does not hold a protocol; the message names file, field, what was found and expected.
     """
     protocol = read_spec_file(path, kind=ProtocolSpec, example="docs/adding.md")
+    _refuse_batch_tokens(protocol, path=path)
     for role, overrides in (
         (Role.INTERMEDIATE, protocol.intermediate_overrides),
         (Role.TARGET, protocol.target_overrides),
@@ -213,3 +214,19 @@ def read_protocol_file(path: Path) -> ProtocolSpec:
                     f"{path}: field '{place}': found {first['input']!r}; expected: {first['msg']}."
                 ) from error
     return protocol
+
+
+def _refuse_batch_tokens(protocol: ProtocolSpec, *, path: Path) -> None:
+    """Say where the token budget went; a file that the program wrote of a protocol from before is taken as it is."""
+    if path.stem == f"{protocol.name}-{protocol.digest()}":
+        return
+    stages, usual = {"intermediate": protocol.intermediate, "target": protocol.target}, USUAL_BATCH_TOKENS
+    found: dict[str, object] = {n: s.stored_batch_tokens for n, s in stages.items() if s.stored_batch_tokens != usual}
+    for role, overrides in (("intermediate", protocol.intermediate_overrides), ("target", protocol.target_overrides)):
+        named = {task: fields["batch_tokens"] for task, fields in overrides.items() if "batch_tokens" in fields}
+        found |= {f"{role}_overrides.{task}": value for task, value in named.items()}
+    for place, value in found.items():
+        raise SpecError(
+            f"{path}: field '{place}.batch_tokens': found {value}; this is an option of execution and no "
+            f"hyper-parameter. Remove the line, and start with --batch-tokens {value} where memory is short."
+        )

@@ -15,6 +15,7 @@ from core.events import Emit
 from core.examples import Example, Split, fingerprint
 from core.models import fingerprint as fingerprint_of
 from core.paths import AtlasPaths
+from core.spec.execution import ExecutionOptions
 from core.spec.model import ModelSpec
 from core.spec.profile import job_id_of
 from core.spec.protocol import ProtocolSpec, StageProtocol
@@ -233,18 +234,24 @@ def toy_mirror(root: Path, *, kinds: tuple[str, ...], n: int = 48) -> DataSource
 def toy_protocol(**stage: object) -> ProtocolSpec:
     """A protocol of a few steps; `stage` sets fields of both stages."""
     both = StageProtocol.model_validate(
-        {"learning_rate": 1e-3, "batch_size": 8, "batch_tokens": 256, "evaluations": 2, "max_steps": 4} | stage
+        {"learning_rate": 1e-3, "batch_size": 8, "evaluations": 2, "max_steps": 4} | stage
     )
     return ProtocolSpec(name="toy", summary="A toy.", intermediate=both, target=both, max_test_examples=30)
 
 
 def toy_context(
-    spec: SpecT, home: Path, *, emit: Emit = lambda event: None, save_every_s: float = 30.0
+    spec: SpecT,
+    home: Path,
+    *,
+    emit: Emit = lambda event: None,
+    save_every_s: float = 30.0,
+    batch_tokens: int | None = 256,
 ) -> JobContext[SpecT]:
     """A job on the CPU, with its checkpoints in its folder below the home."""
     paths = AtlasPaths(home)
     checkpoints = paths.job(job_id_of(spec)).checkpoints
-    return JobContext(spec, paths, torch.device("cpu"), emit, checkpoints, save_every_s)
+    execution = ExecutionOptions(batch_tokens=batch_tokens)
+    return JobContext(spec, paths, torch.device("cpu"), emit, checkpoints, save_every_s, execution)
 
 
 def toy_run(

@@ -15,6 +15,7 @@ from core.jobs.backend import chosen_backend
 from core.jobs.folders import is_of_earlier_code
 from core.jobs.records import JobState, JobStatus
 from core.paths import AtlasPaths
+from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import RunSpec, StudySpec
 from core.store.rankings import save_ranking
@@ -32,12 +33,12 @@ RANKED = (
 
 
 class Where(NamedTuple):
-    """Which backend executes a launch, and on what."""
+    """Which backend executes a launch, and how."""
 
     backend: str | None = None
     """Name in `BACKENDS`; None: what `ATLAS_BACKEND` says, else this machine."""
-    device: str = "auto"
-    """`auto`, `cpu` or `cuda:N`."""
+    execution: ExecutionOptions = USUAL
+    """Device, token budget and precision."""
 
 
 ANYWHERE = Where()
@@ -90,14 +91,14 @@ def launch(
 
     Raises:
         SpecError: The request has a problem, or there is no such backend.
-        JobError: The device is none, or a run folder is damaged.
+        JobError: A run folder is damaged.
         DiskFull: No space is left for the jobs.
     """
     study = build_study(wanted, paths=paths) if isinstance(wanted, StudyRequest) else wanted
     specs = tuple(run for run in study.runs() if run.run_id not in leave_out)
     backend = chosen_backend(where.backend, paths=paths)
     ranked, trouble = _freeze(study, paths=paths, cursor=cursor) if specs else _NOTHING
-    jobs = backend.submit(specs, study=study.name, device=where.device, again=again)
+    jobs = backend.submit(specs, study=study.name, execution=where.execution, again=again)
     wake(paths)
     return Launched(specs, tuple(jobs), ranked, trouble, _outdated(jobs, paths=paths))
 
@@ -118,11 +119,11 @@ def launch_profiles(
 
     Raises:
         SpecError: There is no such backend.
-        JobError: The device is none, or a profile's folder is damaged.
+        JobError: A profile's folder is damaged.
         DiskFull: No space is left for the jobs.
     """
     backend = chosen_backend(where.backend, paths=paths)
-    jobs = backend.submit(specs, study=study, device=where.device, again=again)
+    jobs = backend.submit(specs, study=study, execution=where.execution, again=again)
     wake(paths)
     return Launched(tuple(specs), tuple(jobs), outdated=_outdated(jobs, paths=paths))
 

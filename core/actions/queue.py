@@ -9,6 +9,7 @@ from core.jobs.backend import BACKENDS, Backend, backend_class
 from core.jobs.folders import in_order, known_job
 from core.jobs.records import JobStatus
 from core.paths import AtlasPaths
+from core.spec.execution import USUAL, ExecutionOptions
 
 
 def list_runs(paths: AtlasPaths) -> list[JobStatus]:
@@ -33,14 +34,17 @@ def cancel(job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:
     return found
 
 
-def retry(job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:
+def retry(job_ids: Iterable[str], *, paths: AtlasPaths, execution: ExecutionOptions = USUAL) -> list[JobStatus]:
     """Queue failed, cancelled or lost runs or profiles again, last, with the backend that had them.
+
+    Args:
+        execution: Options that were named take the place of those they had.
 
     Raises:
         UnknownName: There is no such run.
         JobError: It is done, queued, running or damaged.
     """
-    found = [_backend_of(job_id, paths=paths).retry(job_id) for job_id in job_ids]
+    found = [_backend_of(job_id, paths=paths).retry(job_id, execution=execution) for job_id in job_ids]
     wake(paths)
     return found
 

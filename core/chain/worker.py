@@ -41,6 +41,7 @@ from core.events import (
 )
 from core.files import write_text
 from core.paths import REPO, AtlasPaths, RunPaths
+from core.spec.execution import stored_execution
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec
 from core.spec.versions import CODE_VERSION
@@ -174,8 +175,10 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     log.emit(
         RunStarted(run_id=job_id_of(spec), attempt=log.attempts + 1, device=device, pid=os.getpid(), threads=threads)
     )
-    _write_json(files.environment, _environment(str(where)) | {"threads": threads} | arithmetic(where))
-    world = (paths, where, log.emit, files.checkpoints, float(os.environ.get(SAVE_EVERY, "30")))
+    execution = stored_execution(files.job)
+    how = {"threads": threads} | execution.model_dump(mode="json", exclude={"device"})
+    _write_json(files.environment, _environment(str(where)) | how | arithmetic(where))
+    world = (paths, where, log.emit, files.checkpoints, float(os.environ.get(SAVE_EVERY, "30")), execution)
     if isinstance(spec, ProfileSpec):
         from core.profiling.recipe import execute_profile  # noqa: PLC0415  a run needs none of it
 

@@ -21,7 +21,7 @@ from core.actions.launch import Where, launch
 from core.cli import analysis as cli_analysis
 from core.cli import export as cli_export
 from core.cli.console import errors_as_messages, note, records, show
-from core.cli.options import Again, AsJson, Backend, filtered
+from core.cli.options import Again, AsJson, executing, filtered, launching
 from core.cli.profile import profile
 from core.cli.progress import follow
 from core.errors import SpecError
@@ -34,6 +34,7 @@ from core.queries.published import averages as query_averages
 from core.queries.published import figures as query_figures
 from core.queries.published import tables as query_tables
 from core.queries.runs.listing import damaged as query_damaged
+from core.spec.execution import ExecutionOptions
 from core.spec.run import DataSourceKind
 from core.store.connection import Store
 from core.store.counted import reasons_in_words
@@ -166,7 +167,9 @@ def check_task(
 
 
 @app.command()
-def run(  # noqa: PLR0913, PLR0917  # one parameter per option
+@launching
+def run(  # noqa: PLR0913  # one parameter per option
+    *,
     target: Annotated[list[str], typer.Option(help="Target tasks.")],
     model: Annotated[list[str] | None, typer.Option(help="Models: names or folders.")] = None,
     intermediate: Annotated[list[str] | None, typer.Option(help="mnli, mnli+qqp, mnli~mlm, none …")] = None,
@@ -177,8 +180,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter per option
     name: Annotated[str, typer.Option(help="Name of the study.")] = "study",
     baselines: Annotated[bool, typer.Option(help="Also run the paired baselines.")] = True,
     wait: Annotated[bool, typer.Option(help="Wait until the runs end and print the gains.")] = True,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
-    backend: Backend = None,
+    where: Where,
     again: Again = False,
     as_json: AsJson = False,
 ) -> None:
@@ -194,20 +196,21 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter per option
         name=name,
         with_baselines=baselines,
     )
-    _launch(request, wait=wait, where=Where(backend, device), again=again, as_json=as_json)
+    _launch(request, wait=wait, where=where, again=again, as_json=as_json)
 
 
 @app.command()
+@launching
 def study(
+    *,
     file: Annotated[Path, typer.Argument(help="YAML grid: models, intermediates, targets, seeds, protocol …")],
     wait: Annotated[bool, typer.Option(help="Wait until the runs end and print the gains.")] = True,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
-    backend: Backend = None,
+    where: Where,
     again: Again = False,
     as_json: AsJson = False,
 ) -> None:
     """Start all runs of a study file."""
-    _launch(read_study_file(file), wait=wait, where=Where(backend, device), again=again, as_json=as_json)
+    _launch(read_study_file(file), wait=wait, where=where, again=again, as_json=as_json)
 
 
 @app.command()
@@ -232,10 +235,16 @@ def cancel(run_ids: Annotated[list[str], typer.Argument(help="Ids of runs.")], a
 
 
 @app.command()
-def retry(run_ids: Annotated[list[str], typer.Argument(help="Ids of runs.")], as_json: AsJson = False) -> None:
+@executing
+def retry(
+    *,
+    run_ids: Annotated[list[str], typer.Argument(help="Ids of runs.")],
+    execution: ExecutionOptions,
+    as_json: AsJson = False,
+) -> None:
     """Put failed, cancelled or lost runs back into the queue; they go on from their last checkpoint."""
     paths = AtlasPaths.from_environment()
-    rows = [_state_row(status) for status in queue.retry(run_ids, paths=paths)]
+    rows = [_state_row(status) for status in queue.retry(run_ids, paths=paths, execution=execution)]
     show(rows, as_json=as_json, empty="Nothing to retry.")
 
 

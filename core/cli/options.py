@@ -2,6 +2,8 @@
 
 A command that takes a filter has one parameter for it and a decorator: `filtered` types `wanted` (a `Filter`) as the
 options of `_rows`; `answering` types `options` (a `AnalysisOptions`) as these and the options of `_analysis_options`.
+`executing` types `execution` (an `ExecutionOptions`) as the options of `_execution`; `launching` types `where` (a
+`Where`) as these and the backend.
 """
 
 from __future__ import annotations
@@ -13,14 +15,14 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from core.actions.launch import Where
 from core.errors import UnknownName
 from core.queries.evidence import AnalysisOptions, Anchor
 from core.queries.filters import Filter
+from core.spec.execution import ExecutionOptions, execution_options
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
 """List of flat objects instead of a table."""
-Backend = Annotated[str | None, typer.Option(help="Where jobs run; this machine unless ATLAS_BACKEND says so.")]
-"""Job backend."""
 Again = Annotated[
     bool, typer.Option("--again", help="Make what is done already anew; what it had is put aside in its folder.")
 ]
@@ -45,6 +47,37 @@ def answering(function: Callable[..., None]) -> Callable[..., None]:
     return _spread_out(
         function, parameter="options", make=_spread_out(_analysis_options, parameter="wanted", make=_rows)
     )
+
+
+def executing(function: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options that say how jobs are executed, in the place of its parameter `execution`."""
+    return _spread_out(function, parameter="execution", make=_execution)
+
+
+def launching(function: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options that say where and how jobs are executed, in the place of `where`."""
+    return _spread_out(function, parameter="where", make=_spread_out(_where, parameter="execution", make=_execution))
+
+
+def _execution(
+    *,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda:0, mps …; auto unless said.")] = None,
+    batch_tokens: Annotated[
+        int | None, typer.Option(help="Most tokens at once in training; fewer need less memory, same results.")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, bf16, fp16 or fp32; auto unless said.")] = None,
+) -> ExecutionOptions:
+    return execution_options(device=device, batch_tokens=batch_tokens, precision=precision)
+
+
+def _where(
+    *,
+    execution: ExecutionOptions,
+    backend: Annotated[
+        str | None, typer.Option(help="Where jobs run; this machine unless ATLAS_BACKEND says so.")
+    ] = None,
+) -> Where:
+    return Where(backend, execution)
 
 
 def _rows(

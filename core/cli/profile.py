@@ -10,7 +10,7 @@ import typer
 from core.actions.launch import Where, launch_profiles
 from core.actions.queue import list_profiles, wake
 from core.cli.console import note, records, show
-from core.cli.options import Again, AsJson, Backend
+from core.cli.options import Again, AsJson, launching
 from core.cli.progress import follow
 from core.errors import UnknownName
 from core.measures.similarity.table import SIMILARITIES
@@ -25,7 +25,9 @@ from core.studies import ProfileRequest, build_profile
 _SHOWN = "centroid_cosine"
 
 
-def profile(  # noqa: PLR0913, PLR0917  # one parameter per option
+@launching
+def profile(  # noqa: PLR0913  # one parameter per option
+    *,
     kind: Annotated[ProfileKind, typer.Option(help="What to measure.")] = ProfileKind.DOMAIN,
     intermediate: Annotated[list[str] | None, typer.Option(help="mnli, mnli@food,hard …; default: all.")] = None,
     target: Annotated[list[str] | None, typer.Option(help="Targets; default: all.")] = None,
@@ -41,8 +43,7 @@ def profile(  # noqa: PLR0913, PLR0917  # one parameter per option
     measure: Annotated[str | None, typer.Option(help="Only this measure.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the profiles end and print the measures.")] = True,
     listing: Annotated[bool, typer.Option("--list", help="List the profiles instead.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda:0 …")] = "auto",
-    backend: Backend = None,
+    where: Where,
     again: Again = False,
     as_json: AsJson = False,
 ) -> None:
@@ -66,7 +67,7 @@ def profile(  # noqa: PLR0913, PLR0917  # one parameter per option
     )
     wanted = [request.model_copy(update={"seed": seed}) for seed in dict.fromkeys(seeds or (1,))]
     specs = [build_profile(each, paths=paths) for each in wanted]
-    launched = launch_profiles(specs, paths=paths, where=Where(backend, device), again=again)
+    launched = launch_profiles(specs, paths=paths, where=where, again=again)
     if launched.outdated:
         note(launched.outdated)
     if not wait:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from core.errors import OutOfMemory
-from core.spec.protocol import StageProtocol
+from core.spec.execution import FEWEST_TOKENS
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
@@ -97,11 +97,11 @@ def own_random_state(seed: int, *, device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def memory_problems(protocol: StageProtocol) -> Iterator[None]:
+def memory_problems(batch_tokens: int) -> Iterator[None]:
     """Turn running out of memory into an error that names a size to try.
 
     Args:
-        protocol: Gives the present size.
+        batch_tokens: Present size.
 
     Raises:
         OutOfMemory: The device has no memory left.
@@ -113,10 +113,9 @@ def memory_problems(protocol: StageProtocol) -> Iterator[None]:
         is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
         if not is_memory and "not enough memory" not in text and "DefaultCPUAllocator" not in text:
             raise
-        half = max(64, protocol.batch_tokens // 2)
         raise OutOfMemory(
-            f"The device ran out of memory with batch_tokens = {protocol.batch_tokens}. Try batch_tokens = {half}: the "
-            f"result stays the same, because {protocol.batch_size} examples still make one step."
+            f"The device ran out of memory with {batch_tokens} tokens at once. Retry with --batch-tokens "
+            f"{max(FEWEST_TOKENS, batch_tokens // 2)}: the result stays the same."
         ) from error
 
 

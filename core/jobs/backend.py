@@ -15,6 +15,7 @@ from typing import ClassVar, Literal, Protocol, cast
 from core.errors import UnknownName
 from core.jobs.records import LOCAL, JobStatus
 from core.paths import AtlasPaths, RunPaths
+from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileSpec
 from core.spec.run import RunSpec
 
@@ -41,7 +42,7 @@ class Backend(Protocol):
         specs: Sequence[RunSpec | ProfileSpec],
         *,
         study: str | None = None,
-        device: str = "auto",
+        execution: ExecutionOptions = USUAL,
         again: bool = False,
     ) -> list[JobStatus]:
         """Put runs or profiles into the queue, all or none; one status each, in their order. Nothing is started.
@@ -51,12 +52,12 @@ class Backend(Protocol):
 
         Args:
             study: Name of the set, shown in lists.
-            device: `auto`, `cpu` or `cuda:N`.
+            execution: Device, token budget and precision.
             again: Whether a job that is done is queued again and gives everything anew, with what it had put aside;
                 otherwise it stays as it is.
 
         Raises:
-            JobError: The device is none, or a folder of that id is damaged.
+            JobError: A folder of that id is damaged.
             DiskFull: No space is left; nothing was queued.
         """
 
@@ -71,8 +72,11 @@ class Backend(Protocol):
             JobError: It has ended already.
         """
 
-    def retry(self, job_id: str) -> JobStatus:
+    def retry(self, job_id: str, *, execution: ExecutionOptions = USUAL) -> JobStatus:
         """Queue a failed, cancelled or lost job again, last; it goes on from its last checkpoint.
+
+        Args:
+            execution: Options that were named take the place of those it had.
 
         Raises:
             UnknownName: There is no such job.

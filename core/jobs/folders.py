@@ -15,13 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from core.errors import JobError, UnknownName
 from core.files import disk_full_as_error, write_text
 from core.jobs.records import JobRecord, JobState, JobStatus, read_job
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
+from core.spec.execution import ExecutionOptions
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec
 from core.spec.versions import CODE_VERSION
@@ -43,7 +42,7 @@ def enqueue(
     paths: AtlasPaths,
     backend: str,
     study: str | None,
-    device: str,
+    execution: ExecutionOptions,
     again: bool,
 ) -> list[JobStatus]:
     """What `Backend.submit` promises."""
@@ -53,7 +52,7 @@ def enqueue(
         _refuse_damaged(status)
     last = _last_position(paths)
     records = {
-        job_id: _new_record(job_id, backend=backend, study=study, device=device, position=last + place)
+        job_id: _new_record(job_id, backend=backend, study=study, execution=execution, position=last + place)
         for place, job_id in enumerate(wanted, start=1)
     }
     _write_folders([(wanted[i], records[i]) for i in wanted if i not in known], paths=paths)
@@ -113,7 +112,7 @@ def mark_cancelled(job_id: str, *, paths: AtlasPaths) -> RunPaths:
     return run
 
 
-def put_back(job_id: str, *, paths: AtlasPaths, backend: str) -> JobStatus:
+def put_back(job_id: str, *, paths: AtlasPaths, backend: str, execution: ExecutionOptions) -> JobStatus:
     """What `Backend.retry` promises."""
     status = known_job(job_id, paths=paths)
     _refuse_damaged(status)
@@ -121,9 +120,9 @@ def put_back(job_id: str, *, paths: AtlasPaths, backend: str) -> JobStatus:
         raise JobError(f"Run {job_id} is {status.state}: only a failed, cancelled or lost one can be retried.")
     run = paths.job(job_id)
     before = read_job(run.job)
-    device = before.device if before else "auto"
+    options = (before.execution if before else ExecutionOptions()).changed_by(execution)
     position = _last_position(paths) + 1
-    _requeue(run, _new_record(job_id, backend=backend, study=status.study, device=device, position=position))
+    _requeue(run, _new_record(job_id, backend=backend, study=status.study, execution=options, position=position))
     return derive_state(run)
 
 
@@ -172,14 +171,13 @@ def _last_position(paths: AtlasPaths) -> float:
     return max(positions, default=0.0)
 
 
-def _new_record(job_id: str, *, backend: str, study: str | None, device: str, position: float) -> JobRecord:
+def _new_record(
+    job_id: str, *, backend: str, study: str | None, execution: ExecutionOptions, position: float
+) -> JobRecord:
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    try:
-        return JobRecord(
-            run_id=job_id, study=study, device=device, position=position, submitted_at=now, backend=backend
-        )
-    except ValidationError as error:
-        raise JobError(f"Device '{device}': expected auto, cpu, or cuda: and a number, such as cuda:0.") from error
+    return JobRecord(
+        run_id=job_id, study=study, position=position, submitted_at=now, backend=backend, **execution.model_dump()
+    )
 
 
 def _write_folders(jobs: list[tuple[RunSpec | ProfileSpec, JobRecord]], *, paths: AtlasPaths) -> None:

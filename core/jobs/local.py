@@ -17,6 +17,7 @@ from core.jobs.records import LOCAL, JobStatus
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
 from core.processes import is_alive, read_process, start_detached, stop_tree
+from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileSpec
 from core.spec.run import RunSpec
 
@@ -39,11 +40,13 @@ class LocalBackend(Backend):
         specs: Sequence[RunSpec | ProfileSpec],
         *,
         study: str | None = None,
-        device: str = "auto",
+        execution: ExecutionOptions = USUAL,
         again: bool = False,
     ) -> list[JobStatus]:
         """Write the folders in which the dispatcher looks for work."""
-        return folders.enqueue(specs, paths=self._paths, backend=self.name, study=study, device=device, again=again)
+        return folders.enqueue(
+            specs, paths=self._paths, backend=self.name, study=study, execution=execution, again=again
+        )
 
     def jobs(self) -> list[JobStatus]:
         """The jobs of this machine, and every folder that cannot be read."""
@@ -57,9 +60,9 @@ class LocalBackend(Backend):
             stop_tree(process)
         return derive_state(run)
 
-    def retry(self, job_id: str) -> JobStatus:
+    def retry(self, job_id: str, *, execution: ExecutionOptions = USUAL) -> JobStatus:
         """Queue it again, last."""
-        return folders.put_back(job_id, paths=self._paths, backend=self.name)
+        return folders.put_back(job_id, paths=self._paths, backend=self.name, execution=execution)
 
     def move(self, job_id: str, *, place: int | Literal["first", "last"]) -> JobStatus:
         """Give it another place in the queue."""

@@ -11,25 +11,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from core.errors import RunFolderDamaged
 from core.files import write_text
-
-DEVICE_PATTERN = r"^(auto|cpu(:\d+)?|cuda:\d+)$"
-"""What a device looks like; `auto` is any slot of this machine."""
-
+from core.spec.execution import ExecutionOptions
 
 LOCAL = "local"
 """The backend of this machine, and of every job that names none."""
 
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class JobRecord(_Stored):
-    """Place of a run in the queue: `job.json`."""
+class JobRecord(ExecutionOptions):
+    """Place of a run in the queue, and how it is executed: `job.json`."""
 
     run_id: str
     """Digest of the spec, the folder's name."""
@@ -37,8 +30,6 @@ class JobRecord(_Stored):
     """Name of the study it was submitted with."""
     position: float
     """Place in the queue: smaller is earlier."""
-    device: str = Field(default="auto", pattern=DEVICE_PATTERN)
-    """Where it may run: `auto`, `cpu`, `cuda:1`."""
     submitted_at: str
     """UTC, ISO 8601 with milliseconds and `Z`."""
     attempts_allowed: int = Field(default=3, ge=1)
@@ -51,6 +42,11 @@ class JobRecord(_Stored):
     """Why it is in the queue again; None: it was put there by the user."""
     backend: str = Field(default=LOCAL, exclude_if=lambda name: name == LOCAL)
     """Who executes it, by its name in `BACKENDS`; not written down where it is this machine."""
+
+    @property
+    def execution(self) -> ExecutionOptions:
+        """The options alone."""
+        return ExecutionOptions.model_validate({name: getattr(self, name) for name in ExecutionOptions.model_fields})
 
 
 class JobState(StrEnum):

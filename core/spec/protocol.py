@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from core.spec.base import Name, Spec
 from core.spec.task import Role
+
+USUAL_BATCH_TOKENS = 8192
+"""What every stage says of `batch_tokens` in its JSON, unless its user chose another value before the field left."""
 
 
 class StageProtocol(Spec):
@@ -20,9 +31,7 @@ class StageProtocol(Spec):
     max_steps: int | None = Field(default=None, ge=1)
     """Upper bound on optimiser steps; None: as many as the epochs need."""
     batch_size: int = Field(default=32, ge=1)
-    """Examples per optimiser step; a step is split into micro-batches of at most `batch_tokens`."""
-    batch_tokens: int = Field(default=8192, ge=64)
-    """Tokens (with padding) that go through the model at once."""
+    """Examples per optimiser step; a step is split into micro-batches as the device's memory allows."""
     max_train_examples: int | None = Field(default=None, ge=1)
     """Size of the seeded sample of the training set; None: all of it."""
     max_dev_examples: int | None = Field(default=None, ge=1)
@@ -54,6 +63,30 @@ class StageProtocol(Spec):
     """Share of the training data that is trained on, the rest unused (70/30 split of 2210.01091)."""
     mix_cap: int | None = Field(default=None, ge=1)
     """Most examples that one task brings to a multi-task stage, which is mixed in proportion to size."""
+    _batch_tokens: int = PrivateAttr(default=USUAL_BATCH_TOKENS)
+
+    @property
+    def stored_batch_tokens(self) -> int:
+        """What the JSON says of `batch_tokens`; nothing computes with it, see `ExecutionOptions`."""
+        return self._batch_tokens
+
+    # The token budget was a hyper-parameter until it became an option of execution. It stays in the JSON, because ids
+    # of runs, keys of stages and digests of protocols are digests of that text.
+    @model_validator(mode="wrap")
+    @classmethod
+    def _batch_tokens_aside(cls, raw: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(raw, Mapping) or "batch_tokens" not in raw:
+            return handler(raw)
+        stage = handler({name: value for name, value in raw.items() if name != "batch_tokens"})
+        if not isinstance(raw["batch_tokens"], int):
+            raise ValueError(f"batch_tokens is {raw['batch_tokens']!r}, expected a whole number")
+        stage._batch_tokens = raw["batch_tokens"]
+        return stage
+
+    @model_serializer(mode="wrap")
+    def _as_when_ids_were_made(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        fields: dict[str, object] = handler(self)
+        return fields | {"batch_tokens": self._batch_tokens}
 
 
 class ProtocolSpec(Spec):

@@ -12,8 +12,10 @@ from typing import Generic, TypeAlias, TypeVar
 
 import torch
 
+from core.encoder.memory import TRAINING_TOKENS
 from core.events import Emit
 from core.paths import AtlasPaths
+from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileSpec
 from core.spec.run import RunSpec
 from core.training.loader import Loader
@@ -37,6 +39,13 @@ class JobContext(Generic[SpecT]):
     """Folder for resumable state."""
     save_every_s: float = 30.0
     """Seconds between two checkpoints."""
+    execution: ExecutionOptions = USUAL
+    """Token budget and precision."""
+
+    @property
+    def batch_tokens(self) -> int:
+        """Most tokens, padding included, that go through the model at once in training."""
+        return self.execution.batch_tokens or TRAINING_TOKENS
 
     @cached_property
     def loader(self: JobContext[RunSpec]) -> Loader:
@@ -45,7 +54,8 @@ class JobContext(Generic[SpecT]):
 
     def of_run(self, spec: RunSpec) -> RunContext:
         """The same job with a run that it trains, such as the chain whose intermediate stage a profile looks at."""
-        return JobContext(spec, self.paths, self.device, self.emit, self.checkpoints, self.save_every_s)
+        world = (self.paths, self.device, self.emit, self.checkpoints, self.save_every_s, self.execution)
+        return JobContext(spec, *world)
 
 
 RunContext: TypeAlias = JobContext[RunSpec]

@@ -160,7 +160,7 @@ def train_stage(
     used = None if any(o.used_ids is None for o in objectives) else _union([o.used_ids for o in objectives])
     compaction = Compaction(encoder, used=used)
     random_state = own_random_state(job.draws.number("dropout"), device=context.device)
-    with random_state, own_threads(), memory_problems(job.protocol):
+    with random_state, own_threads(), memory_problems(context.batch_tokens):
         training = _Training(context, job, encoder, objectives)
         _resume(training)
         _announce(training)
@@ -273,7 +273,7 @@ def _batches(training: _Training, objective: Objective, items: Ints) -> list[Bat
     groups = micro_batches(
         items,
         features=objective.features,
-        batch_tokens=protocol.batch_tokens,
+        batch_tokens=training.context.batch_tokens,
         overhead_tokens=_OVERHEAD_TOKENS.get(training.context.device.type, 1024),
     )
     if objective.kind != "mlm":

@@ -37,6 +37,7 @@ def _place(run: RunSpec, home: Path) -> RunPaths:
     paths = AtlasPaths(home).run(run.run_id)
     paths.root.mkdir(parents=True)
     paths.spec.write_text(run.model_dump_json(), encoding="utf-8")
+    paths.job.write_text('{"batch_tokens": 256, "precision": "fp32"}', encoding="utf-8")
     return paths
 
 
@@ -101,6 +102,7 @@ def test_killed_mid_stage_and_restarted_it_ends_with_the_scores_of_an_undisturbe
     assert environment["device_name"] not in {"", platform.machine()} or not Path("/proc/cpuinfo").is_file()
     assert environment["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
     assert environment["products"] in {"mkl", "onednn"}
+    assert (environment["batch_tokens"], environment["precision"]) == (256, "fp32"), "as job.json asks"
     assert json.loads(paths.process.read_text())["pid"] == again.pid
 
 

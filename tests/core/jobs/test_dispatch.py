@@ -21,6 +21,7 @@ from core.jobs.records import JobState
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.processes import read_process, record_of
+from core.spec.execution import ExecutionOptions
 from tests.core.jobs.fakeworker import read
 from tests.makers.folders import run_spec
 
@@ -170,7 +171,7 @@ def test_a_job_cancelled_while_it_was_started_is_stopped_after_a_while(
 
 
 def test_a_device_that_is_not_there_fails_with_what_is(paths: AtlasPaths) -> None:
-    LocalBackend(paths).submit([run_spec()], device="cuda:3")
+    LocalBackend(paths).submit([run_spec()], execution=ExecutionOptions(device="cuda:3"))
     LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: states(paths) == {JobState.FAILED})
     assert "requests cuda:3, but this machine has cpu" in (LocalBackend(paths).jobs()[0].message or "")

@@ -11,9 +11,10 @@ import pytest
 
 from core.errors import DiskFull, JobError, UnknownName
 from core.jobs.local import LocalBackend
-from core.jobs.records import JobState
+from core.jobs.records import JobState, read_job
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
+from core.spec.execution import ExecutionOptions
 from tests.makers.folders import run_spec
 
 
@@ -101,9 +102,17 @@ def test_unknown_runs_and_places_are_refused_with_what_to_do(paths: AtlasPaths) 
         LocalBackend(paths).cancel("nope")
     with pytest.raises(JobError, match="expected 0 for the head"):
         LocalBackend(paths).move(spec.run_id, place=-1)
-    with pytest.raises(JobError, match="Device 'gpu': expected auto, cpu, or cuda:"):
-        LocalBackend(paths).submit([run_spec(seed=9)], device="gpu")
     assert len(LocalBackend(paths).jobs()) == 1
+
+
+def test_a_retry_keeps_the_options_that_it_does_not_name(paths: AtlasPaths) -> None:
+    spec = run_spec()
+    LocalBackend(paths).submit([spec], execution=ExecutionOptions(device="cuda:0", batch_tokens=4096))
+    LocalBackend(paths).cancel(spec.run_id)
+    LocalBackend(paths).retry(spec.run_id, execution=ExecutionOptions(batch_tokens=1024, precision="fp32"))
+    job = read_job(paths.run(spec.run_id).job)
+    assert job is not None
+    assert job.execution == ExecutionOptions(device="cuda:0", batch_tokens=1024, precision="fp32")
 
 
 def test_damaged_folders_are_listed_with_their_reason_and_harm_no_other(paths: AtlasPaths) -> None:

@@ -12,6 +12,7 @@ from core.jobs.records import JobState, JobStatus
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
 from core.processes import ProcessRecord
+from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileSpec
 from core.spec.run import RunSpec
 
@@ -30,10 +31,12 @@ class ToyBackend(Backend):
         specs: Sequence[RunSpec | ProfileSpec],
         *,
         study: str | None = None,
-        device: str = "auto",
+        execution: ExecutionOptions = USUAL,
         again: bool = False,
     ) -> list[JobStatus]:
-        return folders.enqueue(specs, paths=self._paths, backend=self.name, study=study, device=device, again=again)
+        return folders.enqueue(
+            specs, paths=self._paths, backend=self.name, study=study, execution=execution, again=again
+        )
 
     def jobs(self) -> list[JobStatus]:
         return folders.jobs_of(self.name, paths=self._paths)
@@ -43,8 +46,8 @@ class ToyBackend(Backend):
         self.alive.discard(job_id)
         return derive_state(run)
 
-    def retry(self, job_id: str) -> JobStatus:
-        return folders.put_back(job_id, paths=self._paths, backend=self.name)
+    def retry(self, job_id: str, *, execution: ExecutionOptions = USUAL) -> JobStatus:
+        return folders.put_back(job_id, paths=self._paths, backend=self.name, execution=execution)
 
     def move(self, job_id: str, *, place: int | Literal["first", "last"]) -> JobStatus:
         return folders.move(job_id, place=place, paths=self._paths)

@@ -38,11 +38,11 @@ def _data(kind: str) -> EnglishData:
 
 
 def _stage(
-    folder: Path, kind: str, *, stop: int | None = None, compact: bool = True, **fields: object
+    folder: Path, kind: str, *, stop: int | None = None, compact: bool = True, batch_tokens: int = 128, **fields: object
 ) -> tuple[dict[str, torch.Tensor], list[Event]]:
     """Train a tiny stage and give its weights; `stop` raises KeyboardInterrupt when that step is logged."""
     protocol = StageProtocol.model_validate(
-        {"learning_rate": 1e-2, "batch_size": 8, "batch_tokens": 128, "evaluations": 2, "epochs": 2.0} | fields
+        {"learning_rate": 1e-2, "batch_size": 8, "evaluations": 2, "epochs": 2.0} | fields
     )
     spec = tiny_model(folder / "model")
     encoder = load_encoder(spec)
@@ -56,7 +56,8 @@ def _stage(
         if isinstance(event, DevScored) and event.step == stop:
             raise KeyboardInterrupt
 
-    context = toy_context(toy_run(spec, target=kind, source=_SAMPLE), folder, emit=emit, save_every_s=0.0)
+    run = toy_run(spec, target=kind, source=_SAMPLE)
+    context = toy_context(run, folder, emit=emit, save_every_s=0.0, batch_tokens=batch_tokens)
     job = StageJob(key="k", kind="target", name="toy", protocol=protocol, draws=_DRAWS)
     train_stage(context, job, encoder=encoder, objectives=goals, keep=lambda which: None)
     weights = {**encoder.model.state_dict(), **{f"head.{k}": v for k, v in goals[0].head.state_dict().items()}}
@@ -158,12 +159,12 @@ def test_training_only_the_used_embeddings_gives_what_training_all_gives(tmp_pat
 def test_accumulated_micro_batches_give_the_gradient_of_the_full_batch(tmp_path: Path, kind: str) -> None:
     gradients = []
     for batch_tokens in (64, 100_000):
-        protocol = StageProtocol(learning_rate=1e-3, batch_size=12, batch_tokens=batch_tokens, dropout=0.0)
+        protocol = StageProtocol(learning_rate=1e-3, batch_size=12, dropout=0.0)
         model = tiny_model(tmp_path / "model")
         encoder = load_encoder(model, dropout=0.0)
         goals = supervised([_data(kind)], encoder=encoder, protocol=protocol, draws=_DRAWS, max_length=None)
         job = StageJob(key="k", kind="target", name="toy", protocol=protocol, draws=_DRAWS)
-        context = toy_context(toy_run(model, target=kind, source=_SAMPLE), tmp_path)
+        context = toy_context(toy_run(model, target=kind, source=_SAMPLE), tmp_path, batch_tokens=batch_tokens)
         training = _Training(context, job, encoder, goals)
         encoder.model.eval()
         _accumulate(training, chosen=np.asarray(training.pool)[:12])
@@ -207,7 +208,7 @@ def test_out_of_memory_names_half_the_tokens(tmp_path: Path, monkeypatch: pytest
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")
 
     monkeypatch.setattr("core.training.loop.encode", fail)
-    with pytest.raises(OutOfMemory, match="batch_tokens = 128. Try batch_tokens = 64"):
+    with pytest.raises(OutOfMemory, match="with 128 tokens at once. Retry with --batch-tokens 64"):
         _stage(tmp_path, "classification")
 
 
