@@ -18,10 +18,12 @@ import core
 from core.actions import queue
 from core.actions.command import command_of
 from core.actions.launch import Where, launch
+from core.actions.plan import plan
+from core.actions.words import size, span
 from core.cli import analysis as cli_analysis
 from core.cli import export as cli_export
 from core.cli.console import errors_as_messages, note, records, show
-from core.cli.options import Again, AsJson, executing, filtered, launching
+from core.cli.options import Again, AsJson, DryRun, executing, filtered, launching
 from core.cli.profile import profile
 from core.cli.progress import follow
 from core.errors import SpecError
@@ -182,6 +184,7 @@ def run(  # noqa: PLR0913  # one parameter per option
     wait: Annotated[bool, typer.Option(help="Wait until the runs end and print the gains.")] = True,
     where: Where,
     again: Again = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Start runs, wait for them, and print what the intermediate did per language."""
@@ -196,21 +199,22 @@ def run(  # noqa: PLR0913  # one parameter per option
         name=name,
         with_baselines=baselines,
     )
-    _launch(request, wait=wait, where=where, again=again, as_json=as_json)
+    _launch(request, wait=wait, where=where, again=again, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
 @launching
-def study(
+def study(  # noqa: PLR0913  # one parameter per option
     *,
     file: Annotated[Path, typer.Argument(help="YAML grid: models, intermediates, targets, seeds, protocol …")],
     wait: Annotated[bool, typer.Option(help="Wait until the runs end and print the gains.")] = True,
     where: Where,
     again: Again = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Start all runs of a study file."""
-    _launch(read_study_file(file), wait=wait, where=where, again=again, as_json=as_json)
+    _launch(read_study_file(file), wait=wait, where=where, again=again, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
@@ -327,9 +331,18 @@ def _request(*, models: tuple[str, ...], **fields: object) -> StudyRequest:
     return StudyRequest.model_validate(known | fields)
 
 
-def _launch(request: StudyRequest, *, wait: bool, where: Where, again: bool, as_json: bool) -> None:
+def _launch(request: StudyRequest, *, wait: bool, where: Where, again: bool, dry_run: bool, as_json: bool) -> None:
     paths = AtlasPaths.from_environment()
     _name_skipped(paths)
+    if dry_run:
+        with cursor_for_reading(paths) as cur:
+            found = plan(request, paths=paths, cur=cur, where=where, again=again)
+        row = {**found.cost._asdict(), "slots": list(found.machine.slots), "threads": found.machine.threads}
+        words = {"time": span(*found.time), "disk": size(found.cost.disk_bytes)}
+        columns = ("n_runs", "n_done", "n_trainings", "n_trainings_there", "n_evaluations", "time", "disk", "slots")
+        show([row if as_json else row | words], as_json=as_json, empty="Nothing to start.", columns=columns)
+        note(f"Nothing was started. {found.cost.basis} {found.where}")
+        return
     launched = launch(request, paths=paths, cursor=partial(cursor_for_reading, paths), where=where, again=again)
     for text in launched.messages:
         note(text)

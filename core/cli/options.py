@@ -27,6 +27,11 @@ Again = Annotated[
     bool, typer.Option("--again", help="Make what is done already anew; what it had is put aside in its folder.")
 ]
 """Finished jobs once more."""
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say what would be trained, how long it takes and what it needs; start nothing."),
+]
+"""The plan instead of the launch."""
 Similarity = Annotated[str, typer.Option(help="Measure of similarity; see docs/measures.md.")]
 """Measure of similarity."""
 Mirror = Annotated[str | None, typer.Option(help="Folder in the hub's layout.")]

@@ -133,24 +133,6 @@ def points(fraction: float | None) -> str:
     return "–" if fraction is None or pd.isna(fraction) else f"{100 * fraction:+.1f}".replace("-", "−")
 
 
-def duration(seconds: float | None) -> str:
-    """A time a person can read: "45 s", "3 min", "2 h 5 min", "3 d 4 h"; a dash where it is not known.
-
-    Args:
-        seconds: The time.
-    """
-    if seconds is None or pd.isna(seconds):
-        return "–"
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if minutes < 120:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
-
-
 def md(text: object) -> str:
     """Text from outside that is safe inside Markdown.
 

@@ -10,13 +10,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.actions.queue import list_runs
+from core.actions.words import duration
 from core.jobs.records import JobState
 from core.paths import REPO, AtlasPaths
 from core.tasks import TASKS
 from core.types.table import TYPES
 from pages.widgets.launch.form import intermediates_of, read_seeds
 from pages.widgets.runs.detail import tail
-from pages.widgets.show import duration, md, points
+from pages.widgets.show import md, points
 from pages.widgets.tasks.card import matches
 from tests.pages.conftest import Open, checked
 

@@ -1,54 +1,48 @@
-"""What a study will cost, before it is started: stages, time and disk.
+"""What a study will cost, before it is started, and what the queue still costs: stages, time and disk.
 
-Times come from the medians and quartiles of stages in the store; where there are none, from the parameter count, with
-the wide constants below. They are estimates for a form, not measurements.
+Times come from what stages in the store took (`pace`), on all slots of the machine (`slots`). They are estimates for a
+form, not measurements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import duckdb
 
+from core.queries.runs.pace import (
+    FALLBACK_PARAMETERS_M,
+    FALLBACK_TEST_EXAMPLES,
+    FORWARD_SPEEDUP,
+    NO_TIME,
+    Machine,
+    Pace,
+    Span,
+    StageKind,
+    development_work,
+    measured,
+    sizes_found,
+)
+from core.queries.runs.slots import Piece, end_times
 from core.spec.model import ModelSpec
 from core.spec.run import RunSpec, StudySpec
 from core.spec.task import Role, TaskSpec
+from core.spec.versions import CODE_VERSION
 from core.types.table import task_type
-
-DeviceKind = Literal["cpu", "cuda"]
-"""Speeds of the two are never mixed."""
-
-FALLBACK_M_EXAMPLES_PER_S: dict[DeviceKind, tuple[float, float]] = {
-    "cpu": (500.0, 5_000.0),
-    "cuda": (40_000.0, 600_000.0),
-}
-"""Slow and fast guess of training examples/s times parameters in millions: 2 to 16 cores, small to large GPU."""
-
-FORWARD_SPEEDUP = 3.0
-"""An evaluation has the forward pass of a training step (1 of about 3 passes' work)."""
-
-FALLBACK_PARAMETERS_M = 280.0
-"""XLM-R base, where a model's size is not known."""
 
 FALLBACK_EXAMPLES = 50_000
 """Training examples of a task that does not say."""
 
-FALLBACK_TEST_EXAMPLES = 2_000
-"""Test examples per language of a task that does not say."""
-
 _BYTES_PER_WEIGHT = 4
+_TRAINED_BY = {kind: CODE_VERSION[kind] for kind in ("intermediate", "target")}
+_NOT_BEGUN: dict[tuple[str, str], float | None] = {}
 
 
-class Speed(NamedTuple):
-    """Examples per second."""
-
-    slow: float
-    """Lower quartile, or the slow guess."""
-    fast: float
-    """Upper quartile, or the fast guess."""
-    n: int
-    """Stages it was measured on; 0: a guess."""
+Sizes = Mapping[tuple[str, str], Mapping[str, int]]
+"""(task, role) → language → examples."""
 
 
 class StudyEstimate(NamedTuple):
@@ -59,55 +53,183 @@ class StudyEstimate(NamedTuple):
     n_done: int
     """Of them, finished already: they cost nothing more."""
     n_trainings: int
-    """Trainings with reuse, of the runs that are not done; stages that other runs left behind may save more."""
+    """Trainings to do, each shared one once."""
+    n_trainings_there: int
+    """Trainings of the runs to do that earlier runs left behind: they are not repeated."""
     n_trainings_without_reuse: int
-    """The same, were every run to train each of its stages."""
+    """Trainings to do, were every run to train each of its stages."""
     n_evaluations: int
     """Languages scored."""
     seconds_low: float
-    """On one slot, at the fast speed."""
+    """Until the last run has ended, on all slots; everything goes fast."""
     seconds_high: float
-    """On one slot, at the slow speed."""
+    """The same, everything goes slowly."""
     disk_bytes: int
     """Weights of all stages and one resumable checkpoint."""
     basis: str
-    """Where the speeds are from, one sentence for the user."""
+    """Where the times are from, one sentence for the user."""
 
 
-def estimate(cur: duckdb.DuckDBPyConnection, study: StudySpec, *, device: DeviceKind = "cpu") -> StudyEstimate:
+class Part(NamedTuple):
+    """A stage of a run before it begins."""
+
+    kind: StageKind
+    """Which."""
+    name: str
+    """Task, or the intermediate's text form."""
+    task_type: str
+    """What its head outputs."""
+    work: float
+    """Examples through the model, those only scored at a third."""
+    training: str | None = None
+    """Equal for trainings that are done once for several runs; None: nothing is trained."""
+
+
+class Chain(NamedTuple):
+    """A run with its stages."""
+
+    run_id: str
+    """Its id, which costs a digest of the whole spec."""
+    run: RunSpec
+    """What it is."""
+    parts: tuple[Part, ...]
+    """Its stages in order."""
+    n_languages: int
+    """Languages that are scored."""
+
+
+def estimate(
+    cur: duckdb.DuckDBPyConnection,
+    study: StudySpec,
+    *,
+    machine: Machine,
+    exists: Callable[[str], bool] = lambda _: False,
+    again: bool = False,
+) -> StudyEstimate:
     """Stages, time and disk of a study.
 
     Args:
         study: What would be started.
-        device: Where it would run.
+        machine: Where it would run.
+        exists: Whether a finished stage of that key is on the disk.
+        again: Whether runs that are finished are made anew.
     """
     runs = {run.run_id: run for run in study.runs()}
-    done = _finished(cur, list(runs))
-    todo = [run for run_id, run in runs.items() if run_id not in done]
-    trainings = _trainings(todo)
-    unique = {key: (run, role) for run, role, key in trainings}
-    kinds = {(run.model.name, _task_type(run, role)) for run, role in unique.values()}
-    kinds |= {(run.model.name, run.task(run.target).type) for run in todo}
-    models = {model.name: model for model in study.models}
-    speeds = {kind: _speed(cur, models[kind[0]], task_type=kind[1], device=device) for kind in kinds}
-    low = high = 0.0
-    for run, role in unique.values():
-        speed, work = speeds[run.model.name, _task_type(run, role)], _training_examples(run, role)
-        low, high = low + work / speed.fast, high + work / speed.slow
-    for run in todo:
-        speed, work = speeds[run.model.name, run.task(run.target).type], _test_examples(run) / FORWARD_SPEEDUP
-        low, high = low + work / speed.fast, high + work / speed.slow
+    done = set() if again else _finished(cur, list(runs))
+    sizes = sizes_found(cur, (task.name for task in study.tasks), data_source=str(study.data_source.kind))
+    todo = [chain_of(run_id, run, sizes=sizes) for run_id, run in runs.items() if run_id not in done]
+    there = {training for training, key in _trained(cur, todo) if exists(key)}
+    paces = {model.name: _pace(cur, model, machine) for model in study.models}
+    spans = _ends([_costs(chain, paces[chain.run.model.name], there=there) for chain in todo], machine)
+    wanted = [(part, chain.run) for chain in todo for part in chain.parts if part.kind != "evaluation"]
+    unique = {part.training: run for part, run in wanted}
     return StudyEstimate(
         n_runs=len(runs),
         n_done=len(done),
-        n_trainings=len(unique),
-        n_trainings_without_reuse=len(trainings),
-        n_evaluations=sum(len(run.task(run.target).languages) for run in todo),
-        seconds_low=low,
-        seconds_high=high,
-        disk_bytes=_disk(unique.values()),
-        basis=_basis(speeds, device=device),
+        n_trainings=len(unique.keys() - there),
+        n_trainings_there=len(unique.keys() & there),
+        n_trainings_without_reuse=len(wanted),
+        n_evaluations=sum(chain.n_languages for chain in todo),
+        seconds_low=max((span.low for span in spans), default=0.0),
+        seconds_high=max((span.high for span in spans), default=0.0),
+        disk_bytes=_disk(run for training, run in unique.items() if training not in there),
+        basis=_basis(paces.values(), machine=machine) if todo else "Everything is done already.",
     )
+
+
+def time_left(cur: duckdb.DuckDBPyConnection, run_ids: Sequence[str], *, machine: Machine) -> dict[str, Span]:
+    """Seconds from now until each open run has ended, corrected by its own progress.
+
+    A stage in progress goes on at its pace so far; stages to come take what such stages took, those that the open runs
+    have finished included.
+
+    Args:
+        run_ids: Runs that are running or queued, in that order; those that the store does not know yet are left out.
+        machine: Where they run.
+    """
+    sql = "SELECT run_id, spec FROM runs WHERE list_contains($ids::VARCHAR[], run_id) ORDER BY run_id"
+    specs = dict(cur.execute(sql, {"ids": list(run_ids)}).fetchall())
+    runs = {run_id: _read(specs[run_id]) for run_id in run_ids if run_id in specs}
+    names = {task.name for run in runs.values() for task in run.tasks}
+    sources = {str(run.data_source.kind) for run in runs.values()}
+    sizes = {source: sizes_found(cur, names, data_source=source) for source in sources}
+    chains = [chain_of(run_id, run, sizes=sizes[str(run.data_source.kind)]) for run_id, run in runs.items()]
+    progress = _progress(cur, list(specs))
+    there = {training for training, _ in _trained(cur, chains)}
+    paces = {chain.run.model.name: _pace(cur, chain.run.model, machine) for chain in chains}
+    jobs = [
+        _costs(chain, paces[chain.run.model.name], there=there, progress=progress.get(chain.run_id, _NOT_BEGUN))
+        for chain in chains
+    ]
+    return dict(zip((chain.run_id for chain in chains), _ends(jobs, machine), strict=True))
+
+
+def chain_of(run_id: str, run: RunSpec, *, sizes: Sizes) -> Chain:
+    """Stages of a run in order: folds for a third of a task, intermediate, target, evaluation.
+
+    Args:
+        sizes: Examples that its source of data has, where they are known.
+    """
+    found, between, target = [], run.intermediate, run.task(run.target)
+    languages = sizes.get((target.name, "test"), {})
+    if between:
+        how = _trained_how(
+            run.model.name, run.model.fingerprint or run.model.revision, run.seed, run.protocol.digest(),
+            run.data_source.kind,
+        )  # fmt: skip
+        kind, work = _task_type(run), _training_work(run, Role.INTERMEDIATE, sizes)
+        if between.third:
+            # Two folds are trained and scored to find the thirds, once for all three of them and their placebos.
+            whole = between.model_copy(update={"third": None, "placebo": None}).name
+            found += [Part("intermediate", whole, kind, work, f"{whole}, fold {fold} {how}") for fold in (1, 2)]
+        found.append(Part("intermediate", between.name, kind, work, f"{between.name} {how}"))
+    if task_type(target.type).is_trained:
+        found.append(
+            Part("target", target.name, target.type, _training_work(run, Role.TARGET, sizes), f"target of {run_id}")
+        )
+    found.append(Part("evaluation", target.name, target.type, _test_examples(run, languages) / FORWARD_SPEEDUP))
+    return Chain(run_id, run, tuple(found), len(languages or target.languages))
+
+
+@lru_cache(maxsize=4096)
+def _read(spec: str) -> RunSpec:
+    # A queue is looked at every two seconds; its specs do not change.
+    return RunSpec.model_validate(json.loads(spec), strict=False)
+
+
+def _trained_how(model: str, weights: str | None, seed: int, protocol: str, data_source: str) -> str:
+    """What decides beside the intermediate whether two trainings of one are the same."""
+    return f"by {model} {weights}, seed {seed}, {protocol} on {data_source}"
+
+
+def _costs(
+    chain: Chain, pace: Pace, *, there: Collection[str], progress: Mapping[tuple[str, str], float | None] = _NOT_BEGUN
+) -> list[tuple[Span, str | None]]:
+    """What a run still does, in order: seconds, and the training it is where others may wait for it, too."""
+    costs: list[tuple[Span, str | None]] = [] if progress else [(pace.start(), None)]
+    source = str(chain.run.data_source.kind)
+    for part in chain.parts:
+        left = progress.get((part.kind, part.name))
+        if part.training in there:
+            span = NO_TIME
+        elif left is not None:
+            span = Span(left, left)
+        else:
+            span = pace.stage(part.kind, part.name, task_type=part.task_type, data_source=source, work=part.work)
+        costs.append((span, part.training))
+    return costs
+
+
+def _ends(jobs: Sequence[Sequence[tuple[Span, str | None]]], machine: Machine) -> list[Span]:
+    fast, slow = (
+        end_times([[Piece(span[end], shared) for span, shared in job] for job in jobs], n_slots=len(machine.slots))
+        for end in (0, 1)
+    )
+    return [Span(*both) for both in zip(fast, slow, strict=True)]
+
+
+def _pace(cur: duckdb.DuckDBPyConnection, model: ModelSpec, machine: Machine) -> Pace:
+    return Pace(model, measured(cur, model.name, device=machine.kind), machine=machine)
 
 
 def _finished(cur: duckdb.DuckDBPyConnection, run_ids: list[str]) -> set[str]:
@@ -117,88 +239,93 @@ def _finished(cur: duckdb.DuckDBPyConnection, run_ids: list[str]) -> set[str]:
     return {row[0] for row in cur.execute(sql, {"ids": run_ids}).fetchall()}
 
 
-def _trainings(runs: list[RunSpec]) -> list[tuple[RunSpec, Role, tuple[object, ...]]]:
-    """Every training of every run with what decides whether two are the same one."""
-    found: list[tuple[RunSpec, Role, tuple[object, ...]]] = []
-    for run in runs:
-        if run.intermediate:
-            found.append((run, Role.INTERMEDIATE, (run.model.name, run.intermediate.name, run.seed)))
-        if run.intermediate and run.intermediate.third:
-            # Two folds are trained and scored to find the thirds, once for all three of them and their placebos.
-            whole = run.intermediate.model_copy(update={"third": None, "placebo": None}).name
-            found += [(run, Role.INTERMEDIATE, (run.model.name, whole, run.seed, fold)) for fold in (1, 2)]
-        if task_type(run.task(run.target).type).is_trained:
-            found.append((run, Role.TARGET, (run.run_id,)))
+def _trained(cur: duckdb.DuckDBPyConnection, chains: Iterable[Chain]) -> list[tuple[str, str]]:
+    """Trainings of the runs that runs of this machine have finished, with their keys."""
+    sql = """
+        SELECT DISTINCT r.intermediate, r.run_id, g.kind, g.key,
+               r.model, r.model_fingerprint, r.seed, r.protocol_digest, r.data_source
+        FROM stages g JOIN runs r USING (run_id)
+        WHERE r.collection = 'yours' AND g.state IN ('finished', 'reused')
+          AND g.code = CASE g.kind WHEN 'target' THEN $target ELSE $intermediate END
+          AND list_contains($protocols::VARCHAR[], r.protocol_digest)
+          AND g.kind <> 'evaluation' AND (g.kind = 'target' OR g.name = r.intermediate)
+        ORDER BY ALL
+    """
+    protocols = sorted({chain.run.protocol.digest() for chain in chains})
+    rows = cur.execute(sql, {**_TRAINED_BY, "protocols": protocols}).fetchall()
+    return [
+        (f"target of {run_id}" if kind == "target" else f"{between} {_trained_how(*how)}", key)
+        for between, run_id, kind, key, *how in rows
+    ]
+
+
+def _progress(cur: duckdb.DuckDBPyConnection, run_ids: list[str]) -> dict[str, dict[tuple[str, str], float | None]]:
+    """Seconds that the stages of runs still need, by kind and name: 0 for finished ones, None for those to come."""
+    sql = """
+        SELECT run_id, kind, name,
+               CASE WHEN state IN ('finished', 'reused') THEN 0.0
+                    WHEN state = 'running' THEN seconds / nullif(step, 0) * greatest(0, total_steps - step) END
+        FROM stages WHERE list_contains($ids::VARCHAR[], run_id) ORDER BY run_id, position
+    """
+    found: dict[str, dict[tuple[str, str], float | None]] = {}
+    for run_id, kind, name, left in cur.execute(sql, {"ids": run_ids}).fetchall():
+        found.setdefault(run_id, {})[kind, name] = left
     return found
 
 
-def _task_type(run: RunSpec, role: Role) -> str:
-    if role is Role.TARGET or run.intermediate is None:
-        return run.task(run.target).type
+@lru_cache(maxsize=4096)
+def _run(spec: str) -> RunSpec:
+    # A queue is looked at every two seconds; its specs do not change.
+    return RunSpec.model_validate(json.loads(spec), strict=False)
+
+
+def _task_type(run: RunSpec) -> str:
+    """Of the intermediate stage, which there is."""
+    assert run.intermediate is not None
     if run.intermediate.placebo == "mlm":
         return "mlm"
     return "multi_task" if len(run.intermediate.tasks) > 1 else run.task(run.intermediate.tasks[0]).type
 
 
-def _training_examples(run: RunSpec, role: Role) -> float:
+def _training_work(run: RunSpec, role: Role, found: Sizes) -> float:
     """Examples through the model in a stage: training passes, and development passes at a third of their cost."""
     names = run.intermediate.tasks if role is Role.INTERMEDIATE and run.intermediate else (run.target,)
     stage = run.stage_protocol(role, names[0])
-    sizes = [_size(run.task(name), run=run) * stage.train_share for name in names]
+    sizes = [_size(run.task(name), run=run, found=found) * stage.train_share for name in names]
     n = sum(min(size, stage.mix_cap) if stage.mix_cap and len(names) > 1 else size for size in sizes)
     n = min(n, stage.max_train_examples) if stage.max_train_examples else n
     seen = n * stage.epochs
     seen = min(seen, stage.max_steps * stage.batch_size) if stage.max_steps else seen
-    n_dev = min(stage.max_dev_examples or FALLBACK_TEST_EXAMPLES, FALLBACK_TEST_EXAMPLES)
-    return seen + stage.evaluations * n_dev / FORWARD_SPEEDUP
+    return seen + development_work(stage)
 
 
-def _size(task: TaskSpec, *, run: RunSpec) -> float:
+def _size(task: TaskSpec, *, run: RunSpec, found: Sizes) -> float:
+    if (task.name, "train") in found:
+        return sum(found[task.name, "train"].values())
     if task.train_examples is not None and not task.parts:
         return task.train_examples
     parts = [run.task(name).train_examples or FALLBACK_EXAMPLES for name in task.parts]
     return (task.train_examples or 0) + sum(parts) if parts else FALLBACK_EXAMPLES
 
 
-def _test_examples(run: RunSpec) -> float:
+def _test_examples(run: RunSpec, found: Mapping[str, int]) -> float:
     task, protocol = run.task(run.target), run.protocol
-    per_lang = task.test_examples or FALLBACK_TEST_EXAMPLES
+    per_lang = found or dict.fromkeys(task.languages, task.test_examples or FALLBACK_TEST_EXAMPLES)
     limit = task_type(task.type).scored_of(protocol.max_test_examples)
-    return len(task.languages) * (min(per_lang, limit) if limit else per_lang)
+    return sum(min(n, limit) if limit else n for n in per_lang.values())
 
 
-def _speed(cur: duckdb.DuckDBPyConnection, model: ModelSpec, *, task_type: str, device: DeviceKind) -> Speed:
-    """Quartiles over stages of the model on the device: of the task type if there are any, of all types otherwise."""
-    sql = """
-        WITH speeds AS (
-            SELECT g.task_type = $task_type AS same, median(p.examples_per_s) AS speed
-            FROM steps p JOIN stages g USING (run_id, key) JOIN runs r USING (run_id)
-            WHERE r.model = $model AND starts_with(r.device, $device) AND p.examples_per_s > 0
-            GROUP BY p.run_id, p.key, g.task_type
-        )
-        SELECT quantile_cont(speed, 0.25), quantile_cont(speed, 0.75), count(*) FROM speeds
-        GROUP BY coalesce(same, FALSE) ORDER BY coalesce(same, FALSE) DESC LIMIT 1
-    """
-    row = cur.execute(sql, {"task_type": task_type, "model": model.name, "device": device}).fetchone()
-    if row:
-        return Speed(float(row[0]), float(row[1]), int(row[2]))
-    size = model.parameters_m or FALLBACK_PARAMETERS_M
-    slow, fast = FALLBACK_M_EXAMPLES_PER_S[device]
-    return Speed(slow / size, fast / size, 0)
-
-
-def _disk(trainings: Iterable[tuple[RunSpec, Role]]) -> int:
-    sizes = [run.model.parameters_m or FALLBACK_PARAMETERS_M for run, _ in trainings]
+def _disk(runs: Iterable[RunSpec]) -> int:
+    sizes = [run.model.parameters_m or FALLBACK_PARAMETERS_M for run in runs]
     # A checkpoint that can be resumed holds the weights and AdamW's two moments.
     return int((sum(sizes) + 3 * max(sizes, default=0.0)) * 1e6 * _BYTES_PER_WEIGHT)
 
 
-def _basis(speeds: dict[tuple[str, str], Speed], *, device: DeviceKind) -> str:
-    measured = sum(speed.n > 0 for speed in speeds.values())
-    if not speeds:
-        return "Everything is done already."
-    if measured == len(speeds):
-        return f"Speeds measured on {sum(s.n for s in speeds.values())} earlier stages on {device}, middle half."
-    if measured:
-        return f"Speeds measured for {measured} of {len(speeds)} task types on {device}, guessed for the others."
-    return f"No stage was measured on {device} yet: speeds are guessed from the number of parameters."
+def _basis(paces: Collection[Pace], *, machine: Machine) -> str:
+    known = [pace for pace in paces if pace.n_measured]
+    n, n_unknown = sum(pace.n_measured for pace in known), sum(not pace.n_measured for pace in paces)
+    if not known:
+        return f"No stage was measured on {machine.kind} yet: times are guessed from the number of parameters."
+    where = "" if any(pace.is_own for pace in known) else ", all on other machines"
+    guessed = f"; {n_unknown} models were never measured and are guessed" if n_unknown else ""
+    return f"From the seconds of {n:,} earlier stages on {machine.kind}{where}, nine of ten within{guessed}."

@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.actions import queue
 from core.actions.command import run_again
+from core.actions.words import duration
 from core.errors import AtlasError
 from core.figures.curves import dev_curve, loss_curve
 from core.figures.lineage import lineage
@@ -25,7 +26,7 @@ from core.store.counted import REASONS
 from pages.widgets.compare.choice import offer
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, paths, refresh, store, titles, version
-from pages.widgets.show import chart, duration, language_label, md, p_column, show_command, state_badge, table
+from pages.widgets.show import chart, language_label, md, p_column, show_command, state_badge, table
 
 _TAIL_BYTES = 8192
 _OUTCOMES = {"finished": "done", "failed": "failed", "cancelled": "cancelled", None: "queued"}

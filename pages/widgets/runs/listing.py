@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
+from core.actions.words import duration
 from core.jobs.records import JobState, JobStatus
 from core.queries.runs.detail import progress
 from core.queries.runs.listing import damaged, no_evidence
@@ -14,7 +15,7 @@ from core.queries.runs.listing import run as query_run
 from core.tasks.titles import Titles
 from pages.widgets.export import export_popover
 from pages.widgets.shared import paths, refresh, store, titles, version
-from pages.widgets.show import STATE_LOOKS, duration, md, table
+from pages.widgets.show import STATE_LOOKS, md, table
 
 _ICONS = {"running": "▶", "queued": "…", "done": "✓", "failed": "✗", "cancelled": "■", "lost": "?", "damaged": "!"}
 

@@ -1,0 +1,101 @@
+"""What a launch would cost and what the queue still costs, on the slots of this machine; nothing is started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import duckdb
+
+from core.actions.launch import ANYWHERE, Where
+from core.jobs.dispatch import visible_slots
+from core.jobs.records import JobState, JobStatus
+from core.paths import AtlasPaths
+from core.queries.runs.estimate import StudyEstimate, estimate, time_left
+from core.queries.runs.pace import Machine, Span
+from core.spec.run import StudySpec
+from core.studies import StudyRequest, build_study
+
+AUTO = "auto"
+"""The device of a job that any slot may take."""
+
+
+class Plan(NamedTuple):
+    """What a launch would start, and where."""
+
+    cost: StudyEstimate
+    """Runs, trainings, time and disk."""
+    machine: Machine
+    """The slots that its jobs would take."""
+
+    @property
+    def time(self) -> Span:
+        """Seconds until the last run has ended."""
+        return Span(self.cost.seconds_low, self.cost.seconds_high)
+
+    @property
+    def where(self) -> str:
+        """The slots, for the user."""
+        slots, threads = self.machine.slots, self.machine.threads
+        each = f", {threads} thread{'s' * (threads > 1)} each" if self.machine.kind == "cpu" else ""
+        return f"{len(slots)} job{'s' * (len(slots) > 1)} at a time: {', '.join(slots)}{each}."
+
+
+def plan(
+    wanted: StudyRequest | StudySpec,
+    *,
+    paths: AtlasPaths,
+    cur: duckdb.DuckDBPyConnection,
+    where: Where = ANYWHERE,
+    again: bool = False,
+) -> Plan:
+    """What a launch with the same arguments would start.
+
+    Args:
+        wanted: As it was typed, or built already.
+        cur: On a store that holds everything that is on disk now.
+        again: Whether runs that are done are run again.
+
+    Raises:
+        SpecError: The request has a problem, or the number of slots is none.
+    """
+    study = build_study(wanted, paths=paths) if isinstance(wanted, StudyRequest) else wanted
+    machine = this_machine(where.execution.device)
+    # A stage is written beside its place and renamed: what is there is whole.
+    cost = estimate(cur, study, machine=machine, exists=lambda key: paths.stage(key).is_dir(), again=again)
+    return Plan(cost, machine)
+
+
+def left(cur: duckdb.DuckDBPyConnection, jobs: Sequence[JobStatus]) -> dict[str, Span]:
+    """Seconds from now until each open run has ended, from its own progress and the slots of this machine.
+
+    Args:
+        cur: On a store that holds what the jobs wrote.
+        jobs: Runs in order of the queue; those that have ended are passed over.
+    """
+    in_order = (JobState.RUNNING, JobState.LOST, JobState.QUEUED)
+    ids = [job.run_id for state in in_order for job in jobs if job.state is state]
+    return time_left(cur, ids, machine=this_machine()) if ids else {}
+
+
+def this_machine(device: str = AUTO) -> Machine:
+    """The slots that jobs for a device take.
+
+    Args:
+        device: `auto` for all of them.
+
+    Raises:
+        SpecError: The number of CPU slots that the environment asks for is none.
+    """
+    slots = _slots() if device == AUTO else (device,)
+    named = os.environ.get("ATLAS_THREADS", "")
+    shared = max(1, (os.cpu_count() or 1) // len(slots))
+    return Machine(slots, int(named) if named.isdecimal() and int(named) else shared)
+
+
+@lru_cache(maxsize=1)
+def _slots() -> tuple[str, ...]:
+    # Asks nvidia-smi, which takes a second; devices do not come and go.
+    return visible_slots(os.environ)
