@@ -160,7 +160,8 @@ def _ours(
     from core.paths import AtlasPaths  # noqa: PLC0415
     from core.spec.protocol import StageProtocol
     from core.training.context import JobContext  # noqa: PLC0415
-    from core.training.loop import Objective, StageJob, train_stage  # noqa: PLC0415
+    from core.training.loop import StageJob, train_stage  # noqa: PLC0415
+    from core.training.mixture import Objective  # noqa: PLC0415
     from core.training.seeds import Draws  # noqa: PLC0415
     from core.types.pieces import Features  # noqa: PLC0415
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +15,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from core.events import Emit
 from core.examples import Example, Split, fingerprint
+from core.heads.states import Encoder
 from core.models import fingerprint as fingerprint_of
 from core.paths import AtlasPaths
 from core.spec.execution import ExecutionOptions
@@ -137,6 +140,25 @@ _METRICS = {
 }
 KINDS = tuple(_COLUMNS)
 """Names of the task types that toy tasks are made of."""
+
+
+@contextmanager
+def small_memory(encoder: Encoder, *, tokens: int) -> Iterator[list[int]]:
+    """Inside the block more than so many tokens at once run out of memory; the list holds what was refused."""
+    refused: list[int] = []
+
+    def look(_model: object, unnamed: tuple[torch.Tensor, ...], named: dict[str, torch.Tensor]) -> None:
+        if (size := (unnamed[0] if unnamed else named["input_ids"]).numel()) > tokens:
+            refused.append(size)
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
+
+    hook = encoder.model.register_forward_pre_hook(look, with_kwargs=True)
+    try:
+        yield refused
+    finally:
+        hook.remove()
+
+
 TRAINED = tuple(t for t in KINDS if t != "retrieval")
 """Task types that have a head."""
 

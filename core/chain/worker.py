@@ -157,6 +157,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
 
     from core.chain.pipeline import execute  # noqa: PLC0415
     from core.encoder.device import arithmetic, fast_products  # noqa: PLC0415
+    from core.encoder.memory import memory_problems  # noqa: PLC0415
     from core.training.context import JobContext  # noqa: PLC0415
 
     if THREADS in os.environ:
@@ -179,12 +180,13 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     how = {"threads": threads} | execution.model_dump(mode="json", exclude={"device"})
     _write_json(files.environment, _environment(str(where)) | how | arithmetic(where))
     world = (paths, where, log.emit, files.checkpoints, float(os.environ.get(SAVE_EVERY, "30")), execution)
-    if isinstance(spec, ProfileSpec):
-        from core.profiling.recipe import execute_profile  # noqa: PLC0415  a run needs none of it
+    with memory_problems(where):
+        if isinstance(spec, ProfileSpec):
+            from core.profiling.recipe import execute_profile  # noqa: PLC0415  a run needs none of it
 
-        execute_profile(JobContext(spec, *world))
-    else:
-        execute(JobContext(spec, *world))
+            execute_profile(JobContext(spec, *world))
+        else:
+            execute(JobContext(spec, *world))
 
 
 def _read_spec(run: RunPaths, *, paths: AtlasPaths) -> RunSpec | ProfileSpec:

@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
-
-from core.errors import OutOfMemory
-from core.spec.execution import FEWEST_TOKENS
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
@@ -55,8 +53,10 @@ def arithmetic(device: torch.device) -> dict[str, str | int]:
         `device_name`; on a CPU also torch's `cpu_capability` (AVX2, AVX512), whether `mkl` or
         `onednn` makes float32 `products`, and the number of `threads`.
     """
-    if device.type == "cuda":
-        return {"device_name": torch.cuda.get_device_name(device)}
+    if device.type == "mps":
+        return {"device_name": f"{_cpu_model()} (mps)"}
+    if device.type != "cpu":
+        return {"device_name": str(torch.get_device_module(device).get_device_name(device))}
     return {
         "device_name": _cpu_model(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
@@ -82,6 +82,37 @@ def own_threads() -> Iterator[None]:
             torch.set_num_threads(before)
 
 
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """State of torch's generators, the CPU's and the device's.
+
+    Args:
+        device: Whose generator counts beside the CPU's.
+    """
+    state = {"cpu_rng": torch.get_rng_state()}
+    if device.type == "mps":
+        state["mps_rng"] = torch.mps.get_rng_state()
+    elif device.type != "cpu":
+        state[f"{device.type}_rng"] = torch.get_device_module(device).get_rng_state(device)
+    return state
+
+
+def set_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """Put generators into a state; one that the state does not hold stays as it is.
+
+    Args:
+        state: Of `random_state`, among whatever else.
+        device: Whose generator is set beside the CPU's.
+    """
+    torch.set_rng_state(state["cpu_rng"])
+    own = state.get(f"{device.type}_rng") if device.type != "cpu" else None
+    if own is None:
+        return
+    if device.type == "mps":
+        torch.mps.set_rng_state(own)
+    else:
+        torch.get_device_module(device).set_rng_state(own, device)
+
+
 @contextmanager
 def own_random_state(seed: int, *, device: torch.device) -> Iterator[None]:
     """Inside the block torch's random state is the stage's own: dropout depends on its seed alone.
@@ -90,33 +121,12 @@ def own_random_state(seed: int, *, device: torch.device) -> Iterator[None]:
         seed: Of the stage.
         device: Whose generator is set beside the CPU's.
     """
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    before = random_state(device)
+    try:
         torch.manual_seed(seed)
         yield
-
-
-@contextmanager
-def memory_problems(batch_tokens: int) -> Iterator[None]:
-    """Turn running out of memory into an error that names a size to try.
-
-    Args:
-        batch_tokens: Present size.
-
-    Raises:
-        OutOfMemory: The device has no memory left.
-    """
-    try:
-        yield
-    except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-        text = str(error)
-        is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
-        if not is_memory and "not enough memory" not in text and "DefaultCPUAllocator" not in text:
-            raise
-        raise OutOfMemory(
-            f"The device ran out of memory with {batch_tokens} tokens at once. Retry with --batch-tokens "
-            f"{max(FEWEST_TOKENS, batch_tokens // 2)}: the result stays the same."
-        ) from error
+    finally:
+        set_random_state(before, device)
 
 
 def peak_memory_mb(device: torch.device) -> float:
@@ -125,6 +135,8 @@ def peak_memory_mb(device: torch.device) -> float:
     Args:
         device: Where it computes.
     """
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
+    if device.type == "mps":  # it keeps no maximum: what its driver holds, freed blocks included, never shrinks here
+        return float(torch.mps.driver_allocated_memory()) / 2**20
+    if device.type != "cpu":
+        return float(torch.get_device_module(device).max_memory_allocated(device)) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

@@ -21,11 +21,12 @@ from transformers.utils import logging as transformers_logging
 
 from core.encoder.device import attention_kernel
 from core.encoder.fitting import check_reads_both_ways, check_weights, with_dropout
+from core.encoder.memory import over_batches
 from core.errors import HubUnreachable, ModelError, UnsafeWeights
 from core.heads.states import Encoder, mean_of_tokens, summary_index
 from core.models import check_encoder
 from core.spec.model import ModelSpec
-from core.types.pieces import tokenise
+from core.types.pieces import Ints, tokenise
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -162,15 +163,18 @@ def embed(encoder: Encoder, texts: Sequence[str], *, layer: int | None, pooling:
     """
     limit = min(encoder.max_length, 512)
     ids = tokenise(encoder, texts, limit=limit)["input_ids"]
-    order = np.argsort([len(row) for row in ids], kind="stable")
+    lengths = np.array([len(row) for row in ids])
     out = np.zeros((len(texts), encoder.hidden_size), dtype=np.float32)
     encoder.model.eval()
+
+    def compute(rows: Ints) -> None:
+        padded = encoder.tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt")
+        mask = padded["attention_mask"].to(encoder.device)
+        states = layer_states(encoder, padded["input_ids"].to(encoder.device), mask=mask, layer=layer)
+        out[rows] = _pool(states, mask=mask, pooling=pooling, summary=encoder.summary).cpu().numpy()
+
     with torch.inference_mode():
-        for rows in _by_tokens(order, lengths=[len(row) for row in ids], batch_tokens=batch_tokens):
-            padded = encoder.tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt")
-            mask = padded["attention_mask"].to(encoder.device)
-            states = layer_states(encoder, padded["input_ids"].to(encoder.device), mask=mask, layer=layer)
-            out[rows] = _pool(states, mask=mask, pooling=pooling, summary=encoder.summary).cpu().numpy()
+        over_batches(lengths, compute, batch_tokens=batch_tokens, device=encoder.device, cut=_by_tokens)
     return out
 
 
@@ -204,15 +208,15 @@ def _pool(states: torch.Tensor, *, mask: torch.Tensor, pooling: str, summary: st
     return nn.functional.normalize(vectors.float(), dim=-1)
 
 
-def _by_tokens(order: Any, *, lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:  # noqa: ANN401
+def _by_tokens(lengths: Ints, *, batch_tokens: int) -> Iterator[Ints]:
     rows: list[int] = []
-    for i in order:
+    for i in np.argsort(lengths, kind="stable"):
         if rows and (len(rows) + 1) * lengths[i] > batch_tokens:
-            yield rows
+            yield np.array(rows)
             rows = []
         rows.append(int(i))
     if rows:
-        yield rows
+        yield np.array(rows)
 
 
 def _summary_position(tokenizer: Any) -> Literal["first", "last"]:  # noqa: ANN401  untyped third party

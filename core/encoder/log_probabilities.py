@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from core.encoder.batches import sorted_batches, training_batch
+from core.encoder.batches import training_batch
+from core.encoder.memory import over_batches
 from core.encoder.predicting import INFERENCE_TOKENS
 from core.heads.layers import Head
 from core.heads.states import Encoder, encode
 from core.measures.difficulty.log_probabilities import LogProbabilities
-from core.types.pieces import Features
+from core.types.pieces import Features, Ints
 from core.types.table import learning_of
 
 
@@ -32,11 +33,13 @@ def gold_log_probabilities(encoder: Encoder, head: Head, *, features: Features, 
     head.eval()
     device = encoder.device
     by_item = np.zeros(features.n_items)
-    sizes = features.item_lengths * np.diff(features.item_starts)
+
+    def compute(items: Ints) -> None:
+        batch = training_batch(features, items, encoder=encoder)
+        logits = head(encode(encoder, batch), batch.mask).float()
+        by_item[items] = learning.log_probabilities(logits, batch).double().cpu().numpy()
+
     budget = INFERENCE_TOKENS.get(device.type, 8192)
     with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-        for items in sorted_batches(sizes, batch_tokens=budget):
-            batch = training_batch(features, items, encoder=encoder)
-            logits = head(encode(encoder, batch), batch.mask).float()
-            by_item[items] = learning.log_probabilities(logits, batch).double().cpu().numpy()
+        over_batches(features.item_tokens, compute, batch_tokens=budget, device=device)
     return learning.by_example(by_item, features)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from core.encoder.batches import collate, sorted_batches
+from core.encoder.batches import collate
+from core.encoder.memory import over_batches
 from core.examples import Split
 from core.heads.layers import Head
 from core.heads.states import Encoder, encode
 from core.types.base import Learning, Prediction
-from core.types.pieces import Array, Features
+from core.types.pieces import Array, Features, Ints
 from core.types.table import learning_of
 
 INFERENCE_TOKENS = {"cpu": 4096, "cuda": 65536}
@@ -49,16 +50,20 @@ def _forward(encoder: Encoder, head: Head, *, features: Features, learning: Lear
     encoder.model.eval()
     head.eval()
     device = encoder.device
+
+    def compute(rows: Ints) -> None:
+        nonlocal out
+        batch, places = collate(features, rows, encoder=encoder)
+        logits = head(encode(encoder, batch), batch.mask).float()
+        values = (learning.condensed(logits) if learning.condensed else logits).cpu().numpy()
+        where = places if learning.reads == "pieces" else rows
+        if out is None:
+            size = len(features.ids) if where is places else len(features.example_of)
+            out = np.zeros((size, *values.shape[where.ndim :]), dtype=values.dtype)
+        out[where[where >= 0]] = values[where >= 0]
+
     budget = INFERENCE_TOKENS.get(device.type, 8192)
     with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-        for rows in sorted_batches(features.row_lengths, batch_tokens=budget):
-            batch, places = collate(features, rows, encoder=encoder)
-            logits = head(encode(encoder, batch), batch.mask).float()
-            values = (learning.condensed(logits) if learning.condensed else logits).cpu().numpy()
-            where = places if learning.reads == "pieces" else rows
-            if out is None:
-                size = len(features.ids) if where is places else len(features.example_of)
-                out = np.zeros((size, *values.shape[where.ndim :]), dtype=values.dtype)
-            out[where[where >= 0]] = values[where >= 0]
+        over_batches(features.row_lengths, compute, batch_tokens=budget, device=device)
     assert out is not None  # featurise refuses empty splits
     return out

@@ -19,6 +19,7 @@ import torch
 
 from core.encoder.identity import identity_of
 from core.encoder.loading import Floats, embed, load_encoder, model_problems
+from core.encoder.memory import halving
 from core.errors import DataError
 from core.files import written_beside
 from core.spec.base import digest
@@ -124,8 +125,11 @@ def _composed(model: ModelSpec, *, device: torch.device) -> Callable[[Sequence[s
     loaded.max_seq_length = min(loaded.max_seq_length or MAX_PIECES, MAX_PIECES)
 
     def run(texts: Sequence[str]) -> Floats:
-        options = {"batch_size": _BATCH, "normalize_embeddings": True, "show_progress_bar": False}
-        return np.asarray(loaded.encode(list(texts), convert_to_numpy=True, **options), dtype=np.float32)
+        def encoded(n_texts: int) -> Floats:
+            options = {"batch_size": n_texts, "normalize_embeddings": True, "show_progress_bar": False}
+            return np.asarray(loaded.encode(list(texts), convert_to_numpy=True, **options), dtype=np.float32)
+
+        return halving(encoded, tokens=_BATCH, largest=lambda: 1, device=device).value
 
     return run
 

@@ -6,14 +6,15 @@ class, is the task type's affair (`Learning.picked`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from core.encoder.batches import collate, sorted_batches
+from core.encoder.batches import collate
 from core.encoder.features import featurise
+from core.encoder.memory import over_batches
 from core.errors import DataError
 from core.examples import Split
 from core.heads.states import Batch, Encoder
@@ -77,10 +78,14 @@ def states(encoder: Encoder, picks: Picks) -> Array:
     """
     out = np.zeros((len(picks.rows), encoder.hidden_size))
     encoder.model.eval()
+
+    def compute(chosen: Ints) -> None:
+        batch, places = collate(picks.features, picks.rows[chosen], encoder=encoder)
+        last = encoder.model(**_inputs(batch)).last_hidden_state
+        out[chosen] = _read(last, batch, _columns(picks, chosen, places)).double().cpu().numpy()
+
     with torch.inference_mode():
-        for chosen, batch, places in _batches(encoder, picks):
-            last = encoder.model(**_inputs(batch)).last_hidden_state
-            out[chosen] = _read(last, batch, _columns(picks, chosen, places)).double().cpu().numpy()
+        _over_batches(encoder, picks, compute)
     return out
 
 
@@ -99,7 +104,10 @@ def squared_gradients(encoder: Encoder, picks: Picks) -> Array:
     head = _layer(fit_linear_head(states(encoder, picks), labels=picks.labels))
     out: Array | None = None
     encoder.model.eval()
-    for chosen, batch, places in _batches(encoder, picks):
+
+    def compute(chosen: Ints) -> None:
+        nonlocal out
+        batch, places = collate(picks.features, picks.rows[chosen], encoder=encoder)
         found = encoder.model(**_inputs(batch), output_hidden_states=True)
         read = _read(found.last_hidden_state, batch, _columns(picks, chosen, places))
         labels = torch.from_numpy(picks.labels[chosen]).to(read.device)
@@ -112,6 +120,8 @@ def squared_gradients(encoder: Encoder, picks: Picks) -> Array:
         if out is None:
             out = np.zeros((len(picks.rows), len(known), known[0].shape[-1]))
         out[chosen] = np.stack(known, axis=1)
+
+    _over_batches(encoder, picks, compute)
     assert out is not None  # there are rows
     return out
 
@@ -124,10 +134,9 @@ def _layer(fitted: LinearHead) -> torch.nn.Linear:
     return head
 
 
-def _batches(encoder: Encoder, picks: Picks) -> Iterator[tuple[Ints, Batch, Ints]]:
-    for chosen in sorted_batches(picks.features.row_lengths[picks.rows], batch_tokens=_BATCH_TOKENS):
-        batch, places = collate(picks.features, picks.rows[chosen], encoder=encoder)
-        yield chosen, batch, places
+def _over_batches(encoder: Encoder, picks: Picks, compute: Callable[[Ints], None]) -> None:
+    lengths = picks.features.row_lengths[picks.rows]
+    over_batches(lengths, compute, batch_tokens=_BATCH_TOKENS, device=encoder.device)
 
 
 def _columns(picks: Picks, chosen: Ints, places: Ints) -> Ints:

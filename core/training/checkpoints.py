@@ -33,6 +33,8 @@ class Progress:
     """Training time so far, over all attempts."""
     judged: list[dict[str, Any]] = field(default_factory=list)
     """What the development data say of the best checkpoint, as `Judgement`s."""
+    batch_tokens: int | None = None
+    """Token budget that memory has held the stage to; None: it never ran out."""
 
 
 @dataclass(frozen=True)

@@ -17,48 +17,24 @@ import numpy as np
 import torch
 
 from core.encoder.batches import micro_batches, step_items, training_batch
-from core.encoder.device import memory_problems, own_random_state, own_threads, peak_memory_mb
+from core.encoder.device import own_random_state, own_threads, peak_memory_mb, random_state, set_random_state
 from core.encoder.judging import Judgement
-from core.encoder.mlm import MlmHead, masked_batch, mlm_losses
+from core.encoder.memory import halving
+from core.encoder.mlm import masked_batch, mlm_losses
 from core.errors import Diverged
-from core.events import DevScored, StageStarted, StepLogged
-from core.heads.layers import Head
+from core.events import DevScored, Flagged, StageStarted, StepLogged
 from core.heads.states import Batch, Encoder, encode
 from core.spec.protocol import StageProtocol
-from core.spec.task import Metric
 from core.training.checkpoints import Checkpoints, Progress
 from core.training.context import RunContext
+from core.training.mixture import Objective, pieces_used, pool
 from core.training.optimisation import Compaction, decay_until, parameter_groups, rate_at, set_frozen
 from core.training.seeds import Draws
-from core.types.pieces import Features, Ints
+from core.types.pieces import Ints
 from core.types.table import learning_of
 
 _OVERHEAD_TOKENS = {"cpu": 96, "cuda": 4096}
 _LOG_EVERY_S = 1.5
-
-
-@dataclass
-class Objective:
-    """One task inside a stage: its pieces, its head and how it is scored on English development data."""
-
-    name: str
-    """Of the task."""
-    kind: str
-    """What the head outputs: a task type, or `mlm`."""
-    features: Features
-    """Of the training split."""
-    head: Head | MlmHead
-    """Fresh."""
-    dev_score: Callable[[], float]
-    """Scores the encoder and the head as they are; larger is better."""
-    judge: Callable[[], Judgement | None]
-    """Whether what `dev_score` scored last was learned."""
-    metric: Metric | Literal["loss"]
-    """What `dev_score` returns."""
-    n_dev: int
-    """Examples it scores."""
-    used_ids: Ints | None
-    """Pieces that occur in training or development data; None: all may (masked-language modelling)."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +85,7 @@ class _Training:
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
-        self.pool = _pool(self.objectives, cap=self.job.protocol.mix_cap, draws=self.job.draws)
+        self.pool = pool(self.objectives, cap=self.job.protocol.mix_cap, draws=self.job.draws)
         protocol = self.job.protocol
         self.epoch_steps = max(1, -(-len(self.pool) // protocol.batch_size))
         total = max(1, -(-round(protocol.epochs * len(self.pool)) // protocol.batch_size))
@@ -152,15 +128,13 @@ def train_stage(
         keep: Called with the encoder in the state to save.
 
     Raises:
-        OutOfMemory: The device is too small for `batch_tokens`.
+        OutOfMemory: The device is too small for a single example.
         Diverged: A loss, gradient or development score is no finite number.
         DiskFull: No space for a checkpoint.
     """
     started = time.monotonic()
-    used = None if any(o.used_ids is None for o in objectives) else _union([o.used_ids for o in objectives])
-    compaction = Compaction(encoder, used=used)
-    random_state = own_random_state(job.draws.number("dropout"), device=context.device)
-    with random_state, own_threads(), memory_problems(context.batch_tokens):
+    compaction = Compaction(encoder, used=pieces_used(objectives))
+    with own_random_state(job.draws.number("dropout"), device=context.device), own_threads():
         training = _Training(context, job, encoder, objectives)
         _resume(training)
         _announce(training)
@@ -218,7 +192,7 @@ def _step(training: _Training) -> float:
     training.train_mode(True)
     order = training.job.draws.number("order")
     items = step_items(len(training.pool), seed=order, step=step, batch_size=protocol.batch_size)
-    loss = _accumulate(training, chosen=np.asarray(training.pool)[items])
+    loss = _gradients(training, chosen=np.asarray(training.pool)[items])
     _refuse_divergence(training, "the loss", loss, step=step + 1)
     norm = torch.nn.utils.clip_grad_norm_(training.parameters, protocol.gradient_clip, foreach=True)
     _refuse_divergence(training, "the norm of the gradient", float(norm), step=step + 1)
@@ -245,19 +219,43 @@ def _refuse_divergence(training: _Training, what: str, value: float, *, step: in
     )
 
 
-def _accumulate(training: _Training, *, chosen: Ints) -> float:
+def _gradients(training: _Training, *, chosen: Ints) -> float:
+    """`_accumulate`, anew with smaller micro-batches where memory runs out: from there on for the rest of the stage."""
+
+    def attempt(tokens: int) -> float:
+        training.optimiser.zero_grad(set_to_none=True)
+        return _accumulate(training, chosen=chosen, batch_tokens=tokens)
+
+    def largest() -> int:
+        return max(int(training.objectives[which].features.item_tokens[item]) for which, item in chosen)
+
+    asked = training.context.batch_tokens
+    before = min(asked, training.progress.batch_tokens or asked)
+    loss, now = halving(attempt, tokens=before, largest=largest, device=training.context.device)
+    if now < before:
+        training.progress.batch_tokens = now
+        message = (
+            f"The {training.job.kind} training on '{training.job.name}' ran out of memory with {before:,} tokens at "
+            f"once and goes on with {now:,} from step {training.progress.step + 1}: a step has the same examples."
+        )
+        training.context.emit(Flagged(flag="memory_reduced", message=message))
+    return loss
+
+
+def _accumulate(training: _Training, *, chosen: Ints, batch_tokens: int) -> float:
     """Gradients of a whole batch, micro-batch by micro-batch; the mean loss.
 
     Args:
         training: Whose gradients.
         chosen: (batch_size, 2) objective and item.
+        batch_tokens: Most tokens in a micro-batch.
     """
     device = training.context.device
     total = torch.zeros((), device=device)
     for which in np.unique(chosen[:, 0]):
         objective = training.objectives[int(which)]
         items = chosen[chosen[:, 0] == which, 1]
-        batches = _batches(training, objective, items)
+        batches = _batches(training, objective, items, batch_tokens=batch_tokens)
         weight = max(1.0, sum(b.weight for b in batches))
         for batch in batches:
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
@@ -268,12 +266,12 @@ def _accumulate(training: _Training, *, chosen: Ints) -> float:
     return float(total)
 
 
-def _batches(training: _Training, objective: Objective, items: Ints) -> list[Batch]:
+def _batches(training: _Training, objective: Objective, items: Ints, *, batch_tokens: int) -> list[Batch]:
     protocol = training.job.protocol
     groups = micro_batches(
         items,
         features=objective.features,
-        batch_tokens=training.context.batch_tokens,
+        batch_tokens=batch_tokens,
         overhead_tokens=_OVERHEAD_TOKENS.get(training.context.device.type, 1024),
     )
     if objective.kind != "mlm":
@@ -345,10 +343,8 @@ def _log(training: _Training, *, loss: float, rate: float) -> None:
 def _checkpoint(training: _Training) -> None:
     if training.job.protocol.selection == "last":
         training.progress.best_step = None
-    moments, random_state = training.optimiser.state_dict(), torch.get_rng_state()
-    state = {"weights": training.weights(), "optimiser": moments, "cpu_rng": random_state}
-    if training.context.device.type == "cuda":
-        state["cuda_rng"] = torch.cuda.get_rng_state(training.context.device)
+    moments, draws = training.optimiser.state_dict(), random_state(training.context.device)
+    state = {"weights": training.weights(), "optimiser": moments, **draws}
     if training.progress.best_step == training.progress.step == training.total:
         training.files.save_best(training.weights(), step=training.progress.step)
     training.files.save(state, progress=training.progress)
@@ -361,9 +357,7 @@ def _resume(training: _Training) -> None:
     torch.set_num_threads(state["threads"])  # another number of threads sums in another order
     training.load_weights(state["weights"])
     training.optimiser.load_state_dict(state["optimiser"])
-    torch.set_rng_state(state["cpu_rng"])
-    if training.context.device.type == "cuda" and "cuda_rng" in state:
-        torch.cuda.set_rng_state(state["cuda_rng"], training.context.device)
+    set_random_state(state, training.context.device)
     training.progress = Progress(**state["progress"])
 
 
@@ -382,18 +376,3 @@ def _finish(training: _Training, *, compaction: Compaction, keep: Keep) -> None:
     compaction.end(decay=decay)
     keep("selected")
     training.files.clear()
-
-
-def _pool(objectives: list[Objective], *, cap: int | None, draws: Draws) -> Ints:
-    """(n, 2) objective and item of everything in an epoch; a task brings at most `cap` items, drawn."""
-    parts = []
-    for which, objective in enumerate(objectives):
-        items = np.arange(objective.features.n_items)
-        if cap is not None and len(objectives) > 1 and len(items) > cap:
-            items = np.sort(draws.of(objective.name).rng("cap").choice(items, cap, replace=False))
-        parts.append(np.stack([np.full(len(items), which), items], axis=1))
-    return np.concatenate(parts)
-
-
-def _union(ids: list[Ints | None]) -> Ints:
-    return np.unique(np.concatenate([i for i in ids if i is not None])).astype(np.int64)

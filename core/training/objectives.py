@@ -11,6 +11,7 @@ import torch
 from core.encoder.batches import sorted_batches, training_batch
 from core.encoder.features import featurise, featurise_text
 from core.encoder.judging import Floor, Judgement, floors, judge, taught
+from core.encoder.memory import halving, over_batches
 from core.encoder.mlm import MlmHead, masked_batch, mlm_losses
 from core.encoder.predicting import INFERENCE_TOKENS, label_scores, predict
 from core.encoder.scoring import score
@@ -21,10 +22,11 @@ from core.measures.inference.one_sided import one_sided_paired
 from core.spec.protocol import StageProtocol
 from core.spec.task import Metric
 from core.training.loader import EnglishData
-from core.training.loop import Objective, batch_loss
+from core.training.loop import batch_loss
+from core.training.mixture import Objective
 from core.training.seeds import Draws
 from core.types.base import MetricScore, Prediction, targets_of
-from core.types.pieces import IGNORED, Features
+from core.types.pieces import IGNORED, Array, Features, Ints
 from core.types.table import learning_of
 
 
@@ -166,20 +168,30 @@ class _MaskedDev:
         self._data, (self._train, self._features) = data, features
         self._encoder, self._head, self._probability = encoder, head, probability
         self._losses = self._pieces = np.zeros(0)
+        self._tokens = INFERENCE_TOKENS.get(encoder.device.type, 8192)
 
     def __call__(self) -> float:
+        # Masks depend on the batches before, so a budget that does not fit means all of it anew, and then for good.
+        (self._losses, self._pieces), self._tokens = halving(
+            self._scored,
+            tokens=self._tokens,
+            largest=lambda: int(self._features.row_lengths.max()),
+            device=self._encoder.device,
+        )
+        return -float(self._losses.mean())
+
+    def _scored(self, tokens: int) -> tuple[Array, Ints]:
+        """Loss and piece of every masked place."""
         rng = np.random.default_rng(0)
         losses, pieces = [], []
-        budget = INFERENCE_TOKENS.get(self._encoder.device.type, 8192)
         with torch.no_grad():
-            for rows in sorted_batches(self._features.row_lengths, batch_tokens=budget):
+            for rows in sorted_batches(self._features.row_lengths, batch_tokens=tokens):
                 batch = masked_batch(
                     self._features, rows, encoder=self._encoder, rng=rng, probability=self._probability
                 )
                 losses.append(mlm_losses(self._head, batch).double().cpu().numpy())
                 pieces.append(targets_of(batch)[targets_of(batch) != IGNORED].cpu().numpy())
-        self._losses, self._pieces = np.concatenate(losses), np.concatenate(pieces)
-        return -float(self._losses.mean())
+        return np.concatenate(losses), np.concatenate(pieces)
 
     def judgement(self) -> Judgement | None:
         """Of what was scored last, against the frequency of pieces in the training text."""
@@ -196,10 +208,14 @@ class _MaskedDev:
 
 def _dev_loss(objective: Objective, features: Features, *, encoder: Encoder) -> float:
     total = weight = 0.0
-    budget = INFERENCE_TOKENS.get(encoder.device.type, 8192)
+
+    def add(items: Ints) -> None:
+        nonlocal total, weight
+        batch = training_batch(features, items, encoder=encoder)
+        total += float(batch_loss(objective, batch, encoder=encoder))
+        weight += batch.weight
+
+    budget, device = INFERENCE_TOKENS.get(encoder.device.type, 8192), encoder.device
     with torch.no_grad():
-        for items in sorted_batches(features.item_lengths * np.diff(features.item_starts), batch_tokens=budget):
-            batch = training_batch(features, items, encoder=encoder)
-            total += float(batch_loss(objective, batch, encoder=encoder))
-            weight += batch.weight
+        over_batches(features.item_tokens, add, batch_tokens=budget, device=device)
     return total / max(weight, 1.0)

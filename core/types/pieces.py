@@ -69,6 +69,12 @@ class Features:
         return lengths
 
     @property
+    def item_tokens(self) -> Ints:
+        """(n_items,) int64 tokens of each item in a batch of its own, padding included."""
+        tokens: Ints = self.item_lengths * np.diff(self.item_starts)
+        return tokens
+
+    @property
     def owners(self) -> tuple[Ints, int]:
         """(n_items,) the example that each item belongs to, and the number of examples."""
         return self.example_of[self.item_starts[:-1]], int(self.example_of.max()) + 1

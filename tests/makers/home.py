@@ -255,7 +255,7 @@ def _predictions(folder: RunPaths, run: RunSpec, *, langs: Sequence[str]) -> Non
 
 def _fail(paths: AtlasPaths, run: RunSpec) -> None:
     folder = _submitted(paths, run)
-    message = "Out of memory on cpu with batch_tokens 8192. Try batch_tokens 4096 in the protocol."
+    message = "The memory of cpu does not hold one example of 256 tokens. Choose a smaller model."
     failure = facts.RunFailed(error="OutOfMemory", message=message, traceback="Traceback …\ncore.errors.OutOfMemory")
     _write(folder, run, [*_training(run)[:12], failure])
     folder.failed.write_text(json.dumps({"error": "OutOfMemory", "message": message}), encoding="utf-8")

@@ -83,7 +83,7 @@ def test_an_empty_cell_says_its_state_and_why(ids: dict[str, str], open_page: Op
     assert pd.isna(cells.loc[("sw", "qqp"), "value"])
     assert cells.loc[("sw", "qqp"), ["state", "missing"]].tolist() == ["skipped", "no test split in this data source"]
     assert cells.loc[("sw", "stsb"), "state"] == "failed"
-    assert "Try batch_tokens 4096" in cells.loc[("sw", "stsb"), "missing"]
+    assert "Choose a smaller model" in cells.loc[("sw", "stsb"), "missing"]
     assert "No value: **failed**" in _texts(at)
 
 
