@@ -11,9 +11,10 @@ import duckdb
 
 from core.actions.launch import ANYWHERE, Where
 from core.jobs.dispatch import visible_slots
-from core.jobs.records import JobState, JobStatus
+from core.jobs.records import JobState
 from core.paths import AtlasPaths
-from core.queries.runs.estimate import StudyEstimate, estimate, time_left
+from core.queries.runs.estimate import StudyEstimate, estimate
+from core.queries.runs.estimate import time_left as left_of
 from core.queries.runs.pace import Machine, Span
 from core.spec.run import StudySpec
 from core.studies import StudyRequest, build_study
@@ -68,16 +69,16 @@ def plan(
     return Plan(cost, machine)
 
 
-def left(cur: duckdb.DuckDBPyConnection, jobs: Sequence[JobStatus]) -> dict[str, Span]:
+def time_left(cur: duckdb.DuckDBPyConnection, jobs: Sequence[tuple[str, JobState]]) -> dict[str, Span]:
     """Seconds from now until each open run has ended, from its own progress and the slots of this machine.
 
     Args:
         cur: On a store that holds what the jobs wrote.
-        jobs: Runs in order of the queue; those that have ended are passed over.
+        jobs: Runs and their states, in order of the queue; those that have ended are passed over.
     """
     in_order = (JobState.RUNNING, JobState.LOST, JobState.QUEUED)
-    ids = [job.run_id for state in in_order for job in jobs if job.state is state]
-    return time_left(cur, ids, machine=this_machine()) if ids else {}
+    ids = [run_id for wanted in in_order for run_id, state in jobs if state is wanted]
+    return left_of(cur, ids, machine=this_machine()) if ids else {}
 
 
 def this_machine(device: str = AUTO) -> Machine:

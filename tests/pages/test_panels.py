@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -12,9 +13,10 @@ from streamlit.testing.v1 import AppTest
 from core.analysis.answer import Answer
 from core.jobs.records import JobState, JobStatus
 from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, Units
+from core.queries.runs.pace import Span
 from core.store.connection import Store
 from pages.widgets.analysis.panels import show_answer, show_cells, show_next
-from pages.widgets.runs.listing import run_rows
+from pages.widgets.runs.listing import ends, run_rows
 from tests.makers.tables import add_scores
 from tests.pages.conftest import Open, checked
 
@@ -141,19 +143,27 @@ def test_progress_is_of_the_run_and_time_left_of_what_runs() -> None:
         spec = ("xlm-r-base", "mnli", "xnli", 1, "quick", "sample")
         return JobStatus(name, state, None, 1.0, None, None, 1, None, *spec)
 
-    done = pd.DataFrame(
-        [("a", "target xnli", 0.25, 120.0), ("b", "target xnli", 0.5, 60.0)],
-        columns=["run_id", "stage", "done", "stage_left_s"],
-    )
+    done = pd.DataFrame([("a", "target xnli", 0.25), ("b", "target xnli", 0.5)], columns=["run_id", "stage", "done"])
     jobs = [job("c", JobState.DONE), job("a", JobState.RUNNING), job("b", JobState.FAILED), job("d", JobState.QUEUED)]
-    rows = run_rows(jobs, done=done, excluded={"c": "target not learned"}).astype(object)
+    left = {"a": Span(120, 240), "d": Span(300, 540)}
+    rows = run_rows(jobs, done=done, excluded={"c": "target not learned"}, left=left).astype(object)
     found = rows.where(rows.notna(), None)[["run", "progress", "stage", "left", "evidence"]].to_numpy().tolist()
     assert found == [
         ["c", 1.0, None, None, "none: target not learned"],
-        ["a", 0.25, "target XNLI", "2 min", None],
+        ["a", 0.25, "target XNLI", "2–4 min", None],
         ["b", 0.5, None, None, None],  # it stopped half-way, and nothing is left that would end
-        ["d", None, None, None, None],
+        ["d", None, None, "5–9 min", None],
     ]
+    # Where several studies are open, each has its line; the middle of 300 and 540 s is 402 s.
+    evening = datetime(2026, 11, 29, 23, 55, tzinfo=UTC)
+    assert ends(jobs, left, now=evening) == ["All runs: 2 open, about 5–9 min left, done at about Mon 30 Nov 00:01."]
+    named = [*jobs[:3], jobs[3]._replace(study="grid")]
+    assert ends(named, left, now=evening) == [
+        "Without a study: 1 open, about 2–4 min left, done at about 23:57.",
+        "Study grid: 1 open, about 5–9 min left, done at about Mon 30 Nov 00:01.",
+        "All runs: 2 open, about 5–9 min left, done at about Mon 30 Nov 00:01.",
+    ]
+    assert ends(jobs, {}, now=evening) == []
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,14 @@ def progress(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
     Returns:
         Columns `run_id`, `stage` ("target xnli"; NULL before the first), `done` (fraction of the steps of all stages,
-        stages counted alike, in [0, 1]), `stage_left_s` (seconds the stage needs at its pace so far; NULL before its
-        first report). Order: run_id.
+        stages counted alike, in [0, 1]). Order: run_id.
     """
     return cur.execute("""
         SELECT s.run_id,
                max(s.kind || ' ' || s.name) FILTER (s.state = 'running') AS stage,
                avg(CASE WHEN s.state IN ('finished', 'reused') THEN 1.0
                         WHEN s.state = 'running' AND s.total_steps > 0
-                        THEN least(1.0, coalesce(s.step, 0) / s.total_steps) ELSE 0.0 END) AS done,
-               max(s.seconds / s.step * greatest(0, s.total_steps - s.step))
-                   FILTER (s.state = 'running' AND s.step > 0 AND s.total_steps > 0) AS stage_left_s
+                        THEN least(1.0, coalesce(s.step, 0) / s.total_steps) ELSE 0.0 END) AS done
         FROM stages s JOIN runs r ON r.run_id = s.run_id
         WHERE r.outcome IS NULL GROUP BY s.run_id ORDER BY s.run_id
     """).df()

@@ -27,6 +27,7 @@ from core.queries.runs.pace import (
     sizes_found,
 )
 from core.queries.runs.slots import Piece, end_times
+from core.queries.runs.stages import LEFT_S
 from core.spec.model import ModelSpec
 from core.spec.run import RunSpec, StudySpec
 from core.spec.task import Role, TaskSpec
@@ -261,22 +262,14 @@ def _trained(cur: duckdb.DuckDBPyConnection, chains: Iterable[Chain]) -> list[tu
 
 def _progress(cur: duckdb.DuckDBPyConnection, run_ids: list[str]) -> dict[str, dict[tuple[str, str], float | None]]:
     """Seconds that the stages of runs still need, by kind and name: 0 for finished ones, None for those to come."""
-    sql = """
-        SELECT run_id, kind, name,
-               CASE WHEN state IN ('finished', 'reused') THEN 0.0
-                    WHEN state = 'running' THEN seconds / nullif(step, 0) * greatest(0, total_steps - step) END
+    sql = f"""
+        SELECT run_id, kind, name, {LEFT_S}
         FROM stages WHERE list_contains($ids::VARCHAR[], run_id) ORDER BY run_id, position
     """
     found: dict[str, dict[tuple[str, str], float | None]] = {}
     for run_id, kind, name, left in cur.execute(sql, {"ids": run_ids}).fetchall():
         found.setdefault(run_id, {})[kind, name] = left
     return found
-
-
-@lru_cache(maxsize=4096)
-def _run(spec: str) -> RunSpec:
-    # A queue is looked at every two seconds; its specs do not change.
-    return RunSpec.model_validate(json.loads(spec), strict=False)
 
 
 def _task_type(run: RunSpec) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 
 from core.spec.model import ModelSpec
 from core.spec.protocol import ProtocolSpec, StageProtocol
+from core.spec.run import RunSpec
 from core.spec.task import Role
 
 StageKind = Literal["intermediate", "target", "evaluation"]
@@ -75,10 +76,6 @@ class Span(NamedTuple):
     high: float
     """Slow."""
 
-    def plus(self, other: Span) -> Span:
-        """Both, one after the other, fast together or slow together."""
-        return Span(self.low + other.low, self.high + other.high)
-
 
 NO_TIME = Span(0.0, 0.0)
 
@@ -128,12 +125,6 @@ class Times(NamedTuple):
     starts: tuple[tuple[str, bool, float], ...]
     """Run, whether it is of this machine, and its seconds outside of stages: start, reading of data."""
 
-    def without(self, run_id: str) -> Times:
-        """The same, had the run never been made."""
-        return Times(
-            tuple(t for t in self.stages if t.run_id != run_id), tuple(s for s in self.starts if s[0] != run_id)
-        )
-
 
 def measured(cur: duckdb.DuckDBPyConnection, model: str, *, device: str) -> Times:
     """What stages of a model took, those of runs that have not ended included.
@@ -145,8 +136,9 @@ def measured(cur: duckdb.DuckDBPyConnection, model: str, *, device: str) -> Time
     sql = """
         WITH chosen AS (
             SELECT run_id, collection, protocol_digest, data_source, seconds, attempts, outcome,
-                   coalesce(threads, json_extract(environment, '$.threads')::INTEGER) AS threads
-            FROM runs WHERE model = $model AND split_part(device, ':', 1) = $device
+                   coalesce(threads, try_cast(regexp_extract(environment, '"threads": *([0-9]+)', 1) AS INTEGER))
+                   AS threads
+            FROM runs WHERE model = $model AND starts_with(device, $device)
             ORDER BY started_at DESC NULLS LAST, run_id LIMIT $newest
         ), tested AS (
             SELECT run_id, sum(n) AS n FROM splits SEMI JOIN chosen USING (run_id) WHERE role = 'test' GROUP BY run_id
@@ -267,13 +259,11 @@ def _groups(kind: str, name: str, task_type: str, data_source: str) -> Iterable[
 
 def _protocols(cur: duckdb.DuckDBPyConnection, digests: set[str]) -> dict[str, ProtocolSpec]:
     sql = """
-        SELECT protocol_digest, any_value(json_extract(spec, '$.protocol')) FROM (
-            SELECT protocol_digest, arg_min(spec, run_id) AS spec FROM runs
-            WHERE list_contains($digests::VARCHAR[], protocol_digest) GROUP BY protocol_digest
-        ) GROUP BY protocol_digest ORDER BY protocol_digest
+        SELECT protocol_digest, arg_min(spec, run_id) FROM runs
+        WHERE list_contains($digests::VARCHAR[], protocol_digest) GROUP BY protocol_digest ORDER BY protocol_digest
     """
     found = cur.execute(sql, {"digests": sorted(digests)}).fetchall()
-    return {digest: ProtocolSpec.model_validate(json.loads(text), strict=False) for digest, text in found}
+    return {digest: RunSpec.model_validate(json.loads(text), strict=False).protocol for digest, text in found}
 
 
 def sizes_found(

@@ -5,18 +5,26 @@ from __future__ import annotations
 import duckdb
 import pandas as pd
 
+LEFT_S = """
+    CASE WHEN state IN ('finished', 'reused') THEN 0.0
+         WHEN state = 'running' AND total_steps > 0
+         THEN seconds / nullif(step, 0) * greatest(0, total_steps - step) END
+"""
+"""Over a row of `stages`: seconds that it still needs at its pace so far; NULL before its first report."""
+
 
 def stages(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     """Stages of a run.
 
     Columns: key, position, kind, name, parent, task_type, state, step, total_steps, fraction (in [0, 1], NULL where
-    unknown), seconds, best_step, peak_memory_mb, examples_per_s (of the last report). Order: position.
+    unknown), seconds, left_s (that it still needs at its pace so far, NULL where unknown), best_step, peak_memory_mb,
+    examples_per_s (of the last report). Order: position.
     """
-    sql = """
+    sql = f"""
         SELECT g.key, g.position, g.kind, g.name, g.parent, g.task_type, g.state, g.step, g.total_steps,
                CASE WHEN g.state IN ('finished', 'reused') THEN 1.0
                     WHEN g.total_steps > 0 THEN least(1.0, coalesce(g.step, 0) / g.total_steps) END AS fraction,
-               g.seconds, g.best_step, g.peak_memory_mb, p.examples_per_s
+               g.seconds, {LEFT_S} AS left_s, g.best_step, g.peak_memory_mb, p.examples_per_s
         FROM stages g LEFT JOIN (
             SELECT run_id, key, arg_max(examples_per_s, step) AS examples_per_s FROM steps WHERE run_id = $run_id GROUP
             BY ALL

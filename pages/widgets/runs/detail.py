@@ -225,8 +225,8 @@ def _stages(stages: pd.DataFrame) -> None:
         parts = [f"**{row['kind']} {md(named.of(row['name']))}**", row["state"]]
         parts += [f"{step} of {int(row['total_steps'])} {unit}"] if open_ended else []
         parts += [duration(row["seconds"])] if pd.notna(row["seconds"]) else []
-        if open_ended and step and pd.notna(row["seconds"]):
-            parts += [f"about {duration(row['seconds'] / step * (row['total_steps'] - step))} left"]
+        if open_ended and pd.notna(row["left_s"]):
+            parts += [f"about {duration(row['left_s'])} left"]
         parts += [f"best at step {int(row['best_step'])}"] if pd.notna(row["best_step"]) else []
         parts += [f"peak {row['peak_memory_mb']:.0f} MB"] if pd.notna(row["peak_memory_mb"]) else []
         st.progress(float(row["fraction"]) if pd.notna(row["fraction"]) else 0.0, text=" · ".join(parts))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 import streamlit as st
 
-from core.actions.words import duration
+from core.actions.plan import time_left
+from core.actions.words import span
 from core.jobs.records import JobState, JobStatus
 from core.queries.runs.detail import progress
 from core.queries.runs.listing import damaged, no_evidence
 from core.queries.runs.listing import run as query_run
+from core.queries.runs.pace import Span
 from core.tasks.titles import Titles
 from pages.widgets.export import export_popover
 from pages.widgets.shared import paths, refresh, store, titles, version
@@ -44,7 +49,10 @@ def show_list(jobs: Sequence[JobStatus]) -> str | None:
         format_func=lambda s: f"{_ICONS[s]} {s} {sum(job.state == s for job in whole)}",
     ) if states else []  # fmt: skip
     kept = [job for job in whole if not shown_states or job.state in shown_states]
-    rows = run_rows(kept, done=_progress(version()), excluded=_excluded(version()))
+    left = _left(version(), tuple((job.run_id, job.state) for job in whole if is_active(job)))
+    for text in ends(whole, left, now=datetime.now(_zone())):
+        st.caption(text)
+    rows = run_rows(kept, done=_progress(version()), excluded=_excluded(version()), left=left)
     if not rows.empty:
         _table(rows)
         export_popover("runs", rows.assign(state=rows["state"].str[2:]), what="list of runs")
@@ -63,13 +71,16 @@ def label(job: JobStatus, named: Titles) -> str:
     return f"{chain}, {named.of_model(str(job.model))}, seed {job.seed} · {job.run_id} · {job.state}"
 
 
-def run_rows(jobs: Sequence[JobStatus], *, done: pd.DataFrame, excluded: Mapping[str, str]) -> pd.DataFrame:
+def run_rows(
+    jobs: Sequence[JobStatus], *, done: pd.DataFrame, excluded: Mapping[str, str], left: Mapping[str, Span]
+) -> pd.DataFrame:
     """The table's rows, in the order given.
 
     Args:
         jobs: Runs to show.
         done: As `progress` returns it.
         excluded: Run → why its gains are no evidence.
+        left: Open run → seconds until it has ended.
     """
     known, named = done.set_index("run_id").to_dict("index"), titles()
     rows = []
@@ -85,7 +96,7 @@ def run_rows(jobs: Sequence[JobStatus], *, done: pd.DataFrame, excluded: Mapping
                 "seed": job.seed,
                 "progress": here.get("done", finished),
                 "stage": _stage(here.get("stage"), named) if job.state is JobState.RUNNING else None,
-                "left": duration(here.get("stage_left_s")) if job.state is JobState.RUNNING else None,
+                "left": span(*left[job.run_id]) if job.run_id in left else None,
                 "evidence": f"none: {excluded[job.run_id]}" if job.run_id in excluded else None,
                 "protocol": job.protocol,
                 "data": job.data_source,
@@ -96,12 +107,49 @@ def run_rows(jobs: Sequence[JobStatus], *, done: pd.DataFrame, excluded: Mapping
     return pd.DataFrame(rows)
 
 
+def ends(jobs: Sequence[JobStatus], left: Mapping[str, Span], *, now: datetime) -> list[str]:
+    """When each study and the whole queue will have ended, one line each; one study is the queue.
+
+    Args:
+        jobs: Runs.
+        left: Open run → seconds until it has ended.
+        now: The reader's time.
+    """
+    studies: dict[str, list[str]] = {}
+    for job in jobs:
+        if job.run_id in left:
+            studies.setdefault(job.study or "", []).append(job.run_id)
+    groups = [(f"Study {md(study)}" if study else "Without a study", ids) for study, ids in studies.items()]
+    everything = [("All runs", [run_id for _, ids in groups for run_id in ids])] if groups else []
+    lines = []
+    for name, ids in (*(groups if len(groups) > 1 else []), *everything):
+        low, high = (max(left[run_id][end] for run_id in ids) for end in (0, 1))
+        at = now + timedelta(seconds=math.sqrt(low * high))
+        day = "" if at.date() == now.date() else f"{at:%a %d %b} "
+        lines.append(f"{name}: {len(ids)} open, about {span(low, high)} left, done at about {day}{at:%H:%M}.")
+    return lines
+
+
+def _zone() -> tzinfo:
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
 def _stage(stage: object, named: Titles) -> str | None:
     """Kind and title of a stage, from kind and id; None where there is none."""
     if not isinstance(stage, str):  # a frame holds NaN for a run without a stage
         return None
     kind, _, name = stage.partition(" ")
     return f"{kind} {named.of(name)}"
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _left(version: tuple[str, int], open_jobs: tuple[tuple[str, JobState], ...]) -> dict[str, Span]:
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return time_left(cur, open_jobs)
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
@@ -135,7 +183,7 @@ def _table(rows: pd.DataFrame) -> None:
             "seed": config.NumberColumn("seed", width=60),
             "progress": config.ProgressColumn("progress", format="percent", min_value=0, max_value=1, width=120),
             "stage": config.TextColumn("stage", width=140),
-            "left": config.TextColumn("left in stage", width=90),
+            "left": config.TextColumn("until it ends", width=110),
             "evidence": config.TextColumn("evidence", width="medium"),
             "protocol": config.TextColumn("protocol", width="small"),
             "data": config.TextColumn("data", width="small"),

@@ -253,7 +253,11 @@ def test_committed_runs_took_what_the_others_say(monkeypatch: pytest.MonkeyPatch
     for run_id, text, threads, seconds, made in rows:
         run = RunSpec.model_validate(json.loads(text), strict=False)
         source = str(run.data_source.kind)
-        pace = Pace(run.model, times.without(run_id), machine=Machine(("cpu",), threads))
+        others = Times(
+            tuple(stage for stage in times.stages if stage.run_id != run_id),
+            tuple(start for start in times.starts if start[0] != run_id),
+        )
+        pace = Pace(run.model, others, machine=Machine(("cpu",), threads))
         spans = [pace.start()] + [
             pace.stage(part.kind, part.name, task_type=part.task_type, data_source=source, work=part.work)
             for part in chain_of(run_id, run, sizes=sizes[source]).parts
