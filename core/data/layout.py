@@ -8,7 +8,7 @@ files of the split that is asked for are read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -175,9 +175,14 @@ def _some(names: list[str]) -> str:
 
 def _declared(folder: Folder, data: list[str]) -> Splits:
     card = folder.fetch("README.md")
+    return _declared_once(card, card.stat().st_mtime_ns, tuple(data))
+
+
+@lru_cache(maxsize=64)  # a run looks up every language of a data set
+def _declared_once(card: Path, stamp: int, data: tuple[str, ...]) -> Splits:
     return {
         str(entry.get("config_name", "default")): _matched(entry, data)
-        for entry in _card_configs(card, card.stat().st_mtime_ns)
+        for entry in _card_configs(card, stamp)
         if "data_files" in entry
     }
 
@@ -196,7 +201,7 @@ def _card_configs(card: Path, _stamp: int) -> tuple[dict[str, Any], ...]:  # Any
     return tuple(c for c in configs if isinstance(c, dict)) if isinstance(configs, list) else ()
 
 
-def _matched(entry: dict[str, Any], data: list[str]) -> dict[str, tuple[str, ...]]:
+def _matched(entry: dict[str, Any], data: Sequence[str]) -> dict[str, tuple[str, ...]]:
     files = entry["data_files"]
     if isinstance(files, str) or (isinstance(files, list) and all(isinstance(f, str) for f in files)):
         files = [{"split": "train", "path": files}]
