@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("startup", "ingest", "pages", "analysis", "training", "profile")
+ALL = ("startup", "ingest", "pages", "analysis", "launch", "training", "profile")
 
 
 def main() -> None:

@@ -211,6 +211,16 @@ class AtlasPaths:
         return self.cache / "slots"
 
     @property
+    def bell(self) -> Path:
+        """Written anew by whoever has work: the dispatcher looks at once; JSON, `SETTINGS` of who rang."""
+        return self.slots / "bell.json"
+
+    @property
+    def warm_wish(self) -> Path:
+        """Touched by whoever will have work soon: the dispatcher keeps a worker warm."""
+        return self.slots / "warm"
+
+    @property
     def dispatcher_lock(self) -> Path:
         """Held by the one process that starts queued jobs."""
         return self.slots / "dispatcher.lock"

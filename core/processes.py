@@ -1,13 +1,15 @@
-"""Detached processes: how one is started, whether it lives, and how its whole tree is stopped."""
+"""Detached processes: how one is started, at once or beforehand, whether it lives, how its whole tree is stopped."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -66,22 +68,114 @@ def start_detached(
         environ: Variables that differ from this process's.
         record: Where it is written down, unless it has done so itself by then: `process.json`.
     """
+    process = _started(module, *words, log=log, environ=environ, stdin=subprocess.DEVNULL)
+    if record:
+        _note(process, record)
+    return process
+
+
+class Spare:
+    """A process that has loaded its modules and waits for the words of its command line: it executes one job and ends.
+
+    It ends at once where whoever started it is gone.
+    """
+
+    def __init__(self, module: str, *, log: Path, environ: Mapping[str, str]) -> None:
+        """Start `python -m module --wait`, which loads what it needs and calls `awaited_words`.
+
+        Args:
+            log: Takes what it prints until it has a job.
+            environ: Variables that differ from this process's.
+        """
+        self._process = _started(module, "--wait", log=log, environ=environ, stdin=subprocess.PIPE)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can still be used."""
+        return self._process.poll() is None
+
+    def use(self, *words: str, log: Path, environ: Mapping[str, str], record: Path) -> subprocess.Popen[bytes] | None:
+        """Let it go on as `python -m module words…`; None where it is gone.
+
+        Args:
+            words: Its command line.
+            log: Takes what it prints from now on.
+            environ: Variables to set; those that a module reads when it is loaded had to be there before.
+            record: Where it is written down: `process.json`.
+        """
+        said = {"words": words, "log": str(log), "environ": dict(environ)}
+        try:
+            if not self.is_alive or self._process.stdin is None:
+                return None
+            self._process.stdin.write(json.dumps(said).encode() + b"\n")
+        except OSError:  # it has just ended
+            return None
+        finally:
+            self.end()
+        _note(self._process, record)
+        return self._process
+
+    def end(self) -> None:
+        """Say no more: without a job it ends, and its memory is given back."""
+        if self._process.stdin:
+            self._process.stdin.close()
+
+
+def awaited_words(module: str) -> list[str] | None:
+    """In a spare process: wait for `Spare.use` and do as it says; the command line, or None where nobody will say more.
+
+    Where a source file has changed since it was loaded, the process begins anew with today's code.
+
+    Args:
+        module: This program's.
+    """
+    loaded = time.time()
+    line = sys.stdin.buffer.readline()
+    if not line.endswith(b"\n"):
+        return None
+    said = json.loads(line)
+    os.environ.update(said["environ"])
+    with Path(said["log"]).open("ab") as log, Path(os.devnull).open("rb") as nothing:
+        for stream, number in ((nothing, 0), (log, 1), (log, 2)):
+            os.dup2(stream.fileno(), number)
+    words: list[str] = said["words"]
+    if _has_changed(since=loaded):
+        os.execv(sys.executable, [sys.executable, "-m", module, *words])  # noqa: S606  the same program
+    return words
+
+
+def _has_changed(*, since: float) -> bool:
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    own = [Path(file) for file in files if file and file.startswith(str(REPO / "core"))]
+    return any(not file.exists() or file.stat().st_mtime > since for file in own)
+
+
+def free_memory_mb() -> float:
+    """Memory that processes can have without others being swapped out, in MB."""
+    return psutil.virtual_memory().available / 2**20
+
+
+def _started(module: str, *words: str, log: Path, environ: Mapping[str, str], stdin: int) -> subprocess.Popen[bytes]:
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *words],
             cwd=REPO,
             env=os.environ | environ,
-            stdin=subprocess.DEVNULL,
+            bufsize=0,
+            stdin=stdin,
             stdout=out,
             stderr=out,
             start_new_session=True,
         )
     # Reaps it when it ends before this process does, so that it does not stay as a zombie.
     threading.Thread(target=process.wait, name=f"{module}-reaper", daemon=True).start()
-    found = record_of(process) if record else None
-    if record and found and not record.exists():
-        write_text(record, found.model_dump_json())
     return process
+
+
+def _note(process: subprocess.Popen[bytes], record: Path) -> None:
+    found = record_of(process)
+    if found and not record.exists():
+        write_text(record, found.model_dump_json())
 
 
 def find(record: ProcessRecord) -> psutil.Process | None:

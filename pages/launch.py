@@ -4,13 +4,16 @@ from pages.widgets.nav import guard
 
 guard()
 
+from contextlib import suppress
+
 import streamlit as st
 
 from core.actions.command import command_of
+from core.actions.queue import warm
 from core.errors import AtlasError
 from pages.widgets.launch.form import ask
 from pages.widgets.launch.plan import show_plan, show_started, start_study, wrong_with
-from pages.widgets.shared import start
+from pages.widgets.shared import paths, start
 from pages.widgets.show import show_command
 
 st.title("Launch")
@@ -52,3 +55,7 @@ with plan:
     if request:
         st.caption("The same from a terminal:")
         show_command(str(command_of(request)))
+
+# Last: the page is on the screen, and whoever looks at it will start something soon.
+with suppress(AtlasError):
+    warm(paths())

@@ -11,8 +11,9 @@ NO_GALLERY = "no-gallery-in-tests"
 
 
 def pytest_configure() -> None:
-    """No test depends on what happens to be committed in `data/gallery`; processes that tests start inherit this."""
+    """No test depends on what is committed in `data/gallery` or keeps a worker warm; what tests start inherits this."""
     os.environ["ATLAS_GALLERY"] = NO_GALLERY
+    os.environ["ATLAS_WARM"] = "0"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from core.jobs.backend import BACKENDS, Backend, backend_class
+from core.jobs.backend import BACKENDS, Backend, backend_class, chosen_backend
 from core.jobs.folders import in_order, known_job
 from core.jobs.records import JobStatus
 from core.paths import AtlasPaths
@@ -72,6 +72,16 @@ def wake(paths: AtlasPaths) -> None:
     """
     for name in BACKENDS:
         backend_class(name)(paths).wake()
+
+
+def warm(paths: AtlasPaths) -> None:
+    """Tell the backend of new jobs that one may come soon; a job starts without that, too, some seconds later.
+
+    Raises:
+        SpecError: `ATLAS_BACKEND` names none.
+        DiskFull: No space is left for what prepares it.
+    """
+    chosen_backend(None, paths=paths).warm()
 
 
 def _everything(paths: AtlasPaths) -> list[JobStatus]:

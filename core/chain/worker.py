@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import datetime
 import errno
+import importlib
 import importlib.metadata
 import json
 import os
@@ -41,6 +42,7 @@ from core.events import (
 )
 from core.files import write_text
 from core.paths import REPO, AtlasPaths, RunPaths
+from core.processes import awaited_words
 from core.spec.execution import stored_execution
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec
@@ -56,6 +58,11 @@ _PACKAGES = (
     *("torch", "transformers", "tokenizers", "sentence-transformers", "datasets", "numpy", "scipy", "pyarrow"),
     "safetensors",
 )
+_MODULES = (
+    *("core.chain.pipeline", "core.profiling.recipe", "core.sample.build", "datasets", "torch._dynamo", "accelerate"),
+    *(f"transformers.models.{name}.modeling_{name}" for name in ("modernbert", "xlm_roberta", "bert")),
+)
+"""What a job of a run or profile loads on its way, some of it by third parties at the first use."""
 
 
 class _Cancelled(BaseException):
@@ -105,13 +112,20 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: Of the command line; the process's own if None.
     """
     parser = argparse.ArgumentParser(prog="python -m core.chain.worker", description="Execute one job folder.")
-    parser.add_argument("folder", type=Path, help="run or profile folder with spec.json")
+    parser.add_argument("folder", type=Path, nargs="?", help="run or profile folder with spec.json")
     parser.add_argument("--device", default=os.environ.get("ATLAS_DEVICE", "cpu"), help="cpu, cuda:0 …")
+    parser.add_argument("--wait", action="store_true", help="load everything, then wait for the folder")
     options = parser.parse_args(arguments)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     # Threads that spin at barriers make a busy machine crawl: a step took three times as long
     # (docs/notebook/2026-11-22.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if options.wait:
+        _load()
+        words = awaited_words("core.chain.worker")
+        return 0 if words is None else main(words)
+    if options.folder is None:
+        parser.error("a folder is needed, or --wait")
     run = RunPaths(options.folder.resolve())
     started = psutil.Process().create_time()
     _write_json(run.process, {"pid": os.getpid(), "started": started})
@@ -165,7 +179,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     random.seed(spec.seed)
     np.random.seed(spec.seed)  # noqa: NPY002  third parties may draw from it
     torch.manual_seed(spec.seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # as `use_deterministic_algorithms`, which loads a compiler besides
     # A debugging aid at a price: it fills new memory so that reads of it are seen.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_flush_denormal(True)
@@ -187,6 +201,12 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
             execute_profile(JobContext(spec, *world))
         else:
             execute(JobContext(spec, *world))
+
+
+def _load() -> None:
+    for name in _MODULES:
+        with contextlib.suppress(ImportError):  # the job that needs it says what is missing
+            importlib.import_module(name)
 
 
 def _read_spec(run: RunPaths, *, paths: AtlasPaths) -> RunSpec | ProfileSpec:

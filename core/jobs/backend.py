@@ -101,6 +101,13 @@ class Backend(Protocol):
             DiskFull: No space is left for what starts them.
         """
 
+    def warm(self) -> None:
+        """See to it that the next job starts at once, where that takes preparation; cheap, and never needed.
+
+        Raises:
+            DiskFull: No space is left for what prepares it.
+        """
+
     @staticmethod
     def is_alive(run: RunPaths) -> bool:
         """Whether the process that `process.json` of a job names still runs."""

@@ -1,13 +1,15 @@
 """The dispatcher: `python -m core.jobs.dispatch`, one small process per Atlas home, without torch.
 
 It starts the first queued job on each free slot (one per visible GPU, or one for the CPU unless `ATLAS_CPU_SLOTS` says
-otherwise), puts back a job whose process vanished, and ends when there is nothing left to do. It may be killed at any
-time: the next one adopts what still runs.
+otherwise), puts back a job whose process vanished, and ends when there is nothing left to do. While a job waits, or the
+Launch page was looked at a short while ago, it keeps a worker warm (`warmth`). It may be killed at any time: the next
+one adopts what still runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import shutil
@@ -25,6 +27,7 @@ from core.files import write_text
 from core.jobs.folders import is_open, job_folders, queue_key
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, read_job, write_failure
 from core.jobs.state import derive_state
+from core.jobs.warmth import Warmth
 from core.paths import AtlasPaths, RunPaths
 from core.processes import ProcessRecord, read_process, start_detached, stop_tree
 
@@ -34,18 +37,29 @@ WORKER = "core.chain.worker"
 CPU_SLOTS = "ATLAS_CPU_SLOTS"
 """Environment variable: jobs at a time on a machine without GPUs; 1 unless set. They share the cores."""
 _THREADS = "ATLAS_THREADS"
+SETTINGS = (
+    CPU_SLOTS,
+    _THREADS,
+    "ATLAS_CHECKPOINT_SECONDS",
+    "CUDA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+)
+"""Environment variables that a dispatcher without running jobs takes on from whoever rings."""
 _MOST_CPU_SLOTS = 256
 
 _LOG = logging.getLogger(__name__)
 _LOCK_WAIT_S = 2.0
 _CANCEL_PATIENCE_S = 10.0
+_BELL_S = 0.03
+"""Seconds between two looks at the bell: one `stat` each."""
 
 
 class Timing(NamedTuple):
     """How often the dispatcher looks, and how long it stays without work."""
 
     poll_s: float = 0.5
-    """Seconds between two looks at the queue."""
+    """Seconds between two looks at the queue, unless somebody rings."""
     idle_s: float = 10.0
     """Seconds without a queued or running job after which it ends."""
 
@@ -86,6 +100,20 @@ def serve(paths: AtlasPaths, *, worker: str, timing: Timing) -> None:
                 return
     except Timeout:
         return
+    finally:
+        dispatcher.warmth.end()
+
+
+def ring(paths: AtlasPaths, environ: Mapping[str, str]) -> None:
+    """Have the dispatcher look at the queue now.
+
+    Args:
+        environ: Environment of who rings.
+
+    Raises:
+        DiskFull: No space is left.
+    """
+    write_text(paths.bell, json.dumps({name: environ[name] for name in SETTINGS if name in environ}))
 
 
 def visible_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -141,6 +169,8 @@ class Dispatcher:
         self._paths, self._worker, self._slots = paths, worker, slots
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._finished: set[str] = set()
+        self._rung = self._bell()
+        self.warmth = Warmth(paths, worker=worker)
 
     def work(self, timing: Timing) -> None:
         """Look after the queue until it has been empty for a while.
@@ -150,9 +180,37 @@ class Dispatcher:
         """
         idle_since = time.monotonic()
         while time.monotonic() - idle_since < timing.idle_s:
-            if self.step():
+            if self.step() or self.warmth.is_wished():
                 idle_since = time.monotonic()
-            time.sleep(timing.poll_s)
+            self._rest(timing.poll_s)
+
+    def _rest(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and self._bell() == self._rung:
+            time.sleep(min(_BELL_S, left))
+
+    def _bell(self) -> int:
+        try:
+            return self._paths.bell.stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    def _take_on_settings(self) -> None:
+        """Those of who rang last, as if they had started this dispatcher."""
+        rung, self._rung = self._rung, self._bell()
+        if rung == self._rung:
+            return
+        try:
+            said = json.loads(self._paths.bell.read_bytes())
+        except (OSError, ValueError):
+            return
+        if said == {name: os.environ[name] for name in SETTINGS if name in os.environ}:
+            return
+        for name in SETTINGS:
+            os.environ.pop(name, None)
+        os.environ.update(said)
+        self._slots = visible_slots(os.environ)
+        self.warmth.end()
 
     def has_work(self) -> bool:
         """Whether a job is queued, running or lost."""
@@ -166,10 +224,13 @@ class Dispatcher:
                 self._put_back(self._paths.job(status.run_id), exit_code=exits.get(status.run_id))
         jobs = self._open_jobs()
         running = [s for s in jobs if s.state is JobState.RUNNING]
+        if not running:
+            self._take_on_settings()
         for status in running:
             self._stop_if_cancelled(self._paths.job(status.run_id))
         queue = sorted((s for s in jobs if s.state is JobState.QUEUED), key=queue_key)
-        self._fill(queue, taken={self._slot_of(s) for s in running})
+        n_waiting = len(queue) - self._fill(queue, taken={self._slot_of(s) for s in running})
+        self.warmth.tend(is_needed=n_waiting > 0 or self.warmth.is_wished())
         return bool(running or queue)
 
     def _open_jobs(self) -> list[JobStatus]:
@@ -207,7 +268,9 @@ class Dispatcher:
             _LOG.info("%s was cancelled %.0f s ago and is still running: stopping it", run.run_id, waited_s)
             stop_tree(process)
 
-    def _fill(self, queue: list[JobStatus], *, taken: set[str]) -> None:
+    def _fill(self, queue: list[JobStatus], *, taken: set[str]) -> int:
+        """Start what there is room for; how many left the queue."""
+        n_left = 0
         waiting = [(status, job) for status in queue if (job := read_job(self._paths.job(status.run_id).job))]
         for status, job in waiting:
             run = self._paths.job(status.run_id)
@@ -217,6 +280,7 @@ class Dispatcher:
                     f"The job requests {job.device}, but this machine has {', '.join(self._slots)}. "
                     "Submit it with --device auto.",
                 )
+                n_left += 1
                 continue
             # `cpu` is a slot of its own for who asks for it, even where there are GPUs.
             options = self._slots if job.device == "auto" else (job.device,)
@@ -224,6 +288,8 @@ class Dispatcher:
             if free:
                 taken.add(free[0])
                 self._start(run, job, slot=free[0])
+                n_left += 1
+        return n_left
 
     def _start(self, run: RunPaths, job: JobRecord, *, slot: str) -> None:
         # Counted before the start, so that a worker that cannot even import is not started for ever.
@@ -234,7 +300,9 @@ class Dispatcher:
             environ[_THREADS] = str(max(1, (os.cpu_count() or 1) // len(self._slots)))
         words = (str(run.root), "--device", slot)
         # The worker writes its record anew as soon as it is up; until then this one keeps others from starting it, too.
-        child = start_detached(self._worker, *words, log=run.log, environ=environ, record=run.process)
+        child = self.warmth.use(*words, log=run.log, environ=environ, record=run.process) or start_detached(
+            self._worker, *words, log=run.log, environ=environ, record=run.process
+        )
         self._children[run.run_id] = child
         _LOG.info("%s started on %s, attempt %d, pid %d", run.run_id, slot, record.attempts, child.pid)
 

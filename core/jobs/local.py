@@ -5,6 +5,7 @@ Nothing here runs one: a detached dispatcher (`core.jobs.dispatch`) starts the f
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -13,8 +14,10 @@ from filelock import FileLock, Timeout
 from core.files import disk_full_as_error
 from core.jobs import folders
 from core.jobs.backend import Backend
+from core.jobs.dispatch import ring
 from core.jobs.records import LOCAL, JobStatus
 from core.jobs.state import derive_state
+from core.jobs.warmth import may_be_warm
 from core.paths import AtlasPaths, RunPaths
 from core.processes import is_alive, read_process, start_detached, stop_tree
 from core.spec.execution import USUAL, ExecutionOptions
@@ -69,19 +72,34 @@ class LocalBackend(Backend):
         return folders.move(job_id, place=place, paths=self._paths)
 
     def wake(self) -> bool:
-        """Start the dispatcher, detached, where there is work and none runs."""
+        """Start the dispatcher, detached, where there is work and none runs; one that runs looks at once."""
         queue = filter(folders.is_open, folders.job_folders(self._paths))
         if not any(derive_state(run).backend == self.name for run in queue):
             return False
         with disk_full_as_error(self._paths.slots):
-            self._paths.slots.mkdir(parents=True, exist_ok=True)
-            try:
-                with FileLock(self._paths.dispatcher_lock, timeout=0):
-                    pass
-            except Timeout:
-                return False
-            environ = {"ATLAS_HOME": str(self._paths.home)}
-            start_detached("core.jobs.dispatch", *self._options, log=self._paths.dispatcher_log, environ=environ)
+            if self._start_dispatcher():
+                return True
+            ring(self._paths, os.environ)
+        return False
+
+    def warm(self) -> None:
+        """Have the dispatcher keep one worker that has loaded its modules, for ten minutes."""
+        if may_be_warm(os.environ):
+            with disk_full_as_error(self._paths.slots):
+                self._paths.slots.mkdir(parents=True, exist_ok=True)
+                self._paths.warm_wish.touch()
+                self._start_dispatcher()
+
+    def _start_dispatcher(self) -> bool:
+        """Whether none was running."""
+        self._paths.slots.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self._paths.dispatcher_lock, timeout=0):
+                pass
+        except Timeout:
+            return False
+        environ = {"ATLAS_HOME": str(self._paths.home)}
+        start_detached("core.jobs.dispatch", *self._options, log=self._paths.dispatcher_log, environ=environ)
         return True
 
     @staticmethod

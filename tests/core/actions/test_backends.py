@@ -72,7 +72,8 @@ def test_every_backend_of_the_table_is_what_its_line_says(paths: AtlasPaths) -> 
     for name in BACKENDS:
         found = backend_class(name)
         assert found.name == name
-        assert all(getattr(found, verb) is not getattr(Backend, verb) for verb in verbs if verb != "name")
+        owed = set(verbs) - {"name", "warm"}  # a backend that needs no preparation does nothing
+        assert all(getattr(found, verb) is not getattr(Backend, verb) for verb in owed)
 
 
 def test_a_backend_is_used_through_the_actions(paths: AtlasPaths, study: StudySpec) -> None:

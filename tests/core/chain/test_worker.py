@@ -22,6 +22,7 @@ import torch
 from core.chain.worker import EventLog, is_disk_full
 from core.events import ENVELOPE, Envelope, LanguageScored, RunCancelled, RunFinished
 from core.paths import REPO, AtlasPaths, RunPaths
+from core.processes import Spare
 from core.spec.run import RunSpec
 from tests.fakes import tiny_model, toy_mirror, toy_protocol, toy_run
 
@@ -41,11 +42,14 @@ def _place(run: RunSpec, home: Path) -> RunPaths:
     return paths
 
 
+_ENVIRON = {"ATLAS_CHECKPOINT_SECONDS": "0", "ATLAS_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
 def _start(paths: RunPaths, **environ: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "core.chain.worker", str(paths.root)],
         cwd=REPO,
-        env=os.environ | {"ATLAS_CHECKPOINT_SECONDS": "0", "ATLAS_THREADS": "1", "OMP_NUM_THREADS": "1"} | environ,
+        env=os.environ | _ENVIRON | environ,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -69,7 +73,9 @@ def _wait_for(paths: RunPaths, text: str, job: subprocess.Popen[bytes]) -> None:
     pytest.fail(f"'{text}' did not show in {paths.events} within 120 s")
 
 
-def test_killed_mid_stage_and_restarted_it_ends_with_the_scores_of_an_undisturbed_run(tmp_path: Path) -> None:
+def test_killed_mid_stage_and_restarted_warm_it_ends_with_the_scores_of_an_undisturbed_run(
+    tmp_path: Path,
+) -> None:
     paths, run = _prepare(tmp_path)
     other = _place(run, tmp_path / "other")
     undisturbed = _start(other)
@@ -81,8 +87,9 @@ def test_killed_mid_stage_and_restarted_it_ends_with_the_scores_of_an_undisturbe
     assert not paths.finished.exists()
     with paths.events.open("a", encoding="utf-8") as stream:
         stream.write('{"seq": 99, "torn')  # what a kill in the middle of a line leaves
-    again = _start(paths)
-    assert again.wait(timeout=200) == 0, "see failed.json in the run folder"
+    warm = Spare("core.chain.worker", log=tmp_path / "spare.log", environ={})
+    again = warm.use(str(paths.root), log=paths.log, environ=_ENVIRON, record=paths.process)
+    assert again is not None and again.wait(timeout=200) == 0, "see failed.json in the run folder"
 
     assert _scores(paths) == _scores(other)
     assert pq.read_table(paths.predictions).equals(pq.read_table(other.predictions))

@@ -18,12 +18,20 @@ import psutil
 
 from core.files import write_text
 from core.paths import AtlasPaths, RunPaths
+from core.processes import awaited_words
 
 STUBBORN_CHILD = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(120)"
 
 
 def main() -> None:
-    """Pretend to execute a run."""
+    """Pretend to execute a run, at once or when it is told which."""
+    if sys.argv[1:] == ["--wait"]:
+        words = awaited_words("tests.core.jobs.fakeworker")
+        if words is None:
+            return
+        sys.argv[1:] = words
+        sys.stdout.write("was warm\n")
+        sys.stdout.flush()
     run = RunPaths(Path(sys.argv[1]))
     home = AtlasPaths.from_environment().home
     attempt = 1 + sum(line.startswith(run.run_id) for line in read(home / "starts.txt"))
