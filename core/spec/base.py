@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
 """What names of tasks, models and protocols look like."""
@@ -26,6 +26,19 @@ class Spec(BaseModel):
     def digest(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of the canonical JSON."""
         return digest(self.canonical_json())
+
+
+class GrowingSpec(Spec):
+    """A spec that was given fields after others of it had been stored; ids and digests of those stay what they were."""
+
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Fields that came later: left out of the JSON where they have their default."""
+
+    @model_serializer(mode="wrap")
+    def _as_before_there_were_more(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        fields: dict[str, object] = handler(self)
+        defaults = {name: type(self).model_fields[name].default for name in self.later}
+        return {name: value for name, value in fields.items() if name not in defaults or value != defaults[name]}
 
 
 def canonical(raw: object) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from enum import StrEnum
-from typing import Literal, Self, get_args
+from typing import ClassVar, Literal, Self, get_args
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from core.errors import SpecError
-from core.spec.base import Name, Spec, run_id_of
+from core.spec.base import GrowingSpec, Name, Spec, run_id_of
 from core.spec.model import ModelSpec
 from core.spec.protocol import ProtocolSpec, StageProtocol
 from core.spec.task import Role, TaskSpec, closure
@@ -63,7 +63,7 @@ _INTERMEDIATE = re.compile(
 )
 
 
-class IntermediateSpec(Spec):
+class IntermediateSpec(GrowingSpec):
     """What is trained on between pretraining and the target.
 
     As text: `mnli`; `mnli+qqp+squad` (multi-task); `mnli~shuffled`, `imdb~mlm` (placebos);
@@ -71,6 +71,8 @@ class IntermediateSpec(Spec):
     hardest for the run's model). A target's English training text can be used for masked-language modelling:
     `multi_eurlex~mlm`.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"third"})
 
     tasks: tuple[Name, ...] = Field(min_length=1)
     """Task names; more than one is a multi-task stage. Sorted, so that the order typed does not matter."""
@@ -81,12 +83,7 @@ class IntermediateSpec(Spec):
     difficulty: Literal["easy", "medium", "hard"] | None = None
     """Difficulty of the sample tasks; None: the mixture."""
     third: Third | None = None
-    """Third of the training examples by measured difficulty; None: all. Absent from the JSON where it is None."""
-
-    @model_serializer(mode="wrap")
-    def _as_before_there_were_thirds(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        fields: dict[str, object] = handler(self)
-        return {name: value for name, value in fields.items() if name != "third" or value is not None}
+    """Third of the training examples by measured difficulty; None: all."""
 
     @field_validator("tasks")
     @classmethod
