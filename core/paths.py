@@ -183,6 +183,11 @@ class AtlasPaths:
         return self.cache / "stages"
 
     @property
+    def states(self) -> Path:
+        """States of frozen layers by what decides them, shared by all runs."""
+        return self.cache / "states"
+
+    @property
     def embeddings(self) -> Path:
         """Sentence embeddings by what decides them, shared by all profiles."""
         return self.cache / "embeddings"

@@ -1,4 +1,4 @@
-"""Hyper-parameters by name: `quick`, `standard`, and three published ones.
+"""Hyper-parameters by name: `quick` with its cheaper kin, `standard`, and three published ones.
 
 A published protocol says in `stated` where each field comes from, and "ours" where its paper does not state it. Figures
 of Phang et al. are those of the first draft (26 May 2020). To add one: one `ProtocolSpec` in `PROTOCOLS`, or a
@@ -58,6 +58,14 @@ PROTOCOLS: dict[str, ProtocolSpec] = {
         summary="Minutes on a CPU: 2,000 training examples a stage, 200 test examples a language. To try things out.",
         intermediate=_QUICK_STAGE,
         target=_QUICK_STAGE.model_copy(update={"epochs": 2.0}),
+        max_test_examples=200,
+        max_length=256,
+    ),
+    "quick-frozen": ProtocolSpec(
+        name="quick-frozen",
+        summary="As quick, with the embeddings and the lower half of the layers frozen: faster, and less is learned.",
+        intermediate=_QUICK_STAGE.model_copy(update={"freeze_layers": "half"}),
+        target=_QUICK_STAGE.model_copy(update={"epochs": 2.0, "freeze_layers": "half"}),
         max_test_examples=200,
         max_length=256,
     ),

@@ -14,10 +14,11 @@ import yaml
 from pydantic import Field, ValidationError
 
 from core.errors import AtlasError, SpecError, UnknownName
-from core.models import DEFAULT_MODEL, resolve_model
+from core.models import DEFAULT_MODEL, check_model_folder, resolve_model
 from core.paths import AtlasPaths
 from core.protocols import get_protocol, read_protocol_file
 from core.spec.base import Spec
+from core.spec.model import ModelSpec
 from core.spec.profile import DEFAULT_RESAMPLES, DEFAULT_TEXTS, ProfileKind, ProfileSpec
 from core.spec.protocol import ProtocolSpec
 from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, Placebo, StudySpec
@@ -31,6 +32,9 @@ NO_INTERMEDIATE = "none"
 
 RETRIEVED = "tatoeba"
 """Target whose parallel sentences an encoder profile retrieves unless somebody names another."""
+
+_NUMBERS_OF_LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
+"""What configurations call it."""
 
 
 class StudyRequest(Spec):
@@ -152,13 +156,19 @@ def build_study(request: StudyRequest, *, paths: AtlasPaths) -> StudySpec:
     if not request.seeds or len(set(request.seeds)) != len(request.seeds):
         raise SpecError(f"Seeds {list(request.seeds)}: expected at least one, each once.")
     names = {name for spec in intermediates if spec for name in spec.tasks} | {task.name for task in targets}
+    protocol, models = (
+        _protocol(request.protocol),
+        [resolve_model(m, paths=paths) for m in dict.fromkeys(request.models)],
+    )
+    for model in models:
+        _check_frozen(protocol, model)
     return StudySpec(
         name=request.name,
-        models=tuple(resolve_model(text, paths=paths) for text in dict.fromkeys(request.models)),
+        models=tuple(models),
         intermediates=tuple(dict.fromkeys(intermediates)),
         targets=tuple(dict.fromkeys(task.name for task in targets)),
         seeds=request.seeds,
-        protocol=_protocol(request.protocol),
+        protocol=protocol,
         data_source=checked_source(request),
         tasks=closure(tuple(sorted(names)), tasks=tuple(tasks.values())),
         with_baselines=request.with_baselines,
@@ -183,16 +193,20 @@ def build_profile(request: ProfileRequest, *, paths: AtlasPaths) -> ProfileSpec:
     targets = tuple(_target(name, tasks=tasks).name for name in request.targets or default.get(request.kind, ()))
     intermediates = [spec for spec in parsed if spec is not None]
     names = {name for spec in intermediates for name in spec.tasks} | set(targets)
+    model, protocol = resolve_model(request.model, paths=paths), None
+    if not is_domain:
+        protocol = _protocol(request.protocol or "quick")
+        _check_frozen(protocol, model)
     try:
         return ProfileSpec(
             kind=request.kind,
-            model=resolve_model(request.model, paths=paths),
+            model=model,
             data_source=checked_source(request),
             intermediates=tuple(spec.name for spec in intermediates),
             targets=targets,
             languages=request.languages,
             tasks=closure(tuple(sorted(names)), tasks=tuple(tasks.values())),
-            protocol=None if is_domain else _protocol(request.protocol or "quick"),
+            protocol=protocol,
             n=request.n,
             resamples=request.resamples,
             seed=request.seed,
@@ -252,6 +266,17 @@ def _protocol(text: str) -> ProtocolSpec:
     if text.endswith((".yaml", ".yml")):
         return read_protocol_file(Path(text))
     return get_protocol(text)
+
+
+def _check_frozen(protocol: ProtocolSpec, model: ModelSpec) -> None:
+    """Refuse a protocol that freezes more layers than a model has; of a hub model that is known in the job alone."""
+    stages = [stage for stage in (protocol.intermediate, protocol.target) if stage.freeze_layers is not None]
+    if not stages or not Path(model.path).is_dir():
+        return
+    config = check_model_folder(Path(model.path))
+    for n_layers in [config[name] for name in _NUMBERS_OF_LAYERS if isinstance(config.get(name), int)][:1]:
+        for stage in stages:
+            stage.frozen_of(n_layers, where=f"Model '{model.name}'")
 
 
 def _target(name: str, *, tasks: dict[str, TaskSpec]) -> TaskSpec:

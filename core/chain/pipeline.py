@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.encoder.device import peak_memory_mb
+from core.encoder.frozen import freeze
 from core.encoder.identity import identity_of
 from core.encoder.judging import taught
 from core.encoder.loading import load_encoder
@@ -28,6 +29,7 @@ from core.files import written_beside
 from core.models import check_model_folder, fingerprint
 from core.spec.base import digest
 from core.spec.model import ModelSpec
+from core.spec.task import Role
 from core.spec.versions import CODE_VERSION
 from core.tasks import in_task_reason
 from core.training.context import RunContext
@@ -155,6 +157,8 @@ def _candidate(
     task = context.spec.task(context.spec.target)
     if final is None or not task_type(task.type).is_trained:
         return Candidate(encoder, head=None)
+    protocol = context.spec.stage_protocol(Role.TARGET, task.name)
+    freeze(encoder, protocol, where=f"Model '{model.path}'", kept_in=context.paths.states)
     head = learning_of(task.type).head(encoder, len(labels), None)
     states = final.heads("selected" if weights == final.encoder else "last")
     head.load_state_dict(states[task.name])

@@ -122,6 +122,7 @@ def collate(features: Features, rows: Ints, *, encoder: Encoder) -> tuple[Batch,
         targets=None,
         weight=float(len(rows)),
         is_padded=not bool(real.all()),
+        frozen=None if features.states is None else torch.from_numpy(features.states[places]).to(encoder.device),
     )
     return batch, places
 

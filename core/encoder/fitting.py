@@ -65,7 +65,7 @@ def check_reads_both_ways(encoder: Encoder, *, where: str) -> None:
     Raises:
         ModelError: It reads from left to right, or its weights hold nan.
     """
-    pieces = encoder.tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
+    pieces = probe_pieces(encoder)
     if len(pieces) < 2:
         return
     ids = torch.tensor([pieces, [*pieces[:-1], pieces[0]]], device=encoder.device)
@@ -83,6 +83,16 @@ def check_reads_both_ways(encoder: Encoder, *, where: str) -> None:
             f"{where}: reads from left to right: another last piece changes no state before it. Encoders only, so far: "
             "the first state of such a model has seen nothing of the text. Choose a model that reads both ways."
         )
+
+
+def probe_pieces(encoder: Encoder) -> list[int]:
+    """Ids of a short text for looking at how a model is made.
+
+    Args:
+        encoder: Gives the tokenizer.
+    """
+    pieces: list[int] = encoder.tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
+    return pieces
 
 
 def with_dropout(config: Any, dropout: float | None) -> Any:  # noqa: ANN401  untyped third party

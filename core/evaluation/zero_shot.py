@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from core.data.lookup import nothing_there
 from core.encoder.features import featurise
+from core.encoder.frozen import with_states
 from core.encoder.judging import Rules, floors, p_above
 from core.encoder.loading import embed
 from core.encoder.predicting import label_scores, predict
@@ -149,6 +150,7 @@ def _score_language(job: EvaluationJob, split: Split) -> _Scored:
     if not task_type(job.task.type).is_trained:
         return _search(job, split)
     features = featurise(split, encoder=job.selected.encoder, max_length=job.max_length)
+    features = with_states(features, encoder=job.selected.encoder)  # other runs have the same test texts
     predictions, scores = _predicted(job.selected, split, features)
     last = _predicted(job.last, split, features)[1] if job.last else None
     best = floors(job.rules, split, metrics=list(scores))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import torch
+
+from core.heads.frozen import FrozenPart
 
 
 @dataclass
@@ -24,6 +27,14 @@ class Encoder:
     """Whether segment ids are an input."""
     max_length: int
     """Longest input in pieces, specials included."""
+    frozen: FrozenPart | None = None
+    """Its lower part where that is not trained."""
+
+    def train(self, on: bool) -> None:  # noqa: FBT001  mirrors nn.Module.train
+        """Set the model to training or evaluation; a frozen part always evaluates."""
+        self.model.train(on)
+        if self.frozen is not None:
+            self.frozen.rest()
 
     @property
     def hidden_size(self) -> int:
@@ -57,6 +68,8 @@ class Batch(NamedTuple):
     """What the summed loss is divided by: items, or labelled positions for tagging and masked-language modelling."""
     is_padded: bool
     """Whether any position is padding."""
+    frozen: torch.Tensor | None = None
+    """(rows, tokens, hidden) float32 states of the encoder's frozen part, or None: they are computed."""
 
 
 def encode(encoder: Encoder, batch: Batch) -> torch.Tensor:
@@ -71,7 +84,8 @@ def encode(encoder: Encoder, batch: Batch) -> torch.Tensor:
         inputs["attention_mask"] = batch.mask
     if batch.types is not None:
         inputs["token_type_ids"] = batch.types
-    states: torch.Tensor = encoder.model(**inputs).last_hidden_state
+    with nullcontext() if batch.frozen is None or encoder.frozen is None else encoder.frozen.given(batch.frozen):
+        states: torch.Tensor = encoder.model(**inputs).last_hidden_state
     return states
 
 

@@ -35,8 +35,15 @@ class GrowingSpec(Spec):
     """Fields that came later: left out of the JSON where they have their default."""
 
     @model_serializer(mode="wrap")
-    def _as_before_there_were_more(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        fields: dict[str, object] = handler(self)
+    def _as_when_ids_were_made(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return self.without_later(handler(self))
+
+    def without_later(self, fields: dict[str, object]) -> dict[str, object]:
+        """The JSON without the later fields that have their default.
+
+        Args:
+            fields: All of it.
+        """
         defaults = {name: type(self).model_fields[name].default for name in self.later}
         return {name: value for name, value in fields.items() if name not in defaults or value != defaults[name]}
 

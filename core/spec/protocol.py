@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
@@ -14,15 +14,20 @@ from pydantic import (
     model_validator,
 )
 
-from core.spec.base import Name, Spec
+from core.errors import SpecError
+from core.spec.base import GrowingSpec, Name, Spec
 from core.spec.task import Role
 
 USUAL_BATCH_TOKENS = 8192
 """What every stage says of `batch_tokens` in its JSON, unless its user chose another value before the field left."""
 
 
-class StageProtocol(Spec):
+class StageProtocol(GrowingSpec):
     """Hyper-parameters of one fine-tuning stage."""
+
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"freeze_layers", "lora_rank", "lora_alpha", "lora_dropout", "lora_layers"}
+    )
 
     learning_rate: float = Field(gt=0, le=1)
     """Peak learning rate of AdamW."""
@@ -63,6 +68,18 @@ class StageProtocol(Spec):
     """Share of the training data that is trained on, the rest unused (70/30 split of 2210.01091)."""
     mix_cap: int | None = Field(default=None, ge=1)
     """Most examples that one task brings to a multi-task stage, which is mixed in proportion to size."""
+    freeze_layers: Annotated[int, Field(ge=1)] | Literal["half"] | None = None
+    """So many layers, from the lowest, and the embeddings are not trained and have no dropout; `half`: the lower half
+    of the encoder's layers, rounded down; None: all layers are trained."""
+    lora_rank: int | None = Field(default=None, ge=1)
+    """Rank of the adapters (LoRA, 2106.09685) that are trained instead of the encoder's weights, and added to them at
+    the end of the stage; None: the weights themselves are trained."""
+    lora_alpha: float | None = Field(default=None, gt=0)
+    """An adapter's product is multiplied by alpha / rank; None: alpha is twice the rank."""
+    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout on what an adapter reads."""
+    lora_layers: Literal["all", "attention"] = "all"
+    """Which linear layers of the encoder have an adapter: all, or those of its attention alone."""
     _batch_tokens: int = PrivateAttr(default=USUAL_BATCH_TOKENS)
 
     @property
@@ -85,8 +102,43 @@ class StageProtocol(Spec):
 
     @model_serializer(mode="wrap")
     def _as_when_ids_were_made(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        fields: dict[str, object] = handler(self)
-        return fields | {"batch_tokens": self._batch_tokens}
+        return self.without_later(handler(self)) | {"batch_tokens": self._batch_tokens}
+
+    @model_validator(mode="after")
+    def _one_way_of_training_less(self) -> Self:
+        ways = {
+            f"freezing: {self.freezing}": self.freezing != "none",
+            f"freeze_layers: {self.freeze_layers}": self.freeze_layers is not None,
+            f"lora_rank: {self.lora_rank}": self.lora_rank is not None,
+        }
+        chosen = [way for way, is_chosen in ways.items() if is_chosen]
+        if len(chosen) > 1:
+            raise ValueError(f"{' and '.join(chosen)} exclude each other: choose one way of training less")
+        fields = type(self).model_fields
+        unread = [n for n in ("lora_alpha", "lora_dropout", "lora_layers") if getattr(self, n) != fields[n].default]
+        if unread and self.lora_rank is None:
+            raise ValueError(f"{', '.join(unread)} without lora_rank: set lora_rank, such as 8, or leave them out")
+        return self
+
+    def frozen_of(self, n_layers: int, *, where: str) -> int:
+        """How many layers of an encoder are not trained.
+
+        Args:
+            n_layers: Layers of the encoder.
+            where: Begins the message, such as "Model 'x'".
+
+        Raises:
+            SpecError: None would be left to train, or half of them is none.
+        """
+        if self.freeze_layers is None:
+            return 0
+        n = n_layers // 2 if self.freeze_layers == "half" else self.freeze_layers
+        if 1 <= n < n_layers:
+            return n
+        raise SpecError(
+            f"{where} has {n_layers} layer(s) and the protocol says freeze_layers: {self.freeze_layers}; at least one "
+            "must be frozen and one trained. Choose another freeze_layers, or another model."
+        )
 
 
 class ProtocolSpec(Spec):

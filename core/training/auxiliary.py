@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.encoder.features import featurise
+from core.encoder.frozen import freeze, with_states
 from core.encoder.identity import identity_of
 from core.encoder.loading import load_encoder
 from core.encoder.log_probabilities import gold_log_probabilities
@@ -188,6 +189,7 @@ class _Trained(NamedTuple):
 def _train(context: RunContext, run: AuxiliaryRun, *, job: StageJob) -> _Trained:
     encoder = load_encoder(context.spec.model, dropout=run.protocol.dropout)
     encoder.model.to(context.device)
+    freeze(encoder, run.protocol, where=f"Model '{context.spec.model.path}'", kept_in=context.paths.states)
     limit = context.spec.protocol.max_length
     goals = objectives.supervised([run.data], encoder=encoder, protocol=run.protocol, draws=job.draws, max_length=limit)
     head, found = goals[0].head, dict[str, AuxiliaryResult]()
@@ -219,6 +221,8 @@ def _score_part(
     features = featurise(split, encoder=encoder, max_length=context.spec.protocol.max_length)
     if without_input:
         features = learning.blanked(features, encoder)
+    if part.scored_by == "model" or part.predictions:
+        features = with_states(features, encoder=encoder, passes=part.predictions + (part.scored_by == "model"))
     log_probabilities = None
     if part.scored_by == "uniform":
         log_probabilities = learning.uniform(features, len(split.labels))

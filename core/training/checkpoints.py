@@ -7,11 +7,13 @@ model selection would take. A best file is removed only after the state that no 
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from core.errors import DiskFull
 from core.files import written_beside
@@ -103,6 +105,18 @@ class Checkpoints:
         """Remove all files of the stage."""
         for file in self.folder.glob(f"{self.key}*.pt"):
             file.unlink(missing_ok=True)
+
+
+def trained_part(module: nn.Module, parameters: Iterable[nn.Parameter]) -> dict[str, torch.Tensor]:
+    """State of a module without what is not trained, which is as it was; buffers are there.
+
+    Args:
+        module: Encoder or head.
+        parameters: What is trained, of this module and others.
+    """
+    trained = {id(p) for p in parameters}
+    state = module.state_dict(keep_vars=True).items()
+    return {name: t.detach() for name, t in state if id(t) in trained or not isinstance(t, nn.Parameter)}
 
 
 def write(content: dict[str, Any], target: Path) -> None:

@@ -25,7 +25,7 @@ from core.errors import Diverged
 from core.events import DevScored, Flagged, StageStarted, StepLogged
 from core.heads.states import Batch, Encoder, encode
 from core.spec.protocol import StageProtocol
-from core.training.checkpoints import Checkpoints, Progress
+from core.training.checkpoints import Checkpoints, Progress, trained_part
 from core.training.context import RunContext
 from core.training.mixture import Objective, pieces_used, pool
 from core.training.optimisation import Compaction, decay_until, parameter_groups, rate_at, set_frozen
@@ -93,24 +93,20 @@ class _Training:
         points = np.linspace(0, self.total, protocol.evaluations + 1)[1:]
         self.points = {int(round(p)) for p in points} - {0}
         self.files = Checkpoints(self.context.checkpoints, key=self.job.key)
-        modules = [self.encoder.model, *(o.head for o in self.objectives)]
-        self.optimiser = torch.optim.AdamW(
-            parameter_groups(modules, weight_decay=protocol.weight_decay), lr=protocol.learning_rate, fused=True
-        )
+        self.modules = {"encoder": self.encoder.model} | {f"head:{o.name}": o.head for o in self.objectives}
+        groups = parameter_groups(self.modules.values(), weight_decay=protocol.weight_decay)
+        self.optimiser = torch.optim.AdamW(groups, lr=protocol.learning_rate, fused=True)
         self.parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
 
     def weights(self) -> dict[str, Any]:
-        return {"encoder": self.encoder.model.state_dict()} | {
-            f"head:{o.name}": o.head.state_dict() for o in self.objectives
-        }
+        return {name: trained_part(module, self.parameters) for name, module in self.modules.items()}
 
     def load_weights(self, weights: dict[str, Any]) -> None:
-        self.encoder.model.load_state_dict(weights["encoder"])
-        for objective in self.objectives:
-            objective.head.load_state_dict(weights[f"head:{objective.name}"])
+        for name, module in self.modules.items():
+            module.load_state_dict(module.state_dict() | weights[name])
 
     def train_mode(self, on: bool) -> None:  # noqa: FBT001  mirrors nn.Module.train
-        self.encoder.model.train(on)
+        self.encoder.train(on)
         for objective in self.objectives:
             objective.head.train(on)
 

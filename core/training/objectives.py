@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import torch
 
 from core.encoder.batches import sorted_batches, training_batch
 from core.encoder.features import featurise, featurise_text
+from core.encoder.frozen import with_states
 from core.encoder.judging import Floor, Judgement, floors, judge, taught
 from core.encoder.memory import halving, over_batches
 from core.encoder.mlm import MlmHead, masked_batch, mlm_losses
@@ -49,8 +51,20 @@ def supervised(
     objectives = []
     for d in data:
         head = fresh_head(d.train, encoder=encoder, dropout=protocol.dropout, draws=draws)
-        objectives.append(_one(d, encoder=encoder, head=head, max_length=max_length, by_metric=shared))
+        made = _one(d, encoder=encoder, head=head, max_length=max_length, by_metric=shared)
+        passes = _passes(made.features.n_items, protocol=protocol, draws=draws)
+        made.features = with_states(made.features, encoder=encoder, passes=passes)
+        objectives.append(made)
     return objectives
+
+
+def _passes(n_items: int, *, protocol: StageProtocol, draws: Draws) -> float:
+    """How often all of a task's training examples go through the encoder; a target's do so in other runs, too."""
+    if protocol.mix_cap is not None and len(draws.tasks) > 1 and n_items > protocol.mix_cap:
+        return 0.0
+    steps = protocol.max_steps or math.inf
+    passes = min(protocol.epochs, steps * protocol.batch_size / n_items)
+    return 2 * passes if draws.kind == "target" else passes
 
 
 def fresh_head(split: Split, *, encoder: Encoder, dropout: float | None, draws: Draws) -> Head:
@@ -75,7 +89,7 @@ def _one(data: EnglishData, *, encoder: Encoder, head: Head, max_length: int | N
         features, dev = (learning.blanked(found, encoder) for found in (features, dev))
     if learning.start is not None:
         learning.start(head, features)
-
+    dev = with_states(dev, encoder=encoder)
     scored = _SupervisedDev(data, dev, encoder=encoder, head=head)
     objective = Objective(
         name=task.name,

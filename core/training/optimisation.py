@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812  the name everybody reads
 
+from core.heads.frozen import stack_of
 from core.heads.states import Encoder
 from core.spec.protocol import StageProtocol
 from core.types.pieces import Ints
@@ -59,6 +60,8 @@ class Compaction:
         full = encoder.model.get_input_embeddings()
         if used is None or type(full) is not nn.Embedding or full.max_norm is not None or full.sparse:
             return
+        if not full.weight.requires_grad:
+            return  # nothing of it is trained
         extra = [] if full.padding_idx is None else [full.padding_idx]
         self._full, self._used = full, np.union1d(used, np.asarray(extra, dtype=np.int64)).astype(np.int64)
         self._original = full.weight.detach()
@@ -97,8 +100,8 @@ class Compaction:
             self._encoder.model.set_input_embeddings(self._full)
 
 
-def parameter_groups(modules: Sequence[nn.Module], *, weight_decay: float) -> list[dict[str, Any]]:
-    """Each parameter once, without weight decay for biases and layer norms.
+def parameter_groups(modules: Iterable[nn.Module], *, weight_decay: float) -> list[dict[str, Any]]:
+    """Each parameter that is trained once, without weight decay for biases and layer norms.
 
     Args:
         modules: Encoder and heads; tied parameters may occur in both.
@@ -109,7 +112,7 @@ def parameter_groups(modules: Sequence[nn.Module], *, weight_decay: float) -> li
     plain: list[nn.Parameter] = []
     for module in modules:
         for parameter in module.parameters():
-            if id(parameter) not in seen:
+            if parameter.requires_grad and id(parameter) not in seen:
                 seen.add(id(parameter))
                 (decayed if parameter.ndim > 1 else plain).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
@@ -165,18 +168,9 @@ def set_frozen(encoder: Encoder, *, freezing: str, step: int, total: int, epoch_
     if freezing == "embeddings":
         embeddings.requires_grad_(False)
         return
-    layers = _layers(encoder)
+    layers = stack_of(encoder.model) or [encoder.model]
     interval = max(1, min(epoch_steps, total // (len(layers) + 1)))
     n_open = 1 + step // interval
     encoder.model.requires_grad_(n_open > len(layers))
     for layer in list(layers)[max(0, len(layers) - n_open) :]:
         layer.requires_grad_(True)
-
-
-def _layers(encoder: Encoder) -> Sequence[nn.Module]:
-    """The stack of layers, bottom first; the whole model where they share weights (ALBERT)."""
-    wanted = int(encoder.model.config.num_hidden_layers)
-    for module in encoder.model.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == wanted:
-            return list(module)
-    return [encoder.model]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from core.encoder.device import arithmetic
 from core.encoder.fitting import dropout_gap
+from core.encoder.frozen import freeze
 from core.encoder.judging import Judgement
 from core.encoder.loading import load_encoder
 from core.encoder.mlm import load_for_mlm
@@ -84,15 +85,17 @@ def _train(context: RunContext, training: Training, *, parent: StageFolder | Non
     job, model = training.job, context.spec.model
     weights = parent.encoder if parent else None
     protocol, limit = job.protocol, context.spec.protocol.max_length
-    started = time.monotonic()
+    started, where = time.monotonic(), f"Model '{model.path}'"
     if training.placebo is Placebo.MLM:
         encoder, head = load_for_mlm(model, weights=weights, dropout=protocol.dropout, seed=job.draws.number("head"))
         encoder.model.to(context.device)
         head.to(context.device)
+        freeze(encoder, protocol, where=where, kept_in=None)  # other pieces are masked in every step
         goals = objectives.masked(training.data, encoder=encoder, head=head, protocol=protocol, max_length=limit)
     else:
         encoder = load_encoder(model, weights=weights, dropout=protocol.dropout)
         encoder.model.to(context.device)
+        freeze(encoder, protocol, where=where, kept_in=context.paths.states)
         goals = objectives.supervised(
             training.data, encoder=encoder, protocol=protocol, draws=job.draws, max_length=limit
         )

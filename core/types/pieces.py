@@ -50,6 +50,8 @@ class Features:
     positions: Ints | None = None
     """Tagging: (n_pieces,) int32, the word whose prediction is read here, else -1.
     Span QA: (n_pieces, 2) int32, first and last character in the context, -1 outside it."""
+    states: Array | None = None
+    """(n_pieces, hidden) float32 states of an encoder's frozen part that were kept, memory-mapped, or None."""
 
     @property
     def n_items(self) -> int:

@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from core.errors import SpecError, UnknownName
 from core.paths import REPO
 from core.protocols import PROTOCOLS, get_protocol, load_protocols, read_protocol_file
-from core.spec.protocol import ProtocolSpec
+from core.spec.protocol import ProtocolSpec, StageProtocol
 from core.spec.task import Role
 from core.tasks import TASKS
 
@@ -32,7 +33,7 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 def test_names() -> None:
-    assert list(load_protocols()) == ["quick", "standard", "phang2020", "xtreme2020", "mohapatra2022"]
+    assert list(load_protocols()) == ["quick", "quick-frozen", "standard", "phang2020", "xtreme2020", "mohapatra2022"]
     assert all(get_protocol(name).name == name for name in PROTOCOLS)
     with pytest.raises(UnknownName, match=r"No protocol named 'quik'. Did you mean 'quick'\?"):
         get_protocol("quik")
@@ -155,3 +156,40 @@ def test_a_wrong_protocol_file_is_refused(tmp_path: Path, old: str, new: str, ex
     with pytest.raises(SpecError) as refused:
         read_protocol_file(file)
     assert str(file) in str(refused.value) and expected in str(refused.value)
+
+
+def test_fields_that_came_later_are_left_out_of_the_json_at_their_default() -> None:
+    stage = StageProtocol(learning_rate=1e-5)
+    assert not {"freeze_layers", "lora_rank", "lora_alpha", "lora_dropout", "lora_layers"} & stage.model_dump().keys()
+    frozen = StageProtocol(learning_rate=1e-5, freeze_layers=6)
+    assert frozen.model_dump()["freeze_layers"] == 6 and frozen.digest() != stage.digest()
+    assert StageProtocol.model_validate_json(frozen.canonical_json()) == frozen
+
+
+@pytest.mark.parametrize(
+    "fields,message",
+    [
+        ({"freeze_layers": 2, "freezing": "gradual"}, "freezing: gradual and freeze_layers: 2 exclude each other"),
+        ({"freeze_layers": "half", "lora_rank": 4}, "freeze_layers: half and lora_rank: 4 exclude each other"),
+        ({"lora_alpha": 8.0}, "lora_alpha without lora_rank: set lora_rank"),
+        ({"freeze_layers": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_ways_of_training_less_exclude_each_other(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        StageProtocol.model_validate({"learning_rate": 1e-5} | fields)
+
+
+@pytest.mark.parametrize("freeze_layers,n_layers,expected", [(None, 3, 0), ("half", 3, 1), ("half", 12, 6), (2, 3, 2)])
+def test_how_many_layers_are_frozen(freeze_layers: int | str | None, n_layers: int, expected: int) -> None:
+    stage = StageProtocol.model_validate({"learning_rate": 1e-5, "freeze_layers": freeze_layers})
+    assert stage.frozen_of(n_layers, where="Model 'x'") == expected
+
+
+@pytest.mark.parametrize("freeze_layers,n_layers", [(3, 3), ("half", 1), (12, 6)])
+def test_a_model_with_too_few_layers_is_named(freeze_layers: int | str, n_layers: int) -> None:
+    stage = StageProtocol.model_validate({"learning_rate": 1e-5, "freeze_layers": freeze_layers})
+    with pytest.raises(
+        SpecError, match=rf"^Model 'x' has {n_layers} layer\(s\) and .* freeze_layers: {freeze_layers};"
+    ):
+        stage.frozen_of(n_layers, where="Model 'x'")

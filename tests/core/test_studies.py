@@ -147,3 +147,16 @@ def test_the_documented_files_are_right(tmp_path: Path) -> None:
             assert len(build_study(read_study_file(file), paths=paths).runs()) == 3 * 2 * 3
         else:
             assert build_profile(read_request(file, kind=ProfileRequest), paths=paths).kind == "difficulty"
+
+
+def test_a_protocol_that_freezes_more_layers_than_a_model_has_is_refused_at_once(
+    paths: AtlasPaths, model: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    stage = "{learning_rate: 1.0e-5, freeze_layers: 2}"
+    file.write_text(f"name: mine\nsummary: Mine.\nintermediate: {stage}\ntarget: {stage}\n")
+    request = _request(model, protocol=str(file))
+    with pytest.raises(SpecError, match=r"has 2 layer\(s\) and the protocol says freeze_layers: 2; at least one"):
+        build_study(request, paths=paths)
+    assert len(problems(request, paths=paths)) == 1
+    build_study(_request(model, protocol="quick-frozen"), paths=paths)
