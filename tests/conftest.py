@@ -14,6 +14,7 @@ def pytest_configure() -> None:
     """No test depends on what is committed in `data/gallery` or keeps a worker warm; what tests start inherits this."""
     os.environ["ATLAS_GALLERY"] = NO_GALLERY
     os.environ["ATLAS_WARM"] = "0"
+    os.environ["ATLAS_PRECISION"] = "fp32"  # the same numbers on a processor with units for bfloat16 and on one without
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -153,7 +153,7 @@ def _candidate(
 ) -> Candidate:
     model: ModelSpec = context.spec.model
     encoder = load_encoder(model, weights=weights)
-    encoder.model.to(context.device)
+    context.place(encoder)
     task = context.spec.task(context.spec.target)
     if final is None or not task_type(task.type).is_trained:
         return Candidate(encoder, head=None)
@@ -174,6 +174,7 @@ def _evaluation_key(context: RunContext, parent: str | None) -> str:
         spec.model.digest(),
         spec.data_source.digest(),
         str(CODE_VERSION["evaluation"]),
+        *([] if context.precision == "fp32" else [context.precision]),
     )
     return digest(" ".join(parts))
 

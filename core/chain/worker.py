@@ -170,7 +170,11 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     import torch  # noqa: PLC0415
 
     from core.chain.pipeline import execute  # noqa: PLC0415
-    from core.encoder.device import arithmetic, fast_products  # noqa: PLC0415
+    from core.encoder.device import (  # noqa: PLC0415
+        arithmetic,
+        fast_products,
+        precision_of,  # noqa: PLC0415
+    )
     from core.encoder.memory import memory_problems  # noqa: PLC0415
     from core.training.context import JobContext  # noqa: PLC0415
 
@@ -192,6 +196,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     )
     execution = stored_execution(files.job)
     how = {"threads": threads} | execution.model_dump(mode="json", exclude={"device"})
+    how["precision"] = precision_of(where, asked=execution.precision)
     _write_json(files.environment, _environment(str(where)) | how | arithmetic(where))
     world = (paths, where, log.emit, files.checkpoints, float(os.environ.get(SAVE_EVERY, "30")), execution)
     with memory_problems(where):

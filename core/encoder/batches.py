@@ -48,6 +48,29 @@ def step_items(n_items: int, *, seed: int, step: int, batch_size: int) -> Ints:
     return np.concatenate(parts)
 
 
+def packed_batches(items: Ints, *, features: Features, batch_tokens: int) -> list[Ints]:
+    """Items split into as few groups as the budget allows, of about as many pieces each, similar lengths together.
+
+    Args:
+        items: (n,) indices.
+        features: Give the lengths.
+        batch_tokens: Most pieces in a group; a single item that is larger is a group of its own.
+    """
+    order = items[np.argsort(features.item_lengths[items], kind="stable")]
+    pieces = (features.starts[features.item_starts[order + 1]] - features.starts[features.item_starts[order]]).tolist()
+    n_groups = -(-sum(pieces) // batch_tokens)
+    most = max(sum(pieces) / n_groups, *pieces)
+    groups: list[list[int]] = [[]]
+    held = 0
+    for item, size in zip(order.tolist(), pieces, strict=True):
+        if groups[-1] and (held + size > batch_tokens or held + size / 2 > most):
+            groups.append([])
+            held = 0
+        groups[-1].append(item)
+        held += size
+    return [np.array(group, dtype=np.int64) for group in groups]
+
+
 def micro_batches(items: Ints, *, features: Features, batch_tokens: int, overhead_tokens: int) -> list[Ints]:
     """Items split into groups of similar length with the fewest padded tokens.
 

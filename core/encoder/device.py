@@ -1,4 +1,4 @@
-"""What depends on the device: its memory, and random state of one's own."""
+"""What depends on the device: its memory, random state of one's own, and what products are computed in."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import platform
 import resource
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
+from core.heads.states import Encoder, Precision
+
 _CPU_INFO = Path("/proc/cpuinfo")
+PRECISION = "ATLAS_PRECISION"
+"""Environment variable: the precision of jobs that do not say one."""
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @cache
@@ -140,3 +145,35 @@ def peak_memory_mb(device: torch.device) -> float:
     if device.type != "cpu":
         return float(torch.get_device_module(device).max_memory_allocated(device)) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+@cache
+def has_bf16_units() -> bool:
+    """Whether this processor multiplies bfloat16 in units of its own (AMX, AVX-512-BF16)."""
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+def precision_of(device: torch.device, *, asked: Literal["auto", "bf16", "fp16", "fp32"]) -> Precision:
+    """The precision of a job's products.
+
+    Args:
+        device: Where it computes.
+        asked: `auto`: what `ATLAS_PRECISION` says, else what the device is fast and safe with.
+    """
+    if asked == "auto":
+        asked = os.environ.get(PRECISION, "auto")  # type: ignore[assignment]  # whatever it is, it is looked at below
+    if asked in ("bf16", "fp16", "fp32"):
+        return asked
+    if device.type == "cpu":
+        return "bf16" if has_bf16_units() else "fp32"
+    return "bf16" if device.type == "cuda" else "fp32"
+
+
+def autocast(encoder: Encoder) -> AbstractContextManager[None]:
+    """Inside the block products are computed in the encoder's precision; its weights stay float32.
+
+    Args:
+        encoder: On its device.
+    """
+    kind = _TYPES.get(encoder.precision)
+    return torch.autocast(encoder.device.type, dtype=kind or torch.bfloat16, enabled=kind is not None)

@@ -22,13 +22,14 @@ import numpy as np
 import torch
 
 from core.encoder.batches import collate
+from core.encoder.device import autocast
 from core.encoder.fitting import probe_pieces
 from core.encoder.memory import over_batches
 from core.encoder.predicting import INFERENCE_TOKENS
 from core.errors import DiskFull, ModelError, SpecError
 from core.files import written_beside
 from core.heads.frozen import CannotFreeze, FrozenPart
-from core.heads.states import Encoder, encode
+from core.heads.states import Encoder, inputs_of
 from core.spec.protocol import StageProtocol
 from core.types.pieces import Array, Features, Ints
 
@@ -81,7 +82,7 @@ def with_states(features: Features, *, encoder: Encoder, passes: float = 2.0) ->
     part = encoder.frozen
     if part is None or part.kept_in is None or not part.is_alone:
         return features
-    file = part.kept_in / f"{_key(features, part=part, device=encoder.device)}.npy"
+    file = part.kept_in / f"{_key(features, part=part, encoder=encoder)}.npy"
     size = 4 * len(features.ids) * encoder.hidden_size
     found = _read(file)
     if found is None and passes >= 2 and _has_room(part.kept_in, size=size):
@@ -89,9 +90,8 @@ def with_states(features: Features, *, encoder: Encoder, passes: float = 2.0) ->
     return features if found is None else replace(features, states=found)
 
 
-def _key(features: Features, *, part: FrozenPart, device: torch.device) -> str:
-    precision = "bf16" if device.type == "cuda" else "float32"
-    running = hashlib.blake2b(f"{STATES_VERSION} {precision} {part.digest}".encode(), digest_size=16)
+def _key(features: Features, *, part: FrozenPart, encoder: Encoder) -> str:
+    running = hashlib.blake2b(f"{STATES_VERSION} {encoder.precision} {part.digest}".encode(), digest_size=16)
     for array in (features.ids, features.types, features.starts):
         running.update(b"none" if array is None else np.ascontiguousarray(array).tobytes() + b"end")
     return running.hexdigest()
@@ -137,7 +137,7 @@ def _computed(features: Features, *, encoder: Encoder) -> Iterator[Array]:
         begin = features.starts[first]
         out = np.empty((features.starts[end] - begin, encoder.hidden_size), dtype=np.float32)
         compute = partial(_fill, out, features, encoder, first)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.inference_mode(), autocast(encoder):
             over_batches(features.row_lengths[first:end], compute, batch_tokens=budget, device=device)
         yield out
 
@@ -146,7 +146,9 @@ def _fill(out: Array, features: Features, encoder: Encoder, first: int, rows: In
     """Put the states of some rows, counted from `first`, into the array that begins with that row."""
     assert encoder.frozen is not None  # asked for kept states alone
     batch, places = collate(features, first + rows, encoder=encoder)
-    states = encoder.frozen.states(partial(encode, encoder, batch)).float().cpu().numpy()
+    with inputs_of(encoder, batch) as read:
+        found = encoder.frozen.states(partial(encoder.model, **read.inputs))
+    states = read.padded(found).float().cpu().numpy()
     out[places[places >= 0] - features.starts[first]] = states[places >= 0]
 
 

@@ -22,6 +22,7 @@ from transformers.utils import logging as transformers_logging
 from core.encoder.device import attention_kernel
 from core.encoder.fitting import check_reads_both_ways, check_weights, with_dropout
 from core.encoder.memory import over_batches
+from core.encoder.packing import first_position
 from core.errors import HubUnreachable, ModelError, UnsafeWeights
 from core.heads.states import Encoder, mean_of_tokens, summary_index
 from core.models import check_encoder
@@ -134,6 +135,7 @@ def wrap(model: Any, *, tokenizer: Any, name: str, is_trained: bool) -> Encoder:
     )
     if not is_trained:
         check_reads_both_ways(encoder, where=f"Model '{name}'")
+    encoder.first_position = first_position(model)
     return encoder
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from core.encoder.batches import training_batch
+from core.encoder.device import autocast
 from core.encoder.memory import over_batches
 from core.encoder.predicting import INFERENCE_TOKENS
 from core.heads.layers import Head
@@ -40,6 +41,6 @@ def gold_log_probabilities(encoder: Encoder, head: Head, *, features: Features, 
         by_item[items] = learning.log_probabilities(logits, batch).double().cpu().numpy()
 
     budget = INFERENCE_TOKENS.get(device.type, 8192)
-    with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+    with torch.inference_mode(), autocast(encoder):
         over_batches(features.item_tokens, compute, batch_tokens=budget, device=device)
     return learning.by_example(by_item, features)

@@ -22,7 +22,7 @@ from core.encoder.batches import collate, rows_of
 from core.encoder.fitting import check_weights, with_dropout
 from core.encoder.loading import load_config, load_encoder, load_tokenizer, model_problems, wrap
 from core.errors import ModelError
-from core.heads.states import Batch, Encoder
+from core.heads.states import Batch, Encoder, inputs_of
 from core.spec.model import ModelSpec
 from core.types.pieces import IGNORED, Features, Ints
 
@@ -165,21 +165,19 @@ def masked_batch(
     )
 
 
-def mlm_losses(head: MlmHead, batch: Batch) -> torch.Tensor:
+def mlm_losses(encoder: Encoder, head: MlmHead, batch: Batch) -> torch.Tensor:
     """(n_masked,) float32 cross-entropy of each piece to predict.
 
     Args:
+        encoder: Base of the head.
         head: Runs the encoder, too.
         batch: Of `masked_batch`.
     """
     assert batch.targets is not None  # masked_batch always sets them
     places = batch.targets != IGNORED
-    inputs = {"input_ids": batch.ids}
-    if batch.is_padded:
-        inputs["attention_mask"] = batch.mask
-    if batch.types is not None:
-        inputs["token_type_ids"] = batch.types
-    return F.cross_entropy(head(inputs, places).float(), batch.targets[places], reduction="none")
+    with inputs_of(encoder, batch) as rows:
+        logits = head(rows.inputs, rows.flat(places)).float()
+    return F.cross_entropy(logits, batch.targets[places], reduction="none")
 
 
 def _one_of(usable: Ints, *, rng: np.random.Generator) -> Ints:

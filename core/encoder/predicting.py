@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from core.encoder.batches import collate
+from core.encoder.device import autocast
 from core.encoder.memory import over_batches
 from core.examples import Split
 from core.heads.layers import Head
@@ -63,7 +64,7 @@ def _forward(encoder: Encoder, head: Head, *, features: Features, learning: Lear
         out[where[where >= 0]] = values[where >= 0]
 
     budget = INFERENCE_TOKENS.get(device.type, 8192)
-    with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+    with torch.inference_mode(), autocast(encoder):
         over_batches(features.row_lengths, compute, batch_tokens=budget, device=device)
     assert out is not None  # featurise refuses empty splits
     return out

@@ -147,7 +147,7 @@ def score_with_stage(
     def results() -> dict[str, AuxiliaryResult]:
         split = parts[0].split
         encoder = load_encoder(context.spec.model, weights=folder.encoder)
-        encoder.model.to(context.device)
+        context.place(encoder)
         head = learning_of(split.task.type).head(encoder, len(split.labels), None)
         head.load_state_dict(folder.heads()[split.task.name])
         return _score_parts(context, parts, encoder=encoder, head=head.to(context.device), without_input=False)
@@ -170,6 +170,7 @@ def _key(context: RunContext, run: AuxiliaryRun) -> str:
         max_length=context.spec.protocol.max_length,
         seed=context.spec.seed,
         placebo=None,
+        precision=context.precision,
     )
     blank = "without input" if run.data.without_input else "with input"
     return digest(" ".join(["probe", identity.digest(), blank, *_wanted(run.parts), str(AUXILIARY_VERSION)]))
@@ -188,7 +189,7 @@ class _Trained(NamedTuple):
 
 def _train(context: RunContext, run: AuxiliaryRun, *, job: StageJob) -> _Trained:
     encoder = load_encoder(context.spec.model, dropout=run.protocol.dropout)
-    encoder.model.to(context.device)
+    context.place(encoder)
     freeze(encoder, run.protocol, where=f"Model '{context.spec.model.path}'", kept_in=context.paths.states)
     limit = context.spec.protocol.max_length
     goals = objectives.supervised([run.data], encoder=encoder, protocol=run.protocol, draws=job.draws, max_length=limit)

@@ -12,8 +12,10 @@ from typing import Generic, TypeAlias, TypeVar
 
 import torch
 
+from core.encoder.device import precision_of
 from core.encoder.memory import TRAINING_TOKENS
 from core.events import Emit
+from core.heads.states import Encoder, Precision
 from core.paths import AtlasPaths
 from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileSpec
@@ -46,6 +48,20 @@ class JobContext(Generic[SpecT]):
     def batch_tokens(self) -> int:
         """Most tokens, padding included, that go through the model at once in training."""
         return self.execution.batch_tokens or TRAINING_TOKENS
+
+    @property
+    def precision(self) -> Precision:
+        """What products are computed in."""
+        return precision_of(self.device, asked=self.execution.precision)
+
+    def place(self, encoder: Encoder) -> None:
+        """Put an encoder on the device, to compute in the job's precision.
+
+        Args:
+            encoder: Changed in place.
+        """
+        encoder.model.to(self.device)
+        encoder.precision = self.precision
 
     @cached_property
     def loader(self: JobContext[RunSpec]) -> Loader:

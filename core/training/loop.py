@@ -16,14 +16,15 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from core.encoder.batches import micro_batches, step_items, training_batch
-from core.encoder.device import own_random_state, own_threads, peak_memory_mb, random_state, set_random_state
+from core.encoder.batches import micro_batches, packed_batches, step_items, training_batch
+from core.encoder.device import autocast, own_random_state, own_threads, peak_memory_mb, random_state, set_random_state
 from core.encoder.judging import Judgement
 from core.encoder.memory import halving
 from core.encoder.mlm import masked_batch, mlm_losses
 from core.errors import Diverged
 from core.events import DevScored, Flagged, StageStarted, StepLogged
-from core.heads.states import Batch, Encoder, encode
+from core.heads.dropout import with_fast_dropout
+from core.heads.states import Batch, Encoder, encode, packs
 from core.spec.protocol import StageProtocol
 from core.training.checkpoints import Checkpoints, Progress, trained_part
 from core.training.context import RunContext
@@ -130,6 +131,9 @@ def train_stage(
     """
     started = time.monotonic()
     compaction = Compaction(encoder, used=pieces_used(objectives))
+    if context.device.type == "cpu":
+        for module in (encoder.model, *(o.head for o in objectives)):
+            with_fast_dropout(module)
     with own_random_state(job.draws.number("dropout"), device=context.device), own_threads():
         training = _Training(context, job, encoder, objectives)
         _resume(training)
@@ -254,7 +258,7 @@ def _accumulate(training: _Training, *, chosen: Ints, batch_tokens: int) -> floa
         batches = _batches(training, objective, items, batch_tokens=batch_tokens)
         weight = max(1.0, sum(b.weight for b in batches))
         for batch in batches:
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+            with autocast(training.encoder):
                 summed = batch_loss(objective, batch, encoder=training.encoder)
             loss = summed * (len(items) / len(chosen) / weight)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -264,12 +268,15 @@ def _accumulate(training: _Training, *, chosen: Ints, batch_tokens: int) -> floa
 
 def _batches(training: _Training, objective: Objective, items: Ints, *, batch_tokens: int) -> list[Batch]:
     protocol = training.job.protocol
-    groups = micro_batches(
-        items,
-        features=objective.features,
-        batch_tokens=batch_tokens,
-        overhead_tokens=_OVERHEAD_TOKENS.get(training.context.device.type, 1024),
-    )
+    if packs(training.encoder):
+        groups = packed_batches(items, features=objective.features, batch_tokens=batch_tokens)
+    else:
+        groups = micro_batches(
+            items,
+            features=objective.features,
+            batch_tokens=batch_tokens,
+            overhead_tokens=_OVERHEAD_TOKENS.get(training.context.device.type, 1024),
+        )
     if objective.kind != "mlm":
         return [training_batch(objective.features, group, encoder=training.encoder) for group in groups]
     rng = training.job.draws.of(objective.name).rng("masks", training.progress.step)
@@ -287,7 +294,7 @@ def batch_loss(objective: Objective, batch: Batch, *, encoder: Encoder) -> torch
         encoder: Runs first.
     """
     if objective.kind == "mlm":
-        return mlm_losses(objective.head, batch).sum()  # type: ignore[arg-type]  # an MLM objective holds an MLM head
+        return mlm_losses(encoder, objective.head, batch).sum()  # type: ignore[arg-type]  # an MLM objective has an MLM head
     logits = objective.head(encode(encoder, batch), batch.mask)
     return learning_of(objective.kind).loss_sum(logits.float(), batch)
 

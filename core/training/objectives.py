@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from core.encoder.batches import sorted_batches, training_batch
+from core.encoder.device import autocast
 from core.encoder.features import featurise, featurise_text
 from core.encoder.frozen import with_states
 from core.encoder.judging import Floor, Judgement, floors, judge, taught
@@ -198,12 +199,12 @@ class _MaskedDev:
         """Loss and piece of every masked place."""
         rng = np.random.default_rng(0)
         losses, pieces = [], []
-        with torch.no_grad():
+        with torch.no_grad(), autocast(self._encoder):
             for rows in sorted_batches(self._features.row_lengths, batch_tokens=tokens):
                 batch = masked_batch(
                     self._features, rows, encoder=self._encoder, rng=rng, probability=self._probability
                 )
-                losses.append(mlm_losses(self._head, batch).double().cpu().numpy())
+                losses.append(mlm_losses(self._encoder, self._head, batch).double().cpu().numpy())
                 pieces.append(targets_of(batch)[targets_of(batch) != IGNORED].cpu().numpy())
         return np.concatenate(losses), np.concatenate(pieces)
 
@@ -230,6 +231,6 @@ def _dev_loss(objective: Objective, features: Features, *, encoder: Encoder) -> 
         weight += batch.weight
 
     budget, device = INFERENCE_TOKENS.get(encoder.device.type, 8192), encoder.device
-    with torch.no_grad():
+    with torch.no_grad(), autocast(encoder):
         over_batches(features.item_tokens, add, batch_tokens=budget, device=device)
     return total / max(weight, 1.0)

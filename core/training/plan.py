@@ -116,6 +116,7 @@ def _training(context: RunContext, role: Role, tasks: Sequence[TaskSpec], *, par
         max_length=spec.protocol.max_length,
         seed=spec.seed,
         placebo=placebo,
+        precision=context.precision,
     )
     job = StageJob(key=identity.digest(), kind=kind, name=name, protocol=protocol, draws=draws)
     return Training(job=job, identity=identity, data=data, placebo=placebo)

@@ -88,13 +88,13 @@ def _train(context: RunContext, training: Training, *, parent: StageFolder | Non
     started, where = time.monotonic(), f"Model '{model.path}'"
     if training.placebo is Placebo.MLM:
         encoder, head = load_for_mlm(model, weights=weights, dropout=protocol.dropout, seed=job.draws.number("head"))
-        encoder.model.to(context.device)
+        context.place(encoder)
         head.to(context.device)
         freeze(encoder, protocol, where=where, kept_in=None)  # other pieces are masked in every step
         goals = objectives.masked(training.data, encoder=encoder, head=head, protocol=protocol, max_length=limit)
     else:
         encoder = load_encoder(model, weights=weights, dropout=protocol.dropout)
-        encoder.model.to(context.device)
+        context.place(encoder)
         freeze(encoder, protocol, where=where, kept_in=context.paths.states)
         goals = objectives.supervised(
             training.data, encoder=encoder, protocol=protocol, draws=job.draws, max_length=limit

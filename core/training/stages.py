@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import filelock
+from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -19,7 +20,7 @@ from core.encoder.loading import save_encoder
 from core.encoder.mlm import MlmHead
 from core.files import digest_of
 from core.heads.layers import Head
-from core.heads.states import Encoder
+from core.heads.states import Encoder, Precision
 from core.paths import AtlasPaths
 from core.spec.base import Spec
 from core.spec.protocol import StageProtocol
@@ -54,6 +55,8 @@ class StageIdentity(Spec):
     """Of order, dropout, heads and samples."""
     placebo: Placebo | None
     """What was done to the labels."""
+    precision: Precision = Field(default="fp32", exclude_if=lambda value: value == "fp32")
+    """What products were computed in; keys of stages in float32 say nothing of it."""
 
 
 @dataclass(frozen=True)
