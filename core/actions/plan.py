@@ -10,8 +10,8 @@ from typing import NamedTuple
 import duckdb
 
 from core.actions.launch import ANYWHERE, Where
-from core.jobs.dispatch import visible_slots
 from core.jobs.records import JobState
+from core.jobs.slots import visible_slots
 from core.paths import AtlasPaths
 from core.queries.runs.estimate import StudyEstimate, estimate
 from core.queries.runs.estimate import time_left as left_of
@@ -98,5 +98,5 @@ def this_machine(device: str = AUTO) -> Machine:
 
 @lru_cache(maxsize=1)
 def _slots() -> tuple[str, ...]:
-    # Asks nvidia-smi, which takes a second; devices do not come and go.
+    # Asks nvidia-smi or torch, which takes seconds; devices do not come and go.
     return visible_slots(os.environ)

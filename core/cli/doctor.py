@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from core.errors import AtlasError
-from core.jobs.dispatch import CPU_SLOTS, visible_slots
+from core.errors import AtlasError, SpecError
+from core.jobs.slots import CPU_SLOTS, ask_torch, visible_slots
 from core.models import DEFAULT_MODEL, resolve_model, skipped_model_files
 from core.paths import REPO, AtlasPaths
 from core.store.connection import Store
@@ -66,13 +66,11 @@ def _packages() -> Iterator[Check]:
 
 
 def _torch() -> Check:
-    # A process of its own: this room never loads torch.
-    code = "import torch; print(torch.__version__, torch.cuda.is_available(), torch.get_num_threads())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    if done.returncode:
-        return Check("torch", "wrong", done.stderr.strip().splitlines()[-1], "pip install -r requirements.txt")
-    version, cuda, threads = done.stdout.split()
-    return Check("torch", "good", f"{version}, CUDA {'yes' if cuda == 'True' else 'no'}, {threads} threads", "")
+    try:
+        found = ask_torch(os.environ)
+    except SpecError as error:
+        return Check("torch", "wrong", str(error), "pip install -r requirements.txt")
+    return Check("torch", "good", f"{found.version}, {found.api or 'no GPU'}, {found.threads} threads", "")
 
 
 def _devices() -> Check:
@@ -80,7 +78,14 @@ def _devices() -> Check:
     if slots[0].startswith("cpu"):
         advice = f"Use protocol 'quick' and small models; jobs at a time: {len(slots)} ({CPU_SLOTS})."
         return Check("devices", "note", "CPU only", advice)
-    return Check("devices", "good", ", ".join(slots), "")
+    try:
+        names = ask_torch(os.environ).devices
+    except SpecError:
+        names = {}
+    if unusable := [slot for slot in slots if slot not in names]:
+        advice = "Install a build of torch for them, or hide them (CUDA_VISIBLE_DEVICES=) and use the CPU."
+        return Check("devices", "wrong", f"torch cannot use {', '.join(unusable)}", advice)
+    return Check("devices", "good", ", ".join(f"{slot} ({names[slot]})" for slot in slots), "")
 
 
 def _memory() -> Check:

@@ -12,7 +12,6 @@ import argparse
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,10 +21,11 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from core.errors import AtlasError, SpecError
+from core.errors import AtlasError
 from core.files import write_text
 from core.jobs.folders import is_open, job_folders, queue_key
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, read_job, write_failure
+from core.jobs.slots import CPU_SLOTS, HIDING, visible_slots
 from core.jobs.state import derive_state
 from core.jobs.warmth import Warmth
 from core.paths import AtlasPaths, RunPaths
@@ -34,19 +34,9 @@ from core.processes import ProcessRecord, read_process, start_detached, stop_tre
 WORKER = "core.chain.worker"
 """Module that executes a run or profile; named and never imported, because it loads torch."""
 
-CPU_SLOTS = "ATLAS_CPU_SLOTS"
-"""Environment variable: jobs at a time on a machine without GPUs; 1 unless set. They share the cores."""
 _THREADS = "ATLAS_THREADS"
-SETTINGS = (
-    CPU_SLOTS,
-    _THREADS,
-    "ATLAS_CHECKPOINT_SECONDS",
-    "CUDA_VISIBLE_DEVICES",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-)
+SETTINGS = (CPU_SLOTS, _THREADS, "ATLAS_CHECKPOINT_SECONDS", *HIDING, "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables that a dispatcher without running jobs takes on from whoever rings."""
-_MOST_CPU_SLOTS = 256
 
 _LOG = logging.getLogger(__name__)
 _LOCK_WAIT_S = 2.0
@@ -114,46 +104,6 @@ def ring(paths: AtlasPaths, environ: Mapping[str, str]) -> None:
         DiskFull: No space is left.
     """
     write_text(paths.bell, json.dumps({name: environ[name] for name in SETTINGS if name in environ}))
-
-
-def visible_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Devices that each run one job at a time: `cuda:0` … for the visible GPUs, or those of `cpu_slots`.
-
-    Args:
-        environ: `CUDA_VISIBLE_DEVICES` is respected; torch counts the visible devices from 0.
-    """
-    cpus = cpu_slots(environ)
-    named = environ.get("CUDA_VISIBLE_DEVICES")
-    asked = None if named is None else [d for d in named.split(",") if d.strip() not in {"", "-1", "NoDevFiles"}]
-    if asked == [] or shutil.which("nvidia-smi", path=environ.get("PATH")) is None:
-        return cpus
-    try:
-        answer = subprocess.run(
-            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=False, env=environ
-        )
-    except (subprocess.TimeoutExpired, OSError) as error:
-        _LOG.warning("nvidia-smi does not answer (%s): jobs run on the CPU", error)
-        return cpus
-    n_found = sum(line.startswith("GPU ") for line in answer.stdout.splitlines()) if answer.returncode == 0 else 0
-    n_visible = n_found if asked is None else min(n_found, len(asked))
-    return tuple(f"cuda:{i}" for i in range(n_visible)) or cpus
-
-
-def cpu_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Slots of a machine without GPUs: one, or `cpu:0` … where `ATLAS_CPU_SLOTS` asks for several.
-
-    Args:
-        environ: Environment to read.
-
-    Raises:
-        SpecError: The variable holds no whole number from 1 to 256.
-    """
-    asked = environ.get(CPU_SLOTS, "1").strip()
-    if not asked.isdecimal() or not 1 <= int(asked) <= _MOST_CPU_SLOTS:
-        raise SpecError(
-            f"{CPU_SLOTS} is '{asked}', expected a whole number from 1 to {_MOST_CPU_SLOTS}: jobs at a time."
-        )
-    return ("cpu",) if int(asked) == 1 else tuple(f"cpu:{i}" for i in range(int(asked)))
 
 
 class Dispatcher:

@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.errors import SpecError
-from core.jobs.dispatch import CPU_SLOTS, Dispatcher, visible_slots
+from core.jobs.dispatch import Dispatcher
 from core.jobs.folders import job_folders
 from core.jobs.local import LocalBackend
 from core.jobs.records import JobState
+from core.jobs.slots import CPU_SLOTS
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.processes import read_process, record_of
@@ -181,19 +181,6 @@ def test_nothing_to_do_starts_no_dispatcher(paths: AtlasPaths) -> None:
     assert not LocalBackend(paths, options=OPTIONS).wake()
 
 
-def test_slots_are_the_visible_gpus_or_the_cpu(tmp_path: Path) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text(
-        "#!/bin/sh\necho 'GPU 0: A (UUID: x)'\necho '  MIG 1g Device 0: (UUID: y)'\necho 'GPU 1: B (UUID: z)'\n"
-    )
-    tool.chmod(0o755)
-    path = f"{tmp_path}:/bin:/usr/bin"
-    assert visible_slots({"PATH": path}) == ("cuda:0", "cuda:1")
-    assert visible_slots({"PATH": path, "CUDA_VISIBLE_DEVICES": "1"}) == ("cuda:0",)
-    assert visible_slots({"PATH": path, "CUDA_VISIBLE_DEVICES": ""}) == ("cpu",)
-    assert visible_slots({"PATH": "/nowhere"}) == ("cpu",)
-
-
 def test_two_cpu_slots_run_two_jobs_at_a_time(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CPU_SLOTS, "2")
     (paths.home / "fake.txt").write_text("sleep=1")
@@ -202,9 +189,3 @@ def test_two_cpu_slots_run_two_jobs_at_a_time(paths: AtlasPaths, monkeypatch: py
     wait_for(lambda: sum(s.state is JobState.RUNNING for s in LocalBackend(paths).jobs()) == 2)
     wait_for(lambda: states(paths) == {JobState.DONE})
     assert {line.split()[2] for line in read(paths.home / "starts.txt")} == {"cpu:0", "cpu:1"}
-
-
-@pytest.mark.parametrize("asked", ["0", "two", "-1", "1000", ""])
-def test_a_wrong_number_of_cpu_slots_is_named(asked: str) -> None:
-    with pytest.raises(SpecError, match=f"ATLAS_CPU_SLOTS is '{asked}', expected a whole number from 1 to 256"):
-        visible_slots({"PATH": "/nowhere", CPU_SLOTS: asked})

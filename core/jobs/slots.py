@@ -1,0 +1,148 @@
+"""Devices of this machine that each run one job at a time, found without torch in this process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from core.errors import SpecError
+from core.paths import REPO
+
+CPU_SLOTS = "ATLAS_CPU_SLOTS"
+"""Environment variable: jobs at a time on a machine without GPUs; 1 unless set. They share the cores."""
+
+ASKED = "core.chain.accelerators"
+"""Module that says what torch can use; named and never imported, because it loads torch."""
+
+HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
+"""Environment variables that say which GPUs a process sees."""
+
+_MOST_CPU_SLOTS = 256
+_SMI_WAIT_S = 30.0
+_TORCH_WAIT_S = 120.0
+_NODES = ("nvidia[0-9]*", "kfd", "dxg")
+_DEV = Path("/dev")
+_LOG = logging.getLogger(__name__)
+
+
+class TorchSays(NamedTuple):
+    """What torch can use here."""
+
+    version: str
+    """Of torch."""
+    threads: int
+    """Of torch on the CPU."""
+    api: str | None
+    """Such as `CUDA 12.8`, `ROCm 6.4`, `MPS (Apple)`; None without a usable GPU."""
+    devices: dict[str, str]
+    """Name of each GPU by its slot."""
+
+
+def visible_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Devices that each run one job at a time: `cuda:0` …, `xpu:0` … or `mps`, else those of `cpu_slots`.
+
+    `nvidia-smi` counts NVIDIA's; where it is missing or fails and yet something hints at a GPU, torch is asked, which
+    takes seconds, once.
+
+    Args:
+        environ: `CUDA_VISIBLE_DEVICES` and its like are respected; torch counts the visible devices from 0.
+
+    Raises:
+        SpecError: The number of CPU slots that the environment asks for is none.
+    """
+    cpus = cpu_slots(environ)
+    return _counted_by_nvidia(environ) or _found_by_torch(environ) or cpus
+
+
+def cpu_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Slots of a machine without GPUs: one, or `cpu:0` … where `ATLAS_CPU_SLOTS` asks for several.
+
+    Args:
+        environ: Environment to read.
+
+    Raises:
+        SpecError: The variable holds no whole number from 1 to 256.
+    """
+    asked = environ.get(CPU_SLOTS, "1").strip()
+    if not asked.isdecimal() or not 1 <= int(asked) <= _MOST_CPU_SLOTS:
+        raise SpecError(
+            f"{CPU_SLOTS} is '{asked}', expected a whole number from 1 to {_MOST_CPU_SLOTS}: jobs at a time."
+        )
+    return ("cpu",) if int(asked) == 1 else tuple(f"cpu:{i}" for i in range(int(asked)))
+
+
+def ask_torch(environ: Mapping[str, str]) -> TorchSays:
+    """What torch can use, from a process of its own; the answer is kept for the life of this one.
+
+    Args:
+        environ: Environment of that process.
+
+    Raises:
+        SpecError: torch cannot be loaded, or does not answer.
+    """
+    return _asked(tuple(sorted(environ.items())))
+
+
+def _counted_by_nvidia(environ: Mapping[str, str]) -> tuple[str, ...]:
+    asked = _named(environ, "CUDA_VISIBLE_DEVICES")
+    if asked == [] or shutil.which("nvidia-smi", path=environ.get("PATH")) is None:
+        return ()
+    words = ["nvidia-smi", "-L"]
+    try:
+        answer = subprocess.run(
+            words, capture_output=True, text=True, timeout=_SMI_WAIT_S, check=False, env=dict(environ)
+        )
+    except (subprocess.TimeoutExpired, OSError) as error:
+        _LOG.warning("nvidia-smi does not answer: %s", error)
+        return ()
+    n_found = sum(line.startswith("GPU ") for line in answer.stdout.splitlines()) if answer.returncode == 0 else 0
+    return tuple(f"cuda:{i}" for i in range(n_found if asked is None else min(n_found, len(asked))))
+
+
+def _found_by_torch(environ: Mapping[str, str]) -> tuple[str, ...]:
+    if not _hints_at_gpu(environ):
+        return ()
+    try:
+        return tuple(ask_torch(environ).devices)
+    except SpecError as error:
+        _LOG.warning("%s Jobs run on the CPU.", error)
+        return ()
+
+
+def _hints_at_gpu(environ: Mapping[str, str]) -> bool:
+    """Whether asking torch is worth its seconds: a driver's node, Intel's tool, or a Mac with Apple's processor."""
+    if any(_named(environ, name) == [] for name in HIDING):
+        return False
+    if (platform.system(), platform.machine()) == ("Darwin", "arm64"):
+        return True
+    has_node = any(next(_DEV.glob(pattern), None) is not None for pattern in _NODES)
+    return has_node or shutil.which("xpu-smi", path=environ.get("PATH")) is not None
+
+
+def _named(environ: Mapping[str, str], variable: str) -> list[str] | None:
+    """Devices that a variable leaves visible; None where it is not set."""
+    named = environ.get(variable)
+    return None if named is None else [d for d in named.split(",") if d.strip() not in {"", "-1", "NoDevFiles"}]
+
+
+@lru_cache(maxsize=8)
+def _asked(environ: tuple[tuple[str, str], ...]) -> TorchSays:
+    words = [sys.executable, "-m", ASKED]
+    try:
+        answer = subprocess.run(
+            words, capture_output=True, text=True, timeout=_TORCH_WAIT_S, check=False, cwd=REPO, env=dict(environ)
+        )
+    except (subprocess.TimeoutExpired, OSError) as error:
+        raise SpecError(f"torch did not say what it can use: {error}.") from error
+    if answer.returncode:
+        last = (answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"])[-1]
+        raise SpecError(f"torch cannot be loaded: {last}.")
+    return TorchSays(**json.loads(answer.stdout.splitlines()[-1]))

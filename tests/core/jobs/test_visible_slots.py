@@ -1,0 +1,126 @@
+"""Which devices a machine has: what nvidia-smi counts, else what torch says where something hints at a GPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from core.chain import accelerators
+from core.errors import SpecError
+from core.jobs import slots
+from core.jobs.slots import CPU_SLOTS, ask_torch, visible_slots
+
+
+@pytest.fixture(autouse=True)
+def no_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder in the place of /dev, where no GPU is."""
+    dev = tmp_path / "dev"
+    dev.mkdir()
+    monkeypatch.setattr(slots, "_DEV", dev)
+    monkeypatch.setattr(slots.platform, "system", lambda: "Linux")
+    slots._asked.cache_clear()
+    return dev
+
+
+@pytest.fixture
+def torch_says(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Torch has two GPUs of AMD; the list holds each time it was asked."""
+    asked: list[list[str]] = []
+    found = {"cuda:0": "MI300X", "cuda:1": "MI300X"}
+    answer = {"version": "2.9", "threads": 8, "api": "ROCm 6.4", "devices": found}
+
+    def run(words: list[str], **_options: object) -> SimpleNamespace:
+        asked.append(words)
+        return SimpleNamespace(returncode=0, stdout=f"a warning\n{json.dumps(answer)}", stderr="")
+
+    monkeypatch.setattr(slots.subprocess, "run", run)
+    return asked
+
+
+def _nvidia_smi(folder: Path, *, ends: int = 0) -> str:
+    tool = folder / "nvidia-smi"
+    lines = "echo 'GPU 0: A (UUID: x)'\necho '  MIG 1g Device 0: (UUID: y)'\necho 'GPU 1: B (UUID: z)'"
+    tool.write_text(f"#!/bin/sh\n{lines}\nexit {ends}\n")
+    tool.chmod(0o755)
+    return f"{folder}:/bin:/usr/bin"
+
+
+def test_slots_are_the_visible_gpus_or_the_cpu(tmp_path: Path) -> None:
+    path = _nvidia_smi(tmp_path)
+    assert visible_slots({"PATH": path}) == ("cuda:0", "cuda:1")
+    assert visible_slots({"PATH": path, "CUDA_VISIBLE_DEVICES": "1"}) == ("cuda:0",)
+    assert visible_slots({"PATH": path, "CUDA_VISIBLE_DEVICES": ""}) == ("cpu",)
+    assert visible_slots({"PATH": "/nowhere"}) == ("cpu",)
+    assert visible_slots({"PATH": _nvidia_smi(tmp_path, ends=9)}) == ("cpu",), "the driver fails"
+
+
+def test_without_a_hint_at_a_gpu_torch_is_not_asked(torch_says: list[list[str]]) -> None:
+    assert visible_slots({"PATH": "/nowhere"}) == ("cpu",)
+    assert not torch_says
+
+
+@pytest.mark.parametrize("node", ["nvidia0", "kfd"])
+def test_a_gpu_without_its_tool_is_found_by_torch_asked_once(
+    node: str, no_driver: Path, torch_says: list[list[str]]
+) -> None:
+    (no_driver / node).touch()
+    for _ in range(2):
+        assert visible_slots({"PATH": "/nowhere"}) == ("cuda:0", "cuda:1")
+    assert len(torch_says) == 1 and torch_says[0][1:] == ["-m", "core.chain.accelerators"]
+    assert visible_slots({"PATH": "/nowhere", "HIP_VISIBLE_DEVICES": ""}) == ("cpu",), "hidden"
+    assert len(torch_says) == 1
+
+
+def test_a_mac_is_asked(torch_says: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(slots.platform, "machine", lambda: "arm64")
+    visible_slots({"PATH": "/nowhere"})
+    assert torch_says
+
+
+def test_a_torch_that_does_not_answer_leaves_the_cpu(no_driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (no_driver / "kfd").touch()
+
+    def run(words: list[str], **_options: object) -> None:
+        raise subprocess.TimeoutExpired(words, 120)
+
+    monkeypatch.setattr(slots.subprocess, "run", run)
+    assert visible_slots({"PATH": "/nowhere"}) == ("cpu",)
+    with pytest.raises(SpecError, match="torch did not say what it can use"):
+        ask_torch({"PATH": "/nowhere"})
+
+
+def test_torch_is_asked_in_a_process_of_its_own() -> None:
+    found = ask_torch(os.environ)
+    assert (found.version, bool(found.devices)) == (torch.__version__, torch.cuda.is_available())
+
+
+def test_every_kind_of_gpu_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in (torch.cuda, torch.xpu, torch.backends.mps):
+        monkeypatch.setattr(kind, "is_available", lambda: False)
+    assert (accelerators.said()["api"], accelerators.said()["devices"]) == (None, {})
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert (accelerators.said()["api"], accelerators.said()["devices"]) == ("MPS (Apple)", {"mps": "Apple GPU"})
+    for kind in (torch.xpu, torch.cuda):
+        monkeypatch.setattr(kind, "is_available", lambda: True)
+        monkeypatch.setattr(kind, "device_count", lambda: 2)
+        monkeypatch.setattr(kind, "get_device_name", lambda i: f"GPU {i}")
+        name = kind.__name__.removeprefix("torch.")
+        assert accelerators.said()["devices"] == {f"{name}:0": "GPU 0", f"{name}:1": "GPU 1"}
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setattr(torch.version, "hip", None)
+    assert accelerators.said()["api"] == "CUDA 12.8"
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    assert accelerators.said()["api"] == "ROCm 6.4"
+
+
+@pytest.mark.parametrize("asked", ["0", "two", "-1", "1000", ""])
+def test_a_wrong_number_of_cpu_slots_is_named(asked: str) -> None:
+    with pytest.raises(SpecError, match=f"ATLAS_CPU_SLOTS is '{asked}', expected a whole number from 1 to 256"):
+        visible_slots({"PATH": "/nowhere", CPU_SLOTS: asked})
