@@ -23,8 +23,9 @@ import numpy as np
 from core.spec.run import DataSource, DataSourceKind, RunSpec
 
 WAYS = ("ours", "trainer_defaults", "trainer_best")
+SHAPES = {"minilm": (30_522, 6, 384), "e5-small": (250_037, 12, 384), "xlmr-base": (250_002, 12, 768)}
+"""Pieces, layers and width of well-known encoders."""
 _MAX_LENGTH = 128
-_VOCABULARY = 30_522
 _N = 4_000
 
 
@@ -35,6 +36,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--shape", choices=SHAPES, default="minilm", help="of the random weights")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of all three ways")
     parser.add_argument("--model", default="", help="folder in transformers' format; random MiniLM-L6 if not given")
     parser.add_argument("--one", choices=WAYS, help="measure one way in this process")
     options = parser.parse_args()
@@ -69,7 +72,7 @@ def summary(found: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
 
 def _in_own_process(way: str, options: argparse.Namespace) -> dict[str, float]:
     command = [sys.executable, "-m", "bench.training", "--one", way]
-    for name in ("steps", "threads", "device", "model"):
+    for name in ("steps", "threads", "device", "model", "shape", "precision"):
         command += [f"--{name}", str(getattr(options, name))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -92,7 +95,7 @@ def measure(way: str, *, options: argparse.Namespace) -> dict[str, float]:
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(0)
-    rows, labels = make_data()
+    rows, labels = make_data(SHAPES[options.shape][0])
     run = _ours if way == "ours" else _trainer
     losses, seconds, cpu = run(way, rows, labels, options)
     return {
@@ -103,12 +106,16 @@ def measure(way: str, *, options: argparse.Namespace) -> dict[str, float]:
     }
 
 
-def make_data() -> tuple[list[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
-    """Rows of ids with MNLI's lengths (median 36, longest 128), Zipf's frequencies, and the label in the second id."""
+def make_data(pieces: int) -> tuple[list[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
+    """Rows of ids with MNLI's lengths (median 36, longest 128), Zipf's frequencies, and the label in the second id.
+
+    Args:
+        pieces: Of the vocabulary.
+    """
     rng = np.random.default_rng(0)
     lengths = np.clip(np.round(np.exp(rng.normal(3.58, 0.42, _N))), 8, _MAX_LENGTH).astype(int)
-    weights = 1 / np.arange(1, _VOCABULARY - 1_000 + 1)
-    pool = rng.choice(np.arange(1_000, _VOCABULARY), size=int(lengths.sum()), p=weights / weights.sum())
+    weights = 1 / np.arange(1, pieces - 1_000 + 1)
+    pool = rng.choice(np.arange(1_000, pieces), size=int(lengths.sum()), p=weights / weights.sum())
     labels = rng.integers(0, 3, _N)
     rows = []
     for row, label in zip(np.split(pool, np.cumsum(lengths)[:-1]), labels, strict=True):
@@ -122,9 +129,11 @@ def _encoder_folder(options: argparse.Namespace, folder: Path) -> Path:
 
     if options.model:
         return Path(options.model)
+    pieces, layers, width = SHAPES[options.shape]
     config = transformers.BertConfig(
-        vocab_size=_VOCABULARY, hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1_536
-    )
+        vocab_size=pieces, hidden_size=width, num_hidden_layers=layers, num_attention_heads=12,
+        intermediate_size=4 * width,
+    )  # fmt: skip
     transformers.BertModel(config).save_pretrained(str(folder))
     return folder
 
@@ -154,6 +163,7 @@ def _ours(
     from transformers import AutoModel  # noqa: PLC0415
 
     from core.encoder.device import attention_kernel, fast_products  # noqa: PLC0415
+    from core.encoder.packing import first_position  # noqa: PLC0415
     from core.events import StepLogged  # noqa: PLC0415
     from core.heads.layers import SummaryHead  # noqa: PLC0415
     from core.heads.states import Encoder  # noqa: PLC0415
@@ -178,15 +188,16 @@ def _ours(
         encoder = Encoder(
             model, Padding(), summary="first", heads_read="summary", takes_types=False, max_length=_MAX_LENGTH
         )
+        encoder.first_position, encoder.precision = first_position(model), options.precision
         starts = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
         features = Features(
             ids=np.concatenate(rows), types=None, starts=starts, item_starts=np.arange(len(rows) + 1),
             targets=labels.astype(np.int64), example_of=np.arange(len(rows)),
         )  # fmt: skip
-        head = SummaryHead(384, outputs=3, dropout=0.1, summary="first").to(options.device)
+        head = SummaryHead(encoder.hidden_size, outputs=3, dropout=0.1, summary="first").to(options.device)
         goal = Objective(
             name="bench", kind="classification", features=features, head=head, dev_score=lambda: 0.0,
-            metric="loss", n_dev=1, used_ids=np.unique(features.ids),
+            judge=lambda: None, metric="loss", n_dev=1, used_ids=np.unique(features.ids),
         )  # fmt: skip
         protocol = StageProtocol(
             learning_rate=5e-5,
@@ -241,7 +252,7 @@ def _trainer(
         settings = transformers.TrainingArguments(
             output_dir=str(Path(scratch) / "out"), per_device_train_batch_size=32, max_steps=options.steps,
             learning_rate=5e-5, warmup_steps=max(1, options.steps // 10), logging_steps=1, save_strategy="no",
-            report_to=[], disable_tqdm=True, use_cpu=options.device == "cpu", bf16=options.device != "cpu", **best,
+            report_to=[], disable_tqdm=True, use_cpu=options.device == "cpu", bf16=options.precision == "bf16", **best,
         )  # fmt: skip
         trainer = transformers.Trainer(model=model, args=settings, train_dataset=data, data_collator=collate)
         begun, cpu = time.perf_counter(), time.process_time()
