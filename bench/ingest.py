@@ -15,7 +15,7 @@ import duckdb
 from core.actions.queue import list_runs
 from core.paths import AtlasPaths
 from core.queries import gains, overview, transfer
-from core.queries.evidence import settings
+from core.queries.evidence import poolable_runs
 from core.queries.filters import Filter
 from core.queries.runs import listing as runs
 from core.queries.runs import stages
@@ -85,7 +85,7 @@ def main() -> None:
             "gains of one target": lambda c: gains.gains(c, one),
             "pictures": transfer.choices,
             "seed rows of a picture": lambda c: transfer.seed_rows(c, _view(c)),
-            "evidence settings": lambda c: settings(c, Filter()),
+            "runs that can be pooled": lambda c: poolable_runs(c, Filter()),
             "counts of the overview": overview.counts,
             "findings of the overview": overview.findings,
             "runs": lambda c: runs.runs(c, Filter()),
