@@ -8,10 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
 """The checkout: what is committed lives under `REPO / "data"`, wherever `ATLAS_HOME` points."""
+
+
+@lru_cache(maxsize=64)
+def _absolute(named: str, beside: str) -> Path:
+    # A page asks some hundred times for its home, and each part of a resolved path is a question to the kernel.
+    return Path(beside, Path(named).expanduser()).resolve()
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,7 @@ class AtlasPaths:
             environ: Environment to read; the process's own if None.
         """
         named = (os.environ if environ is None else environ).get("ATLAS_HOME")
-        return cls(home=Path(named).expanduser().resolve() if named else REPO / "data")
+        return cls(home=_absolute(named, os.getcwd()) if named else REPO / "data")  # noqa: PTH109  # a key, no path
 
     @property
     def runs(self) -> Path:

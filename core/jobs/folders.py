@@ -6,11 +6,10 @@ A job is a run or profile folder with a `job.json`, which names the backend that
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -67,7 +66,7 @@ def enqueue(
 
 def jobs_of(backend: str, *, paths: AtlasPaths) -> list[JobStatus]:
     """What `Backend.jobs` promises; a folder that cannot be read is among the jobs of this machine."""
-    return in_order(status for status in map(derive_state, job_folders(paths)) if status.backend == backend)
+    return in_order(status for status in _statuses(paths) if status.backend == backend)
 
 
 def in_order(jobs: Iterable[JobStatus]) -> list[JobStatus]:
@@ -86,14 +85,40 @@ def queue_key(status: JobStatus) -> tuple[float, str, str]:
 
 def job_folders(paths: AtlasPaths) -> Iterator[RunPaths]:
     """Every run and profile folder, unsorted; drafts, whose names begin with a dot, are none."""
-    return itertools.chain(map(paths.run, _folders(paths.runs)), map(paths.profile, _folders(paths.profiles)))
+    return (make(entry.name) for make, entry in _entries(paths))
 
 
-def _folders(root: Path) -> Iterator[str]:
-    with contextlib.suppress(FileNotFoundError), os.scandir(root) as entries:
-        for entry in entries:
-            if not entry.name.startswith(".") and entry.is_dir():
-                yield entry.name
+def open_jobs(paths: AtlasPaths) -> Iterator[RunPaths]:
+    """Folders of the jobs that were submitted and have no end marker; the thousands that are done cost a look each."""
+    marker = paths.run("any").finished.name
+    for make, entry in _entries(paths):
+        if not os.path.exists(f"{entry.path}/{marker}") and is_open(run := make(entry.name)):  # noqa: PTH110  # dear
+            yield run
+
+
+_DONE: dict[str, tuple[int, JobStatus]] = {}
+"""Folder → its time when it was read, and what was read: a done job's folder changes when it is run again."""
+
+
+def _statuses(paths: AtlasPaths) -> Iterator[JobStatus]:
+    for make, entry in _entries(paths):
+        changed = entry.stat().st_mtime_ns
+        before = _DONE.get(entry.path)
+        if before is not None and before[0] == changed:
+            yield before[1]
+            continue
+        status = derive_state(make(entry.name))
+        if status.state is JobState.DONE:
+            _DONE[entry.path] = (changed, status)
+        yield status
+
+
+def _entries(paths: AtlasPaths) -> Iterator[tuple[Callable[[str], RunPaths], os.DirEntry[str]]]:
+    for root, make in ((paths.runs, paths.run), (paths.profiles, paths.profile)):
+        with contextlib.suppress(FileNotFoundError), os.scandir(root) as entries:
+            for entry in entries:
+                if not entry.name.startswith(".") and entry.is_dir():
+                    yield make, entry
 
 
 def mark_cancelled(job_id: str, *, paths: AtlasPaths) -> RunPaths:
@@ -167,7 +192,7 @@ def _refuse_damaged(status: JobStatus) -> None:
 
 
 def _last_position(paths: AtlasPaths) -> float:
-    positions = [s.position for s in map(derive_state, filter(is_open, job_folders(paths))) if s.position is not None]
+    positions = [s.position for s in map(derive_state, open_jobs(paths)) if s.position is not None]
     return max(positions, default=0.0)
 
 

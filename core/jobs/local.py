@@ -73,8 +73,7 @@ class LocalBackend(Backend):
 
     def wake(self) -> bool:
         """Start the dispatcher, detached, where there is work and none runs; one that runs looks at once."""
-        queue = filter(folders.is_open, folders.job_folders(self._paths))
-        if not any(derive_state(run).backend == self.name for run in queue):
+        if not any(derive_state(run).backend == self.name for run in folders.open_jobs(self._paths)):
             return False
         with disk_full_as_error(self._paths.slots):
             if self._start_dispatcher():

@@ -56,19 +56,6 @@ class Stand(NamedTuple):
 
 def derive_state(run: RunPaths) -> JobStatus:
     """State of one run; a folder that cannot be read is `damaged` with its reason, never an error."""
-    if run.finished.exists():
-        return _done(run, run.root.stat().st_mtime_ns)
-    return _read(run)
-
-
-@lru_cache(maxsize=100_000)
-def _done(run: RunPaths, mtime_ns: int) -> JobStatus:
-    # A finished folder never changes, so ten thousand of them are read once a process; the time is part of the key.
-    del mtime_ns
-    return _read(run)
-
-
-def _read(run: RunPaths) -> JobStatus:
     try:
         summary = _summary_of(run.spec)
         job = read_job(run.job)

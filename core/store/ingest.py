@@ -139,21 +139,22 @@ def _stamps(paths: AtlasPaths) -> dict[str, str]:
     if not paths.runs.is_dir():
         return {}
     with os.scandir(paths.runs) as entries:
-        names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
-    return {name: stamp for name in names if (stamp := _stamp(paths, name)) is not None}
+        folders = sorted((e.name, e.path) for e in entries if not e.name.startswith(".") and e.is_dir())
+    log = paths.run("any").events.name
+    return {name: stamp for name, path in folders if (stamp := _stamp(path, log=f"{path}/{log}")) is not None}
 
 
-def _stamp(paths: AtlasPaths, name: str) -> str | None:
-    run = paths.run(name)
+def _stamp(folder: str, *, log: str) -> str | None:
+    # Plain texts: two hundred thousand `Path`s take ten times as long to make as the kernel takes to answer.
     try:
-        folder = run.root.stat()
+        made = os.stat(folder)  # noqa: PTH116
     except FileNotFoundError:
         return None
     try:
-        log = run.events.stat()
+        written = os.stat(log)  # noqa: PTH116
     except FileNotFoundError:
-        return f"{folder.st_mtime_ns}"
-    return f"{folder.st_mtime_ns}:{log.st_mtime_ns}:{log.st_size}"
+        return f"{made.st_mtime_ns}"
+    return f"{made.st_mtime_ns}:{written.st_mtime_ns}:{written.st_size}"
 
 
 def _forget(cur: duckdb.DuckDBPyConnection, run_ids: list[str]) -> None:

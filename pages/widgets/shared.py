@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock, Thread
 
 import streamlit as st
 
@@ -16,6 +18,9 @@ from core.store.connection import Store
 from core.store.ingest import ingest
 from core.tasks import load_tasks
 from core.tasks.titles import Titles
+
+_SLOW_S = 0.05
+"""A look that takes longer would be felt in every click that waits for it."""
 
 
 def paths() -> AtlasPaths:
@@ -49,20 +54,59 @@ def start() -> None:
 def refresh(home: str) -> int:
     """Take in what jobs wrote since the last look, at most every two seconds for all sessions.
 
+    Where a look takes long, because there are many thousand runs, it is made beside the pages: what it finds appears
+    with the next run of a script.
+
     Args:
         home: The Atlas home.
 
     Returns:
         Version of the store afterwards.
     """
-    where = AtlasPaths(home=Path(home))
-    opened = _open(str(where.database))
-    ingest(opened, where)
-    try:
-        wake(where)
-    except AtlasError as error:
-        st.warning(str(error), title="Queued runs are waiting")
-    return opened.version()
+    look = _look(home)
+    look.take()
+    if look.trouble:
+        st.warning(look.trouble, title="Queued runs are waiting")
+    return look.store.version()
+
+
+class Look:
+    """Looks at the folders of one home, one look at a time."""
+
+    def __init__(self, where: AtlasPaths) -> None:
+        """Look at nothing yet.
+
+        Args:
+            where: The home.
+        """
+        self._where, self._lock, self._took_s = where, Lock(), 0.0
+        self.store = _open(str(where.database))
+        self.trouble: str | None = None
+
+    def take(self) -> None:
+        """Look now, or beside the pages where the last look was slow."""
+        if self._took_s < _SLOW_S:
+            self._take()
+        elif not self._lock.locked():
+            Thread(target=self._take, daemon=True).start()
+
+    def _take(self) -> None:
+        with self._lock:
+            began = time.perf_counter()
+            taken = ingest(self.store, self._where)
+            try:
+                wake(self._where)
+                self.trouble = None
+            except AtlasError as error:
+                self.trouble = str(error)
+            changed = taken.n_new + taken.n_updated
+            # What was new costs once; how long a look takes that finds nothing is what the next one costs.
+            self._took_s = 0.0 if changed else time.perf_counter() - began
+
+
+@st.cache_resource(show_spinner=False)
+def _look(home: str) -> Look:
+    return Look(AtlasPaths(home=Path(home)))
 
 
 def version() -> tuple[str, int]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from core.actions.command import caution_of
@@ -41,6 +42,18 @@ def chart(fig: Any, *, key: str, alt: str, width: Width = "stretch", **options: 
     """
     file = {"toImageButtonOptions": {"format": "svg", "filename": f"transfer-atlas-{key}"}}
     st.plotly_chart(fig, key=key, alt=alt, width=width, theme=None, config=_CONFIG | file, **options)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def drawn(_draw: Callable[[], go.Figure], *made_of: Hashable) -> go.Figure:
+    """The figure, drawn once for all readers; nobody changes it.
+
+    Args:
+        _draw: Draws it.
+        made_of: Everything that decides what it shows, the figure's kind and the store's version among it.
+    """
+    del made_of  # the cache's key alone
+    return _draw()
 
 
 @contextmanager

@@ -8,6 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from core.analysis.cells import DisplayOptions, Grid, grid
+from core.figures.heatmap import Cell
+from core.figures.theme import Mode
 from core.queries.credits import view_tests
 from core.queries.flips import Flips, credit_flips, flips
 from core.queries.similarity import points, profiles, similarities
@@ -16,6 +18,23 @@ from pages.widgets.shared import paths, store
 
 Version = tuple[str, int]
 """As `shared.version` returns it."""
+
+
+class MadeOf(NamedTuple):
+    """What decides the figures of a view."""
+
+    version: Version
+    """Of the store."""
+    view: View
+    """What is fixed."""
+    shown: DisplayOptions
+    """How it is looked at, with every language that the filter keeps."""
+    langs: tuple[str, ...]
+    """Those of them that are drawn."""
+    selected: Cell
+    """What is framed."""
+    mode: Mode
+    """The reader's theme."""
 
 
 class Encoder(NamedTuple):

@@ -20,9 +20,9 @@ from core.measures.similarity.table import SIMILARITIES
 from core.queries.transfer import View
 from core.spec.profile import text_point
 from pages.widgets.export import export_popover
-from pages.widgets.shared import mode, paths, store, titles, version
-from pages.widgets.show import chart, empty, md, show_command
-from pages.widgets.transfer.data import Encoder, map_points, target_similarities
+from pages.widgets.shared import paths, store, titles, version
+from pages.widgets.show import chart, drawn, empty, md, show_command
+from pages.widgets.transfer.data import Encoder, MadeOf, map_points, target_similarities
 from pages.widgets.transfer.selection import on_click
 
 _PROJECTIONS = ("PCA", "UMAP")
@@ -54,14 +54,14 @@ def profile_command(version: tuple[str, int], data_source: str) -> str:
         return str(domain_profile(cur, data_source))
 
 
-def show_domains(view: View, gains: Grid, selected: Cell, choices: list[Encoder]) -> None:
+def show_domains(view: View, gains: Grid, choices: list[Encoder], *, made_of: MadeOf) -> None:
     """Map above, scatter below.
 
     Args:
         view: What is fixed.
         gains: Cells whose value is the gain.
-        selected: What is chosen.
         choices: Sentence encoders with a profile, at least one.
+        made_of: What decides the cells, and what is chosen.
     """
     with st.container(horizontal=True, vertical_alignment="bottom"):
         encoder = choices[0]
@@ -75,14 +75,15 @@ def show_domains(view: View, gains: Grid, selected: Cell, choices: list[Encoder]
             "Languages centred", key="centred", bind="query-params",
             help="Subtracts each language's mean first, so that the same domain in two languages is close together.",
         )  # fmt: skip
-    drawn = map_points(version(), encoder.profile_id, projection.lower(), centred=centred)
-    if projection == "UMAP" and drawn["x"].isna().all():
+    points = map_points(version(), encoder.profile_id, projection.lower(), centred=centred)
+    if projection == "UMAP" and points["x"].isna().all():
         st.info(umap_advice(encoder.profile_id, data_source=view.data_source))
-        drawn = map_points(version(), encoder.profile_id, "pca", centred=centred)
-    map_figure = _map(view, gains, selected, drawn)
+        points = map_points(version(), encoder.profile_id, "pca", centred=centred)
+    profiled = (encoder.profile_id, projection, centred)
+    map_figure = _map(view, gains, points, made_of=made_of, profiled=profiled)
     st.caption(f"Sentences embedded by {md(encoder.name)}. The axes are the same for every target.")
     rows = target_similarities(version(), encoder.profile_id, view.target)
-    scatter = _scatter(view, gains, selected, rows, centred)
+    scatter = _scatter(view, gains, rows, made_of=made_of, profiled=profiled)
     figures = {"Map of domains": map_figure, "Similarity against gain": scatter.draw if scatter else None}
     export_popover(
         f"domains-{view.target}",
@@ -120,22 +121,33 @@ class _Scatter(NamedTuple):
     draw: Draw
 
 
-def _map(view: View, gains: Grid, selected: Cell, points: pd.DataFrame) -> Draw | None:
+def _map(
+    view: View, gains: Grid, points: pd.DataFrame, *, made_of: MadeOf, profiled: tuple[str, str, bool]
+) -> Draw | None:
     names, langs = list(pd.unique(gains.cells["intermediate"])), list(pd.unique(gains.cells["lang"]))
-    drawn = placed(points, target=view.target, names=names, langs=langs)
-    if drawn[drawn["is_shown"]]["x"].notna().sum() == 0:
+    there = placed(points, target=view.target, names=names, langs=langs)
+    if there[there["is_shown"]]["x"].notna().sum() == 0:
         st.caption("This profile has no positions for these tasks.")
         return None
-    chosen = Cell(selected.lang, point_name(selected.intermediate, drawn))
+    chosen = Cell(made_of.selected.lang, point_name(made_of.selected.intermediate, there))
+    named = titles()
+    heads = tuple(map(named.of, names))
     chart(
-        domain_map(drawn, selected=chosen, title=titles().of, mode=mode()),
+        drawn(
+            lambda: domain_map(there, selected=chosen, title=named.of, mode=made_of.mode),
+            "domain map",
+            made_of,
+            profiled,
+            tuple(langs),
+            heads,
+        ),
         key="domains",
-        alt=f"Map of text domains: intermediates, and {titles().of(view.target)} in each language; "
+        alt=f"Map of text domains: intermediates, and {named.of(view.target)} in each language; "
         "the pickers above choose what a click here would",
         on_select=lambda: on_click("domains"),
         selection_mode="points",
     )
-    return lambda: domain_map(drawn, title=titles().of)
+    return lambda: domain_map(there, title=named.of)
 
 
 def point_name(intermediate: str | None, drawn: pd.DataFrame) -> str | None:
@@ -151,12 +163,15 @@ def point_name(intermediate: str | None, drawn: pd.DataFrame) -> str | None:
     return str(keys.iloc[0][1]) if len(keys) else None
 
 
-def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centred: bool) -> _Scatter | None:  # noqa: FBT001
+def _scatter(
+    view: View, gains: Grid, rows: pd.DataFrame, *, made_of: MadeOf, profiled: tuple[str, str, bool]
+) -> _Scatter | None:
+    selected, (*_, centred), named = made_of.selected, profiled, titles()
     there = set(rows["measure"])
     names = [name for name in SIMILARITIES if name in there]
     text = reference_text(rows, lang=selected.lang)
     if not names or text is None:
-        st.caption(no_reference_text(rows, target=titles().of(view.target)))
+        st.caption(no_reference_text(rows, target=named.of(view.target)))
         return None
     name = st.selectbox(
         "Similarity", names, key="measure", format_func=lambda n: SIMILARITIES[n].title, bind="query-params"
@@ -171,9 +186,16 @@ def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centre
         return None
     axis = Axis(measure.title, measure.direction > 0)
     chart(
-        similarity_scatter(points, axis=axis, selected=selected, title=titles().of, mode=mode()),
+        drawn(
+            lambda: similarity_scatter(points, axis=axis, selected=selected, title=named.of, mode=made_of.mode),
+            "scatter",
+            made_of,
+            profiled,
+            name,
+            tuple(map(named.of, pd.unique(gains.cells["intermediate"]))),
+        ),
         key="scatter",
-        alt=f"{measure.title} of each intermediate to {titles().of(view.target)} against its gain",
+        alt=f"{measure.title} of each intermediate to {named.of(view.target)} against its gain",
         on_select=lambda: on_click("scatter"),
         selection_mode="points",
     )
@@ -184,4 +206,4 @@ def _scatter(view: View, gains: Grid, selected: Cell, rows: pd.DataFrame, centre
         else ""
     )
     st.caption(sentence(points, measure=measure, text=text, lang=lang) + cut)
-    return _Scatter(points, lambda: similarity_scatter(points, axis=axis, title=titles().of))
+    return _Scatter(points, lambda: similarity_scatter(points, axis=axis, title=named.of))

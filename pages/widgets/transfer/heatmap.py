@@ -10,13 +10,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.analysis.cells import LEVEL, DisplayOptions, Grid, how_excluded, how_tested, not_learned, only
-from core.figures.heatmap import LOOKS, Cell, Quantity, transfer_heatmap, width_px
+from core.figures.heatmap import LOOKS, Quantity, transfer_heatmap, width_px
 from core.queries.transfer import View
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, titles, version
-from pages.widgets.show import chart, empty, language_label, p_column, table, wide_row
+from pages.widgets.show import chart, drawn, empty, language_label, p_column, table, wide_row
 from pages.widgets.transfer.cell import show_cell
-from pages.widgets.transfer.data import encoders, view_axes, view_grid
+from pages.widgets.transfer.data import MadeOf, encoders, view_axes, view_grid
 from pages.widgets.transfer.domain import no_profile, show_domains
 from pages.widgets.transfer.language_filter import BY_GAIN, ORDERS, language_filter, ordered, without_value
 from pages.widgets.transfer.selection import on_click, pickers, read
@@ -54,8 +54,10 @@ def show_map(view: View) -> None:
     shown = DisplayOptions(_order(view, kept, look), look.seed, look.quantity)
     found = view_grid(version(), view, shown)
     gains = found if shown.quantity == "gain" else view_grid(version(), view, shown._replace(quantity="gain"))
-    drawn = without_value(found.cells, chosen=selected.lang)
-    _views(view, shown._replace(langs=drawn), (only(found, langs=drawn), only(gains, langs=drawn)), selected)
+    told = without_value(found.cells, chosen=selected.lang)
+    # Tests are corrected over all cells that are kept, so a figure of the same rows may say something else of them.
+    made_of = MadeOf(version(), view, shown, told, selected, mode())
+    _views(view, shown._replace(langs=told), (only(found, langs=told), only(gains, langs=told)), made_of)
     if selected.lang and selected.intermediate:
         show_cell(view, selected, found.cells)
     else:
@@ -82,26 +84,26 @@ def _order(view: View, kept: list[str], look: _Look) -> tuple[str, ...]:
     return ordered(kept, order=look.order, gains=gains)
 
 
-def _views(view: View, shown: DisplayOptions, grids: tuple[Grid, Grid], selected: Cell) -> None:
+def _views(view: View, shown: DisplayOptions, grids: tuple[Grid, Grid], made_of: MadeOf) -> None:
     found, gains = grids
     idle = not_learned(gains.cells)
     with_profile = encoders(version(), view.data_source)
     if not with_profile or gains.cells.empty:
-        _grid_tabs(view, shown, found, selected, idle=idle)
+        _grid_tabs(view, shown, found, made_of, idle=idle)
         if not with_profile:
             no_profile(view)
         return
     left, right = st.columns([6, 5], gap="medium")
     with left:
-        _grid_tabs(view, shown, found, selected, idle=idle)
+        _grid_tabs(view, shown, found, made_of, idle=idle)
     with right:
-        show_domains(view, gains, selected, with_profile)
+        show_domains(view, gains, with_profile, made_of=made_of)
 
 
-def _grid_tabs(view: View, shown: DisplayOptions, found: Grid, selected: Cell, *, idle: frozenset[str]) -> None:
+def _grid_tabs(view: View, shown: DisplayOptions, found: Grid, made_of: MadeOf, *, idle: frozenset[str]) -> None:
     map_tab, table_tab = st.tabs(["Heatmap", "Table"])
     with map_tab:
-        draw = _heatmap(view, shown, found, selected, idle=idle)
+        draw = _heatmap(view, shown, found, made_of, idle=idle)
     with table_tab:
         _twin(shown, found.cells)
     export_popover(
@@ -113,16 +115,22 @@ def _grid_tabs(view: View, shown: DisplayOptions, found: Grid, selected: Cell, *
 
 
 def _heatmap(
-    view: View, shown: DisplayOptions, found: Grid, selected: Cell, *, idle: frozenset[str]
+    view: View, shown: DisplayOptions, found: Grid, made_of: MadeOf, *, idle: frozenset[str]
 ) -> Callable[[], go.Figure]:
+    named = titles()
+
     def head(name: str) -> str:
-        return f"{titles().of(name)} (not learned)" if name in idle else titles().of(name)
+        return f"{named.of(name)} (not learned)" if name in idle else named.of(name)
 
     n_columns = found.cells["intermediate"].nunique()
     means = found.means if found.averaged and len(shown.langs) > 1 else None
-    figure = transfer_heatmap(
-        found.cells, quantity=shown.quantity, means=means, selected=selected, title=head, mode=mode()
-    )
+    heads = tuple(map(head, pd.unique(found.cells["intermediate"])))
+    figure = drawn(
+        lambda: transfer_heatmap(
+            found.cells, quantity=shown.quantity, means=means, selected=made_of.selected, title=head, mode=made_of.mode
+        ),
+        "heatmap", made_of, heads,
+    )  # fmt: skip
     with wide_row("heat_row", width_px=width_px(n_columns)):
         chart(
             figure,
