@@ -25,9 +25,7 @@ USUAL_BATCH_TOKENS = 8192
 class StageProtocol(GrowingSpec):
     """Hyper-parameters of one fine-tuning stage."""
 
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"freeze_layers", "lora_rank", "lora_alpha", "lora_dropout", "lora_layers"}
-    )
+    later: ClassVar[frozenset[str]] = frozenset({"freeze_layers"})
 
     learning_rate: float = Field(gt=0, le=1)
     """Peak learning rate of AdamW."""
@@ -71,15 +69,6 @@ class StageProtocol(GrowingSpec):
     freeze_layers: Annotated[int, Field(ge=1)] | Literal["half"] | None = None
     """So many layers, from the lowest, and the embeddings are not trained and have no dropout; `half`: the lower half
     of the encoder's layers, rounded down; None: all layers are trained."""
-    lora_rank: int | None = Field(default=None, ge=1)
-    """Rank of the adapters (LoRA, 2106.09685) that are trained instead of the encoder's weights, and added to them at
-    the end of the stage; None: the weights themselves are trained."""
-    lora_alpha: float | None = Field(default=None, gt=0)
-    """An adapter's product is multiplied by alpha / rank; None: alpha is twice the rank."""
-    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Dropout on what an adapter reads."""
-    lora_layers: Literal["all", "attention"] = "all"
-    """Which linear layers of the encoder have an adapter: all, or those of its attention alone."""
     _batch_tokens: int = PrivateAttr(default=USUAL_BATCH_TOKENS)
 
     @property
@@ -106,18 +95,10 @@ class StageProtocol(GrowingSpec):
 
     @model_validator(mode="after")
     def _one_way_of_training_less(self) -> Self:
-        ways = {
-            f"freezing: {self.freezing}": self.freezing != "none",
-            f"freeze_layers: {self.freeze_layers}": self.freeze_layers is not None,
-            f"lora_rank: {self.lora_rank}": self.lora_rank is not None,
-        }
-        chosen = [way for way, is_chosen in ways.items() if is_chosen]
-        if len(chosen) > 1:
-            raise ValueError(f"{' and '.join(chosen)} exclude each other: choose one way of training less")
-        fields = type(self).model_fields
-        unread = [n for n in ("lora_alpha", "lora_dropout", "lora_layers") if getattr(self, n) != fields[n].default]
-        if unread and self.lora_rank is None:
-            raise ValueError(f"{', '.join(unread)} without lora_rank: set lora_rank, such as 8, or leave them out")
+        if self.freezing != "none" and self.freeze_layers is not None:
+            raise ValueError(
+                f"freezing: {self.freezing} and freeze_layers: {self.freeze_layers} exclude each other: choose one"
+            )
         return self
 
     def frozen_of(self, n_layers: int, *, where: str) -> int:
