@@ -271,11 +271,11 @@ def test_committed_runs_took_what_the_others_say(monkeypatch: pytest.MonkeyPatch
     assert np.mean(held) > 0.8 and np.median(factors) < 3
 
 
-def test_a_job_waits_for_a_shared_stage_or_lets_another_go_first() -> None:
+def test_a_job_waits_on_its_slot_for_a_shared_stage() -> None:
     shared, free = [Piece(10, "a"), Piece(1)], [Piece(4)]
     # One slot: the stage is trained once: 11, 12 and 16 s.
     assert end_times([shared, shared, free], n_slots=1) == [11, 12, 16]
-    # Two: the second job would wait until 10, so the third goes first and ends at 4; then it waits.
-    assert end_times([shared, shared, free], n_slots=2) == [11, 11, 4]
+    # Two: the second job holds its slot while it waits until 10, so the third begins at 11.
+    assert end_times([shared, shared, free], n_slots=2) == [11, 11, 15]
     assert end_times([shared, shared], n_slots=2) == [11, 11]
     assert end_times([], n_slots=2) == []
