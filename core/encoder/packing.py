@@ -24,6 +24,8 @@ _PROBED = (5, 1, 200)
 """Lengths of the rows that are tried; one is longer than most windows of local attention."""
 _TOLERANCE = 1e-4
 """Of states that are about 1, and sums in another order."""
+_REFUSALS = (TypeError, ValueError, RuntimeError, IndexError, AttributeError, NotImplementedError)
+"""What architectures raise that count positions or attend otherwise."""
 
 
 def _attention(
@@ -67,34 +69,36 @@ def first_position(model: Any) -> int | None:  # noqa: ANN401  untyped third par
     model.eval()
     try:
         with torch.inference_mode():
-            return _tried(model, before=before)
+            found = _tried(model)
     finally:
         model.train(was_training)
+    if found is None:
+        model.set_attn_implementation(before)
+    return found
 
 
-def _tried(model: Any, *, before: str) -> int | None:  # noqa: ANN401
+def _tried(model: Any) -> int | None:  # noqa: ANN401
     embeddings = model.get_input_embeddings()
     rng, longest = np.random.default_rng(0), getattr(model.config, "max_position_embeddings", None) or max(_PROBED)
     lengths = np.minimum(np.array(_PROBED, dtype=np.int64), max(1, longest - 8))
     ids = torch.from_numpy(rng.integers(0, embeddings.num_embeddings, (len(lengths), int(lengths.max()))))
     ids[ids == embeddings.padding_idx] = 0 if embeddings.padding_idx else 1
     mask = torch.arange(ids.shape[1])[None, :] < torch.from_numpy(lengths)[:, None]
-    padded = model(
-        input_ids=ids.masked_fill(~mask, embeddings.padding_idx or 0), attention_mask=mask.long()
-    ).last_hidden_state[mask]
-    scale = padded.abs().max()
-    offsets = {0, (embeddings.padding_idx or 0) + 1}
-    for offset in sorted(offsets):
+    padded_ids = ids.masked_fill(~mask, embeddings.padding_idx or 0)
+    try:
+        padded = model(input_ids=padded_ids, attention_mask=mask.long()).last_hidden_state[mask]
+    except _REFUSALS:  # a text that it does not take, such as one that is no whole number of blocks
+        return None
+    model.set_attn_implementation(NAME)
+    if model.config._attn_implementation != NAME:
+        return None
+    places = torch.from_numpy(np.concatenate([np.arange(n) for n in lengths]))[None]
+    for offset in sorted({0, (embeddings.padding_idx or 0) + 1}):
         try:
-            model.set_attn_implementation(NAME)
-            if model.config._attn_implementation != NAME:
-                return None
             with packed(packing_of(lengths)):
-                positions = torch.from_numpy(np.concatenate([np.arange(n) for n in lengths]))[None] + offset
-                flat = model(input_ids=ids[mask][None], position_ids=positions).last_hidden_state[0]
-            if flat.shape == padded.shape and bool((flat - padded).abs().max() <= _TOLERANCE * scale):
-                return offset
-        except (TypeError, ValueError, RuntimeError, IndexError, AttributeError, NotImplementedError):
+                flat = model(input_ids=ids[mask][None], position_ids=places + offset).last_hidden_state[0]
+        except _REFUSALS:
             continue
-    model.set_attn_implementation(before)
+        if flat.shape == padded.shape and bool((flat - padded).abs().max() <= _TOLERANCE * padded.abs().max()):
+            return offset
     return None
