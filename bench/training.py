@@ -1,6 +1,6 @@
 """Training speed and memory of one stage against transformers' stock `Trainer`: `python -m bench.training`.
 
-Three ways, the same model (MiniLM's shape, random weights, or `--model FOLDER`), data (pairs with MNLI's lengths, made
+Three ways, the same model (random weights of `--shape`, or `--model FOLDER`), data (pairs with MNLI's lengths, made
 here), batch size and steps: ours; the Trainer with its defaults, padded to the longest allowed input; the Trainer at
 its best (dynamic padding, length grouping, fused AdamW, same thread count). Each measurement is a process of its own,
 the three take turns, and the ratios are medians over the turns. Data are tokenised before the clock starts.
@@ -37,10 +37,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--shape", choices=SHAPES, default="minilm", help="of the random weights")
-    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of all three ways")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), help="of all three ways; bf16 on a GPU unless said")
     parser.add_argument("--model", default="", help="folder in transformers' format; random MiniLM-L6 if not given")
     parser.add_argument("--one", choices=WAYS, help="measure one way in this process")
     options = parser.parse_args()
+    options.precision = options.precision or ("fp32" if options.device == "cpu" else "bf16")
     if options.one:
         print(json.dumps(measure(options.one, options=options)))
         return
@@ -182,13 +183,14 @@ def _ours(
         fast_products()  # as the job process does
     with tempfile.TemporaryDirectory() as scratch:
         folder = _encoder_folder(options, Path(scratch))
-        model = AutoModel.from_pretrained(
-            str(folder), add_pooling_layer=False, attn_implementation=attention_kernel()
-        ).to(options.device)
+        model = AutoModel.from_pretrained(str(folder), add_pooling_layer=False, attn_implementation=attention_kernel())
+        begins_at = first_position(model)
+        model.to(options.device)
         encoder = Encoder(
-            model, Padding(), summary="first", heads_read="summary", takes_types=False, max_length=_MAX_LENGTH
-        )
-        encoder.first_position, encoder.precision = first_position(model), options.precision
+            model, Padding(), summary="first", heads_read="summary", takes_types=False, max_length=_MAX_LENGTH,
+            first_position=begins_at,
+        )  # fmt: skip
+        encoder.precision = options.precision
         starts = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
         features = Features(
             ids=np.concatenate(rows), types=None, starts=starts, item_starts=np.arange(len(rows) + 1),
