@@ -170,11 +170,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     import torch  # noqa: PLC0415
 
     from core.chain.pipeline import execute  # noqa: PLC0415
-    from core.encoder.device import (  # noqa: PLC0415
-        arithmetic,
-        fast_products,
-        precision_of,  # noqa: PLC0415
-    )
+    from core.encoder.device import arithmetic, fast_products, precision_of  # noqa: PLC0415
     from core.encoder.memory import memory_problems  # noqa: PLC0415
     from core.training.context import JobContext  # noqa: PLC0415
 

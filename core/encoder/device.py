@@ -10,16 +10,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
-from core.heads.states import Encoder, Precision
+from core.errors import SpecError
+from core.heads.states import Encoder
+from core.spec.execution import PRECISION, Precision
 
 _CPU_INFO = Path("/proc/cpuinfo")
-PRECISION = "ATLAS_PRECISION"
-"""Environment variable: the precision of jobs that do not say one."""
-_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @cache
@@ -153,20 +152,26 @@ def has_bf16_units() -> bool:
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
-def precision_of(device: torch.device, *, asked: Literal["auto", "bf16", "fp16", "fp32"]) -> Precision:
+def precision_of(device: torch.device, *, asked: Literal["auto"] | Precision) -> Precision:
     """The precision of a job's products.
 
     Args:
         device: Where it computes.
         asked: `auto`: what `ATLAS_PRECISION` says, else what the device is fast and safe with.
+
+    Raises:
+        SpecError: The variable names none.
     """
-    if asked == "auto":
-        asked = os.environ.get(PRECISION, "auto")  # type: ignore[assignment]  # whatever it is, it is looked at below
-    if asked in ("bf16", "fp16", "fp32"):
-        return asked
-    if device.type == "cpu":
-        return "bf16" if has_bf16_units() else "fp32"
-    return "bf16" if device.type == "cuda" else "fp32"
+    named = os.environ.get(PRECISION, "auto") if asked == "auto" else asked
+    for known in get_args(Precision):
+        if named == known:
+            found: Precision = known
+            return found
+    if named != "auto":
+        raise SpecError(f"{PRECISION} is '{named}', expected auto, {', '.join(get_args(Precision))}.")
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if device.type == "cpu" and has_bf16_units() else "fp32"
 
 
 def autocast(encoder: Encoder) -> AbstractContextManager[None]:
@@ -175,5 +180,4 @@ def autocast(encoder: Encoder) -> AbstractContextManager[None]:
     Args:
         encoder: On its device.
     """
-    kind = _TYPES.get(encoder.precision)
-    return torch.autocast(encoder.device.type, dtype=kind or torch.bfloat16, enabled=kind is not None)
+    return torch.autocast(encoder.device.type, dtype=torch.bfloat16, enabled=encoder.precision == "bf16")

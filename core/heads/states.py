@@ -13,9 +13,6 @@ import torch
 from core.heads.frozen import FrozenPart
 from core.heads.packed import packed, packing_of
 
-Precision = Literal["bf16", "fp16", "fp32"]
-"""What products are computed in: a type of sixteen bits, or float32."""
-
 
 @dataclass
 class Encoder:
@@ -37,7 +34,7 @@ class Encoder:
     """Its lower part where that is not trained."""
     first_position: int | None = None
     """Of a row's first piece where rows can be packed on the CPU; None: they need padding."""
-    precision: Precision = "fp32"
+    precision: Literal["bf16", "fp32"] = "fp32"
     """What products are computed in."""
 
     def train(self, on: bool) -> None:  # noqa: FBT001  mirrors nn.Module.train

@@ -30,12 +30,22 @@ from core.jobs.state import derive_state
 from core.jobs.warmth import Warmth
 from core.paths import AtlasPaths, RunPaths
 from core.processes import ProcessRecord, read_process, start_detached, stop_tree
+from core.spec.execution import PRECISION
 
 WORKER = "core.chain.worker"
 """Module that executes a run or profile; named and never imported, because it loads torch."""
 
 _THREADS = "ATLAS_THREADS"
-SETTINGS = (CPU_SLOTS, _THREADS, "ATLAS_CHECKPOINT_SECONDS", *HIDING, "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+SETTINGS = (
+    CPU_SLOTS,
+    _THREADS,
+    "ATLAS_CHECKPOINT_SECONDS",
+    "ATLAS_STATES_GB",
+    PRECISION,
+    *HIDING,
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+)
 """Environment variables that a dispatcher without running jobs takes on from whoever rings."""
 
 _LOG = logging.getLogger(__name__)

@@ -14,8 +14,10 @@ from core.spec.base import Spec
 FEWEST_TOKENS = 64
 """Least token budget that can be asked for."""
 
-Precision = Literal["auto", "bf16", "fp16", "fp32"]
-"""What products are computed in; `auto`: what the device is fast and safe with."""
+Precision = Literal["bf16", "fp32"]
+"""What products are computed in."""
+PRECISION = "ATLAS_PRECISION"
+"""Environment variable: the precision of jobs that do not say one."""
 
 
 class ExecutionOptions(Spec):
@@ -25,8 +27,8 @@ class ExecutionOptions(Spec):
     """Where it may run: `auto` (any slot), `cpu`, `cuda:1`, `xpu:0`, `mps`."""
     batch_tokens: int | None = Field(default=None, ge=FEWEST_TOKENS, exclude_if=lambda value: value is None)
     """Most tokens, padding included, that go through the model at once in training; None: as the device can."""
-    precision: Precision = Field(default="auto", exclude_if=lambda value: value == "auto")
-    """What products are computed in."""
+    precision: Literal["auto"] | Precision = Field(default="auto", exclude_if=lambda value: value == "auto")
+    """What products are computed in; `auto`: as `ATLAS_PRECISION` says, else what the device is fast with."""
 
     def changed_by(self, asked: ExecutionOptions) -> ExecutionOptions:
         """These options with those in their place that somebody has named.
@@ -59,7 +61,7 @@ def execution_options(
         expected = {
             "device": "auto, cpu, mps, or cuda: or xpu: and a number, such as cuda:0",
             "batch_tokens": f"a whole number of tokens from {FEWEST_TOKENS} on",
-            "precision": ", ".join(get_args(Precision)),
+            "precision": ", ".join(("auto", *get_args(Precision))),
         }
         name = str(error.errors()[0]["loc"][0])
         raise SpecError(f"--{name.replace('_', '-')} '{said[name]}': expected {expected[name]}.") from error

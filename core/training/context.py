@@ -15,9 +15,9 @@ import torch
 from core.encoder.device import precision_of
 from core.encoder.memory import TRAINING_TOKENS
 from core.events import Emit
-from core.heads.states import Encoder, Precision
+from core.heads.states import Encoder
 from core.paths import AtlasPaths
-from core.spec.execution import USUAL, ExecutionOptions
+from core.spec.execution import USUAL, ExecutionOptions, Precision
 from core.spec.profile import ProfileSpec
 from core.spec.run import RunSpec
 from core.training.loader import Loader

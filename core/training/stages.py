@@ -20,9 +20,10 @@ from core.encoder.loading import save_encoder
 from core.encoder.mlm import MlmHead
 from core.files import digest_of
 from core.heads.layers import Head
-from core.heads.states import Encoder, Precision
+from core.heads.states import Encoder
 from core.paths import AtlasPaths
 from core.spec.base import Spec
+from core.spec.execution import Precision
 from core.spec.protocol import StageProtocol
 from core.spec.run import Placebo
 

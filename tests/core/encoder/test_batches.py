@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.encoder.batches import collate, epoch_order, micro_batches, sorted_batches, step_items
+from core.encoder.batches import collate, epoch_order, micro_batches, packed_batches, sorted_batches, step_items
 from core.encoder.features import featurise
 from core.encoder.loading import load_encoder
 from core.types.pieces import Features
@@ -44,6 +44,25 @@ def test_micro_batches_hold_every_item_once_within_the_budget(lengths: list[int]
     groups = micro_batches(items, features=features, batch_tokens=budget, overhead_tokens=16)
     assert sorted(np.concatenate(groups)) == list(items)
     assert all(len(g) * features.item_lengths[g].max() <= budget for g in groups)
+
+
+@settings(max_examples=50, deadline=None)
+@given(lengths=st.lists(st.integers(1, 60), min_size=1, max_size=40), budget=st.integers(64, 512))
+def test_packed_batches_hold_every_item_once_within_the_budget_and_similar_lengths(
+    lengths: list[int], budget: int
+) -> None:
+    features, items = _features(lengths), np.arange(len(lengths))
+    groups = packed_batches(items, features=features, batch_tokens=budget)
+    assert sorted(np.concatenate(groups)) == list(items)
+    assert all(features.item_lengths[g].sum() <= budget for g in groups), "no padding counts"
+    in_order = np.concatenate([features.item_lengths[g] for g in groups])
+    assert list(in_order) == sorted(lengths)
+    assert len(groups) <= 2 * -(-sum(lengths) // budget), "about as few as the budget allows"
+
+
+def test_an_item_larger_than_the_budget_is_a_packed_batch_of_its_own() -> None:
+    groups = packed_batches(np.arange(3), features=_features([5, 90, 6]), batch_tokens=64)
+    assert [list(g) for g in groups] == [[0, 2], [1]]
 
 
 def test_least_padding_by_hand() -> None:
