@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 
@@ -15,6 +17,13 @@ def pytest_configure() -> None:
     os.environ["ATLAS_GALLERY"] = NO_GALLERY
     os.environ["ATLAS_WARM"] = "0"
     os.environ["ATLAS_PRECISION"] = "fp32"  # the same numbers on a processor with units for bfloat16 and on one without
+
+
+@pytest.fixture(autouse=True)
+def environment_stays() -> Iterator[None]:
+    """What a test leaves in the environment, as a dispatcher does that takes on settings, ends with it."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
