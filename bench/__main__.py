@@ -1,22 +1,55 @@
-"""`make bench`: every measurement, one after another; name some to run only those."""
+"""`make bench`: every measurement, one after another, and a table at the end; name some to run only those."""
 
 from __future__ import annotations
 
-import subprocess
+import importlib
+import multiprocessing
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
-ALL = ("startup", "ingest", "pages", "analysis", "launch", "training", "profile")
+from bench.table import Row, render
+
+ALL: dict[str, tuple[str, ...]] = {
+    "startup": ("startup",),
+    "ingest": ("ingest",),
+    "pages": ("pages",),
+    "analysis": ("analysis",),
+    "launch": ("launch", "--turns", "3"),
+    "training": ("training",),
+    "training-xlmr": ("training", "--shape", "xlmr-base", "--steps", "4"),
+    "tagging": ("training", "--task", "tagging"),
+    "qa": ("training", "--task", "qa"),
+    "freezing": ("freezing",),
+    "grid": ("grid",),
+    "profile": ("profile",),
+}
+"""Module of `bench/` and the words of its command line, by the name of the measurement."""
 
 
 def main() -> None:
     """Run the named measurements, or all, each in a process of its own."""
-    names = sys.argv[1:] or ALL
+    names = sys.argv[1:] or list(ALL)
     unknown = set(names) - set(ALL)
     if unknown:
         sys.exit(f"No measurement named {', '.join(sorted(unknown))}. Known: {', '.join(ALL)}.")
+    rows: list[Row] = []
     for name in names:
         print(f"== {name}", flush=True)
-        subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+            rows += process.submit(measured, *ALL[name]).result()
+    print(render(rows))
+
+
+def measured(module: str, *words: str) -> list[Row]:
+    """The rows of one measurement, in this process.
+
+    Args:
+        module: Of `bench/`.
+        words: Of its command line.
+    """
+    sys.argv[1:] = words
+    rows: list[Row] | None = importlib.import_module(f"bench.{module}").main()
+    return rows or []  # a measurement without a row has printed what it found
 
 
 if __name__ == "__main__":

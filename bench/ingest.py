@@ -9,9 +9,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
+from bench.table import Row
 from core.actions.queue import list_runs
 from core.paths import AtlasPaths
 from core.queries import gains, overview, transfer
@@ -68,8 +70,8 @@ def _view(cur: duckdb.DuckDBPyConnection) -> transfer.View:
     return transfer.View(**{name: row[name] for name in transfer.View._fields})
 
 
-def main() -> None:
-    """Measure and print one JSON object."""
+def main() -> list[Row]:
+    """Measure and print one JSON object; its rows of the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
     n_runs = parser.parse_args().runs
@@ -97,7 +99,7 @@ def main() -> None:
             quiet = median_ms(lambda _: ingest(store, paths), store=store)
             queries = {name: median_ms(question, store=store) for name, question in questions.items()}
             again = median_ms(lambda _: list_runs(paths), store=store)
-        figures = {
+        figures: dict[str, Any] = {  # numbers by name, nested
             "n_runs": n_runs,
             "n_langs": len(LANGS),
             "rebuild_s": round(report.seconds, 1),
@@ -108,6 +110,11 @@ def main() -> None:
             "queries_median_ms": queries,
         }
     print(json.dumps(figures, indent=1))
+    name, slowest = max(queries.items(), key=lambda named: named[1])
+    return [
+        Row(f"rebuild of {n_runs:,} runs x {len(LANGS)} languages", "", f"{report.seconds:.1f} s", 1),
+        Row(f"slowest query on them ({name})", "", f"{slowest:.0f} ms", 7),
+    ]
 
 
 if __name__ == "__main__":

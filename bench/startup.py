@@ -16,6 +16,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from bench.table import Row, render
 from core.paths import REPO
 
 STARTS = 5
@@ -63,8 +64,8 @@ def _start(home: str, *, page: object | None) -> tuple[float, float | None, bool
         server.wait(20)
 
 
-def main() -> None:
-    """Print medians over the starts."""
+def main() -> list[Row]:
+    """Print medians over the starts; their rows of the table."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as home:
         if chromium is None:
@@ -77,13 +78,15 @@ def main() -> None:
                 browser = play.chromium.launch(executable_path=chromium, args=flags)
                 rows = [_start(home, page=browser.new_page()) for _ in range(STARTS + 1)][1:]
                 browser.close()
-    print(f"server up        {statistics.median(r[0] for r in rows):.2f} s (median of {STARTS})")
-    if chromium is None:
-        print("first screen     not measured: no Chromium")
+    found = [Row("start of the application, server up", "", f"{statistics.median(r[0] for r in rows):.2f} s", STARTS)]
+    painted = [r[1] for r in rows if r[1] is not None]
+    if painted:
+        found.append(Row("first screen painted", "", f"{statistics.median(painted):.2f} s", STARTS))
     else:
-        print(f"first screen     {statistics.median(r[1] or 0.0 for r in rows):.2f} s (h1 painted, median of {STARTS})")
+        print("first screen     not measured: no Chromium")
     print(f"torch loaded     {'yes' if any(r[2] for r in rows) else 'no'}")
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    print(render(main()))

@@ -1,9 +1,14 @@
 """Training speed and memory of one stage against transformers' stock `Trainer`: `python -m bench.training`.
 
-Three ways, the same model (random weights of `--shape`, or `--model FOLDER`), data (pairs with MNLI's lengths, made
-here), batch size and steps: ours; the Trainer with its defaults, padded to the longest allowed input; the Trainer at
-its best (dynamic padding, length grouping, fused AdamW, same thread count). Each measurement is a process of its own,
-the three take turns, and the ratios are medians over the turns. Data are tokenised before the clock starts.
+Three ways, the same model (random weights of `--shape`, or `--model FOLDER`) and the same rows (made up, with the
+lengths of `--task`'s data), each trained on once: ours; the Trainer with its defaults, padded as its example script
+does; the Trainer at its best (batches of one length, padded to their longest row, fused AdamW). The rows are batches
+that the Trainer's own grouping makes of 4,000 rows, the short and the long ones alike. A fourth way multiplies bare
+matrices: `share_of_bare_matmul` is what ours made of it, counting the products of the real tokens alone, forward and
+twice that backward, as if every layer were computed for every one. Each measurement is a process of its own, the ways
+take turns, ratios are medians over the turns. Data are tokenised before the clock starts.
+
+`--same-loss` trains some steps without dropout here and in a plain loop over padded batches, and compares the losses.
 """
 
 from __future__ import annotations
@@ -16,41 +21,66 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.spec.run import DataSource, DataSourceKind, RunSpec
+from bench.made import KINDS, SHAPES, Kind, Rows, make_encoder
+from bench.stage import RATE, Data, make_stage, protocol_of, rows_for, train_ours
+from bench.table import Row, times
 
-WAYS = ("ours", "trainer_defaults", "trainer_best")
-SHAPES = {"minilm": (30_522, 6, 384), "e5-small": (250_037, 12, 384), "xlmr-base": (250_002, 12, 768)}
-"""Pieces, layers and width of well-known encoders."""
-_MAX_LENGTH = 128
-_N = 4_000
+if TYPE_CHECKING:
+    from bench.stock import Timed
+
+WAYS = ("ours", "trainer_defaults", "trainer_best", "matmul")
+_GOALS = {"ours_vs_trainer_best_s": 1.5}
+_MAIN_GOALS = {
+    "ours_vs_trainer_best_s": 2.0, "ours_vs_trainer_defaults_s": 4.0, "memory_vs_trainer_best": 0.4,
+    "share_of_bare_matmul": 0.6,
+}  # fmt: skip
+"""Of the shape and task that issue 8 names first."""
 
 
-def main() -> None:
-    """Measure in turns and print one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--shape", choices=SHAPES, default="minilm", help="of the random weights")
-    parser.add_argument("--precision", choices=("fp32", "bf16"), help="of all three ways; bf16 on a GPU unless said")
-    parser.add_argument("--model", default="", help="folder in transformers' format; random MiniLM-L6 if not given")
-    parser.add_argument("--one", choices=WAYS, help="measure one way in this process")
-    options = parser.parse_args()
-    options.precision = options.precision or ("fp32" if options.device == "cpu" else "bf16")
+def main() -> list[Row]:
+    """Measure in turns and print one JSON object; its rows of the table."""
+    options = _options()
     if options.one:
         print(json.dumps(measure(options.one, options=options)))
-        return
-    found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
-    for _ in range(options.turns):
-        for way in WAYS:
-            found[way].append(_in_own_process(way, options))
-            print(way, found[way][-1], file=sys.stderr, flush=True)
-    print(json.dumps(summary(found), indent=1))
+        return []
+    with tempfile.TemporaryDirectory() as scratch:
+        options.model = options.model or str(make_encoder(SHAPES[options.shape], Path(scratch) / options.shape))
+        if options.same_loss:
+            from bench.plain import same_loss
+
+            print(json.dumps(same_loss(options), indent=1))
+            return []
+        found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+        for _ in range(options.turns):
+            for way in WAYS:
+                found[way].append(_in_own_process(way, options))
+                print(way, found[way][-1], file=sys.stderr, flush=True)
+    told = summary(found)
+    print(json.dumps(told, indent=1))
+    return rows_of(told, options=options)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--task", choices=KINDS, default="classification")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="of each way; as many as a laptop's core does in a minute or two")
+    parser.add_argument("--batch", type=int, default=32, help="rows of a step")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--shape", choices=SHAPES, default="e5-small", help="of the random weights")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), help="of all ways; bf16 on a GPU unless said")
+    parser.add_argument("--model", default="", help="folder in transformers' format; random weights if not given")
+    parser.add_argument("--one", choices=WAYS, help="measure one way in this process")
+    parser.add_argument("--same-loss", action="store_true", help="compare losses with those of a plain loop")
+    options = parser.parse_args()
+    options.steps = options.steps or (5 if options.same_loss else KINDS[options.task].steps)
+    options.precision = options.precision or ("fp32" if options.device == "cpu" else "bf16")
+    return options
 
 
 def summary(found: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
@@ -60,20 +90,45 @@ def summary(found: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
         found: Way to one measurement per turn.
     """
     medians = {way: {k: statistics.median(m[k] for m in turns) for k in turns[0]} for way, turns in found.items()}
-    ratios = {
-        f"ours_vs_{way}_{unit}": statistics.median(
-            a[f"examples_per_{unit}"] / b[f"examples_per_{unit}"]
-            for a, b in zip(found["ours"], found[way], strict=True)
-        )
-        for way in WAYS[1:]
-        for unit in ("s", "cpu_s")  # processor time is what other processes on the machine disturb least
+
+    def ratio(field: str, other: str) -> float:
+        return statistics.median(a[field] / b[field] for a, b in zip(found["ours"], found[other], strict=True))
+
+    stock = WAYS[1:3]
+    ratios = {f"ours_vs_{way}_{unit}": ratio(f"examples_per_{unit}", way) for way in stock for unit in ("s", "cpu_s")}
+    ratios |= {f"memory_vs_{way}": ratio("peak_memory_mb", way) for way in stock}
+    ratios["share_of_bare_matmul"] = ratio("gflop_per_s", "matmul")
+    return {"medians": medians, "ratios": ratios, "turns": len(found["ours"])}
+
+
+def rows_of(told: dict[str, Any], *, options: argparse.Namespace) -> list[Row]:
+    """What the table says of a summary.
+
+    Args:
+        told: Of `summary`.
+        options: Of the command line.
+    """
+    is_main = (options.task, options.shape, options.device) == ("classification", "e5-small", "cpu")
+    goals, ratios = _MAIN_GOALS if is_main else _GOALS, told["ratios"]
+    words = {
+        "ours_vs_trainer_best_s": "times the Trainer's best options",
+        "ours_vs_trainer_defaults_s": "times its defaults",
+        "memory_vs_trainer_best": "memory, share of its best options'",
+        "share_of_bare_matmul": "share of a bare matmul",
     }
-    return {"medians": medians, "speed_ratios": ratios, "turns": len(found["ours"])}
+    where = f"training, {options.task}, {options.shape}, {options.precision}"
+    rows = []
+    for name, what in words.items():
+        is_share = not name.startswith("ours")
+        goal = f"{'≤' if name.startswith('memory') else '≥'} {goals[name]:g}" if name in goals else ""
+        median = f"{ratios[name]:.2f}" if is_share else times(ratios[name])
+        rows.append(Row(f"{where}: {what}", goal, median, told["turns"]))
+    return rows
 
 
 def _in_own_process(way: str, options: argparse.Namespace) -> dict[str, float]:
     command = [sys.executable, "-m", "bench.training", "--one", way]
-    for name in ("steps", "threads", "device", "model", "shape", "precision"):
+    for name in ("task", "steps", "batch", "threads", "device", "model", "precision"):
         command += [f"--{name}", str(getattr(options, name))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -83,184 +138,92 @@ def _in_own_process(way: str, options: argparse.Namespace) -> dict[str, float]:
 
 
 def measure(way: str, *, options: argparse.Namespace) -> dict[str, float]:
-    """Examples per second, peak memory and final loss of one way.
+    """Examples and useful products per second, peak memory and final loss of one way; of `matmul`, products alone.
 
     Args:
         way: One of `WAYS`.
-        options: Of the command line.
+        options: Of the command line, with the folder of the model.
     """
-    import torch  # noqa: PLC0415  only the measuring process loads it
+    import torch  # only the measuring process loads it
+    from transformers import AutoConfig
 
-    from core.encoder.device import peak_memory_mb  # noqa: PLC0415
+    from core.encoder.device import fast_products, peak_memory_mb
 
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
-    torch.manual_seed(0)
-    rows, labels = make_data(SHAPES[options.shape][0])
-    run = _ours if way == "ours" else _trainer
-    losses, seconds, cpu = run(way, rows, labels, options)
+    kind, config = KINDS[options.task], AutoConfig.from_pretrained(options.model)
+    if options.device == "cpu" and way in {"ours", "matmul"}:
+        fast_products()  # as the job process does
+    if way == "matmul":
+        return {"gflop_per_s": _bare(int(config.hidden_size), options=options)}
+    rows = rows_for(kind, pieces=int(config.vocab_size), options=options)
+    found = _ours(rows, options=options) if way == "ours" else _stock(way, rows.taken, options=options)
+    n = options.steps * options.batch
+    products = sum(flop(int(size), config=config, kind=kind) for size in rows.taken.lengths)
     return {
-        "examples_per_s": options.steps * 32 / seconds,
-        "examples_per_cpu_s": options.steps * 32 / cpu,
+        "examples_per_s": n / found.seconds,
+        "examples_per_cpu_s": n / found.cpu_seconds,
+        "gflop_per_s": products / found.seconds / 1e9,
         "peak_memory_mb": peak_memory_mb(torch.device(options.device)),
-        "final_loss": statistics.fmean(losses[-max(1, len(losses) // 3) :]),
+        "final_loss": statistics.fmean(found.losses[-max(1, len(found.losses) // 3) :]),
     }
 
 
-def make_data(pieces: int) -> tuple[list[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
-    """Rows of ids with MNLI's lengths (median 36, longest 128), Zipf's frequencies, and the label in the second id.
+def flop(length: int, *, config: Any, kind: Kind) -> float:  # noqa: ANN401  transformers' configurations
+    """Floating-point operations of the products of one row, forward and backward.
 
     Args:
-        pieces: Of the vocabulary.
+        length: Its pieces.
+        config: Of an encoder with BERT's layers.
+        kind: Says what the head reads.
     """
-    rng = np.random.default_rng(0)
-    lengths = np.clip(np.round(np.exp(rng.normal(3.58, 0.42, _N))), 8, _MAX_LENGTH).astype(int)
-    weights = 1 / np.arange(1, pieces - 1_000 + 1)
-    pool = rng.choice(np.arange(1_000, pieces), size=int(lengths.sum()), p=weights / weights.sum())
-    labels = rng.integers(0, 3, _N)
-    rows = []
-    for row, label in zip(np.split(pool, np.cumsum(lengths)[:-1]), labels, strict=True):
-        row[0], row[1], row[-1] = 101, 2_000 + label, 102
-        rows.append(row.astype(np.int32))
-    return rows, labels
+    width = config.hidden_size
+    layer = 2 * length * (4 * width**2 + 2 * width * config.intermediate_size) + 4 * length**2 * width
+    is_row = kind.type == "classification"
+    head = 2 * (width**2 + width * kind.outputs) if is_row else 2 * length * width * kind.outputs
+    return float(3 * (config.num_hidden_layers * layer + head))
 
 
-def _encoder_folder(options: argparse.Namespace, folder: Path) -> Path:
-    import transformers  # noqa: PLC0415  see `measure`
+def _bare(width: int, *, options: argparse.Namespace) -> float:
+    """GFLOP/s of a product as in a layer's feed-forward part."""
+    import torch
 
-    if options.model:
-        return Path(options.model)
-    pieces, layers, width = SHAPES[options.shape]
-    config = transformers.BertConfig(
-        vocab_size=pieces, hidden_size=width, num_hidden_layers=layers, num_attention_heads=12,
-        intermediate_size=4 * width,
-    )  # fmt: skip
-    transformers.BertModel(config).save_pretrained(str(folder))
-    return folder
+    kinds = {"device": options.device, "dtype": torch.bfloat16 if options.precision == "bf16" else torch.float32}
+    a, b = torch.randn(1024, width, **kinds), torch.randn(width, 4 * width, **kinds)
 
-
-def _run(home: Path) -> RunSpec:
-    """Any run: a stage reads its data, model and protocol from its own arguments."""
-    from core.models import resolve_model  # noqa: PLC0415  see `measure`
-    from core.paths import AtlasPaths  # noqa: PLC0415
-    from core.protocols import get_protocol  # noqa: PLC0415
-    from core.tasks import TASKS  # noqa: PLC0415
-
-    return RunSpec(
-        model=resolve_model("atlas-mini", paths=AtlasPaths(home)),
-        intermediate=None,
-        target="xnli",
-        seed=1,
-        protocol=get_protocol("quick"),
-        data_source=DataSource(kind=DataSourceKind.SAMPLE),
-        tasks=(TASKS["xnli"],),
-    )
-
-
-def _ours(
-    way: str, rows: list[np.ndarray[Any, Any]], labels: np.ndarray[Any, Any], options: argparse.Namespace
-) -> tuple[list[float], float, float]:
-    import torch  # noqa: PLC0415  see `measure`
-    from transformers import AutoModel  # noqa: PLC0415
-
-    from core.encoder.device import attention_kernel, fast_products  # noqa: PLC0415
-    from core.encoder.packing import first_position  # noqa: PLC0415
-    from core.events import StepLogged  # noqa: PLC0415
-    from core.heads.layers import SummaryHead  # noqa: PLC0415
-    from core.heads.states import Encoder  # noqa: PLC0415
-    from core.paths import AtlasPaths  # noqa: PLC0415
-    from core.spec.protocol import StageProtocol
-    from core.training.context import JobContext  # noqa: PLC0415
-    from core.training.loop import StageJob, train_stage  # noqa: PLC0415
-    from core.training.mixture import Objective  # noqa: PLC0415
-    from core.training.seeds import Draws  # noqa: PLC0415
-    from core.types.pieces import Features  # noqa: PLC0415
-
-    class Padding:
-        pad_token_id, pad_token_type_id, padding_side = 0, 0, "right"
-
-    if options.device == "cpu":
-        fast_products()  # as the job process does
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = _encoder_folder(options, Path(scratch))
-        model = AutoModel.from_pretrained(str(folder), add_pooling_layer=False, attn_implementation=attention_kernel())
-        begins_at = first_position(model)
-        model.to(options.device)
-        encoder = Encoder(
-            model, Padding(), summary="first", heads_read="summary", takes_types=False, max_length=_MAX_LENGTH,
-            first_position=begins_at,
-        )  # fmt: skip
-        encoder.precision = options.precision
-        starts = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
-        features = Features(
-            ids=np.concatenate(rows), types=None, starts=starts, item_starts=np.arange(len(rows) + 1),
-            targets=labels.astype(np.int64), example_of=np.arange(len(rows)),
-        )  # fmt: skip
-        head = SummaryHead(encoder.hidden_size, outputs=3, dropout=0.1, summary="first").to(options.device)
-        goal = Objective(
-            name="bench", kind="classification", features=features, head=head, dev_score=lambda: 0.0,
-            judge=lambda: None, metric="loss", n_dev=1, used_ids=np.unique(features.ids),
-        )  # fmt: skip
-        protocol = StageProtocol(
-            learning_rate=5e-5,
-            batch_size=32,
-            max_steps=options.steps,
-            evaluations=1,
-            selection="last",
-        )
-        losses: list[float] = []
-        context = JobContext(
-            _run(Path(scratch)),
-            AtlasPaths(Path(scratch)),
-            torch.device(options.device),
-            emit=lambda event: losses.append(event.loss) if isinstance(event, StepLogged) else None,
-            checkpoints=Path(scratch) / "c",
-            save_every_s=1e9,
-        )
-        draws = Draws(1, "target", ("bench",))
-        job = StageJob(key="bench", kind="target", name="bench", protocol=protocol, draws=draws)
-        begun, cpu = time.perf_counter(), time.process_time()
-        result = train_stage(context, job, encoder=encoder, objectives=[goal], keep=lambda which: None)
+    def seconds(n: int) -> float:
+        begun = time.perf_counter()
+        for _ in range(n):
+            a @ b
         if options.device != "cpu":
             torch.cuda.synchronize()
-    assert result.steps == options.steps
-    return losses, time.perf_counter() - begun, time.process_time() - cpu
+        return time.perf_counter() - begun
+
+    seconds(20)
+    n = max(20, int(60 / seconds(20)))  # about three seconds
+    return n * 2 * 1024 * width * 4 * width / seconds(n) / 1e9
 
 
-def _trainer(
-    way: str, rows: list[np.ndarray[Any, Any]], labels: np.ndarray[Any, Any], options: argparse.Namespace
-) -> tuple[list[float], float, float]:
-    import torch  # noqa: PLC0415  see `measure`
-    import transformers  # noqa: PLC0415
+def _stock(way: str, taken: Rows, *, options: argparse.Namespace) -> Timed:
+    from bench.stock import BEST, train
 
-    is_best = way == "trainer_best"
-    data = [{"input_ids": r.tolist(), "labels": int(y)} for r, y in zip(rows, labels, strict=True)]
-
-    def collate(batch: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        width = max(len(b["input_ids"]) for b in batch) if is_best else _MAX_LENGTH
-        ids = torch.zeros(len(batch), width, dtype=torch.long)
-        for i, b in enumerate(batch):
-            ids[i, : len(b["input_ids"])] = torch.tensor(b["input_ids"])
-        return {
-            "input_ids": ids,
-            "attention_mask": (ids != 0).long(),
-            "labels": torch.tensor([b["labels"] for b in batch]),
-        }
-
+    kind, is_best = KINDS[options.task], way == "trainer_best"
+    if not is_best:
+        taken = taken.take(np.random.default_rng(1).permutation(len(taken.ids)))
     with tempfile.TemporaryDirectory() as scratch:
-        folder = _encoder_folder(options, Path(scratch))
-        model = transformers.AutoModelForSequenceClassification.from_pretrained(str(folder), num_labels=3)
-        best = {"optim": "adamw_torch_fused", "train_sampling_strategy": "group_by_length"} if is_best else {}
-        settings = transformers.TrainingArguments(
-            output_dir=str(Path(scratch) / "out"), per_device_train_batch_size=32, max_steps=options.steps,
-            learning_rate=5e-5, warmup_steps=max(1, options.steps // 10), logging_steps=1, save_strategy="no",
-            report_to=[], disable_tqdm=True, use_cpu=options.device == "cpu", bf16=options.precision == "bf16", **best,
-        )  # fmt: skip
-        trainer = transformers.Trainer(model=model, args=settings, train_dataset=data, data_collator=collate)
-        begun, cpu = time.perf_counter(), time.process_time()
-        trainer.train()
-        seconds, spent = time.perf_counter() - begun, time.process_time() - cpu
-    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry], seconds, spent
+        settings = {
+            "output_dir": scratch, "per_device_train_batch_size": options.batch, "learning_rate": RATE,
+            "warmup_steps": max(1, options.steps // 10), "use_cpu": options.device == "cpu",
+            "bf16": options.precision == "bf16",
+        }  # fmt: skip
+        pad_to = None if is_best or not kind.is_padded_by_script else kind.longest
+        examples = taken.examples(kind)
+        settings |= BEST if is_best else {}
+        return train(options.model, examples, task=kind.type, outputs=kind.outputs, pad_to=pad_to, settings=settings)
+
+
+def _ours(rows: Data, *, options: argparse.Namespace) -> Timed:
+    return train_ours(make_stage(rows, options=options), protocol_of(options), options=options)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,79 @@
+"""What `make bench` runs: each measurement imports, the table reads, and the ways of a training learn the same."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import ALL
+from bench.grid import spread
+from bench.made import KINDS, make_encoder, make_rows
+from bench.plain import same_loss
+from bench.table import Row, render
+from core.paths import AtlasPaths
+from core.studies import StudyRequest, build_study
+from core.types.pieces import IGNORED
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_measurement_is_there(name: str) -> None:
+    assert callable(importlib.import_module(f"bench.{ALL[name][0]}").main)
+
+
+def test_the_table_has_a_line_for_each_row_and_aligned_columns() -> None:
+    head, rule, first, second = render(
+        [Row("training", "≥ 2", "2.05 ×", 3), Row("two epochs with frozen layers", "", "1.80 ×", 1)]
+    ).splitlines()
+    assert head.split() == ["measure", "|", "goal", "|", "median", "|", "turns"]
+    assert set(rule) <= {"-", " ", "|"}
+    assert first.index("≥ 2") == head.index("goal")
+    assert second.index("1.80 ×") == first.index("2.05 ×") == head.index("median")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_encoder((3_000, 2, 24), tmp_path_factory.mktemp("model"))
+
+
+@pytest.mark.parametrize("task", KINDS)
+def test_our_training_has_the_losses_of_a_plain_loop(task: str, tiny: Path) -> None:
+    options = argparse.Namespace(task=task, steps=3, batch=4, device="cpu", precision="fp32", model=str(tiny))
+    found = same_loss(options)
+    assert len(found["ours"]) == 3
+    assert len(set(found["ours"])) == 3
+
+
+def test_words_have_a_label_at_their_first_piece_alone() -> None:
+    rows = make_rows(KINDS["tagging"], pieces=3_000, n=50)
+    assert all(len(row) == len(target) for row, target in zip(*rows, strict=True))
+    labelled = sum(int((target != IGNORED).sum()) for target in rows.targets)
+    assert 0.5 < labelled / (rows.lengths.sum() - 2 * 50) < 0.75  # 1.6 pieces a word
+    assert all(target[0] == target[-1] == IGNORED for target in rows.targets)
+
+
+def test_answers_lie_inside_their_windows() -> None:
+    rows = make_rows(KINDS["qa"], pieces=3_000, n=50)
+    assert 256 <= rows.lengths.min() <= rows.lengths.max() <= 384
+    assert all(0 < first <= last < len(row) - 1 for row, (first, last) in zip(*rows, strict=True))
+
+
+def test_the_chains_that_stand_for_a_grid_have_each_target_as_often(tmp_path: Path) -> None:
+    wanted = StudyRequest(
+        intermediates=("mnli", "qqp", "sst2", "ag_news"), targets=("xnli", "pawsx", "tweet_sentiment"), seeds=(1, 2),
+        with_baselines=False,
+    )  # fmt: skip
+    runs = build_study(wanted, paths=AtlasPaths(home=tmp_path)).runs()
+    some = spread(runs, n=6)
+    assert sorted(run.target for run in some) == [
+        "pawsx",
+        "pawsx",
+        "tweet_sentiment",
+        "tweet_sentiment",
+        "xnli",
+        "xnli",
+    ]
+    assert len({run.intermediate for run in some}) == 4
+    assert {run.run_id for run in spread(runs, n=24)} == {run.run_id for run in runs}
