@@ -14,6 +14,9 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parent.parent
 """The checkout: what is committed lives under `REPO / "data"`, wherever `ATLAS_HOME` points."""
 
+MADE_MODELS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "transfer-atlas" / "models"
+"""Model folders made from packages: the user's, as the hub's cache is, and not of one Atlas home."""
+
 
 @lru_cache(maxsize=64)
 def _absolute(named: str, beside: str) -> Path:

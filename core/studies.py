@@ -14,7 +14,8 @@ import yaml
 from pydantic import Field, ValidationError
 
 from core.errors import AtlasError, SpecError, UnknownName
-from core.models import DEFAULT_MODEL, check_model_folder, resolve_model
+from core.models import DEFAULT_MODEL, resolve_model
+from core.models.folders import check_model_folder
 from core.paths import AtlasPaths
 from core.protocols import get_protocol, read_protocol_file
 from core.spec.base import Spec

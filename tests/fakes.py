@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from core.events import Emit
 from core.examples import Example, Split, fingerprint
 from core.heads.states import Encoder
-from core.models import fingerprint as fingerprint_of
+from core.models.folders import fingerprint as fingerprint_of
 from core.paths import AtlasPaths
 from core.spec.execution import ExecutionOptions
 from core.spec.model import ModelSpec

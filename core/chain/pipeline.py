@@ -26,7 +26,8 @@ from core.events import (
     StageStarted,
 )
 from core.files import written_beside
-from core.models import check_model_folder, fingerprint
+from core.models.folders import check_model_folder, fingerprint
+from core.models.packed import make_folder
 from core.spec.base import digest
 from core.spec.model import ModelSpec
 from core.spec.task import Role
@@ -57,7 +58,8 @@ def execute(context: RunContext) -> None:
 
 
 def _same_model(model: ModelSpec) -> None:
-    """Refuse a model folder whose bytes are no longer those that the run was asked for with."""
+    """Make a packed model's folder; refuse one whose bytes are not those that the run was asked for with."""
+    make_folder(model)
     if model.fingerprint is None or not Path(model.path).is_dir():
         return
     check_model_folder(Path(model.path))
@@ -130,6 +132,7 @@ def _evaluate(
         max_length=spec.protocol.max_length,
         layer=_first_set(spec.protocol.retrieval_layer, spec.model.retrieval_layer),
         pooling=spec.protocol.retrieval_pooling or spec.model.retrieval_pooling,
+        prefix=spec.model.retrieval_prefix,
     )
     parts = evaluate(context, job)
     context.emit(

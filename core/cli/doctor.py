@@ -53,16 +53,18 @@ def _python() -> Check:
 
 def _packages() -> Iterator[Check]:
     for line in (REPO / "requirements.txt").read_text(encoding="utf-8").splitlines():
-        name, _, wanted = line.partition("==")
+        pinned, _, marker = line.partition(";")
+        name, _, wanted = pinned.strip().partition("==")
         if not wanted:
             continue
         try:
             found = importlib.metadata.version(name).split("+")[0]
         except importlib.metadata.PackageNotFoundError:
-            yield Check(f"package {name}", "wrong", "not installed", f"pip install {line}")
+            advice = f"pip install {pinned}" + (f", where it can be had ({marker.strip()})." if marker else "")
+            yield Check(f"package {name}", "note" if marker else "wrong", "not installed", advice)
             continue
         if found != wanted:
-            yield Check(f"package {name}", "note", found, f"Tested with {wanted}; pip install {line}")
+            yield Check(f"package {name}", "note", found, f"Tested with {wanted}; pip install {pinned}")
 
 
 def _torch() -> Check:

@@ -12,7 +12,7 @@ from core.spec.model import ModelSpec
 
 
 def identity_of(model: ModelSpec) -> str:
-    """What stands for the model in a key: fingerprint, or hub id and revision.
+    """What stands for the model in a key: fingerprint, or hub id and revision, and what heads read if it is said.
 
     Args:
         model: A local folder without a fingerprint is read once.
@@ -20,6 +20,11 @@ def identity_of(model: ModelSpec) -> str:
     Raises:
         ModelError: The folder has no weights.
     """
+    found = _bytes_of(model)
+    return found if model.heads_read is None else f"{found} {model.heads_read}"
+
+
+def _bytes_of(model: ModelSpec) -> str:
     if model.fingerprint is not None:
         return model.fingerprint
     folder = Path(model.path)

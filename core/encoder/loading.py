@@ -25,7 +25,7 @@ from core.encoder.memory import over_batches
 from core.encoder.packing import first_position
 from core.errors import HubUnreachable, ModelError, UnsafeWeights
 from core.heads.states import Encoder, mean_of_tokens, summary_index
-from core.models import check_encoder
+from core.models.folders import check_encoder
 from core.spec.model import ModelSpec
 from core.types.pieces import Ints, tokenise
 
@@ -60,7 +60,9 @@ def load_encoder(spec: ModelSpec, *, weights: Path | None = None, dropout: float
             **_without_pooler(config),
         )
     check_weights(info, where=f"Model '{weights or spec.path}'")
-    return wrap(model, tokenizer=load_tokenizer(spec), name=spec.path, is_trained=weights is not None)
+    encoder = wrap(model, tokenizer=load_tokenizer(spec), name=spec.path, is_trained=weights is not None)
+    encoder.heads_read = spec.heads_read or encoder.heads_read
+    return encoder
 
 
 def load_config(spec: ModelSpec) -> Any:  # noqa: ANN401  untyped third party
@@ -150,7 +152,9 @@ def save_encoder(encoder: Encoder, folder: Path) -> None:
     encoder.model.save_pretrained(str(folder), safe_serialization=True)
 
 
-def embed(encoder: Encoder, texts: Sequence[str], *, layer: int | None, pooling: str, batch_tokens: int) -> Floats:
+def embed(
+    encoder: Encoder, texts: Sequence[str], *, layer: int | None, pooling: str, batch_tokens: int, prefix: str = ""
+) -> Floats:
     """Sentence vectors, in the order of the texts.
 
     Args:
@@ -159,12 +163,13 @@ def embed(encoder: Encoder, texts: Sequence[str], *, layer: int | None, pooling:
         layer: 0 the embeddings, negative from the last, None the last.
         pooling: `mean` over real tokens, or `cls`, the summary position.
         batch_tokens: Tokens with padding that go through the model at once.
+        prefix: Put before each text.
 
     Returns:
         (n_texts, hidden) float32, rows of unit length.
     """
     limit = min(encoder.max_length, 512)
-    ids = tokenise(encoder, texts, limit=limit)["input_ids"]
+    ids = tokenise(encoder, [prefix + text for text in texts], limit=limit)["input_ids"]
     lengths = np.array([len(row) for row in ids])
     out = np.zeros((len(texts), encoder.hidden_size), dtype=np.float32)
     encoder.model.eval()

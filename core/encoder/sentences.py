@@ -66,6 +66,7 @@ class SentenceEncoder:
             model.retrieval_pooling,
             str(MAX_PIECES),
             str(CODE_VERSION),
+            *([model.retrieval_prefix] if model.retrieval_prefix else []),
         )
         self._identity = " ".join(parts)
 
@@ -104,8 +105,8 @@ def _load(model: ModelSpec, *, device: torch.device) -> Callable[[Sequence[str]]
     batch_tokens = _BATCH_TOKENS.get(device.type, _BATCH_TOKENS_GPU)
 
     def run(texts: Sequence[str]) -> Floats:
-        layer, pooling = model.retrieval_layer, model.retrieval_pooling
-        return embed(encoder, texts, layer=layer, pooling=pooling, batch_tokens=batch_tokens)
+        layer, pooling, prefix = model.retrieval_layer, model.retrieval_pooling, model.retrieval_prefix
+        return embed(encoder, texts, layer=layer, pooling=pooling, batch_tokens=batch_tokens, prefix=prefix)
 
     return run
 
@@ -125,9 +126,11 @@ def _composed(model: ModelSpec, *, device: torch.device) -> Callable[[Sequence[s
     loaded.max_seq_length = min(loaded.max_seq_length or MAX_PIECES, MAX_PIECES)
 
     def run(texts: Sequence[str]) -> Floats:
+        prefixed = [model.retrieval_prefix + text for text in texts]
+
         def encoded(n_texts: int) -> Floats:
             options = {"batch_size": n_texts, "normalize_embeddings": True, "show_progress_bar": False}
-            return np.asarray(loaded.encode(list(texts), convert_to_numpy=True, **options), dtype=np.float32)
+            return np.asarray(loaded.encode(prefixed, convert_to_numpy=True, **options), dtype=np.float32)
 
         return halving(encoded, tokens=_BATCH, largest=lambda: 1, device=device).value
 

@@ -87,6 +87,8 @@ class EvaluationJob:
     """Layer for retrieval."""
     pooling: str
     """Pooling for retrieval."""
+    prefix: str
+    """Put before each sentence for retrieval."""
 
 
 class NothingScored(DataError):
@@ -208,7 +210,14 @@ def _search(job: EvaluationJob, split: Split) -> _Scored:
 
 
 def _vectors(job: EvaluationJob, texts: list[str]) -> Any:  # noqa: ANN401  (n, hidden) float32
-    return embed(job.selected.encoder, texts, layer=job.layer, pooling=job.pooling, batch_tokens=_EMBED_TOKENS)
+    return embed(
+        job.selected.encoder,
+        texts,
+        layer=job.layer,
+        pooling=job.pooling,
+        batch_tokens=_EMBED_TOKENS,
+        prefix=job.prefix,
+    )
 
 
 def _table(split: Split, *, texts: list[str], scores: dict[Metric, MetricScore]) -> pa.Table:

@@ -133,7 +133,9 @@ def _retrieval(context: RunContext, pair: _Pair, *, split: Split, resamples: int
 
     def found(encoder: Encoder) -> Array:
         english, other = (
-            embed(encoder, texts, layer=layer, pooling=pooling, batch_tokens=_BATCH_TOKENS)
+            embed(
+                encoder, texts, layer=layer, pooling=pooling, batch_tokens=_BATCH_TOKENS, prefix=model.retrieval_prefix
+            )
             for texts in (sides.english, sides.sources)
         )
         return np.asarray(hits(english, other), dtype=float)

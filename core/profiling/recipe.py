@@ -16,7 +16,8 @@ from core.examples import Split
 from core.files import written_beside
 from core.measures.inference.intervals import Floats
 from core.measures.similarity.positions import FEWEST, FEWEST_FOR_UMAP, has_umap, principal_positions, umap_positions
-from core.models import check_model_folder, fingerprint
+from core.models.folders import check_model_folder, fingerprint
+from core.models.packed import make_folder
 from core.profiling.difficulty import measure_difficulty
 from core.profiling.encoder_change import measure_encoder_change
 from core.profiling.pairs import Located, PairMeasurer, Progress, Row, Settings, language_means
@@ -76,7 +77,8 @@ def execute_profile(context: ProfileContext) -> int:
 
 
 def _same_model(spec: ProfileSpec) -> None:
-    """Refuse a model folder whose bytes are no longer those that the profile was asked for with."""
+    """Make a packed model's folder; refuse one whose bytes are not those that the profile was asked for with."""
+    make_folder(spec.model)
     folder = Path(spec.model.path)
     if spec.model.fingerprint is None or not folder.is_dir():
         return

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from core.spec.base import Name, Spec
+from core.spec.base import GrowingSpec, Name
 
 
-class ModelSpec(Spec):
+class ModelSpec(GrowingSpec):
     """A pretrained encoder at a revision."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"heads_read", "retrieval_prefix"})
 
     name: Name
     """Short name: `xlm-r-base`."""
@@ -32,6 +34,10 @@ class ModelSpec(Spec):
     """Layer whose states are pooled for retrieval, 0 the embeddings; negative counts from the last; None: the last."""
     retrieval_pooling: Literal["mean", "cls"] = "mean"
     """How the states of a sentence become one vector."""
+    retrieval_prefix: str = ""
+    """Put before every text that becomes a vector, as in its pretraining; never before what is trained on."""
+    heads_read: Literal["summary", "mean"] | None = None
+    """What heads on whole inputs read: the summary token's state, or the mean; None: as the configuration says."""
     learning_rate_factor: float = Field(default=1.0, gt=0, le=100)
     """What the learning rates of unpublished protocols are multiplied by: small encoders want larger steps."""
     licence: str

@@ -13,6 +13,7 @@ import pytest
 
 from core.chain.pipeline import execute
 from core.chain.worker import EventLog
+from core.encoder.loading import Floats, embed
 from core.errors import MissingSplit, ModelError, UnsafeWeights
 from core.evaluation.zero_shot import NothingScored
 from core.events import (
@@ -28,6 +29,7 @@ from core.events import (
     StageReused,
     StageStarted,
 )
+from core.heads.states import Encoder
 from core.paths import AtlasPaths
 from core.spec.model import ModelSpec
 from core.spec.run import DataSource, RunSpec
@@ -179,6 +181,24 @@ def test_scored_languages_are_not_scored_again(tmp_path: Path, source: DataSourc
     events = _execute(run, home)
     assert not [e for e in events if isinstance(e, LanguageScored)], "its scores stand among the facts already"
     assert not [e for e in events if isinstance(e, DataLoaded)], "no test set was read again"
+
+
+def test_retrieval_puts_the_models_prefix_before_sentences(
+    tmp_path: Path, source: DataSource, model: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = list[str]()
+
+    def look(
+        encoder: Encoder, texts: list[str], *, layer: int | None, pooling: str, batch_tokens: int, prefix: str
+    ) -> Floats:
+        given.append(prefix)
+        return embed(encoder, texts, layer=layer, pooling=pooling, batch_tokens=batch_tokens, prefix=prefix)
+
+    monkeypatch.setattr("core.evaluation.zero_shot.embed", look)
+    for prefix in ("", "query: "):
+        run = toy_run(model.model_copy(update={"retrieval_prefix": prefix}), target="retrieval", source=source)
+        _execute(run, tmp_path / "home")
+    assert given == [""] * 4 + ["query: "] * 4, "two languages, both sides"
 
 
 def test_nothing_scored_is_an_error(tmp_path: Path, model: ModelSpec) -> None:

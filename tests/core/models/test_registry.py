@@ -12,19 +12,14 @@ from pathlib import Path
 import pytest
 
 from core.errors import ModelError, UnknownName, UnsafeWeights
-from core.models import (
-    DEFAULT_MODEL,
-    MODELS,
-    check_encoder,
-    fingerprint,
-    load_models,
-    resolve_model,
-    skipped_model_files,
-)
+from core.models import DEFAULT_MODEL, MODELS, load_models, resolve_model, skipped_model_files
+from core.models.folders import check_encoder, fingerprint
 from core.paths import REPO, AtlasPaths
 
 NAMES = [
     "atlas-mini",
+    "e5-small-q4",
+    "multilingual-e5-small",
     "xlm-r-base",
     "xlm-r-large",
     "mbert",
