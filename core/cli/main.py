@@ -22,13 +22,14 @@ from core.actions.plan import plan
 from core.actions.words import size, span
 from core.cli import analysis as cli_analysis
 from core.cli import export as cli_export
+from core.cli import models as cli_models
 from core.cli.console import errors_as_messages, note, records, show
 from core.cli.options import Again, AsJson, DryRun, executing, filtered, launching
 from core.cli.profile import profile
 from core.cli.progress import follow
 from core.errors import SpecError
 from core.jobs.records import JobStatus
-from core.models import load_models, skipped_model_files
+from core.models import skipped_model_files
 from core.paths import AtlasPaths
 from core.queries.filters import Filter
 from core.queries.gains import gains as query_gains
@@ -50,6 +51,7 @@ app = typer.Typer(name="atlas", no_args_is_help=True)
 app.command()(profile)
 cli_analysis.register(app)
 cli_export.register(app)
+app.add_typer(cli_models.app, name="models")
 
 MANY = ("--model", "--intermediate", "--target", "--seeds", "--lang", "--family", "--script", "--id", "--column")
 """Options that take several values after one name: `--seeds 1 2`."""
@@ -120,27 +122,6 @@ def tasks(as_json: AsJson = False) -> None:
     show(
         counted, as_json=as_json, empty="No tasks.", columns=("name", "roles", "type", "languages", "metric", "chance")
     )
-
-
-@app.command()
-def models(as_json: AsJson = False) -> None:
-    """List the models: pretrained encoders by name."""
-    _name_skipped(AtlasPaths.from_environment())
-    rows = [
-        {
-            "name": model.name,
-            "title": model.title,
-            "path": model.path,
-            "revision": model.revision,
-            "architecture": model.architecture,
-            "languages": model.languages,
-            "parameters_m": model.parameters_m,
-            "licence": model.licence,
-        }
-        for model in load_models(AtlasPaths.from_environment()).values()
-    ]
-    columns = ("name", "architecture", "languages", "parameters_m", "path")
-    show(rows, as_json=as_json, empty="No models.", columns=columns)
 
 
 @app.command("check-task")

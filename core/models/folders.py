@@ -38,13 +38,27 @@ def check_model_folder(folder: Path) -> dict[str, Any]:  # Any: the model's own 
         ModelError: `config.json`, tokenizer or weights are missing, unreadable or cut off, or it is no encoder.
         UnsafeWeights: The weights are pickled, or `auto_map` asks for code that came with the model.
     """
-    config = _config(folder)
+    config = read_config(folder)
     if "auto_map" in config:
         raise UnsafeWeights(
             f"{folder}: config.json has 'auto_map' ({', '.join(config['auto_map'])}), so loading it would execute code "
             "of its own, which Transfer Atlas never does. Use a model whose architecture is part of transformers."
         )
     check_encoder(config, where=str(folder))
+    check_files(folder)
+    return config
+
+
+def check_files(folder: Path) -> None:
+    """Refuse a folder without a whole tokenizer and whole safetensors.
+
+    Args:
+        folder: In transformers' format.
+
+    Raises:
+        ModelError: They are missing or cut off.
+        UnsafeWeights: The weights are pickled.
+    """
     if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
         raise ModelError(
             f"{folder}: no tokenizer; expected one of {', '.join(_TOKENIZER_FILES)}. "
@@ -52,7 +66,6 @@ def check_model_folder(folder: Path) -> dict[str, Any]:  # Any: the model's own 
         )
     for file in _weights_files(folder):
         _check_weights_file(file)
-    return config
 
 
 def check_encoder(config: Mapping[str, Any], *, where: str) -> None:  # Any: the model's own configuration
@@ -130,7 +143,15 @@ def fingerprint(folder: Path) -> str:
     return total.hexdigest()[:16]
 
 
-def _config(folder: Path) -> dict[str, Any]:  # Any: the model's own configuration
+def read_config(folder: Path) -> dict[str, Any]:  # Any: the model's own configuration
+    """The configuration of a model folder.
+
+    Args:
+        folder: In transformers' format.
+
+    Raises:
+        ModelError: It is missing, is not JSON, or names no architecture.
+    """
     file = folder / "config.json"
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such folder. A model is a folder with config.json, tokenizer and safetensors.")
@@ -167,5 +188,6 @@ def rate_factor(folder: Path) -> float:
     Args:
         folder: A model folder.
     """
-    width = _config(folder).get("hidden_size") or _config(folder).get("dim") or _config(folder).get("d_model")
+    config = read_config(folder)
+    width = config.get("hidden_size") or config.get("dim") or config.get("d_model")
     return min(4.0, max(1.0, 768 / width)) if isinstance(width, int) and width > 0 else 1.0

@@ -295,7 +295,8 @@ def _nmt_nfkc() -> bytes:
     from sentencepiece import sentencepiece_model_pb2  # noqa: PLC0415
 
     spec = sentencepiece.SentencePieceNormalizer(rule_name="nmt_nfkc").serialized_normalizer_spec()
-    return bytes(sentencepiece_model_pb2.NormalizerSpec.FromString(spec).precompiled_charsmap)
+    record: Any = sentencepiece_model_pb2
+    return bytes(record.NormalizerSpec.FromString(spec).precompiled_charsmap)
 
 
 def _tokenizer_config(shape: _Shape) -> dict[str, Any]:  # Any: JSON

@@ -25,7 +25,7 @@ class ModelSpec(GrowingSpec):
     fingerprint: str | None = None
     """Digest of the weights and configuration of a local folder; None for a hub model."""
     architecture: str
-    """transformers' `model_type`: `xlm-roberta`."""
+    """transformers' `model_type`: `xlm-roberta`; `unknown` of a hub model that was named by its id alone."""
     languages: Literal["multilingual", "english"]
     """What it was pretrained on."""
     parameters_m: float | None = Field(default=None, gt=0)

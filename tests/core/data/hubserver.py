@@ -13,10 +13,10 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class HubServer:
-    """Serves the files of data sets: `files[repo][name] = bytes`.
+    """Serves the files of data sets and models: `files[repo][name] = bytes`.
 
-    Faults: `busy` answers 503 to so many requests (-1: to all); `cut` sends so many times only half of a Parquet file
-    while it announces the whole length.
+    Faults: `busy` answers 503 to so many requests (-1: to all); `cut` sends so many times only half of a Parquet or
+    safetensors file while it announces the whole length.
     """
 
     def __init__(self, files: dict[str, dict[str, bytes]], *, busy: int = 0, cut: int = 0) -> None:
@@ -59,10 +59,12 @@ class HubServer:
             self.busy -= self.busy > 0
             return self._send(request, 503, b"busy")
         path = request.path.split("?")[0].strip("/").split("/")
-        if path[:2] == ["api", "datasets"]:
+        if path[:2] in (["api", "datasets"], ["api", "models"]):
             return self._describe(request, "/".join(path[2:4]))
         if path[0] == "datasets" and path[3] == "resolve":
             return self._file(request, "/".join(path[1:3]), "/".join(path[5:]))
+        if path[2:3] == ["resolve"]:
+            return self._file(request, "/".join(path[:2]), "/".join(path[4:]))
         return self._send(request, 404, b"", {"X-Error-Code": "EntryNotFound"})
 
     def _describe(self, request: BaseHTTPRequestHandler, repo: str) -> None:
@@ -71,6 +73,10 @@ class HubServer:
             return self._send(request, 404, b"", {"X-Error-Code": "RepoNotFound"})
         if revision not in {"", "main", COMMIT}:
             return self._send(request, 404, b"", {"X-Error-Code": "RevisionNotFound"})
+        if "/tree/" in request.path:
+            listed = self.files[repo].items()
+            rows = [{"type": "file", "path": n, "size": len(c), "oid": hashlib.sha1(c).hexdigest()} for n, c in listed]
+            return self._send(request, 200, json.dumps(rows).encode())
         siblings = [{"rfilename": name} for name in self.files[repo]]
         body = {"id": repo, "sha": COMMIT, "siblings": siblings, "tags": [], "private": False, "disabled": False}
         return self._send(request, 200, json.dumps(body).encode())
@@ -78,14 +84,15 @@ class HubServer:
     def _file(self, request: BaseHTTPRequestHandler, repo: str, name: str) -> None:
         content = self.files.get(repo, {}).get(name)
         if content is None:
-            return self._send(request, 404, b"", {"X-Error-Code": "EntryNotFound"})
+            code = "EntryNotFound" if repo in self.files else "RepoNotFound"
+            return self._send(request, 404, b"", {"X-Error-Code": code})
         headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
         status, start = 200, 0
         if wanted := request.headers.get("Range"):
             start = int(wanted.removeprefix("bytes=").split("-")[0])
             headers["Content-Range"], status = f"bytes {start}-{len(content) - 1}/{len(content)}", 206
         body = content[start:]
-        if request.command == "GET" and name.endswith(".parquet") and self.cut:
+        if request.command == "GET" and name.endswith((".parquet", ".safetensors")) and self.cut:
             self.cut -= self.cut > 0
             return self._send(request, status, body[: len(body) // 2], headers)  # whole as HTTP, short as a file
         return self._send(request, status, body, headers)

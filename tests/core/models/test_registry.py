@@ -26,10 +26,17 @@ NAMES = [
     "distilmbert",
     "mdeberta-v3-base",
     "multilingual-minilm",
+    "mmbert-small",
+    "mmbert-base",
+    "eurobert-210m",
+    "xlm-v-base",
+    "glot500-base",
+    "mgte-base",
     "bert-base-uncased",
     "bert-base-cased",
     "roberta-base",
     "xlnet-base",
+    "modernbert-base",
 ]
 
 
@@ -38,7 +45,7 @@ def atlas(tmp_path: Path) -> AtlasPaths:
     return AtlasPaths(home=tmp_path / "home")
 
 
-def _weights(values: bytes = b"1234") -> bytes:
+def weights(values: bytes = b"1234") -> bytes:
     """A safetensors file of one tensor: the length of the header in 8 bytes, the header, the values."""
     header = json.dumps({"x": {"dtype": "U8", "shape": [len(values)], "data_offsets": [0, len(values)]}}).encode()
     return len(header).to_bytes(8, "little") + header + values
@@ -51,7 +58,7 @@ def folder(tmp_path: Path) -> Path:
     made.mkdir()
     (made / "config.json").write_text(json.dumps({"model_type": "bert"}))
     (made / "tokenizer.json").write_text("{}")
-    (made / "model.safetensors").write_bytes(_weights())
+    (made / "model.safetensors").write_bytes(weights())
     return made
 
 
@@ -83,7 +90,7 @@ def test_a_folder_is_named_by_its_bytes(atlas: AtlasPaths, folder: Path) -> None
     assert model.path == str(folder) and model.architecture == "bert" and model.is_user_model
     (folder / "README.md").write_text("not part of the model")
     assert resolve_model(str(folder), paths=atlas).fingerprint == model.fingerprint
-    (folder / "model.safetensors").write_bytes(_weights(b"1235"))
+    (folder / "model.safetensors").write_bytes(weights(b"1235"))
     assert resolve_model(str(folder), paths=atlas).fingerprint != model.fingerprint
 
 
@@ -142,9 +149,9 @@ def test_a_broken_configuration_is_named(atlas: AtlasPaths, folder: Path, text: 
     ("content", "found"),
     [
         (b"", "0 bytes, without a whole header"),
-        (_weights()[:40], "40 bytes, without a whole header"),
-        (_weights()[:-1], r"\d+ bytes found, \d+ expected"),
-        (_weights() + b"x", r"\d+ bytes found, \d+ expected"),
+        (weights()[:40], "40 bytes, without a whole header"),
+        (weights()[:-1], r"\d+ bytes found, \d+ expected"),
+        (weights() + b"x", r"\d+ bytes found, \d+ expected"),
         ((2).to_bytes(8, "little") + b"{}", "10 bytes, without a whole header"),
         (b"\xff" * 16, "16 bytes, without a whole header"),
     ],
@@ -164,7 +171,7 @@ def test_weights_in_parts_are_those_that_the_index_names(atlas: AtlasPaths, fold
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
     with pytest.raises(ModelError, match=r"model-00002-of-00002.safetensors: no such file, but the index"):
         resolve_model(str(folder), paths=atlas)
-    (folder / parts["2"]).write_bytes(_weights())
+    (folder / parts["2"]).write_bytes(weights())
     (folder / "adapter_model.safetensors").write_bytes(b"never read")
     assert resolve_model(str(folder), paths=atlas).architecture == "bert"
 
@@ -220,6 +227,27 @@ def test_unknown_names_and_wrong_paths(atlas: AtlasPaths) -> None:
         resolve_model("xlmr-base", paths=atlas)
     with pytest.raises(ModelError, match="No folder /nowhere/model. Give a model folder, or one of: atlas-mini"):
         resolve_model("/nowhere/model", paths=atlas)
+
+
+@pytest.mark.parametrize("text", ["xlm-roberta-base", "FacebookAI/xlm-roberta-base", "xlm-r-base"])
+def test_a_known_model_is_named_by_its_hub_id_too(atlas: AtlasPaths, text: str) -> None:
+    assert resolve_model(text, paths=atlas) == MODELS["xlm-r-base"]
+
+
+def test_any_other_hub_id_is_a_model_of_that_id(
+    atlas: AtlasPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless its first part is a folder here: then a folder was meant, and is not there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("core.models.cached_config", lambda path: None)
+    model = resolve_model("Me/My-Encoder_2", paths=atlas)
+    assert (model.name, model.path, model.is_user_model) == ("me--my-encoder_2", "Me/My-Encoder_2", True)
+    monkeypatch.setattr("core.models.cached_config", lambda path: {"model_type": "gpt2"})
+    with pytest.raises(ModelError, match="Model 'Me/My-Encoder_2': found architecture 'gpt2', expected an encoder"):
+        resolve_model("Me/My-Encoder_2", paths=atlas)
+    (tmp_path / "Me").mkdir()
+    with pytest.raises(ModelError, match="No folder .*/Me/My-Encoder_2"):
+        resolve_model("Me/My-Encoder_2", paths=atlas)
 
 
 def test_a_users_model_file(atlas: AtlasPaths) -> None:
