@@ -1,7 +1,8 @@
 """The dispatcher: `python -m core.jobs.dispatch`, one small process per Atlas home, without torch.
 
 It starts the first queued job on each free slot (one per visible GPU, or one for the CPU unless `ATLAS_CPU_SLOTS` says
-otherwise), puts back a job whose process vanished, and ends when there is nothing left to do. While a job waits, or the
+otherwise) that needs no stage which another job is training (`sharing`), puts back a job whose process vanished, and
+ends when there is nothing left to do. While a job waits, or the
 Launch page was looked at a short while ago, it keeps a worker warm (`warmth`). It may be killed at any time: the next
 one adopts what still runs.
 """
@@ -25,6 +26,7 @@ from core.errors import AtlasError
 from core.files import write_text
 from core.jobs.folders import is_open, job_folders, queue_key
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, read_job, write_failure
+from core.jobs.sharing import Trainings
 from core.jobs.slots import CPU_SLOTS, HIDING, visible_slots
 from core.jobs.state import derive_state
 from core.jobs.warmth import Warmth
@@ -130,6 +132,7 @@ class Dispatcher:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._finished: set[str] = set()
         self._rung = self._bell()
+        self._trainings = Trainings(paths)
         self.warmth = Warmth(paths, worker=worker)
 
     def work(self, timing: Timing) -> None:
@@ -189,7 +192,7 @@ class Dispatcher:
         for status in running:
             self._stop_if_cancelled(self._paths.job(status.run_id))
         queue = sorted((s for s in jobs if s.state is JobState.QUEUED), key=queue_key)
-        n_waiting = len(queue) - self._fill(queue, taken={self._slot_of(s) for s in running})
+        n_waiting = len(queue) - self._fill(queue, running=running)
         self.warmth.tend(is_needed=n_waiting > 0 or self.warmth.is_wished())
         return bool(running or queue)
 
@@ -228,9 +231,10 @@ class Dispatcher:
             _LOG.info("%s was cancelled %.0f s ago and is still running: stopping it", run.run_id, waited_s)
             stop_tree(process)
 
-    def _fill(self, queue: list[JobStatus], *, taken: set[str]) -> int:
+    def _fill(self, queue: list[JobStatus], *, running: list[JobStatus]) -> int:
         """Start what there is room for; how many left the queue."""
-        n_left = 0
+        n_left, taken = 0, {self._slot_of(status) for status in running}
+        in_progress = self._trainings.in_progress(running)
         waiting = [(status, job) for status in queue if (job := read_job(self._paths.job(status.run_id).job))]
         for status, job in waiting:
             run = self._paths.job(status.run_id)
@@ -245,8 +249,11 @@ class Dispatcher:
             # `cpu` is a slot of its own for who asks for it, even where there are GPUs.
             options = self._slots if job.device == "auto" else (job.device,)
             free = [slot for slot in options if slot not in taken]
-            if free:
+            # A job that needs what another is training lets others by. Where there are none its slot stays free: all
+            # that it could do meanwhile is to hold memory, and whoever is submitted next finds the slot.
+            if free and (training := self._trainings.next_of(status)) not in in_progress:
                 taken.add(free[0])
+                in_progress |= {training} if training else set()
                 self._start(run, job, slot=free[0])
                 n_left += 1
         return n_left

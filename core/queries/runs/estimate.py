@@ -30,6 +30,7 @@ from core.queries.runs.slots import Piece, end_times
 from core.queries.runs.stages import LEFT_S
 from core.spec.model import ModelSpec
 from core.spec.run import RunSpec, StudySpec
+from core.spec.sharing import TrainedHow, trained_by, training_of
 from core.spec.task import Role, TaskSpec
 from core.spec.versions import CODE_VERSION
 from core.types.table import task_type
@@ -171,19 +172,11 @@ def chain_of(run_id: str, run: RunSpec, *, sizes: Sizes) -> Chain:
     Args:
         sizes: Examples that its source of data has, where they are known.
     """
-    found, between, target = [], run.intermediate, run.task(run.target)
+    found, target = list[Part](), run.task(run.target)
     languages = sizes.get((target.name, "test"), {})
-    if between:
-        how = _trained_how(
-            run.model.name, run.model.fingerprint or run.model.revision, run.seed, run.protocol.digest(),
-            run.data_source.kind,
-        )  # fmt: skip
+    if run.intermediate:
         kind, work = _task_type(run), _training_work(run, Role.INTERMEDIATE, sizes)
-        if between.third:
-            # Two folds are trained and scored to find the thirds, once for all three of them and their placebos.
-            whole = between.model_copy(update={"third": None, "placebo": None}).name
-            found += [Part("intermediate", whole, kind, work, f"{whole}, fold {fold} {how}") for fold in (1, 2)]
-        found.append(Part("intermediate", between.name, kind, work, f"{between.name} {how}"))
+        found = [Part("intermediate", training.stage, kind, work, training.what) for training in trained_by(run)]
     if task_type(target.type).is_trained:
         found.append(
             Part("target", target.name, target.type, _training_work(run, Role.TARGET, sizes), f"target of {run_id}")
@@ -196,11 +189,6 @@ def chain_of(run_id: str, run: RunSpec, *, sizes: Sizes) -> Chain:
 def _read(spec: str) -> RunSpec:
     # A queue is looked at every two seconds; its specs do not change.
     return RunSpec.model_validate(json.loads(spec), strict=False)
-
-
-def _trained_how(model: str, weights: str | None, seed: int, protocol: str, data_source: str) -> str:
-    """What decides beside the intermediate whether two trainings of one are the same."""
-    return f"by {model} {weights}, seed {seed}, {protocol} on {data_source}"
 
 
 def _costs(
@@ -255,7 +243,7 @@ def _trained(cur: duckdb.DuckDBPyConnection, chains: Iterable[Chain]) -> list[tu
     protocols = sorted({chain.run.protocol.digest() for chain in chains})
     rows = cur.execute(sql, {**_TRAINED_BY, "protocols": protocols}).fetchall()
     return [
-        (f"target of {run_id}" if kind == "target" else f"{between} {_trained_how(*how)}", key)
+        (f"target of {run_id}" if kind == "target" else training_of(between, how=TrainedHow(*how)), key)
         for between, run_id, kind, key, *how in rows
     ]
 

@@ -271,11 +271,15 @@ def test_committed_runs_took_what_the_others_say(monkeypatch: pytest.MonkeyPatch
     assert np.mean(held) > 0.8 and np.median(factors) < 3
 
 
-def test_a_job_waits_on_its_slot_for_a_shared_stage() -> None:
+def test_a_job_that_needs_what_another_trains_lets_others_by() -> None:
     shared, free = [Piece(10, "a"), Piece(1)], [Piece(4)]
     # One slot: the stage is trained once: 11, 12 and 16 s.
     assert end_times([shared, shared, free], n_slots=1) == [11, 12, 16]
-    # Two: the second job holds its slot while it waits until 10, so the third begins at 11.
-    assert end_times([shared, shared, free], n_slots=2) == [11, 11, 15]
+    # Two: the third job takes the second's turn and ends at 4; the second begins when the stage is there, at 10.
+    assert end_times([shared, shared, free], n_slots=2) == [11, 11, 4]
+    # Whatever comes next is taken until then, and the first slot that is free afterwards is the second job's.
+    assert end_times([shared, shared, [Piece(9, "b")], free, free], n_slots=2) == [11, 12, 9, 13, 16]
+    # What both need first decides: a job whose stage is there needs the next one.
+    assert end_times([[Piece(2, "a"), Piece(8, "b")], [Piece(2, "a"), Piece(3, "c")], free], n_slots=2) == [10, 7, 4]
     assert end_times([shared, shared], n_slots=2) == [11, 11]
     assert end_times([], n_slots=2) == []
