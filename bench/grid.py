@@ -54,7 +54,7 @@ def main() -> list[Row]:
     parser.add_argument("--protocol", default="quick", help="name, or a YAML file")
     options = parser.parse_args()
     os.environ["ATLAS_CPU_SLOTS"] = str(options.slots)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:  # the dispatcher stays a little
         paths = AtlasPaths(home=Path(scratch) / "prepared")
         study = _study(paths, protocol=options.protocol)
         chosen = spread(study.runs(), n=options.stock_runs)
