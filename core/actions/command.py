@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
@@ -89,9 +88,9 @@ def basis_of(spec: str, *, paths: AtlasPaths, mirror: str | None = None) -> Basi
     """
     raw = json.loads(spec)
     model, source = raw["model"], raw["data_source"]
-    root, is_folder = source.get("root"), Path(model["path"]).is_absolute()
+    root = source.get("root")
     return Basis(
-        model=model["name"] if model["name"] in load_models(paths) or not is_folder else model["path"],
+        model=model["name"] if model["name"] in load_models(paths) else model["path"],  # a folder, or a hub id
         protocol=protocol_name(ProtocolSpec.model_validate(raw["protocol"]), paths=paths),
         data_source=DataSourceKind(source["kind"]),
         mirror=(mirror or MIRROR) if root == MIRROR else root,

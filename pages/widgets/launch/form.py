@@ -32,7 +32,7 @@ def ask() -> tuple[StudyRequest | None, list[str]]:
     chosen_models = st.multiselect(
         "Models", list(models), default=[DEFAULT_MODEL], accept_new_options=True,
         format_func=lambda m: models[m].title if m in models else m,
-        help="Or type a folder in transformers' format and press Enter.",
+        help="Or type a hub id, or a folder in transformers' format, and press Enter.",
     )  # fmt: skip
     intermediates = _ask_intermediates(tasks)
     targets = st.multiselect(

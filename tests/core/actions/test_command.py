@@ -119,11 +119,13 @@ def test_a_mirror_that_was_taken_out_is_that_of_runs_made_here(paths: AtlasPaths
     assert f"--mirror {mirror}" in known and caution_of(known) == ""
 
 
-def test_a_model_folder_is_named_by_its_folder(paths: AtlasPaths) -> None:
+def test_a_model_without_a_name_is_named_by_its_folder_or_hub_id(paths: AtlasPaths) -> None:
     run = one_run(paths)
     raw = json.loads(run.canonical_json())
     raw["model"] |= {"path": "/models/mine", "name": "mine-0123456789ab"}
     assert basis_of(json.dumps(raw), paths=paths).model == "/models/mine"
+    raw["model"] |= {"path": "me/my-encoder", "name": "me--my-encoder"}
+    assert basis_of(json.dumps(raw), paths=paths).model == "me/my-encoder"
 
 
 def test_a_profile_of_texts_keeps_its_encoder() -> None:
