@@ -120,6 +120,12 @@ def m012_evidence(con: duckdb.DuckDBPyConnection) -> None:
 
 
 _MISMATCHES = """
+    WITH computed AS (
+        SELECT run_id, target, threads, CASE regexp_extract(environment, '"precision": *"([a-z0-9]+)"', 1)
+            WHEN 'fp32' THEN 'float32' WHEN 'bf16' THEN 'bfloat16'
+            ELSE CASE WHEN starts_with(device, 'cpu') THEN 'float32' END  -- of before there was a choice
+        END AS precision FROM runs
+    )
     UPDATE pairing p SET mismatch = m.mismatch, note = m.note
     FROM (
         SELECT q.run_id,
@@ -130,17 +136,22 @@ _MISMATCHES = """
                    WHEN count(*) FILTER (WHERE a.revision IS DISTINCT FROM b.revision) > 0 THEN
                        'baseline read another revision of the target''s data: ' || any_value(q.older)
                END AS mismatch,
-               CASE WHEN any_value(r.threads) <> any_value(o.threads) THEN
-                   'trained with ' || any_value(r.threads) || ' threads, its baseline with ' || any_value(o.threads)
-                   || ': equal only to rounding' END AS note
+               nullif(concat_ws('; ',
+                   CASE WHEN any_value(r.threads) <> any_value(o.threads) THEN
+                       'trained with ' || any_value(r.threads) || ' threads, its baseline with '
+                       || any_value(o.threads) || ': equal only to rounding' END,
+                   CASE WHEN any_value(r.precision) <> any_value(o.precision) THEN
+                       'trained in ' || any_value(r.precision) || ', its baseline in ' || any_value(o.precision)
+                       || ': rounding alone may have changed some answers' END
+               ), '') AS note
         FROM (
             SELECT p.*, CASE WHEN b.finished_at < r.finished_at THEN 'run the baseline again (--again)'
                              WHEN b.finished_at > r.finished_at THEN 'run this one again (--again)'
                              ELSE 'run both again (--again)' END AS older
             FROM pairing p JOIN runs r ON r.run_id = p.run_id JOIN runs b ON b.run_id = p.baseline_run_id
         ) q
-        JOIN runs r ON r.run_id = q.run_id
-        JOIN runs o ON o.run_id = q.baseline_run_id
+        JOIN computed r ON r.run_id = q.run_id
+        JOIN computed o ON o.run_id = q.baseline_run_id
         LEFT JOIN splits a ON a.run_id = r.run_id AND a.task = r.target AND a.role IN ('train', 'dev')
         LEFT JOIN splits b ON b.run_id = o.run_id AND b.task = a.task AND b.role = a.role AND b.lang = a.lang
         GROUP BY q.run_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -45,6 +46,8 @@ class Chain:
     """By kind of stage; others are of the code as it is."""
     threads: int | None = 1
     """Of torch."""
+    precision: str | None = None
+    """As the environment of the run has it."""
     data: Mapping[str, str] = field(default_factory=dict)
     """Fingerprint of the target's data by role (train, dev)."""
     revision: str | None = None
@@ -90,6 +93,7 @@ def _rows(chain: Chain) -> dict[str, list[dict[str, object]]]:
         "protocol_digest": f"{chain.protocol}-digest", "data_source": "sample",
         "pair_key": f"{chain.target}|{chain.seed}|{chain.protocol}", "headline_metric": "accuracy", "chance": 1 / 3,
         "attempts": 1, "outcome": "finished", "spec": _spec(chain), "threads": chain.threads,
+        "device": "cpu", "environment": json.dumps({"precision": chain.precision} if chain.precision else {}),
     }  # fmt: skip
     kinds = [kind for kind in KINDS if kind != "intermediate" or chain.intermediate != "none"]
     # An intermediate stage is shared by all targets, and no two seeds share one.

@@ -170,16 +170,34 @@ def test_of_two_baselines_the_one_with_the_same_data_counts(data: dict[str, str]
                 assert cur.execute("SELECT gain FROM gains").fetchall() == [(pytest.approx(0.1),)]
 
 
-def test_numbers_of_threads_that_differ_are_noted_and_count() -> None:
-    def note(ours: int | None, theirs: int | None) -> str | None:
-        with Store.open(":memory:") as store:
-            plant(store, (replace(BASE, threads=theirs), Chain(threads=ours)))
-            with store.cursor() as cur:
-                ((found,),) = cur.execute("SELECT note FROM counted_gains").fetchall()
-        return None if found is None else str(found)
+def note(*, ours: Chain, theirs: Chain) -> str | None:
+    """Of the gain of a run over its baseline, which counts all the same."""
+    with Store.open(":memory:") as store:
+        plant(store, (theirs, ours))
+        with store.cursor() as cur:
+            ((found,),) = cur.execute("SELECT note FROM counted_gains").fetchall()
+    return None if found is None else str(found)
 
-    assert note(2, 1) == "trained with 2 threads, its baseline with 1: equal only to rounding"
-    assert note(2, 2) is None and note(None, 1) is None
+
+def test_numbers_of_threads_that_differ_are_noted_and_count() -> None:
+    def of(ours: int | None, theirs: int | None) -> str | None:
+        return note(ours=Chain(threads=ours), theirs=replace(BASE, threads=theirs))
+
+    assert of(2, 1) == "trained with 2 threads, its baseline with 1: equal only to rounding"
+    assert of(2, 2) is None and of(None, 1) is None
+
+
+def test_precisions_that_differ_are_noted_and_count() -> None:
+    def of(ours: str | None, theirs: str | None, *, threads: int = 1) -> str | None:
+        return note(ours=Chain(precision=ours, threads=threads), theirs=replace(BASE, precision=theirs))
+
+    said = "trained in bfloat16, its baseline in float32: rounding alone may have changed some answers"
+    assert of("bf16", "fp32") == said
+    assert of("bf16", None) == said, "before there was a choice, a CPU computed in float32"
+    assert of("bf16", "bf16") is None and of("fp32", None) is None
+    assert (
+        of("bf16", "fp32", threads=2) == f"trained with 2 threads, its baseline with 1: equal only to rounding; {said}"
+    )
 
 
 def test_a_database_is_judged_anew_when_the_code_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
