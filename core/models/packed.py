@@ -124,18 +124,25 @@ def make_folder(model: ModelSpec) -> None:
         model: Its path is where the folder goes, its fingerprint what the folder must have.
 
     Raises:
-        ModelError: The package is missing, or its file or what came of it is not what this program was made for.
+        ModelError: The package is missing, its file or what came of it is not what this program was made for, or the
+            folder cannot be written.
         DiskFull: No space is left.
     """
     folder = Path(model.path)
     if model.name not in PACKAGES or folder.is_dir():
         return
+    try:
+        with disk_full_as_error(folder):
+            _make(model, folder)
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be written ({error}). Set XDG_CACHE_HOME to a folder of yours.") from error
+
+
+def _make(model: ModelSpec, folder: Path) -> None:
     draft = folder.with_name(f".{folder.name}.tmp")
-    with disk_full_as_error(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
-            if folder.is_dir():
-                return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if not folder.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
             write_folder(_checked(model.name), draft)
             if (found := fingerprint(draft)) != model.fingerprint:

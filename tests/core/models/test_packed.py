@@ -158,6 +158,12 @@ def test_another_file_is_refused_and_leaves_nothing(model: ModelSpec, tmp_path: 
     assert not Path(model.path).exists()
 
 
+def test_a_place_that_cannot_be_written_is_named(model: ModelSpec, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder of caches would be")
+    with pytest.raises(ModelError, match="cache/tiny cannot be written .*Set XDG_CACHE_HOME to a folder of yours"):
+        make_folder(model)
+
+
 def test_two_at_once_make_it_once(model: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     made, both = list[Path](), threading.Barrier(2)
 
