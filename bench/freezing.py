@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.made import KINDS, SHAPES, make_encoder
-from bench.stage import make_stage, protocol_of, rows_for, train_ours
+from bench.stage import counts_processor, make_stage, protocol_of, rows_for, train_ours
 from bench.table import Row, times
 
 WAYS = ("full", "frozen", "known")
@@ -48,6 +48,7 @@ def main() -> list[Row]:
         return []
     found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     with tempfile.TemporaryDirectory() as scratch:
+        options.shape = Path(options.model).name if options.model else options.shape
         options.model = options.model or str(make_encoder(SHAPES[options.shape], Path(scratch) / options.shape))
         for turn in range(options.turns):
             options.states = Path(scratch) / f"states{turn}"
@@ -57,9 +58,11 @@ def main() -> list[Row]:
     told = summary(found)
     print(json.dumps(told, indent=1))
     where = f"{options.layers} frozen layers, two epochs, {options.shape}, {options.precision}"
+    unit = "cpu_seconds" if counts_processor(options) else "seconds"
+    frozen, known = (times(told["ratios"][f"{way}_by_{unit}"]) for way in WAYS[1:])
     return [
-        Row(f"{where}: times full fine-tuning", f"≥ {_GOAL:g}", times(told["ratios"]["frozen"]), options.turns),
-        Row(f"{where}: the same, states known", "", times(told["ratios"]["known"]), options.turns),
+        Row(f"{where}: times full fine-tuning", f"≥ {_GOAL:g}", frozen, options.turns),
+        Row(f"{where}: the same, states known", "", known, options.turns),
     ]
 
 
@@ -71,8 +74,9 @@ def summary(found: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
     """
     medians = {way: {k: statistics.median(m[k] for m in turns) for k in turns[0]} for way, turns in found.items()}
     ratios = {
-        way: statistics.median(a["seconds"] / b["seconds"] for a, b in zip(found["full"], found[way], strict=True))
+        f"{way}_by_{unit}": statistics.median(a[unit] / b[unit] for a, b in zip(found["full"], found[way], strict=True))
         for way in WAYS[1:]
+        for unit in ("seconds", "cpu_seconds")
     }
     return {"medians": medians, "ratios": ratios, "turns": len(found["full"])}
 
@@ -111,13 +115,14 @@ def measure(way: str, *, options: argparse.Namespace) -> dict[str, float]:
     frozen = {} if way == "full" else {"freeze_layers": options.layers}
     protocol = protocol_of(options, max_steps=EPOCHS * options.steps, epochs=EPOCHS, **frozen)
     freeze(stage.encoder, protocol, where="The encoder", kept_in=options.states)
-    begun = time.perf_counter()
+    begun, cpu = time.perf_counter(), time.process_time()
     features = with_states(stage.goal.features, encoder=stage.encoder, passes=EPOCHS)
-    states_s = time.perf_counter() - begun
+    states_s, states_cpu_s = time.perf_counter() - begun, time.process_time() - cpu
     found = train_ours(stage._replace(goal=replace(stage.goal, features=features)), protocol, options=options)
     return {
         "seconds": states_s + found.seconds,
-        "states_s": states_s,
+        "cpu_seconds": states_cpu_s + found.cpu_seconds,
+        "states_cpu_seconds": states_cpu_s,
         "peak_memory_mb": peak_memory_mb(torch.device(options.device)),
         "final_loss": statistics.fmean(found.losses[-max(1, len(found.losses) // 3) :]),
     }

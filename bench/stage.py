@@ -24,6 +24,15 @@ RATE = 5e-5
 """Highest learning rate, of every way."""
 
 
+def counts_processor(options: argparse.Namespace) -> bool:
+    """Whether speeds are told by processor time: of one thread, which waits for no other.
+
+    Args:
+        options: Of the command line.
+    """
+    return bool(options.device == "cpu" and options.threads == 1)
+
+
 class Data(NamedTuple):
     """Rows of a training."""
 
