@@ -11,7 +11,7 @@ import streamlit as st
 from core.actions.command import command_of
 from core.actions.queue import warm
 from core.errors import AtlasError
-from pages.widgets.launch.form import ask
+from pages.widgets.launch.form import ask, ask_execution
 from pages.widgets.launch.plan import show_plan, show_started, start_study, wrong_with
 from pages.widgets.shared import paths, start
 from pages.widgets.show import show_command
@@ -27,6 +27,7 @@ form, plan = st.columns([3, 2], gap="large")
 # A container inside the column lets long labels wrap on a phone.
 with form, st.container():
     request, complaints = ask()
+    where = ask_execution()
 
 with plan:
     st.subheader("What this starts")
@@ -34,7 +35,7 @@ with plan:
     for text in complaints:
         st.warning(text, icon=":material/block:")
     if request and not complaints:
-        show_plan(request)
+        show_plan(request, where)
     if (
         st.button(
             "Start",
@@ -46,7 +47,7 @@ with plan:
         and request
     ):
         try:
-            st.session_state["_started"] = start_study(request)
+            st.session_state["_started"] = start_study(request, where)
         except AtlasError as error:
             st.error(str(error), title="Nothing was started")
     started = st.session_state.get("_started")
@@ -54,7 +55,7 @@ with plan:
         show_started(started)
     if request:
         st.caption("The same from a terminal:")
-        show_command(str(command_of(request)))
+        show_command(str(command_of(request, where=where)))
 
 # Last: the page is on the screen, and whoever looks at it will start something soon.
 with suppress(AtlasError):

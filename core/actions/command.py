@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import duckdb
 import yaml
 
+from core.actions.launch import ANYWHERE, Where
 from core.files import write_text
 from core.models import load_models
 from core.paths import AtlasPaths
@@ -137,8 +138,21 @@ def completed(request: Request, basis: Basis) -> Request:
     return request.model_copy(update=data | trained)
 
 
-def command_of(request: Request) -> Command:
-    """The command that asks for the same study or profile; a mirror without folder is named `MIRROR`."""
+def command_of(request: Request, *, where: Where = ANYWHERE) -> Command:
+    """The command that asks for the same study or profile; a mirror without folder is named `MIRROR`.
+
+    Args:
+        request: What is asked for.
+        where: Which backend executes it, and how; what was not said is not said by the command.
+    """
+    words = _words_of(request)
+    said = where.execution.model_dump(mode="json", exclude_unset=True)
+    for name, value in (said | {"backend": where.backend}).items():
+        words += _option(f"--{name.replace('_', '-')}", value)
+    return Command(tuple(words))
+
+
+def _words_of(request: Request) -> list[str]:
     is_mirror = request.data_source is DataSourceKind.MIRROR
     source = _option("--data-source", request.data_source)
     source += _option("--mirror", request.mirror or (MIRROR if is_mirror else None))
@@ -152,13 +166,13 @@ def command_of(request: Request) -> Command:
         words += [*_option("--target", *request.targets)]
         words += [*_option("--seeds", *request.seeds), *_option("--protocol", request.protocol)]
         words += _option("--name", request.name) if request.name != _STUDY.name else []
-        return Command((*words, *([] if request.with_baselines else ["--no-baselines"])))
+        return [*words, *([] if request.with_baselines else ["--no-baselines"])]
     words = ["profile", *_option("--kind", request.kind), *source, *_option("--model", request.model)]
     words += [*_option("--intermediate", *request.intermediates), *_option("--target", *request.targets)]
     words += [*_option("--lang", *request.languages), *_option("--protocol", request.protocol)]
     for option, value, usual in (("--n", request.n, _PROFILE.n), ("--seeds", request.seed, _PROFILE.seed)):
         words += _option(option, value) if value != usual else []
-    return Command(tuple(words))
+    return words
 
 
 def run_again(cur: duckdb.DuckDBPyConnection, run: Mapping[str, Any], *, paths: AtlasPaths) -> Command:

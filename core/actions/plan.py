@@ -39,9 +39,7 @@ class Plan(NamedTuple):
     @property
     def where(self) -> str:
         """The slots, for the user."""
-        slots, threads = self.machine.slots, self.machine.threads
-        each = f", {threads} thread{'s' * (threads > 1)} each" if self.machine.kind == "cpu" else ""
-        return f"{len(slots)} job{'s' * (len(slots) > 1)} at a time: {', '.join(slots)}{each}."
+        return slots_in_words(self.machine)
 
 
 def plan(
@@ -67,6 +65,13 @@ def plan(
     # A stage is written beside its place and renamed: what is there is whole.
     cost = estimate(cur, study, machine=machine, exists=lambda key: paths.stage(key).is_dir(), again=again)
     return Plan(cost, machine)
+
+
+def slots_in_words(machine: Machine) -> str:
+    """How many jobs run at a time, and where, for the user."""
+    slots, threads = machine.slots, machine.threads
+    each = f", {threads} thread{'s' * (threads > 1)} each" if machine.kind == "cpu" else ""
+    return f"{len(slots)} job{'s' * (len(slots) > 1)} at a time: {', '.join(slots)}{each}."
 
 
 def time_left(cur: duckdb.DuckDBPyConnection, jobs: Sequence[tuple[str, JobState]]) -> dict[str, Span]:

@@ -330,7 +330,7 @@ def _launch(request: StudyRequest, *, wait: bool, where: Where, again: bool, dry
     if not wait:
         show([_state_row(s) for s in launched.jobs], as_json=as_json, empty="Nothing to start.")
         return
-    note(f"Stopping this command does not stop them. Again: {command_of(request)}")
+    note(f"Stopping this command does not stop them. Again: {command_of(request, where=where)}")
     failed = follow(launched.specs, paths=paths)
     with open_for_reading(paths) as store:
         _show_gains(store, wanted=None, run_ids=_shown(launched.jobs), as_json=as_json)

@@ -80,6 +80,27 @@ def test_page_and_command_launch_alike(
     assert len(told) == (1 if len(intermediates) == 1 else 2)
 
 
+def test_how_jobs_compute_is_chosen_queued_and_printed(home: Path, open_page: Open) -> None:
+    """Only what was chosen is said; the ids are those of the usual execution."""
+    at = open_page("pages/launch.py", target="sib200")
+
+    def command() -> str:
+        return next(str(code.value) for code in at.code if "-m core run" in str(code.value))
+
+    usual = command()
+    assert not {"--device", "--precision", "--batch-tokens", "--backend"} & set(usual.split())
+    checked(next(s for s in at.selectbox if s.label == "Device").set_value("cpu").run())
+    checked(next(s for s in at.segmented_control if s.label == "Precision").set_value("fp32").run())
+    checked(next(n for n in at.number_input if n.label.startswith("Tokens")).set_value(2048).run())
+    assert command() == f"{usual} --device cpu --batch-tokens 2048 --precision fp32"
+    assert any("1 job at a time: cpu" in str(caption.value) for caption in at.caption)
+    checked(next(b for b in at.button if b.label == "Start").click().run())
+    jobs = [content for name, content in stored(home).items() if name.endswith("job.json")]
+    assert [(job["device"], job["precision"], job["batch_tokens"]) for job in jobs] == [("cpu", "fp32", 2048)] * 2
+    other = {name for name in stored(home) if name.endswith("spec.json")}
+    assert other == {f"runs/{job['run_id']}/spec.json" for job in jobs}
+
+
 def test_the_gallery_launches_as_the_command_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import get_args
 
 import streamlit as st
 from pydantic import ValidationError
 
+from core.actions.launch import Where
+from core.actions.plan import AUTO, slots_in_words, this_machine
 from core.models import DEFAULT_MODEL, load_models, skipped_model_files
 from core.protocols import load_protocols
+from core.spec.execution import FEWEST_TOKENS, Precision, execution_options
 from core.spec.run import DataSourceKind, Placebo
 from core.spec.task import TaskSpec
 from core.studies import NO_INTERMEDIATE, StudyRequest, explain, intermediate_names, target_names
@@ -22,6 +26,10 @@ _SOURCES = {
     DataSourceKind.MIRROR: "local mirror of the hub",
     DataSourceKind.HUB: "Hugging Face hub",
 }
+_EXECUTION = (
+    "How jobs compute, not what: a run keeps its id, results do not change beyond rounding, and nothing is trained "
+    "again for another device or number of tokens. Another precision has stages of its own and is recorded with them."
+)
 _LARGEST_SEED = 2**31 - 1
 
 
@@ -57,6 +65,32 @@ def ask() -> tuple[StudyRequest | None, list[str]]:
     missing += [] if targets else ["Choose a target: what is scored in every language."]
     missing += [] if source is not DataSourceKind.MIRROR or mirror else ["Enter the folder of the mirror."]
     return request, problems + missing
+
+
+def ask_execution() -> Where:
+    """Draw the folded part of the form that says how jobs compute; only what was chosen is said."""
+    machine = this_machine()
+    with st.expander("Execution", icon=":material/memory:"):
+        st.caption(_EXECUTION)
+        device = st.selectbox(
+            "Device", list(dict.fromkeys((AUTO, *machine.slots, "cpu"))),
+            format_func=lambda d: f"auto ({', '.join(machine.slots)})" if d == AUTO else d,
+            help="Where jobs may run. A device that is busy is waited for.",
+        )  # fmt: skip
+        precision = st.segmented_control(
+            "Precision", [AUTO, *get_args(Precision)], default=AUTO, required=True,
+            help="What products are computed in. bf16 rounds more, and is faster on devices with units for it: there "
+            "auto takes it.",
+        )  # fmt: skip
+        batch_tokens = st.number_input(
+            "Tokens at once in training", min_value=FEWEST_TOKENS, value=None, step=1024,
+            placeholder="as many as the device can",
+            help="Most tokens that go through the model at once. Fewer need less memory and take longer; with dropout "
+            "they draw other masks, as another seed would.",
+        )  # fmt: skip
+        st.caption(f"{slots_in_words(machine)} ATLAS_CPU_SLOTS sets the number on a machine without GPUs.")
+    said = {"device": device, "precision": precision, "batch_tokens": batch_tokens}
+    return Where(execution=execution_options(**{n: v for n, v in said.items() if v != AUTO}))
 
 
 def read_seeds(text: str) -> tuple[tuple[int, ...], list[str]]:

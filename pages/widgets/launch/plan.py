@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.actions.launch import Launched, launch
+from core.actions.launch import Launched, Where, launch
 from core.actions.plan import plan
 from core.actions.words import size, span
 from core.studies import StudyRequest, problems
@@ -21,14 +21,15 @@ def wrong_with(request: StudyRequest) -> list[str]:
     return problems(request, paths=paths())
 
 
-def show_plan(request: StudyRequest) -> None:
+def show_plan(request: StudyRequest, where: Where) -> None:
     """Number of runs and trainings, time and disk.
 
     Args:
         request: A request without problems.
+        where: How its jobs are executed.
     """
     with store().cursor() as cur:
-        found = plan(request, paths=paths(), cur=cur)
+        found = plan(request, paths=paths(), cur=cur, where=where)
     cost = found.cost
     st.metric("Time", span(*found.time), border=True, help=cost.basis)
     with st.grid(2, min_column_width=130):
@@ -44,16 +45,17 @@ def show_plan(request: StudyRequest) -> None:
     st.caption(" ".join([*notes, cost.basis, found.where]))
 
 
-def start_study(request: StudyRequest) -> Launched:
+def start_study(request: StudyRequest, where: Where) -> Launched:
     """Start a study, and have every page look at the queue anew.
 
     Args:
         request: A request without problems.
+        where: How its jobs are executed.
 
     Raises:
         AtlasError: It has one after all, or there is no room on the disk.
     """
-    launched = launch(request, paths=paths(), cursor=store().cursor)
+    launched = launch(request, paths=paths(), cursor=store().cursor, where=where)
     refresh.clear()
     return launched
 
