@@ -33,7 +33,11 @@ def keep(shape: Sequence[int], *, rate: float, dtype: torch.dtype, seed: int) ->
     """
     n, dropped = math.prod(shape), round(rate * _STEPS)
     draws = np.random.SFC64(seed).random_raw(n // 4 + 1).view(np.uint16)[:n]
-    factors = np.multiply(draws >= dropped, np.float32(_STEPS / (_STEPS - dropped)), dtype=np.float32)
+    scale = _STEPS / (_STEPS - dropped)
+    if dtype == torch.bfloat16:  # NumPy has none: its bits
+        bits = np.uint16(torch.tensor(scale, dtype=dtype).view(torch.uint16).item())
+        return torch.from_numpy(np.multiply(draws >= dropped, bits, dtype=np.uint16)).view(dtype).view(shape)
+    factors = np.multiply(draws >= dropped, np.float32(scale), dtype=np.float32)
     return torch.from_numpy(factors).view(shape).to(dtype)
 
 

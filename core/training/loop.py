@@ -29,7 +29,7 @@ from core.spec.protocol import StageProtocol
 from core.training.checkpoints import Checkpoints, Progress, trained_part
 from core.training.context import RunContext
 from core.training.mixture import Objective, pieces_used, pool
-from core.training.optimisation import Compaction, decay_until, parameter_groups, rate_at, set_frozen
+from core.training.optimisation import Compaction, clip, decay_until, parameter_groups, rate_at, set_frozen
 from core.training.seeds import Draws
 from core.types.pieces import Ints
 from core.types.table import learning_of
@@ -194,8 +194,8 @@ def _step(training: _Training) -> float:
     items = step_items(len(training.pool), seed=order, step=step, batch_size=protocol.batch_size)
     loss = _gradients(training, chosen=np.asarray(training.pool)[items])
     _refuse_divergence(training, "the loss", loss, step=step + 1)
-    norm = torch.nn.utils.clip_grad_norm_(training.parameters, protocol.gradient_clip, foreach=True)
-    _refuse_divergence(training, "the norm of the gradient", float(norm), step=step + 1)
+    norm = clip(training.parameters, largest=protocol.gradient_clip)
+    _refuse_divergence(training, "the norm of the gradient", norm, step=step + 1)
     for group in training.optimiser.param_groups:
         group["lr"] = rate_at(step, total=training.total, protocol=protocol)
     training.optimiser.step()
@@ -368,6 +368,8 @@ def _finish(training: _Training, *, compaction: Compaction, keep: Keep) -> None:
     """Hand over the last weights, then the selected ones, each with the whole embedding matrix."""
     training.train_mode(False)
     training.encoder.model.requires_grad_(True)
+    training.optimiser.zero_grad(set_to_none=True)
+    training.optimiser.state.clear()  # the whole matrix takes its place in memory
     total, protocol = training.total, training.job.protocol
     last, best = training.progress.step, training.progress.best_step
     decay = decay_until(last, total=total, protocol=protocol)

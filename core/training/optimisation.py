@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,11 @@ from core.types.pieces import Ints
 
 
 class CompactEmbedding(nn.Module):
-    """The rows of an embedding matrix that the training data use; ids stay what they are."""
+    """The rows of an embedding matrix that the training data use; ids stay what they are.
+
+    On a CPU its gradient has one place for the whole stage, where a step clears the rows of the one before and fills
+    those of its own pieces; a fresh matrix of zeros for each step takes longer. The lookup is the weight's only use.
+    """
 
     index: torch.Tensor
 
@@ -36,9 +40,51 @@ class CompactEmbedding(nn.Module):
         self.weight = nn.Parameter(full.weight.detach()[torch.from_numpy(used).to(full.weight.device)].clone())
         self.padding_idx = None if full.padding_idx is None else int(np.searchsorted(used, full.padding_idx))
 
+        self._gradient: torch.Tensor | None = None
+        self._filled: list[torch.Tensor] = []
+
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Rows of the ids, (…, dim)."""
-        return F.embedding(self.index[ids], self.weight, padding_idx=self.padding_idx)
+        rows = self.index[ids]
+        if self.weight.device.type != "cpu" or not (self.weight.requires_grad and torch.is_grad_enabled()):
+            return F.embedding(rows, self.weight, padding_idx=self.padding_idx)
+        return _Rows.apply(self.weight, rows, self)  # type: ignore[no-untyped-call,no-any-return]
+
+    def add_gradient(self, rows: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Add to the gradient of some rows.
+
+        Args:
+            rows: (…) int64.
+            gradient: (…, dim).
+        """
+        rows, gradient = rows.reshape(-1), gradient.reshape(-1, gradient.shape[-1])
+        if self.padding_idx is not None:
+            gradient = gradient.masked_fill((rows == self.padding_idx).unsqueeze(-1), 0.0)
+        if self._gradient is None:
+            self._gradient = torch.zeros_like(self.weight)
+        elif self.weight.grad is None:
+            for filled in self._filled:
+                self._gradient.index_fill_(0, filled, 0.0)
+            self._filled.clear()
+        self._gradient.index_add_(0, rows, gradient.to(self._gradient.dtype))
+        self._filled.append(rows)
+        self.weight.grad = self._gradient
+
+
+class _Rows(torch.autograd.Function):
+    """Rows of a compact embedding; its backward pass adds to the gradient in place."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: torch.Tensor, rows: torch.Tensor, owner: CompactEmbedding) -> torch.Tensor:  # noqa: ANN401  torch's, untyped
+        ctx.save_for_backward(rows)
+        ctx.owner = owner
+        return F.embedding(rows, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[None, None, None]:  # noqa: ANN401  torch's, untyped
+        (rows,) = ctx.saved_tensors
+        ctx.owner.add_gradient(rows, gradients[0])
+        return None, None, None
 
 
 class Compaction:
@@ -94,10 +140,13 @@ class Compaction:
         Args:
             decay: What weight decay left of the unused rows, in (0, 1].
         """
-        with self.whole(decay=decay):
-            pass
-        if self._compact is not None:
-            self._encoder.model.set_input_embeddings(self._full)
+        if self._compact is None:
+            return
+        with torch.no_grad():  # in its own place: a second whole matrix would be the most memory that a stage takes
+            self._original.mul_(decay)
+            self._original[torch.from_numpy(self._used).to(self._original.device)] = self._compact.weight.detach()
+        self._full.weight = nn.Parameter(self._original)
+        self._encoder.model.set_input_embeddings(self._full)
 
 
 def parameter_groups(modules: Iterable[nn.Module], *, weight_decay: float) -> list[dict[str, Any]]:
@@ -116,6 +165,20 @@ def parameter_groups(modules: Iterable[nn.Module], *, weight_decay: float) -> li
                 seen.add(id(parameter))
                 (decayed if parameter.ndim > 1 else plain).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def clip(parameters: Sequence[nn.Parameter], *, largest: float) -> float:
+    """Scale the gradients down where their norm is too large, as `torch.nn.utils.clip_grad_norm_`; the norm before.
+
+    Args:
+        parameters: Whose gradients.
+        largest: Norm that they may have together.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
+    if (factor := largest / (norm + 1e-6)) < 1.0:  # else every gradient would be read and written to stay as it is
+        torch._foreach_mul_(gradients, factor)
+    return float(norm)
 
 
 def rate_at(step: int, *, total: int, protocol: StageProtocol) -> float:

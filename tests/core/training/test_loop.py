@@ -21,7 +21,7 @@ from core.spec.task import Metric
 from core.training.loader import EnglishData
 from core.training.loop import StageJob, StageResult, _accumulate, _gradients, _Training, train_stage
 from core.training.objectives import supervised
-from core.training.optimisation import decay_until, rate_at, set_frozen
+from core.training.optimisation import CompactEmbedding, clip, decay_until, rate_at, set_frozen
 from core.training.placebo import shuffled
 from core.training.seeds import Draws
 from core.types.base import MetricScore
@@ -166,6 +166,33 @@ def test_training_only_the_used_embeddings_gives_what_training_all_gives(tmp_pat
     full, _ = _stage(tmp_path / "b", "classification", compact=False, weight_decay=0.5, selection="last", dropout=0.0)
     for name, weight in full.items():
         assert torch.allclose(compact[name], weight, atol=1e-5), name
+    files = [(tmp_path / side / "model" / "model.safetensors").read_bytes() for side in "ab"]
+    assert files[0] == files[1], "the weights on disk, which may be those in memory, stay as they were"
+
+
+def test_a_compact_embedding_has_the_gradient_of_the_whole_one_in_every_step_and_micro_batch() -> None:
+    full = torch.nn.Embedding(9, 4, padding_idx=1)
+    compact = CompactEmbedding(full, used=np.array([1, 2, 5, 8]))
+    for step in ([[[1, 2, 5], [5, 5, 2]], [[8, 2, 1]]], [[[2, 2, 2]]], [[[5, 1, 8]], [[8, 8, 8]]]):
+        for module in (full, compact):
+            module.zero_grad(set_to_none=True)
+            for ids in step:
+                states = module(torch.tensor(ids))
+                (states * torch.arange(1.0, states.numel() + 1).view_as(states)).sum().backward()
+        assert full.weight.grad is not None and compact.weight.grad is not None
+        assert torch.equal(compact.weight.grad, full.weight.grad[[1, 2, 5, 8]])
+
+
+@pytest.mark.parametrize("largest", [0.01, 100.0])
+def test_gradients_are_clipped_as_torch_clips_them(largest: float) -> None:
+    ours, torchs = ([torch.nn.Parameter(torch.zeros(3)), torch.nn.Parameter(torch.zeros(2, 2))] for _ in range(2))
+    for parameters in (ours, torchs):
+        for i, parameter in enumerate(parameters):
+            parameter.grad = torch.linspace(-1, 1, parameter.numel()).view_as(parameter) + i
+    norm = torch.nn.utils.clip_grad_norm_(torchs, largest, foreach=True)
+    assert clip(ours, largest=largest) == float(norm)
+    for a, b in zip(ours, torchs, strict=True):
+        assert a.grad is not None and b.grad is not None and torch.equal(a.grad, b.grad)
 
 
 @pytest.mark.parametrize("kind", TRAINED)
