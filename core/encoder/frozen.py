@@ -84,7 +84,7 @@ def with_states(features: Features, *, encoder: Encoder, passes: float = 2.0) ->
         return features
     file = part.kept_in / f"{_key(features, part=part, encoder=encoder)}.npy"
     size = 4 * len(features.ids) * encoder.hidden_size
-    found = _read(file)
+    found = _read(file, features, encoder=encoder)
     if found is None and passes >= 2 and _has_room(part.kept_in, size=size):
         found = _kept(file, features, encoder=encoder)
     return features if found is None else replace(features, states=found)
@@ -97,21 +97,21 @@ def _key(features: Features, *, part: FrozenPart, encoder: Encoder) -> str:
     return running.hexdigest()
 
 
-def _read(file: Path) -> Array | None:
-    """Kept states, memory-mapped; the file counts as used now, so that others go before it."""
+def _read(file: Path, features: Features, *, encoder: Encoder) -> Array | None:
+    """Kept states, memory-mapped, None where there are no whole ones; the file counts as used now."""
     try:
         os.utime(file)
         states: Array = np.load(file, mmap_mode="r")
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, EOFError):
         return None
-    return states
+    return states if states.shape == (len(features.ids), encoder.hidden_size) else None
 
 
 def _kept(file: Path, features: Features, *, encoder: Encoder) -> Array | None:
     """States that are computed and written, or that another job wrote meanwhile; None where the disk is full."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(str(file.with_suffix(".lock"))):
-        if (found := _read(file)) is not None:
+        if (found := _read(file, features, encoder=encoder)) is not None:
             return found
         for draft in file.parent.glob(f".{file.name}.*"):
             draft.unlink(missing_ok=True)  # of a job that was killed while it held the lock
@@ -123,7 +123,7 @@ def _kept(file: Path, features: Features, *, encoder: Encoder) -> Array | None:
                     stream.write(states.tobytes())
         except DiskFull:
             return None  # the states are computed again with every pass, as if nothing were kept
-    return _read(file)
+    return _read(file, features, encoder=encoder)
 
 
 def _computed(features: Features, *, encoder: Encoder) -> Iterator[Array]:

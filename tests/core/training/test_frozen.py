@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from core.errors import ModelError, SpecError
 from core.events import DevScored, Event, LanguageScored
 from core.heads.frozen import FrozenPart
 from core.heads.states import Batch, Encoder, encode
+from core.paths import REPO
 from core.spec.protocol import StageProtocol
 from core.spec.run import DataSource, DataSourceKind
 from core.training.loader import EnglishData
@@ -225,6 +229,54 @@ def test_the_longest_unused_states_make_room(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("ATLAS_STATES_GB", "much")
     with pytest.raises(SpecError, match="ATLAS_STATES_GB is 'much'; expected GB, such as 8"):
         with_states(featurise(toy_split("classification", seed=9), encoder=encoder), encoder=encoder)
+
+
+def _features(folder: Path) -> tuple[Features, Encoder]:
+    """Of a split whose states are kept in a folder."""
+    encoder = load_encoder(tiny_model(folder / "model"))
+    freeze(encoder, _LOWEST, where="Model 'x'", kept_in=folder / "states")
+    return featurise(toy_split("classification"), encoder=encoder), encoder
+
+
+def keep_until_killed(folder: Path) -> None:
+    """Write kept states, and be killed after the first piece of them: what a process of its own does."""
+    features, encoder = _features(folder)
+    original = frozen._computed
+
+    def computed(features: Features, *, encoder: Encoder) -> Iterator[Array]:
+        states = next(original(features, encoder=encoder))
+        yield states[: len(states) // 2]
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    frozen._computed = computed  # type: ignore[assignment]
+    with_states(features, encoder=encoder)
+
+
+def test_a_job_killed_while_it_keeps_states_leaves_none_and_the_next_one_keeps_them(tmp_path: Path) -> None:
+    features, encoder = _features(tmp_path)
+    words = "import sys, pathlib; from tests.core.training.test_frozen import keep_until_killed as k; "
+    words += "k(pathlib.Path(sys.argv[1]))"
+    killed = subprocess.run([sys.executable, "-c", words, str(tmp_path)], cwd=REPO, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    states = tmp_path / "states"
+    assert list(states.glob(".*.tmp")) and not list(states.glob("*.npy"))
+    found = with_states(features, encoder=encoder).states
+    (whole,) = frozen._computed(features, encoder=encoder)
+    assert found is not None and np.array_equal(found, whole)
+    assert not list(states.glob(".*.tmp")), "nor does its draft stay"
+
+
+@pytest.mark.parametrize("left", [0, 7, 100, 128, 1000, -1])
+def test_torn_states_are_computed_again(tmp_path: Path, left: int) -> None:
+    """As a disk may leave them when the machine goes down."""
+    features, encoder = _features(tmp_path)
+    with_states(features, encoder=encoder)
+    (file,) = (tmp_path / "states").glob("*.npy")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:left])
+    found = with_states(features, encoder=encoder).states
+    assert found is not None and np.isfinite(found).all()
+    assert file.read_bytes() == whole
 
 
 def test_states_are_kept_where_two_passes_use_them(tmp_path: Path) -> None:
