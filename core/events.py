@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from core.spec.base import Name, Spec
+from core.spec.match import Match
 from core.spec.task import Metric
 
 LEARNED_LEVEL = 0.05
@@ -83,6 +84,8 @@ class DataLoaded(_Fact):
     """Digest of the examples used, in order."""
     revision: str | None
     """Resolved commit on the hub; None for a folder."""
+    matched: Match | None = None
+    """How a third is matched with the other two; None: it is no third."""
 
 
 class StageStarted(_Fact):

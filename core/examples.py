@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple, Protocol
 
+from core.spec.match import Match
 from core.spec.task import TaskSpec
 
 SplitRole = Literal["train", "dev", "test"]
@@ -56,6 +57,8 @@ class Split(NamedTuple):
     """Label names in id order; for `labels_from_data` those of the training split, sorted."""
     flags: tuple[Flag, ...] = ()
     """What happened on the way."""
+    matched: Match | None = None
+    """How it is matched with the rest of what it was cut from, where it is a third."""
 
 
 def fingerprint(examples: Iterable[Example]) -> str:

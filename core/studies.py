@@ -156,7 +156,10 @@ def build_study(request: StudyRequest, *, paths: AtlasPaths) -> StudySpec:
         raise SpecError(f"No target task was chosen. Targets: {', '.join(target_names(tasks))}.")
     if not request.seeds or len(set(request.seeds)) != len(request.seeds):
         raise SpecError(f"Seeds {list(request.seeds)}: expected at least one, each once.")
-    names = {name for spec in intermediates if spec for name in spec.tasks} | {task.name for task in targets}
+    between = dict.fromkeys(spec.before(task.name) for spec in intermediates if spec for task in targets)
+    for spec in between:
+        _has_text(spec, tasks=tasks)
+    names = {name for spec in between for name in spec.needs} | {task.name for task in targets}
     protocol, models = (
         _protocol(request.protocol),
         [resolve_model(m, paths=paths) for m in dict.fromkeys(request.models)],
@@ -193,7 +196,11 @@ def build_profile(request: ProfileRequest, *, paths: AtlasPaths) -> ProfileSpec:
     default = {ProfileKind.DOMAIN: every, ProfileKind.ENCODER: (RETRIEVED,), ProfileKind.SELECTORS: every}
     targets = tuple(_target(name, tasks=tasks).name for name in request.targets or default.get(request.kind, ()))
     intermediates = [spec for spec in parsed if spec is not None]
-    names = {name for spec in intermediates for name in spec.tasks} | set(targets)
+    for spec in intermediates:
+        if spec.nearness and not spec.to:
+            raise SpecError(f"'{spec.name}': a profile has no one target. Say which: {spec.name}:{every[0]}.")
+        _has_text(spec, tasks=tasks)
+    names = {name for spec in intermediates for name in spec.needs} | set(targets)
     model, protocol = resolve_model(request.model, paths=paths), None
     if not is_domain:
         protocol = _protocol(request.protocol or "quick")
@@ -298,15 +305,28 @@ def _intermediate(
         raise SpecError(f"'{text}': {explain(error)}") from error
     for name in spec.tasks:
         _can_be_trained(get_task(name, tasks=tasks), spec=spec, tasks=tasks)
-        reason = no_thirds_reason(get_task(name, tasks=tasks)) if spec.third else None
+        reason = no_thirds_reason(get_task(name, tasks=tasks)) if spec.is_third else None
         if reason:
-            raise SpecError(f"'{text}': {reason}. Leave out '{spec.third}', or choose another task.")
+            raise SpecError(f"'{text}': {reason}. Leave out '@…', or choose another task.")
     if (spec.domain or spec.difficulty) and request.data_source is not DataSourceKind.SAMPLE:
         raise SpecError(
             f"'{text}' requests a domain or difficulty, which only the sample tasks have; "
             f"the data source is '{request.data_source}'. Leave out '@…' or use --data-source sample."
         )
     return spec
+
+
+def _has_text(spec: IntermediateSpec, *, tasks: dict[str, TaskSpec]) -> None:
+    """Refuse nearness to what is no target, or to one without English training text."""
+    if spec.to is None:
+        return
+    task = _target(spec.to, tasks=tasks)
+    if not (task.train or task.parts):
+        with_text = [name for name in target_names(tasks) if tasks[name].train or tasks[name].parts]
+        raise SpecError(
+            f"'{spec.name}': '{task.name}' has no English training text that examples could be near to. "
+            f"Targets that have: {', '.join(with_text)}."
+        )
 
 
 def _can_be_trained(task: TaskSpec, *, spec: IntermediateSpec, tasks: dict[str, TaskSpec]) -> None:

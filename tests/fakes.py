@@ -286,7 +286,7 @@ def toy_run(
 ) -> RunSpec:
     """A run on toy tasks; the intermediate is given as text, such as `toy_classification~mlm`."""
     inter = IntermediateSpec.parse(intermediate) if intermediate else None
-    names = {f"toy_{target}", *(inter.tasks if inter else ())}
+    names = {f"toy_{target}", *(inter.needs if inter else ())}
     tasks = [toy_task(kind) for kind in KINDS]
     return RunSpec(
         model=model,

@@ -96,6 +96,16 @@ class SentenceEncoder:
         return Embedded(rows.astype(np.float32), key, was_ready)
 
 
+def digest_of_texts(texts: Sequence[str]) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of texts in order: their fingerprint.
+
+    Args:
+        texts: Any.
+    """
+    raw = json.dumps(texts, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
 def _load(model: ModelSpec, *, device: torch.device) -> Callable[[Sequence[str]], Floats]:
     if not _is_plain(model):
         return _composed(model, device=device)

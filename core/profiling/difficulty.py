@@ -37,7 +37,7 @@ from core.training.loader import EnglishData
 from core.training.plan import Training, plan_intermediate
 from core.training.reuse import train_or_reuse
 from core.training.seeds import Draws
-from core.training.thirds import log_probabilities_of, subset, without_input
+from core.training.subsets.information import log_probabilities_of, subset, without_input
 from core.types.base import Prediction
 from core.types.pieces import Array
 from core.types.table import learning_of

@@ -303,7 +303,7 @@ def _chain(spec: ProfileSpec, intermediate: IntermediateSpec, *, target: str) ->
         seed=spec.seed,
         protocol=spec.protocol,
         data_source=spec.data_source,
-        tasks=closure((target, *intermediate.tasks), tasks=spec.tasks),
+        tasks=closure((target, *intermediate.needs), tasks=spec.tasks),
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import zlib
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -12,6 +10,7 @@ import numpy as np
 
 from core.data.datasets import load_split
 from core.data.origin import DataOrigin
+from core.encoder.sentences import digest_of_texts
 from core.errors import DataError
 from core.examples import Split, SplitRole
 from core.paths import AtlasPaths
@@ -78,8 +77,8 @@ def read_point(point: Point, spec: ProfileSpec, *, paths: AtlasPaths) -> PointTe
     Raises:
         DataError: The data are not there, not readable, or too few.
     """
-    if point.intermediate is not None and point.intermediate.third is not None:
-        raise DataError(f"'{point.name}' is a third by difficulty: which texts it holds depends on a trained model.")
+    if point.intermediate is not None and point.intermediate.is_third:
+        raise DataError(f"'{point.name}' is a third of its examples: which texts it holds depends on trained models.")
     splits = [_split(point, name, spec, paths=paths) for name in point.task.split("+")]
     share = -(-spec.n // len(splits))
     drawn = []
@@ -94,7 +93,7 @@ def read_point(point: Point, spec: ProfileSpec, *, paths: AtlasPaths) -> PointTe
         point=point,
         split=" + ".join(dict.fromkeys(split.split for split in splits)),
         n_available=sum(split.n_available for split in splits),
-        fingerprint=_digest(texts),
+        fingerprint=digest_of_texts(texts),
         texts=texts,
     )
 
@@ -121,8 +120,3 @@ def _some(split: Split, *, n: int, rng: np.random.Generator) -> Iterator[str]:
             yield text
         elif taken == n:
             return
-
-
-def _digest(texts: tuple[str, ...]) -> str:
-    raw = json.dumps(texts, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(raw).hexdigest()[:16]

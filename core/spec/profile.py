@@ -100,7 +100,7 @@ class ProfileSpec(Spec):
             raise ValueError("a selectors profile needs at least one target, such as xnli")
         if not self.intermediates and not self.targets:
             raise ValueError("a profile needs at least one intermediate or target")
-        named = {name for spec in self.intermediate_specs for name in spec.tasks} | set(self.targets)
+        named = {name for spec in self.intermediate_specs for name in spec.needs} | set(self.targets)
         missing = sorted(named - {task.name for task in self.tasks})
         if missing:
             raise ValueError(f"no definition of {', '.join(missing)} is carried")

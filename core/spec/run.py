@@ -58,8 +58,12 @@ class Placebo(StrEnum):
 Third = Literal["easiest", "middle", "hardest"]
 """Third of a task's training examples by how much of their label the model can say, easy first."""
 
+Nearness = Literal["near", "far"]
+"""Third of a task's training examples by similarity to a target's English training text: nearest or farthest."""
+
+_SLICE = r"[a-z0-9_]+(:[a-z0-9_.-]+)?"
 _INTERMEDIATE = re.compile(
-    r"^(?P<tasks>[a-z0-9_.-]+(\+[a-z0-9_.-]+)*)(~(?P<placebo>[a-z]+))?(@(?P<slice>[a-z0-9_]+(,[a-z0-9_]+)*))?$"
+    rf"^(?P<tasks>[a-z0-9_.-]+(\+[a-z0-9_.-]+)*)(~(?P<placebo>[a-z]+))?(@(?P<slice>{_SLICE}(,{_SLICE})*))?$"
 )
 
 
@@ -68,11 +72,13 @@ class IntermediateSpec(GrowingSpec):
 
     As text: `mnli`; `mnli+qqp+squad` (multi-task); `mnli~shuffled`, `imdb~mlm` (placebos);
     `mnli@food,hard` (a domain and a difficulty of the sample tasks); `mnli@hardest` (the third of its examples that is
-    hardest for the run's model). A target's English training text can be used for masked-language modelling:
-    `multi_eurlex~mlm`.
+    hardest for the run's model); `mnli@near:udpos`, `mnli@far:udpos` (the third that is nearest to or farthest from the
+    English text of a target, for the run's model); `mnli@hardest:udpos` (a difficulty third matched in similarity to a
+    target, too). In a study `mnli@near` is near to the target of each run.
+    A target's English training text can be used for masked-language modelling: `multi_eurlex~mlm`.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"third"})
+    later: ClassVar[frozenset[str]] = frozenset({"third", "nearness", "to"})
 
     tasks: tuple[Name, ...] = Field(min_length=1)
     """Task names; more than one is a multi-task stage. Sorted, so that the order typed does not matter."""
@@ -84,6 +90,11 @@ class IntermediateSpec(GrowingSpec):
     """Difficulty of the sample tasks; None: the mixture."""
     third: Third | None = None
     """Third of the training examples by measured difficulty; None: all."""
+    nearness: Nearness | None = None
+    """Third of the training examples by similarity to the text of `to`; None: all."""
+    to: Name | None = None
+    """Target whose text nearness is measured to, or that a difficulty third is matched in similarity to; None beside
+    `nearness`: the target of the run, which only a study can leave open."""
 
     @field_validator("tasks")
     @classmethod
@@ -91,6 +102,34 @@ class IntermediateSpec(GrowingSpec):
         if len(set(tasks)) != len(tasks):
             raise ValueError(f"an intermediate is named twice in {'+'.join(tasks)}")
         return tuple(sorted(tasks))
+
+    @model_validator(mode="after")
+    def _one_third(self) -> Self:
+        if self.third and self.nearness:
+            raise ValueError(
+                f"it is a third by difficulty ({self.third}) and by similarity ({self.nearness}); name one"
+            )
+        if self.to and not self.is_third:
+            raise ValueError(f"':{self.to}' names a target without saying what of it; write near:{self.to}")
+        return self
+
+    @property
+    def is_third(self) -> bool:
+        """Whether it is trained on a third of its examples, which the run's model chooses."""
+        return self.third is not None or self.nearness is not None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the tasks whose data it takes: its own, and the target that its text is compared with."""
+        return (*self.tasks, *([self.to] if self.to else ()))
+
+    def before(self, target: str) -> IntermediateSpec:
+        """What it is in a run: `mnli@near` before udpos is `mnli@near:udpos`.
+
+        Args:
+            target: Of the run.
+        """
+        return self.model_copy(update={"to": target}) if self.nearness and not self.to else self
 
     @classmethod
     def parse(cls, text: str) -> IntermediateSpec:
@@ -103,14 +142,18 @@ class IntermediateSpec(GrowingSpec):
             SpecError: It is not of that form.
         """
         match = _INTERMEDIATE.match(text.strip())
-        slices = match["slice"].split(",") if match and match["slice"] else []
-        levels = [s for s in slices if s in {"easy", "medium", "hard"}]
-        thirds = [s for s in slices if s in get_args(Third)]
-        domains = [s for s in slices if s not in levels and s not in thirds]
-        if match is None or max(len(levels), len(thirds), len(domains)) > 1:
+        parts = [s.partition(":") for s in match["slice"].split(",")] if match and match["slice"] else []
+        known = {"difficulty": {"easy", "medium", "hard"}, "third": get_args(Third), "nearness": get_args(Nearness)}
+        slices = {name: [word for word, *_ in parts if word in words] for name, words in known.items()}
+        slices["domain"] = [word for word, *_ in parts if not any(word in found for found in slices.values())]
+        slices["to"] = [to for word, colon, to in parts if colon]
+        measured = slices["third"] + slices["nearness"]
+        is_misplaced = any(colon and word not in measured for word, colon, _ in parts)
+        if match is None or is_misplaced or len(measured) > 1 or max(map(len, slices.values())) > 1:
             raise SpecError(
                 f"'{text}' does not name an intermediate. Write one task (mnli), several (mnli+qqp), "
-                "a placebo (mnli~shuffled, mnli~mlm), a difficulty third (mnli@hardest, @middle, @easiest) "
+                "a placebo (mnli~shuffled, mnli~mlm), a difficulty third (mnli@hardest, @middle, @easiest), "
+                "the third nearest to or farthest from a target's text (mnli@near:udpos, @far:udpos) "
                 "or a slice of the sample tasks (mnli@food,hard)."
             )
         if match["placebo"] and match["placebo"] not in set(Placebo):
@@ -119,9 +162,7 @@ class IntermediateSpec(GrowingSpec):
             {
                 "tasks": tuple(match["tasks"].split("+")),
                 "placebo": Placebo(match["placebo"]) if match["placebo"] else None,
-                "domain": next(iter(domains), None),
-                "difficulty": next(iter(levels), None),
-                "third": next(iter(thirds), None),
+                **{name: next(iter(found), None) for name, found in slices.items()},
             }
         )
 
@@ -129,7 +170,9 @@ class IntermediateSpec(GrowingSpec):
     def name(self) -> str:
         """The text form; equal for equal specs."""
         placebo = f"~{self.placebo}" if self.placebo else ""
-        slices = ",".join(s for s in (self.domain, self.difficulty, self.third) if s)
+        to = f":{self.to}" if self.to else ""
+        measured = f"{self.third or self.nearness}{to}" if self.is_third else None
+        slices = ",".join(s for s in (self.domain, self.difficulty, measured) if s)
         return "+".join(self.tasks) + placebo + (f"@{slices}" if slices else "")
 
 
@@ -150,6 +193,12 @@ class RunSpec(Spec):
     """Where the data come from."""
     tasks: tuple[TaskSpec, ...]
     """Definitions of every task the run uses, parts included, sorted by name: the run folder is complete in itself."""
+
+    @model_validator(mode="after")
+    def _says_near_to_what(self) -> Self:
+        if self.intermediate and self.intermediate.nearness and not self.intermediate.to:
+            raise ValueError(f"'{self.intermediate.name}': near to or far from what? Write @near:{self.target}")
+        return self
 
     @property
     def run_id(self) -> str:
@@ -225,9 +274,20 @@ class StudySpec(Spec):
 
     def runs(self) -> tuple[RunSpec, ...]:
         """All runs, each once: for every model, target and seed the baseline comes first."""
-        wanted = list(dict.fromkeys(([None] if self.with_baselines else []) + list(self.intermediates)))
-        grid = itertools.product(self.models, self.targets, self.seeds, wanted)
-        return tuple(self._run(model, target, seed, intermediate) for model, target, seed, intermediate in grid)
+        return tuple(
+            self._run(model, target, seed, intermediate)
+            for model, target, seed in itertools.product(self.models, self.targets, self.seeds)
+            for intermediate in self.before(target)
+        )
+
+    def before(self, target: str) -> tuple[IntermediateSpec | None, ...]:
+        """What is trained on before a target, each once, the baseline's None first.
+
+        Args:
+            target: One of the study's.
+        """
+        wanted = [*([None] if self.with_baselines else []), *self.intermediates]
+        return tuple(dict.fromkeys(spec and spec.before(target) for spec in wanted))
 
     def _run(self, model: ModelSpec, target: str, seed: int, intermediate: IntermediateSpec | None) -> RunSpec:
         return RunSpec(
@@ -237,5 +297,5 @@ class StudySpec(Spec):
             seed=seed,
             protocol=self.protocol,
             data_source=self.data_source,
-            tasks=closure((target, *(intermediate.tasks if intermediate else ())), tasks=self.tasks),
+            tasks=closure((target, *(intermediate.needs if intermediate else ())), tasks=self.tasks),
         )

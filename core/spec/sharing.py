@@ -74,8 +74,8 @@ def trained_by_job(raw: dict[str, Any]) -> tuple[SharedTraining, ...]:
 
 def _shared(intermediate: IntermediateSpec, *, how: TrainedHow) -> tuple[SharedTraining, ...]:
     name, folds = intermediate.name, list[SharedTraining]()
-    if intermediate.third:
-        # Two folds are trained and scored to find the thirds, once for all three of them and their placebos.
-        whole = intermediate.model_copy(update={"third": None, "placebo": None}).name
+    if intermediate.is_third:
+        # Two folds are trained and scored to find the thirds, once for all of them, any target's, and their placebos.
+        whole = intermediate.model_copy(update={"third": None, "nearness": None, "to": None, "placebo": None}).name
         folds = [SharedTraining(whole, training_of(f"{whole}, fold {n}", how=how)) for n in (1, 2)]
     return (*folds, SharedTraining(name, training_of(name, how=how)))

@@ -261,7 +261,7 @@ def _stage(tables: RunTables, key: str, *, kind: str, name: str) -> Row:
 
 
 def _data_loaded(tables: RunTables, event: facts.DataLoaded) -> None:
-    row = event.model_dump(exclude={"type"})
+    row = event.model_dump(exclude={"type"}) | {"matched": event.matched and event.matched.canonical_json()}
     tables.splits[event.task, event.role, event.lang] = row
     tables.said.add(("splits", (event.task, event.role, event.lang)))
 

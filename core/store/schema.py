@@ -365,6 +365,11 @@ def m011_current_runs(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
+def m013_matched(con: duckdb.DuckDBPyConnection) -> None:
+    """How a training set that is a third of a task is matched with the other two thirds."""
+    con.execute("ALTER TABLE splits ADD COLUMN matched VARCHAR;")  # JSON of `core.spec.match.Match`; NULL: no third
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("001_first_tables", m001_first_tables),
     ("002_gains", m002_gains),
@@ -378,5 +383,6 @@ MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("010_ranked_runs", m010_ranked_runs),
     ("011_current_runs", m011_current_runs),
     ("012_evidence", m012_evidence),
+    ("013_matched", m013_matched),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""

@@ -41,10 +41,17 @@ class Titles:
             spec = IntermediateSpec.parse(name)
         except (SpecError, ValidationError):
             return name
-        third = f"{spec.third} third" if spec.third else None
-        slices = ", ".join(part for part in (spec.domain, spec.difficulty, third) if part)
+        slices = ", ".join(part for part in (spec.domain, spec.difficulty, self._third(spec)) if part)
         tasks = " + ".join(self._tasks.get(task, task) for task in spec.tasks)
         return tasks + (_PLACEBOS[spec.placebo] if spec.placebo else "") + (f" ({slices})" if slices else "")
+
+    def _third(self, spec: IntermediateSpec) -> str | None:
+        if not spec.is_third:
+            return None
+        to = self._tasks.get(spec.to, spec.to) if spec.to else "the target"
+        if spec.nearness:
+            return f"third nearest to {to}" if spec.nearness == "near" else f"third farthest from {to}"
+        return f"{spec.third} third" + (f", matched to {to}" if spec.to else "")
 
     def of_model(self, label: str) -> str:
         """Title of a model.

@@ -71,6 +71,8 @@ class Loader:
         target, intermediate = self._spec.task(self._spec.target), self._spec.intermediate
         for name in intermediate.tasks if intermediate else ():
             look_up_studied(self._spec.task(name), origin=self._origin(Role.INTERMEDIATE))
+        if intermediate and intermediate.to:
+            look_up_studied(self._spec.task(intermediate.to), origin=self._origin(Role.TARGET))
         if task_type(target.type).is_trained:
             look_up_studied(target, origin=self._origin(Role.TARGET))
         reasons = missing_tests(target, origin=self._origin(Role.TARGET))
@@ -96,6 +98,17 @@ class Loader:
             train = subsample(train, n=n, seed=draws.number("share"))
         dev = load_split(task, role="dev", lang="en", origin=origin)
         return EnglishData(train=train, dev=_first(dev._replace(labels=train.labels), n=protocol.max_dev_examples))
+
+    def text(self, target: TaskSpec, *, n: int) -> tuple[str, ...]:
+        """English training texts of a target, a sample that no run's seed moves; nothing is reported.
+
+        Args:
+            target: With English training data; not always the run's own.
+            n: At most so many.
+        """
+        split = load_split(target, role="train", lang="en", origin=self._origin(Role.TARGET))
+        own_text = task_type(target.type).own_text
+        return tuple(own_text(e).strip() for e in subsample(split, n=n, seed=TEST_SEED).examples)
 
     def sampled(self, whole: EnglishData, *, protocol: StageProtocol, draws: Draws) -> EnglishData:
         """The data that a stage is trained on, reported; their texts are told from those that come later in the run.
@@ -193,6 +206,7 @@ class Loader:
                 n_available=split.n_available,
                 fingerprint=split.fingerprint,
                 revision=split.revision,
+                matched=split.matched,
             )
         )
         for flag in split.flags:

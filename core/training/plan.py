@@ -1,7 +1,7 @@
 """The plan of a run's stages: the data of each, and with them its key.
 
-Planning trains where an intermediate is a third of a task (`mnli@hardest`): which examples are in the third is known
-from small models trained on its folds (`thirds.py`), and is part of the key of the stage.
+Planning trains where an intermediate is a third of a task (`mnli@hardest`, `mnli@near:udpos`): which examples are in
+the third is known from models trained on its folds (`subsets/`), and is part of the key of the stage.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from core.training.loop import StageJob
 from core.training.placebo import shuffled
 from core.training.seeds import Draws
 from core.training.stages import StageIdentity
-from core.training.thirds import POOL, chosen_third
+from core.training.subsets.thirds import POOL, chosen_third
 from core.types.table import task_type
 
 
@@ -81,11 +81,11 @@ def stage_data(context: RunContext, task: TaskSpec, *, role: Role) -> EnglishDat
     spec, protocol = context.spec, context.spec.stage_protocol(role, task.name)
     draws = Draws(spec.seed, _kind(role), (task.name,))
     data = context.loader.whole(task, role=role, protocol=protocol, draws=draws)
-    third = spec.intermediate.third if role is Role.INTERMEDIATE and spec.intermediate else None
-    if third is not None:
+    wanted = spec.intermediate if role is Role.INTERMEDIATE else None
+    if wanted is not None and wanted.is_third:
         size = protocol.max_train_examples
         pool = replace(data, train=subsample(data.train, n=size and POOL * size, seed=draws.number("pool")))
-        data = replace(pool, train=chosen_third(context, pool, protocol=protocol, third=third))
+        data = replace(pool, train=chosen_third(context, pool, protocol=protocol, wanted=wanted))
     return context.loader.sampled(data, protocol=protocol, draws=draws)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from core.errors import SpecError, UnknownName
 from core.paths import REPO, AtlasPaths
+from core.spec.profile import ProfileKind
 from core.spec.run import DataSourceKind, Placebo
 from core.studies import (
     ProfileRequest,
@@ -103,6 +104,26 @@ def test_thirds_are_for_every_source_and_not_for_sets_of_labels(paths: AtlasPath
     message = "'multi_eurlex' is a multi-label task: thirds are matched in label balance"
     with pytest.raises(SpecError, match=message):
         build_study(_request(model, intermediates=("multi_eurlex~mlm@hardest",)), paths=paths)
+
+
+def test_near_is_near_to_a_target_with_english_training_text(paths: AtlasPaths, model: str) -> None:
+    request = _request(model, intermediates=("squad@far", "squad@near:panx"), targets=("xnli", "udpos"))
+    study = build_study(request, paths=paths)
+    assert {task.name for task in study.tasks} >= {"squad", "panx", "xnli", "udpos"}
+    assert problems(_request(model, intermediates=("squad@near:pannx",)), paths=paths)[0].startswith(
+        "No task named 'pannx'. Did you mean 'panx'?"
+    )
+    for text, targets in (("squad@near:tatoeba", ("xnli",)), ("squad@near", ("tatoeba",))):
+        with pytest.raises(SpecError, match="'squad@near:tatoeba': 'tatoeba' has no English training text .* xnli"):
+            build_study(_request(model, intermediates=(text,), targets=targets), paths=paths)
+
+
+def test_a_profile_must_say_near_to_what(paths: AtlasPaths, model: str) -> None:
+    request = ProfileRequest(kind=ProfileKind.DIFFICULTY, model=model, intermediates=("mnli@near",))
+    with pytest.raises(SpecError, match="'mnli@near': a profile has no one target. Say which: mnli@near:xnli"):
+        build_profile(request, paths=paths)
+    near = request.model_copy(update={"intermediates": ("mnli@near:udpos",)})
+    assert {task.name for task in build_profile(near, paths=paths).tasks} == {"mnli", "udpos"}
 
 
 def test_problems_lists_everything_at_once(paths: AtlasPaths, model: str) -> None:

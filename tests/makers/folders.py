@@ -79,7 +79,7 @@ def run_spec(
 ) -> RunSpec:
     """A run of the tiny model on the sample data."""
     wanted = IntermediateSpec.parse(intermediate) if intermediate else None
-    names = sorted({target, *(wanted.tasks if wanted else ())})
+    names = sorted({target, *(wanted.needs if wanted else ())})
     return RunSpec(
         model=MODEL,
         intermediate=wanted,

@@ -134,6 +134,7 @@ def test_intermediates_of_the_form() -> None:
     ]  # fmt: skip
     assert intermediates_of(["qqp", "mnli"], together=True, kinds=["shuffled"]) == ["mnli+qqp~shuffled"]
     assert intermediates_of(["none"], together=True, kinds=["real"]) == ["none"]
+    assert intermediates_of(["mnli"], together=False, kinds=["hardest", "near"]) == ["mnli@hardest", "mnli@near"]
 
 
 def test_tail_starts_at_a_whole_line(tmp_path: Path) -> None:

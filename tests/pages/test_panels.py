@@ -17,6 +17,7 @@ from core.queries.runs.pace import Span
 from core.store.connection import Store
 from pages.widgets.analysis.panels import show_answer, show_cells, show_next
 from pages.widgets.runs.listing import ends, run_rows
+from pages.widgets.runs.matched import show_matched
 from tests.makers.tables import add_scores
 from tests.pages.conftest import Open, checked
 
@@ -164,6 +165,23 @@ def test_progress_is_of_the_run_and_time_left_of_what_runs() -> None:
         "All runs: 2 open, about 5–9 min left, done at about Mon 30 Nov 00:01.",
     ]
     assert ends(jobs, {}, now=evening) == []
+
+
+def test_the_match_of_a_third_is_a_table(home: Path) -> None:
+    del home
+    own = {"task": "mnli", "target": "udpos", "encoder": "tiny", "third": "near", "is_trained": True, "n": 500}
+    own |= {"length": 80.0, "bits": 0.4, "similarity": 0.1, "word_overlap": 0.6}
+    empty = {"label_gap": None, "d_length": None, "d_bits": None, "d_similarity": None}
+    far = own | {"third": "far", "is_trained": False, "similarity": -0.1, "word_overlap": 0.5, "label_gap": 0.0}
+    rows = pd.DataFrame([own | empty, far | {"d_length": 0.01, "d_bits": -0.02, "d_similarity": 2.5}])
+    at = shown(show_matched, rows)
+    assert [e.label for e in at.expander] == ["Thirds: trained on 'near', beside the others"]
+    assert at.dataframe[0].value["word_overlap"].tolist() == [0.6, 0.5]
+    assert "mean vector of UDPOS's English training texts in tiny before any training" in words(at)
+    alone = shown(show_matched, rows.assign(target=None, encoder=None))
+    assert "bits" in (order := alone.dataframe[0].proto.column_order) and "similarity" not in order
+    assert "UDPOS" not in words(alone)
+    assert not shown(show_matched, rows.head(0)).expander
 
 
 @pytest.mark.parametrize(

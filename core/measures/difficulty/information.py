@@ -7,10 +7,9 @@ measures of them.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from core.errors import DataError, SpecError
 from core.measures.inference.intervals import (
@@ -22,19 +21,6 @@ from core.measures.inference.intervals import (
     percentile_interval,
     resampled_sums,
 )
-
-THIRDS = ("easiest", "middle", "hardest")
-"""Names of the thirds, in the order of their numbers."""
-
-
-class ThirdSummary(NamedTuple):
-    """One difficulty third: how many, mean pointwise information in bits, mean length, share of each label."""
-
-    name: str
-    n: int
-    pvi_bits: float
-    length: float
-    label_shares: tuple[float, ...]
 
 
 def headroom(score: ArrayLike, *, floor: float, ceiling: float = 1.0) -> Floats:
@@ -193,68 +179,3 @@ def bits_per_decision(
     estimate = (bits.sum() + before[0]) / (units.sum() + before[1])
     drawn = drawn[drawn[:, 1] > 0]
     return percentile_interval(drawn[:, 0] / drawn[:, 1], estimate=float(estimate), n=n, level=plan.level)
-
-
-def difficulty_thirds(pvi: ArrayLike, *, labels: ArrayLike, lengths: ArrayLike, bins: int = 10) -> NDArray[np.int8]:
-    """Third of each example: 0 easy, 1 middle, 2 hard, -1 left over; thirds are equal in size, labels and length.
-
-    Within each stratum (label x quantile bin of length) examples are sorted by PVI and cut in three equal parts; the
-    one or two examples over are left out. Ties go by position, so equal input gives equal thirds.
-
-    Args:
-        pvi: (n,) cross-fitted pointwise information, higher is easier.
-        labels: (n,) label ids; a constant where there are no classes.
-        lengths: (n,) length of each text, in any unit.
-        bins: Length bins within each label; more bins match length closer and leave out more examples.
-
-    Raises:
-        DataError: Lengths differ, or no stratum has three examples.
-        SpecError: Fewer than one bin.
-    """
-    values, sizes = finite_vector(pvi, what="PVI values"), finite_vector(lengths, what="lengths")
-    classes = np.unique(np.asarray(labels), return_inverse=True)[1].ravel()
-    if bins < 1:
-        raise SpecError(f"{bins} length bins; expected 1 or more.")
-    if not values.size == sizes.size == classes.size:
-        raise DataError(f"{values.size} PVI values, {classes.size} labels, {sizes.size} lengths; expected one of each.")
-    thirds = np.full(values.size, -1, dtype=np.int8)
-    for label in range(int(classes.max()) + 1):
-        members = np.flatnonzero(classes == label)
-        by_length = members[np.argsort(sizes[members], kind="stable")]
-        for stratum in np.array_split(by_length, bins):
-            part = len(stratum) // 3
-            order = np.sort(stratum)[np.argsort(-values[np.sort(stratum)], kind="stable")]
-            spare = len(stratum) - 3 * part
-            # The spare ones come from the borders between thirds, where easy and hard differ least.
-            keep = np.delete(order, [part + i * (part + 1) for i in range(spare)]) if part else order[:0]
-            thirds[keep] = np.repeat(np.arange(3, dtype=np.int8), part)
-    if not np.any(thirds >= 0):
-        raise DataError(f"{values.size} examples in {bins} bins of length per label: no bin has three. Use fewer bins.")
-    return thirds
-
-
-def summarise_thirds(
-    thirds: ArrayLike, *, pvi: ArrayLike, labels: ArrayLike, lengths: ArrayLike
-) -> tuple[ThirdSummary, ...]:
-    """Size, information, length and label shares of each third: equal but for the information, if all went well.
-
-    Args:
-        thirds: From `difficulty_thirds`.
-        pvi: (n,) pointwise information in bits.
-        labels: (n,) label ids.
-        lengths: (n,) lengths.
-
-    Raises:
-        DataError: A third is empty.
-    """
-    place, values, sizes = np.asarray(thirds), np.asarray(pvi, float), np.asarray(lengths, float)
-    names, classes = np.unique(np.asarray(labels), return_inverse=True)
-    rows = []
-    for third, name in enumerate(THIRDS):
-        inside = place == third
-        if not inside.any():
-            raise DataError(f"The third '{name}' is empty; expected the result of difficulty_thirds.")
-        shares = np.bincount(classes.ravel()[inside], minlength=len(names)) / inside.sum()
-        pvi_mean, length = float(values[inside].mean()), float(sizes[inside].mean())
-        rows.append(ThirdSummary(name, int(inside.sum()), pvi_mean, length, tuple(shares.tolist())))
-    return tuple(rows)

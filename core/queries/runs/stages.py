@@ -5,6 +5,14 @@ from __future__ import annotations
 import duckdb
 import pandas as pd
 
+from core.spec.match import Match
+
+MATCHED = (
+    *("task", "target", "encoder", "third", "is_trained", "n", "length", "bits", "similarity", "word_overlap"),
+    *("label_gap", "d_length", "d_bits", "d_similarity"),
+)
+"""Columns of `matched`."""
+
 LEFT_S = """
     CASE WHEN state IN ('finished', 'reused') THEN 0.0
          WHEN state = 'running' AND total_steps > 0
@@ -75,6 +83,32 @@ def judgements(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
         FROM judgements j JOIN stages g USING (run_id, key) WHERE j.run_id = $run_id ORDER BY g.position, j.task
     """
     return cur.execute(sql, {"run_id": run_id}).df()
+
+
+def matched(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
+    """How the thirds of a run's intermediate are matched; empty where it is trained on no third.
+
+    Columns: task, target (whose text they are near to or matched with; NULL for thirds by difficulty alone), encoder
+    (that embeds; NULL likewise), third, is_trained (whether it is the run's), n, length (characters), bits (usable
+    information a decision, large is easy), similarity, word_overlap (both NULL without a target); then the run's third
+    against this one, NULL for itself: label_gap, d_length, d_bits, d_similarity (standardised differences).
+    Order: task, then as the thirds come.
+    """
+    sql = "SELECT task, matched FROM splits WHERE run_id = $run_id AND matched IS NOT NULL ORDER BY task"
+    rows = []
+    for task, text in cur.execute(sql, {"run_id": run_id}).fetchall():
+        match = Match.model_validate_json(text)
+        against = {contrast.other: contrast for contrast in match.contrasts}
+        for third in match.thirds:
+            contrast = against.get(third.name)
+            rows.append(
+                {"task": task, "target": match.target, "encoder": match.encoder, "third": third.name,
+                 "is_trained": contrast is None}
+                | third.model_dump(include={"n", "length", "bits", "similarity", "word_overlap"})
+                | {"label_gap": contrast and contrast.label_gap}
+                | {f"d_{name}": contrast and getattr(contrast, name) for name in ("length", "bits", "similarity")}
+            )  # fmt: skip
+    return pd.DataFrame(rows, columns=MATCHED)
 
 
 def flags(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:

@@ -20,7 +20,16 @@ from core.studies import NO_INTERMEDIATE, StudyRequest, explain, intermediate_na
 from core.tasks import load_tasks, skipped_task_files
 from pages.widgets.shared import paths, warn_skipped
 
-_PLACEBOS = {Placebo.SHUFFLED: "shuffled labels", Placebo.MLM: "masked-language modelling"}
+_KINDS = {
+    "real": "the task itself",
+    Placebo.SHUFFLED: "placebo: shuffled labels",
+    Placebo.MLM: "placebo: masked-language modelling",
+    "easiest": "third: easiest",
+    "middle": "third: middle",
+    "hardest": "third: hardest",
+    "near": "third: nearest to the target",
+    "far": "third: farthest from the target",
+}
 _SOURCES = {
     DataSourceKind.SAMPLE: "bundled sample (offline)",
     DataSourceKind.MIRROR: "local mirror of the hub",
@@ -113,11 +122,12 @@ def intermediates_of(names: Sequence[str], *, together: bool, kinds: Sequence[st
     Args:
         names: Chosen tasks, `none` among them for the baseline.
         together: Whether the tasks are one multi-task stage.
-        kinds: `real`, `shuffled`, `mlm`: which forms of each.
+        kinds: `real`, placebos and thirds: which forms of each.
     """
+    marks = {"real": ""} | {kind: f"{'~' if kind in set(Placebo) else '@'}{kind}" for kind in kinds if kind != "real"}
     tasks = [name for name in names if name != NO_INTERMEDIATE]
     groups = ["+".join(sorted(tasks))] if together and len(tasks) > 1 else tasks
-    forms = [group if kind == "real" else f"{group}~{kind}" for group in groups for kind in kinds]
+    forms = [group + marks[kind] for group in groups for kind in kinds]
     return ([NO_INTERMEDIATE] if NO_INTERMEDIATE in names else []) + forms
 
 
@@ -134,9 +144,11 @@ def _ask_intermediates(tasks: dict[str, TaskSpec]) -> list[str]:
         help="Needs two or more." if n_tasks < 2 else "Mixed in proportion to size.",
     )  # fmt: skip
     kinds = st.pills(
-        "As", ["real", *map(str, Placebo)], selection_mode="multi", default=["real"], disabled=not n_tasks,
-        format_func=lambda k: "the task itself" if k == "real" else f"placebo: {_PLACEBOS[Placebo(k)]}",
-        help="Placebos use the same text without the task: a gain that remains is not due to the task.",
+        "As", list(map(str, _KINDS)), selection_mode="multi", default=["real"], disabled=not n_tasks,
+        format_func=_KINDS.__getitem__,
+        help="Placebos use the same text without the task: a gain that remains is not due to the task. Thirds of its "
+        "examples are matched in size, labels and length; those by nearness in difficulty, too. Finding them takes two "
+        "trainings before the first.",
     )  # fmt: skip
     return intermediates_of(names, together=together and n_tasks > 1, kinds=kinds)
 

@@ -25,6 +25,7 @@ from core.queries.runs.listing import run as query_run
 from core.store.counted import REASONS
 from pages.widgets.compare.choice import offer
 from pages.widgets.export import export_popover
+from pages.widgets.runs.matched import show_matched
 from pages.widgets.shared import mode, paths, refresh, store, titles, version
 from pages.widgets.show import chart, language_label, md, p_column, show_command, state_badge, table
 
@@ -47,6 +48,8 @@ class RunDetail(NamedTuple):
     """Scores beside those of the baseline."""
     judgements: pd.DataFrame
     """Whether its stages learned their tasks."""
+    matched: pd.DataFrame
+    """How the thirds of its intermediate are matched."""
     excluded: str | None
     """Why its gains are no evidence; None: no such reason holds for all of them."""
     skips: pd.DataFrame
@@ -74,6 +77,7 @@ def detail(version: tuple[str, int], run_id: str) -> RunDetail | None:
             dev_scores=dev.assign(stage=dev["key"].map(names)),
             scores=paired_scores(cur, run_id),
             judgements=of_stages.judgements(cur, run_id),
+            matched=of_stages.matched(cur, run_id),
             excluded=no_evidence(cur).set_index("run_id")["excluded"].get(run_id),
             skips=of_stages.skips(cur, run_id),
             flags=of_stages.flags(cur, run_id),
@@ -119,6 +123,7 @@ def show_run(run_id: str, *, job: JobStatus | None) -> None:
     )
     _stages(found.stages)
     _learned(found.judgements)
+    show_matched(found.matched)
     scores, curves, log, config = st.tabs(["Scores", "Curves", "Log", "Configuration"])
     with scores:
         _scores(found)

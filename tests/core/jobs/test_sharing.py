@@ -73,6 +73,8 @@ def test_what_trains_the_same_by_spec_and_by_file() -> None:
     assert not set(trained_by(run_spec("mnli"))) & set(trained_by(run_spec("mnli", seed=2)))
     hard, easy = (trained_by(run_spec(f"mnli@{third}")) for third in ("hardest", "easiest"))
     assert hard[:2] == easy[:2] and hard[2] != easy[2], "the folds are shared, the thirds are not"
+    near, far = (trained_by(run_spec(f"mnli@{name}:pawsx")) for name in ("near", "far"))
+    assert near[:2] == far[:2] == hard[:2] and near[2] != far[2], "by similarity as by difficulty"
 
 
 def test_profiles_share_the_stages_that_they_look_at() -> None:

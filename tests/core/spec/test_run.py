@@ -42,6 +42,10 @@ def _study(*intermediates: str, seeds: tuple[int, ...] = (1, 2), with_baselines:
         "a+b~mlm@food",
         "mnli@hardest",
         "mnli~shuffled@food,hard,easiest",
+        "mnli@near:udpos",
+        "mnli~mlm@food,hard,far:tweet_sentiment",
+        "mnli@hardest:udpos",
+        "mnli@near",
     ],
 )
 def test_text_forms_round_trip(text: str) -> None:
@@ -54,11 +58,19 @@ def test_text_forms_round_trip(text: str) -> None:
     placebo=st.sampled_from([None, *Placebo]),
     difficulty=st.sampled_from([None, "easy", "medium", "hard"]),
     third=st.sampled_from([None, "easiest", "middle", "hardest"]),
+    nearness=st.sampled_from([None, "near", "far"]),
+    to=st.sampled_from([None, "udpos", "xnli"]),
 )
 def test_every_intermediate_round_trips(
-    tasks: set[str], placebo: Placebo | None, difficulty: str | None, third: str | None
+    tasks: set[str],
+    placebo: Placebo | None,
+    difficulty: str | None,
+    third: str | None,
+    nearness: str | None,
+    to: str | None,
 ) -> None:
     raw = {"tasks": tuple(tasks), "placebo": placebo, "difficulty": difficulty, "third": third}
+    raw |= {"nearness": None if third else nearness, "to": to if third or nearness else None}
     spec = IntermediateSpec.model_validate(raw)
     assert IntermediateSpec.parse(spec.name) == spec
     assert IntermediateSpec.model_validate_json(spec.canonical_json()) == spec
@@ -69,7 +81,28 @@ def test_ids_from_before_there_were_thirds_stay() -> None:
     assert IntermediateSpec.parse("mnli").canonical_json() == before
     run = next(r for r in _study("mnli").runs() if r.intermediate)
     assert '"intermediate":' + before in run.canonical_json()
-    assert '"third":"hardest"' in IntermediateSpec.parse("mnli@hardest").canonical_json()
+    third = '{"difficulty":null,"domain":null,"placebo":null,"tasks":["mnli"],"third":"hardest"}'
+    assert IntermediateSpec.parse("mnli@hardest").canonical_json() == third
+    assert '"nearness":"near","placebo":null,"tasks":["mnli"],"to":"udpos"}' in _canonical("mnli@near:udpos")
+
+
+def _canonical(text: str) -> str:
+    return IntermediateSpec.parse(text).canonical_json()
+
+
+def test_near_without_a_target_is_near_to_that_of_each_run() -> None:
+    study = _study("mnli@near", "mnli@near:xnli").model_copy(update={"targets": ("xnli", "udpos")})
+    runs = [run for run in study.runs() if run.intermediate]
+    assert {(run.target, run.intermediate_name) for run in runs} == {
+        ("xnli", "mnli@near:xnli"),
+        ("udpos", "mnli@near:udpos"),
+        ("udpos", "mnli@near:xnli"),
+    }
+    assert len({run.run_id for run in runs}) == len(runs) == 6
+    crossed = next(run for run in runs if (run.target, run.intermediate_name) == ("udpos", "mnli@near:xnli"))
+    assert {task.name for task in crossed.tasks} >= {"mnli", "udpos", "xnli"}, "a run folder is complete in itself"
+    with pytest.raises(ValidationError, match=r"'mnli@near': near to or far from what\? Write @near:xnli"):
+        RunSpec.model_validate(runs[0].model_dump() | {"intermediate": IntermediateSpec.parse("mnli@near")})
 
 
 def test_the_order_typed_does_not_matter() -> None:
@@ -82,6 +115,9 @@ def test_the_order_typed_does_not_matter() -> None:
         ("mnli~wrong", "'mnli~wrong': no placebo named 'wrong'. Known: shuffled, mlm."),
         ("mnli@easy,hard", "does not name an intermediate"),
         ("mnli@easiest,hardest", "a difficulty third (mnli@hardest, @middle, @easiest)"),
+        ("mnli@near:xnli,hardest", "does not name an intermediate"),
+        ("mnli@food:xnli", "does not name an intermediate"),
+        ("mnli@near:", "the third nearest to or farthest from a target's text (mnli@near:udpos, @far:udpos)"),
         ("MNLI!", "does not name an intermediate"),
         ("", "does not name an intermediate"),
     ],

@@ -162,6 +162,7 @@ EXPECTED: dict[str, list[str]] = {
         "n_available INTEGER!",
         "fingerprint VARCHAR!",
         "revision VARCHAR",
+        "matched VARCHAR",
     ],
     "stages": [
         "run_id VARCHAR!",

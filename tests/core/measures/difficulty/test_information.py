@@ -11,13 +11,11 @@ from core.errors import DataError, SpecError
 from core.measures.difficulty.information import (
     bits_per_decision,
     count_entropy_interval,
-    difficulty_thirds,
     gaussian_nats,
     headroom,
     label_entropy,
     learning_curve_area,
     pointwise_information,
-    summarise_thirds,
 )
 from core.measures.inference.intervals import Plan
 
@@ -103,27 +101,3 @@ def test_information_by_hand() -> None:
 def test_probabilities_in_place_of_logarithms_are_refused() -> None:
     with pytest.raises(DataError, match=r"log-probability is 0.9; expected at most 0. Pass logarithms"):
         pointwise_information([0.9], without_input=[0.5])
-
-
-def test_thirds_by_hand() -> None:
-    # One stratum of 7: sorted by PVI 9 8 7 6 5 4 3; two easy, one border left out (the third), two, two.
-    thirds = difficulty_thirds([3, 9, 7, 8, 5, 6, 4], labels=[0] * 7, lengths=[1] * 7, bins=1)
-    assert thirds.tolist() == [2, 0, -1, 0, 1, 1, 2]
-
-
-def test_thirds_match_in_size_labels_and_length_and_differ_in_difficulty() -> None:
-    r = rng()
-    labels, lengths = r.choice(3, 3000, p=[0.6, 0.3, 0.1]), r.lognormal(3, 0.6, 3000)
-    pvi = r.normal(size=3000) - 0.02 * lengths + 0.5 * labels  # long texts are harder: the trap
-    thirds = difficulty_thirds(pvi, labels=labels, lengths=lengths, bins=30)
-    easy, middle, hard = summarise_thirds(thirds, pvi=pvi, labels=labels, lengths=lengths)
-    assert easy.n == middle.n == hard.n >= 950
-    assert easy.label_shares == middle.label_shares == hard.label_shares
-    assert easy.length == pytest.approx(hard.length, rel=0.05)
-    assert easy.pvi_bits > middle.pvi_bits > hard.pvi_bits
-    assert thirds.tolist() == difficulty_thirds(pvi, labels=labels, lengths=lengths, bins=30).tolist()
-
-
-def test_too_few_for_thirds() -> None:
-    with pytest.raises(DataError, match="no bin has three"):
-        difficulty_thirds([1, 2, 3, 4], labels=[0, 0, 1, 1], lengths=[1] * 4)

@@ -1,8 +1,6 @@
-"""Difficulty thirds of a training set: each example is scored by a model that was not trained on it.
+"""What each example of a pool says of its label, by a model that was not trained on it.
 
 Two folds; the model trained on one scores the other (cross-fitted pointwise V-information, Ethayarajh et al. 2022).
-Within each stratum of label, length and fold the examples are cut in three, so thirds are equal in size, label shares
-and length, and differ in difficulty alone.
 """
 
 from __future__ import annotations
@@ -11,108 +9,52 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.errors import SpecError
-from core.examples import Flag, Split, fingerprint
-from core.measures.difficulty.information import (
-    THIRDS,
-    ThirdSummary,
-    difficulty_thirds,
-    gaussian_nats,
-    pointwise_information,
-    summarise_thirds,
-)
+from core.examples import Split, fingerprint
+from core.measures.difficulty.information import gaussian_nats, pointwise_information
 from core.measures.difficulty.log_probabilities import LogProbabilities
 from core.spec.protocol import StageProtocol
-from core.spec.run import Third
-from core.tasks import no_thirds_reason
 from core.training.auxiliary import AuxiliaryResult, AuxiliaryRun, ScoredPart, run_auxiliary
 from core.training.context import RunContext
 from core.training.loader import EnglishData
 from core.training.seeds import Draws
 from core.types.pieces import Array
-from core.types.table import learning_of, task_type
-
-POOL = 3
-"""The pool is so many times the protocol's training sample, where there is so much: a third is then a sample's size."""
-
-_PER_BIN = 12
-"""Examples of a label that a bin of length should hold."""
+from core.types.table import learning_of
 
 
-class Sorted(NamedTuple):
-    """A pool in thirds."""
+class Information(NamedTuple):
+    """Of the examples of a pool."""
 
-    thirds: Array
-    """(n,) int8: 0 easiest, 1 middle, 2 hardest, -1 left over."""
     bits: Array
     """(n,) pointwise information a decision; large is easy."""
-    summaries: tuple[ThirdSummary, ...]
-    """Of the three thirds."""
+    fold: Array
+    """(n,) 0 or 1: which of the two models has not seen the example, and scored it."""
 
 
-def chosen_third(context: RunContext, pool: EnglishData, *, protocol: StageProtocol, third: Third) -> Split:
-    """The examples of a pool that are in a third, in the pool's order.
-
-    Args:
-        context: Model, seed, device.
-        pool: Training examples to choose from, and the development set that the folds' models are selected on.
-        protocol: Of the intermediate stage.
-        third: Which third.
-
-    Raises:
-        SpecError: The task's type has no thirds.
-        DataError: The pool is too small.
-    """
-    reason = no_thirds_reason(pool.train.task)
-    if reason:
-        raise SpecError(f"{reason[0].upper()}{reason[1:]}. Leave out '{third}', or choose another task.")
-    found = sort_pool(context, pool, protocol=protocol)
-    place = THIRDS.index(third)
-    examples = tuple(pool.train.examples[i] for i in np.flatnonzero(found.thirds == place))
-    means = ", ".join(f"{s.name} {s.pvi_bits:+.2f}" for s in found.summaries)
-    message = (
-        f"{pool.train.task.name}: the {third} {len(examples)} of {len(pool.train.examples)} examples by cross-fitted "
-        f"usable information (mean bits a decision: {means})."
-    )
-    return pool.train._replace(
-        examples=examples, fingerprint=fingerprint(examples), flags=(*pool.train.flags, Flag("third", message))
-    )
-
-
-def sort_pool(context: RunContext, pool: EnglishData, *, protocol: StageProtocol) -> Sorted:
-    """Every example's pointwise information from the other fold's model, and its third.
+def cross_fitted(context: RunContext, pool: EnglishData, *, protocol: StageProtocol) -> Information:
+    """Every example's pointwise information from the other fold's model.
 
     Args:
         context: Model, seed, device.
         pool: Training examples, and the development set that the folds' models are selected on.
         protocol: Of the intermediate stage.
-
-    Raises:
-        DataError: The pool is too small.
     """
-    kind, learning = task_type(pool.train.task.type), learning_of(pool.train.task.type)
-    assert learning.strata is not None  # `chosen_third` refuses types without
-    n, rng = len(pool.train.examples), _draws(context, pool).rng("folds")
+    learning, n = learning_of(pool.train.task.type), len(pool.train.examples)
     side = np.zeros(n, dtype=np.int64)
-    side[rng.permutation(n)[n // 2 :]] = 1
+    side[_draws(context, pool).rng("folds").permutation(n)[n // 2 :]] = 1
     bits = np.zeros(n)
     for fold in (0, 1):
         scored, other = np.flatnonzero(side == fold), np.flatnonzero(side != fold)
-        given, blank = _cross_fitted(context, pool, protocol=protocol, rows=(scored, other), fold=fold)
+        given, blank = _of_fold(context, pool, protocol=protocol, rows=(scored, other), fold=fold)
         found = pointwise_information(given.nats, without_input=blank.nats, densities=learning.is_density)
         bits[scored] = found / np.maximum(given.decisions, 1)
-    labels, lengths = learning.strata(pool.train), np.array([len(kind.text(e)) for e in pool.train.examples])
-    bins = int(np.clip(np.median(np.bincount(labels)) // (2 * _PER_BIN), 1, 10))
-    # A fold's model may be the better one: within a fold its examples compete with each other alone.
-    thirds = difficulty_thirds(bits, labels=labels * 2 + side, lengths=lengths, bins=bins)
-    return Sorted(thirds, bits, summarise_thirds(thirds, pvi=bits, labels=labels, lengths=lengths))
+    return Information(bits, side)
 
 
 def _draws(context: RunContext, pool: EnglishData) -> Draws:
     return Draws(context.spec.seed, "intermediate", (pool.train.task.name,))
 
 
-def _cross_fitted(
+def _of_fold(
     context: RunContext, pool: EnglishData, *, protocol: StageProtocol, rows: tuple[Array, Array], fold: int
 ) -> tuple[LogProbabilities, LogProbabilities]:
     """Log-probabilities of the scored rows with and without the input, from models trained on the other rows."""
