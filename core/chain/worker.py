@@ -57,6 +57,7 @@ THREADS = "ATLAS_THREADS"
 _PACKAGES = (
     *("torch", "transformers", "tokenizers", "sentence-transformers", "datasets", "numpy", "scipy", "pyarrow"),
     "safetensors",
+    "peft",
 )
 _MODULES = (
     *("core.chain.pipeline", "core.profiling.recipe", "core.sample.build", "datasets", "torch._dynamo", "accelerate"),

@@ -25,7 +25,7 @@ USUAL_BATCH_TOKENS = 8192
 class StageProtocol(GrowingSpec):
     """Hyper-parameters of one fine-tuning stage."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"freeze_layers"})
+    later: ClassVar[frozenset[str]] = frozenset({"freeze_layers", "lora_rank", "lora_alpha"})
 
     learning_rate: float = Field(gt=0, le=1)
     """Peak learning rate of AdamW."""
@@ -69,6 +69,11 @@ class StageProtocol(GrowingSpec):
     freeze_layers: Annotated[int, Field(ge=1)] | Literal["half"] | None = None
     """So many layers, from the lowest, and the embeddings are not trained and have no dropout; `half`: the lower half
     of the encoder's layers, rounded down; None: all layers are trained."""
+    lora_rank: int | None = Field(default=None, ge=1)
+    """Rank of the adapters (LoRA) that are trained in place of the encoder's weights, one beside every linear layer,
+    and added to them at the end of the stage; None: the weights are trained."""
+    lora_alpha: int | None = Field(default=None, ge=1)
+    """Adapters are multiplied by this over their rank; None: twice the rank."""
     _batch_tokens: int = PrivateAttr(default=USUAL_BATCH_TOKENS)
 
     @property
@@ -95,10 +100,13 @@ class StageProtocol(GrowingSpec):
 
     @model_validator(mode="after")
     def _one_way_of_training_less(self) -> Self:
-        if self.freezing != "none" and self.freeze_layers is not None:
-            raise ValueError(
-                f"freezing: {self.freezing} and freeze_layers: {self.freeze_layers} exclude each other: choose one"
-            )
+        freezing = None if self.freezing == "none" else self.freezing
+        ways = {"freezing": freezing, "freeze_layers": self.freeze_layers, "lora_rank": self.lora_rank}
+        chosen = [f"{name}: {value}" for name, value in ways.items() if value is not None]
+        if len(chosen) > 1:
+            raise ValueError(f"{' and '.join(chosen)} exclude each other: choose one")
+        if self.lora_alpha is not None and self.lora_rank is None:
+            raise ValueError(f"lora_alpha: {self.lora_alpha} says nothing without lora_rank: give both or neither")
         return self
 
     def frozen_of(self, n_layers: int, *, where: str) -> int:

@@ -26,6 +26,7 @@ from core.events import DevScored, Flagged, StageStarted, StepLogged
 from core.heads.dropout import with_fast_dropout
 from core.heads.states import Batch, Encoder, encode, packs
 from core.spec.protocol import StageProtocol
+from core.training.adapters import Adapters
 from core.training.checkpoints import Checkpoints, Progress, trained_part
 from core.training.context import RunContext
 from core.training.mixture import Objective, pieces_used, pool
@@ -125,11 +126,13 @@ def train_stage(
         keep: Called with the encoder in the state to save.
 
     Raises:
+        ModelError: Adapters are asked for, and the architecture has no linear layers.
         OutOfMemory: The device is too small for a single example.
         Diverged: A loss, gradient or development score is no finite number.
         DiskFull: No space for a checkpoint.
     """
     started = time.monotonic()
+    adapters = Adapters(encoder, job.protocol, draws=job.draws)
     compaction = Compaction(encoder, used=pieces_used(objectives))
     if context.device.type == "cpu":
         for module in (encoder.model, *(o.head for o in objectives)):
@@ -139,7 +142,7 @@ def train_stage(
         _resume(training)
         _announce(training)
         _loop(training)
-        _finish(training, compaction=compaction, keep=keep)
+        _finish(training, adapters=adapters, compaction=compaction, keep=keep)
     progress = training.progress
     return StageResult(
         steps=progress.step,
@@ -364,8 +367,8 @@ def _resume(training: _Training) -> None:
     training.progress = Progress(**state["progress"])
 
 
-def _finish(training: _Training, *, compaction: Compaction, keep: Keep) -> None:
-    """Hand over the last weights, then the selected ones, each with the whole embedding matrix."""
+def _finish(training: _Training, *, adapters: Adapters, compaction: Compaction, keep: Keep) -> None:
+    """Hand over the last weights, then the selected ones, each with the whole embedding matrix and without adapters."""
     training.train_mode(False)
     training.encoder.model.requires_grad_(True)
     training.optimiser.zero_grad(set_to_none=True)
@@ -374,10 +377,11 @@ def _finish(training: _Training, *, compaction: Compaction, keep: Keep) -> None:
     last, best = training.progress.step, training.progress.best_step
     decay = decay_until(last, total=total, protocol=protocol)
     if best is not None and best != last:
-        with compaction.whole(decay=decay):
+        with compaction.whole(decay=decay), adapters.merged():
             keep("last")
         training.load_weights(training.files.load_best(best))
         decay = decay_until(best, total=total, protocol=protocol)
     compaction.end(decay=decay)
+    adapters.merge()
     keep("selected")
     training.files.clear()

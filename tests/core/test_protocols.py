@@ -33,7 +33,14 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 def test_names() -> None:
-    assert list(load_protocols()) == ["quick", "quick-frozen", "standard", "phang2020", "xtreme2020", "mohapatra2022"]
+    assert list(load_protocols()) == [
+        "quick",
+        "quick-frozen",
+        "standard",
+        "phang2020",
+        "xtreme2020",
+        "mohapatra2022",
+    ]
     assert all(get_protocol(name).name == name for name in PROTOCOLS)
     with pytest.raises(UnknownName, match=r"No protocol named 'quik'. Did you mean 'quick'\?"):
         get_protocol("quik")
@@ -160,17 +167,23 @@ def test_a_wrong_protocol_file_is_refused(tmp_path: Path, old: str, new: str, ex
 
 def test_fields_that_came_later_are_left_out_of_the_json_at_their_default() -> None:
     stage = StageProtocol(learning_rate=1e-5)
-    assert "freeze_layers" not in stage.model_dump()
+    assert not {"freeze_layers", "lora_rank", "lora_alpha"} & set(stage.model_dump())
     frozen = StageProtocol(learning_rate=1e-5, freeze_layers=6)
     assert frozen.model_dump()["freeze_layers"] == 6 and frozen.digest() != stage.digest()
     assert StageProtocol.model_validate_json(frozen.canonical_json()) == frozen
+    adapted = StageProtocol(learning_rate=1e-5, lora_rank=8)
+    assert adapted.model_dump()["lora_rank"] == 8 and adapted.digest() not in {stage.digest(), frozen.digest()}
 
 
 @pytest.mark.parametrize(
     "fields,message",
     [
         ({"freeze_layers": 2, "freezing": "gradual"}, "freezing: gradual and freeze_layers: 2 exclude each other"),
-        ({"lora_rank": 4}, "Extra inputs are not permitted"),
+        ({"lora_rank": 4, "freeze_layers": "half"}, "freeze_layers: half and lora_rank: 4 exclude each other"),
+        ({"lora_rank": 4, "freezing": "embeddings"}, "freezing: embeddings and lora_rank: 4 exclude each other"),
+        ({"lora_alpha": 4}, "lora_alpha: 4 says nothing without lora_rank"),
+        ({"lora_rank": 0}, "greater than or equal to 1"),
+        ({"lora_alfa": 4}, "Extra inputs are not permitted"),
         ({"freeze_layers": 0}, "greater than or equal to 1"),
     ],
 )
