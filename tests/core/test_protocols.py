@@ -36,6 +36,7 @@ def test_names() -> None:
     assert list(load_protocols()) == [
         "quick",
         "quick-frozen",
+        "quick-lora",
         "standard",
         "phang2020",
         "xtreme2020",
