@@ -107,8 +107,16 @@ def quick_answer(version: Version, pooled: PooledRuns) -> FullAnswer:
         pooled: What is pooled.
     """
     options = AnalysisOptions()
+    every = None if fitted(version, pooled, options).fit is None else _known_measures(version, pooled, options)
+    return _quick_answer(version, pooled, every, every is None)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _quick_answer(version: Version, pooled: PooledRuns, _every: pd.DataFrame | None, is_pending: bool) -> FullAnswer:
+    del is_pending  # part of the cache's key: the long fit may end while the store stays as it is
+    options = AnalysisOptions()
     found, model = gathered(version, pooled, options), fitted(version, pooled, options)
-    return answered(found, model, null=lambda: None, every=lambda: _known_measures(version, pooled, options))
+    return answered(found, model, null=lambda: None, every=lambda: _every)
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_KEYS)

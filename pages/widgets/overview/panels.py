@@ -19,7 +19,7 @@ from core.studies import StudyRequest
 from pages.widgets.analysis.data import gathered, proposals, quick_answer
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, store, titles
-from pages.widgets.show import chart, language_label, md, points, show_command
+from pages.widgets.show import chart, drawn, language_label, md, points, show_command
 
 _STEPS = 3
 _NAMES = {
@@ -64,11 +64,15 @@ def standing(version: tuple[str, int], pooled: PooledRuns) -> DeltaGenerator:
     Args:
         pooled: What is pooled.
     """
-    pairs = pairs_of(version, pooled)
     st.subheader("Current evidence", anchor=False)
-    first, second = extent(gathered(version, pooled, AnalysisOptions()), pairs), verdicts(pairs, title=titles().of)
+    first, second = _extent(version, pooled), verdicts(pairs_of(version, pooled), title=titles().of)
     st.markdown(f"1. {md(first)}\n2. {md(second)}")
     return st.empty()
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _extent(version: tuple[str, int], pooled: PooledRuns) -> str:
+    return extent(gathered(version, pooled, AnalysisOptions()), pairs_of(version, pooled))
 
 
 def third_sentence(place: DeltaGenerator, version: tuple[str, int], pooled: PooledRuns) -> None:
@@ -97,12 +101,14 @@ def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
     if pairs.empty:
         return
     st.subheader("Mean gain by target, in points", anchor=False)
-    n = pairs["target"].nunique()
+    n, named = pairs["target"].nunique(), titles()
+    heads = tuple(named.of(name) for column in ("target", "intermediate") for name in pd.unique(pairs[column]))
     chart(
-        gain_strips(pairs, title=titles().of, mode=mode()), key="strips",
+        drawn(lambda: gain_strips(pairs, title=named.of, mode=mode()), "strips", version, pooled, heads, mode()),
+        key="strips",
         alt=f"Mean gain of {pairs['intermediate'].nunique()} intermediates before {n} targets, a strip each; the page "
         "Transfer holds the same numbers by language",
-    )  # fmt: skip
+    )
     lone = "" if pairs["low"].notna().any() else " A single seed has no interval."
     st.caption(
         f"{md(pooled.label)}. Means over the languages that the intermediates of a target share, without English; "
@@ -114,7 +120,7 @@ def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
         "mean-gains",
         pairs,
         what="mean gains",
-        figures={"Mean gain by target": partial(gain_strips, pairs, title=titles().of)},
+        figures={"Mean gain by target": partial(gain_strips, pairs, title=named.of)},
     )
 
 
