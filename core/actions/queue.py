@@ -8,6 +8,7 @@ from typing import Literal
 from core.jobs.backend import BACKENDS, Backend, backend_class, chosen_backend
 from core.jobs.folders import in_order, known_job
 from core.jobs.records import JobStatus
+from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.spec.execution import USUAL, ExecutionOptions
 
@@ -20,6 +21,11 @@ def list_runs(paths: AtlasPaths) -> list[JobStatus]:
 def list_profiles(paths: AtlasPaths) -> list[JobStatus]:
     """All profiles, in the same order; they share the queue with the runs."""
     return [status for status in _everything(paths) if status.kind != "run"]
+
+
+def looked_at(job_id: str, *, paths: AtlasPaths) -> JobStatus:
+    """What one run or profile is doing now."""
+    return derive_state(paths.job(job_id))
 
 
 def cancel(job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:

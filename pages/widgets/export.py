@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -29,9 +30,18 @@ _SVG = (
 )
 
 
+class Later(NamedTuple):
+    """A long table, made when one of its files is asked for and not before."""
+
+    n_rows: int
+    """How long."""
+    make: Callable[[], pd.DataFrame]
+    """Makes it."""
+
+
 def export_popover(
     name: str,
-    rows: pd.DataFrame | None = None,
+    rows: pd.DataFrame | Later | None = None,
     *,
     what: str = "rows",
     figures: Figures | None = None,
@@ -48,7 +58,7 @@ def export_popover(
     """
     with st.popover("Export", icon=":material/download:", key=f"export-{name}"):
         if rows is not None:
-            _tables(name, rows, what=what)
+            _tables(name, rows if isinstance(rows, Later) else Later(len(rows), lambda: rows), what=what)
         for title, draw in (figures or {}).items():
             _figure(name, title, draw)
         notes = ([_UNITS] if rows is not None else []) + ([_SVG] if figures and not has_engine() else [])
@@ -58,13 +68,17 @@ def export_popover(
             st.code(command, language="bash", wrap_lines=True)
 
 
-def _tables(name: str, rows: pd.DataFrame, *, what: str) -> None:
-    n = len(rows)
+def _tables(name: str, rows: Later, *, what: str) -> None:
+    n = rows.n_rows
     st.markdown(f"**Table**, {n} row{'s' if n != 1 else ''}")
     with st.container(horizontal=True):
         for form, (label, mime) in _FORMS.items():
-            content = partial(encoded, rows, what=what, form=form)
+            content = partial(_encoded, rows, what=what, form=form)
             _button(label, content, file=f"{name}.{form}", mime=mime)
+
+
+def _encoded(rows: Later, *, what: str, form: Format) -> bytes:
+    return encoded(rows.make(), what=what, form=form)
 
 
 def _figure(name: str, title: str, draw: Callable[[], go.Figure]) -> None:

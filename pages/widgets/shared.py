@@ -19,8 +19,11 @@ from core.store.ingest import ingest
 from core.tasks import load_tasks
 from core.tasks.titles import Titles
 
-_SLOW_S = 0.05
-"""A look that takes longer would be felt in every click that waits for it."""
+SLOW_S = 0.05
+"""A look at all folders that takes longer would be felt in every click that waits for it."""
+
+REST = 9
+"""After a slow look its time passes so often before the next: beside a page, too, it takes the processor from it."""
 
 
 def paths() -> AtlasPaths:
@@ -79,15 +82,16 @@ class Look:
         Args:
             where: The home.
         """
-        self._where, self._lock, self._took_s = where, Lock(), 0.0
+        self._where, self._lock = where, Lock()
+        self._took_s = self._again_at = 0.0
         self.store = _open(str(where.database))
         self.trouble: str | None = None
 
     def take(self) -> None:
         """Look now, or beside the pages where the last look was slow."""
-        if self._took_s < _SLOW_S:
+        if self._took_s < SLOW_S:
             self._take()
-        elif not self._lock.locked():
+        elif time.monotonic() >= self._again_at and not self._lock.locked():
             Thread(target=self._take, daemon=True).start()
 
     def _take(self) -> None:
@@ -102,6 +106,7 @@ class Look:
             changed = taken.n_new + taken.n_updated
             # What was new costs once; how long a look takes that finds nothing is what the next one costs.
             self._took_s = 0.0 if changed else time.perf_counter() - began
+            self._again_at = time.monotonic() + REST * self._took_s
 
 
 @st.cache_resource(show_spinner=False)

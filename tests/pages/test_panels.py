@@ -16,8 +16,12 @@ from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, Units
 from core.queries.runs.pace import Span
 from core.store.connection import Store
 from pages.widgets.analysis.panels import show_answer, show_cells, show_next
+<<<<<<< HEAD
 from pages.widgets.runs.listing import ends, run_rows
 from pages.widgets.runs.matched import show_matched
+=======
+from pages.widgets.runs.listing import Known, ends, run_rows
+>>>>>>> 90e8672 (Runs: 500 at a time, and no list of all folders in a rerun)
 from tests.makers.tables import add_scores
 from tests.pages.conftest import Open, checked
 
@@ -147,7 +151,7 @@ def test_progress_is_of_the_run_and_time_left_of_what_runs() -> None:
     done = pd.DataFrame([("a", "target xnli", 0.25), ("b", "target xnli", 0.5)], columns=["run_id", "stage", "done"])
     jobs = [job("c", JobState.DONE), job("a", JobState.RUNNING), job("b", JobState.FAILED), job("d", JobState.QUEUED)]
     left = {"a": Span(120, 240), "d": Span(300, 540)}
-    rows = run_rows(jobs, done=done, excluded={"c": "target not learned"}, left=left).astype(object)
+    rows = run_rows(jobs, Known(done, {"c": "target not learned"}, left)).astype(object)
     found = rows.where(rows.notna(), None)[["run", "progress", "stage", "left", "evidence"]].to_numpy().tolist()
     assert found == [
         ["c", 1.0, None, None, "none: target not learned"],

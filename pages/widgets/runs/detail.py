@@ -25,7 +25,11 @@ from core.queries.runs.listing import run as query_run
 from core.store.counted import REASONS
 from pages.widgets.compare.choice import offer
 from pages.widgets.export import export_popover
+<<<<<<< HEAD
 from pages.widgets.runs.matched import show_matched
+=======
+from pages.widgets.runs.jobs import list_again
+>>>>>>> 90e8672 (Runs: 500 at a time, and no list of all folders in a rerun)
 from pages.widgets.shared import mode, paths, refresh, store, titles, version
 from pages.widgets.show import chart, language_label, md, p_column, show_command, state_badge, table
 
@@ -188,6 +192,7 @@ def _do(act: Callable[[], object]) -> None:
     except AtlasError as error:
         st.session_state["_action_error"] = str(error)
     refresh.clear()
+    list_again()
 
 
 def _trouble(run: dict[str, Any], job: JobStatus | None) -> None:

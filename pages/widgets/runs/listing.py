@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
@@ -18,23 +19,30 @@ from core.queries.runs.listing import damaged, no_evidence
 from core.queries.runs.listing import run as query_run
 from core.queries.runs.pace import Span
 from core.tasks.titles import Titles
-from pages.widgets.export import export_popover
+from pages.widgets.export import Later, export_popover
+from pages.widgets.runs.jobs import Jobs
 from pages.widgets.shared import paths, refresh, store, titles, version
 from pages.widgets.show import STATE_LOOKS, md, table
 
 _ICONS = {"running": "▶", "queued": "…", "done": "✓", "failed": "✗", "cancelled": "■", "lost": "?", "damaged": "!"}
 
 
-def is_active(job: JobStatus) -> bool:
-    """Whether a job can still change by itself.
-
-    Args:
-        job: A run.
-    """
-    return job.state in {JobState.RUNNING, JobState.QUEUED, JobState.LOST}
+PAGE_ROWS = 500
+"""Most runs that the table and the picker offer at once: a browser is sent no more."""
 
 
-def show_list(jobs: Sequence[JobStatus]) -> str | None:
+class Known(NamedTuple):
+    """What the store says of runs."""
+
+    done: pd.DataFrame
+    """As `progress` returns it."""
+    excluded: Mapping[str, str]
+    """Run → why its gains are no evidence."""
+    left: Mapping[str, Span]
+    """Open run → seconds until it has ended."""
+
+
+def show_list(jobs: Jobs) -> str | None:
     """Draw counts, filter, table and picker; the id of the chosen run.
 
     Args:
@@ -42,22 +50,47 @@ def show_list(jobs: Sequence[JobStatus]) -> str | None:
     """
     refresh(str(paths().home))
     _damaged_folders()
-    whole = [job for job in jobs if job.state is not JobState.DAMAGED]
-    states = [state for state in STATE_LOOKS if any(job.state == state for job in whole)]
+    states = [state for state in STATE_LOOKS if jobs.counts[state]]
     shown_states = st.pills(
         "State", states, selection_mode="multi", key="state",
-        format_func=lambda s: f"{_ICONS[s]} {s} {sum(job.state == s for job in whole)}",
+        format_func=lambda s: f"{_ICONS[s]} {s} {jobs.counts[s]}",
     ) if states else []  # fmt: skip
-    kept = [job for job in whole if not shown_states or job.state in shown_states]
-    left = _left(version(), tuple((job.run_id, job.state) for job in whole if is_active(job)))
-    for text in ends(whole, left, now=datetime.now(_zone())):
+    kept = [job for job in jobs.listed if job.state in shown_states] if shown_states else jobs.listed
+    left = _left(version(), tuple((job.run_id, job.state) for job in jobs.open))
+    for text in ends(jobs.open, left, now=datetime.now(_zone())):
         st.caption(text)
-    rows = run_rows(kept, done=_progress(version()), excluded=_excluded(version()), left=left)
-    if not rows.empty:
-        _table(rows)
-        export_popover("runs", rows.assign(state=rows["state"].str[2:]), what="list of runs")
+    known = Known(_progress(version()), _excluded(version()), left)
+    here = _page(kept)
+    if here:
+        _table(run_rows(here, known))
+        export_popover("runs", Later(len(kept), lambda: exported(kept, known)), what="list of runs")
     named = titles()
-    return _pick([job.run_id for job in whole], {job.run_id: label(job, named) for job in whole})
+    offered = here if len(jobs.listed) > PAGE_ROWS else jobs.listed
+    return _pick(jobs, {job.run_id: label(job, named) for job in offered})
+
+
+def _page(jobs: list[JobStatus]) -> list[JobStatus]:
+    """The runs of the page that the reader has turned to."""
+    n_pages = math.ceil(len(jobs) / PAGE_ROWS)
+    if n_pages < 2:
+        return jobs
+    with st.container(horizontal=True, vertical_alignment="center"):
+        # The number of pages follows the filter; a number past the end would be an error of the widget's.
+        at = st.pagination(n_pages, key=f"runs_page_{n_pages}")
+        first = (at - 1) * PAGE_ROWS
+        st.caption(f"Runs {first + 1:,} to {min(first + PAGE_ROWS, len(jobs)):,} of {len(jobs):,}")
+    return jobs[first : first + PAGE_ROWS]
+
+
+def exported(jobs: Sequence[JobStatus], known: Known) -> pd.DataFrame:
+    """All rows of the table as its files hold them.
+
+    Args:
+        jobs: Runs.
+        known: What the store says of them.
+    """
+    rows = run_rows(jobs, known)
+    return rows.assign(state=rows["state"].str[2:])
 
 
 def label(job: JobStatus, named: Titles) -> str:
@@ -71,21 +104,18 @@ def label(job: JobStatus, named: Titles) -> str:
     return f"{chain}, {named.of_model(str(job.model))}, seed {job.seed} · {job.run_id} · {job.state}"
 
 
-def run_rows(
-    jobs: Sequence[JobStatus], *, done: pd.DataFrame, excluded: Mapping[str, str], left: Mapping[str, Span]
-) -> pd.DataFrame:
+def run_rows(jobs: Sequence[JobStatus], known: Known) -> pd.DataFrame:
     """The table's rows, in the order given.
 
     Args:
         jobs: Runs to show.
-        done: As `progress` returns it.
-        excluded: Run → why its gains are no evidence.
-        left: Open run → seconds until it has ended.
+        known: What the store says of them.
     """
-    known, named = done.set_index("run_id").to_dict("index"), titles()
+    (done, excluded, left), named = known, titles()
+    begun = done.set_index("run_id").to_dict("index")
     rows = []
     for job in jobs:
-        here = known.get(job.run_id, {})
+        here = begun.get(job.run_id, {})
         finished = 1.0 if job.state is JobState.DONE else None
         rows.append(
             {
@@ -152,14 +182,14 @@ def _left(version: tuple[str, int], open_jobs: tuple[tuple[str, JobState], ...])
         return time_left(cur, open_jobs)
 
 
-@st.cache_data(max_entries=2, show_spinner=False)
+@st.cache_resource(max_entries=2, show_spinner=False)
 def _progress(version: tuple[str, int]) -> pd.DataFrame:
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         return progress(cur)
 
 
-@st.cache_data(max_entries=2, show_spinner=False)
+@st.cache_resource(max_entries=2, show_spinner=False)
 def _excluded(version: tuple[str, int]) -> dict[str, str]:
     del version  # part of the cache's key alone
     with store().cursor() as cur:
@@ -201,20 +231,23 @@ def _on_row() -> None:
         st.query_params["run"] = order[rows[0]]
 
 
-def _pick(known: list[str], labels: dict[str, str]) -> str | None:
+def _pick(jobs: Jobs, labels: dict[str, str]) -> str | None:
     asked = st.query_params.get("run")
-    if asked and asked not in known:
+    if asked and asked not in jobs.by_id:
         with store().cursor() as cur:
             there = not query_run(cur, asked).empty
         if not there:
             st.warning(f"No run {md(asked)} here. Pick one below.", icon=":material/search_off:")
             asked = None
-        else:
-            known = [asked, *known]
+    if asked and asked not in labels:
+        there_too = jobs.by_id.get(asked)
+        labels = {asked: label(there_too, titles()) if there_too else asked, **labels}
     st.session_state["run_pick"] = asked
+    typed = len(jobs.listed) > PAGE_ROWS
     st.selectbox(
-        "Run", known, index=None, key="run_pick", placeholder="pick a run, or select a row above",
-        format_func=lambda r: labels.get(r, r), on_change=_on_pick,
+        "Run", list(labels), index=None, key="run_pick", format_func=lambda r: labels.get(r, r), on_change=_on_pick,
+        placeholder="pick a run of this page, or type an id" if typed else "pick a run, or select a row above",
+        accept_new_options=typed,
     )  # fmt: skip
     return asked
 
