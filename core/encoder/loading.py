@@ -19,12 +19,12 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from core.encoder.device import attention_kernel
+from core.encoder.device import attention_kernel, autocast
 from core.encoder.fitting import check_reads_both_ways, check_weights, with_dropout
 from core.encoder.memory import over_batches
 from core.encoder.packing import first_position
 from core.errors import HubUnreachable, ModelError, UnsafeWeights
-from core.heads.states import Encoder, mean_of_tokens, summary_index
+from core.heads.states import Batch, Encoder, encode, inputs_of, mean_of_tokens, summary_index
 from core.models.folders import check_encoder
 from core.spec.model import ModelSpec
 from core.types.pieces import Ints, tokenise
@@ -177,34 +177,24 @@ def embed(
     def compute(rows: Ints) -> None:
         padded = encoder.tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt")
         mask = padded["attention_mask"].to(encoder.device)
-        states = layer_states(encoder, padded["input_ids"].to(encoder.device), mask=mask, layer=layer)
+        states = _states(encoder, padded["input_ids"].to(encoder.device), mask=mask, layer=layer)
         out[rows] = _pool(states, mask=mask, pooling=pooling, summary=encoder.summary).cpu().numpy()
 
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast(encoder):
         over_batches(lengths, compute, batch_tokens=batch_tokens, device=encoder.device, cut=_by_tokens)
     return out
 
 
-def layer_states(encoder: Encoder, ids: torch.Tensor, *, mask: torch.Tensor, layer: int | None) -> torch.Tensor:
-    """States of one layer, (rows, tokens, hidden).
-
-    Args:
-        encoder: Where they come from.
-        ids: (rows, tokens) int64.
-        mask: (rows, tokens), 1 for real tokens.
-        layer: 0 the embeddings, negative from the last, None the last.
-
-    Raises:
-        ModelError: There is no such layer.
-    """
+def _states(encoder: Encoder, ids: torch.Tensor, *, mask: torch.Tensor, layer: int | None) -> torch.Tensor:
+    """States of one layer, (rows, tokens, hidden)."""
+    batch = Batch(ids, mask, types=None, targets=None, weight=1.0, is_padded=not bool(mask.all()))
     if layer is None or layer == -1:
-        last: torch.Tensor = encoder.model(input_ids=ids, attention_mask=mask).last_hidden_state
-        return last
-    states = encoder.model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+        return encode(encoder, batch)
+    with inputs_of(encoder, batch) as rows:
+        states = encoder.model(**rows.inputs, output_hidden_states=True).hidden_states
     if not -len(states) <= layer < len(states):
         raise ModelError(f"Layer {layer} asked for, but the model has layers 0 (embeddings) to {len(states) - 1}.")
-    picked: torch.Tensor = states[layer]
-    return picked
+    return rows.padded(states[layer])
 
 
 def _pool(states: torch.Tensor, *, mask: torch.Tensor, pooling: str, summary: str) -> torch.Tensor:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from core.encoder.identity import identity_of
 from core.encoder.loading import embed, load_encoder
 from core.encoder.sentences import SentenceEncoder
+from core.heads.states import packs
 from tests.fakes import tiny_model
 
 
@@ -33,3 +36,16 @@ def test_what_heads_read_is_the_models_record_and_part_of_what_it_is(tmp_path: P
     mean = spec.model_copy(update={"heads_read": "mean"})
     assert (load_encoder(spec).heads_read, load_encoder(mean).heads_read) == ("summary", "mean")
     assert identity_of(spec) == spec.fingerprint != identity_of(mean), "their stages are not each other's"
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize("layer", [None, 0, 1])
+def test_vectors_of_rows_without_padding_are_those_of_padded_rows(
+    tmp_path: Path, layer: int | None, pooling: str
+) -> None:
+    encoder = load_encoder(tiny_model(tmp_path))
+    assert packs(encoder)
+    padded = dataclasses.replace(encoder, first_position=None)
+    texts = ["a cat", "red", "the boy saw a red bird here"]
+    found, expected = (embed(e, texts, layer=layer, pooling=pooling, batch_tokens=64) for e in (encoder, padded))
+    assert np.allclose(found, expected, atol=1e-5)
