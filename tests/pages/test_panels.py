@@ -16,12 +16,8 @@ from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, Units
 from core.queries.runs.pace import Span
 from core.store.connection import Store
 from pages.widgets.analysis.panels import show_answer, show_cells, show_next
-<<<<<<< HEAD
-from pages.widgets.runs.listing import ends, run_rows
-from pages.widgets.runs.matched import show_matched
-=======
 from pages.widgets.runs.listing import Known, ends, run_rows
->>>>>>> 90e8672 (Runs: 500 at a time, and no list of all folders in a rerun)
+from pages.widgets.runs.matched import show_matched
 from tests.makers.tables import add_scores
 from tests.pages.conftest import Open, checked
 

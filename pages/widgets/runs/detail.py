@@ -25,11 +25,8 @@ from core.queries.runs.listing import run as query_run
 from core.store.counted import REASONS
 from pages.widgets.compare.choice import offer
 from pages.widgets.export import export_popover
-<<<<<<< HEAD
-from pages.widgets.runs.matched import show_matched
-=======
 from pages.widgets.runs.jobs import list_again
->>>>>>> 90e8672 (Runs: 500 at a time, and no list of all folders in a rerun)
+from pages.widgets.runs.matched import show_matched
 from pages.widgets.shared import mode, paths, refresh, store, titles, version
 from pages.widgets.show import chart, language_label, md, p_column, show_command, state_badge, table
 
