@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import psutil
@@ -153,6 +154,12 @@ def _has_changed(*, since: float) -> bool:
 def free_memory_mb() -> float:
     """Memory that processes can have without others being swapped out, in MB."""
     return psutil.virtual_memory().available / 2**20
+
+
+@lru_cache(maxsize=1)
+def total_memory_mb() -> float:
+    """Memory of the machine, in MB."""
+    return psutil.virtual_memory().total / 2**20
 
 
 def _started(module: str, *words: str, log: Path, environ: Mapping[str, str], stdin: int) -> subprocess.Popen[bytes]:

@@ -11,16 +11,13 @@ import duckdb
 
 from core.actions.launch import ANYWHERE, Where
 from core.jobs.records import JobState
-from core.jobs.slots import visible_slots
+from core.jobs.slots import AUTO, UNKNOWN_PARAMETERS_M, slots_for, visible_slots
 from core.paths import AtlasPaths
 from core.queries.runs.estimate import StudyEstimate, estimate
 from core.queries.runs.estimate import time_left as left_of
 from core.queries.runs.pace import Machine, Span
 from core.spec.run import StudySpec
 from core.studies import StudyRequest, build_study
-
-AUTO = "auto"
-"""The device of a job that any slot may take."""
 
 
 class Plan(NamedTuple):
@@ -61,7 +58,8 @@ def plan(
         SpecError: The request has a problem, or the number of slots is none.
     """
     study = build_study(wanted, paths=paths) if isinstance(wanted, StudyRequest) else wanted
-    machine = this_machine(where.execution.device)
+    largest = max(UNKNOWN_PARAMETERS_M if m.parameters_m is None else m.parameters_m for m in study.models)
+    machine = this_machine(where.execution.device, parameters_m=largest)
     # A stage is written beside its place and renamed: what is there is whole.
     cost = estimate(cur, study, machine=machine, exists=lambda key: paths.stage(key).is_dir(), again=again)
     return Plan(cost, machine)
@@ -86,16 +84,17 @@ def time_left(cur: duckdb.DuckDBPyConnection, jobs: Sequence[tuple[str, JobState
     return left_of(cur, ids, machine=this_machine()) if ids else {}
 
 
-def this_machine(device: str = AUTO) -> Machine:
+def this_machine(device: str = AUTO, *, parameters_m: float = 0.0) -> Machine:
     """The slots that jobs for a device take.
 
     Args:
         device: `auto` for all of them.
+        parameters_m: Of their largest model, in millions; as many slots as fit into the memory count.
 
     Raises:
         SpecError: The number of CPU slots that the environment asks for is none.
     """
-    slots = _slots() if device == AUTO else (device,)
+    slots = slots_for(_slots(), device=device, parameters_m=parameters_m, environ=os.environ)
     named = os.environ.get("ATLAS_THREADS", "")
     shared = max(1, (os.cpu_count() or 1) // len(slots))
     return Machine(slots, int(named) if named.isdecimal() and int(named) else shared)

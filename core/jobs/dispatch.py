@@ -1,6 +1,6 @@
 """The dispatcher: `python -m core.jobs.dispatch`, one small process per Atlas home, without torch.
 
-It starts the first queued job on each free slot (one per visible GPU, or one for the CPU unless `ATLAS_CPU_SLOTS` says
+It starts the first queued job on each free slot (one per visible GPU, or two on the CPU unless `ATLAS_CPU_SLOTS` says
 otherwise) that needs no stage which another job is training (`sharing`), puts back a job whose process vanished, and
 ends when there is nothing left to do. While a job waits, or the
 Launch page was looked at a short while ago, it keeps a worker warm (`warmth`). It may be killed at any time: the next
@@ -27,7 +27,7 @@ from core.files import write_text
 from core.jobs.folders import is_open, job_folders, queue_key
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, read_job, write_failure
 from core.jobs.sharing import Trainings
-from core.jobs.slots import CPU_SLOTS, HIDING, visible_slots
+from core.jobs.slots import AUTO, CPU_SLOTS, HIDING, slots_for, visible_slots
 from core.jobs.state import derive_state
 from core.jobs.warmth import Warmth
 from core.paths import AtlasPaths, RunPaths
@@ -235,36 +235,38 @@ class Dispatcher:
         """Start what there is room for; how many left the queue."""
         n_left, taken = 0, {self._slot_of(status) for status in running}
         in_progress = self._trainings.in_progress(running)
-        waiting = [(status, job) for status in queue if (job := read_job(self._paths.job(status.run_id).job))]
-        for status, job in waiting:
+        for status in queue:
             run = self._paths.job(status.run_id)
-            if job.device not in {"auto", "cpu", *self._slots}:
+            if status.device not in {AUTO, "cpu", *self._slots}:
                 _fail(
                     run,
-                    f"The job requests {job.device}, but this machine has {', '.join(self._slots)}. "
+                    f"The job requests {status.device}, but this machine has {', '.join(self._slots)}. "
                     "Submit it with --device auto.",
                 )
                 n_left += 1
                 continue
-            # `cpu` is a slot of its own for who asks for it, even where there are GPUs.
-            options = self._slots if job.device == "auto" else (job.device,)
+            options = slots_for(self._slots, device=status.device, parameters_m=status.parameters_m, environ=os.environ)
             free = [slot for slot in options if slot not in taken]
             # A job that needs what another is training lets others by. Where there are none its slot stays free: all
             # that it could do meanwhile is to hold memory, and whoever is submitted next finds the slot.
-            if free and (training := self._trainings.next_of(status)) not in in_progress:
-                taken.add(free[0])
-                in_progress |= {training} if training else set()
-                self._start(run, job, slot=free[0])
-                n_left += 1
+            if not free or (training := self._trainings.next_of(status)) in in_progress:
+                continue
+            job = read_job(run.job)
+            if job is None:  # it was cancelled and removed a moment ago
+                continue
+            taken.add(free[0])
+            in_progress |= {training} if training else set()
+            self._start(run, job, slot=free[0], n_slots=len(options))
+            n_left += 1
         return n_left
 
-    def _start(self, run: RunPaths, job: JobRecord, *, slot: str) -> None:
+    def _start(self, run: RunPaths, job: JobRecord, *, slot: str, n_slots: int) -> None:
         # Counted before the start, so that a worker that cannot even import is not started for ever.
         record = job.model_copy(update={"attempts": job.attempts + 1, "slot": slot, "note": None})
         write_text(run.job, record.model_dump_json())
         environ = {"ATLAS_HOME": str(self._paths.home)}
         if slot.startswith("cpu:") and _THREADS not in os.environ:
-            environ[_THREADS] = str(max(1, (os.cpu_count() or 1) // len(self._slots)))
+            environ[_THREADS] = str(max(1, (os.cpu_count() or 1) // n_slots))
         words = (str(run.root), "--device", slot)
         # The worker writes its record anew as soon as it is up; until then this one keeps others from starting it, too.
         child = self.warmth.use(*words, log=run.log, environ=environ, record=run.process) or start_detached(

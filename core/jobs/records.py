@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from core.errors import RunFolderDamaged
 from core.files import write_text
-from core.spec.execution import ExecutionOptions
+from core.spec.execution import USUAL, ExecutionOptions
 
 LOCAL = "local"
 """The backend of this machine, and of every job that names none."""
@@ -105,6 +105,10 @@ class JobStatus(NamedTuple):
     """`run`, or what a profile measures: `domain`, `difficulty`, `encoder`, `selectors`; a damaged one: `profile`."""
     backend: str = LOCAL
     """Who executes it."""
+    parameters_m: float | None = None
+    """Parameters of the model, in millions; None: not known."""
+    device: str = USUAL.device
+    """Where it may run, as in `ExecutionOptions`."""
 
 
 def read_job(path: Path) -> JobRecord | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
 import shutil
 import subprocess
@@ -15,9 +16,16 @@ from typing import NamedTuple
 
 from core.errors import SpecError
 from core.paths import REPO
+from core.processes import total_memory_mb
 
 CPU_SLOTS = "ATLAS_CPU_SLOTS"
-"""Environment variable: jobs at a time on a machine without GPUs; 1 unless set. They share the cores."""
+"""Environment variable: jobs at a time on a machine without GPUs, which share its cores; else `USUAL_CPU_SLOTS`."""
+
+USUAL_CPU_SLOTS = 2
+"""A run and its baseline side by side, each on half of the cores: a job gains less from its second half of them."""
+
+AUTO = "auto"
+"""The device of a job that any slot may take."""
 
 ASKED = "core.chain.accelerators"
 """Module that says what torch can use; named and never imported, because it loads torch."""
@@ -25,7 +33,12 @@ ASKED = "core.chain.accelerators"
 HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
 """Environment variables that say which GPUs a process sees."""
 
+UNKNOWN_PARAMETERS_M = 280.0
+"""Taken for a model whose size is not known: XLM-R base."""
+
 _MOST_CPU_SLOTS = 256
+# Weights, gradients and AdamW's two moments in float32 are 16 bytes; 118 M parameters took 2.2 GB in training.
+_BYTES_PER_PARAMETER, _JOB_MB, _MEMORY_SHARE = 20, 500, 0.75
 _SMI_WAIT_S = 30.0
 _TORCH_WAIT_S = 120.0
 _NODES = ("nvidia[0-9]*", "kfd", "dxg")
@@ -63,7 +76,7 @@ def visible_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def cpu_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Slots of a machine without GPUs: one, or `cpu:0` … where `ATLAS_CPU_SLOTS` asks for several.
+    """Slots of a machine without GPUs: `cpu:0`, `cpu:1`, or as many as `ATLAS_CPU_SLOTS` asks for; one is `cpu`.
 
     Args:
         environ: Environment to read.
@@ -71,12 +84,33 @@ def cpu_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
     Raises:
         SpecError: The variable holds no whole number from 1 to 256.
     """
-    asked = environ.get(CPU_SLOTS, "1").strip()
+    asked = environ.get(CPU_SLOTS, str(min(USUAL_CPU_SLOTS, os.cpu_count() or 1))).strip()
     if not asked.isdecimal() or not 1 <= int(asked) <= _MOST_CPU_SLOTS:
         raise SpecError(
             f"{CPU_SLOTS} is '{asked}', expected a whole number from 1 to {_MOST_CPU_SLOTS}: jobs at a time."
         )
     return ("cpu",) if int(asked) == 1 else tuple(f"cpu:{i}" for i in range(int(asked)))
+
+
+def slots_for(
+    slots: tuple[str, ...], *, device: str, parameters_m: float | None, environ: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Those of a machine's slots that jobs of a model may take.
+
+    On the CPU they are as many as such jobs fit into its memory at a time, unless `ATLAS_CPU_SLOTS` says how many.
+
+    Args:
+        slots: Of the machine, from `visible_slots`.
+        device: That was asked for: `auto`, `cpu` or one of the slots.
+        parameters_m: Of the model, in millions; None: not known.
+    """
+    on_cpu = slots[0].startswith("cpu")
+    if device != AUTO and not (on_cpu and device == "cpu"):
+        return (device,)  # `cpu` is a slot of its own for who asks for it where there are GPUs
+    if not on_cpu or CPU_SLOTS in environ:
+        return slots
+    needs_mb = _JOB_MB + _BYTES_PER_PARAMETER * (UNKNOWN_PARAMETERS_M if parameters_m is None else parameters_m)
+    return slots[: max(1, int(_MEMORY_SHARE * total_memory_mb() / needs_mb))]
 
 
 def ask_torch(environ: Mapping[str, str]) -> TorchSays:

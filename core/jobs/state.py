@@ -15,6 +15,7 @@ from core.jobs.backend import backend_class
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, failure_text, read_job
 from core.paths import ProfilePaths, RunPaths
 from core.processes import ProcessRecord, read_process
+from core.spec.execution import USUAL
 from core.spec.run import IntermediateSpec
 
 QUIET_S = 120.0
@@ -41,6 +42,8 @@ class Summary(NamedTuple):
     """sample, mirror or hub."""
     kind: str = "run"
     """`run`, or what a profile measures."""
+    parameters_m: float | None = None
+    """Parameters of the model, in millions; None: not known."""
 
 
 class Stand(NamedTuple):
@@ -78,10 +81,12 @@ def derive_state(run: RunPaths) -> JobStatus:
         age,
         job.attempts if job else 0,
         message,
-        *summary[:-1],
+        *summary[:6],
         submitted_at=job.submitted_at if job else None,
         kind=summary.kind,
         backend=backend,
+        parameters_m=summary.parameters_m,
+        device=job.device if job else USUAL.device,
     )
 
 
@@ -146,6 +151,7 @@ def _read_summary(path: Path, mtime_ns: int) -> Summary:
             seed=int(spec["seed"]),
             protocol=str(spec["protocol"]["name"]),
             data_source=str(spec["data_source"]["kind"]),
+            parameters_m=spec["model"].get("parameters_m"),
         )
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise RunFolderDamaged(f"{path} is not the spec of a run: {type(error).__name__}: {error}") from error
@@ -160,6 +166,7 @@ def _summary_of_profile(spec: dict[str, Any]) -> Summary:
         protocol=str(spec["protocol"]["name"]) if spec["protocol"] else _NO_PROTOCOL,
         data_source=str(spec["data_source"]["kind"]),
         kind=str(spec["kind"]),
+        parameters_m=spec["model"].get("parameters_m"),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from core.actions import plan as actions_plan
 from core.cli.main import app, spread
 from core.paths import AtlasPaths
 from core.store.connection import Store
@@ -80,8 +81,18 @@ def test_page_and_command_launch_alike(
     assert len(told) == (1 if len(intermediates) == 1 else 2)
 
 
-def test_how_jobs_compute_is_chosen_queued_and_printed(home: Path, open_page: Open) -> None:
+@pytest.mark.parametrize(
+    ("slots", "devices", "said"),
+    [
+        (("cpu:0", "cpu:1"), ["auto", "cpu"], "2 jobs at a time: cpu:0, cpu:1"),
+        (("cuda:0", "cuda:1"), ["auto", "cuda:0", "cuda:1", "cpu"], "2 jobs at a time: cuda:0, cuda:1."),
+    ],
+)
+def test_how_jobs_compute_is_chosen_queued_and_printed(
+    home: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch, slots: tuple[str, ...], devices: list[str], said: str
+) -> None:
     """Only what was chosen is said; the ids are those of the usual execution."""
+    monkeypatch.setattr(actions_plan, "_slots", lambda: slots)
     at = open_page("pages/launch.py", target="sib200")
 
     def command() -> str:
@@ -89,11 +100,13 @@ def test_how_jobs_compute_is_chosen_queued_and_printed(home: Path, open_page: Op
 
     usual = command()
     assert not {"--device", "--precision", "--batch-tokens", "--backend"} & set(usual.split())
-    checked(next(s for s in at.selectbox if s.label == "Device").set_value("cpu").run())
+    assert any(said in str(caption.value) for caption in at.caption)
+    device = next(s for s in at.selectbox if s.label == "Device")
+    assert device.options == [f"auto ({', '.join(slots)})", *devices[1:]]
+    checked(device.set_value("cpu").run())
     checked(next(s for s in at.segmented_control if s.label == "Precision").set_value("fp32").run())
     checked(next(n for n in at.number_input if n.label.startswith("Tokens")).set_value(2048).run())
     assert command() == f"{usual} --device cpu --batch-tokens 2048 --precision fp32"
-    assert any("1 job at a time: cpu" in str(caption.value) for caption in at.caption)
     checked(next(b for b in at.button if b.label == "Start").click().run())
     jobs = [content for name, content in stored(home).items() if name.endswith("job.json")]
     assert [(job["device"], job["precision"], job["batch_tokens"]) for job in jobs] == [("cpu", "fp32", 2048)] * 2

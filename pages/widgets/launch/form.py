@@ -10,7 +10,8 @@ import streamlit as st
 from pydantic import ValidationError
 
 from core.actions.launch import Where
-from core.actions.plan import AUTO, slots_in_words, this_machine
+from core.actions.plan import slots_in_words, this_machine
+from core.jobs.slots import AUTO
 from core.models import DEFAULT_MODEL, load_models, skipped_model_files
 from core.protocols import load_protocols
 from core.spec.execution import FEWEST_TOKENS, Precision, execution_options
@@ -82,7 +83,7 @@ def ask_execution() -> Where:
     with st.expander("Execution", icon=":material/memory:"):
         st.caption(_EXECUTION)
         device = st.selectbox(
-            "Device", list(dict.fromkeys((AUTO, *machine.slots, "cpu"))),
+            "Device", [AUTO, *(slot for slot in machine.slots if not slot.startswith("cpu")), "cpu"],
             format_func=lambda d: f"auto ({', '.join(machine.slots)})" if d == AUTO else d,
             help="Where jobs may run. A device that is busy is waited for.",
         )  # fmt: skip

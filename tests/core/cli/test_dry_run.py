@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from core.actions import plan as actions_plan
 from core.actions.plan import plan
 from core.cli.main import app
+from core.jobs import slots as job_slots
 from core.paths import AtlasPaths
 from core.queries.runs.estimate import StudyEstimate
 from core.store.connection import Store
@@ -48,6 +49,8 @@ def test_cpu_slots_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ATLAS_THREADS", raising=False)
     monkeypatch.setattr(actions_plan, "_slots", lambda: ("cpu:0", "cpu:1"))
     assert actions_plan.this_machine().threads == 4
-    assert actions_plan.this_machine("cpu") == (("cpu",), 8)
+    assert actions_plan.this_machine("cpu") == actions_plan.this_machine(), "the CPU is both of its slots"
+    monkeypatch.setattr(job_slots, "total_memory_mb", lambda: 8000)
+    assert actions_plan.this_machine(parameters_m=278) == (("cpu:0",), 8), "one that fits once has all cores"
     monkeypatch.setenv("ATLAS_THREADS", "3")
     assert actions_plan.this_machine().threads == 3

@@ -31,6 +31,7 @@ OPTIONS = ("--worker-module", "tests.core.jobs.fakeworker", "--poll-s", "0.05", 
 @pytest.fixture
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AtlasPaths]:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv(CPU_SLOTS, "1")
     paths = AtlasPaths(home=tmp_path)
     yield paths
     for process in started_for(paths):

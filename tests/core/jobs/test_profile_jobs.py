@@ -12,6 +12,7 @@ from core.actions.queue import list_profiles, list_runs
 from core.errors import JobError, UnknownName
 from core.jobs.local import LocalBackend
 from core.jobs.records import JobState
+from core.jobs.slots import CPU_SLOTS
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.spec.profile import ProfileKind, ProfileSpec
@@ -66,6 +67,7 @@ def test_a_profile_is_cancelled_and_retried_like_a_run(paths: AtlasPaths) -> Non
 
 def test_the_dispatcher_starts_profiles_and_runs_in_turn(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv(CPU_SLOTS, "1")
     run, profile = run_spec("mnli"), _profile()
     LocalBackend(paths).submit([run])
     LocalBackend(paths).submit([profile])

@@ -13,9 +13,10 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from core.jobs import dispatch
+from core.jobs import dispatch, slots
 from core.jobs.dispatch import Dispatcher, Timing, serve
 from core.jobs.records import JobState, read_job
+from core.jobs.slots import CPU_SLOTS
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
 from tests.makers.folders import run_spec
@@ -146,6 +147,22 @@ def test_slots_of_one_processor_share_its_cores(
     queue(paths, 1)
     step(paths, *slots)
     assert started[0].environ.get("ATLAS_THREADS") == ("3" if threads else None)
+
+
+def test_a_model_that_fits_once_runs_alone_on_all_cores(
+    paths: AtlasPaths, started: list[Start], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tiny model of these runs has 10 M parameters: 0.7 GB each, of three quarters of the memory."""
+    monkeypatch.delenv(CPU_SLOTS, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    for seed in (1, 2):
+        queue(paths, seed)
+    monkeypatch.setattr(slots, "total_memory_mb", lambda: 1500)
+    step(paths, "cpu:0", "cpu:1")
+    assert [(start.seed, start.slot, start.environ["ATLAS_THREADS"]) for start in started] == [(1, "cpu:0", "6")]
+    monkeypatch.setattr(slots, "total_memory_mb", lambda: 3000)
+    step(paths, "cpu:0", "cpu:1")
+    assert [(start.seed, start.slot, start.environ["ATLAS_THREADS"]) for start in started[1:]] == [(2, "cpu:1", "3")]
 
 
 def test_a_job_that_vanished_goes_back_until_its_starts_are_used_up(paths: AtlasPaths, started: list[Start]) -> None:

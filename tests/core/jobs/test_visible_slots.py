@@ -14,7 +14,7 @@ import torch
 from core.chain import accelerators
 from core.errors import SpecError
 from core.jobs import slots
-from core.jobs.slots import CPU_SLOTS, ask_torch, visible_slots
+from core.jobs.slots import CPU_SLOTS, ask_torch, slots_for, visible_slots
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +25,7 @@ def no_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(slots, "_DEV", dev)
     monkeypatch.setattr(slots.platform, "system", lambda: "Linux")
     slots._asked.cache_clear()
+    monkeypatch.setattr(slots.os, "cpu_count", lambda: 1)
     return dev
 
 
@@ -118,6 +119,38 @@ def test_every_kind_of_gpu_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None
     assert accelerators.said()["api"] == "CUDA 12.8"
     monkeypatch.setattr(torch.version, "hip", "6.4")
     assert accelerators.said()["api"] == "ROCm 6.4"
+
+
+def test_a_run_and_its_baseline_have_half_of_the_cores_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, expected in ((1, ("cpu",)), (2, ("cpu:0", "cpu:1")), (64, ("cpu:0", "cpu:1"))):
+        monkeypatch.setattr(slots.os, "cpu_count", lambda cores=cores: cores)
+        assert visible_slots({"PATH": "/nowhere"}) == expected
+    assert visible_slots({"PATH": "/nowhere", CPU_SLOTS: "1"}) == ("cpu",)
+
+
+def test_as_many_jobs_as_fit_into_the_memory_take_a_slot_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """118 M parameters need 2.9 GB and 278 M need 6.1 GB of the three quarters that jobs may have."""
+    cpus = ("cpu:0", "cpu:1")
+
+    def found(memory_gb: float, parameters_m: float | None, *, device: str = "auto", said: bool = False) -> int:
+        monkeypatch.setattr(slots, "total_memory_mb", lambda: memory_gb * 1000)
+        environ = {CPU_SLOTS: "2"} if said else {}
+        taken = slots_for(cpus, device=device, parameters_m=parameters_m, environ=environ)
+        assert taken == cpus[: len(taken)]
+        return len(taken)
+
+    assert [found(8, 118), found(7, 118), found(8, 278), found(16, 278), found(17, 278)] == [2, 1, 1, 1, 2]
+    assert found(1, 560) == 1, "one job always runs"
+    assert [found(16, None), found(17, None)] == [1, 2], "of unknown size is as large as XLM-R base"
+    assert found(1, 560, said=True) == 2, "who says how many is taken at the word"
+    assert [found(8, 118, device="cpu"), found(8, 278, device="cpu")] == [2, 1]
+
+
+def test_a_device_that_is_asked_for_is_the_only_one() -> None:
+    gpus = ("cuda:0", "cuda:1")
+    for device, expected in (("auto", gpus), ("cuda:1", ("cuda:1",)), ("cpu", ("cpu",))):
+        assert slots_for(gpus, device=device, parameters_m=560, environ={}) == expected
+    assert slots_for(("cpu:0", "cpu:1"), device="cpu:1", parameters_m=1, environ={}) == ("cpu:1",)
 
 
 @pytest.mark.parametrize("asked", ["0", "two", "-1", "1000", ""])
