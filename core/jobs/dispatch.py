@@ -131,7 +131,7 @@ class Dispatcher:
         self._paths, self._worker, self._slots = paths, worker, slots
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._finished: set[str] = set()
-        self._rung = self._bell()
+        self._rung = self._heard = self._bell()
         self._trainings = Trainings(paths)
         self.warmth = Warmth(paths, worker=worker)
 
@@ -149,8 +149,9 @@ class Dispatcher:
 
     def _rest(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and self._bell() == self._rung:
+        while (left := end - time.monotonic()) > 0 and self._bell() == self._heard:
             time.sleep(min(_BELL_S, left))
+        self._heard = self._bell()  # settings wait until no job runs; the queue is looked at once for each ring
 
     def _bell(self) -> int:
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.jobs.dispatch import Dispatcher
+from core.jobs.dispatch import Dispatcher, Timing, ring
 from core.jobs.folders import job_folders
 from core.jobs.local import LocalBackend
 from core.jobs.records import JobState
@@ -176,6 +176,23 @@ def test_a_device_that_is_not_there_fails_with_what_is(paths: AtlasPaths) -> Non
     LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: states(paths) == {JobState.FAILED})
     assert "requests cuda:3, but this machine has cpu" in (LocalBackend(paths).jobs()[0].message or "")
+
+
+def test_a_ring_while_a_job_runs_is_heard_once(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was heard until the job ended, at the cost of a core."""
+    dispatcher = Dispatcher(paths, worker="tests.core.jobs.fakeworker", slots=("cpu",))
+    began, looks = time.monotonic(), 0
+
+    def runs() -> bool:
+        nonlocal looks
+        looks += 1
+        return time.monotonic() - began < 0.3
+
+    monkeypatch.setattr(dispatcher, "step", runs)
+    paths.slots.mkdir(parents=True, exist_ok=True)
+    ring(paths, {})
+    dispatcher.work(Timing(poll_s=0.1, idle_s=0.2))
+    assert 3 <= looks < 20
 
 
 def test_nothing_to_do_starts_no_dispatcher(paths: AtlasPaths) -> None:
