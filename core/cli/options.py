@@ -70,7 +70,7 @@ def _execution(
     batch_tokens: Annotated[
         int | None, typer.Option(help="Most tokens at once in training; fewer need less memory, same results.")
     ] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, bf16 or fp32; auto unless said.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, bf16, fp16 or fp32; auto unless said.")] = None,
 ) -> ExecutionOptions:
     return execution_options(device=device, batch_tokens=batch_tokens, precision=precision)
 

@@ -170,7 +170,7 @@ def precision_of(device: torch.device, *, asked: Literal["auto"] | Precision) ->
     if named != "auto":
         raise SpecError(f"{PRECISION} is '{named}', expected auto, {', '.join(get_args(Precision))}.")
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     return "bf16" if device.type == "cpu" and has_bf16_units() else "fp32"
 
 
@@ -180,4 +180,5 @@ def autocast(encoder: Encoder) -> AbstractContextManager[None]:
     Args:
         encoder: On its device.
     """
-    return torch.autocast(encoder.device.type, dtype=torch.bfloat16, enabled=encoder.precision == "bf16")
+    dtype = torch.float16 if encoder.precision == "fp16" else torch.bfloat16
+    return torch.autocast(encoder.device.type, dtype=dtype, enabled=encoder.precision != "fp32")

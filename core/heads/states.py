@@ -34,7 +34,7 @@ class Encoder:
     """Its lower part where that is not trained."""
     first_position: int | None = None
     """Of a row's first piece where rows can be packed on the CPU; None: they need padding."""
-    precision: Literal["bf16", "fp32"] = "fp32"
+    precision: Literal["bf16", "fp16", "fp32"] = "fp32"
     """What products are computed in."""
 
     def train(self, on: bool) -> None:  # noqa: FBT001  mirrors nn.Module.train

@@ -14,7 +14,7 @@ from core.spec.base import Spec
 FEWEST_TOKENS = 64
 """Least token budget that can be asked for."""
 
-Precision = Literal["bf16", "fp32"]
+Precision = Literal["bf16", "fp16", "fp32"]
 """What products are computed in."""
 PRECISION = "ATLAS_PRECISION"
 """Environment variable: the precision of jobs that do not say one."""

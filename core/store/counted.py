@@ -122,7 +122,7 @@ def m012_evidence(con: duckdb.DuckDBPyConnection) -> None:
 _MISMATCHES = """
     WITH computed AS (
         SELECT run_id, target, threads, CASE regexp_extract(environment, '"precision": *"([a-z0-9]+)"', 1)
-            WHEN 'fp32' THEN 'float32' WHEN 'bf16' THEN 'bfloat16'
+            WHEN 'fp32' THEN 'float32' WHEN 'bf16' THEN 'bfloat16' WHEN 'fp16' THEN 'float16'
             ELSE CASE WHEN starts_with(device, 'cpu') THEN 'float32' END  -- of before there was a choice
         END AS precision FROM runs
     )

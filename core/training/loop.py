@@ -98,6 +98,7 @@ class _Training:
         self.modules = {"encoder": self.encoder.model} | {f"head:{o.name}": o.head for o in self.objectives}
         groups = parameter_groups(self.modules.values(), weight_decay=protocol.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=protocol.learning_rate, fused=True)
+        self.scaler = torch.amp.GradScaler(self.context.device.type, enabled=self.encoder.precision == "fp16")
         self.parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
 
     def weights(self) -> dict[str, Any]:
@@ -197,11 +198,14 @@ def _step(training: _Training) -> float:
     items = step_items(len(training.pool), seed=order, step=step, batch_size=protocol.batch_size)
     loss = _gradients(training, chosen=np.asarray(training.pool)[items])
     _refuse_divergence(training, "the loss", loss, step=step + 1)
+    training.scaler.unscale_(training.optimiser)
     norm = clip(training.parameters, largest=protocol.gradient_clip)
-    _refuse_divergence(training, "the norm of the gradient", norm, step=step + 1)
+    if not training.scaler.is_enabled() or training.scaler.get_scale() < 1.0:  # else the loss was scaled too much
+        _refuse_divergence(training, "the norm of the gradient", norm, step=step + 1)
     for group in training.optimiser.param_groups:
         group["lr"] = rate_at(step, total=training.total, protocol=protocol)
-    training.optimiser.step()
+    training.scaler.step(training.optimiser)
+    training.scaler.update()
     training.optimiser.zero_grad(set_to_none=True)
     return loss
 
@@ -264,7 +268,7 @@ def _accumulate(training: _Training, *, chosen: Ints, batch_tokens: int) -> floa
             with autocast(training.encoder):
                 summed = batch_loss(objective, batch, encoder=training.encoder)
             loss = summed * (len(items) / len(chosen) / weight)
-            loss.backward()  # type: ignore[no-untyped-call]
+            training.scaler.scale(loss).backward()
             total += loss.detach()
     return float(total)
 
@@ -350,7 +354,7 @@ def _checkpoint(training: _Training) -> None:
     if training.job.protocol.selection == "last":
         training.progress.best_step = None
     moments, draws = training.optimiser.state_dict(), random_state(training.context.device)
-    state = {"weights": training.weights(), "optimiser": moments, **draws}
+    state = {"weights": training.weights(), "optimiser": moments, "scaler": training.scaler.state_dict(), **draws}
     if training.progress.best_step == training.progress.step == training.total:
         training.files.save_best(training.weights(), step=training.progress.step)
     training.files.save(state, progress=training.progress)
@@ -363,6 +367,7 @@ def _resume(training: _Training) -> None:
     torch.set_num_threads(state["threads"])  # another number of threads sums in another order
     training.load_weights(state["weights"])
     training.optimiser.load_state_dict(state["optimiser"])
+    training.scaler.load_state_dict(state.get("scaler", {}))  # none in a checkpoint of before there was one
     set_random_state(state, training.context.device)
     training.progress = Progress(**state["progress"])
 

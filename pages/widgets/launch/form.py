@@ -89,8 +89,8 @@ def ask_execution() -> Where:
         )  # fmt: skip
         precision = st.segmented_control(
             "Precision", [AUTO, *get_args(Precision)], default=AUTO, required=True,
-            help="What products are computed in. bf16 rounds more, and is faster on devices with units for it: there "
-            "auto takes it.",
+            help="What products are computed in. bf16 and fp16 round more, and are faster on devices with units for "
+            "them: there auto takes bf16, or fp16 on a GPU that has no bf16.",
         )  # fmt: skip
         batch_tokens = st.number_input(
             "Tokens at once in training", min_value=FEWEST_TOKENS, value=None, step=1024,

@@ -29,12 +29,12 @@ def test_what_is_asked_comes_before_the_variable_and_that_before_the_processor(m
         assert precision_of(CPU, asked="auto") == "fp32"
         assert precision_of(CPU, asked="bf16") == "bf16"
     monkeypatch.setenv(PRECISION, "half")
-    with pytest.raises(SpecError, match="ATLAS_PRECISION is 'half', expected auto, bf16, fp32"):
+    with pytest.raises(SpecError, match="ATLAS_PRECISION is 'half', expected auto, bf16, fp16, fp32"):
         precision_of(CPU, asked="auto")
 
 
-@pytest.mark.parametrize("supported,expected", [(True, "bf16"), (False, "fp32")])
-def test_a_gpu_without_bfloat16_computes_in_float32(
+@pytest.mark.parametrize("supported,expected", [(True, "bf16"), (False, "fp16")])
+def test_a_gpu_without_bfloat16_computes_in_float16(
     monkeypatch: pytest.MonkeyPatch, supported: bool, expected: str
 ) -> None:
     monkeypatch.delenv(PRECISION)
@@ -47,14 +47,14 @@ def test_products_are_in_the_encoders_precision_and_weights_and_gradients_in_flo
     linear = next(m for m in encoder.model.modules() if isinstance(m, torch.nn.Linear))
     linear.register_forward_hook(lambda *found: kinds.append(found[-1].dtype))
     batch = Batch(torch.tensor([[5, 6, 7]]), torch.ones(1, 3, dtype=torch.long), None, None, 1.0, is_padded=False)
-    for encoder.precision in ("fp32", "bf16"):
+    for encoder.precision in ("fp32", "bf16", "fp16"):
         encoder.model.zero_grad()
         with autocast(encoder):
             states = encode(encoder, batch)
         (states.float() * torch.linspace(-1, 2, states.numel()).view_as(states)).sum().backward()
         assert all(p.dtype == torch.float32 for p in encoder.model.parameters())
         assert linear.weight.grad is not None and linear.weight.grad.norm() > 0
-    assert kinds == [torch.float32, torch.bfloat16]
+    assert kinds == [torch.float32, torch.bfloat16, torch.float16]
 
 
 def test_a_stage_of_another_precision_is_another_stage_and_float32_says_nothing_of_it() -> None:

@@ -76,8 +76,8 @@ def test_a_protocol_from_before_that_the_program_writes_down_is_read_back(tmp_pa
     [
         ({"device": "gpu"}, "--device 'gpu': expected auto, cpu, mps, or cuda:"),
         ({"batch_tokens": 8}, "--batch-tokens '8': expected a whole number of tokens from 64 on"),
-        ({"precision": "fp16"}, "--precision 'fp16': expected auto, bf16, fp32"),
-        ({"precision": "int8"}, "--precision 'int8': expected auto, bf16, fp32"),
+        ({"precision": "half"}, "--precision 'half': expected auto, bf16, fp16, fp32"),
+        ({"precision": "int8"}, "--precision 'int8': expected auto, bf16, fp16, fp32"),
     ],
 )
 def test_an_option_that_is_none_is_named(said: dict[str, object], message: str) -> None:

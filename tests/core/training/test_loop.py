@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -45,6 +47,7 @@ def _stage(
     compact: bool = True,
     batch_tokens: int = 128,
     memory: int = 10_000,
+    precision: Literal["bf16", "fp16", "fp32"] = "fp32",
     **fields: object,
 ) -> tuple[dict[str, torch.Tensor], list[Event]]:
     """Train a tiny stage and give its weights.
@@ -52,12 +55,14 @@ def _stage(
     Args:
         stop: Raises KeyboardInterrupt when that step is logged.
         memory: Tokens that the device holds at once.
+        precision: Of the products.
     """
     protocol = StageProtocol.model_validate(
         {"learning_rate": 1e-2, "batch_size": 8, "evaluations": 2, "epochs": 2.0} | fields
     )
     spec = tiny_model(folder / "model")
     encoder = load_encoder(spec)
+    encoder.precision = precision
     goals = supervised([_data(kind)], encoder=encoder, protocol=protocol, draws=_DRAWS, max_length=None)
     if not compact:
         goals[0].used_ids = None
@@ -105,6 +110,39 @@ def test_an_interrupted_stage_ends_with_the_weights_of_an_undisturbed_one(tmp_pa
     started = next(e for e in events if isinstance(e, StageStarted))
     assert started.resumed_at == 2, "the last whole checkpoint was written before step 3 was scored"
     assert _equal(undisturbed, resumed)
+
+
+def test_in_float16_a_gradient_that_overflows_is_no_divergence_and_an_interruption_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scales = []
+    update = torch.amp.GradScaler.update
+
+    def watched(scaler: torch.amp.GradScaler) -> None:
+        update(scaler)
+        scales.append(scaler.get_scale())
+
+    monkeypatch.setattr(torch.amp.GradScaler, "update", watched)
+    monkeypatch.setattr(torch.amp, "GradScaler", partial(torch.amp.GradScaler, init_scale=2.0**26))
+    start = load_encoder(tiny_model(tmp_path / "model")).model.state_dict()
+    undisturbed, _ = _stage(tmp_path / "a", "tagging", precision="fp16", epochs=12.0)
+    assert scales[0] == 2.0**25, "the first gradient overflows"
+    assert scales[-1] == scales[-2] >= 1, "a later one does not"
+    assert all(bool(torch.isfinite(weight).all()) for weight in undisturbed.values())
+    assert any(not torch.equal(undisturbed[name], weight) for name, weight in start.items())
+    with pytest.raises(KeyboardInterrupt):
+        _stage(tmp_path / "b", "tagging", stop=18, precision="fp16", epochs=12.0)
+    resumed, _ = _stage(tmp_path / "b", "tagging", precision="fp16", epochs=12.0)
+    assert _equal(undisturbed, resumed)
+
+
+def test_in_float16_a_gradient_that_no_scale_makes_finite_is_a_divergence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.amp, "GradScaler", partial(torch.amp.GradScaler, init_scale=0.5))
+    monkeypatch.setattr("core.training.loop.clip", lambda parameters, *, largest: math.inf)
+    with pytest.raises(Diverged, match="the norm of the gradient is inf"):
+        _stage(tmp_path, "tagging", precision="fp16", epochs=4.0)
 
 
 def test_what_was_learned_is_said_of_the_selected_checkpoint_after_an_interruption_too(tmp_path: Path) -> None:
