@@ -91,7 +91,8 @@ def with_states(features: Features, *, encoder: Encoder, passes: float = 2.0) ->
 
 
 def _key(features: Features, *, part: FrozenPart, encoder: Encoder) -> str:
-    running = hashlib.blake2b(f"{STATES_VERSION} {encoder.precision} {part.digest}".encode(), digest_size=16)
+    digest = part.digest(torch.from_numpy(np.unique(features.ids).astype(np.int64)))
+    running = hashlib.blake2b(f"{STATES_VERSION} {encoder.precision} {digest}".encode(), digest_size=16)
     for array in (features.ids, features.types, features.starts):
         running.update(b"none" if array is None else np.ascontiguousarray(array).tobytes() + b"end")
     return running.hexdigest()

@@ -170,14 +170,16 @@ def _three_layers() -> transformers.BertModel:
 def test_states_are_shared_by_equal_frozen_weights_alone() -> None:
     probe = torch.arange(5, 12)[None]
 
-    def digest(n_layers: int, change: str | None = None) -> str:
+    words = "embeddings.word_embeddings.weight"
+
+    def digest(n_layers: int, change: str | None = None, row: int = 0) -> str:
         model = _three_layers()
         if change is not None:
-            model.get_parameter(change).data[0] += 1e-6
-        return FrozenPart(model, n_layers=n_layers, probe=probe, padding=0).digest
+            model.get_parameter(change).data[row] += 1e-6
+        return FrozenPart(model, n_layers=n_layers, probe=probe, padding=0).digest(torch.tensor([7, 9]))
 
-    assert digest(1) == digest(1) == digest(1, "encoder.layer.1.output.dense.bias")
-    others = [digest(2), digest(1, "embeddings.word_embeddings.weight"), digest(1, "encoder.layer.0.output.dense.bias")]
+    assert digest(1) == digest(1) == digest(1, "encoder.layer.1.output.dense.bias") == digest(1, words, row=8)
+    others = [digest(2), digest(1, words, row=9), digest(1, "encoder.layer.0.output.dense.bias")]
     assert len({digest(1), *others}) == 4
 
 
