@@ -15,6 +15,7 @@ ALL: dict[str, tuple[str, ...]] = {
     "pages": ("pages",),
     "analysis": ("analysis",),
     "launch": ("launch", "--turns", "3"),
+    "launch-e5": ("launch", "--turns", "3", "--warm-only", "--model", "e5-small-q4"),
     "training": ("training",),
     "training-xlmr": ("training", "--shape", "xlmr-base", "--steps", "4"),
     "tagging": ("training", "--task", "tagging"),
