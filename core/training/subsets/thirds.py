@@ -275,12 +275,14 @@ def in_words(match: Match) -> str:
         return f"{head}cross-fitted usable information (mean bits a decision: {bits})."
     cosines = _list((t.name, t.similarity or 0.0, ".3f") for t in match.thirds)
     words = _list((t.name, t.word_overlap or 0.0, ".3f") for t in match.thirds)
-    measured = (
+    nearness_of = (
         f"cosine to the centroid of {match.n_target_texts} English training texts of {match.target} in {match.encoder} "
-        f"before training: {cosines}; words in common: {words}; mean bits a decision: {bits}"
+        f"before training ({cosines}; words in common: {words})"
     )
+    information = f"cross-fitted usable information (mean bits a decision: {bits})"
+    by, same = (nearness_of, information) if match.third in get_args(Nearness) else (information, nearness_of)
     worst = max(max(abs(c.length), c.label_gap) for c in match.contrasts)
-    return f"{head}{measured}. Length and labels differ by at most {worst:.2f} standard deviations."
+    return f"{head}{by}, matched in {same}. Length and labels differ by at most {worst:.2f} standard deviations."
 
 
 def _list(rows: Iterable[tuple[str, float, str]]) -> str:

@@ -170,7 +170,8 @@ def test_planted_near_and_far_are_matched_in_all_but_nearness() -> None:
     assert max(abs(against.length), abs(against.bits), against.label_gap) < BALANCED
     assert against.similarity and against.similarity > 2
     assert near.word_overlap and far.word_overlap is not None and near.word_overlap > far.word_overlap
-    assert in_words(match).startswith("the near ") and "udpos" in in_words(match)
+    assert in_words(match).startswith(f"the near {near.n} of 3000 examples by cosine to the centroid of 100 ")
+    assert ", matched in cross-fitted usable information" in in_words(match)
 
 
 def test_a_difficulty_third_is_matched_in_similarity_where_a_target_is_named() -> None:
@@ -178,6 +179,9 @@ def test_a_difficulty_third_is_matched_in_similarity_where_a_target_is_named() -
     match = _match(pool, "toy@hardest:udpos")
     assert match == _match(pool, "toy@hardest:udpos"), "the same every time"
     refuse_unmatched(match, task="toy")
+    assert " by cross-fitted usable information (" in in_words(match) and ", matched in cosine to the" in in_words(
+        match
+    )
     against = next(c for c in match.contrasts if c.other == "easiest")
     assert against.similarity is not None and abs(against.similarity) < BALANCED and against.bits < -1.5
     known, wanted = pool._replace(closeness=None), IntermediateSpec.parse("toy@hardest")
