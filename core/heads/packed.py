@@ -22,6 +22,9 @@ _SHORTEST_SHARE = 0.8
 _SAVED_LENGTH = 160
 """Rows up to this length keep their attention for the backward pass; that of longer ones is computed again."""
 
+_AT_ONCE = 2**19
+"""Weights of attention that are computed at once: they stay in a core's cache, and in memory that was used before."""
+
 Tensor = torch.Tensor
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -48,6 +51,17 @@ class Packing:
     n_pieces: int
     """Real ones."""
     _by_heads: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    _parts_by_heads: dict[int, tuple[_Part, ...]] = field(default_factory=dict)
+
+    def parts(self, heads: int) -> tuple[_Part, ...]:
+        """What is computed at once, for every layer and both directions the same.
+
+        Args:
+            heads: Of the attention.
+        """
+        if heads not in self._parts_by_heads:
+            self._parts_by_heads[heads] = tuple(_parts(self.groups, heads))
+        return self._parts_by_heads[heads]
 
     def index(self, heads: int) -> tuple[Tensor, Tensor]:
         """Where each (row, head, place) of the groups is among the (piece, head), and the way back.
@@ -157,13 +171,13 @@ class _Attention(torch.autograd.Function):
         _, heads, width = query.shape
         there, back = packing.index(heads)
         q, k, v = (t.reshape(-1, width).index_select(0, there) for t in (query, key, value))
-        seeds = [next_seed() if scores.dropout else 0 for _ in packing.groups]
+        parts = packing.parts(heads)
+        seeds = [next_seed() if scores.dropout else 0 for _ in parts]
         out, kept, is_trained = torch.empty_like(q), [], any(ctx.needs_input_grad)
-        for (group, at), seed in zip(_parts(packing, heads), seeds, strict=True):
-            shape = _Shape(group, heads)
-            found = _weights(q[at], k[at], shape=shape, scores=scores, seed=seed)
-            torch.bmm(_dropped(*found), shape.of(v[at]), out=shape.of(out[at]))
-            kept.append(found if is_trained and group.length <= _SAVED_LENGTH else None)
+        for part, seed in zip(parts, seeds, strict=True):
+            found = _weights(part.of(q), part.of(k), part=part, scores=scores, seed=seed)
+            torch.bmm(_dropped(*found), part.of(v), out=part.of(out))
+            kept.append(found if is_trained and part.length <= _SAVED_LENGTH else None)
         ctx.settings, ctx.kept = (packing, scores, heads, seeds), kept
         ctx.save_for_backward(q, k, v)
         return out.index_select(0, back).view(query.shape)
@@ -174,53 +188,61 @@ class _Attention(torch.autograd.Function):
         there, back = packing.index(heads)
         gradient = gradients[0].reshape(-1, q.shape[1]).index_select(0, there)
         to_q, to_k, to_v = (torch.empty_like(t) for t in (q, k, v))
-        for (group, at), seed, kept in zip(_parts(packing, heads), seeds, ctx.kept, strict=True):
-            shape = _Shape(group, heads)
-            weights, factors = kept or _weights(q[at], k[at], shape=shape, scores=scores, seed=seed)
-            mine = shape.of(gradient[at])
-            if group.is_real is not None:  # padding repeats a piece: its gradient is nobody's
-                mine.view(group.rows, heads, group.length, -1).mul_(group.is_real.unsqueeze(-1))
-            torch.bmm(_dropped(weights, factors).transpose(1, 2), mine, out=shape.of(to_v[at]))
-            to_weights = torch.bmm(mine, shape.of(v[at]).transpose(1, 2))
+        for part, seed, kept in zip(packing.parts(heads), seeds, ctx.kept, strict=True):
+            weights, factors = kept or _weights(part.of(q), part.of(k), part=part, scores=scores, seed=seed)
+            mine = part.of(gradient)
+            if part.is_padding is not None:  # padding repeats a piece: its gradient is nobody's
+                mine.masked_fill_(part.is_padding.transpose(1, 2), 0.0)
+            torch.bmm(_dropped(weights, factors).transpose(1, 2), mine, out=part.of(to_v))
+            to_weights = torch.bmm(mine, part.of(v).transpose(1, 2))
             if factors is not None:
                 to_weights *= factors
             to_scores = torch._softmax_backward_data(to_weights, weights, -1, weights.dtype).mul_(scores.scale)
-            torch.bmm(to_scores, shape.of(k[at]), out=shape.of(to_q[at]))
-            torch.bmm(to_scores.transpose(1, 2), shape.of(q[at]), out=shape.of(to_k[at]))
+            torch.bmm(to_scores, part.of(k), out=part.of(to_q))
+            torch.bmm(to_scores.transpose(1, 2), part.of(q), out=part.of(to_k))
         back_in = (t.index_select(0, back).view(gradients[0].shape) for t in (to_q, to_k, to_v))
         return *back_in, None, None
 
 
-class _Shape(NamedTuple):
-    """Of a group in a layer."""
+class _Part(NamedTuple):
+    """Some (row, head) of a group, whose attention is computed at once."""
 
-    group: Group
-    heads: int
+    begin: int
+    """First place in a flat tensor (padded * heads, width)."""
+    n: int
+    """Number of (row, head)."""
+    length: int
+    """Of each, padded."""
+    is_padding: Tensor | None
+    """(n, 1, length) bool; None where there is none."""
 
     def of(self, flat: Tensor) -> Tensor:
-        """(rows * heads, length, width) of the group's part of a flat tensor, which it shares."""
-        return flat.view(self.group.rows * self.heads, self.group.length, flat.shape[1])
+        """(n, length, width) of a flat tensor, which it shares."""
+        return flat[self.begin : self.begin + self.n * self.length].view(self.n, self.length, flat.shape[1])
 
 
-def _parts(packing: Packing, heads: int) -> Iterator[tuple[Group, slice]]:
+def _parts(groups: tuple[Group, ...], heads: int) -> Iterator[_Part]:
     begun = 0
-    for group in packing.groups:
-        size = group.rows * heads * group.length
-        yield group, slice(begun, begun + size)
-        begun += size
+    for rows, length, is_real in groups:
+        n, most = rows * heads, max(1, _AT_ONCE // length**2)
+        padding = None if is_real is None else (~is_real).repeat_interleave(heads, dim=0)
+        for first in range(0, n, most):
+            some = min(most, n - first)
+            yield _Part(
+                begun + first * length, some, length, None if padding is None else padding[first : first + some]
+            )
+        begun += n * length
 
 
-def _weights(query: Tensor, key: Tensor, *, shape: _Shape, scores: Scores, seed: int) -> tuple[Tensor, Tensor | None]:
-    """Attention of a group before dropout, (rows * heads, length, length), and the factors of dropout."""
-    group, length = shape.group, shape.group.length
-    found = torch.bmm(shape.of(query), shape.of(key).transpose(1, 2)).mul_(scores.scale)
+def _weights(query: Tensor, key: Tensor, *, part: _Part, scores: Scores, seed: int) -> tuple[Tensor, Tensor | None]:
+    """Attention of a part before dropout, (n, length, length), and the factors of dropout."""
+    found = torch.bmm(query, key.transpose(1, 2)).mul_(scores.scale)
     lowest = torch.finfo(found.dtype).min  # finite, because a place of padding may see nothing, and nothing reads it
-    by_row = found.view(group.rows, shape.heads, length, length)
-    if group.is_real is not None:
-        by_row.masked_fill_(~group.is_real.unsqueeze(2), lowest)
-    if scores.window is not None and length > scores.window:
-        places = torch.arange(length)
-        by_row.masked_fill_((places[:, None] - places).abs() >= scores.window, lowest)
+    if part.is_padding is not None:
+        found.masked_fill_(part.is_padding, lowest)
+    if scores.window is not None and part.length > scores.window:
+        places = torch.arange(part.length)
+        found.masked_fill_((places[:, None] - places).abs() >= scores.window, lowest)
     wide = torch.promote_types(query.dtype, torch.float32)
     weights = torch.softmax(found, -1, dtype=wide).to(query.dtype)
     if not scores.dropout:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -45,15 +46,22 @@ def _by_row(
 
 
 @settings(max_examples=25, deadline=None)
-@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=7), window=st.sampled_from([None, 1, 3]))
-def test_attention_and_its_gradient_are_those_of_each_row_alone(lengths: list[int], window: int | None) -> None:
+@given(
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=7),
+    window=st.sampled_from([None, 1, 3]),
+    at_once=st.sampled_from([1, 100, 2**19]),
+)
+def test_attention_and_its_gradient_are_those_of_each_row_alone(
+    lengths: list[int], window: int | None, at_once: int
+) -> None:
     three, same = _three(sum(lengths)), _three(sum(lengths))
     packing = packing_of(np.array(lengths))
-    found = packed_attention(*three, packing=packing, scores=Scores(0.7, 0.0, window))
+    with mock.patch.object(packed, "_AT_ONCE", at_once):
+        found = packed_attention(*three, packing=packing, scores=Scores(0.7, 0.0, window))
+        weights = torch.linspace(-1, 2, found.numel(), dtype=torch.float64).view_as(found)
+        (found * weights).sum().backward()
     wanted = _by_row(*same, lengths=lengths, window=window)
     torch.testing.assert_close(found, wanted)
-    weights = torch.linspace(-1, 2, found.numel(), dtype=torch.float64).view_as(found)
-    (found * weights).sum().backward()
     (wanted * weights).sum().backward()
     for a, b in zip(three, same, strict=True):
         torch.testing.assert_close(a.grad, b.grad)
