@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from core.errors import SpecError
 from core.jobs.records import JobStatus
 from core.paths import AtlasPaths
 from core.spec.sharing import SharedTraining, trained_by_job
@@ -56,12 +57,14 @@ class Trainings:
 
     def _current(self, job_id: str) -> str | None:
         trainings = self._trainings(job_id)
-        begun = self._begun(job_id)
-        last = max((place for place, training in enumerate(trainings) if training.stage in begun), default=-1)
+        # The folds of a third bear the name of a stage that a profile trains before them: the first place is its own.
+        places = {training.stage: place for place, training in reversed(list(enumerate(trainings)))}
+        begun = {places[name]: key for name, key in self._begun(job_id).items() if name in places}
+        last = max(begun, default=-1)
         # Stages are made in order, so those before the last one that has begun wait for nobody: a third's folds say
         # nothing of themselves.
         self._passed.update(training.what for training in trainings[: max(last, 0)])
-        self._keys.update({t.what: begun[t.stage] for t in trainings if t.stage in begun})
+        self._keys.update({trainings[place].what: key for place, key in begun.items()})
         return next((t.what for t in trainings[max(last, 0) :] if not self._is_there(t.what)), None)
 
     def _is_there(self, what: str) -> bool:
@@ -70,8 +73,11 @@ class Trainings:
 
     def _trainings(self, job_id: str) -> tuple[SharedTraining, ...]:
         if job_id not in self._needed:
-            # Only jobs whose spec could be read are in the queue or run.
-            self._needed[job_id] = trained_by_job(json.loads(self._paths.job(job_id).spec.read_bytes()))
+            try:
+                self._needed[job_id] = trained_by_job(json.loads(self._paths.job(job_id).spec.read_bytes()))
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, SpecError):
+                # Removed a moment ago, or more of it is damaged than lists look at: its worker says what is wrong.
+                self._needed[job_id] = ()
         return self._needed[job_id]
 
     def _begun(self, job_id: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -143,6 +144,28 @@ def test_a_profile_is_at_one_of_its_stages(paths: AtlasPaths) -> None:
     assert known.in_progress([many]) == {known.next_of(second)}
     paths.stage("qqp").mkdir(parents=True)
     assert known.in_progress([many]) == set()
+
+
+def test_a_stage_is_not_taken_for_the_folds_of_its_thirds(paths: AtlasPaths) -> None:
+    """A profile of a task and of its hardest third: the folds are trained after the task, and bear its name."""
+    both, whole, third = submit(
+        paths, profile(ProfileKind.ENCODER, "mnli", "mnli@hardest"), run_spec("mnli"), run_spec("mnli@hardest")
+    )
+    known = Trainings(paths)
+    report(paths, both, "mnli")
+    assert known.in_progress([both]) == {known.next_of(whole)}
+    paths.stage("mnli").mkdir(parents=True)
+    assert known.in_progress([both]) == {known.next_of(third)} != {None}
+
+
+def test_a_spec_that_is_damaged_where_no_list_looks_stops_nobody(paths: AtlasPaths) -> None:
+    """It is started like any other: its worker says what is wrong with it."""
+    broken, other = submit(paths, profile(ProfileKind.ENCODER, "mnli"), run_spec("mnli"))
+    file = paths.job(broken.run_id).spec
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"intermediates": ["mnli@@"]}))
+    known = Trainings(paths)
+    assert known.next_of(broken) is None and known.next_of(other) is not None
+    assert known.in_progress([broken]) == set()
 
 
 # ------------------------------------------------------------------------------------------- with real processes
