@@ -27,7 +27,7 @@ from core.files import write_text
 from core.jobs.folders import is_open, job_folders, queue_key
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, read_job, write_failure
 from core.jobs.sharing import Trainings
-from core.jobs.slots import AUTO, CPU_SLOTS, HIDING, slots_for, visible_slots
+from core.jobs.slots import AUTO, CPU_SLOTS, HIDING, fits_beside, slots_for, visible_slots
 from core.jobs.state import derive_state
 from core.jobs.warmth import Warmth
 from core.paths import AtlasPaths, RunPaths
@@ -235,7 +235,7 @@ class Dispatcher:
     def _fill(self, queue: list[JobStatus], *, running: list[JobStatus]) -> int:
         """Start what there is room for; how many left the queue."""
         n_left, taken = 0, {self._slot_of(status) for status in running}
-        in_progress = self._trainings.in_progress(running)
+        in_progress, at_work = self._trainings.in_progress(running), [status.parameters_m for status in running]
         for status in queue:
             run = self._paths.job(status.run_id)
             if status.device not in {AUTO, "cpu", *self._slots}:
@@ -252,10 +252,13 @@ class Dispatcher:
             # that it could do meanwhile is to hold memory, and whoever is submitted next finds the slot.
             if not free or (training := self._trainings.next_of(status)) in in_progress:
                 continue
+            if not fits_beside(at_work, parameters_m=status.parameters_m, slot=free[0], environ=os.environ):
+                break  # in its turn: were smaller jobs let by, a large one would wait for the last of them
             job = read_job(run.job)
             if job is None:  # it was cancelled and removed a moment ago
                 continue
             taken.add(free[0])
+            at_work.append(status.parameters_m)
             in_progress |= {training} if training else set()
             self._start(run, job, slot=free[0], n_slots=len(options))
             n_left += 1

@@ -9,7 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -109,8 +109,27 @@ def slots_for(
         return (device,)  # `cpu` is a slot of its own for who asks for it where there are GPUs
     if not on_cpu or CPU_SLOTS in environ:
         return slots
-    needs_mb = _JOB_MB + _BYTES_PER_PARAMETER * (UNKNOWN_PARAMETERS_M if parameters_m is None else parameters_m)
-    return slots[: max(1, int(_MEMORY_SHARE * total_memory_mb() / needs_mb))]
+    return slots[: max(1, int(_MEMORY_SHARE * total_memory_mb() / _needs_mb(parameters_m)))]
+
+
+def fits_beside(
+    running: Sequence[float | None], *, parameters_m: float | None, slot: str, environ: Mapping[str, str]
+) -> bool:
+    """Whether the memory holds a job beside those that run: two of one model may, and not one of a larger with it.
+
+    Args:
+        running: Parameters of the model of each job that runs, in millions; None: not known.
+        parameters_m: The same of the job.
+        slot: That it would take; the memory of GPUs is each their own.
+        environ: `ATLAS_CPU_SLOTS` is taken at its word.
+    """
+    if not running or not slot.startswith("cpu:") or CPU_SLOTS in environ:
+        return True
+    return sum(map(_needs_mb, [*running, parameters_m])) <= _MEMORY_SHARE * total_memory_mb()
+
+
+def _needs_mb(parameters_m: float | None) -> float:
+    return _JOB_MB + _BYTES_PER_PARAMETER * (UNKNOWN_PARAMETERS_M if parameters_m is None else parameters_m)
 
 
 def ask_torch(environ: Mapping[str, str]) -> TorchSays:

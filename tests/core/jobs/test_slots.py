@@ -69,6 +69,12 @@ def queue(paths: AtlasPaths, seed: int, *, position: float | None = None, **fiel
     return run
 
 
+def enlarge(run: RunPaths) -> None:
+    """Its model has 100 M parameters."""
+    spec = json.loads(run.spec.read_text())
+    run.spec.write_text(json.dumps(spec | {"model": spec["model"] | {"parameters_m": 100}}))
+
+
 def step(paths: AtlasPaths, *slots: str) -> bool:
     return Dispatcher(paths, worker="w", slots=slots).step()
 
@@ -163,6 +169,49 @@ def test_a_model_that_fits_once_runs_alone_on_all_cores(
     monkeypatch.setattr(slots, "total_memory_mb", lambda: 3000)
     step(paths, "cpu:0", "cpu:1")
     assert [(start.seed, start.slot, start.environ["ATLAS_THREADS"]) for start in started[1:]] == [(2, "cpu:1", "3")]
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "expected"), [(4000, [(1, "cpu:0")]), (4400, [(1, "cpu:0"), (2, "cpu:1")])], ids=["holds one", "both"]
+)
+def test_a_smaller_model_goes_beside_a_large_one_where_the_memory_holds_both(
+    paths: AtlasPaths, started: list[Start], monkeypatch: pytest.MonkeyPatch, memory_mb: int,
+    expected: list[tuple[int, str]],
+) -> None:  # fmt: skip
+    """100 M parameters need 2.5 GB, the tiny model 0.7 GB, of three quarters of the memory."""
+    monkeypatch.delenv(CPU_SLOTS, raising=False)
+    monkeypatch.setattr(slots, "total_memory_mb", lambda: memory_mb)
+    enlarge(queue(paths, 1))
+    queue(paths, 2)
+    step(paths, "cpu:0", "cpu:1")
+    assert places(started) == expected
+
+
+def test_a_large_model_waits_for_memory_in_its_turn(
+    paths: AtlasPaths, started: list[Start], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(CPU_SLOTS, raising=False)
+    monkeypatch.setattr(slots, "total_memory_mb", lambda: 4000)
+    small = queue(paths, 1, slot="cpu:1")
+    occupy(small)
+    enlarge(queue(paths, 2))
+    queue(paths, 3)
+    step(paths, "cpu:0", "cpu:1")
+    assert not started, "a third that goes by would be the next that it waits for"
+    small.finished.write_text("{}")
+    step(paths, "cpu:0", "cpu:1")
+    assert places(started) == [(2, "cpu:0")]
+
+
+def test_the_number_of_slots_that_was_asked_for_is_taken_at_its_word(
+    paths: AtlasPaths, started: list[Start], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CPU_SLOTS, "2")
+    monkeypatch.setattr(slots, "total_memory_mb", lambda: 100)
+    for seed in (1, 2):
+        queue(paths, seed)
+    step(paths, "cpu:0", "cpu:1")
+    assert places(started) == [(1, "cpu:0"), (2, "cpu:1")]
 
 
 def test_a_job_that_vanished_goes_back_until_its_starts_are_used_up(paths: AtlasPaths, started: list[Start]) -> None:
