@@ -41,6 +41,7 @@ from core.events import (
     RunStarted,
 )
 from core.files import write_text
+from core.models import as_placed_here
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.processes import awaited_words
 from core.spec.execution import stored_execution
@@ -221,7 +222,7 @@ def _read_spec(run: RunPaths, *, paths: AtlasPaths) -> RunSpec | ProfileSpec:
     found = job_id_of(spec)
     if found != run.run_id:
         raise RunFolderDamaged(f"{run.spec} is of {what} {found}, its folder of {run.run_id}. Submit the {what} again.")
-    return spec
+    return spec.model_copy(update={"model": as_placed_here(spec.model)})
 
 
 def _environment(device: str) -> dict[str, object]:

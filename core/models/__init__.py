@@ -22,10 +22,13 @@ from core.models.folders import check_encoder, check_model_folder, fingerprint, 
 from core.models.multilingual import MULTILINGUAL
 from core.models.packed import PACKAGES, check_can_be_made
 from core.paths import AtlasPaths
+from core.spec.base import digest
 from core.spec.model import ModelSpec
 from core.spec.yaml import read_spec_file
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,38}/[\w.-]{1,40}")
+# huggingface_hub's own rule, which it enforces with an error of its own; owners begin with a letter or digit.
+_HUB_ID = re.compile(r"(?!.*(--|\.\.)|.*\.git$)[A-Za-z0-9]([\w.-]{0,94}\w)?/\w([\w.-]{0,94}\w)?", re.ASCII)
+_LONGEST_NAME = 80
 
 DEFAULT_MODEL = "atlas-mini"
 """The bundled encoder."""
@@ -98,10 +101,25 @@ def resolve_model(text: str, *, paths: AtlasPaths) -> ModelSpec:
             return _on_hub(text)
         if "/" in text or text.startswith("."):
             raise ModelError(
-                f"No folder {folder.resolve()}. Give a model folder, or one of: {', '.join(sorted(known))}."
+                f"No folder {folder.resolve()}. Give a model folder, a hub id (owner/name), or one of: "
+                f"{', '.join(sorted(known))}."
             )
         raise UnknownName("model", text, known=known)
     return _local(folder.resolve())
+
+
+def as_placed_here(model: ModelSpec) -> ModelSpec:
+    """A model of the program that a job names by a folder which is not there, in the folder that it has here.
+
+    A record holds the folder of whoever asked: the checkout may have been moved since, or another cache be in use.
+
+    Args:
+        model: Of a record; its fingerprint says which bytes its folder must have.
+    """
+    own = MODELS.get(model.name)
+    if own is None or model.fingerprint is None or not Path(own.path).is_absolute() or Path(model.path).is_dir():
+        return model
+    return model.model_copy(update={"path": own.path})
 
 
 def _name_of(text: str, *, known: Mapping[str, ModelSpec]) -> str | None:
@@ -118,8 +136,9 @@ def _on_hub(text: str) -> ModelSpec:
     config = cached_config(text)
     if config is not None:
         check_encoder(config, where=f"Model '{text}'")
+    name = text.lower().replace("/", "--")
     return ModelSpec(
-        name=text.lower().replace("/", "--"),
+        name=name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 7]}-{digest(text)[:6]}",
         title=text,
         path=text,
         architecture="unknown",

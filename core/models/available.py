@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from core.errors import HubUnreachable, ModelError, UnsafeWeights
 from core.models.folders import check_encoder, check_files, read_config
-from core.models.packed import PACKAGES, installed_file, make_folder
+from core.models.packed import PACKAGES, installed_file, is_made, make_folder
 from core.paths import REPO
 from core.spec.model import ModelSpec
 
@@ -73,7 +73,7 @@ def get_model(model: ModelSpec) -> Path:
 
 def _of_package(model: ModelSpec) -> Availability:
     package = PACKAGES[model.name]
-    if Path(model.path).is_dir():
+    if is_made(model):
         return Availability(True, f"made from {package.name}")
     try:
         installed_file(model.name)
@@ -96,9 +96,12 @@ def cached_config(path: str) -> dict[str, Any] | None:  # Any: the model's own c
 
 
 def _cached_folder(path: str, *, revision: str | None) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415  a third of a second, and pages import this room
+    from huggingface_hub import errors, try_to_load_from_cache  # noqa: PLC0415  a third of a second, and pages import us
 
-    found = try_to_load_from_cache(path, "config.json", revision=revision)
+    try:
+        found = try_to_load_from_cache(path, "config.json", revision=revision)
+    except errors.HFValidationError:  # a user's model file may hold anything
+        return None
     return Path(found).parent if isinstance(found, str) else None
 
 
@@ -126,7 +129,10 @@ def _fetched(model: ModelSpec) -> Path:
         folder = Path(snapshot_download(model.path, revision=model.revision, allow_patterns=list(_NEEDED)))
     except errors.GatedRepoError as error:
         raise ModelError(f"{named} is gated: accept its terms on its page on the hub, then set HF_TOKEN.") from error
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.RemoteEntryNotFoundError) as error:
+    except (
+        errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.RemoteEntryNotFoundError,
+        errors.HFValidationError,
+    ) as error:  # fmt: skip
         raise ModelError(
             f"{named} is not on {constants.ENDPOINT}, or has no config.json ({type(error).__name__}). Check the id; a "
             "private model needs HF_TOKEN."
@@ -137,9 +143,12 @@ def _fetched(model: ModelSpec) -> Path:
             f"{named} could not be fetched from {constants.ENDPOINT}: {reason} Check the network. {again}"
         ) from error
     except OSError as error:
-        if "Consistency check failed" not in str(error):
-            raise
-        raise ModelError(f"{named}: a file arrived incomplete and was deleted. {again}") from error
+        if "Consistency check failed" in str(error):
+            raise ModelError(f"{named}: a file arrived incomplete and was deleted. {again}") from error
+        raise ModelError(
+            f"{named} cannot be kept in {constants.HF_HUB_CACHE} ({error}). Set HF_HOME to a folder of yours, on a "
+            "disk with room."
+        ) from error
     try:
         check_files(folder)
     except UnsafeWeights:

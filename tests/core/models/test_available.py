@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import ModelError
 from core.models import MODELS
-from core.models.available import availability
+from core.models.available import availability, get_model
 from core.paths import REPO
 from tests.core.data.hubserver import COMMIT, HubServer
 from tests.core.models.test_registry import weights
@@ -101,6 +102,24 @@ def test_a_hub_that_does_not_answer_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Model 'google-bert/bert-base-multilingual-cased' at fdfce55e83db could not be fetched" in done.stderr
     assert COMMIT not in done.stderr
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("where a folder would be")
+    with HubServer(FILES) as hub:
+        done = _run(
+            ["-m", "core", "models", "get", "me/good"], tmp_path, HF_ENDPOINT=hub.address,
+            HF_HUB_CACHE=str(tmp_path / "file" / "hub"),
+        )  # fmt: skip
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert f"cannot be kept in {tmp_path / 'file' / 'hub'}" in done.stderr and "Set HF_HOME" in done.stderr
+
+
+def test_a_users_file_that_names_nothing_on_the_hub_spoils_no_list() -> None:
+    wrong = MODELS["mbert"].model_copy(update={"name": "mine", "path": "./models/mine"})
+    assert availability(wrong).can_run is False
+    with pytest.raises(ModelError, match=r"Model './models/mine' at .* is not on .*HFValidationError.*Check the id"):
+        get_model(wrong)
 
 
 def test_folders_are_here_or_not(tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ from core.encoder.loading import embed, load_encoder
 from core.errors import ModelError
 from core.measures.metrics.retrieval import hits
 from core.models import MODELS, packed, resolve_model
+from core.models.available import availability
 from core.models.folders import check_model_folder, fingerprint
-from core.models.packed import PACKAGES, Package, make_folder, write_folder
+from core.models.packed import PACKAGES, Package, check_can_be_made, make_folder, write_folder
 from core.paths import REPO, AtlasPaths
 from core.spec.model import ModelSpec
 
@@ -162,6 +163,25 @@ def test_a_place_that_cannot_be_written_is_named(model: ModelSpec, tmp_path: Pat
     (tmp_path / "cache").write_text("a file where the folder of caches would be")
     with pytest.raises(ModelError, match="cache/tiny cannot be written .*Set XDG_CACHE_HOME to a folder of yours"):
         make_folder(model)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"])
+def test_a_folder_that_lost_a_file_is_made_again(model: ModelSpec, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Programs that clean caches take single files; what is cut off counts as lost."""
+    make_folder(model)
+    file = Path(model.path) / name
+    if name == "model.safetensors":
+        file.write_bytes(file.read_bytes()[:-1])
+    else:
+        file.unlink()
+    assert availability(model).words == "nanotiny is installed; made on first use"
+    with monkeypatch.context() as gone:
+        _install(gone, None)
+        with pytest.raises(ModelError, match="nanotiny, which is not installed"):
+            check_can_be_made(model)
+    make_folder(model)
+    assert fingerprint(Path(model.path)) == model.fingerprint
+    assert availability(model).words == "made from nanotiny"
 
 
 def test_two_at_once_make_it_once(model: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:

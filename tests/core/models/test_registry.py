@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ModelError, UnknownName, UnsafeWeights
-from core.models import DEFAULT_MODEL, MODELS, load_models, resolve_model, skipped_model_files
+from core.models import DEFAULT_MODEL, MODELS, as_placed_here, load_models, resolve_model, skipped_model_files
 from core.models.folders import check_encoder, fingerprint
 from core.paths import REPO, AtlasPaths
 
@@ -225,7 +225,7 @@ def test_an_encoder_that_reads_too_little_is_refused(atlas: AtlasPaths, folder: 
 def test_unknown_names_and_wrong_paths(atlas: AtlasPaths) -> None:
     with pytest.raises(UnknownName, match=r"No model named 'xlmr-base'. Did you mean 'xlm-r-base'\?"):
         resolve_model("xlmr-base", paths=atlas)
-    with pytest.raises(ModelError, match="No folder /nowhere/model. Give a model folder, or one of: atlas-mini"):
+    with pytest.raises(ModelError, match=r"No folder /nowhere/model. Give a model folder, a hub id \(owner/name\), or"):
         resolve_model("/nowhere/model", paths=atlas)
 
 
@@ -248,6 +248,30 @@ def test_any_other_hub_id_is_a_model_of_that_id(
     (tmp_path / "Me").mkdir()
     with pytest.raises(ModelError, match="No folder .*/Me/My-Encoder_2"):
         resolve_model("Me/My-Encoder_2", paths=atlas)
+
+
+@pytest.mark.parametrize("text", ["me/..", "me/--x", "me/a--b", "me/.x", "me/x-", "me/x.git", "me/modèle", "me/x/"])
+def test_what_the_hub_takes_for_no_id_is_refused_in_words(atlas: AtlasPaths, text: str) -> None:
+    with pytest.raises(ModelError, match=r"No folder .*a hub id \(owner/name\)"):
+        resolve_model(text, paths=atlas)
+
+
+def test_hub_ids_may_be_as_long_as_the_hub_has_them(atlas: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.models.cached_config", lambda path: None)
+    text = "MoritzLaurer/mDeBERTa-v3-base-xnli-multilingual-nli-2mil7"
+    assert resolve_model(text, paths=atlas).name == text.lower().replace("/", "--")
+    long = [resolve_model(f"{'a' * 39}/{'b' * 57}{end}", paths=atlas).name for end in "cd"]
+    assert len(set(long)) == 2 and {len(name) for name in long} == {80}
+
+
+def test_a_model_of_the_program_is_found_where_this_one_keeps_it(tmp_path: Path) -> None:
+    """A record names the folder of whoever asked for the job; a folder that is there stays."""
+    own = MODELS["e5-small-q4"]
+    assert as_placed_here(own.model_copy(update={"path": str(tmp_path / "none")})) == own
+    there = own.model_copy(update={"path": str(tmp_path)})
+    assert as_placed_here(there) == there
+    for other in (MODELS["mbert"], own.model_copy(update={"name": "mine", "path": str(tmp_path / "none")})):
+        assert as_placed_here(other) == other
 
 
 def test_a_users_model_file(atlas: AtlasPaths) -> None:
