@@ -268,7 +268,7 @@ def _accumulate(training: _Training, *, chosen: Ints, batch_tokens: int) -> floa
             with autocast(training.encoder):
                 summed = batch_loss(objective, batch, encoder=training.encoder)
             loss = summed * (len(items) / len(chosen) / weight)
-            training.scaler.scale(loss).backward()
+            training.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
     return float(total)
 
