@@ -67,8 +67,10 @@ class Listing:
         fresh = {job.run_id: looked_at(job.run_id, paths=self._where) for job in known.open}
         if all(_same(fresh[job.run_id], job) for job in known.open):
             return known
-        self._all = _of(in_order(fresh.get(job.run_id, job) for job in known.listed))
-        return self._all
+        found = _of(in_order(fresh.get(job.run_id, job) for job in known.listed))
+        if self._all is known:  # else a list was made beside, and holds what was added meanwhile
+            self._all = found
+        return found
 
     def _beside(self) -> None:
         with self._lock:
