@@ -83,7 +83,7 @@ def measure_encoder_change(context: RunContext, *, langs: Sequence[str], resampl
     folder = train_or_reuse(context, plan_intermediate(context), parent=None)
     pair = _Pair(*(load_encoder(context.spec.model, weights=weights) for weights in (None, folder.encoder)))
     for encoder in pair:
-        encoder.model.to(context.device)
+        context.place(encoder)
     rows: list[EncoderChange] = []
     english: dict[str, None] = {}
     for lang in langs:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from core.chain.pipeline import execute
+from core.encoder.loading import embed
 from core.errors import SpecError
 from core.events import Event, LanguageScored, LanguageSkipped, StageFinished, StageReused
+from core.heads.states import Encoder
 from core.profiling.encoder_change import EncoderChange, measure_encoder_change
+from core.spec.execution import PRECISION
 from core.spec.model import ModelSpec
 from core.spec.run import DataSource, RunSpec
 from tests.fakes import WORDS, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run
@@ -49,11 +53,21 @@ def _measured(run: RunSpec, home: Path) -> tuple[list[EncoderChange], list[Event
     return measure_encoder_change(opened, langs=LANGS, resamples=50), events
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_retrieval_is_the_score_of_the_run_and_its_baseline(
-    tmp_path: Path, model: ModelSpec, source: DataSource
+    tmp_path: Path, model: ModelSpec, source: DataSource, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
+    monkeypatch.setenv(PRECISION, precision)
+    used = []
+
+    def watched(encoder: Encoder, texts: list[str], **how: Any) -> Any:  # noqa: ANN401  as `embed`
+        used.append(encoder.precision)
+        return embed(encoder, texts, **how)
+
+    monkeypatch.setattr("core.profiling.encoder_change.embed", watched)
     run = _run(model, source)
     rows, events = _measured(run, tmp_path)
+    assert set(used) == {precision}, "as the run's own vectors"
     assert [e.lang for e in events if isinstance(e, LanguageSkipped)] == ["sw"]
     assert [e.name for e in events if isinstance(e, StageFinished)] == ["toy_tagging"]
     for spec, name in ((run, "toy_tagging"), (run.baseline(), "none")):
