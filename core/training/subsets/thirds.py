@@ -140,9 +140,16 @@ def cut(pool: Pool, wanted: IntermediateSpec) -> Sorted:
         usual = int(np.median(np.bincount(pool.labels))) // 2
         length = Covariate("lengths", pool.lengths, int(np.clip(usual // _PER_BIN, 1, _BINS)))
         return Sorted(get_args(Third), matched_thirds(bits, labels=strata, covariates=[length]))
-    if wanted.nearness:
-        return Sorted(_BY_SIMILARITY, _matched_in_two(near.cosines, strata=strata, lengths=pool.lengths, other=bits))
-    return Sorted(get_args(Third), _matched_in_two(bits, strata=strata, lengths=pool.lengths, other=near.cosines))
+    is_by_nearness = wanted.nearness is not None
+    names, by, other = (_BY_SIMILARITY, near.cosines, bits) if is_by_nearness else (get_args(Third), bits, near.cosines)
+    thirds = _matched_in_two(by, strata=strata, lengths=pool.lengths, other=other)
+    if (n := int((thirds == 0).sum())) < FEWEST:
+        raise DataError(
+            f"'{pool.task}', {wanted.nearness or wanted.third} third with respect to '{wanted.to}': {len(bits)} "
+            f"examples give thirds of {n}; expected {FEWEST} or more. Raise max_train_examples of the protocol, or "
+            "choose a task with more examples."
+        )
+    return Sorted(names, thirds)
 
 
 def _matched_in_two(values: Array, *, strata: Array, lengths: Array, other: Array) -> Array:
@@ -223,12 +230,6 @@ def refuse_unmatched(match: Match, *, task: str) -> None:
         DataError: Saying what was found, what was expected and what can be done.
     """
     where = f"'{task}', {match.third} third with respect to '{match.target}': "
-    n = min(third.n for third in match.thirds)
-    if n < FEWEST:
-        raise DataError(
-            f"{where}{match.n_pool} examples give thirds of {n}; expected {FEWEST} or more. Raise max_train_examples "
-            "of the protocol, or choose a task with more examples."
-        )
     is_near = match.third in get_args(Nearness)
     # Nothing is ever trained on the third between near and far.
     for contrast in [c for c in match.contrasts if not is_near or c.other in get_args(Nearness)]:
@@ -281,8 +282,11 @@ def in_words(match: Match) -> str:
     )
     information = f"cross-fitted usable information (mean bits a decision: {bits})"
     by, same = (nearness_of, information) if match.third in get_args(Nearness) else (information, nearness_of)
-    worst = max(max(abs(c.length), c.label_gap) for c in match.contrasts)
-    return f"{head}{by}, matched in {same}. Length and labels differ by at most {worst:.2f} standard deviations."
+    length, share = max(abs(c.length) for c in match.contrasts), max(c.label_gap for c in match.contrasts)
+    return (
+        f"{head}{by}, matched in {same}. From the other thirds it differs in length by at most {length:.2f} standard "
+        f"deviations, in the share of a label by at most {share:.2f}."
+    )
 
 
 def _list(rows: Iterable[tuple[str, float, str]]) -> str:

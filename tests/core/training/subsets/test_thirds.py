@@ -191,15 +191,17 @@ def test_a_difficulty_third_is_matched_in_similarity_where_a_target_is_named() -
 
 
 @pytest.mark.parametrize(
-    ("pool", "message"),
+    ("n", "message"),
     [
-        (_planted(60), "'toy', near third with respect to 'udpos': 60 examples give thirds of .*; expected 30 or more"),
-        (_planted(200, near_is_easy=9.0), "differs from the far third by .*difficulty .*; expected at most 0.1"),
+        (60, "'toy', near third with respect to 'udpos': 60 examples give thirds of .*; expected 30 or more"),
+        (6, "'toy', near third with respect to 'udpos': 6 examples give thirds of 1; expected 30 or more"),
+        (3, "'toy', near third with respect to 'udpos': 3 examples give thirds of 0; expected 30 or more"),
+        (200, "differs from the far third by .*difficulty .*; expected at most 0.1"),
     ],
 )
-def test_too_little_or_no_overlap_is_refused(pool: Pool, message: str) -> None:
+def test_too_little_or_no_overlap_is_refused(n: int, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        refuse_unmatched(_match(pool, "toy@near:udpos"), task="toy")
+        refuse_unmatched(_match(_planted(n, near_is_easy=9.0), "toy@near:udpos"), task="toy")
 
 
 def test_nearness_that_words_do_not_bear_out_is_refused() -> None:
