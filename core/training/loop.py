@@ -30,7 +30,7 @@ from core.training.adapters import Adapters
 from core.training.checkpoints import Checkpoints, Progress, trained_part
 from core.training.context import RunContext
 from core.training.mixture import Objective, pieces_used, pool
-from core.training.optimisation import Compaction, clip, decay_until, parameter_groups, rate_at, set_frozen
+from core.training.optimisation import Compaction, clip, left_of_unused, parameter_groups, rate_at, set_frozen
 from core.training.seeds import Draws
 from core.types.pieces import Ints
 from core.types.table import learning_of
@@ -220,6 +220,8 @@ def _refuse_divergence(training: _Training, what: str, value: float, *, step: in
     )
     if step == 1:
         advice = "Nothing was learned before it, so the model's weights are the likely cause: check them for nan."
+    if training.encoder.precision == "fp16":
+        advice += " Or compute in float32 (--precision fp32): float16 has no number above 65,504."
     raise Diverged(
         f"The {job.kind} training on '{job.name}' diverged at step {step} of {training.total}: {what} is {value}. "
         f"{advice}"
@@ -378,14 +380,14 @@ def _finish(training: _Training, *, adapters: Adapters, compaction: Compaction, 
     training.encoder.model.requires_grad_(True)
     training.optimiser.zero_grad(set_to_none=True)
     training.optimiser.state.clear()  # the whole matrix takes its place in memory
-    total, protocol = training.total, training.job.protocol
+    protocol, total, epoch_steps = training.job.protocol, training.total, training.epoch_steps
     last, best = training.progress.step, training.progress.best_step
-    decay = decay_until(last, total=total, protocol=protocol)
+    decay = left_of_unused(training.encoder, protocol, step=last, total=total, epoch_steps=epoch_steps)
     if best is not None and best != last:
         with compaction.whole(decay=decay), adapters.merged():
             keep("last")
         training.load_weights(training.files.load_best(best))
-        decay = decay_until(best, total=total, protocol=protocol)
+        decay = left_of_unused(training.encoder, protocol, step=best, total=total, epoch_steps=epoch_steps)
     compaction.end(decay=decay)
     adapters.merge()
     keep("selected")

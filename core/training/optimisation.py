@@ -66,8 +66,8 @@ class CompactEmbedding(nn.Module):
             for filled in self._filled:
                 self._gradient.index_fill_(0, filled, 0.0)
             self._filled.clear()
-        self._gradient.index_add_(0, rows, gradient.to(self._gradient.dtype))
         self._filled.append(rows)
+        self._gradient.index_add_(0, rows, gradient.to(self._gradient.dtype))
         self.weight.grad = self._gradient
 
 
@@ -175,7 +175,7 @@ def clip(parameters: Sequence[nn.Parameter], *, largest: float) -> float:
         largest: Norm that they may have together.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
+    norm = torch.nn.utils.get_total_norm(gradients)
     if (factor := largest / (norm + 1e-6)) < 1.0:  # else every gradient would be read and written to stay as it is
         torch._foreach_mul_(gradients, factor)
     return float(norm)
@@ -198,16 +198,17 @@ def rate_at(step: int, *, total: int, protocol: StageProtocol) -> float:
     return protocol.learning_rate * (total - step) / max(1, total - warmup)
 
 
-def decay_until(steps: int, *, total: int, protocol: StageProtocol) -> float:
+def decay_until(steps: int, *, total: int, protocol: StageProtocol, first: int = 0) -> float:
     """What weight decay alone leaves of a weight after some steps, in (0, 1].
 
     Args:
         steps: Steps taken.
         total: Steps of the stage.
         protocol: Rates and decay.
+        first: Step from which on the weight is trained; AdamW does not touch one without a gradient.
     """
     product = 1.0
-    for step in range(steps):
+    for step in range(first, steps):
         product *= 1.0 - rate_at(step, total=total, protocol=protocol) * protocol.weight_decay
     return product
 
@@ -231,9 +232,33 @@ def set_frozen(encoder: Encoder, *, freezing: str, step: int, total: int, epoch_
     if freezing == "embeddings":
         embeddings.requires_grad_(False)
         return
-    layers = stack_of(encoder.model) or [encoder.model]
-    interval = max(1, min(epoch_steps, total // (len(layers) + 1)))
-    n_open = 1 + step // interval
+    layers = _layers_of(encoder)
+    n_open = 1 + step // _interval(layers, total=total, epoch_steps=epoch_steps)
     encoder.model.requires_grad_(n_open > len(layers))
-    for layer in list(layers)[max(0, len(layers) - n_open) :]:
+    for layer in layers[max(0, len(layers) - n_open) :]:
         layer.requires_grad_(True)
+
+
+def left_of_unused(encoder: Encoder, protocol: StageProtocol, *, step: int, total: int, epoch_steps: int) -> float:
+    """What weight decay has left of embeddings that no example holds, in (0, 1]; 1 where they were never trained.
+
+    Args:
+        encoder: Trained, or to be.
+        protocol: Rates, decay, and when the embeddings are trained.
+        step: Steps taken.
+        total: Steps of the stage.
+        epoch_steps: Steps per epoch.
+    """
+    layers = _layers_of(encoder)
+    opened = len(layers) * _interval(layers, total=total, epoch_steps=epoch_steps)
+    first = {"none": 0, "gradual": opened, "embeddings": total}[protocol.freezing]
+    return decay_until(step, total=total, protocol=protocol, first=first)
+
+
+def _layers_of(encoder: Encoder) -> list[nn.Module]:
+    return stack_of(encoder.model) or [encoder.model]
+
+
+def _interval(layers: Sequence[nn.Module], *, total: int, epoch_steps: int) -> int:
+    """Steps after which gradual unfreezing opens one layer more."""
+    return max(1, min(epoch_steps, total // (len(layers) + 1)))
