@@ -101,7 +101,7 @@ class FrozenPart:
     def digest(self, pieces: torch.Tensor) -> str:
         """32 hexadecimal digits of all that decides the states of a text: the architecture, the part's weights.
 
-        Of the embedding matrix, nine tenths of a multilingual encoder, the rows that are looked up are enough.
+        Of the embedding matrix, most of many a multilingual encoder, the rows that are looked up are enough.
 
         Args:
             pieces: (n,) int64 ids that occur in the text, each once, ascending.
