@@ -3,7 +3,7 @@
 It starts the first queued job on each free slot (one per visible GPU, or two on the CPU unless `ATLAS_CPU_SLOTS` says
 otherwise) that needs no stage which another job is training (`sharing`), puts back a job whose process vanished, and
 ends when there is nothing left to do. While a job waits, or the
-Launch page was looked at a short while ago, it keeps a worker warm (`warmth`). It may be killed at any time: the next
+Launch page was looked at a short while ago, it keeps workers warm (`warmth`). It may be killed at any time: the next
 one adopts what still runs.
 """
 
@@ -29,7 +29,7 @@ from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, read_job, w
 from core.jobs.sharing import Trainings
 from core.jobs.slots import AUTO, CPU_SLOTS, HIDING, fits_beside, slots_for, visible_slots
 from core.jobs.state import derive_state
-from core.jobs.warmth import Warmth
+from core.jobs.warmth import N_SPARE, Warmth
 from core.paths import AtlasPaths, RunPaths
 from core.processes import ProcessRecord, read_process, start_detached, stop_tree
 from core.spec.execution import PRECISION
@@ -194,7 +194,8 @@ class Dispatcher:
             self._stop_if_cancelled(self._paths.job(status.run_id))
         queue = sorted((s for s in jobs if s.state is JobState.QUEUED), key=queue_key)
         n_waiting = len(queue) - self._fill(queue, running=running)
-        self.warmth.tend(is_needed=n_waiting > 0 or self.warmth.is_wished())
+        is_needed = n_waiting > 0 or self.warmth.is_wished()
+        self.warmth.tend(is_needed=is_needed, most=min(N_SPARE, len(self._slots)))
         return bool(running or queue)
 
     def _open_jobs(self) -> list[JobStatus]:

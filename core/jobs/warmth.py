@@ -1,7 +1,7 @@
-"""A worker that is warm before the click: one spare process that has loaded its modules and waits for a job.
+"""Workers that are warm before the click: spare processes that have loaded their modules and wait for a job.
 
-A process executes one job, so nothing of one job leaks into the next; the dispatcher replaces the spare once it is
-used. Without one a job starts as it would anyway, some seconds later.
+A process executes one job, so nothing of one job leaks into the next; the dispatcher replaces a spare some seconds
+after it was used. Without one a job starts as it would anyway, some seconds later.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ WISH_S = 600.0
 """Seconds after the last wish for a warm worker until its memory is given back."""
 LEAST_FREE_MB = 2000.0
 """Free memory below which none is started; one holds about 600 MB."""
+N_SPARE = 2
+"""Most that are kept: as many as the usual launch has jobs, a run and its baseline."""
 _AGAIN_S = 60.0
 """Seconds until the next one is started where one ended by itself."""
+_AFTER_USE_S = 4.0
+"""Seconds until the next one is started where one was used: loading takes a core that the job needs at its start."""
 
 
 def may_be_warm(environ: Mapping[str, str]) -> bool:
@@ -35,7 +39,7 @@ def may_be_warm(environ: Mapping[str, str]) -> bool:
 
 
 class Warmth:
-    """Keeps the spare of a dispatcher: started, used, given back."""
+    """Keeps the spares of a dispatcher: started, used, given back."""
 
     def __init__(self, paths: AtlasPaths, *, worker: str) -> None:
         """Start nothing yet.
@@ -44,7 +48,7 @@ class Warmth:
             worker: Module that executes jobs.
         """
         self._paths, self._worker = paths, worker
-        self._spare: Spare | None = None
+        self._spares: list[Spare] = []
         self._not_before = 0.0
 
     def is_wished(self) -> bool:
@@ -54,29 +58,34 @@ class Warmth:
         except FileNotFoundError:
             return False
 
-    def tend(self, *, is_needed: bool) -> None:
-        """Start the spare where one is needed and the machine has room, end it where none is.
+    def tend(self, *, is_needed: bool, most: int = 1) -> None:
+        """Start a spare where one is missing and the machine has room, end all where none is needed.
 
         Args:
-            is_needed: Whether somebody wishes for it or a job waits.
+            is_needed: Whether somebody wishes for one or a job waits.
+            most: Spares to keep.
         """
         if not is_needed or not may_be_warm(os.environ):
             return self.end()
-        if self._spare and not self._spare.is_alive:
-            self.end()
+        for gone in [spare for spare in self._spares if not spare.is_alive]:
+            gone.end()
+            self._spares.remove(gone)
             self._not_before = time.monotonic() + _AGAIN_S
-        if self._spare is None and time.monotonic() >= self._not_before and free_memory_mb() >= LEAST_FREE_MB:
+        is_missing = len(self._spares) < most and time.monotonic() >= self._not_before
+        if is_missing and free_memory_mb() >= LEAST_FREE_MB:
             environ = {"ATLAS_HOME": str(self._paths.home)}
-            self._spare = Spare(self._worker, log=self._paths.dispatcher_log, environ=environ)
+            self._spares.append(Spare(self._worker, log=self._paths.dispatcher_log, environ=environ))
         return None
 
     def use(self, *words: str, log: Path, environ: Mapping[str, str], record: Path) -> subprocess.Popen[bytes] | None:
         """What `Spare.use` does; None where there is no spare."""
-        spare, self._spare = self._spare, None
-        return spare.use(*words, log=log, environ=environ, record=record) if spare else None
+        if not self._spares:
+            return None
+        self._not_before = time.monotonic() + _AFTER_USE_S
+        return self._spares.pop(0).use(*words, log=log, environ=environ, record=record)
 
     def end(self) -> None:
         """Give the memory back."""
-        if self._spare:
-            self._spare.end()
-        self._spare = None
+        for spare in self._spares:
+            spare.end()
+        self._spares.clear()

@@ -59,7 +59,10 @@ def step_until_done(dispatcher: Dispatcher, paths: AtlasPaths) -> None:
     assert JobState.QUEUED not in states(paths)
 
 
-def test_a_warm_worker_takes_the_job_once_and_is_replaced_while_it_is_wished_for(paths: AtlasPaths) -> None:
+def test_a_warm_worker_takes_the_job_once_and_is_replaced_while_it_is_wished_for(
+    paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CPU_SLOTS, "1")
     backend = LocalBackend(paths, options=OPTIONS)
     backend.warm()
     wait_for(lambda: len(spares(paths)) == 1)
@@ -101,7 +104,10 @@ def test_a_job_starts_cold_where_the_warm_worker_was_killed(paths: AtlasPaths) -
     assert starts(paths) == [run.run_id]
 
 
-def test_a_warm_worker_ends_with_the_dispatcher_that_was_killed(paths: AtlasPaths) -> None:
+def test_a_warm_worker_ends_with_the_dispatcher_that_was_killed(
+    paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CPU_SLOTS, "1")
     LocalBackend(paths, options=OPTIONS).warm()
     wait_for(lambda: len(spares(paths)) == 1)
     (warm,) = spares(paths)
@@ -117,6 +123,9 @@ class Fake:
     def __init__(self, *_: object, **__: object) -> None:
         self.is_alive, self.has_ended = True, False
         self.made.append(self)
+
+    def use(self, *_: object, **__: object) -> Fake:
+        return self
 
     def end(self) -> None:
         self.has_ended = True
@@ -173,6 +182,26 @@ def test_one_that_ends_by_itself_is_not_started_again_at_once(
     now[0] += 1
     keeper.tend(is_needed=True)
     assert len(made) == 2
+
+
+def test_a_run_and_its_baseline_are_both_warm_and_nothing_loads_while_they_start(
+    paths: AtlasPaths, made: list[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(warmth.time, "monotonic", lambda: now[0])
+    keeper = Warmth(paths, worker=WORKER)
+    for _ in range(3):
+        keeper.tend(is_needed=True, most=warmth.N_SPARE)
+    assert len(made) == 2
+    used = [keeper.use("x", log=paths.dispatcher_log, environ={}, record=paths.bell) for _ in range(3)]
+    assert used == [made[0], made[1], None]
+    keeper.tend(is_needed=True, most=2)
+    now[0] += 3.9
+    keeper.tend(is_needed=True, most=2)
+    assert len(made) == 2
+    now[0] += 0.2
+    keeper.tend(is_needed=True, most=2)
+    assert len(made) == 3
 
 
 def test_whoever_rings_is_heard_before_the_next_look(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
