@@ -82,7 +82,7 @@ class LocalBackend(Backend):
         return False
 
     def warm(self) -> None:
-        """Have the dispatcher keep one worker that has loaded its modules, for ten minutes."""
+        """Have the dispatcher keep workers that have loaded their modules, for ten minutes."""
         if may_be_warm(os.environ):
             with disk_full_as_error(self._paths.slots):
                 self._paths.slots.mkdir(parents=True, exist_ok=True)
