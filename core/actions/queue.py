@@ -23,6 +23,15 @@ def list_profiles(paths: AtlasPaths) -> list[JobStatus]:
     return [status for status in _everything(paths) if status.kind != "run"]
 
 
+def as_listed(jobs: Iterable[JobStatus]) -> list[JobStatus]:
+    """Runs in the order of `list_runs`.
+
+    Args:
+        jobs: Some of them, perhaps looked at again since they were listed.
+    """
+    return in_order(jobs)
+
+
 def looked_at(job_id: str, *, paths: AtlasPaths) -> JobStatus:
     """What one run or profile is doing now."""
     return derive_state(paths.job(job_id))

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from core.actions.queue import list_runs, looked_at
-from core.jobs.folders import in_order
+from core.actions.queue import as_listed, list_runs, looked_at
 from core.jobs.records import JobState, JobStatus
 from core.paths import AtlasPaths
 from pages.widgets.shared import REST, SLOW_S, paths
@@ -67,7 +66,7 @@ class Listing:
         fresh = {job.run_id: looked_at(job.run_id, paths=self._where) for job in known.open}
         if all(_same(fresh[job.run_id], job) for job in known.open):
             return known
-        found = _of(in_order(fresh.get(job.run_id, job) for job in known.listed))
+        found = _of(as_listed(fresh.get(job.run_id, job) for job in known.listed))
         if self._all is known:  # else a list was made beside, and holds what was added meanwhile
             self._all = found
         return found
