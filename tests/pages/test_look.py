@@ -24,7 +24,7 @@ def _ids(look: Look) -> set[str]:
 def test_a_slow_look_is_taken_beside_the_pages_and_finds_the_same(
     slow_s: float, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared, "_SLOW_S", slow_s)
+    monkeypatch.setattr(shared, "SLOW_S", slow_s)
     started: list[object] = []
     usual = shared.Thread
     monkeypatch.setattr(shared, "Thread", lambda **how: started.append(how) or usual(**how))

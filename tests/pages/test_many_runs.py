@@ -89,6 +89,7 @@ def test_slow_looks_leave_the_processor_to_the_pages(home: Path, monkeypatch: py
     look = Look(AtlasPaths(home=home))
     taken: list[int] = []
     monkeypatch.setattr(look, "_take", lambda: taken.append(1))
+    monkeypatch.setattr(shared, "SLOW_S", 0.05)
     monkeypatch.setattr(shared, "Thread", lambda target, daemon: SimpleNamespace(start=target))
     look._took_s, look._again_at = 1.0, float("inf")
     look.take()
