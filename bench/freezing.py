@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.made import KINDS, SHAPES, make_encoder
-from bench.stage import counts_processor, make_stage, protocol_of, rows_for, train_ours
+from bench.stage import counts_processor, in_own_process, make_stage, protocol_of, rows_for, train_ours
 from bench.table import Row, times
 
+_PASSED = ("steps", "batch", "layers", "threads", "device", "model", "precision", "states")
+"""Options that the process of each way is given."""
 WAYS = ("full", "frozen", "known")
 EPOCHS = 2
 _GOAL = 2.0
@@ -53,7 +54,7 @@ def main() -> list[Row]:
         for turn in range(options.turns):
             options.states = Path(scratch) / f"states{turn}"
             for way in WAYS:
-                found[way].append(_in_own_process(way, options))
+                found[way].append(in_own_process("bench.freezing", way, passed=_PASSED, options=options))
                 print(way, found[way][-1], file=sys.stderr, flush=True)
     told = summary(found)
     print(json.dumps(told, indent=1))
@@ -79,17 +80,6 @@ def summary(found: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
         for unit in ("seconds", "cpu_seconds")
     }
     return {"medians": medians, "ratios": ratios, "turns": len(found["full"])}
-
-
-def _in_own_process(way: str, options: argparse.Namespace) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.freezing", "--one", way]
-    for name in ("steps", "batch", "layers", "threads", "device", "model", "precision", "states"):
-        command += [f"--{name}", str(getattr(options, name))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{way} failed:\n{done.stderr[-3000:]}")
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
 
 
 def measure(way: str, *, options: argparse.Namespace) -> dict[str, float]:

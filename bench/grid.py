@@ -25,11 +25,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.launch import all_done
 from bench.table import Row, times
 from core.actions.launch import Where, launch
-from core.actions.queue import list_runs
 from core.events import ENVELOPE, LanguageScored
-from core.jobs.records import JobState
 from core.paths import AtlasPaths, RunPaths
 from core.spec.execution import ExecutionOptions
 from core.spec.run import RunSpec, StudySpec
@@ -183,20 +182,12 @@ def _ours(study: StudySpec, *, prepared: AtlasPaths, home: Path, options: argpar
     where = Where(execution=ExecutionOptions(precision=options.precision))
     begun = time.perf_counter()
     found = launch(study, paths=paths, cursor=partial(cursor_for_reading, paths), where=where)
-    while not _all_done(paths):
+    while not all_done(paths):
         if time.perf_counter() - begun > _PATIENCE_S:
             raise TimeoutError(f"the grid has not ended within {_PATIENCE_S:.0f} s")
         time.sleep(0.1)
     seconds = time.perf_counter() - begun
     return _Ours(seconds, {job.run_id: _score(paths.run(job.run_id)) for job in found.jobs})
-
-
-def _all_done(paths: AtlasPaths) -> bool:
-    jobs = list_runs(paths)
-    for job in jobs:
-        if job.state in {JobState.FAILED, JobState.DAMAGED}:
-            raise RuntimeError(job.message)
-    return all(job.state is JobState.DONE for job in jobs)
 
 
 def _score(run: RunPaths) -> float:

@@ -125,7 +125,7 @@ def _turn(request: StudyRequest, prepared: Path, *, is_warm: bool, until_end: bo
     runs = [paths.run(job.run_id) for job in found.jobs]
     _wait(lambda: _times(runs, "step_logged"))
     if until_end:
-        _wait(lambda: _all_done(paths))
+        _wait(lambda: all_done(paths))
         last = max(_times(runs, "language_scored")) - clicked
     else:
         cancel([s.run_id for s in list_runs(paths)], paths=paths)
@@ -150,7 +150,15 @@ def _wait(done: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def _all_done(paths: AtlasPaths) -> bool:
+def all_done(paths: AtlasPaths) -> bool:
+    """Whether every run of a home is done.
+
+    Args:
+        paths: The home.
+
+    Raises:
+        RuntimeError: One has failed.
+    """
     jobs = list_runs(paths)
     for job in jobs:
         if job.state in {JobState.FAILED, JobState.DAMAGED}:

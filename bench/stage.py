@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -31,6 +34,23 @@ def counts_processor(options: argparse.Namespace) -> bool:
         options: Of the command line.
     """
     return bool(options.device == "cpu" and options.threads == 1)
+
+
+def in_own_process(module: str, way: str, *, passed: tuple[str, ...], options: argparse.Namespace) -> dict[str, float]:
+    """What `python -m module --one way` measures, in a process of its own, so that no way finds what another left.
+
+    Args:
+        passed: Options that it is given, too.
+        options: Of the command line.
+    """
+    command = [sys.executable, "-m", module, "--one", way]
+    for name in passed:
+        command += [f"--{name}", str(getattr(options, name))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{way} failed:\n{done.stderr[-3000:]}")
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 class Data(NamedTuple):

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,12 +26,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.made import KINDS, SHAPES, Kind, Rows, make_encoder
-from bench.stage import RATE, Data, counts_processor, make_stage, protocol_of, rows_for, train_ours
+from bench.stage import RATE, Data, counts_processor, in_own_process, make_stage, protocol_of, rows_for, train_ours
 from bench.table import Row, times
 
 if TYPE_CHECKING:
     from bench.stock import Timed
 
+_PASSED = ("task", "steps", "batch", "threads", "device", "model", "precision")
+"""Options that the process of each way is given."""
 WAYS = ("ours", "trainer_defaults", "trainer_best", "matmul")
 _GOALS = {"ours_vs_trainer_best": 1.5}
 _MAIN_GOALS = {
@@ -59,7 +60,7 @@ def main() -> list[Row]:
         found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
         for _ in range(options.turns):
             for way in WAYS:
-                found[way].append(_in_own_process(way, options))
+                found[way].append(in_own_process("bench.training", way, passed=_PASSED, options=options))
                 print(way, found[way][-1], file=sys.stderr, flush=True)
     told = summary(found)
     print(json.dumps(told, indent=1))
@@ -128,17 +129,6 @@ def rows_of(told: dict[str, Any], *, options: argparse.Namespace) -> list[Row]:
         median = f"{value:.2f}" if is_share else times(value)
         rows.append(Row(f"{where}: {what}", goal, median, told["turns"]))
     return rows
-
-
-def _in_own_process(way: str, options: argparse.Namespace) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.training", "--one", way]
-    for name in ("task", "steps", "batch", "threads", "device", "model", "precision"):
-        command += [f"--{name}", str(getattr(options, name))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{way} failed:\n{done.stderr[-3000:]}")
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
 
 
 def measure(way: str, *, options: argparse.Namespace) -> dict[str, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import HubUnreachable, ModelError, UnsafeWeights
-from core.models.folders import check_encoder, check_files, read_config
+from core.models.folders import check_encoder, check_files, is_whole, read_config
 from core.models.packed import PACKAGES, installed_file, is_made, make_folder
 from core.paths import REPO
 from core.spec.model import ModelSpec
@@ -108,13 +108,7 @@ def _cached_folder(path: str, *, revision: str | None) -> Path | None:
 def _is_cached(model: ModelSpec) -> bool:
     """Whether the hub's cache holds everything that a run reads of a model."""
     folder = _cached_folder(model.path, revision=model.revision)
-    if folder is None:
-        return False
-    try:
-        check_files(folder)
-    except ModelError:
-        return False
-    return True
+    return folder is not None and is_whole(folder)
 
 
 def _fetched(model: ModelSpec) -> Path:

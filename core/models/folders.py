@@ -49,6 +49,19 @@ def check_model_folder(folder: Path) -> dict[str, Any]:  # Any: the model's own 
     return config
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether `check_files` would let a folder pass.
+
+    Args:
+        folder: In transformers' format.
+    """
+    try:
+        check_files(folder)
+    except ModelError:
+        return False
+    return True
+
+
 def check_files(folder: Path) -> None:
     """Refuse a folder without a whole tokenizer and whole safetensors.
 

@@ -30,7 +30,7 @@ from filelock import FileLock
 
 from core.errors import ModelError
 from core.files import disk_full_as_error
-from core.models.folders import check_files, fingerprint
+from core.models.folders import fingerprint, is_whole
 from core.spec.model import ModelSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -110,13 +110,7 @@ def is_made(model: ModelSpec) -> bool:
         model: One of `PACKAGES`.
     """
     folder = Path(model.path)
-    if not all((folder / name).is_file() for name in _FILES):
-        return False
-    try:
-        check_files(folder)
-    except ModelError:
-        return False
-    return True
+    return all((folder / name).is_file() for name in _FILES) and is_whole(folder)
 
 
 def check_can_be_made(model: ModelSpec) -> None:

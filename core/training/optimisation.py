@@ -176,8 +176,8 @@ def clip(parameters: Sequence[nn.Parameter], *, largest: float) -> float:
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
-    if (factor := largest / (norm + 1e-6)) < 1.0:  # else every gradient would be read and written to stay as it is
-        torch._foreach_mul_(gradients, factor)
+    if norm + 1e-6 > largest:  # else every gradient would be read and written to stay as it is
+        torch.nn.utils.clip_grads_with_norm_(parameters, largest, norm)
     return float(norm)
 
 
