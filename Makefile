@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: app test check bench gallery rebuild clean
+.PHONY: app test check bench gallery gallery-check rebuild clean
 
 app: .venv/app  ## open the application
 	$(BIN)/streamlit run app.py
@@ -21,6 +21,9 @@ bench: .venv/dev  ## speed, in turns, medians
 
 gallery: .venv/dev  ## run what is missing of the gallery's studies, and write its files (hours; resumable)
 	$(BIN)/python -m tools.gallery
+
+gallery-check: .venv/dev  ## make some cells of the gallery from scratch and compare; real ones where MIRROR is given
+	$(BIN)/python -m tools.gallery_check --cells 5 $(if $(MIRROR),--mirror $(MIRROR))
 
 rebuild: .venv/app  ## make the database again from the run folders and the committed results
 	$(BIN)/python -m core rebuild

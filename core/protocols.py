@@ -39,6 +39,15 @@ _QUICK_STAGE = StageProtocol(
     max_dev_examples=200,
     evaluations=2,
 )
+_GALLERY_STAGE = StageProtocol(
+    learning_rate=5e-5,
+    epochs=1,
+    batch_size=32,
+    max_train_examples=4_000,
+    max_dev_examples=500,
+    evaluations=1,
+    selection="last",
+)
 _LORA = {"learning_rate": 5e-4, "lora_rank": 8, "lora_alpha": 16}
 """Of rates from 2e-4 to 1e-2, 3e-4 and 5e-4 are the best and alike on English development data of the sample tasks'
 XNLI and UDPOS (atlas-mini, one seed), means of both; 5e-4 is ten times the rate of full fine-tuning."""
@@ -77,6 +86,23 @@ PROTOCOLS: dict[str, ProtocolSpec] = {
         summary="As quick, with adapters of rank 8 (LoRA) trained in place of the encoder's weights: less memory.",
         intermediate=_QUICK_STAGE.model_copy(update=_LORA),
         target=_QUICK_STAGE.model_copy(update={"epochs": 2.0} | _LORA),
+        max_test_examples=200,
+        max_length=256,
+    ),
+    "gallery": ProtocolSpec(
+        name="gallery",
+        summary="Of the gallery's real data: 4,000 examples a stage, once; more or fewer where a task needs or has so.",
+        intermediate=_GALLERY_STAGE,
+        target=_GALLERY_STAGE,
+        intermediate_overrides=_by_task("imdb", max_train_examples=2_000)
+        | _by_task("squad", max_train_examples=3_000)
+        | _by_task("commonsenseqa socialiqa piqa hellaswag", max_train_examples=8_000)
+        | _by_task("cola", max_train_examples=8_000, epochs=2),
+        target_overrides=_by_task("xnli", max_train_examples=12_800)
+        | _by_task("xquad", max_train_examples=3_000)
+        | _by_task("sib200", epochs=3)
+        | _by_task("tweet_sentiment", epochs=2)
+        | _by_task("udpos", max_train_examples=2_000),
         max_test_examples=200,
         max_length=256,
     ),

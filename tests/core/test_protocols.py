@@ -37,6 +37,7 @@ def test_names() -> None:
         "quick",
         "quick-frozen",
         "quick-lora",
+        "gallery",
         "standard",
         "phang2020",
         "xtreme2020",
