@@ -9,18 +9,20 @@ import streamlit as st
 st.title("Analysis")
 st.caption(
     "How do the difficulty of an English intermediate task and its domain similarity to the target change zero-shot "
-    "cross-lingual transfer? The independent unit is the intermediate condition, however many language cells there are."
+    "cross-lingual transfer? First inside data sets, where all else is equal; then across tasks: a correlation."
 )
 
 # The words above are painted before scipy and plotly are loaded.
 from functools import partial
 
+from core.analysis.contrasts.sentences import in_words
 from core.queries.evidence import AnalysisOptions
 from core.tasks import load_tasks
 from pages.widgets.analysis import data, panels
 from pages.widgets.analysis.choice import choose, recompute, refine
 from pages.widgets.analysis.fit_progress import watch
 from pages.widgets.analysis.measures import show_measures
+from pages.widgets.analysis.within import show_contrasts
 from pages.widgets.shared import paths, start, version
 from pages.widgets.show import empty
 
@@ -45,8 +47,15 @@ pooled = choose(rows)
 everything = data.gathered(now, pooled, AnalysisOptions()).frame
 options = refine(sorted(everything["target"].unique()), sorted(set(everything["lang"]) - {"en"}))
 found = data.gathered(now, pooled, options)
-model = data.fitted(now, pooled, options)
 how = partial(recompute, pooled=pooled, options=options)
+st.subheader("Inside data sets", anchor=False)
+group = st.segmented_control(
+    "By", ["target", "family", "script"], default="target", required=True, key="within", bind="query-params"
+)
+pairs = data.contrasts(now, pooled, options, group)
+show_contrasts(pairs, in_words(pairs), scale=options.scale, how=how("contrasts", by=group))
+st.subheader("Across tasks", anchor=False)
+model = data.fitted(now, pooled, options)
 compare = partial(data.held_out, now, pooled, options)
 null = compare()
 curves = partial(data.every_measure, now, pooled, options)

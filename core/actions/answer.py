@@ -1,4 +1,4 @@
-"""The answer: evidence, model, held-out comparison, every measure and the sentences, put together once.
+"""The answer: evidence, contrasts, model, held-out comparison, every measure and the sentences, put together once.
 
 Pages, commands and reports call the same two functions: `answer_for` computes every part at once; a page, which
 remembers parts and leaves long fits to a process of their own, hands them to `answered`.
@@ -14,6 +14,8 @@ import pandas as pd
 
 from core.actions.command import command_of
 from core.analysis.answer import Answer, answer
+from core.analysis.contrasts.sentences import in_words
+from core.analysis.contrasts.table import contrast_rows
 from core.analysis.model import Analysis, additive_null, analyse
 from core.analysis.sensitivity import measured_cells, sensitivity
 from core.errors import DataError
@@ -38,6 +40,8 @@ class FullAnswer(NamedTuple):
     """The sentences."""
     evidence: Evidence | None
     """What the store says; None: there is no gain."""
+    contrasts: pd.DataFrame | None
+    """Rows of `contrast_rows` by target; None: there is no gain."""
     analysis: Analysis | None
     """The model; None: there is no gain."""
     null: pd.DataFrame | None
@@ -69,7 +73,7 @@ def answer_for(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions) -> Full
     pooled = runs_to_pool(cur, options.wanted)
     if pooled is None:
         said = Answer(f"There is no answer yet. {NO_GAIN}", (), "none", (NO_GAIN,))
-        return FullAnswer(said, None, None, None, None, ())
+        return FullAnswer(said, None, None, None, None, None, ())
     found = evidence(cur, pooled, options=options)
     analysis = analyse(found)
     return answered(
@@ -102,9 +106,13 @@ def answered(evidence: Evidence, analysis: Analysis, *, null: Part, every: Part)
         null: From `additive_null`.
         every: From `sensitivity`.
     """
+    contrasts = contrast_rows(evidence)
+    within = in_words(contrasts)
     if analysis.fit is None:
-        return FullAnswer(answer(evidence, analysis), evidence, analysis, None, None, ())
+        said = answer(evidence, analysis)._replace(within=within)
+        return FullAnswer(said, evidence, contrasts, analysis, None, None, ())
     parts = {HELD_OUT: null(), EVERY_MEASURE: every()}
     pending = tuple(name for name, part in parts.items() if part is None)
     said = answer(evidence, analysis, null=parts[HELD_OUT], every=parts[EVERY_MEASURE], pending=pending)
-    return FullAnswer(said, evidence, analysis, parts[HELD_OUT], parts[EVERY_MEASURE], pending)
+    said = said._replace(within=within)
+    return FullAnswer(said, evidence, contrasts, analysis, parts[HELD_OUT], parts[EVERY_MEASURE], pending)

@@ -44,7 +44,7 @@ _ROWS = {
 """Options of every command that takes a filter, with the fields of `Filter`."""
 _MEASURES = {
     "family": "families", "script": "scripts", "difficulty": "difficulty", "similarity": "similarity",
-    "anchor": "anchor",
+    "anchor": "anchor", "scale": "scale",
 }  # fmt: skip
 """Options of the commands that answer, with the fields of `AnalysisOptions`."""
 _ALSO = {"with-in-task": "with_in_task", "with-excluded": "with_excluded"}

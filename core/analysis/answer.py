@@ -32,6 +32,8 @@ class Answer(NamedTuple):
     """How far it carries."""
     reasons: tuple[str, ...]
     """Why it carries no farther; empty for "fair"."""
+    within: tuple[str, ...] = ()
+    """What contrasts inside data sets say, one sentence each: it comes before the headline, which compares tasks."""
 
 
 def answer(

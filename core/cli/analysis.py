@@ -1,4 +1,4 @@
-"""Commands that answer: analyse, predict, claims, next. `core.cli.main` registers them."""
+"""Commands that answer: analyse, contrasts, predict, claims, next. `core.cli.main` registers them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,13 @@ def register(app: typer.Typer) -> None:
     Args:
         app: The program's.
     """
-    for name, function in (("analyse", analyse_), ("predict", predict), ("claims", claims), ("next", next_)):
+    for name, function in (
+        ("analyse", analyse_),
+        ("contrasts", contrasts),
+        ("predict", predict),
+        ("claims", claims),
+        ("next", next_),
+    ):
         app.command(name)(function)
 
 
@@ -43,15 +49,15 @@ def analyse_(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say how much difficulty and similarity explain, with intervals, and what is missing."""
+    """Say what contrasts inside data sets show, how much difficulty and similarity explain, and what is missing."""
     # scipy's fitting takes half a second to load, which other commands need not wait for.
     from core.actions.answer import NO_GAIN, answer_for  # noqa: PLC0415
     from core.actions.proposals import gaps  # noqa: PLC0415
     from core.analysis.cell_tests import cell_tests  # noqa: PLC0415
     from core.analysis.model import by_group  # noqa: PLC0415
 
-    if by not in {None, "target", "family", "script"}:
-        raise UnknownName("grouping", str(by), known=("target", "family", "script"))
+    if by is not None:
+        _check_grouping(by)
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
         full = answer_for(cur, options)
@@ -67,6 +73,9 @@ def analyse_(
     if as_json:
         _show_flat(full, missing=missing, extra=extra)
         return
+    if full.contrasts is not None:
+        _show_contrasts(full.contrasts, full.answer.within)
+        typer.echo("\nAcross tasks, which differ in more than difficulty and similarity (a correlation):\n")
     for text in (full.answer.headline, *full.answer.details):
         typer.echo(f"{text}\n")
     main = ("kind", "name", "estimate", "ci_low", "ci_high", "p_value", "n", "n_unit", "unit")
@@ -80,10 +89,49 @@ def analyse_(
 
 def _show_flat(full: FullAnswer, *, missing: pd.DataFrame, extra: list[pd.DataFrame]) -> None:
     said = full.answer
-    texts = [("headline", said.headline), *((f"detail {i}", text) for i, text in enumerate(said.details, 1))]
+    texts = [(f"contrast {i}", text) for i, text in enumerate(said.within, 1)]
+    texts += [("headline", said.headline), *((f"detail {i}", text) for i, text in enumerate(said.details, 1))]
     flat = [{"kind": "answer", "name": name, "label": text, "note": said.weight} for name, text in texts]
+    rows = [] if full.contrasts is None else records(full.contrasts)
+    flat += [{"kind": "contrast"} | row for row in rows]
     flat += [*records(full.estimates), *({"kind": "missing"} | row for row in records(missing))]
     show([*flat, *(row for frame in extra for row in records(frame))], as_json=True, empty="")
+
+
+@answering
+def contrasts(
+    options: AnalysisOptions,
+    by: Annotated[str, typer.Option(help="Also within each target, family or script.")] = "target",
+    as_json: AsJson = False,
+) -> None:
+    """Compare thirds of one data set, and tasks with their placebos: what difficulty and similarity change alone."""
+    from core.actions.answer import evidence_for  # noqa: PLC0415  # loads scipy
+    from core.analysis.contrasts.sentences import in_words  # noqa: PLC0415
+    from core.analysis.contrasts.table import contrast_rows  # noqa: PLC0415
+
+    _check_grouping(by)
+    with open_for_reading(AtlasPaths.from_environment()) as store, store.cursor() as cur:
+        rows = contrast_rows(_said(evidence_for(cur, options)), by=by)
+    if as_json:
+        show(records(rows), as_json=True, empty="")
+    else:
+        _show_contrasts(rows, in_words(rows))
+
+
+def _show_contrasts(rows: pd.DataFrame, said: tuple[str, ...]) -> None:
+    from core.analysis.contrasts.sentences import for_people  # noqa: PLC0415  # loads scipy
+
+    for text in said:
+        typer.echo(f"{text}\n")
+    numbers = ("estimate", "ci_low", "ci_high", "n", "unit", "points", "points_low", "points_high")
+    columns = ("label", "group", *numbers, "targets", "langs", "seeds", "pairs", "note")
+    show(records(for_people(rows)), as_json=False, empty="No contrast.", columns=columns)
+    note("n: base tasks, the independent units. Intervals are not corrected for their number.")
+
+
+def _check_grouping(by: str) -> None:
+    if by not in {"target", "family", "script"}:
+        raise UnknownName("grouping", by, known=("target", "family", "script"))
 
 
 @answering

@@ -19,6 +19,7 @@ from core.actions.launch import Where
 from core.errors import UnknownName
 from core.queries.evidence import AnalysisOptions, Anchor
 from core.queries.filters import Filter
+from core.queries.scales import UNITS, Scale
 from core.spec.execution import ExecutionOptions, execution_options
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of flat objects and nothing else.")]
@@ -110,6 +111,7 @@ def _analysis_options(  # noqa: PLR0913  # one parameter per option
     difficulty: Annotated[str, typer.Option(help="Measure of difficulty; see docs/measures.md.")] = _USUAL.difficulty,
     similarity: Similarity = _USUAL.similarity,
     anchor: Annotated[str, typer.Option(help="Similarity to the target's test or train text.")] = _USUAL.anchor,
+    scale: Annotated[str, typer.Option(help="Unit of averages over targets: headroom or noise.")] = _USUAL.scale,
     with_in_task: Annotated[
         bool, typer.Option("--with-in-task", help="Include intermediates that train on the target's own task.")
     ] = False,
@@ -122,7 +124,7 @@ def _analysis_options(  # noqa: PLR0913  # one parameter per option
 ) -> AnalysisOptions:
     return AnalysisOptions(
         wanted=wanted, difficulty=difficulty, similarity=similarity, anchor=_anchor(anchor), with_in_task=with_in_task,
-        with_excluded=with_excluded, families=tuple(family or ()), scripts=tuple(script or ()),
+        with_excluded=with_excluded, families=tuple(family or ()), scripts=tuple(script or ()), scale=_scale(scale),
     )  # fmt: skip
 
 
@@ -132,6 +134,12 @@ def _anchor(text: str) -> Anchor:
     if text == "train":
         return "train"
     raise UnknownName("anchor", text, known=("test", "train"))
+
+
+def _scale(text: str) -> Scale:
+    if text in UNITS:
+        return text
+    raise UnknownName("scale", text, known=UNITS)
 
 
 def _spread_out(function: Callable[..., T], *, parameter: str, make: Callable[..., object]) -> Callable[..., T]:

@@ -25,6 +25,7 @@ from core.queries.covariates import (
 )
 from core.queries.difficulty import ProfileView
 from core.queries.filters import Filter, condition
+from core.queries.scales import Scale, divisors
 from core.spec.profile import ProfileKind, text_point
 from core.spec.run import DataSourceKind
 from core.store.counted import BASELINE, EARLIER, FLOOR, INTERMEDIATE, TARGET, reasons_in_words
@@ -85,6 +86,8 @@ class AnalysisOptions:
     """Language families to keep; empty: all."""
     scripts: tuple[str, ...] = ()
     """Scripts to keep; empty: all."""
+    scale: Scale = "headroom"
+    """Unit in which gains at several targets are averaged."""
 
 
 class Units(NamedTuple):
@@ -141,7 +144,7 @@ class Evidence(NamedTuple):
 COLUMNS = (
     *("model", "intermediate", "target", "lang", "seed", "metric", "gain", "score", "baseline_score", "n", "in_task"),
     *("difficulty", "similarity", "type_match", "log_size", "distance", "family", "script", "target_type", "task"),
-    *("complete", "why", "excluded", "run_id", "baseline_run_id"),
+    *("complete", "why", "excluded", "run_id", "baseline_run_id", "divisor", "reason"),
 )
 """Columns of the evidence, in order."""
 
@@ -196,17 +199,19 @@ def evidence(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns, *, options: Ana
 
     Columns: `COLUMNS`; gain and scores are fractions, difficulty large where hard, similarity large where near,
     type_match the share of the intermediate's tasks of the target's type, log_size log10 of its training examples,
-    distance the syntactic distance of the language from English; `why` says why a row does not count. Order:
-    intermediate, target, lang, seed.
+    distance the syntactic distance of the language from English; `why` says why a row does not count. divisor: what a
+    difference of scores is divided by to be in the target's own scale; reason: why the run's score is no evidence,
+    wanted or not. Order: intermediate, target, lang, seed.
 
     Args:
         pooled: What is pooled.
         options: Which rows, which measures.
 
     Raises:
-        UnknownName: There is no such measure.
+        UnknownName: There is no such measure or scale.
     """
     rows = _gains(cur, pooled, options=options)
+    rows["divisor"] = divisors(rows, scale=options.scale)
     source = pooled.data_source
     hard = difficulties(cur, measure=options.difficulty, like=profile_view(pooled))
     near = similarities(cur, measure=options.similarity, data_source=source, centred=options.centred)
@@ -272,7 +277,8 @@ def _gains(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns, *, options: Analy
                CASE WHEN NOT $with_excluded_ AND (g.gain IS NOT NULL OR g.excluded = '{EARLIER}')
                     THEN g.excluded END AS excluded,
                g.score, g.baseline_score, g.n, g.in_task, g.missing, g.run_id, g.baseline_run_id,
-               r.task_type AS target_type
+               r.task_type AS target_type, greatest(g.floor, r.chance) AS floor,
+               coalesce(g.excluded, nullif(g.missing, 'no baseline')) AS reason
         FROM current_gains g JOIN runs r USING (run_id)
         WHERE g.is_headline AND r.collection = $collection_ AND r.model = $model_
           AND r.model_fingerprint IS NOT DISTINCT FROM $model_fingerprint_ AND r.data_source = $data_source_

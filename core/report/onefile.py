@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
+import pandas as pd
 
 from core.actions.command import filter_words
+from core.analysis.contrasts.sentences import for_people
+from core.figures.contrasts import forest
 from core.paths import REPO
+from core.queries.scales import UNITS
 from core.report import tables as t
 from core.report.chapters import chapter_pages
-from core.report.drawn import CONFIG, in_script, plotly_js
+from core.report.drawn import CONFIG, Drawn, drawn, in_script, plotly_js
 from core.report.gathered import QUESTION, Gathered, commands
 from core.report.tables import table
 
@@ -64,6 +68,7 @@ def report_html(gathered: Gathered, *, made: Made) -> str:
         title="Transfer Atlas: report",
         kept=shlex.join(filter_words(gathered.options.wanted, options=gathered.options)),
         chapters=chapter_pages(gathered.chapters),
+        forest=_forest(gathered),
         style=asset("style.css"),
         script=asset("script.js"),
         plotly_js=plotly_js(),
@@ -74,14 +79,25 @@ def report_html(gathered: Gathered, *, made: Made) -> str:
 
 def answered(gathered: Gathered) -> dict[str, Any]:  # Any: what the templates read
     """The answer and the numbers behind it, for a template."""
-    found = gathered.full.evidence
+    found, contrasts = gathered.full.evidence, gathered.full.contrasts
+    rows = pd.DataFrame() if contrasts is None else for_people(contrasts)
     return {
         "question": QUESTION,
         "said": gathered.full.answer,
         "origins": list(found.origins.items()) if found is not None else [],
+        "contrasts": table(rows, t.CONTRASTS, caption="Contrasts inside data sets"),
         "missing": table(gathered.missing, t.MISSING, caption="Excluded cells"),
         "figures": table(gathered.full.estimates, t.ESTIMATES, caption="Every number of the analysis"),
     }
+
+
+def _forest(gathered: Gathered) -> Drawn | None:
+    rows = gathered.full.contrasts
+    if rows is None or rows["estimate"].isna().all():
+        return None
+    factor = UNITS[gathered.options.scale].factor
+    alt = "Contrasts inside data sets with their limits; the table below holds the numbers"
+    return drawn("contrasts", lambda mode: forest(rows, factor=factor, mode=mode), alt=alt, min_width_px=520)
 
 
 def sources(gathered: Gathered) -> dict[str, Any]:  # Any: what the templates read

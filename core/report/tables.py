@@ -148,6 +148,16 @@ ESTIMATES = {
 }  # fmt: skip
 """Every number of the analysis."""
 
+CONTRASTS = {
+    "label": Column("contrast"), "group": Column("where"), "estimate": Column("difference", number, True),
+    "ci_low": Column("95 % low", number, True), "ci_high": Column("95 % high", number, True), "unit": Column("unit"),
+    "n": Column("base tasks", whole, True), "points": Column("points", number, True),
+    "points_low": Column("95 % low, points", number, True), "points_high": Column("high, points", number, True),
+    "targets": Column("targets", whole, True), "langs": Column("languages", whole, True),
+    "seeds": Column("seeds", whole, True), "pairs": Column("pairs", whole, True), "note": Column("note"),
+}  # fmt: skip
+"""Contrasts inside data sets, as people read them."""
+
 PROTOCOLS = {
     "collection": Column("collection"), "model": Column("model"), "protocol": Column("protocol"),
     "protocol_digest": Column("digest"), "data_source": Column("data"), "runs": Column("runs", whole, True),

@@ -51,11 +51,13 @@ def on_page(at: AppTest) -> str:
     return "\n".join(str(element.value) for element in at.markdown)
 
 
-def from_command(command: str) -> tuple[str, list[str], str]:
-    """Headline, details and weight as the command prints them."""
+def from_command(command: str) -> tuple[list[str], str, list[str], str]:
+    """Contrasts, headline, details and weight as the command prints them."""
     done = CliRunner().invoke(app, words_of(command), catch_exceptions=False)
     rows = [row for row in json.loads(done.stdout) if row["kind"] == "answer"]
-    return rows[0]["label"], [row["label"] for row in rows[1:]], rows[0]["note"]
+    within = [row["label"] for row in rows if row["name"].startswith("contrast")]
+    headline, *details = (row["label"] for row in rows[len(within) :])
+    return within, headline, details, rows[0]["note"]
 
 
 @pytest.mark.parametrize("name", list(FILTERS))
@@ -63,14 +65,15 @@ def test_page_command_and_report_say_the_same(filled: Path, open_page: Open, nam
     address, options = FILTERS[name]
     at = open_page("pages/analysis.py", part="Numbers", **address)
     printed = next(str(code.value) for code in at.code if "core analyse" in str(code.value))
-    headline, details, weight = from_command(printed)
+    within, headline, details, weight = from_command(printed)
     again = from_command(printed.replace("--json", "--every-measure --json"))
-    assert again == (headline, details, weight), "the option adds a table and no word"
+    assert again == (within, headline, details, weight), "the option adds a table and no word"
     shown = on_page(at)
     assert f"**{md(headline)}**" in shown
+    assert len(within) == 4 and all(f"- **{md(sentence)}**" in shown for sentence in within)
     assert all(f"- {md(detail)}" in shown for detail in details)
     said = reported(filled, options)
-    assert (said.headline, list(said.details), said.weight) == (headline, details, weight)
+    assert (list(said.within), said.headline, list(said.details), said.weight) == (within, headline, details, weight)
 
 
 def reported(home: Path, options: AnalysisOptions) -> Answer:
@@ -93,4 +96,4 @@ def test_what_is_still_computed_is_named_in_the_answer(
 
 def test_the_overview_says_the_headline(filled: Path, open_page: Open) -> None:
     headline = md(reported(filled, AnalysisOptions()).headline)
-    assert f"3. {headline}" in on_page(open_page("pages/overview.py"))
+    assert f"4. Across tasks: {headline}" in on_page(open_page("pages/overview.py"))

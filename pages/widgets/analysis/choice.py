@@ -14,6 +14,7 @@ from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.similarity.table import SIMILARITIES
 from core.queries.evidence import AnalysisOptions, Anchor, PooledRuns, pooled_runs_of
 from core.queries.filters import Filter
+from core.queries.scales import UNITS
 
 
 def choose(rows: pd.DataFrame) -> PooledRuns:
@@ -62,6 +63,10 @@ def refine(targets: list[str], langs: list[str]) -> AnalysisOptions:
                 bind="query-params",
                 placeholder="all scripts",
             )
+            scale = st.selectbox(
+                "Averages over targets in", list(UNITS), key="scale", bind="query-params",
+                format_func=lambda name: UNITS[name].name, help=" ".join(unit.meaning for unit in UNITS.values()),
+            )  # fmt: skip
         with st.container(horizontal=True, gap="large"):
             with_in_task = st.toggle(
                 "Include in-task pairs", key="intask", bind="query-params",
@@ -75,7 +80,7 @@ def refine(targets: list[str], langs: list[str]) -> AnalysisOptions:
     return AnalysisOptions(
         wanted=Filter(target=tuple(picked) or None), difficulty=difficulty, similarity=similarity,
         anchor=cast("Anchor", anchor), with_in_task=with_in_task, with_excluded=with_excluded,
-        families=tuple(families), scripts=tuple(scripts),
+        families=tuple(families), scripts=tuple(scripts), scale=scale,
     )  # fmt: skip
 
 
@@ -86,22 +91,25 @@ def recompute(
     *,
     target: str | None = None,
     every_measure: bool = False,
+    by: str | None = None,
 ) -> str:
     """The command that answers for the same runs and filter.
 
     Args:
-        command: analyse, predict or next.
+        command: analyse, contrasts, predict or next.
         pooled: What is pooled.
         options: Which rows and measures.
         target: This target alone, and its cells.
         every_measure: Every measure of difficulty and similarity, too.
+        by: Also within each group of that kind.
     """
     wanted = replace(
         options.wanted, collection=pooled.collection, model=pooled.model, protocol=pooled.protocol,
         data_source=pooled.data_source, target=target or options.wanted.target,
     )  # fmt: skip
-    after = (*(["--cells"] if target else []), *(["--every-measure"] if every_measure else []), "--json")
-    return str(asking(command, wanted, options=options, after=after))
+    after = [*(["--by", by] if by else []), *(["--cells"] if target else [])]
+    after += ["--every-measure"] if every_measure else []
+    return str(asking(command, wanted, options=options, after=(*after, "--json")))
 
 
 def _measure(label: str, names: list[str], *, key: str) -> str:

@@ -12,6 +12,7 @@ import streamlit as st
 from core.actions import proposals as actions
 from core.actions.answer import FullAnswer, answered
 from core.analysis.cell_tests import cell_tests
+from core.analysis.contrasts.table import contrast_rows
 from core.analysis.model import MANY_CELLS, Analysis, additive_null, analyse, cell_means, fit_groups
 from core.analysis.next_cells import Plan
 from core.analysis.rankings import frozen_rankings
@@ -48,6 +49,18 @@ def gathered(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> 
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         return evidence(cur, PooledRuns(*pooled), options=options)
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
+def contrasts(version: Version, pooled: PooledRuns, options: AnalysisOptions, by: str) -> pd.DataFrame:
+    """Contrasts inside data sets.
+
+    Args:
+        pooled: What is pooled.
+        options: Which rows, and the unit of averages.
+        by: target, family or script.
+    """
+    return contrast_rows(gathered(version, pooled, options), by=by)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Fitting the crossed model …", hash_funcs=_KEYS)

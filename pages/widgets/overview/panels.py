@@ -59,7 +59,7 @@ def pairs_of(version: tuple[str, int], pooled: PooledRuns) -> pd.DataFrame:
 
 
 def standing(version: tuple[str, int], pooled: PooledRuns) -> DeltaGenerator:
-    """Two of the three sentences, and the place of the third, which needs a model: fill it when all else is drawn.
+    """Two of the four sentences, and the place of the others, which need a model: fill it when all else is drawn.
 
     Args:
         pooled: What is pooled.
@@ -76,7 +76,7 @@ def _extent(version: tuple[str, int], pooled: PooledRuns) -> str:
 
 
 def third_sentence(place: DeltaGenerator, version: tuple[str, int], pooled: PooledRuns) -> None:
-    """The answer of the model to the question.
+    """The answer to the question: of contrasts inside data sets, then of the model across tasks.
 
     Args:
         place: As `standing` returns it.
@@ -85,7 +85,8 @@ def third_sentence(place: DeltaGenerator, version: tuple[str, int], pooled: Pool
     with place.container():
         full = quick_answer(version, pooled)
     with place.container():
-        st.markdown(f"3. {md(full.answer.headline)}")
+        within = " ".join(full.answer.within)
+        st.markdown(f"3. Inside data sets: {md(within)}\n4. Across tasks: {md(full.answer.headline)}")
         if EVERY_MEASURE in full.pending:
             st.caption(f"{EVERY_MEASURE.capitalize()} is not computed yet. Open the complete analysis to compute it.")
         st.page_link("pages/analysis.py", label="The complete analysis", icon=":material/insights:")

@@ -40,16 +40,28 @@ def rows_of(*words: str) -> list[dict[str, object]]:
 def test_analyse_answers_in_words_and_numbers(home: Path) -> None:
     del home
     rows = rows_of("analyse", "--by", "target", "--cells")
-    assert rows[0]["name"] == "headline"
-    assert "8 intermediate conditions" in str(rows[0]["label"])
+    assert rows[0]["name"] == "contrast 1", "inside data sets first"
+    headline = next(row for row in rows if row["name"] == "headline")
+    assert "8 intermediate conditions" in str(headline["label"])
     kinds = {str(row["kind"]) for row in rows}
-    assert {"answer", "term", "naive", "share", "null", "permutation", "cell"} <= kinds
+    assert {"answer", "contrast", "term", "naive", "share", "null", "permutation", "cell"} <= kinds
     difficulty = next(row for row in rows if (row["kind"], row["name"]) == ("term", "difficulty"))
     assert difficulty["ci_low"] < difficulty["estimate"] < difficulty["ci_high"]  # type: ignore[operator]
     assert difficulty["n"] == 8
     assert {row.get("group") for row in rows} >= set(TARGETS[1:4])
     cell = next(row for row in rows if row["kind"] == "cell")
     assert cell["method"] == "t over seeds"
+
+
+def test_contrasts_are_a_command_of_their_own(home: Path) -> None:
+    del home
+    rows = rows_of("contrasts", "--by", "family")
+    assert [row["contrast"] for row in rows] == ["harder", "harder_alike", "nearer", "labels", "task"]
+    assert {row["n"] for row in rows} == {0}
+    said = CliRunner().invoke(app, ["contrasts", "--scale", "noise"], catch_exceptions=False).stdout
+    assert "Hardest − easiest third: there is no pair of runs yet." in said
+    with pytest.raises(UnknownName, match="headroom"):
+        CliRunner().invoke(app, ["contrasts", "--scale", "points"], catch_exceptions=False)
 
 
 def test_analyse_fits_every_measure_on_request(home: Path) -> None:

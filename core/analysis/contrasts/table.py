@@ -1,0 +1,128 @@
+"""Contrasts as a table: each with its interval over base tasks, overall, by language group and by target.
+
+A difference is averaged over seeds, then over languages, then over targets inside a base task; the mean over base tasks
+has Student's limits, because the base task is the independent unit however many thirds, targets, languages and seeds
+it has. Targets are averaged in their own scale. Targets that are never trained (retrieval) stand apart.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from core.analysis.contrasts.pairs import CONTRASTS, paired
+from core.measures.inference.correlation import t_limits
+from core.measures.inference.stats import minimum_detectable_effect
+from core.queries.evidence import Evidence
+from core.queries.scales import UNITS
+from core.store.counted import reasons_in_words
+
+ALL, ENGLISH, RETRIEVAL = "other languages", "English", "retrieval, never trained"
+"""Groups that every contrast has; the first is what the question is about."""
+
+COLUMNS = (
+    *("contrast", "label", "group_kind", "group", "estimate", "ci_low", "ci_high", "p_value", "n", "n_unit", "unit"),
+    *("points", "points_low", "points_high", "detectable", "targets", "langs", "seeds", "pairs", "unlearned", "method"),
+    "note",
+)
+"""Columns of `contrast_rows`, in order."""
+
+
+class _Mean(NamedTuple):
+    estimate: float
+    low: float
+    high: float
+    p_value: float
+    n: int
+    detectable: float
+
+
+def contrast_rows(evidence: Evidence, *, by: str = "target") -> pd.DataFrame:
+    """One row per contrast and group; a contrast without any pair has one row that says so.
+
+    Columns: `COLUMNS`; estimate and limits are in the scale's unit as stored (fractions of the head-room, or standard
+    deviations), points and its limits differences of scores where the group is one target; n counts base tasks;
+    unlearned: the share of pairs one of whose thirds was not learned; note: what a reader must know. Groups: languages
+    but English, English, retrieval targets, then those of `by`.
+
+    Args:
+        evidence: What the store says.
+        by: target, family or script.
+    """
+    pairs = paired(evidence)
+    if not evidence.options.with_in_task:
+        pairs.loc[pairs["in_task"] & pairs["excluded"].isna(), "excluded"] = "in-task"
+    rows = [row for contrast in CONTRASTS for row in _of_contrast(contrast.name, pairs, by=by)]
+    frame = pd.DataFrame(rows, columns=[c for c in COLUMNS if c not in {"label", "n_unit", "unit", "method"}])
+    labels = {contrast.name: contrast.label for contrast in CONTRASTS}
+    frame = frame.assign(
+        label=frame["contrast"].map(labels),
+        n_unit="base tasks",
+        unit=UNITS[evidence.options.scale].name,
+        method="t over base tasks",
+    )
+    whole = {name: "Int64" for name in ("n", "targets", "langs", "seeds", "pairs")}
+    return frame[list(COLUMNS)].astype(whole)
+
+
+def _of_contrast(name: str, pairs: pd.DataFrame, *, by: str) -> list[dict[str, object]]:
+    every = pairs[pairs["contrast"] == name]
+    counted = every[every["excluded"].isna()]
+    out = _left_out(every)
+    if counted.empty:
+        empty = {"contrast": name, "group_kind": "all", "group": ALL, "n": 0, "pairs": 0, "note": out or "no pair yet"}
+        return [empty]
+    is_english, trained = counted["lang"] == "en", counted["trained"].astype(bool)
+    groups = [
+        ("all", ALL, counted[trained & ~is_english]),
+        ("language", ENGLISH, counted[trained & is_english]),
+        ("retrieval", RETRIEVAL, counted[~trained & ~is_english]),
+    ]
+    others = counted[~is_english & (trained | (by == "target"))]
+    groups += [(by, str(group), part) for group, part in others.groupby(by, observed=True)]
+    rows = [_row(name, kind, group, part) for kind, group, part in groups if len(part)]
+    rows[0]["note"] = "; ".join(text for text in (str(rows[0]["note"]), out) if text)
+    return rows
+
+
+def _row(name: str, kind: str, group: str, part: pd.DataFrame) -> dict[str, object]:
+    found, points = _mean(part, "scaled"), _mean(part, "difference") if part["target"].nunique() == 1 else None
+    unlearned = int((part["one_unlearned"] | part["other_unlearned"]).sum())
+    notes = ["one base task: no interval"] if found.n == 1 else []
+    notes += ["all base tasks alike: no interval"] if found.n > 1 and math.isnan(found.low) else []
+    if unlearned:
+        sides = [int(part[f"{side}_unlearned"].sum()) for side in ("one", "other")]
+        notes.append(f"not learned: the first of the two in {sides[0]} of {len(part)} pairs, the second in {sides[1]}")
+    if lost := int(part["scaled"].isna().sum()):
+        notes.append(f"{lost} pairs without this scale")
+    values = {"points": points.estimate, "points_low": points.low, "points_high": points.high} if points else {}
+    return {
+        "contrast": name, "group_kind": kind, "group": group, "estimate": found.estimate, "ci_low": found.low,
+        "ci_high": found.high, "p_value": found.p_value, "n": found.n, "detectable": found.detectable,
+        "targets": part["target"].nunique(), "langs": part["lang"].nunique(), "seeds": part["seed"].nunique(),
+        "pairs": len(part), "unlearned": unlearned / len(part), "note": "; ".join(notes), **values,
+    }  # fmt: skip
+
+
+def _mean(part: pd.DataFrame, column: str) -> _Mean:
+    """Over seeds, languages and targets inside each base task, then over base tasks."""
+    known = part[part[column].notna()]
+    cells = known.groupby(["base", "target", "condition", "lang"], observed=True)[column].mean()
+    tasks = cells.groupby(["base", "target"]).mean().groupby("base").mean()
+    n, mean, sd = len(tasks), float(tasks.mean()), float(tasks.std())
+    limits = t_limits([mean], sd=[sd], n=[n])
+    low, high, p = (float(values[0]) for values in limits)
+    least = minimum_detectable_effect(sd / math.sqrt(n), df=n - 1) if np.isfinite(low) else math.nan
+    return _Mean(mean, low, high, p, n, least)
+
+
+def _left_out(every: pd.DataFrame) -> str:
+    reasons = every["excluded"].dropna()
+    if reasons.empty:
+        return ""
+    known = reasons_in_words(reasons)
+    others = [f"{n:,} {reason}" for reason, n in reasons.value_counts().items() if reason not in known]
+    return f"left out: {', '.join(text for text in (known, *others) if text)}"

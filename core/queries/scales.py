@@ -1,0 +1,67 @@
+"""Units in which gains at unlike targets can be averaged: a point of F1 is no point of accuracy."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from core.errors import UnknownName
+
+Scale = Literal["headroom", "noise"]
+
+
+class Unit(NamedTuple):
+    """How a scale is said."""
+
+    name: str
+    """Short: follows a number."""
+    meaning: str
+    """One sentence."""
+    factor: float
+    """What a stored number is multiplied by before it is shown."""
+
+
+UNITS: dict[Scale, Unit] = {
+    "headroom": Unit(
+        "% of the head-room",
+        "A difference of scores as a share of what the target leaves above its floor: 1 less the score of chance or, "
+        "if that is higher, of the best rule that reads no meaning.",
+        100.0,
+    ),
+    "noise": Unit(
+        "standard deviations of seeds",
+        "A difference of scores in standard deviations between seeds of the same chain at that target, pooled over "
+        "intermediates and languages.",
+        1.0,
+    ),
+}
+"""The two scales, the usual one first."""
+
+
+def divisors(rows: pd.DataFrame, *, scale: Scale) -> pd.Series:
+    """What a difference of scores is divided by, for each row; NaN where the target has no such scale.
+
+    Args:
+        rows: Columns target, intermediate, lang, score, floor; one row per run and language.
+        scale: Which one.
+
+    Raises:
+        UnknownName: There is no such scale.
+    """
+    if scale not in UNITS:
+        raise UnknownName("scale", scale, known=UNITS)
+    if scale == "noise":
+        return rows["target"].map(_seed_noise(rows)).astype("float64")
+    room = 1 - rows["floor"].astype("float64")
+    return room.where(room > 0)
+
+
+def _seed_noise(rows: pd.DataFrame) -> pd.Series:
+    """Standard deviation of a score between seeds by target; none without two seeds that differ."""
+    cells = rows.groupby(["target", "intermediate", "lang"], observed=True)["score"].agg(["var", "count"])
+    cells = cells[cells["count"] > 1]
+    freedom = cells["count"] - 1
+    pooled = (cells["var"] * freedom).groupby("target").sum() / freedom.groupby("target").sum()
+    return np.sqrt(pooled[pooled > 0])

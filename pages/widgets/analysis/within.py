@@ -1,0 +1,52 @@
+"""The first panel of the analysis page: contrasts inside data sets, before any model across tasks."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.analysis.contrasts.sentences import for_people
+from core.figures.contrasts import forest
+from core.queries.scales import UNITS, Scale
+from pages.widgets.analysis.panels import how_to
+from pages.widgets.shared import mode
+from pages.widgets.show import chart, md, p_column, table
+
+
+def show_contrasts(rows: pd.DataFrame, said: tuple[str, ...], *, scale: Scale, how: str) -> None:
+    """What contrasts say in words, drawn and as numbers.
+
+    Args:
+        rows: As `contrast_rows` returns them.
+        said: Their sentences.
+        scale: In which targets are averaged.
+        how: Command that says the same.
+    """
+    st.markdown("\n".join(f"- **{md(sentence)}**" for sentence in said))
+    if rows["estimate"].notna().any():
+        figure = forest(rows, factor=UNITS[scale].factor, mode=mode())
+        chart(figure, key="forest", alt="Contrasts inside data sets with their limits; the table holds the numbers")
+    number = st.column_config.NumberColumn
+    table(
+        for_people(rows),
+        alt="Contrasts inside data sets, each with interval and number of base tasks", key="contrasts",
+        columns={
+            "label": "contrast", "group": "where", "estimate": number("difference", format="%+.2f"),
+            "ci_low": number("95 % from", format="%+.2f"), "ci_high": number("to", format="%+.2f"), "unit": "unit",
+            "n": "base tasks", "p_value": p_column("p"), "points": number("points", format="%+.2f"),
+            "points_low": number("95 % from, points", format="%+.2f"),
+            "points_high": number("to, points", format="%+.2f"),
+            "detectable": number("detectable", format="%.2f"), "targets": "targets", "langs": "languages",
+            "seeds": "seeds", "pairs": "pairs", "note": "note",
+        },
+    )  # fmt: skip
+    st.caption(
+        md(
+            "Two runs of a pair differ in one thing: the third of one data set, or the task and its placebo. Each "
+            "base task counts once, whatever it has of thirds, targets, languages and seeds; limits are Student's t "
+            "over base tasks and are not corrected for the number of rows. "
+            f"{UNITS[scale].meaning} Points: where the row is one target. Detectable: found with 80 % power. Targets "
+            "that are never trained (retrieval) stand apart."
+        )
+    )
+    how_to(how, rows, name="contrasts")
