@@ -93,7 +93,7 @@ def _show_flat(full: FullAnswer, *, missing: pd.DataFrame, extra: list[pd.DataFr
     texts += [("headline", said.headline), *((f"detail {i}", text) for i, text in enumerate(said.details, 1))]
     flat = [{"kind": "answer", "name": name, "label": text, "note": said.weight} for name, text in texts]
     rows = [] if full.contrasts is None else records(full.contrasts)
-    flat += [{"kind": "contrast"} | row for row in rows]
+    flat += [{"kind": "contrast", "name": row["contrast"]} | row for row in rows]
     flat += [*records(full.estimates), *({"kind": "missing"} | row for row in records(missing))]
     show([*flat, *(row for frame in extra for row in records(frame))], as_json=True, empty="")
 

@@ -25,7 +25,9 @@ def forest(rows: pd.DataFrame, *, factor: float, mode: Mode = "light") -> go.Fig
     drawn = rows[rows["estimate"].notna()]
     if drawn.empty:
         raise ValueError("No contrast to draw: found 0 estimates, expected at least one.")
-    fig = go.Figure()
+    # An axis of two levels takes its order from what it meets first.
+    order = [drawn["label"].tolist(), drawn["group"].tolist()]
+    fig = go.Figure(go.Scatter(x=[None] * len(drawn), y=order, showlegend=False, hoverinfo="skip"))
     for is_whole, name in ((True, "over targets"), (False, "part of them")):
         part = drawn[(drawn["group_kind"] == "all") == is_whole]
         middle, low, high = (factor * part[n].astype("float64") for n in ("estimate", "ci_low", "ci_high"))
@@ -38,9 +40,6 @@ def forest(rows: pd.DataFrame, *, factor: float, mode: Mode = "light") -> go.Fig
             hovertext=[_hover(row, factor) for row in part.to_dict("records")],
             hovertemplate="%{hovertext}<extra></extra>",
         )  # fmt: skip
-    # An axis of two levels takes its order from what it meets first.
-    order = [drawn["label"].tolist(), drawn["group"].tolist()]
-    fig.data = (go.Scatter(x=[None] * len(drawn), y=order, showlegend=False, hoverinfo="skip"), *fig.data)
     frame(fig, height_px=26 * len(drawn) + 100, mode=mode)
     fig.update_xaxes(
         title_text=f"difference of zero-shot scores, {drawn['unit'].iloc[0]}", zeroline=True,
