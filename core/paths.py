@@ -24,6 +24,10 @@ def _absolute(named: str, beside: str) -> Path:
     return Path(beside, Path(named).expanduser()).resolve()
 
 
+STAGE_MARKER = "stage.json"
+"""In a finished stage's folder, written last: names the files of the stage with their digests."""
+
+
 @dataclass(frozen=True)
 class RunPaths:
     """File names inside one run folder, `data/runs/<run_id>/`."""
@@ -302,5 +306,5 @@ class AtlasPaths:
         return self.profile(job_id) if job_id.startswith("p") else self.run(job_id)
 
     def stage(self, key: str) -> Path:
-        """Folder of one finished stage."""
+        """Folder of one finished stage; `STAGE_MARKER` in it says that it is whole."""
         return self.stages / key

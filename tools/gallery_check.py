@@ -23,12 +23,11 @@ import pyarrow.parquet as pq
 import typer
 
 from core.errors import AtlasError
-from core.jobs.folders import enqueue
-from core.jobs.records import LOCAL
+from core.files import write_text
 from core.models import as_placed_here
 from core.models.available import availability
 from core.paths import AtlasPaths
-from core.spec.execution import execution_options
+from core.spec.execution import PRECISION
 from core.spec.run import MIRROR, RunSpec
 from core.store.reading import open_for_reading
 from tools.gallery import saved_ids
@@ -142,10 +141,11 @@ def check(cell: Cell, *, home: Path, tolerance: float) -> Verdict:
         tolerance: Of the mean over languages, on another machine.
     """
     paths, made_by = AtlasPaths(home=home), cell.environment
-    execution = execution_options(precision=made_by.get("precision", "fp32"))
-    enqueue([cell.spec], paths=paths, backend=LOCAL, study=None, execution=execution, again=False)
     run = paths.run(cell.spec.run_id)
-    environ = os.environ | {"ATLAS_HOME": str(home), "ATLAS_THREADS": str(made_by.get("threads", 1))}
+    run.root.mkdir(parents=True)
+    write_text(run.spec, cell.spec.model_dump_json())
+    how = {"ATLAS_THREADS": str(made_by.get("threads", 1)), PRECISION: made_by.get("precision", "fp32")}
+    environ = os.environ | {"ATLAS_HOME": str(home)} | how
     words = [sys.executable, "-m", "core.chain.worker", str(run.root)]
     done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -27,6 +27,7 @@ from core.cli.console import errors_as_messages, note, records, show
 from core.cli.options import Again, AsJson, DryRun, executing, filtered, launching
 from core.cli.profile import profile
 from core.cli.progress import follow
+from core.cli.prune import prune
 from core.errors import SpecError
 from core.jobs.records import JobStatus
 from core.models import skipped_model_files
@@ -49,6 +50,7 @@ from core.tasks import check_name, load_tasks, read_task_file, skipped_task_file
 app = typer.Typer(name="atlas", no_args_is_help=True)
 
 app.command()(profile)
+app.command()(prune)
 cli_analysis.register(app)
 cli_export.register(app)
 app.add_typer(cli_models.app, name="models")

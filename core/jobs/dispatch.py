@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from core.errors import AtlasError
 from core.files import write_text
 from core.jobs.folders import is_open, job_folders, queue_key
+from core.jobs.prune import KEEP_FREE, make_room
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, read_job, write_failure
 from core.jobs.sharing import Trainings
 from core.jobs.slots import AUTO, CPU_SLOTS, HIDING, fits_beside, slots_for, visible_slots
@@ -43,6 +44,7 @@ SETTINGS = (
     _THREADS,
     "ATLAS_CHECKPOINT_SECONDS",
     "ATLAS_STATES_GB",
+    KEEP_FREE,
     PRECISION,
     *HIDING,
     "OMP_NUM_THREADS",
@@ -266,6 +268,8 @@ class Dispatcher:
         return n_left
 
     def _start(self, run: RunPaths, job: JobRecord, *, slot: str, n_slots: int) -> None:
+        for each in make_room(self._paths, os.environ):
+            _LOG.info("removed %s, because little of the disk is free", each.what)
         # Counted before the start, so that a worker that cannot even import is not started for ever.
         record = job.model_copy(update={"attempts": job.attempts + 1, "slot": slot, "note": None})
         write_text(run.job, record.model_dump_json())

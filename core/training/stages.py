@@ -21,14 +21,11 @@ from core.encoder.mlm import MlmHead
 from core.files import digest_of
 from core.heads.layers import Head
 from core.heads.states import Encoder
-from core.paths import AtlasPaths
+from core.paths import STAGE_MARKER, AtlasPaths
 from core.spec.base import Spec
 from core.spec.execution import Precision
 from core.spec.protocol import StageProtocol
 from core.spec.run import Placebo
-
-MARKER = "stage.json"
-"""Written last; names the files of the stage with their digests."""
 
 
 class StageIdentity(Spec):
@@ -92,7 +89,7 @@ class StageFolder:
 
     def marker(self) -> dict[str, Any]:
         """Content of the marker: `kind`, `name`, `best_step`, `steps`, `seconds`, `identity`, `judged`, `files`."""
-        content: dict[str, Any] = json.loads((self.root / MARKER).read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads((self.root / STAGE_MARKER).read_text(encoding="utf-8"))
         return content
 
     def judged(self) -> tuple[Judgement, ...]:
@@ -105,7 +102,7 @@ class StageFolder:
             files = self.marker()["files"]
             self.judged()
         except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-            return f"{MARKER} cannot be read ({error})"
+            return f"{STAGE_MARKER} cannot be read ({error})"
         for name, wanted in files.items():
             file = self.root / name
             if not file.is_file():
@@ -117,7 +114,7 @@ class StageFolder:
     @property
     def is_finished(self) -> bool:
         """Whether the marker is there."""
-        return (self.root / MARKER).is_file()
+        return (self.root / STAGE_MARKER).is_file()
 
 
 class StageWriter:
@@ -159,7 +156,7 @@ class StageWriter:
             facts: What the marker says beside the files.
         """
         files = {str(f.relative_to(self._beside)): digest_of(f) for f in sorted(self._beside.rglob("*")) if f.is_file()}
-        (self._beside / MARKER).write_text(json.dumps({**facts, "files": files}, indent=1), encoding="utf-8")
+        (self._beside / STAGE_MARKER).write_text(json.dumps({**facts, "files": files}, indent=1), encoding="utf-8")
         shutil.rmtree(self._final, ignore_errors=True)
         self._beside.rename(self._final)
         return StageFolder(self._final)

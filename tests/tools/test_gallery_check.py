@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.paths import REPO, AtlasPaths
-from core.spec.execution import execution_options, stored_execution
 from core.spec.run import RunSpec
 from core.store.reading import open_for_reading
 from tests.makers.home import fill, spec
@@ -69,9 +68,8 @@ def test_a_committed_run_is_made_again_and_compared(
     home, seen = tmp_path / "again", []
 
     def worker(words: list[str], *, env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
-        seen.append(
-            (words[-1], env["ATLAS_HOME"], env["ATLAS_THREADS"], stored_execution(Path(words[-1]) / "job.json"))
-        )
+        assert RunSpec.model_validate_json((Path(words[-1]) / "spec.json").read_text()) == asked
+        seen.append((words[-1], env["ATLAS_HOME"], env["ATLAS_THREADS"], env["ATLAS_PRECISION"]))
         shutil.copytree(made.run(asked.run_id).root, home / "runs" / asked.run_id, dirs_exist_ok=True)
         (home / "runs" / asked.run_id / "environment.json").write_text('{"threads": 3, "precision": "bf16"}')
         return subprocess.CompletedProcess(words, 0, "", "")
@@ -79,7 +77,7 @@ def test_a_committed_run_is_made_again_and_compared(
     monkeypatch.setattr(subprocess, "run", worker)
     found = check(cell, home=home, tolerance=0.03)
     assert found.holds is holds, found.words
-    assert seen == [(str(home / "runs" / asked.run_id), str(home), "3", execution_options(precision="bf16"))]
+    assert seen == [(str(home / "runs" / asked.run_id), str(home), "3", "bf16")]
 
 
 def test_a_run_that_cannot_be_made_does_not_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,11 +30,10 @@ from core.events import (
     StageStarted,
 )
 from core.heads.states import Encoder
-from core.paths import AtlasPaths
+from core.paths import STAGE_MARKER, AtlasPaths
 from core.spec.model import ModelSpec
 from core.spec.run import DataSource, RunSpec
 from core.spec.versions import CODE_VERSION
-from core.training.stages import MARKER
 from tests.fakes import ARCHITECTURES, KINDS, TRAINED, WORDS, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run
 
 _FAST = toy_protocol(max_steps=2, evaluations=1, max_dev_examples=12)
@@ -145,7 +144,7 @@ def test_stages_are_reused_and_a_damaged_one_is_trained_again(
     assert len(flags) == 1 and "encoder/model.safetensors was changed. It is trained again" in flags[0]
     assert [e for e in again if isinstance(e, LanguageScored)] == before
 
-    marker = AtlasPaths(home).stage(key) / MARKER
+    marker = AtlasPaths(home).stage(key) / STAGE_MARKER
     marker.write_text(json.dumps({k: v for k, v in json.loads(marker.read_text()).items() if k != "judged"}))
     shutil.rmtree(AtlasPaths(home).run(first.run_id).root)
     flags = [e.message for e in _execute(first, home) if isinstance(e, Flagged) and e.flag == "stage_damaged"]
@@ -160,7 +159,7 @@ def test_a_stage_that_was_trained_with_other_arithmetic_is_reused_and_named(
     key = next(e.key for e in _execute(first, home) if isinstance(e, StageFinished))
     shutil.rmtree(AtlasPaths(home).run(first.run_id).root)
     assert not [e for e in _execute(first, home) if isinstance(e, Flagged)], "the same machine and threads"
-    marker = AtlasPaths(home).stage(key) / MARKER
+    marker = AtlasPaths(home).stage(key) / STAGE_MARKER
     content = json.loads(marker.read_text())
     threads = content["arithmetic"]["threads"]
     marker.write_text(json.dumps(content | {"arithmetic": content["arithmetic"] | {"threads": threads + 1}}))

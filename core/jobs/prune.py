@@ -1,0 +1,188 @@
+"""What of the cache may go: weights that no open job reads. Results, logs and specs are never touched.
+
+Everything here can be made again, at the price of training it: a removed stage is trained anew by the next run that
+needs it, and gives the same weights. Removing happens under the lock that a stage is trained under, and by renaming
+first, so that nothing half-removed is ever taken for a stage.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from core.errors import SpecError
+from core.jobs.folders import open_jobs
+from core.paths import STAGE_MARKER, AtlasPaths
+from core.spec.sharing import trained_by_job
+
+KEEP_FREE = "ATLAS_KEEP_FREE_GB"
+"""Environment variable: while less of the disk is free, finished runs lose their target weights."""
+USUAL_FREE_GB = 5.0
+_DAY_S = 86_400.0
+
+
+class Rules(NamedTuple):
+    """What is to go."""
+
+    targets: bool = True
+    """Weights of target stages: once a run is scored nobody reads them."""
+    intermediates: bool = False
+    """Weights of intermediate stages that no open job needs; the next launch with one of them trains it anew."""
+    older_than_days: float | None = None
+    """Kept states, embeddings and data that nobody used for so long; None: they stay."""
+
+
+class Prunable(NamedTuple):
+    """A folder that may go."""
+
+    path: Path
+    """In the cache of the Atlas home."""
+    what: str
+    """What it is, for the user."""
+    size: int
+    """Bytes."""
+
+
+def prunable(paths: AtlasPaths, *, rules: Rules) -> list[Prunable]:
+    """What may go now, the largest first; nothing is changed.
+
+    Args:
+        rules: What is to go.
+    """
+    found = [*_stages(paths, rules=rules), *_unused(paths, days=rules.older_than_days)]
+    return sorted(found, key=lambda each: (-each.size, each.path))
+
+
+def prune(wanted: Prunable, *, paths: AtlasPaths) -> int:
+    """Remove one; bytes that were freed, 0 where a job holds it or it is gone.
+
+    Args:
+        wanted: Of `prunable`.
+    """
+    beside = wanted.path.with_name(f".{wanted.path.name}.gone")
+    try:
+        with FileLock(f"{wanted.path}.lock", timeout=0):
+            # What is needed is asked again: a job may have been submitted since the list was made.
+            if wanted.path.parent == paths.stages and _is_needed(wanted.path, needed=_needed(paths)):
+                return 0
+            wanted.path.rename(beside)
+    except (Timeout, FileNotFoundError):
+        return 0
+    shutil.rmtree(beside, ignore_errors=True)
+    return wanted.size
+
+
+def make_room(paths: AtlasPaths, environ: Mapping[str, str]) -> list[Prunable]:
+    """Remove weights of target stages, the largest first, until enough of the disk is free (`ATLAS_KEEP_FREE_GB`).
+
+    Args:
+        environ: Where the variable is looked up; 5 GB where it is not set, 0 removes nothing by itself.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        SpecError: The variable is not a number of GB.
+    """
+    wanted, gone = _wanted_free(environ), list[Prunable]()
+    if not paths.stages.is_dir() or shutil.disk_usage(paths.stages).free >= wanted:
+        return gone
+    for each in prunable(paths, rules=Rules()):
+        if prune(each, paths=paths):
+            gone.append(each)
+        if shutil.disk_usage(paths.stages).free >= wanted:
+            break
+    return gone
+
+
+def _wanted_free(environ: Mapping[str, str]) -> float:
+    said = environ.get(KEEP_FREE, str(USUAL_FREE_GB))
+    try:
+        gigabytes = float(said)
+    except ValueError:
+        gigabytes = -1.0
+    if not 0 <= gigabytes < math.inf:
+        raise SpecError(f"{KEEP_FREE} is '{said}'; expected GB that stay free, such as 20, or 0.")
+    return gigabytes * 1e9
+
+
+class _Needed(NamedTuple):
+    """What open jobs read of finished stages."""
+
+    names: frozenset[tuple[str, int]]
+    """Name and seed of stages; a stage of that name and seed may be another model's, and stays all the same."""
+    seeds: frozenset[int]
+    """Of open jobs whose stages are not known from their specs."""
+
+
+def _needed(paths: AtlasPaths) -> _Needed:
+    names, seeds = set[tuple[str, int]](), set[int]()
+    for job in open_jobs(paths):
+        try:
+            raw = json.loads(job.spec.read_bytes())
+            seed = int(raw["seed"])
+            if raw.get("kind", "run") == "run":
+                names |= {(training.stage, seed) for training in trained_by_job(raw)} | {(str(raw["target"]), seed)}
+            else:
+                seeds.add(seed)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # its worker cannot read it either
+    return _Needed(frozenset(names), frozenset(seeds))
+
+
+def _is_needed(stage: Path, *, needed: _Needed) -> bool:
+    marker = _marker(stage)
+    if marker is None:
+        return True
+    name, seed = str(marker["name"]), int(marker["identity"]["seed"])
+    return seed in needed.seeds or (name, seed) in needed.names
+
+
+def _stages(paths: AtlasPaths, *, rules: Rules) -> Iterator[Prunable]:
+    wanted = {
+        kind for kind, is_wanted in (("target", rules.targets), ("intermediate", rules.intermediates)) if is_wanted
+    }
+    if not wanted or not paths.stages.is_dir():
+        return
+    needed = _needed(paths)
+    for folder in sorted(paths.stages.iterdir()):
+        if folder.name.startswith(".") or not folder.is_dir() or (marker := _marker(folder)) is None:
+            continue
+        if marker["kind"] in wanted and not _is_needed(folder, needed=needed):
+            what = f"weights of the {marker['kind']} stage '{marker['name']}', seed {marker['identity']['seed']}"
+            yield Prunable(folder, what, _size(folder))
+
+
+def _unused(paths: AtlasPaths, *, days: float | None) -> Iterator[Prunable]:
+    if days is None or any(open_jobs(paths)):
+        return  # a job that waits may read any of it
+    oldest = time.time() - days * _DAY_S
+    for root, what in ((paths.states, "states of frozen layers"), (paths.embeddings, "sentence embeddings")):
+        for folder in sorted(root.iterdir()) if root.is_dir() else ():
+            files = [folder, *folder.rglob("*")] if folder.is_dir() else [folder]
+            if not folder.name.endswith(".lock") and max(_used(file) for file in files) < oldest:
+                yield Prunable(folder, what, _size(folder))
+
+
+def _marker(folder: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads((folder / STAGE_MARKER).read_bytes())
+        return found if {"kind", "name", "identity"} <= found.keys() else None
+    except (OSError, ValueError, AttributeError):
+        return None  # not a stage, or a damaged one: the next run that needs it says so
+
+
+def _used(file: Path) -> float:
+    there = file.stat()
+    return max(there.st_mtime, there.st_atime)
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
