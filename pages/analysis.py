@@ -20,6 +20,7 @@ from core.queries.evidence import AnalysisOptions
 from core.tasks import load_tasks
 from pages.widgets.analysis import data, panels
 from pages.widgets.analysis.choice import choose, recompute, refine
+from pages.widgets.analysis.claims import show_claims
 from pages.widgets.analysis.fit_progress import watch
 from pages.widgets.analysis.measures import show_measures
 from pages.widgets.analysis.within import show_contrasts
@@ -40,7 +41,7 @@ if rows.empty:
         label="Launch runs",
     )
     panels.show_frozen(data.frozen(now))
-    panels.show_claims(data.judged_claims(now))
+    show_claims(data.judged_claims(now))
     st.stop()
 
 pooled = choose(rows)
@@ -88,7 +89,7 @@ elif part == "Predictions":
     panels.show_predictions(data.judged_selectors(now, pooled, options), how=how("predict"))
     panels.show_frozen(data.frozen(now))
 elif part == "Claims":
-    panels.show_claims(data.judged_claims(now))
+    show_claims(data.judged_claims(now))
 elif part == "Next":
     panels.show_next(data.proposals(now, pooled, options), how=how("next"))
 else:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from core.claims.contrasts import whole_tasks
 from core.claims.facts import COMPARISON, Facts, best_of
 from core.claims.records import Finding
 from core.errors import DataError
@@ -88,15 +89,19 @@ def _compare(
     *,
     keep: Callable[[pd.DataFrame], pd.Series[bool]] | None = None,
 ) -> Finding:
-    rows = facts.pairs[facts.pairs["intermediate"] != "none"]
-    rows = rows.assign(family=rows["architecture"].map(FAMILIES))
-    rows = rows[rows["family"].notna()]
-    rows = rows if keep is None else rows[keep(rows)]
+    def kept(rows: pd.DataFrame) -> pd.DataFrame:
+        rows = whole_tasks(rows[rows["intermediate"] != "none"])
+        rows = rows.assign(family=rows["architecture"].map(FAMILIES))
+        rows = rows[rows["family"].notna()]
+        return rows if keep is None else rows[keep(rows)]
 
     def one(part: pd.DataFrame) -> Finding:
         return test(_units(part))
 
-    return best_of(rows, by=COMPARISON, test=one, absent="no run of BERT, RoBERTa or XLNet with an intermediate")
+    return best_of(
+        kept(facts.pairs), by=COMPARISON, test=one, absent="no run of BERT, RoBERTa or XLNet with an intermediate",
+        left_out=kept(facts.left_out),
+    )  # fmt: skip
 
 
 def _units(part: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,8 @@
-"""Tests that contrast gains of some intermediates or targets with others."""
+"""Tests that contrast gains of some intermediates or targets with others.
+
+Whole tasks alone are evidence on a paper's tasks: placebos, slices and thirds are left to the analysis. Targets that
+are never trained (retrieval) have tests of their own and enter no mean over unlike targets.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,9 @@ from core.analysis.model import analyse
 from core.claims.facts import SETTING, Facts, best_of
 from core.claims.records import Finding
 from core.errors import DataError
-from core.measures.inference.averages import average_gain, spread_seen
-from core.measures.inference.cells import Cells
-from core.measures.inference.contrasts import exact_share, mean_correlation, spread_interval, welch_interval
+from core.measures.inference.averages import AverageGain, average_gain, spread_seen
+from core.measures.inference.contrasts import exact_share, mean_correlation, welch_interval
 from core.measures.inference.intervals import t_interval
-from core.measures.inference.mixed import fit_mixed
-from core.measures.inference.variances import component_interval, share_interval
 from core.queries.covariates import base_tasks
 
 REASONING = frozenset(
@@ -25,6 +26,10 @@ REASONING = frozenset(
 """Tasks that need inference or reasoning: language inference and multiple-choice commonsense; our assignment."""
 BEST_OF_PHANG = ("mnli", "squad", "hellaswag")
 QA, TAGGING, RETRIEVAL = ("xquad", "mlqa", "tydiqa"), ("udpos", "panx"), ("bucc2018", "tatoeba")
+NO_GAIN = "no gain with an intermediate"
+
+Rows = Callable[[pd.DataFrame], pd.DataFrame]
+Test = Callable[[pd.DataFrame], Finding]
 
 
 def gain_on(*targets: str) -> Callable[[Facts], Finding]:
@@ -34,20 +39,20 @@ def gain_on(*targets: str) -> Callable[[Facts], Finding]:
         targets: Their names.
     """
 
+    def kept(rows: pd.DataFrame) -> pd.DataFrame:
+        return whole_tasks(rows)[lambda found: found["target"].isin(targets)]
+
     def test(facts: Facts) -> Finding:
-        rows = _real(facts.gains)
-        rows = rows[rows["target"].isin(targets)]
-        return best_of(rows, by=SETTING, test=_mean_gain, absent=f"no gain on {', '.join(targets)}")
+        return over_settings(facts, _mean_gain, rows=kept, absent=f"no gain on {', '.join(targets)}")
 
     return test
 
 
 def named_best(facts: Facts) -> Finding:
     """Mean gain of MNLI, SQuAD and HellaSwag less that of all others, targets being the units."""
-    rows = _real(facts.gains)
 
     def one(part: pd.DataFrame) -> Finding:
-        table = _table(part)
+        table = gain_table(part)
         named = [name for name in BEST_OF_PHANG if name in table]
         others = table.drop(columns=named)
         if len(named) < len(BEST_OF_PHANG) or others.shape[1] < 2:
@@ -55,18 +60,17 @@ def named_best(facts: Facts) -> Finding:
         difference = (table[named].mean(axis=1) - others.mean(axis=1)).dropna()
         return Finding(t_interval(difference), "targets", note=f"against {', '.join(others.columns)}")
 
-    return best_of(rows, by=SETTING, test=one, absent="no gain with an intermediate")
+    return over_settings(facts, one, rows=trained_targets)
 
 
 def multi_task(facts: Facts) -> Finding:
     """Gain of a multi-task intermediate less that of its best single task, targets being the units."""
-    rows = facts.gains[~facts.gains["intermediate"].str.contains("~", regex=False)]
 
     def one(part: pd.DataFrame) -> Finding:
-        table = _table(part)
+        table = gain_table(part)
         differences = []
-        for name in [n for n in map(str, table.columns) if "+" in base_tasks(n)]:
-            singles = [n for n in base_tasks(name).split("+") if n in table]
+        for name in [n for n in map(str, table.columns) if "+" in n]:
+            singles = [n for n in name.split("+") if n in table]
             if singles:
                 best = table[singles].mean().idxmax()
                 differences.append(table[name] - table[best])
@@ -75,97 +79,56 @@ def multi_task(facts: Facts) -> Finding:
         mean = pd.concat(differences, axis=1).mean(axis=1).dropna()
         return Finding(t_interval(mean), "targets", note="against the component with the largest mean gain")
 
-    return best_of(rows, by=SETTING, test=one, absent="no gain of a multi-task intermediate")
+    return over_settings(facts, one, rows=trained_targets, absent="no gain of a multi-task intermediate")
 
 
 def reasoning(facts: Facts) -> Finding:
     """Mean gain of reasoning intermediates less that of all others, intermediates being the units."""
-    rows = _real(facts.gains)
-    rows = rows[~rows["intermediate"].str.contains("+", regex=False)]
+    return over_settings(facts, _reasoning, rows=_single_tasks)
+
+
+def reasoning_of_a_benefit(facts: Facts) -> Finding:
+    """The same, where some benefit is seen: without one, an absent difference says nothing of its cause."""
 
     def one(part: pd.DataFrame) -> Finding:
-        table = _table(part)
-        effect = (table.sub(table.mean(axis=1), axis=0)).mean()
-        inferring = effect.index.map(base_tasks).isin(REASONING)
-        if min(inferring.sum(), (~inferring).sum()) < 2:
+        found = _reasoning(part)
+        inferring = part["intermediate"].isin(REASONING)
+        groups = [_average(part[mask]) for mask in (inferring, ~inferring)]
+        if all(group.interval.low <= 0 for group in groups):
+            shown = ", ".join(f"{100 * g.interval.estimate:+.1f} (from {100 * g.interval.low:+.1f})" for g in groups)
             raise DataError(
-                f"{inferring.sum()} reasoning intermediates and {(~inferring).sum()} others; 2 of each needed"
+                f"no benefit is seen whose cause could be compared: mean gains in points, reasoning and others, {shown}"
             )
-        contrast = welch_interval(effect[inferring], other=effect[~inferring])
-        return Finding(
-            contrast, "intermediates", note=f"reasoning: {', '.join(effect.index[inferring])} (our assignment)"
-        )
+        return found
 
-    return best_of(rows, by=SETTING, test=one, absent="no gain with an intermediate")
+    return over_settings(facts, one, rows=_single_tasks)
 
 
 def mostly_worse(facts: Facts) -> Finding:
     """Share of targets whose mean gain over intermediates is negative."""
 
     def one(part: pd.DataFrame) -> Finding:
-        means = _table(part).mean(axis=1)
+        means = gain_table(part).mean(axis=1)
         return Finding(exact_share(int((means < 0).sum()), n=len(means)), "targets")
 
-    return best_of(_real(facts.gains), by=SETTING, test=one, absent="no gain with an intermediate")
-
-
-def severe_spread(facts: Facts) -> Finding:
-    """The smaller of the spread of gains over seeds and the spread over intermediates."""
-
-    def one(part: pd.DataFrame) -> Finding:
-        groups = part.groupby(["intermediate", "target"])["gain"]
-        within, seeds = part["gain"] - groups.transform("mean"), len(part) - groups.ngroups
-        if seeds < 1:
-            raise DataError("every pair has one seed; two or more are needed to see their spread")
-        over_seeds = spread_interval(float((within**2).sum()), df=seeds)
-        table = _table(part)
-        between = table.sub(table.mean(axis=1), axis=0)
-        over_tasks = spread_interval(float(np.nansum(between**2)), df=int(table.notna().sum().sum()) - len(table))
-        smaller = min(over_seeds, over_tasks, key=lambda i: i.estimate)
-        which = "seeds" if smaller is over_seeds else "intermediates"
-        other = f"seeds {100 * over_seeds.estimate:.2f} points, intermediates {100 * over_tasks.estimate:.2f}"
-        return Finding(smaller, f"runs; the smaller spread is that of {which}", note=f"standard deviations: {other}")
-
-    return best_of(_real(facts.gains), by=SETTING, test=one, absent="no gain with an intermediate")
+    return over_settings(facts, one, rows=whole_tasks)
 
 
 def similarity_predicts(facts: Facts) -> Finding:
     """Effect of one standard deviation of similarity in the crossed model."""
-    if facts.evidence is None:
-        return Finding(None, note="no gain with an intermediate")
-    found = analyse(facts.evidence)
-    if found.fit is None:
-        return Finding(None, note=str(found.problem))
-    term = next((c for c in found.fit.coefficients if c.name == "similarity"), None)
+    found = facts.evidence
+    if found is None:
+        return Finding(None, note=NO_GAIN)
+    rows = facts.gains[facts.gains["run_id"].isin(found.frame["run_id"])]
+    where = Finding(None, tested_on=found.pooled.label, left_out=found.left_out.rstrip("."), rows=rows)
+    model = analyse(found)
+    if model.fit is None:
+        return where._replace(note=str(model.problem))
+    term = next((c for c in model.fit.coefficients if c.name == "similarity"), None)
     if term is None:
-        return Finding(None, note=f"similarity is not in the model: {found.prepared.dropped.get('similarity')}")
-    note = f"{facts.evidence.origins['similarity']}; scarcity of data is not varied here"
-    return Finding(term.interval, "intermediates", facts.evidence.pooled.label, note)
-
-
-def match_is_minor(facts: Facts) -> Finding:
-    """Share of intermediate x target in the variance that intermediate, target and their pairing make."""
-
-    def one(part: pd.DataFrame) -> Finding:
-        means = part.groupby(["intermediate", "target"])["gain"].agg(["mean", "size"]).reset_index()
-        inter, target = means["intermediate"].nunique(), means["target"].nunique()
-        seeds = len(part) - len(means)
-        if inter < 4 or target < 3 or seeds < 1:
-            raise DataError(f"{inter} intermediates, {target} targets, {seeds} repeated runs; needed: 4, 3 and 1")
-        # One row a run, so that the pairing can be told from seeds.
-        levels = {name: part[name].to_numpy(str) for name in ("intermediate", "target")}
-        levels["language"] = np.zeros(len(part), dtype=str)
-        cells = Cells(part["gain"].to_numpy(float), np.ones(len(part)), levels, np.empty((len(part), 0)), ())
-        fit = fit_mixed(cells, components=(("intermediate",), ("target",), ("intermediate", "target")))
-        below = fit.variances["residual"] * len(means) / len(part)
-        part_of = component_interval(fit.variances["intermediate x target"], below=below, levels=len(means))
-        rest = fit.variances["intermediate"] + fit.variances["target"]
-        if part_of.estimate + rest <= 0:
-            raise DataError("gains do not vary beyond seeds; there is nothing to split")
-        share = share_interval(part_of, rest=rest)
-        return Finding(share, "pairs", note=f"{inter} intermediates x {target} targets, {seeds} repeated runs")
-
-    return best_of(_real(facts.gains), by=SETTING, test=one, absent="no gain with an intermediate")
+        return where._replace(note=f"similarity is not in the model: {model.prepared.dropped.get('similarity')}")
+    note = f"{found.origins['similarity']}; scarcity of data is not varied here"
+    return where._replace(interval=term.interval, n_unit="intermediates", note=note)
 
 
 def development_correlates(facts: Facts) -> Finding:
@@ -184,19 +147,25 @@ def development_correlates(facts: Facts) -> Finding:
                 found.append(float(np.corrcoef(runs["dev"], runs["score"])[0, 1]))
         return Finding(mean_correlation(found), "targets", note="over runs of each target: intermediates and seeds")
 
-    return best_of(rows, by=SETTING, test=one, absent="no run with an English development score and another language")
+    return best_of(
+        rows, by=SETTING, test=one, absent="no run with an English development score and another language",
+        left_out=facts.left_out,
+    )  # fmt: skip
 
 
 def legal_domain(facts: Facts) -> Finding:
     """Gain in French and German after masked-language modelling on the target's own text, seeds being the units."""
-    rows = facts.frame("""
-        SELECT r.*, avg(g.gain) AS gain FROM counted_gains g JOIN runs r USING (run_id)
-        WHERE r.target = 'multi_eurlex' AND r.intermediate = 'multi_eurlex~mlm' AND g.lang IN ('fr', 'de')
-          AND g.is_headline GROUP BY ALL ORDER BY r.run_id
+    there = facts.frame("""
+        SELECT run_id, avg(gain) AS gain FROM counted_gains
+        WHERE target = 'multi_eurlex' AND intermediate = 'multi_eurlex~mlm' AND lang IN ('fr', 'de') AND is_headline
+        GROUP BY run_id ORDER BY run_id
     """)
+    rows = facts.pairs.drop(columns="gain").merge(there, on="run_id")
+    out = facts.left_out
     return best_of(
         rows, by=SETTING, test=lambda part: Finding(t_interval(part["gain"]), "seeds"),
         absent="no gain of multi_eurlex~mlm on multi_eurlex in French or German",
+        left_out=out[(out["target"] == "multi_eurlex") & (out["intermediate"] == "multi_eurlex~mlm")],
     )  # fmt: skip
 
 
@@ -217,17 +186,64 @@ def multilingual_mlm(facts: Facts) -> Finding:
     return Finding(t_interval(rows["difference"]), "intermediates", "Phang et al. 2020 v1, Table 2", note)
 
 
+def over_settings(facts: Facts, test: Test, *, rows: Rows, absent: str = NO_GAIN) -> Finding:
+    """A test of gains, on the setting with most units.
+
+    Args:
+        facts: The store.
+        test: From the gains of one setting to a finding.
+        rows: Keeps those that the test reads.
+        absent: What to say where there is none.
+    """
+    return best_of(rows(facts.gains), by=SETTING, test=test, absent=absent, left_out=rows(facts.left_out))
+
+
+def whole_tasks(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without placebos, slices and thirds.
+
+    Args:
+        rows: With intermediate.
+    """
+    return rows[rows["intermediate"].map(base_tasks) == rows["intermediate"]]
+
+
+def trained_targets(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of them, those whose target is trained: what retrieval gains is of another size and has a test of its own.
+
+    Args:
+        rows: With intermediate and target_type.
+    """
+    return whole_tasks(rows)[lambda kept: kept["target_type"] != "retrieval"]
+
+
+def gain_table(part: pd.DataFrame) -> pd.DataFrame:
+    """Mean gain over seeds, targets x intermediates; missing pairs stay missing.
+
+    Args:
+        part: Rows of one setting.
+    """
+    return part.pivot_table(index="target", columns="intermediate", values="gain", aggfunc="mean")
+
+
+def _reasoning(part: pd.DataFrame) -> Finding:
+    table = gain_table(part)
+    effect = (table.sub(table.mean(axis=1), axis=0)).mean()
+    inferring = effect.index.isin(REASONING)
+    if min(inferring.sum(), (~inferring).sum()) < 2:
+        raise DataError(f"{inferring.sum()} reasoning intermediates and {(~inferring).sum()} others; 2 of each needed")
+    contrast = welch_interval(effect[inferring], other=effect[~inferring])
+    return Finding(contrast, "intermediates", note=f"reasoning: {', '.join(effect.index[inferring])} (our assignment)")
+
+
+def _single_tasks(rows: pd.DataFrame) -> pd.DataFrame:
+    return trained_targets(rows)[lambda kept: ~kept["intermediate"].str.contains("+", regex=False)]
+
+
 def _mean_gain(part: pd.DataFrame) -> Finding:
-    found = average_gain(part["gain"], intermediate=part["intermediate"], target=part["target"], seed=part["seed"])
+    found = _average(part)
     note = f"on {', '.join(sorted(part['target'].unique()))}; {spread_seen(found)}"
     return Finding(found.interval, "intermediates", note=note)
 
 
-def _table(part: pd.DataFrame) -> pd.DataFrame:
-    """Mean gain over seeds, targets x intermediates; missing pairs stay missing."""
-    return part.pivot_table(index="target", columns="intermediate", values="gain", aggfunc="mean")
-
-
-def _real(rows: pd.DataFrame) -> pd.DataFrame:
-    """Without placebos."""
-    return rows[~rows["intermediate"].str.contains("~", regex=False)]
+def _average(part: pd.DataFrame) -> AverageGain:
+    return average_gain(part["gain"], intermediate=part["intermediate"], target=part["target"], seed=part["seed"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,8 +13,9 @@ import pandas as pd
 
 from core.claims.records import Finding
 from core.errors import DataError
-from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
+from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, evidence
 from core.queries.filters import RUN_ONLY, Filter, condition
+from core.store.counted import FLOOR, reasons_in_words
 
 SETTING = ("collection", "model", "model_fingerprint", "protocol", "protocol_digest", "data_source")
 """Columns that runs must share to be pooled."""
@@ -22,7 +24,7 @@ COMPARISON = ("collection", "protocol", "protocol_digest", "data_source")
 
 
 class Facts:
-    """Frames that several tests need, read once each."""
+    """Frames that several tests need, read once each; `only` keeps some of the runs."""
 
     def __init__(
         self, cur: duckdb.DuckDBPyConnection, wanted: Filter, *, options: AnalysisOptions | None = None
@@ -37,12 +39,13 @@ class Facts:
         self.options = options or AnalysisOptions(wanted=wanted)
 
     @cached_property
-    def pairs(self) -> pd.DataFrame:
-        """One row per current run that is evidence: means over languages of its headline score and gain.
+    def runs(self) -> pd.DataFrame:
+        """One row per current run: means over languages of its headline score and gain, and whether it is evidence.
 
-        Columns: `SETTING`, architecture, intermediate, target, target_type, seed, run_id, score, score_en (NULL where
-        English is not scored), gain, gain_en, langs; means are over languages other than English, gains without the
-        languages in which the baseline is at its floor. Baselines have no gain.
+        Columns: `SETTING`, model_path, architecture, most_examples (what its stages are cut to), intermediate, target,
+        target_type, seed, run_id, score, score_en (NULL where English is not scored), gain, gain_en, langs, excluded
+        (why the run, or every gain of it, is no evidence). Means are over languages other than English, gains without
+        the languages in which the baseline is at its floor. Baselines have no gain.
         """
         kept = condition(self.wanted, table="r", without=RUN_ONLY)
         langs = condition(self.wanted, table="s", without=frozenset(set(Filter.__dataclass_fields__) - {"langs"}))
@@ -52,19 +55,31 @@ class Facts:
             WITH means AS (
                 SELECT s.run_id,
                        avg(s.score) FILTER (s.lang <> 'en') AS score, avg(s.score) FILTER (s.lang = 'en') AS score_en,
-                       avg(g.gain) FILTER (s.lang <> 'en') AS gain, avg(g.gain) FILTER (s.lang = 'en') AS gain_en,
-                       count(*) FILTER (s.lang <> 'en') AS langs
+                       avg(g.gain) FILTER (s.lang <> 'en' AND g.excluded IS NULL) AS gain,
+                       avg(g.gain) FILTER (s.lang = 'en' AND g.excluded IS NULL) AS gain_en,
+                       count(*) FILTER (s.lang <> 'en') AS langs,
+                       coalesce(any_value(p.excluded),
+                                CASE WHEN count(g.gain) > 0 AND count(g.gain) FILTER (g.excluded IS NULL) = 0
+                                     THEN '{FLOOR}' END) AS excluded
                 FROM current_runs r JOIN scores s ON s.run_id = r.run_id AND s.metric = r.headline_metric
-                JOIN pairing p ON p.run_id = r.run_id AND p.excluded IS NULL
-                LEFT JOIN counted_gains g ON g.run_id = s.run_id AND g.lang = s.lang AND g.metric = s.metric
+                JOIN pairing p ON p.run_id = r.run_id
+                LEFT JOIN current_gains g ON g.run_id = s.run_id AND g.lang = s.lang AND g.metric = s.metric
                 WHERE {kept.sql} AND {langs.sql} GROUP BY s.run_id
             )  -- one row a run before its spec is read: JSON once a run and not once a language
-            SELECT {pooled}, json_extract_string(r.spec, '$.model.architecture') AS architecture, r.intermediate,
-                   r.target, r.task_type AS target_type, r.seed, r.run_id, m.* EXCLUDE (run_id)
+            SELECT {pooled}, json_extract_string(r.spec, '$.model.path') AS model_path,
+                   json_extract_string(r.spec, '$.model.architecture') AS architecture,
+                   least(json_extract(r.spec, '$.protocol.intermediate.max_train_examples')::DOUBLE,
+                         json_extract(r.spec, '$.protocol.target.max_train_examples')::DOUBLE) AS most_examples,
+                   r.intermediate, r.target, r.task_type AS target_type, r.seed, r.run_id, m.* EXCLUDE (run_id)
             FROM means m JOIN runs r ON r.run_id = m.run_id ORDER BY ALL
             """,
             kept.values | langs.values,
         ).df()
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """Rows of `runs` that are evidence."""
+        return self.runs[self.runs["excluded"].isna() | (self.runs["excluded"] == FLOOR)]
 
     @cached_property
     def gains(self) -> pd.DataFrame:
@@ -72,10 +87,34 @@ class Facts:
         return self.pairs[self.pairs["gain"].notna()]
 
     @cached_property
+    def left_out(self) -> pd.DataFrame:
+        """Rows of `runs` with an intermediate that are no evidence."""
+        return self.runs[self.runs["excluded"].notna() & (self.runs["intermediate"] != "none")]
+
+    def only(self, kept: pd.Series[bool], *, in_english: bool = False) -> Facts:
+        """The same of some runs.
+
+        Args:
+            kept: Which rows of `runs`.
+            in_english: Whether scores and gains are those in English, and not of the other languages.
+        """
+        part = Facts(self.cur, self.wanted, options=self.options)
+        part.runs = self.runs[kept]
+        if in_english:
+            part.runs = part.runs.assign(score=part.runs["score_en"], gain=part.runs["gain_en"])
+            part.options = replace(self.options, with_english=True, wanted=replace(self.options.wanted, langs=("en",)))
+        return part
+
+    @cached_property
     def evidence(self) -> Evidence | None:
-        """Evidence of the runs with most intermediates; None where there is no gain."""
-        pooled = runs_to_pool(self.cur, self.wanted)
-        return None if pooled is None else evidence(self.cur, pooled, options=self.options)
+        """Evidence of the setting with most intermediates; None where there is no gain."""
+        settings = self.gains.groupby(list(SETTING), dropna=False, sort=True)["intermediate"].nunique()
+        if settings.empty:
+            return None
+        first = dict(zip(SETTING, settings.idxmax(), strict=True))
+        fingerprint = None if pd.isna(first["model_fingerprint"]) else str(first["model_fingerprint"])
+        pooled = PooledRuns(**(first | {"model_fingerprint": fingerprint}))
+        return evidence(self.cur, pooled, options=self.options)
 
     def specs(self, *, protocol: str) -> pd.DataFrame:
         """Current runs of a protocol and all its baselines: a run's own need not be the one that counts.
@@ -109,7 +148,12 @@ class Facts:
 
 
 def best_of(
-    rows: pd.DataFrame, *, by: tuple[str, ...], test: Callable[[pd.DataFrame], Finding], absent: str
+    rows: pd.DataFrame,
+    *,
+    by: tuple[str, ...],
+    test: Callable[[pd.DataFrame], Finding],
+    absent: str,
+    left_out: pd.DataFrame,
 ) -> Finding:
     """The finding with most units among the sets of rows that may be pooled; why there is none otherwise.
 
@@ -118,6 +162,7 @@ def best_of(
         by: Columns that must be equal.
         test: From the rows of one set to a finding.
         absent: What to say where there is no row at all.
+        left_out: Rows that the test would have read were they evidence.
     """
     found: list[Finding] = []
     for _, part in rows.groupby(list(by), dropna=False, sort=True):
@@ -125,10 +170,18 @@ def best_of(
             result = test(part)
         except DataError as error:
             result = Finding(None, note=str(error))
-        found.append(result._replace(tested_on=_label(part)))
+        same = left_out.merge(part[list(by)].drop_duplicates(), on=list(by))
+        found.append(result._replace(tested_on=_label(part), rows=part, left_out=_in_words(same, n=len(part))))
     if not found:
-        return Finding(None, note=absent)
+        return Finding(None, note=absent, left_out=_in_words(left_out, n=0))
     return max(found, key=lambda f: (f.interval is not None, f.interval.n if f.interval else 0))
+
+
+def _in_words(left_out: pd.DataFrame, *, n: int) -> str:
+    if left_out.empty:
+        return ""
+    whole = n + len(left_out)
+    return f"{len(left_out):,} of {whole:,} runs left out: {reasons_in_words(left_out['excluded'])}"
 
 
 def _label(rows: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""What a claim is, what testing one finds, and the one rule by which a verdict follows from an interval."""
+"""What a claim is, what testing one finds, and the rules by which a verdict follows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,48 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+import pandas as pd
+
+from core.claims.scope import Scope
 from core.measures.inference.intervals import Interval
 
-Verdict = Literal["supported", "contradicted", "mixed", "not testable"]
-"""supported: the whole interval lies in the claimed region; contradicted: the whole interval lies outside; mixed:
-neither; not testable: the store does not have what the test needs."""
+Verdict = Literal[
+    "supported",
+    "contradicted",
+    "mixed",
+    "not testable",
+    "outside its scope: seen here",
+    "outside its scope: not seen here",
+    "outside its scope: mixed here",
+    "property of the protocol: in every run",
+    "property of the protocol: not in every run",
+]
+Seen = Literal["seen", "not seen", "mixed", ""]
+"""What runs show that judge no paper; empty: they do not show it either way, as there are too few."""
+
+VERDICTS: Mapping[Verdict, str] = {
+    "supported": "Runs within the claim's scope: the whole interval lies in the region that the claim allows.",
+    "contradicted": "Runs within the claim's scope: the whole interval lies outside that region.",
+    "mixed": "Runs within the claim's scope: the interval holds values of both kinds.",
+    "not testable": "No runs on real data have what the test needs; the note says what is missing.",
+    "outside its scope: seen here": "Runs on real data, but of other models, languages or cut training sets: what was "
+    "claimed is seen in them. The claim itself is not judged.",
+    "outside its scope: not seen here": "Runs on real data, but of other models, languages or cut training sets: the "
+    "whole interval lies outside the claimed region. The claim itself is not judged.",
+    "outside its scope: mixed here": "Runs on real data, but of other models, languages or cut training sets: the "
+    "interval holds values of both kinds.",
+    "property of the protocol: in every run": "Not a finding: the statement describes how the paper's runs were made. "
+    "Every run of ours under that protocol is made so.",
+    "property of the protocol: not in every run": "Not a finding: the statement describes how the paper's runs were "
+    "made. Some runs of ours under that protocol are made otherwise.",
+}
+"""Every verdict with what it means."""
+
+LABORATORY = (
+    "Runs on texts that were generated for this project. What they hold was put there, so they test the method and "
+    "judge no paper: seen, not seen or mixed."
+)
+"""What the second verdict of a claim means."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +71,12 @@ class Claim:
     """Values of the estimate that the claim allows, ends included."""
     unit: str
     """Of the estimate."""
+    about: Scope
+    """Models and targets that it is judged on."""
     request: Mapping[str, object] = field(default_factory=dict)
     """Fields of a `StudyRequest` whose runs would make it testable; empty: no runs would."""
+    kind: Literal["finding", "property", "published"] = "finding"
+    """finding: judged on runs; property: of a protocol, counted; published: judged on the paper's own figures."""
     least: int = 3
     """Fewest independent units for a verdict."""
     remark: str = ""
@@ -44,6 +85,8 @@ class Claim:
     @property
     def rule(self) -> str:
         """The verdict rule in one sentence."""
+        if self.kind == "property":
+            return f"a property of the protocol, no finding: {self.quantity} is counted and supports nothing"
         low, high = self.region
         if math.isinf(low) and math.isinf(high):
             bounds = "anywhere"
@@ -55,7 +98,8 @@ class Claim:
             bounds = f"between {low:g} and {high:g}"
         return (
             f"supported if the whole 95 % interval of {self.quantity} ({self.unit}) lies {bounds}, contradicted if "
-            f"none of it does, mixed otherwise; not testable below {self.least} units"
+            f"none of it does, mixed otherwise; not testable below {self.least} units; the same of runs on real data "
+            f"that are not of {self.about.models} says what is seen outside the claim's scope"
         )
 
 
@@ -70,12 +114,16 @@ class Finding(NamedTuple):
     """Models and settings of the runs."""
     note: str = ""
     """What a reader must know; where not testable, why."""
+    left_out: str = ""
+    """How many runs are no evidence and why; empty: none."""
+    rows: pd.DataFrame | None = None
+    """Runs of the setting that was tested."""
     holds: bool = True
     """Whether the claim's second half holds, which the interval does not show; if not, supported becomes mixed."""
 
 
 def verdict_of(claim: Claim, found: Finding) -> Verdict:
-    """The verdict that follows from an interval by the claim's rule.
+    """What follows from an interval by the claim's rule, whatever the runs are of.
 
     Args:
         claim: Its region and fewest units.
@@ -88,3 +136,41 @@ def verdict_of(claim: Claim, found: Finding) -> Verdict:
         return "contradicted"
     inside = found.interval.low >= low and found.interval.high <= high
     return "supported" if inside and found.holds else "mixed"
+
+
+def property_of(found: Finding) -> Verdict:
+    """What a count of runs says of a property of the protocol.
+
+    Args:
+        found: Its share of runs.
+    """
+    if found.interval is None:
+        return "not testable"
+    held = found.interval.estimate >= 1
+    return "property of the protocol: in every run" if held else "property of the protocol: not in every run"
+
+
+def seen_in(verdict: Verdict) -> Seen:
+    """The verdict as it is said of runs that judge no paper.
+
+    Args:
+        verdict: From `verdict_of`.
+    """
+    return _SEEN.get(verdict, "")
+
+
+def outside(verdict: Verdict) -> Verdict:
+    """The verdict as it is said of runs outside the claim's scope.
+
+    Args:
+        verdict: From `verdict_of`.
+    """
+    return _OUTSIDE.get(verdict, verdict)
+
+
+_SEEN: dict[Verdict, Seen] = {"supported": "seen", "contradicted": "not seen", "mixed": "mixed"}
+_OUTSIDE: dict[Verdict, Verdict] = {
+    "supported": "outside its scope: seen here",
+    "contradicted": "outside its scope: not seen here",
+    "mixed": "outside its scope: mixed here",
+}

@@ -175,7 +175,7 @@ def claims(
     claim: Annotated[list[str] | None, typer.Option("--id", help="Only these claims: S1, P3 …")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Test the published claims: supported, contradicted, mixed, or not testable and what to run."""
+    """Test the published claims, each within its scope: the verdict, or what to run; generated data stand beside."""
     from core.claims.judging import judge_claims  # noqa: PLC0415  # loads scipy
     from core.claims.registry import CLAIMS  # noqa: PLC0415
 
@@ -184,12 +184,13 @@ def claims(
             raise UnknownName("claim", name, known=CLAIMS)
     with open_for_reading(AtlasPaths.from_environment()) as store, store.cursor() as cur:
         rows = judge_claims(cur, wanted, ids=tuple(claim or ()))
-    columns = ("id", "verdict", "estimate", "ci_low", "ci_high", "n", "n_unit", "unit", "claim")
+    columns = ("id", "verdict", "estimate", "ci_low", "ci_high", "n", "n_unit", "unit", "laboratory", "claim")
     found = records(rows)
     short = found if as_json else [row | {"claim": f"{row['claim'][:60]}…"} for row in found]
     show(short, as_json=as_json, empty="No claim.", columns=columns)
     if not as_json and any(row["needs"] for row in found):
-        note("Not testable yet? `python -m core claims --json` has the command of each under 'needs'.")
+        note("Not judged yet? `python -m core claims --json` has the command of each under 'needs'. What the column "
+             "laboratory says was seen in generated data, which judge no paper.")  # fmt: skip
 
 
 @answering

@@ -91,11 +91,14 @@ def planted(store: Store, plan: Planted, *, seed: int = 0) -> pd.DataFrame:
     )
     rows = pd.concat([baselines, frame], ignore_index=True).assign(**plan.setting)
     add_scores(store, rows)
-    add_difficulty(store, {name: -value for name, value in hard.items()})  # stored headroom is large where easy
+    where = {name: plan.setting[name] for name in ("model", "data_source") if name in plan.setting}
+    # Stored headroom is large where easy.
+    add_difficulty(store, {name: -value for name, value in hard.items()}, **where)
     add_similarity(
         store,
         {(i, f"{t}:test:{lang}"): value for (i, t), value in near.items() for lang in (*plan.langs, "en")}
         | {(i, f"{t}:train"): value for (i, t), value in near.items()},
+        **{name: value for name, value in where.items() if name != "model"},
     )
     return frame
 
@@ -149,17 +152,19 @@ def add_scores(store: Store, rows: pd.DataFrame, *, changes: Mapping[str, object
 
 
 def add_difficulty(
-    store: Store, values: Mapping[str, float], *, measure: str = "headroom", model: str = "atlas-mini"
-) -> None:
-    """A difficulty profile on the sample tasks.
+    store: Store, values: Mapping[str, float], *, measure: str = "headroom", model: str = "atlas-mini",
+    data_source: str = "sample",
+) -> None:  # fmt: skip
+    """A difficulty profile.
 
     Args:
         store: Open store.
         values: By intermediate, as stored.
         measure: Of `difficulties.measure`.
         model: Model that was trained.
+        data_source: Of the tasks.
     """
-    profile = _profile(f"difficulty-{measure}-{model}", kind="difficulty", model=model)
+    profile = _profile(f"difficulty-{measure}-{model}", kind="difficulty", model=model, data_source=data_source)
     rows = pd.DataFrame([(profile["profile_id"], i, measure, v, 500, 200) for i, v in values.items()])
     rows.columns = pd.Index(["profile_id", "intermediate", "measure", "value", "n", "resamples"])
     with store.write() as cur:
@@ -168,17 +173,19 @@ def add_difficulty(
 
 
 def add_similarity(
-    store: Store, values: Mapping[tuple[str, str], float], *, measure: str = "centroid_cosine", model: str = "minilm"
-) -> None:
-    """A domain profile on the sample tasks.
+    store: Store, values: Mapping[tuple[str, str], float], *, measure: str = "centroid_cosine", model: str = "minilm",
+    data_source: str = "sample",
+) -> None:  # fmt: skip
+    """A domain profile.
 
     Args:
         store: Open store.
         values: By pair of points, as stored.
         measure: Of `similarities.measure`.
         model: Sentence encoder.
+        data_source: Of the tasks.
     """
-    profile = _profile(f"domain-{measure}-{model}", kind="domain", model=model)
+    profile = _profile(f"domain-{measure}-{model}", kind="domain", model=model, data_source=data_source)
     rows = pd.DataFrame(
         [(profile["profile_id"], min(pair), max(pair), measure, True, v, 500, 500, 200) for pair, v in values.items()]
     )
@@ -226,11 +233,11 @@ def _insert(cur: object, table: str, frame: pd.DataFrame) -> None:
     cur.unregister("incoming")  # type: ignore[attr-defined]
 
 
-def _profile(name: str, *, kind: str, model: str) -> dict[str, object]:
+def _profile(name: str, *, kind: str, model: str, data_source: str = "sample") -> dict[str, object]:
     at = pd.Timestamp("2026-11-22")
     return {
-        "profile_id": name, "collection": "yours", "kind": kind, "model": model, "data_source": "sample", "seed": 1,
-        "finished_at": at, "spec": '{"model": {}, "data_source": {}, "protocol": {"name": "quick"}}',
+        "profile_id": name, "collection": "yours", "kind": kind, "model": model, "data_source": data_source,
+        "seed": 1, "finished_at": at, "spec": '{"model": {}, "data_source": {}, "protocol": {"name": "quick"}}',
     }  # fmt: skip
 
 

@@ -23,12 +23,6 @@ _LOOKS = {
     "none": ("red", ":material/block:", "no answer yet"),
 }
 _LEVEL = 0.05
-_VERDICTS = {
-    "supported": "✔ supported",
-    "contradicted": "✘ contradicted",
-    "mixed": "≈ mixed",
-    "not testable": "– not testable",
-}
 
 
 def show_answer(said: Answer, found: Evidence, missing: pd.DataFrame) -> None:
@@ -215,37 +209,6 @@ def show_frozen(rows: pd.DataFrame) -> None:
     )
 
 
-def show_claims(rows: pd.DataFrame) -> None:
-    """Published claims and their verdicts; the chosen one with its rule and what it needs.
-
-    Args:
-        rows: As `judge_claims` returns them.
-    """
-    rows = rows.sort_values("verdict", key=lambda verdicts: verdicts == "not testable", kind="stable")
-    counts = rows["verdict"].value_counts()
-    st.caption(" · ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ". Every verdict names its n.")
-    shown = rows.assign(
-        said=rows["verdict"].map(_VERDICTS),
-        value=[_value(row) for row in rows.to_dict("records")],
-    )
-    columns = {"id": "id", "said": "verdict", "claim": "claim", "value": "estimate (95 %)", "n": "n", "n_unit": "of",
-               "unit": "unit", "tested_on": "tested on", "source": "source"}  # fmt: skip
-    table(shown, alt="Published claims with verdict, estimate, interval and n", key="claims", columns=columns)
-    picked = st.selectbox("Look at a claim", list(rows["id"]), key="claim", bind="query-params")
-    row = rows[rows["id"] == picked].iloc[0]
-    with st.container(border=True):
-        st.markdown(f"**{md(row['id'])} · {md(_VERDICTS[row['verdict']])}** – {md(row['claim'])}")
-        st.markdown(md(f"Source: {row['source']}. Scope: {row['scope']}."))
-        st.markdown(md(f"Rule: {row['rule']}."))
-        st.caption(md(f"{row['note']}" or "–"))
-        if row["needs"]:
-            st.markdown("Runs that would make it testable:")
-            show_command(row["needs"])
-            st.page_link("pages/launch.py", label="Prepare a study", icon=":material/rocket_launch:",
-                         query_params=_launch_of(str(row["needs"])))  # fmt: skip
-    how_to("python -m core claims --json", rows, name="claims")
-
-
 def show_next(rows: pd.DataFrame, *, how: str) -> None:
     """What to fill in and run next.
 
@@ -318,23 +281,3 @@ def _with_limits(rows: pd.DataFrame, *names: str) -> pd.DataFrame:
 
 def _limits(low: Any, high: Any) -> str:  # noqa: ANN401  # cells of a frame
     return "" if pd.isna(low) else f"{low:.3f} to {high:.3f}".replace("-", "−")
-
-
-def _value(row: dict[Any, Any]) -> str:
-    if pd.isna(row["estimate"]):
-        return "–"
-    scale, digits = (100, "+.2f") if str(row["unit"]).startswith(("gain", "score")) else (1, ".2f")
-    shown = [f"{scale * row[name]:{digits}}".replace("-", "−") for name in ("estimate", "ci_low", "ci_high")]
-    return f"{shown[0]} ({shown[1]} to {shown[2]})" + (" points" if scale > 1 else "")
-
-
-def _launch_of(command: str) -> dict[str, list[str]]:
-    """What the launch form can take from a command: intermediates and targets."""
-    found: dict[str, list[str]] = {"intermediate": [], "target": []}
-    key = ""
-    for word in command.split():
-        if word.startswith("--"):
-            key = word.removeprefix("--")
-        elif key in found:
-            found[key].append(word)
-    return found

@@ -115,7 +115,7 @@ def test_claims_have_the_promised_fields(home: Path) -> None:
     rows = rows_of("claims", "--id", "S1", "P6", "P4")
     assert [row["id"] for row in rows] == ["S1", "P4", "P6"]
     for row in rows:
-        assert {"id", "claim", "verdict", "estimate", "ci_low", "ci_high", "n", "source"} <= set(row)
+        assert {"id", "claim", "verdict", "estimate", "ci_low", "ci_high", "n", "source", "laboratory"} <= set(row)
     assert rows[0]["verdict"] == "not testable"
     assert rows[0]["estimate"] is None
     assert rows[1]["n"] is not None  # the paper's own table is always there
