@@ -40,7 +40,8 @@ def gain_on(*targets: str) -> Callable[[Facts], Finding]:
     """
 
     def kept(rows: pd.DataFrame) -> pd.DataFrame:
-        return whole_tasks(rows)[lambda found: found["target"].isin(targets)]
+        whole = whole_tasks(rows)
+        return whole[whole["target"].isin(targets)]
 
     def test(facts: Facts) -> Finding:
         return over_settings(facts, _mean_gain, rows=kept, absent=f"no gain on {', '.join(targets)}")
@@ -213,7 +214,8 @@ def trained_targets(rows: pd.DataFrame) -> pd.DataFrame:
     Args:
         rows: With intermediate and target_type.
     """
-    return whole_tasks(rows)[lambda kept: kept["target_type"] != "retrieval"]
+    kept = whole_tasks(rows)
+    return kept[kept["target_type"] != "retrieval"]
 
 
 def gain_table(part: pd.DataFrame) -> pd.DataFrame:
@@ -236,7 +238,8 @@ def _reasoning(part: pd.DataFrame) -> Finding:
 
 
 def _single_tasks(rows: pd.DataFrame) -> pd.DataFrame:
-    return trained_targets(rows)[lambda kept: ~kept["intermediate"].str.contains("+", regex=False)]
+    kept = trained_targets(rows)
+    return kept[~kept["intermediate"].str.contains("+", regex=False)]
 
 
 def _mean_gain(part: pd.DataFrame) -> Finding:

@@ -108,12 +108,12 @@ class Facts:
     @cached_property
     def evidence(self) -> Evidence | None:
         """Evidence of the setting with most intermediates; None where there is no gain."""
-        settings = self.gains.groupby(list(SETTING), dropna=False, sort=True)["intermediate"].nunique()
-        if settings.empty:
+        counts = self.gains.groupby(list(SETTING), dropna=False, sort=True)["intermediate"].nunique().reset_index()
+        if counts.empty:
             return None
-        first = dict(zip(SETTING, settings.idxmax(), strict=True))
+        first = counts.loc[counts["intermediate"].idxmax(), list(SETTING)].to_dict()
         fingerprint = None if pd.isna(first["model_fingerprint"]) else str(first["model_fingerprint"])
-        pooled = PooledRuns(**(first | {"model_fingerprint": fingerprint}))
+        pooled = PooledRuns(**({str(k): v for k, v in first.items()} | {"model_fingerprint": fingerprint}))
         return evidence(self.cur, pooled, options=self.options)
 
     def specs(self, *, protocol: str) -> pd.DataFrame:

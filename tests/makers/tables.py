@@ -91,7 +91,7 @@ def planted(store: Store, plan: Planted, *, seed: int = 0) -> pd.DataFrame:
     )
     rows = pd.concat([baselines, frame], ignore_index=True).assign(**plan.setting)
     add_scores(store, rows)
-    where = {name: plan.setting[name] for name in ("model", "data_source") if name in plan.setting}
+    where = {name: str(plan.setting[name]) for name in ("model", "data_source") if name in plan.setting}
     # Stored headroom is large where easy.
     add_difficulty(store, {name: -value for name, value in hard.items()}, **where)
     add_similarity(

@@ -1,4 +1,4 @@
-"""Contrasts of a few independent units: two groups, a share, a spread, a correlation; each with its interval.
+"""Contrasts of a few independent units: two groups, a share, a correlation; each with its interval.
 
 They serve small numbers of units (targets, intermediates, seeds), so each is exact or Student's and none resamples.
 """
@@ -54,24 +54,6 @@ def exact_share(successes: int, *, n: int, level: float = 0.95) -> Interval:
     low = float(special.betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
     high = float(special.betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
     return Interval(successes / n, low, high, level, "Clopper-Pearson", n, 0)
-
-
-def spread_interval(sum_of_squares: float, *, df: int, level: float = 0.95) -> Interval:
-    """A standard deviation with chi-square limits; n is the degrees of freedom and 1.
-
-    Args:
-        sum_of_squares: Squared deviations from the means of their groups.
-        df: Values less groups, at least 1.
-        level: Coverage in (0, 1).
-
-    Raises:
-        DataError: No degree of freedom.
-    """
-    if df < 1:
-        raise DataError(f"{df} degrees of freedom; a spread needs two or more values in a group.")
-    low, high = (float(special.chdtri(df, tail)) for tail in ((1 - level) / 2, (1 + level) / 2))
-    limits = (math.sqrt(sum_of_squares / low), math.sqrt(sum_of_squares / high))
-    return Interval(math.sqrt(sum_of_squares / df), *limits, level, "chi-square", df + 1, 0)
 
 
 def mean_correlation(correlations: ArrayLike, *, level: float = 0.95) -> Interval:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from scipy import stats
 
 from core.errors import DataError
-from core.measures.inference.contrasts import exact_share, mean_correlation, spread_interval, welch_interval
+from core.measures.inference.contrasts import exact_share, mean_correlation, welch_interval
 
 
 def test_welch_equals_scipy() -> None:
@@ -27,18 +26,6 @@ def test_exact_share_by_hand() -> None:
     assert exact_share(0, n=6).high == pytest.approx(1 - 0.025 ** (1 / 6))
 
 
-def test_spread_by_hand() -> None:
-    # Deviations -1, 0, 1: 2 over 2 df, limits 2 / 7.378 and 2 / 0.0506.
-    found = spread_interval(2.0, df=2)
-    assert found[:3] == pytest.approx((1.0, np.sqrt(2 / 7.377759), np.sqrt(2 / 0.0506356)), rel=1e-5)
-
-
-def test_two_values_of_one_group_are_a_spread() -> None:
-    # One degree of freedom: limits 2 / 5.0239 and 2 / 0.00098207.
-    found = spread_interval(2.0, df=1)
-    assert found[:3] == pytest.approx((np.sqrt(2), np.sqrt(2 / 5.023886), np.sqrt(2 / 0.000982069)), rel=1e-5)
-
-
 def test_mean_correlation() -> None:
     assert mean_correlation([0.3, 0.3, 0.3])[:3] == pytest.approx((0.3, 0.3, 0.3))
     found = mean_correlation([0.9, -0.9])
@@ -51,5 +38,3 @@ def test_too_little_is_refused() -> None:
         welch_interval([1.0], other=[1.0, 2.0])
     with pytest.raises(DataError, match="3 of 2 units"):
         exact_share(3, n=2)
-    with pytest.raises(DataError, match="0 degrees of freedom"):
-        spread_interval(1.0, df=0)
