@@ -14,7 +14,8 @@ Pages and commands catch `AtlasError` alone and show `str(error)`; anything else
     ├── ModelError                a model cannot be loaded
     │   └── UnsafeWeights         pickled weights or remote code
     ├── StoreError                the database cannot do what was asked
-    │   └── StoreLocked           another process holds the database file
+    │   ├── StoreLocked           another process holds the database file
+    │   └── NotWritable           a file or folder cannot be written
     ├── RunFolderDamaged          a run folder cannot be read back
     ├── DiskFull                  no space left for what must be written
     ├── Diverged                  a training whose loss, gradient or score is no finite number
@@ -25,15 +26,21 @@ Pages and commands catch `AtlasError` alone and show `str(error)`; anything else
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+_LONGEST_NAME = 100
 
 
 class AtlasError(Exception):
     """Base of all errors whose text is written for the user."""
 
 
-class SpecError(AtlasError):
-    """The request is invalid: a field, a name or a combination."""
+class SpecError(AtlasError, ValueError):
+    """The request is invalid: a field, a name or a combination.
+
+    A `ValueError` as well, so that pydantic names the field whose check raised it.
+    """
 
 
 class UnknownName(SpecError):
@@ -48,9 +55,10 @@ class UnknownName(SpecError):
             known: All names that exist.
         """
         self.kind, self.name, self.known = kind, name, tuple(sorted(known))
-        near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name[:_LONGEST_NAME], self.known, n=1, cutoff=0.5)
         hint = f" Did you mean '{near[0]}'?" if near else ""
-        super().__init__(f"No {kind} named '{name}'.{hint} Known: {', '.join(self.known) or 'none'}.")
+        shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+        super().__init__(f"No {kind} named '{shown}'.{hint} Known: {', '.join(self.known) or 'none'}.")
 
     def __reduce__(self) -> tuple[object, ...]:
         """Rebuild across processes from the keyword arguments."""
@@ -101,6 +109,10 @@ class StoreLocked(StoreError):
     """Another process holds the database file."""
 
 
+class NotWritable(StoreError):
+    """A file or folder cannot be written: another user's, a read-only disk, something else in its place."""
+
+
 class RunFolderDamaged(AtlasError):
     """A run folder cannot be read back."""
 
@@ -119,3 +131,28 @@ class JobError(AtlasError):
 
 class OutOfMemory(JobError):
     """The device ran out of memory; the message names a batch size to try."""
+
+
+_MOST_OF_A_REASON = 500
+
+
+@contextmanager
+def as_damage(what: str) -> Iterator[None]:
+    """Whatever goes wrong while a file or folder of ours is read is one error, so that a reader can set it aside.
+
+    Its content may be anything: the one place beside the worker's outermost handler where every exception is caught.
+
+    Args:
+        what: File that is read, for errors that do not name it.
+
+    Raises:
+        RunFolderDamaged: The block raised.
+    """
+    try:
+        yield
+    except (RunFolderDamaged, MemoryError):
+        raise
+    except Exception as error:
+        said = str(error) if isinstance(error, (AtlasError, OSError)) else f"{type(error).__name__}: {error}"
+        text = said if len(said) <= _MOST_OF_A_REASON else f"{said[:_MOST_OF_A_REASON]}…"
+        raise RunFolderDamaged(text if what in text else f"{what}: {text}") from error

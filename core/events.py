@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
+from core.languages import check_language
 from core.spec.base import Name, Spec
 from core.spec.match import Match
 from core.spec.task import Metric
 
 LEARNED_LEVEL = 0.05
 """Of the one-sided tests that a stage has learned and that a baseline stands above its floor."""
+
+
+Lang = Annotated[str, AfterValidator(check_language)]
+"""A language's code, as every page takes it."""
 
 
 class _Fact(BaseModel):
@@ -207,7 +212,7 @@ class LanguageScored(_Fact):
     """One language's test set was scored with one metric."""
 
     type: Literal["language_scored"] = "language_scored"
-    lang: str
+    lang: Lang
     """XTREME's code."""
     metric: Metric
     """Which metric."""
@@ -233,7 +238,7 @@ class LanguageSkipped(_Fact):
     """A language has no score, and why."""
 
     type: Literal["language_skipped"] = "language_skipped"
-    lang: str
+    lang: Lang
     """XTREME's code."""
     reason: str
     """Such as "no test split in this data source"."""

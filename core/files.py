@@ -6,13 +6,21 @@ import contextlib
 import errno
 import hashlib
 import os
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.errors import DiskFull, StoreError
+from core.errors import DiskFull, NotWritable, RunFolderDamaged
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+
+MOST_BYTES = 64 * 2**20
+"""Of a file of ours that is read as a whole: a hundred times what the largest spec or task has."""
+
+MOST_TABLE = 2**31
+"""Of a Parquet file that is read: more than any run or profile of ours leaves."""
 
 
 @contextmanager
@@ -24,19 +32,26 @@ def written_beside(file: Path) -> Iterator[Path]:
 
     Raises:
         DiskFull: No space is left; an existing file is as it was.
-        StoreError: It cannot be written for another reason.
+        NotWritable: It cannot be written for another reason.
     """
-    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    draft = draft_beside(file)
     try:
-        with disk_full_as_error(file):
+        with file_errors(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             yield draft
             draft.replace(file)
-    except OSError as error:
-        raise StoreError(f"{file} cannot be written: {error}") from error
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def draft_beside(target: Path) -> Path:
+    """A name beside a file or folder under which it is made: of its own in every process and thread.
+
+    Args:
+        target: What it becomes.
+    """
+    return target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 def write_text(file: Path, text: str) -> None:
@@ -48,14 +63,37 @@ def write_text(file: Path, text: str) -> None:
 
     Raises:
         DiskFull: No space is left; what was there before is still there.
+        NotWritable: It cannot be written for another reason.
     """
-    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    with disk_full_as_error(file):
+    draft = draft_beside(file)
+    with file_errors(file):
         try:
             draft.write_text(text, encoding="utf-8")
             draft.replace(file)
         finally:
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def file_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the system into one that names the file and says what to do.
+
+    Args:
+        path: What is being written.
+
+    Raises:
+        DiskFull: The block ran out of space or quota.
+        NotWritable: It failed for another reason.
+    """
+    try:
+        with disk_full_as_error(path):
+            yield
+    except OSError as error:
+        raise NotWritable(
+            f"{path} cannot be written: {error.strerror or error}. It must lie in a folder that this user may write; "
+            "ATLAS_HOME names another home."
+        ) from error
 
 
 @contextmanager
@@ -78,6 +116,59 @@ def disk_full_as_error(path: Path) -> Iterator[None]:
             f"No space left to write {path}. Free some space (finished stages under cache/stages can be made again) "
             "or set ATLAS_HOME to a folder on another disk."
         ) from error
+
+
+def read_whole(file: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
+    """Content of a file of ours.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        RunFolderDamaged: It is no regular file, larger than any of ours, or cannot be read.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # else a pipe without a writer is waited for
+        try:
+            check_regular(os.fstat(descriptor), file=file, most_bytes=most_bytes)
+            with open(descriptor, "rb", closefd=False) as stream:  # noqa: PTH123  a descriptor, no path
+                return stream.read(most_bytes)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RunFolderDamaged(f"{file.name} cannot be read: {error.strerror or error}.") from error
+
+
+def is_there(file: Path) -> bool:
+    """Whether something of that name can be seen; a folder of another user may hide what is in it.
+
+    Args:
+        file: Any path.
+    """
+    try:
+        return file.exists()
+    except OSError:
+        return False
+
+
+def check_regular(found: os.stat_result, *, file: Path, most_bytes: int = MOST_BYTES) -> None:
+    """Refuse what is no file to read: a folder, a pipe, a device, or gigabytes.
+
+    Args:
+        found: What the system says of it.
+        file: Its name, for the message.
+        most_bytes: Largest size.
+
+    Raises:
+        RunFolderDamaged: It is one of these.
+    """
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no file but a pipe, socket or device"
+        raise RunFolderDamaged(f"{file.name} is {kind}: expected a file.")
+    if found.st_size > most_bytes:
+        raise RunFolderDamaged(
+            f"{file.name} has {found.st_size / 2**20:,.0f} MB, expected {most_bytes / 2**20:,.0f} MB at most."
+        )
 
 
 def digest_of(file: Path) -> str:

@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from core.actions.queue import list_profiles, list_runs
 from core.errors import AtlasError, SpecError
+from core.jobs.records import JobState
 from core.jobs.slots import CPU_SLOTS, ask_torch, visible_slots
 from core.models import DEFAULT_MODEL, resolve_model, skipped_model_files
 from core.paths import REPO, AtlasPaths
+from core.queries.runs.listing import damaged
 from core.store.connection import Store
+from core.store.reading import cursor_for_reading
 from core.tasks import skipped_task_files
 
 _GIB = 2**30
@@ -41,7 +45,8 @@ def examine(paths: AtlasPaths) -> list[Check]:
     Args:
         paths: The Atlas home to examine.
     """
-    checks = [_python(), *_packages(), _torch(), _devices(), _memory(), _home(paths), _database(paths), *_files(paths)]
+    checks = [_python(), *_packages(), _torch(), _devices(), _memory(), _home(paths), _database(paths)]
+    checks += [*_files(paths), *_folders(paths), *_waiting(paths)]
     return [*checks, _model(paths), _samples(paths), _hub(), _git(), _browser()]
 
 
@@ -76,7 +81,10 @@ def _torch() -> Check:
 
 
 def _devices() -> Check:
-    slots = visible_slots(os.environ)
+    try:
+        slots = visible_slots(os.environ)
+    except SpecError as error:
+        return Check("devices", "wrong", str(error), f"Set or unset {CPU_SLOTS}.")
     if slots[0].startswith("cpu"):
         advice = f"Use protocol 'quick' and small models; jobs at a time: {len(slots)} ({CPU_SLOTS})."
         return Check("devices", "note", "CPU only", advice)
@@ -134,6 +142,25 @@ def _files(paths: AtlasPaths) -> Iterator[Check]:
     for kind, texts in (("task file", skipped_task_files(paths)), ("model file", skipped_model_files(paths))):
         for text in texts:
             yield Check(kind, "wrong", text, "It is skipped; everything else goes on.")
+
+
+def _folders(paths: AtlasPaths) -> Iterator[Check]:
+    """Folders and committed files that cannot be read."""
+    try:
+        with cursor_for_reading(paths) as cur:
+            found = damaged(cur)
+    except AtlasError as error:
+        yield Check("folders", "wrong", str(error), "")
+        return
+    for folder, reason in zip(found["folder"], found["reason"], strict=True):
+        yield Check("folder", "wrong", f"{folder}: {reason}", "It is left out; everything else goes on.")
+
+
+def _waiting(paths: AtlasPaths) -> Iterator[Check]:
+    """Jobs that are not started, and why; the queue knows folders that the index has not looked at."""
+    for job in (*list_runs(paths), *list_profiles(paths)):
+        if job.state is JobState.QUEUED and job.message:
+            yield Check("queue", "note", f"{job.run_id}: {job.message}", "")
 
 
 def _samples(paths: AtlasPaths) -> Check:

@@ -6,12 +6,15 @@ import hashlib
 import json
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
 """What names of tasks, models and protocols look like."""
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=80)]
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+"""Seed of random draws, as torch and NumPy take it."""
 
 
 class Spec(BaseModel):
@@ -68,6 +71,20 @@ def run_id_of(raw: dict[str, Any]) -> str:
         # The same folder elsewhere, or the same checkout on another machine, is the same model.
         model = model | {"path": ""}
     return digest(canonical(raw | {"model": model}))
+
+
+def first_problem(error: ValueError) -> str:
+    """What a value is refused for, in one line: of a record's problems the first, with its place.
+
+    Args:
+        error: What pydantic or a reader of JSON raised.
+    """
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = str(first["msg"]).removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said
 
 
 def digest(text: str) -> str:

@@ -78,5 +78,5 @@ def stored_execution(job: Path) -> ExecutionOptions:
         return ExecutionOptions.model_validate({n: raw[n] for n in ExecutionOptions.model_fields if n in raw})
     except FileNotFoundError:
         return USUAL
-    except (ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise RunFolderDamaged(f"{job} cannot be read: {error}") from error

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import duckdb
 
-from core.errors import DiskFull, StoreError, StoreLocked
+from core.errors import DiskFull, NotWritable, StoreError, StoreLocked
+from core.files import file_errors
 from core.spec.versions import CODE_VERSION
 from core.store.current import choose_current
 from core.store.schema import MIGRATIONS
@@ -39,6 +40,7 @@ class Store:
             path: Its file; None in memory.
         """
         self._con, self.path = con, path
+        self._is_dead = False
         self._writing = threading.RLock()
         _open_stores.add(self)
 
@@ -51,29 +53,24 @@ class Store:
 
         Raises:
             StoreLocked: Another process has the file open.
+            NotWritable: The file cannot be written, as in another user's home.
             StoreError: The file is no database, is damaged, or was made by a newer version.
             DiskFull: No space is left.
         """
         file = None if str(path) == ":memory:" else Path(path)
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            con = duckdb.connect(str(path), config=_NO_EXTENSIONS)
-        except duckdb.Error as error:
-            raise _explained(error, path=str(path)) from error
-        try:
-            _migrate(con, path=str(path))
-        except duckdb.Error as error:
-            con.close()
-            raise _explained(error, path=str(path)) from error
-        except StoreError:
-            con.close()
-            raise
-        return cls(con, path=file)
+            with file_errors(file):
+                file.parent.mkdir(parents=True, exist_ok=True)
+        return cls(_connected(str(path)), path=file)
 
     @contextlib.contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor of one's own, for reading in one thread."""
+        """A cursor of one's own, for reading in one thread.
+
+        Raises:
+            StoreError: The connection broke, as on a full disk, and could not be made anew yet.
+        """
+        self.revive()
         cur = self._con.cursor()
         try:
             yield cur
@@ -88,6 +85,7 @@ class Store:
 
         Raises:
             DiskFull: No space is left.
+            StoreError: The connection broke and could not be made anew yet.
         """
         with self._writing, self.cursor() as cur:
             cur.begin()
@@ -99,9 +97,34 @@ class Store:
             except BaseException as error:
                 with contextlib.suppress(duckdb.Error):
                     cur.rollback()
-                if isinstance(error, duckdb.Error) and "No space left" in str(error):
-                    raise _explained(error, path=str(self.path)) from error
+                if isinstance(error, duckdb.Error):
+                    self._is_dead = not self._answers()
+                    if self._is_dead or "No space left" in str(error):
+                        raise _explained(error, path=str(self.path)) from error
                 raise
+
+    def _answers(self) -> bool:
+        """Whether the connection can be used: after a full disk DuckDB refuses everything until it is opened anew."""
+        try:
+            self._con.cursor().execute("SELECT 1")
+        except duckdb.Error:
+            return False
+        return True
+
+    def revive(self) -> None:
+        """Open the file anew where the connection broke; nothing where it did not.
+
+        Raises:
+            StoreError: It cannot be opened yet.
+            DiskFull: There is still no space.
+        """
+        if not self._is_dead:
+            return
+        with self._writing:
+            if self._is_dead and self.path is not None:
+                self._con.close()
+                self._con = _connected(str(self.path))
+                self._is_dead = False
 
     def version(self) -> int:
         """Number of writes so far: equal versions, equal answers."""
@@ -133,6 +156,22 @@ def is_open_here(path: Path) -> bool:
         path: Database file.
     """
     return any(store.path is not None and store.path.resolve() == path.resolve() for store in tuple(_open_stores))
+
+
+def _connected(path: str) -> duckdb.DuckDBPyConnection:
+    try:
+        con = duckdb.connect(path, config=_NO_EXTENSIONS)
+    except duckdb.Error as error:
+        raise _explained(error, path=path) from error
+    try:
+        _migrate(con, path=path)
+    except duckdb.Error as error:
+        con.close()
+        raise _explained(error, path=path) from error
+    except StoreError:
+        con.close()
+        raise
+    return con
 
 
 def _migrate(con: duckdb.DuckDBPyConnection, *, path: str) -> None:
@@ -173,8 +212,10 @@ def _explained(error: duckdb.Error, *, path: str) -> StoreError | DiskFull:
             f"{path} is open in {who}, and DuckDB lets one process at a time. Close that application, or give this one "
             "a home of its own with ATLAS_HOME=FOLDER."
         )
-    if "Is a directory" in text or "Permission denied" in text:
-        return StoreError(f"{path} cannot be opened: {text}")
+    if "Is a directory" in text:
+        return StoreError(f"{path} is a folder, expected a database or nothing. Move it away; the index is made anew.")
+    if "Permission denied" in text or "Read-only file system" in text or "Operation not permitted" in text:
+        return NotWritable(f"{path} cannot be written by this user: {text}")
     return StoreError(
         f"{path} cannot be read as a database ({text}). Delete it and run `make rebuild`: it is an index, and "
         "everything in it is made again from the run folders and the committed results."

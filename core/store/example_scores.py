@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import DataError, RunFolderDamaged
+from core.files import MOST_TABLE, check_regular
 from core.measures.metrics.corpus import linearised
 from core.paths import RunPaths
 
@@ -40,13 +41,14 @@ def read_example_scores(run: RunPaths) -> pa.Table | None:
     """
     file = run.predictions
     try:
+        check_regular(file.stat(), file=file, most_bytes=MOST_TABLE)
         rows = pq.read_table(file)
         rows = rows.select([name for name in _COLUMNS if name in rows.column_names])
         rows = rows.sort_by([(name, "ascending") for name in (*_KEYS, "index")])
         found = [{"run_id": run.run_id} | own for part in _parts(rows) if (own := _credits(part)) is not None]
     except FileNotFoundError:
         return None
-    except (pa.ArrowException, KeyError, DataError) as error:
+    except (pa.ArrowException, ValueError, LookupError, TypeError, DataError, OSError, RunFolderDamaged) as error:
         raise RunFolderDamaged(f"{file.name}: {error}. Remove the file to keep the scores alone.") from error
     return pa.Table.from_pylist(found, schema=_SCHEMA)
 

@@ -6,24 +6,28 @@ the same rows as many small steps.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-from core.errors import RunFolderDamaged, StoreError, StoreLocked
+from core.errors import RunFolderDamaged, StoreError, StoreLocked, as_damage
+from core.files import draft_beside, file_errors
 from core.paths import AtlasPaths
 from core.store.connection import Store, is_open_here
 from core.store.example_scores import drop_other_quantities, read_example_scores
-from core.store.gallery import load_gallery
+from core.store.gallery import FAMILIES, load_family
 from core.store.profiles import PREFIX, ingest_profiles
 from core.store.published import load_published
 from core.store.rankings import ingest_rankings
 from core.store.reducer import RUN_TABLES, Row, RunTables, reduce_run
+from core.store.setting_aside import insert_table, thorough_stamp, written_apart
 
 PARTS = (*RUN_TABLES, "credits")
 """Tables that hold rows of a run beside `runs`."""
@@ -54,22 +58,46 @@ class _Changes(NamedTuple):
 
 
 def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
-    """Bring the index up to date with runs, profiles and committed figures; writes nothing where nothing changed."""
+    """Bring the index up to date with runs, profiles and committed figures; writes nothing where nothing changed.
+
+    A folder or file that cannot be read is left out and named in the table `damaged`; everything else is taken.
+
+    Raises:
+        StoreError: The index cannot be written; it is as it was.
+        DiskFull: No space is left.
+    """
+    try:
+        return _ingest(store, paths)
+    except (duckdb.Error, OSError) as error:
+        raise StoreError(f"The index cannot be brought up to date: {error}") from error
+
+
+def _ingest(store: Store, paths: AtlasPaths) -> IngestReport:
     began = time.monotonic()
-    load_gallery(store, paths)
-    load_published(store, paths)
+    for family in FAMILIES:
+        load = partial(load_family, store, family, folder=paths.gallery)
+        _committed(store, f"gallery/{family.head}", folder=paths.gallery, load=load)
+    _committed(store, "published", folder=paths.published, load=partial(load_published, store, paths))
     ingest_rankings(store, paths)
     profiles = ingest_profiles(store, paths)
     changes = _look(store, paths)
+
+    def take(cur: duckdb.DuckDBPyConnection, unfit: Mapping[str, str]) -> None:
+        nonlocal changes
+        # Looked at again inside the lock: another thread may have taken them meanwhile.
+        changes = _look(store, paths)
+        stamps = changes.new | changes.updated
+        _forget(cur, [*changes.updated, *changes.gone])
+        names = list(stamps)
+        for start in range(0, len(names), _BATCH):
+            some = {name: stamps[name] for name in names[start : start + _BATCH]}
+            _take(cur, paths, stamps=some, unfit=unfit)
+
+    def alone(cur: duckdb.DuckDBPyConnection, name: str) -> None:
+        _take(cur, paths, stamps={name: ""}, unfit={})
+
     if any(changes):
-        with store.write() as cur:
-            # Looked at again inside the lock: another thread may have taken them meanwhile.
-            changes = _look(store, paths)
-            stamps = changes.new | changes.updated
-            _forget(cur, [*changes.updated, *changes.gone])
-            names = list(stamps)
-            for start in range(0, len(names), _BATCH):
-                _take(cur, paths, stamps={name: stamps[name] for name in names[start : start + _BATCH]})
+        written_apart(store, (*changes.new, *changes.updated), take=take, alone=alone)
     with store.cursor() as cur:
         row = cur.execute("SELECT count(*) FROM damaged").fetchone()
     return IngestReport(
@@ -80,6 +108,29 @@ def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
     )
 
 
+def _committed(store: Store, name: str, *, folder: Path, load: Callable[[], int]) -> None:
+    """Take committed files; where they are refused, keep what was taken before and say so until they change."""
+    key, seen = f"refused {name}", thorough_stamp(folder)
+    with store.cursor() as cur:
+        row = cur.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
+    refused = row[0] if row else None
+    if refused == seen:
+        return
+    reason = None
+    try:
+        load()
+    except StoreError as error:
+        reason = str(error)
+    if reason is None and refused is None:
+        return
+    with store.write() as cur:
+        cur.execute("DELETE FROM damaged WHERE folder = ?", [name])
+        cur.execute("DELETE FROM meta WHERE key = ?", [key])
+        if reason is not None:
+            cur.execute("INSERT INTO damaged VALUES (?, ?)", [name, reason])
+            cur.execute("INSERT INTO meta VALUES (?, ?)", [key, seen])
+
+
 def rebuild(store_path: Path, paths: AtlasPaths) -> IngestReport:
     """Make the database again from the files, beside the old one, and swap them.
 
@@ -88,17 +139,20 @@ def rebuild(store_path: Path, paths: AtlasPaths) -> IngestReport:
 
     Raises:
         StoreLocked: This or another process has the database open.
+        NotWritable: The home cannot be written.
+        DiskFull: No space is left.
     """
     _refuse_open(store_path)
-    draft = store_path.with_name(f".{store_path.name}.{os.getpid()}.tmp")
-    draft.unlink(missing_ok=True)
+    draft = draft_beside(store_path)
     try:
         with Store.open(draft) as store:
             report = ingest(store, paths)
-        draft.replace(store_path)
+        with file_errors(store_path):
+            draft.replace(store_path)
     finally:
         for leftover in (draft, draft.with_name(f"{draft.name}.wal")):
-            leftover.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                leftover.unlink(missing_ok=True)
     store_path.with_name(f"{store_path.name}.wal").unlink(missing_ok=True)
     return report
 
@@ -125,8 +179,10 @@ def _look(store: Store, paths: AtlasPaths) -> _Changes:
             "ORDER BY run_id",
             [PREFIX],
         ).fetchall()
+        damaged = {name for (name,) in cur.execute("SELECT folder FROM damaged").fetchall()}
     known: dict[str, str] = dict(rows)
     found = _stamps(paths)
+    found |= {name: thorough_stamp(paths.run(name).root) for name in damaged & found.keys()}
     return _Changes(
         new={name: stamp for name, stamp in found.items() if name not in known},
         updated={name: stamp for name, stamp in found.items() if name in known and known[name] != stamp},
@@ -135,26 +191,29 @@ def _look(store: Store, paths: AtlasPaths) -> _Changes:
 
 
 def _stamps(paths: AtlasPaths) -> dict[str, str]:
-    """Stamps by folder: a file made or renamed moves the folder's time, an append that of the events."""
+    """Stamps by folder: a file made or renamed moves the folder's time, one that is written in place its own."""
     if not paths.runs.is_dir():
         return {}
     with os.scandir(paths.runs) as entries:
         folders = sorted((e.name, e.path) for e in entries if not e.name.startswith(".") and e.is_dir())
-    log = paths.run("any").events.name
-    return {name: stamp for name, path in folders if (stamp := _stamp(path, log=f"{path}/{log}")) is not None}
+    run = paths.run("any")
+    read = tuple(f"/{file.name}" for file in (run.events, run.spec, run.job, run.predictions, run.environment))
+    return {name: stamp for name, path in folders if (stamp := _stamp(path, read=read)) is not None}
 
 
-def _stamp(folder: str, *, log: str) -> str | None:
+def _stamp(folder: str, *, read: tuple[str, ...]) -> str | None:
     # Plain texts: two hundred thousand `Path`s take ten times as long to make as the kernel takes to answer.
     try:
-        made = os.stat(folder)  # noqa: PTH116
-    except FileNotFoundError:
+        seen = [f"{os.stat(folder).st_mtime_ns}"]  # noqa: PTH116
+    except OSError:
         return None
-    try:
-        written = os.stat(log)  # noqa: PTH116
-    except FileNotFoundError:
-        return f"{made.st_mtime_ns}"
-    return f"{made.st_mtime_ns}:{written.st_mtime_ns}:{written.st_size}"
+    for name in read:
+        try:
+            found = os.stat(folder + name)  # noqa: PTH116
+        except OSError:  # not there yet, or not ours to look at: reading it will say so
+            continue
+        seen.append(f"{found.st_mtime_ns}:{found.st_size}")
+    return ":".join(seen)
 
 
 def _forget(cur: duckdb.DuckDBPyConnection, run_ids: list[str]) -> None:
@@ -165,16 +224,24 @@ def _forget(cur: duckdb.DuckDBPyConnection, run_ids: list[str]) -> None:
     cur.execute("DELETE FROM damaged WHERE folder IN (SELECT unnest($ids::VARCHAR[]))", {"ids": run_ids})
 
 
-def _take(cur: duckdb.DuckDBPyConnection, paths: AtlasPaths, *, stamps: dict[str, str]) -> None:
+def _take(
+    cur: duckdb.DuckDBPyConnection, paths: AtlasPaths, *, stamps: dict[str, str], unfit: Mapping[str, str]
+) -> None:
     by_run: dict[str, RunTables] = {}
     credits: list[pa.Table] = []
     damaged: dict[str, str] = {}
+    stamps = dict(stamps)
     for name in stamps:
+        run = paths.run(name)
         try:
-            tables = reduce_run(paths.run(name))
-            own = read_example_scores(paths.run(name)) if tables.run["outcome"] == "finished" else None
-        except (RunFolderDamaged, OSError) as error:
-            damaged[name] = str(error)
+            if name in unfit:
+                raise RunFolderDamaged(unfit[name])
+            with as_damage(name):
+                tables = reduce_run(run)
+                own = read_example_scores(run) if tables.run["outcome"] == "finished" else None
+        except RunFolderDamaged as error:
+            # Looked at after it was read: a repair in between is seen with the next change.
+            damaged[name], stamps[name] = str(error), thorough_stamp(run.root)
             continue
         by_run[name] = tables
         credits += [] if own is None else [own]
@@ -184,7 +251,7 @@ def _take(cur: duckdb.DuckDBPyConnection, paths: AtlasPaths, *, stamps: dict[str
             cur, table, rows=(row | {"run_id": name} for name, tables in by_run.items() for row in tables.rows(table))
         )
     if credits:
-        _insert_table(cur, "credits", table=pa.concat_tables(credits))
+        insert_table(cur, "credits", table=pa.concat_tables(credits))
         drop_other_quantities(cur)
     _insert(cur, "damaged", rows=({"folder": name, "reason": reason} for name, reason in damaged.items()))
     _insert(
@@ -197,12 +264,4 @@ def _take(cur: duckdb.DuckDBPyConnection, paths: AtlasPaths, *, stamps: dict[str
 def _insert(cur: duckdb.DuckDBPyConnection, table: str, *, rows: Iterable[Row]) -> None:
     found = list(rows)
     if found:
-        _insert_table(cur, table, table=pa.Table.from_pylist(found))
-
-
-def _insert_table(cur: duckdb.DuckDBPyConnection, name: str, *, table: pa.Table) -> None:
-    cur.register("incoming", table)
-    try:
-        cur.execute(f"INSERT INTO {name} BY NAME SELECT * FROM incoming")
-    finally:
-        cur.unregister("incoming")
+        insert_table(cur, table, table=pa.Table.from_pylist(found))

@@ -6,6 +6,7 @@ A profile that has not ended has no rows; a finished one whose files cannot be r
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -16,11 +17,13 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from core import events as facts
-from core.errors import RunFolderDamaged
+from core.errors import RunFolderDamaged, as_damage
+from core.files import MOST_TABLE, check_regular, read_whole
 from core.paths import AtlasPaths, ProfilePaths
 from core.spec.base import canonical
 from core.spec.profile import ProfileSpec, profile_id_of
 from core.store.connection import Store
+from core.store.setting_aside import insert_table, read_events, thorough_stamp, written_apart
 
 PARTS = (
     *("profile_texts", "profile_skips", "similarities", "positions", "difficulties", "encoder_changes"),
@@ -43,23 +46,31 @@ PREFIX = "p"
 class ProfileChanges(NamedTuple):
     """Folders that an ingest has to look at."""
 
-    new: tuple[str, ...]
-    updated: tuple[str, ...]
+    new: dict[str, str]
+    """Stamps by folder."""
+    updated: dict[str, str]
+    """Stamps by folder."""
     gone: tuple[str, ...]
+    """Folders that vanished."""
 
 
 def ingest_profiles(store: Store, paths: AtlasPaths) -> ProfileChanges:
     """Bring the index up to date with the profile folders; writes nothing where nothing changed."""
     changes = _look(store, paths)
+
+    def take(cur: duckdb.DuckDBPyConnection, unfit: Mapping[str, str]) -> None:
+        nonlocal changes
+        # Looked at again inside the lock: another thread may have taken them meanwhile.
+        changes = _look(store, paths)
+        _forget(cur, [*changes.updated, *changes.gone])
+        for name, stamp in (changes.new | changes.updated).items():
+            _take(cur, paths.profile(name), stamp=stamp, unfit=unfit.get(name))
+
+    def alone(cur: duckdb.DuckDBPyConnection, name: str) -> None:
+        _take(cur, paths.profile(name), stamp="", unfit=None)
+
     if any(changes):
-        with store.write() as cur:
-            # Looked at again inside the lock: another thread may have taken them meanwhile.
-            changes = _look(store, paths)
-            _forget(cur, [*changes.updated, *changes.gone])
-            for name in (*changes.new, *changes.updated):
-                stamp = _stamp(paths.profile(name))
-                if stamp is not None:
-                    _take(cur, paths.profile(name), stamp=stamp)
+        written_apart(store, (*changes.new, *changes.updated), take=take, alone=alone)
     return changes
 
 
@@ -73,8 +84,8 @@ def _look(store: Store, paths: AtlasPaths) -> ProfileChanges:
             names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
         found = {name: stamp for name in names if (stamp := _stamp(paths.profile(name))) is not None}
     return ProfileChanges(
-        new=tuple(name for name in found if name not in known),
-        updated=tuple(name for name, stamp in found.items() if name in known and known[name] != stamp),
+        new={name: stamp for name, stamp in found.items() if name not in known},
+        updated={name: stamp for name, stamp in found.items() if name in known and known[name] != stamp},
         gone=tuple(name for name in known if name not in found),
     )
 
@@ -82,12 +93,10 @@ def _look(store: Store, paths: AtlasPaths) -> ProfileChanges:
 def _stamp(profile: ProfilePaths) -> str | None:
     """What was seen of a folder that has ended well, or holds no readable spec; None: nothing to read yet."""
     try:
-        folder = profile.root.stat()
-    except FileNotFoundError:
-        return None
-    if profile.finished.exists() or not profile.spec.exists():
-        return f"{folder.st_mtime_ns}"
-    return None
+        is_ready = profile.finished.exists() or not profile.spec.exists()
+    except OSError:
+        is_ready = True  # not ours to look into: reading it will say so
+    return thorough_stamp(profile.root) if is_ready else None
 
 
 def _forget(cur: duckdb.DuckDBPyConnection, names: list[str]) -> None:
@@ -100,24 +109,19 @@ def _forget(cur: duckdb.DuckDBPyConnection, names: list[str]) -> None:
     cur.execute("DELETE FROM damaged WHERE list_contains($ids::VARCHAR[], folder)", ids)
 
 
-def _take(cur: duckdb.DuckDBPyConnection, profile: ProfilePaths, *, stamp: str) -> None:
+def _take(cur: duckdb.DuckDBPyConnection, profile: ProfilePaths, *, stamp: str, unfit: str | None) -> None:
+    tables: dict[str, pa.Table] = {}
     try:
-        tables = _read(profile)
-    except (RunFolderDamaged, OSError) as error:
+        if unfit:
+            raise RunFolderDamaged(unfit)
+        with as_damage(profile.run_id):
+            tables = _read(profile)
+    except RunFolderDamaged as error:
         cur.execute("INSERT INTO damaged VALUES (?, ?)", [profile.run_id, str(error)])
-        tables = {}
     for name, table in tables.items():
         if table.num_rows:
-            _insert(cur, name, table=table)
+            insert_table(cur, name, table=table)
     cur.execute("INSERT INTO ingested VALUES (?, 0, ?)", [profile.run_id, stamp])
-
-
-def _insert(cur: duckdb.DuckDBPyConnection, name: str, *, table: pa.Table) -> None:
-    cur.register("incoming", table)
-    try:
-        cur.execute(f"INSERT INTO {name} BY NAME SELECT * FROM incoming")
-    finally:
-        cur.unregister("incoming")
 
 
 def _read(profile: ProfilePaths) -> dict[str, pa.Table]:
@@ -143,14 +147,16 @@ def _read(profile: ProfilePaths) -> dict[str, pa.Table]:
         "finished_at": ended,
         "seconds": _seconds(profile),
         "spec": canonical(raw),
-        "environment": profile.environment.read_text("utf-8", "replace") if profile.environment.exists() else None,
+        "environment": read_whole(profile.environment).decode("utf-8", "replace")
+        if profile.environment.exists()
+        else None,
     }
     return {"profiles": pa.Table.from_pylist([row]), "profile_skips": pa.Table.from_pylist(skipped)} | found
 
 
 def _spec(profile: ProfilePaths) -> tuple[ProfileSpec, dict[str, Any]]:
     try:
-        raw: dict[str, Any] = orjson.loads(profile.spec.read_bytes())
+        raw: dict[str, Any] = orjson.loads(read_whole(profile.spec))
         spec = ProfileSpec.model_validate(raw)
     except FileNotFoundError:
         raise RunFolderDamaged(f"There is no {profile.spec.name}.") from None
@@ -167,6 +173,7 @@ def _spec(profile: ProfilePaths) -> tuple[ProfileSpec, dict[str, Any]]:
 def _table(profile: ProfilePaths, name: str) -> pa.Table:
     file = profile.table(name)
     try:
+        check_regular(file.stat(), file=file, most_bytes=MOST_TABLE)
         found = pq.read_table(file)
     except FileNotFoundError:
         raise RunFolderDamaged(
@@ -182,7 +189,7 @@ def _table(profile: ProfilePaths, name: str) -> pa.Table:
 
 def _seconds(profile: ProfilePaths) -> float | None:
     try:
-        return float(orjson.loads(profile.finished.read_bytes())["seconds"])
+        return float(orjson.loads(read_whole(profile.finished))["seconds"])
     except (ValueError, KeyError, TypeError) as error:
         raise RunFolderDamaged(f"{profile.finished.name}: {type(error).__name__}: {error}") from error
 
@@ -191,7 +198,7 @@ def _facts(profile: ProfilePaths) -> tuple[dict[str, str], datetime | None]:
     """Reasons by point of the last attempt, and when it ended."""
     skips: dict[str, str] = {}
     ended: datetime | None = None
-    raw = profile.events.read_bytes() if profile.events.exists() else b""
+    raw = read_events(profile)
     for number, line in enumerate(raw[: raw.rfind(b"\n") + 1].split(b"\n")[:-1], start=1):
         try:
             envelope = facts.ENVELOPE.validate_json(line)

@@ -18,6 +18,7 @@ import pyarrow as pa
 from core.errors import StoreError
 from core.paths import AtlasPaths
 from core.store.connection import Store
+from core.store.setting_aside import insert_table
 
 INDEX = "tables.csv"
 """The list of tables."""
@@ -83,14 +84,15 @@ def load_published(store: Store, paths: AtlasPaths) -> int:
         known = cur.execute("SELECT value FROM meta WHERE key = ?", [_STAMP]).fetchone()
     if stamp == (known[0] if known else ""):
         return 0
-    found = read_published(paths.published)
+    try:
+        found = read_published(paths.published)
+    except (OSError, ValueError, csv.Error) as error:
+        raise StoreError(f"{paths.published} cannot be read: {error}.") from error
     with store.write() as cur:
         for table, rows in (("published_tables", found.tables), ("published_figures", found.figures)):
             cur.execute(f"DELETE FROM {table}")
             if rows:
-                cur.register("incoming", pa.Table.from_pylist(rows))
-                cur.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
-                cur.unregister("incoming")
+                insert_table(cur, table, table=pa.Table.from_pylist(rows))
         cur.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [_STAMP, stamp])
     return len(found.tables)
 

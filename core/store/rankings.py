@@ -7,12 +7,13 @@ from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
-from pydantic import ValidationError
 
-from core.files import written_beside
+from core.errors import RunFolderDamaged, as_damage
+from core.files import read_whole, written_beside
 from core.paths import AtlasPaths
 from core.spec.ranking import FrozenRanking
 from core.store.connection import Store
+from core.store.setting_aside import insert_table
 
 _STAMP = "rankings"
 _DAMAGED = "rankings/"
@@ -57,7 +58,7 @@ def ingest_rankings(store: Store, paths: AtlasPaths) -> int:
     A file that cannot be read is listed as damaged.
     """
     files = sorted(paths.rankings.glob("*.json"))
-    stamp = ";".join(f"{f.name}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files)
+    stamp = ";".join(f"{f.name}:{seen.st_size}:{seen.st_mtime_ns}" for f in files if (seen := f.lstat()))
     with store.cursor() as cur:
         known = cur.execute("SELECT value FROM meta WHERE key = ?", [_STAMP]).fetchone()
     if stamp == (known[0] if known else ""):
@@ -67,13 +68,12 @@ def ingest_rankings(store: Store, paths: AtlasPaths) -> int:
         cur.execute("DELETE FROM damaged WHERE starts_with(folder, ?)", [_DAMAGED])
         for file in files:
             try:
-                table = _rows(FrozenRanking.model_validate_json(file.read_bytes()), file=file)
-            except (OSError, ValueError, ValidationError) as error:
+                with as_damage(file.name):
+                    table = _rows(FrozenRanking.model_validate_json(read_whole(file)), file=file)
+            except RunFolderDamaged as error:
                 cur.execute("INSERT INTO damaged VALUES (?, ?)", [f"{_DAMAGED}{file.name}", str(error)])
                 continue
-            cur.register("incoming", table)
-            cur.execute("INSERT INTO rankings BY NAME SELECT * FROM incoming")
-            cur.unregister("incoming")
+            insert_table(cur, "rankings", table=table)
         cur.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [_STAMP, stamp])
     return len(files)
 

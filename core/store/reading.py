@@ -1,7 +1,7 @@
 """Open the index to read it, from any process: a command, a notebook, a script. README.md has an example.
 
-DuckDB lets one process hold the file. Files are the truth, so who finds the database held by a running application
-reads the run folders into memory instead of failing.
+DuckDB lets one process hold the file, and writes when it opens it. Files are the truth, so who finds the database held
+by a running application, or in a home that cannot be written, reads the run folders into memory instead of failing.
 """
 
 from __future__ import annotations
@@ -9,17 +9,45 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import duckdb
 
-from core.errors import StoreLocked
+from core.errors import NotWritable, StoreLocked
 from core.paths import AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import ingest
 
 
 class StoreBusy(UserWarning):
-    """The database is held by another process; what was opened was read from the run folders, which takes longer."""
+    """The database is held or cannot be written: what was opened was read from the run folders, which takes longer."""
+
+
+class Opened(NamedTuple):
+    """A store that answers, and what its user should know of it."""
+
+    store: Store
+    """Open; nothing is read into it yet."""
+    remark: str | None
+    """That it is in memory and why; None: it is the home's own."""
+
+
+def opened(paths: AtlasPaths) -> Opened:
+    """The home's store; one in memory where the home cannot be written.
+
+    Raises:
+        StoreLocked: Another process has it open.
+        StoreError: The file is no database, is damaged, or was made by a newer version.
+        DiskFull: No space is left.
+    """
+    try:
+        return Opened(Store.open(paths.database), None)
+    except NotWritable as error:
+        remark = (
+            f"This home is open for reading alone ({error}). Its runs are shown as their folders hold them; nothing "
+            "can be started or changed here."
+        )
+        return Opened(Store.open(":memory:"), remark)
 
 
 @contextmanager
@@ -31,7 +59,9 @@ def open_for_reading(paths: AtlasPaths | None = None) -> Iterator[Store]:
     """
     paths = paths or AtlasPaths.from_environment()
     try:
-        store = Store.open(paths.database)
+        store, remark = opened(paths)
+        if remark:
+            warnings.warn(StoreBusy(remark), stacklevel=3)
     except StoreLocked as error:
         warnings.warn(StoreBusy(f"{error} Reading the run folders instead."), stacklevel=3)
         store = Store.open(":memory:")

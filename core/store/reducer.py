@@ -16,9 +16,11 @@ from pydantic import ValidationError
 
 from core import events as facts
 from core.errors import RunFolderDamaged
+from core.files import read_whole
 from core.paths import RunPaths
-from core.spec.base import canonical, run_id_of
+from core.spec.base import canonical, first_problem, run_id_of
 from core.spec.run import RunSpec
+from core.store.setting_aside import read_events
 
 RUN_TABLES = ("stages", "steps", "dev_scores", "judgements", "scores", "skips", "flags", "splits")
 """Tables beside `runs` that the facts of a run fill."""
@@ -80,7 +82,7 @@ def reduce_run(run: RunPaths) -> RunTables:
         RunFolderDamaged: A file is missing, not UTF-8, or not what it should be; the message says which and where.
     """
     tables = RunTables(run=_spec_row(run))
-    raw = run.events.read_bytes() if run.events.exists() else b""
+    raw = read_events(run)
     tables.size = raw.rfind(b"\n") + 1
     last_seq = -1
     for number, line in enumerate(raw[: tables.size].split(b"\n")[:-1], start=1):
@@ -88,7 +90,7 @@ def reduce_run(run: RunPaths) -> RunTables:
             envelope = facts.ENVELOPE.validate_json(line)
             tables.time = datetime.fromisoformat(envelope.time).replace(tzinfo=None)
         except (ValidationError, ValueError) as error:
-            raise RunFolderDamaged(f"{run.events.name}, line {number}: {_problem(error)}") from error
+            raise RunFolderDamaged(f"{run.events.name}, line {number}: {first_problem(error)}") from error
         # The place in the file is the identity of a fact: one that was written twice counts once.
         if envelope.seq > last_seq:
             last_seq = envelope.seq
@@ -100,18 +102,18 @@ def reduce_run(run: RunPaths) -> RunTables:
 
 def _spec_row(run: RunPaths) -> Row:
     try:
-        raw = orjson.loads(run.spec.read_bytes())
+        raw = orjson.loads(read_whole(run.spec))
         spec = RunSpec.model_validate(raw, strict=False)
     except FileNotFoundError:
         raise RunFolderDamaged(f"There is no {run.spec.name}.") from None
     except (ValueError, ValidationError) as error:
-        raise RunFolderDamaged(f"{run.spec.name}: {_problem(error)}") from error
+        raise RunFolderDamaged(f"{run.spec.name}: {first_problem(error)}") from error
     if run_id_of(raw) != run.run_id:
         raise RunFolderDamaged(
             f"{run.spec.name} is of run {run_id_of(raw)}, but the folder is named {run.run_id}: it was changed."
         )
-    job = _json_object(run.job.read_bytes() if run.job.exists() else b"{}", name=run.job.name)
-    environment = run.environment.read_text(encoding="utf-8", errors="replace") if run.environment.exists() else None
+    job = _json_object(read_whole(run.job) if run.job.exists() else b"{}", name=run.job.name)
+    environment = read_whole(run.environment).decode("utf-8", "replace") if run.environment.exists() else None
     if environment is not None:
         _json_object(environment.encode(), name=run.environment.name)
     target = spec.task(spec.target)
@@ -165,14 +167,6 @@ def _moment(text: object) -> datetime | None:
         raise RunFolderDamaged(f"job.json: submitted_at: {error}") from error
 
 
-def _problem(error: ValueError) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return f"{where}: {first['msg']}" if where else first["msg"]
-    return str(error)
-
-
 def _outcome(run: RunPaths, tables: RunTables) -> None:
     """Markers decide how a run ended, as they do for its state; a folder without a queue has its events alone."""
     row = tables.run
@@ -183,7 +177,7 @@ def _outcome(run: RunPaths, tables: RunTables) -> None:
     elif run.failed.exists():
         row["outcome"] = "failed"
         if row["message"] is None:
-            marker = _json_object(run.failed.read_bytes() or b"{}", name=run.failed.name)
+            marker = _json_object(read_whole(run.failed) or b"{}", name=run.failed.name)
             row["error"], row["message"] = marker.get("error"), marker.get("message")
     elif run.job.exists():
         row["outcome"] = None

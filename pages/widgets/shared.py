@@ -16,8 +16,10 @@ from core.models import load_models
 from core.paths import AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import ingest
+from core.store.reading import Opened, opened
 from core.tasks import load_tasks
 from core.tasks.titles import Titles
+from pages.widgets.show import md
 
 SLOW_S = 0.05
 """A look at all folders that takes longer would be felt in every click that waits for it."""
@@ -34,22 +36,26 @@ def paths() -> AtlasPaths:
 def store() -> Store:
     """The application's one open store; an explanation and the end of the script where another process holds it."""
     try:
-        return _open(str(paths().database))
+        found = _open(str(paths().home)).store
+        found.revive()
+        return found
     except StoreLocked as error:
         st.error(
-            f"{error}\n\nTransfer Atlas is probably open in another window or terminal. Use that one, or close it and "
-            "reload this page. Running jobs are not affected.",
+            f"{md(error)}\n\nTransfer Atlas is probably open in another window or terminal. Use that one, or close it "
+            "and reload this page. Running jobs are not affected.",
             title="The store is in use by another process",
             icon=":material/lock:",
         )
     except AtlasError as error:
-        st.error(str(error), title="The store cannot be opened", icon=":material/error:")
+        st.error(md(error), title="The store cannot be opened", icon=":material/error:")
     st.stop()
 
 
 def start() -> None:
     """Open the store, take in what jobs wrote, and see to it that queued jobs have a dispatcher."""
     store()
+    if remark := _open(str(paths().home)).remark:
+        st.info(md(remark), icon=":material/lock:")
     refresh(str(paths().home))
 
 
@@ -68,8 +74,8 @@ def refresh(home: str) -> int:
     """
     look = _look(home)
     look.take()
-    if look.trouble:
-        st.warning(look.trouble, title="Queued runs are waiting")
+    for title, text in look.troubles.items():
+        st.warning(md(text), title=title)
     return look.store.version()
 
 
@@ -84,8 +90,8 @@ class Look:
         """
         self._where, self._lock = where, Lock()
         self._took_s = self._again_at = 0.0
-        self.store = _open(str(where.database))
-        self.trouble: str | None = None
+        self.store, self._remark = _open(str(where.home))
+        self.troubles: dict[str, str] = {}
 
     def take(self) -> None:
         """Look now, or beside the pages where the last look was slow."""
@@ -97,13 +103,18 @@ class Look:
     def _take(self) -> None:
         with self._lock:
             began = time.perf_counter()
-            taken = ingest(self.store, self._where)
+            troubles, changed = dict[str, str](), 0
             try:
-                wake(self._where)
-                self.trouble = None
+                taken = ingest(self.store, self._where)
+                changed = taken.n_new + taken.n_updated
             except AtlasError as error:
-                self.trouble = str(error)
-            changed = taken.n_new + taken.n_updated
+                troubles["New results cannot be read now; shown is what was read before"] = str(error)
+            try:
+                if self._remark is None:
+                    wake(self._where)
+            except AtlasError as error:
+                troubles["Queued runs are waiting"] = str(error)
+            self.troubles = troubles
             # What was new costs once; how long a look takes that finds nothing is what the next one costs.
             self._took_s = 0.0 if changed else time.perf_counter() - began
             self._again_at = time.monotonic() + REST * self._took_s
@@ -126,7 +137,7 @@ def warn_skipped(problems: Sequence[str]) -> None:
         problems: One text a file.
     """
     for text in problems:
-        st.warning(text, title="A file of yours is skipped")
+        st.warning(md(text), title="A file of yours is skipped")
 
 
 def titles() -> Titles:
@@ -140,6 +151,5 @@ def mode() -> Mode:
 
 
 @st.cache_resource(show_spinner=False)
-def _open(database: str) -> Store:
-    Path(database).parent.mkdir(parents=True, exist_ok=True)
-    return Store.open(Path(database))
+def _open(home: str) -> Opened:
+    return opened(AtlasPaths(home=Path(home)))

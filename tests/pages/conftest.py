@@ -35,7 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(shared, "SLOW_S", float("inf"))  # a look beside the page would come too late on a slow machine
     yield tmp_path
     if (tmp_path / "atlas.duckdb").exists():
-        shared._open(str(tmp_path / "atlas.duckdb")).close()
+        shared._open(str(tmp_path)).store.close()
     st.cache_data.clear()
     st.cache_resource.clear()
 

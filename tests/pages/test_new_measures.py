@@ -132,7 +132,7 @@ def home(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("ATLAS_HOME", str(filled))
     monkeypatch.chdir(REPO)
     yield filled
-    shared._open(str(filled / "atlas.duckdb")).close()
+    shared._open(str(filled)).store.close()
     st.cache_data.clear()
     st.cache_resource.clear()
 

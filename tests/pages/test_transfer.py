@@ -55,7 +55,7 @@ def _rings(figure: dict[str, Any]) -> list[float]:
 @pytest.fixture
 def profiled(ids: dict[str, str], home: Path) -> dict[str, str]:
     """A filled home whose store holds a domain profile."""
-    opened = shared._open(str(home / "atlas.duckdb"))
+    opened = shared._open(str(home)).store
     ingest(opened, AtlasPaths(home=home))
     profile(opened)
     return ids
@@ -157,7 +157,7 @@ BARE = ("bg", "th", "ur", "vi")
 @pytest.fixture
 def holed(profiled: dict[str, str], home: Path) -> dict[str, str]:
     """A filled home with languages without a value."""
-    bare(shared._open(str(home / "atlas.duckdb")), *BARE)
+    bare(shared._open(str(home)).store, *BARE)
     return profiled
 
 

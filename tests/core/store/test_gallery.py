@@ -19,7 +19,7 @@ from core.events import LanguageSkipped
 from core.paths import REPO, AtlasPaths
 from core.spec.run import MIRROR, DataSource, DataSourceKind
 from core.store.connection import Store
-from core.store.gallery import load_gallery
+from core.store.gallery import FAMILIES, load_family
 from core.store.ingest import ingest
 from tests.makers.folders import MODEL, history, run_spec, scored, write_run
 from tests.makers.tables import Planted, add_rows, planted
@@ -135,7 +135,7 @@ def test_unfinished_runs_and_runs_of_the_gallery_are_not_saved(tmp_path: Path) -
     with Store.open(":memory:") as store:
         ingest(store, paths)
         save_gallery(store, folder=paths.gallery, ids=ids)
-        load_gallery(store, paths)
+        load_family(store, FAMILIES[0], folder=paths.gallery)
         rows = save_gallery(store, folder=tmp_path / "again", ids=[*ids, half.run_id, f"gallery-{ids[0]}"])
     assert rows["runs"] == 2
 

@@ -240,8 +240,13 @@ def test_the_gallery_is_a_collection_beside_yours(store: Store, paths: AtlasPath
         found = cur.execute("SELECT collection, run_id, gain FROM gains ORDER BY 1").fetchall()
     assert found == [("measured", f"gallery-{spec.run_id}", 0.0), ("yours", spec.run_id, 0.0)]
     (paths.gallery / "scores.parquet").write_bytes(b"no parquet")
-    with pytest.raises(StoreError, match="does not hold the table 'scores'"):
-        ingest(store, paths)
+    before = store.version()
+    assert ingest(store, paths).n_damaged == 1
+    with store.cursor() as cur:
+        ((name, reason),) = cur.execute("SELECT * FROM damaged").fetchall()
+        assert cur.execute("SELECT collection, run_id, gain FROM gains ORDER BY 1").fetchall() == found, "as before"
+    assert name == "gallery/runs" and "does not hold the table 'scores'" in reason
+    assert ingest(store, paths).n_damaged == 1 and store.version() == before + 1, "refused once, until a file changes"
 
 
 def test_two_processes_on_one_file_name_the_holder(tmp_path: Path) -> None:

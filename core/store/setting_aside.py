@@ -1,0 +1,113 @@
+"""One folder that cannot be read or stored never takes the others away: it is left out and named with its reason."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from core.files import read_whole
+from core.paths import RunPaths
+from core.store.connection import Store
+
+Cursor = duckdb.DuckDBPyConnection
+
+_UNFIT = (duckdb.DatabaseError, pa.ArrowException, ValueError, TypeError, ArithmeticError)
+"""What rows raise that have no place in the tables: too large a number, half a letter, a column of another type."""
+
+_MOST_OF_A_REASON = 300
+_MOST_EVENTS = 2**29
+
+
+def written_apart(
+    store: Store,
+    names: Iterable[str],
+    *,
+    take: Callable[[Cursor, Mapping[str, str]], None],
+    alone: Callable[[Cursor, str], None],
+) -> None:
+    """Write many folders in one transaction; where that fails, once more without those whose rows do not fit.
+
+    Args:
+        names: Folders that are written.
+        take: Writes them all, given the reasons of those to leave out.
+        alone: Writes one into an empty index, to see whether it fits.
+
+    Raises:
+        DiskFull: No space is left.
+    """
+    try:
+        with store.write() as cur:
+            take(cur, {})
+    except _UNFIT:
+        unfit = _unfit(names, alone=alone)
+        if not unfit:
+            raise
+        with store.write() as cur:
+            take(cur, unfit)
+
+
+def _unfit(names: Iterable[str], *, alone: Callable[[Cursor, str], None]) -> dict[str, str]:
+    reasons: dict[str, str] = {}
+    with Store.open(":memory:") as scratch:
+        for name in names:
+            try:
+                with scratch.cursor() as cur:
+                    cur.begin()
+                    alone(cur, name)
+            except _UNFIT as error:
+                said = str(error)
+                said = said if len(said) <= _MOST_OF_A_REASON else f"{said[:_MOST_OF_A_REASON]}…"
+                reasons[name] = f"What it reports has no place in the index: {said}"
+    return reasons
+
+
+def thorough_stamp(folder: Path) -> str:
+    """What can be seen of a folder and its files: it changes with every repair, one that was made in place, too.
+
+    Args:
+        folder: One that cannot be read as it is.
+    """
+    found = [folder]
+    with suppress(OSError):
+        found += sorted(Path(entry.path) for entry in os.scandir(folder))
+    seen = []
+    for path in found:
+        with suppress(OSError):
+            # Permissions move the time of the change alone.
+            now = path.stat()
+            seen.append(f"{path.name}:{now.st_size}:{now.st_mtime_ns}:{now.st_ctime_ns}:{now.st_mode}")
+    return ";".join(seen)
+
+
+def read_events(run: RunPaths) -> bytes:
+    """All of `events.jsonl`; nothing where it is not there.
+
+    Raises:
+        RunFolderDamaged: It is no file, or has gigabytes.
+    """
+    try:
+        return read_whole(run.events, most_bytes=_MOST_EVENTS)
+    except FileNotFoundError:
+        return b""
+
+
+def insert_table(cur: Cursor, name: str, *, table: pa.Table) -> None:
+    """Rows into a table of the index, by the names of their columns.
+
+    Args:
+        cur: Cursor inside a transaction.
+        name: Of the table.
+        table: The rows.
+    """
+    cur.register("incoming", table)
+    try:
+        cur.execute(f"INSERT INTO {name} BY NAME SELECT * FROM incoming")
+    finally:
+        # After a failed insert this fails, too, and must not be what is told.
+        with suppress(duckdb.Error):
+            cur.unregister("incoming")

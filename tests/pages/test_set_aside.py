@@ -1,0 +1,58 @@
+"""Bad folders and files beside good ones: every page works and names what is left out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core.errors import StoreError
+from core.paths import AtlasPaths
+from core.spec.base import run_id_of
+from pages.widgets import shared
+from tests.makers.folders import history, run_spec, scored, write_run
+from tests.pages.conftest import Open
+
+PAGES = ("overview", "transfer", "analysis", "launch", "runs", "compare", "tasks")
+
+
+def with_unknown_language(paths: AtlasPaths) -> str:
+    """A run whose specification names a language that there is not, under its own digest."""
+    spec = run_spec("mnli").model_dump(mode="json")
+    spec["tasks"][0]["languages"] = ["en", "english!"]
+    run = paths.run(run_id_of(spec))
+    run.root.mkdir(parents=True)
+    run.spec.write_text(json.dumps(spec))
+    return run.run_id
+
+
+def test_every_page_works_beside_a_bad_run_and_a_bad_task_file(home: Path, open_page: Open) -> None:
+    paths = AtlasPaths(home)
+    bad = with_unknown_language(paths)
+    good = run_spec("mnli", seed=5)
+    write_run(paths, good, history(good, [scored("en", 0.5)]))
+    paths.user_tasks.mkdir()
+    (paths.user_tasks / "mine.yaml").write_text("name: mytask\ntitle: 2026-13-45\ntyp: classification\n")
+    for page in PAGES:
+        at = open_page(f"pages/{page}.py")
+        if page == "runs":
+            assert bad in str([table.value for table in at.dataframe]), "the folder is named"
+            assert "No language named 'english!'" in str([table.value.to_dict() for table in at.dataframe])
+        if page == "tasks":
+            assert "Did you mean 'type'" in str([box.value for box in at.warning])
+
+
+@pytest.mark.parametrize("page", ["overview", "runs"])
+def test_what_the_index_refuses_is_said_with_its_words(
+    page: str, home: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The good message was hidden behind "This app has encountered an error"."""
+
+    def refuse(*_: object) -> None:
+        raise StoreError("The index cannot be brought up to date: tea. Wait for the kettle.")
+
+    del home
+    monkeypatch.setattr(shared, "ingest", refuse)
+    at = open_page(f"pages/{page}.py")
+    assert any("Wait for the kettle" in box.value for box in at.warning)

@@ -1,0 +1,1 @@
+"""Faults made on purpose: `python -m tools.faults`, seeded, in minutes."""
