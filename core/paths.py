@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from core.errors import SpecError
+
 REPO = Path(__file__).resolve().parent.parent
 """The checkout: what is committed lives under `REPO / "data"`, wherever `ATLAS_HOME` points."""
 
@@ -21,7 +23,10 @@ MADE_MODELS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").r
 @lru_cache(maxsize=64)
 def _absolute(named: str, beside: str) -> Path:
     # A page asks some hundred times for its home, and each part of a resolved path is a question to the kernel.
-    return Path(beside, Path(named).expanduser()).resolve()
+    try:
+        return Path(beside, Path(named).expanduser()).resolve()
+    except (RuntimeError, OSError, ValueError) as error:
+        raise SpecError(f"'{named}' names no folder ({error}): set ATLAS_HOME or ATLAS_GALLERY to one.") from error
 
 
 STAGE_MARKER = "stage.json"
@@ -81,8 +86,13 @@ class RunPaths:
         return self.root / "process.json"
 
     @property
+    def hold(self) -> Path:
+        """Locked by the process that executes the run as long as it lives; holds what `process` does."""
+        return self.root / "worker.lock"
+
+    @property
     def heartbeat(self) -> Path:
-        """Touched by the job every few seconds."""
+        """Written by the job every few seconds: seconds of the machine's monotonic clock."""
         return self.root / "heartbeat"
 
     @property
@@ -162,6 +172,9 @@ class AtlasPaths:
 
         Args:
             environ: Environment to read; the process's own if None.
+
+        Raises:
+            SpecError: The variable names no folder.
         """
         named = (os.environ if environ is None else environ).get("ATLAS_HOME")
         return cls(home=_absolute(named, os.getcwd()) if named else REPO / "data")  # noqa: PTH109  # a key, no path
@@ -278,7 +291,7 @@ class AtlasPaths:
     def gallery(self) -> Path:
         """Measured results, committed; another folder where `ATLAS_GALLERY` names one."""
         named = os.environ.get("ATLAS_GALLERY")
-        return Path(named).expanduser().resolve() if named else REPO / "data" / "gallery"
+        return _absolute(named, os.getcwd()) if named else REPO / "data" / "gallery"  # noqa: PTH109  as above
 
     @property
     def sample_sources(self) -> Path:

@@ -1,4 +1,7 @@
-"""Detached processes: how one is started, at once or beforehand, whether it lives, how its whole tree is stopped."""
+"""Detached processes: how one is started, at once or beforehand, whether it lives, how its whole tree is stopped.
+
+No clock decides whether a process lives: it is known by the boot of the machine and the ticks from there to its start.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,14 +20,16 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import RunFolderDamaged
-from core.files import write_text
+from core.files import read_whole, write_text
 from core.paths import REPO
 
 GRACE_S = 5.0
 """Time a process has to end after SIGTERM before it is killed."""
 
 _SAME_START_S = 2.0
-"""Slack of two start times: the kernel's boot time, which both are counted from, moves with the clock."""
+"""Slack of two start times where there are no ticks: the boot time that both are counted from moves with the clock."""
+
+_PROC = Path("/proc")
 
 
 class ProcessRecord(BaseModel):
@@ -36,7 +40,11 @@ class ProcessRecord(BaseModel):
     pid: int = Field(ge=1)
     """Process id, which is also the id of its process group when the dispatcher started it."""
     started: float
-    """Its start time in seconds since 1970, as psutil's `create_time` says."""
+    """Its start time in seconds since 1970, as psutil's `create_time` says: for where there are no ticks."""
+    boot: str | None = None
+    """Id of the boot that it was started in, as Linux gives it; None elsewhere, and in earlier versions."""
+    ticks: int | None = None
+    """Ticks of the kernel's clock from that boot to its start."""
 
 
 def read_process(path: Path) -> ProcessRecord | None:
@@ -49,7 +57,7 @@ def read_process(path: Path) -> ProcessRecord | None:
         RunFolderDamaged: The file names no process.
     """
     try:
-        raw = path.read_bytes()
+        raw = read_whole(path)
     except FileNotFoundError:
         return None
     try:
@@ -130,7 +138,7 @@ def awaited_words(module: str) -> list[str] | None:
     Args:
         module: This program's.
     """
-    loaded = time.time()
+    loaded = _sources()
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         return None
@@ -140,15 +148,16 @@ def awaited_words(module: str) -> list[str] | None:
         for stream, number in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(stream.fileno(), number)
     words: list[str] = said["words"]
-    if _has_changed(since=loaded):
+    if _sources(loaded) != loaded:
         os.execv(sys.executable, [sys.executable, "-m", module, *words])  # noqa: S606  the same program
     return words
 
 
-def _has_changed(*, since: float) -> bool:
-    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    own = [Path(file) for file in files if file and file.startswith(str(REPO / "core"))]
-    return any(not file.exists() or file.stat().st_mtime > since for file in own)
+def _sources(files: Iterable[str] = ()) -> dict[str, int]:
+    """When each source file of ours was written: those named, else those that are loaded; 0 for one that is gone."""
+    loaded = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    named = list(files) or [file for file in loaded if file and file.startswith(str(REPO / "core"))]
+    return {file: Path(file).stat().st_mtime_ns if Path(file).exists() else 0 for file in named}
 
 
 def free_memory_mb() -> float:
@@ -180,7 +189,7 @@ def _started(module: str, *words: str, log: Path, environ: Mapping[str, str], st
 
 
 def _note(process: subprocess.Popen[bytes], record: Path) -> None:
-    found = record_of(process)
+    found = record_of(process.pid)
     if found and not record.exists():
         write_text(record, found.model_dump_json())
 
@@ -189,16 +198,37 @@ def find(record: ProcessRecord) -> psutil.Process | None:
     """The living process of a record, or None: another process with its pid, or a zombie, does not count."""
     try:
         process = psutil.Process(record.pid)
-        if abs(process.create_time() - record.started) > _SAME_START_S or process.status() == psutil.STATUS_ZOMBIE:
-            return None
+        return process if _is_same(record, process) and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None
-    return process
 
 
 def is_alive(record: ProcessRecord) -> bool:
     """Whether the process of a record still runs."""
     return find(record) is not None
+
+
+def _is_same(record: ProcessRecord, process: psutil.Process) -> bool:
+    if record.boot is not None and record.ticks is not None and (boot := _boot()) is not None:
+        return record.boot == boot and record.ticks == _ticks(process.pid)
+    return abs(process.create_time() - record.started) <= _SAME_START_S
+
+
+@lru_cache(maxsize=1)
+def _boot() -> str | None:
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+def _ticks(pid: int) -> int | None:
+    try:
+        # The name of the program comes second, in brackets, and may hold any of them.
+        rest = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return int(rest[19])
 
 
 def stop_tree(record: ProcessRecord, *, grace_s: float = GRACE_S) -> bool:
@@ -233,7 +263,8 @@ def _members(record: ProcessRecord) -> list[psutil.Process]:
 
 def _group(record: ProcessRecord) -> list[psutil.Process]:
     """Living members of the group that the job leads; none where its pid belongs to somebody else by now."""
-    if record.pid == os.getpgrp() or (psutil.pid_exists(record.pid) and not _is_same_or_zombie(record)):
+    is_of_this_boot = record.boot is None or record.boot == _boot()
+    if record.pid == os.getpgrp() or not is_of_this_boot or not _is_same_or_gone(record):
         return []
     found = []
     for process in psutil.process_iter():
@@ -243,9 +274,9 @@ def _group(record: ProcessRecord) -> list[psutil.Process]:
     return found
 
 
-def _is_same_or_zombie(record: ProcessRecord) -> bool:
+def _is_same_or_gone(record: ProcessRecord) -> bool:
     try:
-        return abs(psutil.Process(record.pid).create_time() - record.started) <= _SAME_START_S
+        return _is_same(record, psutil.Process(record.pid))
     except psutil.NoSuchProcess:
         return True
 
@@ -256,16 +287,18 @@ def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
             process.send_signal(number)
 
 
-def record_of(process: subprocess.Popen[bytes]) -> ProcessRecord | None:
-    """Pid and start time of a child, or None where it is gone already.
+def record_of(pid: int) -> ProcessRecord | None:
+    """A process as a record, or None where it is gone already.
 
     Args:
-        process: Just started.
+        pid: Of a child, or of this process.
     """
     try:
-        return ProcessRecord(pid=process.pid, started=psutil.Process(process.pid).create_time())
+        started = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
         return None
+    ticks = _ticks(pid)
+    return ProcessRecord(pid=pid, started=started, boot=_boot() if ticks is not None else None, ticks=ticks)
 
 
 def _first_problem(error: ValidationError) -> str:

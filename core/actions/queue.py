@@ -83,6 +83,7 @@ def wake(paths: AtlasPaths) -> None:
     """See to it that every backend works off its queue.
 
     Raises:
+        SpecError: The environment says where jobs run in a way that cannot be.
         DiskFull: No space is left for what starts the jobs.
     """
     for name in BACKENDS:

@@ -13,6 +13,7 @@ import errno
 import importlib
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import random
@@ -28,9 +29,8 @@ from types import FrameType
 from typing import IO, Any
 
 import filelock
-import psutil
 
-from core.errors import DiskFull, RunFolderDamaged
+from core.errors import DiskFull, NotWritable, RunFolderDamaged, SpecError
 from core.events import (
     ENVELOPE,
     Envelope,
@@ -41,6 +41,7 @@ from core.events import (
     RunStarted,
 )
 from core.files import write_text
+from core.holding import Busy, beat, held
 from core.models import as_placed_here
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.processes import awaited_words
@@ -51,6 +52,7 @@ from core.spec.versions import CODE_VERSION
 
 HEARTBEAT_S = 5.0
 _RESERVE_BYTES = 65_536
+_LARGEST = 100_000
 SAVE_EVERY = "ATLAS_CHECKPOINT_SECONDS"
 """Environment variable: seconds between two checkpoints; 30 unless set."""
 THREADS = "ATLAS_THREADS"
@@ -129,14 +131,22 @@ def main(arguments: list[str] | None = None) -> int:
     if options.folder is None:
         parser.error("a folder is needed, or --wait")
     run = RunPaths(options.folder.resolve())
-    started = psutil.Process().create_time()
-    _write_json(run.process, {"pid": os.getpid(), "started": started})
+    try:
+        with held(run) as mine:
+            write_text(run.process, mine.model_dump_json())
+            return _execute(run, device=options.device)
+    except Busy as error:
+        sys.stderr.write(f"{error}\n")
+        return os.EX_TEMPFAIL
+
+
+def _execute(run: RunPaths, *, device: str) -> int:
     run.failed.unlink(missing_ok=True)
     signal.signal(signal.SIGTERM, _on_term)
     log = EventLog(run.events)
     stop = _heartbeat(run)
     try:
-        return _attempt(run, log=log, device=options.device)
+        return _attempt(run, log=log, device=device)
     except _Cancelled:
         if run.cancel.exists():
             log.emit(RunCancelled())
@@ -177,7 +187,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     from core.training.context import JobContext  # noqa: PLC0415
 
     if THREADS in os.environ:
-        torch.set_num_threads(int(os.environ[THREADS]))
+        torch.set_num_threads(int(_number(THREADS, otherwise=1, least=1)))
     random.seed(spec.seed)
     np.random.seed(spec.seed)  # noqa: NPY002  third parties may draw from it
     torch.manual_seed(spec.seed)
@@ -196,7 +206,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     how = {"threads": threads} | execution.model_dump(mode="json", exclude={"device"})
     how["precision"] = precision_of(where, asked=execution.precision)
     _write_json(files.environment, _environment(str(where)) | how | arithmetic(where))
-    world = (paths, where, log.emit, files.checkpoints, float(os.environ.get(SAVE_EVERY, "30")), execution)
+    world = (paths, where, log.emit, files.checkpoints, _number(SAVE_EVERY, otherwise=30, least=0), execution)
     with memory_problems(where):
         if isinstance(spec, ProfileSpec):
             from core.profiling.recipe import execute_profile  # noqa: PLC0415  a run needs none of it
@@ -204,6 +214,17 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
             execute_profile(JobContext(spec, *world))
         else:
             execute(JobContext(spec, *world))
+
+
+def _number(variable: str, *, otherwise: float, least: int) -> float:
+    text = os.environ.get(variable, str(otherwise))
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not least <= found <= _LARGEST:
+        raise SpecError(f"{variable} is '{text}', expected a number from {least} to {_LARGEST}, or none at all.")
+    return found
 
 
 def _load() -> None:
@@ -251,14 +272,14 @@ def _commit() -> str | None:
 def _heartbeat(run: RunPaths) -> threading.Event:
     stop = threading.Event()
 
-    def beat() -> None:
+    def keep_beating() -> None:
         while True:
             with contextlib.suppress(OSError):  # a full disk must not end the thread that says the job is alive
-                run.heartbeat.touch()
+                beat(run.heartbeat)
             if stop.wait(HEARTBEAT_S):
                 return
 
-    threading.Thread(target=beat, name="heartbeat", daemon=True).start()
+    threading.Thread(target=keep_beating, name="heartbeat", daemon=True).start()
     return stop
 
 
@@ -287,7 +308,7 @@ def _write_failure(run: RunPaths, error: BaseException, *, log: EventLog) -> Non
     sys.stderr.write(text)
     with contextlib.suppress(OSError):  # on a full disk one of the two may still fit
         log.emit(RunFailed(error=name, message=message, traceback=text))
-    with contextlib.suppress(OSError, DiskFull):
+    with contextlib.suppress(OSError, DiskFull, NotWritable):
         _write_json(run.failed, {"error": name, "message": message, "traceback": text})
 
 

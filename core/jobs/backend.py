@@ -57,6 +57,7 @@ class Backend(Protocol):
                 otherwise it stays as it is.
 
         Raises:
+            SpecError: The environment says where jobs run in a way that cannot be.
             JobError: A folder of that id is damaged.
             DiskFull: No space is left; nothing was queued.
         """
@@ -98,6 +99,7 @@ class Backend(Protocol):
         """See to it that queued jobs are started, cheaply and in silence where none is its own; whether it had to.
 
         Raises:
+            SpecError: The environment says where jobs run in a way that cannot be.
             DiskFull: No space is left for what starts them.
         """
 
@@ -110,7 +112,7 @@ class Backend(Protocol):
 
     @staticmethod
     def is_alive(run: RunPaths) -> bool:
-        """Whether the process that `process.json` of a job names still runs."""
+        """Whether a process executes the job: the one that `process.json` names, or whoever holds it."""
 
 
 def backend_class(name: str) -> type[Backend]:

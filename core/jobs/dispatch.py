@@ -12,18 +12,21 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from core.errors import AtlasError
-from core.files import write_text
+from core.errors import AtlasError, DiskFull, NotWritable, RunFolderDamaged, SpecError
+from core.files import is_there, read_whole, write_text
+from core.holding import executing
 from core.jobs.folders import is_open, job_folders, queue_key
 from core.jobs.prune import KEEP_FREE, make_room
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, read_job, write_failure
@@ -55,6 +58,7 @@ SETTINGS = (
 _LOG = logging.getLogger(__name__)
 _LOCK_WAIT_S = 2.0
 _CANCEL_PATIENCE_S = 10.0
+_DISK_WAIT_S = 30.0
 _BELL_S = 0.03
 """Seconds between two looks at the bell: one `stat` each."""
 
@@ -120,6 +124,13 @@ def ring(paths: AtlasPaths, environ: Mapping[str, str]) -> None:
     write_text(paths.bell, json.dumps({name: environ[name] for name in SETTINGS if name in environ}))
 
 
+class _Aside(NamedTuple):
+    changed_ns: int
+    """Time of the folder's last change when it was set aside: another one, and it is tried again."""
+    until: float = math.inf
+    """Moment from which it is tried again all the same."""
+
+
 class Dispatcher:
     """Starts and watches jobs; what it knows is read from the run folders, save the exit codes of its children."""
 
@@ -133,6 +144,8 @@ class Dispatcher:
         self._paths, self._worker, self._slots = paths, worker, slots
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._finished: set[str] = set()
+        self._aside: dict[str, _Aside] = {}
+        self._cancelled: dict[str, float] = {}
         self._rung = self._heard = self._bell()
         self._trainings = Trainings(paths)
         self.warmth = Warmth(paths, worker=worker)
@@ -167,15 +180,20 @@ class Dispatcher:
         if rung == self._rung:
             return
         try:
-            said = json.loads(self._paths.bell.read_bytes())
-        except (OSError, ValueError):
+            said = json.loads(read_whole(self._paths.bell, most_bytes=2**20))
+        except (OSError, ValueError, RunFolderDamaged):
+            return
+        if not isinstance(said, dict) or not all(isinstance(text, str) for text in said.values()):
             return
         if said == {name: os.environ[name] for name in SETTINGS if name in os.environ}:
             return
         for name in SETTINGS:
             os.environ.pop(name, None)
         os.environ.update(said)
-        self._slots = visible_slots(os.environ)
+        try:
+            self._slots = visible_slots(os.environ)
+        except SpecError as error:
+            _LOG.warning("%s The slots stay as they are.", error)
         self.warmth.end()
 
     def has_work(self) -> bool:
@@ -187,31 +205,57 @@ class Dispatcher:
         exits = self._reap()
         for status in self._open_jobs():
             if status.state is JobState.LOST:
-                self._put_back(self._paths.job(status.run_id), exit_code=exits.get(status.run_id))
+                with self._apart(run := self._paths.job(status.run_id)):
+                    self._put_back(run, exit_code=exits.get(status.run_id))
         jobs = self._open_jobs()
         running = [s for s in jobs if s.state is JobState.RUNNING]
         if not running:
             self._take_on_settings()
         for status in running:
-            self._stop_if_cancelled(self._paths.job(status.run_id))
+            with self._apart(run := self._paths.job(status.run_id)):
+                self._stop_if_cancelled(run)
         queue = sorted((s for s in jobs if s.state is JobState.QUEUED), key=queue_key)
         n_waiting = len(queue) - self._fill(queue, running=running)
         is_needed = n_waiting > 0 or self.warmth.is_wished()
         self.warmth.tend(is_needed=is_needed, most=min(N_SPARE, len(self._slots)))
         return bool(running or queue)
 
+    @contextmanager
+    def _apart(self, run: RunPaths) -> Iterator[None]:
+        """What goes wrong with one job is its own failure, and where even that cannot be written down it is let be."""
+        try:
+            yield
+        except DiskFull as error:
+            _LOG.warning("%s has to wait: %s", run.run_id, error)
+            self._aside[run.run_id] = _Aside(_changed_ns(run), time.monotonic() + _DISK_WAIT_S)
+        except (AtlasError, OSError) as error:
+            with suppress(NotWritable, DiskFull):
+                _fail(run, f"It could not be started: {error}")
+            # The list of runs says what is wrong with the folder.
+            self._aside[run.run_id] = _Aside(_changed_ns(run))
+            _LOG.warning("%s is set aside: %s", run.run_id, error)
+
     def _open_jobs(self) -> list[JobStatus]:
         found = []
         for run in job_folders(self._paths):
             # A finished run never opens again, so thousands of them cost one set lookup each.
-            if run.run_id in self._finished:
+            if run.run_id in self._finished or self._is_aside(run):
                 continue
-            if run.finished.exists():
+            if is_there(run.finished):
                 self._finished.add(run.run_id)
             # A cancelled or failed run whose process still lives keeps its slot until it is gone.
-            elif is_open(run) or run.process.exists():
+            elif is_open(run) or is_there(run.process):
                 found.append(derive_state(run))
         return [status for status in found if status.backend == LOCAL]
+
+    def _is_aside(self, run: RunPaths) -> bool:
+        seen = self._aside.get(run.run_id)
+        if seen is None:
+            return False
+        if seen.changed_ns == _changed_ns(run) and time.monotonic() < seen.until:
+            return True
+        del self._aside[run.run_id]
+        return False
 
     def _reap(self) -> dict[str, int]:
         exits = {run_id: code for run_id, child in self._children.items() if (code := child.poll()) is not None}
@@ -220,18 +264,21 @@ class Dispatcher:
         return exits
 
     def _slot_of(self, status: JobStatus) -> str:
-        job = read_job(self._paths.job(status.run_id).job)
+        job = None
+        with suppress(RunFolderDamaged):  # it was whole a moment ago
+            job = read_job(self._paths.job(status.run_id).job)
         # Started by hand, without the queue: it is assumed to be where a job would go first.
         return job.slot if job and job.slot else self._slots[0]
 
     def _stop_if_cancelled(self, run: RunPaths) -> None:
-        try:
-            waited_s = time.time() - run.cancel.stat().st_mtime
-        except FileNotFoundError:
+        if not is_there(run.cancel):
+            self._cancelled.pop(run.run_id, None)
             return
-        process = read_process(run.process)
+        since = self._cancelled.setdefault(run.run_id, time.monotonic())
+        waited_s = time.monotonic() - since
+        process = executing(run)
         # Whoever cancelled stops the tree; this is for a job that was being started at that very moment.
-        if process and waited_s > _CANCEL_PATIENCE_S:
+        if process and waited_s >= _CANCEL_PATIENCE_S:
             _LOG.info("%s was cancelled %.0f s ago and is still running: stopping it", run.run_id, waited_s)
             stop_tree(process)
 
@@ -242,11 +289,9 @@ class Dispatcher:
         for status in queue:
             run = self._paths.job(status.run_id)
             if status.device not in {AUTO, "cpu", *self._slots}:
-                _fail(
-                    run,
-                    f"The job requests {status.device}, but this machine has {', '.join(self._slots)}. "
-                    "Submit it with --device auto.",
-                )
+                with self._apart(run):
+                    machine = f"this machine has {', '.join(self._slots)}"
+                    _fail(run, f"The job requests {status.device}, but {machine}. Submit it with --device auto.")
                 n_left += 1
                 continue
             options = slots_for(self._slots, device=status.device, parameters_m=status.parameters_m, environ=os.environ)
@@ -257,13 +302,14 @@ class Dispatcher:
                 continue
             if not fits_beside(at_work, parameters_m=status.parameters_m, slot=free[0], environ=os.environ):
                 break  # in its turn: were smaller jobs let by, a large one would wait for the last of them
-            job = read_job(run.job)
-            if job is None:  # it was cancelled and removed a moment ago
-                continue
-            taken.add(free[0])
-            at_work.append(status.parameters_m)
-            in_progress |= {training} if training else set()
-            self._start(run, job, slot=free[0], n_slots=len(options))
+            with self._apart(run):
+                job = read_job(run.job)
+                if job is None:  # it was cancelled and removed a moment ago
+                    continue
+                self._start(run, job, slot=free[0], n_slots=len(options))
+                taken.add(free[0])
+                at_work.append(status.parameters_m)
+                in_progress |= {training} if training else set()
             n_left += 1
         return n_left
 
@@ -299,6 +345,13 @@ class Dispatcher:
             write_text(run.job, job.model_copy(update={"note": note}).model_dump_json())
             run.process.unlink(missing_ok=True)
             _LOG.info("%s: %s", run.run_id, note)
+
+
+def _changed_ns(run: RunPaths) -> int:
+    try:
+        return run.root.stat().st_ctime_ns
+    except OSError:
+        return 0
 
 
 def _how_it_ended(process: ProcessRecord | None, *, exit_code: int | None) -> str:

@@ -21,7 +21,7 @@ import pandas as pd
 from filelock import FileLock
 
 from core.errors import StoreError
-from core.files import disk_full_as_error, written_beside
+from core.files import file_errors, written_beside
 from core.jobs.records import JobState
 from core.jobs.state import Stand, stand_of
 from core.paths import AtlasPaths, FitPaths
@@ -90,7 +90,7 @@ def ask(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths, again: bool = 
         StoreError: They cannot be written.
     """
     fit = paths.fit(fit_key(kind, cells))
-    with disk_full_as_error(fit.root):
+    with file_errors(fit.root):
         fit.root.mkdir(parents=True, exist_ok=True)
     with FileLock(fit.lock):  # two sessions may ask in the same moment
         stand = stand_of(fit)
@@ -140,7 +140,7 @@ def _start(fit: FitPaths, *, kind: FitKind, cells: pd.DataFrame, paths: AtlasPat
     with written_beside(fit.cells) as draft:
         cells.to_parquet(draft, index=False)
     environ = {"ATLAS_HOME": str(paths.home)}
-    with disk_full_as_error(fit.log):
+    with file_errors(fit.log):
         start_detached(WORKER, str(kind), fit.root.name, log=fit.log, environ=environ, record=fit.process)
 
 

@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from core.errors import JobError, UnknownName
-from core.files import disk_full_as_error, write_text
+from core.errors import JobError, RunFolderDamaged, UnknownName
+from core.files import draft_beside, file_errors, is_there, read_whole, write_text
 from core.jobs.records import JobRecord, JobState, JobStatus, read_job
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
 from core.spec.execution import ExecutionOptions
+from core.spec.plain import is_folder
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec
 from core.spec.versions import CODE_VERSION
@@ -115,7 +116,7 @@ def _statuses(paths: AtlasPaths) -> Iterator[JobStatus]:
 
 def _entries(paths: AtlasPaths) -> Iterator[tuple[Callable[[str], RunPaths], os.DirEntry[str]]]:
     for root, make in ((paths.runs, paths.run), (paths.profiles, paths.profile)):
-        with contextlib.suppress(FileNotFoundError), os.scandir(root) as entries:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(root) as entries:
             for entry in entries:
                 if not entry.name.startswith(".") and entry.is_dir():
                     yield make, entry
@@ -132,7 +133,7 @@ def mark_cancelled(job_id: str, *, paths: AtlasPaths) -> RunPaths:
     if status.state not in {JobState.QUEUED, JobState.RUNNING, JobState.LOST, JobState.CANCELLED}:
         raise JobError(f"Run {job_id} is {status.state}: only a queued or running one can be cancelled.")
     run = paths.job(job_id)
-    with disk_full_as_error(run.cancel):
+    with file_errors(run.cancel):
         run.cancel.touch()
     return run
 
@@ -172,7 +173,7 @@ def move(job_id: str, *, place: int | Literal["first", "last"], paths: AtlasPath
 
 def is_open(run: RunPaths) -> bool:
     """Whether a run was submitted and has no end marker; cheap, without a look at its process."""
-    return not (run.finished.exists() or run.failed.exists() or run.cancel.exists()) and run.job.exists()
+    return not any(map(is_there, (run.finished, run.failed, run.cancel))) and is_there(run.job)
 
 
 def known_job(job_id: str, *, paths: AtlasPaths) -> JobStatus:
@@ -181,7 +182,7 @@ def known_job(job_id: str, *, paths: AtlasPaths) -> JobStatus:
     Raises:
         UnknownName: There is no folder of that id.
     """
-    if "/" in job_id or job_id.startswith(".") or not job_id or not paths.job(job_id).root.is_dir():
+    if "/" in job_id or job_id.startswith(".") or not job_id or not is_folder(paths.job(job_id).root):
         raise UnknownName("run", job_id, known=(run.run_id for run in job_folders(paths)))
     return derive_state(paths.job(job_id))
 
@@ -208,11 +209,11 @@ def _new_record(
 def _write_folders(jobs: list[tuple[RunSpec | ProfileSpec, JobRecord]], *, paths: AtlasPaths) -> None:
     # All drafts are complete before the first is renamed: a full disk leaves no part of a study behind.
     drafts: list[tuple[Path, Path]] = []
-    with disk_full_as_error(paths.runs):
+    with file_errors(paths.runs):
         try:
             for spec, record in jobs:
                 root = paths.job(record.run_id).root
-                draft = RunPaths(root.with_name(f".{record.run_id}.{os.getpid()}.tmp"))
+                draft = RunPaths(draft_beside(root))
                 drafts.append((draft.root, root))
                 draft.root.mkdir(parents=True, exist_ok=True)
                 draft.spec.write_text(spec.canonical_json(), encoding="utf-8")
@@ -240,29 +241,30 @@ def is_of_earlier_code(run: RunPaths) -> bool:
         JobError: Its marker cannot be read.
     """
     try:
-        return bool(json.loads(run.finished.read_bytes()).get("code") != CODE_VERSION)
-    except (OSError, ValueError, AttributeError) as error:
+        return bool(json.loads(read_whole(run.finished)).get("code") != CODE_VERSION)
+    except (OSError, ValueError, AttributeError, RecursionError, RunFolderDamaged) as error:
         raise JobError(f"{run.finished} cannot be read: {error}. Remove it, and the run is queued again.") from error
 
 
 def _put_aside(run: RunPaths) -> None:
     """Move all that a finished job left into a folder of its own, so that nothing of it mixes with what comes."""
-    with disk_full_as_error(run.cancel):
+    with file_errors(run.cancel):
         run.cancel.touch()  # until the job is queued again it reads as done or cancelled, and nobody starts it
         before = run.earlier / str(1 + sum(1 for _ in run.earlier.glob("*")))
         before.mkdir(parents=True)
-    kept = {run.spec, run.job, run.cancel, run.earlier}
-    for entry in sorted(run.root.iterdir(), key=lambda e: e != run.finished):  # the marker goes first
-        if entry not in kept:
-            entry.rename(before / entry.name)
+        kept = {run.spec, run.job, run.cancel, run.earlier}
+        for entry in sorted(run.root.iterdir(), key=lambda e: e != run.finished):  # the marker goes first
+            if entry not in kept:
+                entry.rename(before / entry.name)
 
 
 def _requeue(run: RunPaths, record: JobRecord) -> None:
     write_text(run.job, record.model_dump_json())
-    run.process.unlink(missing_ok=True)
-    run.failed.unlink(missing_ok=True)
-    # Last: until then the run reads as cancelled, and no dispatcher starts it half reset.
-    run.cancel.unlink(missing_ok=True)
+    with file_errors(run.root):
+        run.process.unlink(missing_ok=True)
+        run.failed.unlink(missing_ok=True)
+        # Last: until then the run reads as cancelled, and no dispatcher starts it half reset.
+        run.cancel.unlink(missing_ok=True)
 
 
 def _between(before: float | None, after: float | None) -> float:

@@ -11,11 +11,13 @@ from typing import ClassVar, Literal
 
 from filelock import FileLock, Timeout
 
-from core.files import disk_full_as_error
+from core.files import file_errors
+from core.holding import executing, is_held
 from core.jobs import folders
 from core.jobs.backend import Backend
 from core.jobs.dispatch import ring
 from core.jobs.records import LOCAL, JobStatus
+from core.jobs.slots import cpu_slots
 from core.jobs.state import derive_state
 from core.jobs.warmth import may_be_warm
 from core.paths import AtlasPaths, RunPaths
@@ -47,6 +49,7 @@ class LocalBackend(Backend):
         again: bool = False,
     ) -> list[JobStatus]:
         """Write the folders in which the dispatcher looks for work."""
+        cpu_slots(os.environ)  # a number of slots that is none would keep them waiting
         return folders.enqueue(
             specs, paths=self._paths, backend=self.name, study=study, execution=execution, again=again
         )
@@ -58,7 +61,7 @@ class LocalBackend(Backend):
     def cancel(self, job_id: str) -> JobStatus:
         """Leave the marker, then stop the process with all its descendants."""
         run = folders.mark_cancelled(job_id, paths=self._paths)
-        process = read_process(run.process)
+        process = executing(run)
         if process is not None:
             stop_tree(process)
         return derive_state(run)
@@ -73,9 +76,11 @@ class LocalBackend(Backend):
 
     def wake(self) -> bool:
         """Start the dispatcher, detached, where there is work and none runs; one that runs looks at once."""
-        if not any(derive_state(run).backend == self.name for run in folders.open_jobs(self._paths)):
+        open_jobs = (run for run in folders.open_jobs(self._paths) if os.access(run.root, os.W_OK))
+        if not any(derive_state(run).backend == self.name for run in open_jobs):
             return False
-        with disk_full_as_error(self._paths.slots):
+        cpu_slots(os.environ)
+        with file_errors(self._paths.slots):
             if self._start_dispatcher():
                 return True
             ring(self._paths, os.environ)
@@ -84,7 +89,7 @@ class LocalBackend(Backend):
     def warm(self) -> None:
         """Have the dispatcher keep workers that have loaded their modules, for ten minutes."""
         if may_be_warm(os.environ):
-            with disk_full_as_error(self._paths.slots):
+            with file_errors(self._paths.slots):
                 self._paths.slots.mkdir(parents=True, exist_ok=True)
                 self._paths.warm_wish.touch()
                 self._start_dispatcher()
@@ -103,6 +108,8 @@ class LocalBackend(Backend):
 
     @staticmethod
     def is_alive(run: RunPaths) -> bool:
-        """Whether a process of that pid and start time runs here."""
+        """Whether a process holds the job, or the one that was started for it has not come to that."""
+        if is_held(run):
+            return True
         process = read_process(run.process)
         return process is not None and is_alive(process)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from pydantic import Field, ValidationError
 
 from core.errors import RunFolderDamaged
-from core.files import write_text
+from core.files import read_whole, write_text
+from core.spec.base import first_problem
 from core.spec.execution import USUAL, ExecutionOptions
 
 LOCAL = "local"
@@ -126,7 +127,7 @@ def read_job(path: Path) -> JobRecord | None:
     try:
         return JobRecord.model_validate_json(raw)
     except ValidationError as error:
-        raise RunFolderDamaged(f"{path}: {_first_problem(error)}") from error
+        raise RunFolderDamaged(f"{path}: {first_problem(error)}") from error
 
 
 def failure_text(path: Path) -> str | None:
@@ -140,7 +141,7 @@ def failure_text(path: Path) -> str | None:
         return None
     try:
         content = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "It failed; the reason could not be read back, see worker.log."
     message = content.get("message") if isinstance(content, dict) else None
     return str(message) if message else "It failed without a message, see worker.log."
@@ -162,12 +163,6 @@ def write_failure(path: Path, *, error: str, message: str) -> None:
 
 def _bytes(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_whole(path)
     except FileNotFoundError:
         return None
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    return f"{where}: {problem['msg']}" if where else problem["msg"]

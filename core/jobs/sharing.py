@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from core.errors import SpecError
+from core.errors import RunFolderDamaged, as_damage
+from core.files import read_whole
 from core.jobs.records import JobStatus
 from core.paths import AtlasPaths
 from core.spec.sharing import SharedTraining, trained_by_job
@@ -74,8 +76,9 @@ class Trainings:
     def _trainings(self, job_id: str) -> tuple[SharedTraining, ...]:
         if job_id not in self._needed:
             try:
-                self._needed[job_id] = trained_by_job(json.loads(self._paths.job(job_id).spec.read_bytes()))
-            except (OSError, ValueError, KeyError, TypeError, AttributeError, SpecError):
+                with as_damage(job_id):
+                    self._needed[job_id] = trained_by_job(json.loads(read_whole(self._paths.job(job_id).spec)))
+            except RunFolderDamaged:
                 # Removed a moment ago, or more of it is damaged than lists look at: its worker says what is wrong.
                 self._needed[job_id] = ()
         return self._needed[job_id]
@@ -89,13 +92,15 @@ class Trainings:
             with self._paths.job(job_id).events.open("rb") as stream:
                 stream.seek(reported.n_bytes)
                 new = stream.read()
-        except FileNotFoundError:
+        except OSError:
             return reported.keys
         whole = new[: new.rfind(b"\n") + 1]
         reported.n_bytes += len(whole)
         for line in whole.splitlines():
             if b'"stage_started"' in line or b'"stage_reused"' in line:
-                event = json.loads(line)["event"]
-                if event["kind"] == "intermediate":
-                    reported.keys[event["name"]] = event["key"]
+                # A line that cannot be read says nothing: who trains a stage locks it all the same.
+                with suppress(RunFolderDamaged), as_damage(job_id):
+                    event = json.loads(line)["event"]
+                    if event["kind"] == "intermediate":
+                        reported.keys[str(event["name"])] = str(event["key"])
         return reported.keys

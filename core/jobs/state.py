@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import time
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
-
-from core.errors import RunFolderDamaged, UnknownName
+from core.errors import RunFolderDamaged, as_damage
+from core.files import read_whole
+from core.holding import executing, since_beat
 from core.jobs.backend import backend_class
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, failure_text, read_job
 from core.paths import ProfilePaths, RunPaths
-from core.processes import ProcessRecord, read_process
+from core.processes import ProcessRecord
 from core.spec.execution import USUAL
 from core.spec.run import IntermediateSpec
 
@@ -60,16 +60,17 @@ class Stand(NamedTuple):
 def derive_state(run: RunPaths) -> JobStatus:
     """State of one run; a folder that cannot be read is `damaged` with its reason, never an error."""
     try:
-        summary = _summary_of(run.spec)
-        job = read_job(run.job)
-        backend = job.backend if job else LOCAL
-        stand = stand_of(run, backend=backend)
-        message = _remark(run, job, stand)
-    except (RunFolderDamaged, UnknownName, OSError) as error:
+        with as_damage(run.run_id):
+            summary = _summary_of(run.spec)
+            job = read_job(run.job)
+            backend = job.backend if job else LOCAL
+            stand = stand_of(run, backend=backend)
+            message = _remark(run, job, stand)
+            age = since_beat(run.heartbeat) if stand.state is JobState.RUNNING else None
+    except RunFolderDamaged as error:
         kind = "profile" if isinstance(run, ProfilePaths) else "run"
         return JobStatus(run.run_id, JobState.DAMAGED, None, None, None, None, 0, str(error), *_NO_SUMMARY, kind=kind)
     process = stand.process if stand.state is JobState.RUNNING else None
-    age = _heartbeat_age(run) if process else None
     if age is not None and age > QUIET_S:
         message = f"No heartbeat for {age:.0f} s, though its process {process.pid if process else ''} exists."
     return JobStatus(
@@ -100,6 +101,11 @@ def _remark(run: RunPaths, job: JobRecord | None, stand: Stand) -> str | None:
         raise RunFolderDamaged(
             f"{run.root} has a spec but was never submitted: there is no {run.job.name}. Submit it again, or remove it."
         )
+    if not os.access(run.root, os.W_OK):
+        return (
+            f"It waits and is not started: this user cannot write {run.root}. Its owner can start it; or make the "
+            "folder writable. Other jobs go on."
+        )
     return job.note
 
 
@@ -111,8 +117,8 @@ def stand_of(run: RunPaths, *, backend: str = LOCAL) -> Stand:
     """
     if run.finished.exists():
         return Stand(JobState.DONE)
-    process = read_process(run.process)
-    if process and backend_class(backend).is_alive(run):
+    process = executing(run)
+    if backend_class(backend).is_alive(run):
         return Stand(JobState.RUNNING, process)
     # The worker may have ended between the first look and this one: its marker was written before it died.
     if run.finished.exists():
@@ -140,7 +146,7 @@ def _read_summary(path: Path, mtime_ns: int) -> Summary:
     # Plain JSON and not `RunSpec`: a list of ten thousand runs needs six fields of each, the store checks the rest.
     del mtime_ns
     try:
-        spec = json.loads(path.read_bytes())
+        spec = json.loads(read_whole(path))
         if "kind" in spec:
             return _summary_of_profile(spec)
         raw = spec["intermediate"]
@@ -153,7 +159,7 @@ def _read_summary(path: Path, mtime_ns: int) -> Summary:
             data_source=str(spec["data_source"]["kind"]),
             parameters_m=spec["model"].get("parameters_m"),
         )
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunFolderDamaged(f"{path} is not the spec of a run: {type(error).__name__}: {error}") from error
 
 
@@ -168,10 +174,3 @@ def _summary_of_profile(spec: dict[str, Any]) -> Summary:
         kind=str(spec["kind"]),
         parameters_m=spec["model"].get("parameters_m"),
     )
-
-
-def _heartbeat_age(run: RunPaths) -> float | None:
-    try:
-        return max(0.0, time.time() - run.heartbeat.stat().st_mtime)
-    except FileNotFoundError:
-        return None

@@ -54,7 +54,8 @@ class Warmth:
     def is_wished(self) -> bool:
         """Whether somebody asked for a warm worker a short while ago."""
         try:
-            return may_be_warm(os.environ) and time.time() - self._paths.warm_wish.stat().st_mtime < WISH_S
+            # A wish from the future is of before the clock was set back: at worst a job starts some seconds later.
+            return may_be_warm(os.environ) and 0 <= time.time() - self._paths.warm_wish.stat().st_mtime < WISH_S
         except FileNotFoundError:
             return False
 

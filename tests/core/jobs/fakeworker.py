@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 
 import filelock
-import psutil
 
 from core.events import StageReused, StageStarted
 from core.files import write_text
+from core.holding import beat, held
 from core.paths import AtlasPaths, RunPaths
 from core.processes import awaited_words
 from core.spec.run import RunSpec
@@ -48,8 +48,14 @@ def main() -> None:
         w.removeprefix("once=") for w in " ".join(read(home / "fake.txt")).split() if attempt == 1 or "once=" not in w
     ]
     seconds = next((float(w.removeprefix("sleep=")) for w in words if w.startswith("sleep=")), 0.0)
-    write_text(run.process, json.dumps({"pid": os.getpid(), "started": psutil.Process().create_time()}))
-    run.heartbeat.touch()
+    with held(run) as mine:
+        write_text(run.process, mine.model_dump_json())
+        beat(run.heartbeat)
+        work(run, home=home, words=words, seconds=seconds)
+
+
+def work(run: RunPaths, *, home: Path, words: list[str], seconds: float) -> None:
+    """What the words say."""
     if "stubborn" in words:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if "child" in words:
