@@ -19,7 +19,7 @@ from core.encoder.judging import Rules, floors, p_above
 from core.encoder.loading import embed
 from core.encoder.predicting import label_scores, predict
 from core.encoder.scoring import score
-from core.errors import DataError, HubUnreachable
+from core.errors import DataError, HubUnreachable, RunFolderDamaged, as_damage
 from core.evaluation.earlier import Earlier
 from core.events import LanguageScored, LanguageSkipped
 from core.examples import Split, SplitRole
@@ -136,7 +136,11 @@ def _is_done(job: EvaluationJob, part: Path, *, lang: str) -> bool:
     """Whether an earlier attempt left the predictions of a language and the score of each of their metrics."""
     if not part.is_file():
         return False
-    metrics = set(pq.read_table(part, columns=["metric"]).column("metric").to_pylist())
+    try:
+        with as_damage(part.name):
+            metrics = set(pq.read_table(part).cast(PREDICTION_SCHEMA).column("metric").to_pylist())
+    except RunFolderDamaged:
+        return False
     return metrics <= {str(metric) for scored, metric in job.earlier if scored == lang}
 
 

@@ -256,7 +256,7 @@ def _shown(rows: list[Row]) -> list[Row]:
 
 
 def _read(file: Path) -> dict[str, list[Row]]:
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, RecursionError):
         found = json.loads(file.read_text(encoding="utf-8"))
         if isinstance(found, dict):
             return found

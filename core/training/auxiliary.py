@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -24,6 +25,7 @@ from core.encoder.loading import load_encoder
 from core.encoder.log_probabilities import gold_log_probabilities
 from core.encoder.predicting import label_scores, predict
 from core.encoder.scoring import score
+from core.errors import RunFolderDamaged, as_damage
 from core.events import Flagged, StageFinished, StageReused
 from core.examples import Split
 from core.files import written_beside
@@ -35,6 +37,7 @@ from core.spec.protocol import StageProtocol
 from core.spec.task import Metric
 from core.spec.versions import CODE_VERSION
 from core.training import objectives
+from core.training.checkpoints import Checkpoints, anew_if_damaged
 from core.training.context import RunContext
 from core.training.loader import EnglishData
 from core.training.loop import StageJob, train_stage
@@ -116,7 +119,9 @@ def run_auxiliary(context: RunContext, run: AuxiliaryRun) -> dict[str, Auxiliary
     job = StageJob(_key(context, run), "intermediate", run.name, run.protocol, draws)
 
     def results() -> dict[str, AuxiliaryResult]:
-        found = _train(context, run, job=job)
+        files = Checkpoints(context.checkpoints, key=job.key)
+        train = partial(_train, context, run, job=job)
+        found = anew_if_damaged(files, train, what=job.title, emit=context.emit)
         context.emit(
             StageFinished(
                 key=job.key,
@@ -253,10 +258,11 @@ def _once(
     with only_one(key, paths=context.paths):
         if file.is_file():
             try:
-                found = _read(file, parts=parts)
+                with as_damage(file.name):
+                    found = _read(file, parts=parts)
                 context.emit(StageReused(key=key, kind="intermediate", name=name))
                 return found
-            except (pa.ArrowInvalid, OSError, KeyError, ValueError) as error:
+            except RunFolderDamaged as error:
                 message = f"The results of the auxiliary run '{name}' ({key}) were damaged: {error}. It is run again."
                 context.emit(Flagged(flag="stage_damaged", message=message))
         found = compute()

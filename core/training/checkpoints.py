@@ -1,22 +1,29 @@
 """Resumable state of the stage in progress: written beside and renamed, so that a kill at any moment leaves one whole.
 
-Two kinds of file: `<key>.pt`, everything that the next step depends on, and `<key>-best-<step>.pt`, the weights that
-model selection would take. A best file is removed only after the state that no longer names it is on disk.
+Two kinds of file: `<key>.pt`, everything that the next step depends on, with the one before it in `<key>-before.pt`;
+and `<key>-best-<step>.pt`, the weights that model selection would take, removed once no state on disk names it. torch
+writes a checksum of each tensor, and all are checked before a file is used: a damaged one costs time, never the run.
 """
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import nn
 
-from core.errors import DiskFull
-from core.files import written_beside
+from core.errors import DiskFull, RunFolderDamaged, as_damage
+from core.events import Emit, Flagged
+from core.files import check_regular, written_beside
+
+_MOST_BYTES = 2**40
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -39,7 +46,16 @@ class Progress:
     """Token budget that memory has held the stage to; None: it never ran out."""
 
 
-@dataclass(frozen=True)
+class Loaded(NamedTuple):
+    """What an earlier attempt left."""
+
+    state: dict[str, Any] | None
+    """The last whole state, or None."""
+    damage: str | None
+    """What could not be used, for the log."""
+
+
+@dataclass
 class Checkpoints:
     """The files of one stage inside a run's `checkpoints/`."""
 
@@ -47,11 +63,18 @@ class Checkpoints:
     """Made when the first file is written."""
     key: str
     """Of the stage."""
+    _named: int | None = None
+    """Best step that the state on disk names."""
 
     @property
     def state_file(self) -> Path:
         """Everything that the next step depends on."""
         return self.folder / f"{self.key}.pt"
+
+    @property
+    def state_before(self) -> Path:
+        """The state that was written before it."""
+        return self.folder / f"{self.key}-before.pt"
 
     def best_file(self, step: int) -> Path:
         """Weights at a step that was the best so far.
@@ -75,36 +98,98 @@ class Checkpoints:
 
         Args:
             step: Steps taken.
+
+        Raises:
+            RunFolderDamaged: The file is not as it was written.
         """
-        return _read(self.best_file(step))
+        with as_damage(self.best_file(step).name):
+            return _read(self.best_file(step))
 
     def save(self, state: dict[str, Any], *, progress: Progress) -> None:
-        """Write the state, then drop best files that it does not name.
+        """Write the state, keep the one before it, then drop best files that neither names.
 
         Args:
             state: Weights, moments, random state.
             progress: Where the training stands.
         """
-        write({"progress": vars(progress).copy(), "threads": torch.get_num_threads(), **state}, self.state_file)
+        content = {"progress": vars(progress).copy(), "threads": torch.get_num_threads(), **state}
+        write(content, self.state_file, before=self.state_before)
+        kept = {self.best_file(step) for step in (progress.best_step, self._named) if step is not None}
+        self._named = progress.best_step
         for old in self.folder.glob(f"{self.key}-best-*.pt"):
-            if progress.best_step is None or old != self.best_file(progress.best_step):
+            if old not in kept:
                 old.unlink(missing_ok=True)
 
-    def load(self) -> dict[str, Any] | None:
-        """The last whole state, or None; a state whose best weights are gone counts as none."""
-        if not self.state_file.is_file():
-            return None
-        try:
-            state = _read(self.state_file)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError):
-            return None  # a damaged checkpoint costs time, never the run
-        best = state["progress"]["best_step"]
-        return state if best is None or self.best_file(best).is_file() else None
+    def load(self) -> Loaded:
+        """The last whole state; one whose best weights are gone or damaged counts as damaged, too, and is removed."""
+        damage: list[str] = []
+        for file in (self.state_file, self.state_before):
+            try:
+                state = _read(file)
+                with as_damage(file.name):
+                    best = Progress(**state["progress"]).best_step
+                if best is not None:
+                    _check(self.best_file(best))
+            except FileNotFoundError as error:
+                damage += [] if error.filename in {None, str(file)} else [f"{error.filename} is gone"]
+            except RunFolderDamaged as error:
+                damage.append(str(error))
+                with suppress(OSError):
+                    file.unlink()
+            else:
+                self._named = best
+                return Loaded(state, "; ".join(damage) or None)
+        return Loaded(None, "; ".join(damage) or None)
 
     def clear(self) -> None:
         """Remove all files of the stage."""
         for file in self.folder.glob(f"{self.key}*.pt"):
             file.unlink(missing_ok=True)
+
+
+def anew_if_damaged(files: Checkpoints, train: Callable[[], T], *, what: str, emit: Emit) -> T:
+    """What a training gives; where its checkpoints turn out to be of no use, it begins anew and says so.
+
+    Args:
+        files: Of the training.
+        train: Loads the encoder and trains.
+        what: Which training it is, in words.
+        emit: Takes the fact.
+    """
+    try:
+        return train()
+    except RunFolderDamaged as error:
+        files.clear()
+        flag_damage(emit, what=what, text=f"{error}. The training begins anew.")
+    return train()
+
+
+@contextmanager
+def as_it_was_written() -> Iterator[None]:
+    """What does not fit the training that it is loaded into is damage; memory that runs out is not.
+
+    Raises:
+        RunFolderDamaged: Something is missing, of another shape or of another type.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        if type(error) is RuntimeError and "loading state_dict" not in str(error):
+            raise
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise RunFolderDamaged(f"It does not fit the training ({type(error).__name__}: {error})") from error
+
+
+def flag_damage(emit: Emit, *, what: str, text: str) -> None:
+    """Report a checkpoint that could not be used.
+
+    Args:
+        emit: Takes the fact.
+        what: Which training it is of, in words.
+        text: What is wrong with it, and what is done.
+    """
+    emit(Flagged(flag="checkpoint_damaged", message=f"A checkpoint of the {what} was damaged: {text}"))
 
 
 def trained_part(module: nn.Module, parameters: Iterable[nn.Parameter]) -> dict[str, torch.Tensor]:
@@ -119,12 +204,13 @@ def trained_part(module: nn.Module, parameters: Iterable[nn.Parameter]) -> dict[
     return {name: t.detach() for name, t in state if id(t) in trained or not isinstance(t, nn.Parameter)}
 
 
-def write(content: dict[str, Any], target: Path) -> None:
+def write(content: dict[str, Any], target: Path, *, before: Path | None = None) -> None:
     """`torch.save` beside the target, then rename.
 
     Args:
         content: Tensors and plain values.
         target: Its folder is made if needed.
+        before: Takes what was there.
 
     Raises:
         DiskFull: No space is left.
@@ -132,6 +218,8 @@ def write(content: dict[str, Any], target: Path) -> None:
     try:
         with written_beside(target) as draft:
             torch.save(content, draft)
+            if before is not None and target.exists():
+                target.replace(before)
     except RuntimeError as error:
         # torch's own writer says where in its container it stopped, and not why: it stops for want of space alone.
         if "inline_container" in str(error) or "file write" in str(error):
@@ -141,5 +229,22 @@ def write(content: dict[str, Any], target: Path) -> None:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    _check(file)
+    with as_damage(file.name):
+        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     return content
+
+
+def _check(file: Path) -> None:
+    """Compare every checksum of a file; torch writes them and reads past them.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        RunFolderDamaged: It is not as it was written.
+    """
+    found = file.stat()
+    with as_damage(file.name):
+        check_regular(found, file=file, most_bytes=_MOST_BYTES)
+        with zipfile.ZipFile(file) as archive:
+            if (wrong := archive.testzip()) is not None:
+                raise RunFolderDamaged(f"{file.name}: the checksum of {wrong} does not match.")

@@ -27,7 +27,7 @@ from core.heads.dropout import with_fast_dropout
 from core.heads.states import Batch, Encoder, encode, packs
 from core.spec.protocol import StageProtocol
 from core.training.adapters import Adapters
-from core.training.checkpoints import Checkpoints, Progress, trained_part
+from core.training.checkpoints import Checkpoints, Progress, as_it_was_written, flag_damage, trained_part
 from core.training.context import RunContext
 from core.training.mixture import Objective, pieces_used, pool
 from core.training.optimisation import Compaction, clip, left_of_unused, parameter_groups, rate_at, set_frozen
@@ -53,6 +53,11 @@ class StageJob:
     """Hyper-parameters."""
     draws: Draws
     """Of order, dropout, masks, caps."""
+
+    @property
+    def title(self) -> str:
+        """What is done, in words."""
+        return f"{self.kind} training on '{self.name}'"
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,7 @@ def train_stage(
     Raises:
         ModelError: Adapters are asked for, and the architecture has no linear layers.
         OutOfMemory: The device is too small for a single example.
+        RunFolderDamaged: A checkpoint is of no use (`anew_if_damaged`).
         Diverged: A loss, gradient or development score is no finite number.
         DiskFull: No space for a checkpoint.
     """
@@ -222,10 +228,7 @@ def _refuse_divergence(training: _Training, what: str, value: float, *, step: in
         advice = "Nothing was learned before it, so the model's weights are the likely cause: check them for nan."
     if training.encoder.precision == "fp16":
         advice += " Or compute in float32 (--precision fp32): float16 has no number above 65,504."
-    raise Diverged(
-        f"The {job.kind} training on '{job.name}' diverged at step {step} of {training.total}: {what} is {value}. "
-        f"{advice}"
-    )
+    raise Diverged(f"The {job.title} diverged at step {step} of {training.total}: {what} is {value}. {advice}")
 
 
 def _gradients(training: _Training, *, chosen: Ints) -> float:
@@ -244,8 +247,8 @@ def _gradients(training: _Training, *, chosen: Ints) -> float:
     if now < before:
         training.progress.batch_tokens = now
         message = (
-            f"The {training.job.kind} training on '{training.job.name}' ran out of memory with {before:,} tokens at "
-            f"once and goes on with {now:,} from step {training.progress.step + 1}: a step has the same examples."
+            f"The {training.job.title} ran out of memory with {before:,} tokens at once and goes on with {now:,} "
+            f"from step {training.progress.step + 1}: a step has the same examples."
         )
         training.context.emit(Flagged(flag="memory_reduced", message=message))
     return loss
@@ -320,10 +323,8 @@ def _score_dev(training: _Training) -> None:
     n = sum(o.n_dev for o in objectives)
     training.context.emit(DevScored(key=training.job.key, step=progress.step, metric=metric, score=score, n=n))
     progress.since_best += 1
-    by_last, is_best = (
-        training.job.protocol.selection == "last",
-        (progress.best_score is None or score > progress.best_score),
-    )
+    by_last = training.job.protocol.selection == "last"
+    is_best = progress.best_score is None or score > progress.best_score
     if is_best:
         progress.best_step, progress.best_score, progress.since_best = progress.step, score, 0
     if is_best or by_last:
@@ -363,15 +364,19 @@ def _checkpoint(training: _Training) -> None:
 
 
 def _resume(training: _Training) -> None:
-    state = training.files.load()
+    state, damage = training.files.load()
+    if damage is not None:
+        then = f"goes on from step {state['progress']['step']}" if state else "begins anew"
+        flag_damage(training.context.emit, what=training.job.title, text=f"{damage}. The training {then}.")
     if state is None:
         return
-    torch.set_num_threads(state["threads"])  # another number of threads sums in another order
-    training.load_weights(state["weights"])
-    training.optimiser.load_state_dict(state["optimiser"])
-    training.scaler.load_state_dict(state.get("scaler", {}))  # none in a checkpoint of before there was one
-    set_random_state(state, training.context.device)
-    training.progress = Progress(**state["progress"])
+    with as_it_was_written():
+        torch.set_num_threads(state["threads"])  # another number of threads sums in another order
+        training.load_weights(state["weights"])
+        training.optimiser.load_state_dict(state["optimiser"])
+        training.scaler.load_state_dict(state.get("scaler", {}))  # none in a checkpoint of before there was one
+        set_random_state(state, training.context.device)
+        training.progress = Progress(**state["progress"])
 
 
 def _finish(training: _Training, *, adapters: Adapters, compaction: Compaction, keep: Keep) -> None:

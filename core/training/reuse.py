@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from core.encoder.device import arithmetic
 from core.encoder.fitting import dropout_gap
@@ -14,6 +15,7 @@ from core.encoder.mlm import load_for_mlm
 from core.events import Flagged, StageFinished, StageJudged, StageReused
 from core.spec.run import Placebo
 from core.training import objectives
+from core.training.checkpoints import Checkpoints, anew_if_damaged
 from core.training.context import RunContext
 from core.training.loop import StageJob, StageResult, train_stage
 from core.training.plan import Training
@@ -43,7 +45,9 @@ def train_or_reuse(context: RunContext, training: Training, *, parent: StageFold
                 return folder
             message = f"The finished stage '{job.name}' ({job.key}) was damaged: {damage}. It is trained again."
             context.emit(Flagged(flag="stage_damaged", message=message))
-        result = _train(context, training, parent=parent)
+        train = partial(_train, context, training, parent=parent)
+        files = Checkpoints(context.checkpoints, key=job.key)
+        result = anew_if_damaged(files, train, what=job.title, emit=context.emit)
     _tell_judged(context, job, result.judged)
     context.emit(
         StageFinished(

@@ -18,6 +18,7 @@ from torch import nn
 from core.encoder.judging import Judgement
 from core.encoder.loading import save_encoder
 from core.encoder.mlm import MlmHead
+from core.errors import RunFolderDamaged, as_damage
 from core.files import digest_of
 from core.heads.layers import Head
 from core.heads.states import Encoder
@@ -99,16 +100,16 @@ class StageFolder:
     def damage(self) -> str | None:
         """What is wrong with a finished stage, or None; an unfinished one is no damage but not there."""
         try:
-            files = self.marker()["files"]
-            self.judged()
-        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-            return f"{STAGE_MARKER} cannot be read ({error})"
-        for name, wanted in files.items():
-            file = self.root / name
-            if not file.is_file():
-                return f"{name} is gone"
-            if digest_of(file) != wanted:
-                return f"{name} was changed"
+            with as_damage(STAGE_MARKER):
+                self.judged()
+                for name, wanted in self.marker()["files"].items():
+                    file = self.root / name
+                    if not file.is_file():
+                        return f"{name} is gone"
+                    if digest_of(file) != wanted:
+                        return f"{name} was changed"
+        except RunFolderDamaged as error:
+            return str(error)
         return None
 
     @property
