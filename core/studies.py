@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from core.errors import AtlasError, SpecError, UnknownName
 from core.models import DEFAULT_MODEL, resolve_model
 from core.models.folders import check_model_folder
 from core.paths import AtlasPaths
 from core.protocols import get_protocol, read_protocol_file
-from core.spec.base import Spec
+from core.spec.base import Name, Seed, Spec
 from core.spec.model import ModelSpec
+from core.spec.plain import folder_named, is_folder, read_mapping, shortened
 from core.spec.profile import DEFAULT_RESAMPLES, DEFAULT_TEXTS, ProfileKind, ProfileSpec
 from core.spec.protocol import ProtocolSpec
 from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, Placebo, StudySpec
@@ -41,7 +41,7 @@ _NUMBERS_OF_LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
 class StudyRequest(Spec):
     """What somebody asks for, by names."""
 
-    name: str = Field(default="study", pattern=r"^[a-z0-9][a-z0-9_.-]*$")
+    name: Name = "study"
     """Name of the study."""
     models: tuple[str, ...] = (DEFAULT_MODEL,)
     """Registry names or folders in transformers' format."""
@@ -49,7 +49,7 @@ class StudyRequest(Spec):
     """Text forms of `IntermediateSpec`, or `none`."""
     targets: tuple[str, ...] = ()
     """Names of target tasks."""
-    seeds: tuple[int, ...] = (1,)
+    seeds: tuple[Seed, ...] = (1,)
     """Seeds; every run of a study has a baseline of the same seed."""
     protocol: str = "quick"
     """Name of a protocol, or a YAML file."""
@@ -78,7 +78,7 @@ class ProfileRequest(Spec):
     """Texts of a point, or examples that are scored, at most."""
     resamples: int = DEFAULT_RESAMPLES
     """Resamples of intervals that have no closed form."""
-    seed: int = 1
+    seed: Seed = 1
     """Seed of every draw."""
     protocol: str | None = None
     """Name of a protocol, or a YAML file, for what is trained; None: `quick`."""
@@ -113,18 +113,29 @@ def read_request(path: Path, *, kind: type[Request]) -> Request:
     Raises:
         SpecError: The file cannot be read, is not YAML, or has fields that are not known or not right.
     """
-    try:
-        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpecError(f"Study file {path} cannot be read: {error}.") from error
-    if not isinstance(raw, dict):
-        raise SpecError(f"Study file {path} holds {type(raw).__name__}, expected fields such as 'targets: [xnli]'.")
-    if raw.get("mirror"):
-        raw["mirror"] = str((path.parent / str(raw["mirror"])).resolve())
+    raw = read_mapping(path, example="docs/adding.md")
+    if isinstance(raw.get("mirror"), str):
+        raw["mirror"] = str(folder_named(raw["mirror"], beside=path.parent))
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
         raise SpecError(f"Study file {path}: {explain(error)}") from error
+
+
+def requested(kind: type[Request], **typed: object) -> Request:
+    """The study or profile that the words of a command ask for.
+
+    Args:
+        kind: `StudyRequest` or `ProfileRequest`.
+        typed: Its fields.
+
+    Raises:
+        SpecError: A field is not right.
+    """
+    try:
+        return kind.model_validate(typed)
+    except ValidationError as error:
+        raise SpecError(explain(error)) from error
 
 
 def explain(error: ValidationError) -> str:
@@ -136,7 +147,10 @@ def explain(error: ValidationError) -> str:
     parts = []
     for item in error.errors():
         place = ".".join(str(piece) for piece in item["loc"]) or "the request"
-        parts.append(f"{place}: {item['msg']} (found {item['input']!r}){advice(dict(item)).rstrip('.')}")
+        said = str(item["msg"]).removeprefix("Value error, ")
+        if item["type"] == "string_pattern_mismatch":
+            said = "expected small letters, digits, dots, dashes and underscores, a letter or digit first"
+        parts.append(f"{place}: {said} (found {shortened(item['input'])}){advice(dict(item)).rstrip('.')}")
     return "; ".join(parts) + "."
 
 
@@ -162,7 +176,7 @@ def build_study(request: StudyRequest, *, paths: AtlasPaths) -> StudySpec:
     names = {name for spec in between for name in spec.needs} | {task.name for task in targets}
     protocol, models = (
         _protocol(request.protocol),
-        [resolve_model(m, paths=paths) for m in dict.fromkeys(request.models)],
+        [_model(m, paths=paths) for m in dict.fromkeys(request.models)],
     )
     for model in models:
         _check_frozen(protocol, model)
@@ -201,7 +215,7 @@ def build_profile(request: ProfileRequest, *, paths: AtlasPaths) -> ProfileSpec:
             raise SpecError(f"'{spec.name}': a profile has no one target. Say which: {spec.name}:{every[0]}.")
         _has_text(spec, tasks=tasks)
     names = {name for spec in intermediates for name in spec.needs} | set(targets)
-    model, protocol = resolve_model(request.model, paths=paths), None
+    model, protocol = _model(request.model, paths=paths), None
     if not is_domain:
         protocol = _protocol(request.protocol or "quick")
         _check_frozen(protocol, model)
@@ -234,7 +248,7 @@ def problems(request: StudyRequest, *, paths: AtlasPaths) -> list[str]:
     checks: list[Callable[[], object]] = [
         *(partial(_intermediate, text, request=request, tasks=tasks) for text in request.intermediates),
         *(partial(_target, name, tasks=tasks) for name in request.targets),
-        *(partial(resolve_model, text, paths=paths) for text in request.models),
+        *(partial(_model, text, paths=paths) for text in request.models),
         partial(checked_source, request),
         partial(_protocol, request.protocol),
     ]
@@ -270,9 +284,14 @@ def target_names(tasks: dict[str, TaskSpec]) -> list[str]:
     return [name for name, task in tasks.items() if Role.TARGET in task.roles]
 
 
+def _model(text: str, *, paths: AtlasPaths) -> ModelSpec:
+    folder_named(text)  # refuses what is no name of anything
+    return resolve_model(text, paths=paths)
+
+
 def _protocol(text: str) -> ProtocolSpec:
     if text.endswith((".yaml", ".yml")):
-        return read_protocol_file(Path(text))
+        return read_protocol_file(folder_named(text))
     return get_protocol(text)
 
 
@@ -357,8 +376,8 @@ def checked_source(request: StudyRequest | ProfileRequest) -> DataSource:
         return DataSource(kind=request.data_source)
     if not request.mirror:
         raise SpecError("Data source 'mirror' needs its folder: --mirror FOLDER, in the hub's layout (google/xtreme).")
-    root = Path(request.mirror).expanduser().resolve()
-    if not root.is_dir():
+    root = folder_named(request.mirror)
+    if not is_folder(root):
         raise SpecError(
             f"Mirror folder {root} does not exist. Expected a folder in the hub's layout, "
             "with data sets as <owner>/<name>, such as google/xtreme."

@@ -14,7 +14,7 @@ from core.errors import AtlasError
 from pages.widgets.launch.form import ask, ask_execution
 from pages.widgets.launch.plan import show_plan, show_started, start_study, wrong_with
 from pages.widgets.shared import paths, start
-from pages.widgets.show import show_command
+from pages.widgets.show import md, show_command
 
 st.title("Launch")
 start()
@@ -27,13 +27,13 @@ form, plan = st.columns([3, 2], gap="large")
 # A container inside the column lets long labels wrap on a phone.
 with form, st.container():
     request, complaints = ask()
-    where = ask_execution()
+    where, wrong = ask_execution()
 
 with plan:
     st.subheader("What this starts")
-    complaints = complaints or (wrong_with(request) if request else [])
+    complaints = [*(complaints or (wrong_with(request) if request else [])), *wrong]
     for text in complaints:
-        st.warning(text, icon=":material/block:")
+        st.warning(md(text), icon=":material/block:")
     if request and not complaints:
         show_plan(request, where)
     if (
@@ -49,7 +49,7 @@ with plan:
         try:
             st.session_state["_started"] = start_study(request, where)
         except AtlasError as error:
-            st.error(str(error), title="Nothing was started")
+            st.error(md(error), title="Nothing was started")
     started = st.session_state.get("_started")
     if started:
         show_started(started)

@@ -72,6 +72,12 @@ def errors_as_messages() -> Iterator[None]:
         except AtlasError as error:
             note(f"error: {error}")
             sys.exit(1)
+        except OSError as error:
+            # A file that the user named, or a disk: the program's own have errors of their own.
+            if error.filename is None:
+                raise
+            note(f"error: {error.filename}: {error.strerror}.")
+            sys.exit(1)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # whatever a frame holds

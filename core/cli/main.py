@@ -28,6 +28,7 @@ from core.cli.options import Again, AsJson, DryRun, executing, filtered, launchi
 from core.cli.profile import profile
 from core.cli.progress import follow
 from core.cli.prune import prune
+from core.cli.selectors import checked
 from core.errors import SpecError
 from core.jobs.records import JobStatus
 from core.models import skipped_model_files
@@ -39,12 +40,13 @@ from core.queries.published import figures as query_figures
 from core.queries.published import tables as query_tables
 from core.queries.runs.listing import damaged as query_damaged
 from core.spec.execution import ExecutionOptions
+from core.spec.plain import shortened
 from core.spec.run import DataSourceKind
 from core.store.connection import Store
 from core.store.counted import reasons_in_words
 from core.store.ingest import rebuild as rebuild_store
 from core.store.reading import cursor_for_reading, open_for_reading
-from core.studies import NO_INTERMEDIATE, StudyRequest, checked_source, read_study_file
+from core.studies import NO_INTERMEDIATE, StudyRequest, checked_source, read_study_file, requested
 from core.tasks import check_name, load_tasks, read_task_file, skipped_task_files
 
 app = typer.Typer(name="atlas", no_args_is_help=True)
@@ -62,11 +64,26 @@ MANY = ("--model", "--intermediate", "--target", "--seeds", "--lang", "--family"
 def main() -> None:
     """Run a command; errors meant for the user are one line on standard error."""
     with errors_as_messages():
-        words = spread(sys.argv[1:])
+        words = spread(readable(sys.argv[1:]))
         is_module = Path(sys.argv[0]).stem == "__main__"
         if is_module and words[:1] in (["--install-completion"], ["--show-completion"]):
             raise SpecError("Shells complete commands, not modules: pip install --editable . gives the command atlas.")
         app(args=words, prog_name="python -m core" if is_module else "atlas")
+
+
+def readable(words: list[str]) -> list[str]:
+    """The words of a command line, all of which must be text.
+
+    Raises:
+        SpecError: One holds bytes that are not UTF-8.
+    """
+    for place, word in enumerate(words, start=1):
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            shown = word.encode("utf-8", "surrogateescape")
+            raise SpecError(f"Word {place} of the command is not UTF-8: {shortened(shown)}. Type it anew.") from error
+    return words
 
 
 def spread(words: list[str]) -> list[str]:
@@ -259,7 +276,7 @@ def gains(
     as_json: AsJson = False,
 ) -> None:
     """List the gains: score minus the score of the paired run without the intermediate."""
-    wanted = replace(wanted, intermediate=tuple(intermediate or ()), metric=metric)
+    wanted = checked(replace(wanted, intermediate=tuple(intermediate or ()), metric=metric))
     with open_for_reading(AtlasPaths.from_environment()) as store:
         _show_gains(store, wanted=wanted, run_ids=None, as_json=as_json)
 
@@ -311,7 +328,7 @@ def _name_skipped(paths: AtlasPaths) -> None:
 
 def _request(*, models: tuple[str, ...], **fields: object) -> StudyRequest:
     known = {"models": models} if models else {}
-    return StudyRequest.model_validate(known | fields)
+    return requested(StudyRequest, **known, **fields)
 
 
 def _launch(request: StudyRequest, *, wait: bool, where: Where, again: bool, dry_run: bool, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from core.actions.launch import Where
+from core.cli.selectors import FAMILIES, SCRIPTS, check_names, checked
 from core.errors import UnknownName
 from core.queries.evidence import AnalysisOptions, Anchor
 from core.queries.filters import Filter
@@ -97,10 +98,10 @@ def _rows(
     protocol: Annotated[str | None, typer.Option(help="Only this protocol.")] = None,
     data_source: Annotated[str | None, typer.Option(help="sample, mirror or hub.")] = None,
 ) -> Filter:
-    return Filter(
+    return checked(Filter(
         collection=collection, model=tuple(model or ()), target=tuple(target or ()), langs=tuple(lang or ()),
         protocol=protocol, data_source=data_source,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _analysis_options(  # noqa: PLR0913  # one parameter per option
@@ -124,7 +125,8 @@ def _analysis_options(  # noqa: PLR0913  # one parameter per option
 ) -> AnalysisOptions:
     return AnalysisOptions(
         wanted=wanted, difficulty=difficulty, similarity=similarity, anchor=_anchor(anchor), with_in_task=with_in_task,
-        with_excluded=with_excluded, families=tuple(family or ()), scripts=tuple(script or ()), scale=_scale(scale),
+        with_excluded=with_excluded, families=check_names("language family", family or (), known=FAMILIES),
+        scripts=check_names("script", script or (), known=SCRIPTS), scale=_scale(scale),
     )  # fmt: skip
 
 

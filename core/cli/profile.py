@@ -20,7 +20,7 @@ from core.queries.similarity import measured
 from core.spec.profile import DEFAULT_TEXTS, ProfileKind, ProfileSpec
 from core.spec.run import DataSourceKind
 from core.store.reading import open_for_reading
-from core.studies import ProfileRequest, build_profile
+from core.studies import ProfileRequest, build_profile, requested
 
 _SHOWN = "centroid_cosine"
 
@@ -54,7 +54,8 @@ def profile(  # noqa: PLR0913  # one parameter per option
         return
     if kind is ProfileKind.DOMAIN and measure is not None and measure not in SIMILARITIES:
         raise UnknownName("measure", measure, known=SIMILARITIES)
-    request = ProfileRequest(
+    request = requested(
+        ProfileRequest,
         kind=kind,
         model=model,
         intermediates=tuple(intermediate or ()),
@@ -65,7 +66,7 @@ def profile(  # noqa: PLR0913  # one parameter per option
         data_source=DataSourceKind.MIRROR if mirror else data_source,
         mirror=mirror,
     )
-    wanted = [request.model_copy(update={"seed": seed}) for seed in dict.fromkeys(seeds or (1,))]
+    wanted = [requested(ProfileRequest, **dict(request) | {"seed": seed}) for seed in dict.fromkeys(seeds or (1,))]
     specs = [build_profile(each, paths=paths) for each in wanted]
     launched = launch_profiles(specs, paths=paths, where=where, again=again)
     if launched.outdated:

@@ -23,13 +23,15 @@ from core.encoder.device import attention_kernel, autocast
 from core.encoder.fitting import check_reads_both_ways, check_weights, with_dropout
 from core.encoder.memory import over_batches
 from core.encoder.packing import first_position
-from core.errors import HubUnreachable, ModelError, UnsafeWeights
+from core.errors import HubUnreachable, ModelError, OutOfMemory, UnsafeWeights
 from core.heads.states import Batch, Encoder, encode, inputs_of, mean_of_tokens, summary_index
 from core.models.folders import check_encoder
 from core.spec.model import ModelSpec
 from core.types.pieces import Ints, tokenise
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
+
+_NO_MEMORY = ("Cannot allocate memory", "not enough memory", "out of memory", "std::bad_alloc")
 
 
 def load_encoder(spec: ModelSpec, *, weights: Path | None = None, dropout: float | None = None) -> Encoder:
@@ -276,13 +278,24 @@ def model_problems(spec: ModelSpec) -> Iterator[None]:
         ModelError: It cannot be loaded.
         UnsafeWeights: Only pickled weights, or code that comes with the model.
         HubUnreachable: No network.
+        OutOfMemory: It does not fit into the memory that is free.
     """
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise _translated(error, spec=spec) from error
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, MemoryError, SafetensorError) as error:
+        raise _no_memory(error, spec=spec) or _translated(error, spec=spec) from error
+
+
+def _no_memory(error: BaseException, *, spec: ModelSpec) -> OutOfMemory | None:
+    text = str(error)
+    if not isinstance(error, MemoryError) and not any(words in text for words in _NO_MEMORY):
+        return None
+    return OutOfMemory(
+        f"Model '{spec.path}' does not fit into the memory that is free ({text or 'MemoryError'}). Run fewer jobs at a "
+        "time (ATLAS_CPU_SLOTS=1), close other programs, or choose a smaller model; then retry the run."
+    )
 
 
 def _translated(error: BaseException, *, spec: ModelSpec) -> Exception:
@@ -298,7 +311,8 @@ def _translated(error: BaseException, *, spec: ModelSpec) -> Exception:
             f"Model '{spec.path}': its safetensors are cut off or damaged ({text}). Copy or download them again."
         )
     pickles = sorted(p.name for p in folder.glob("*.bin")) if folder.is_dir() else []
-    if pickles or "safetensors" in text:
+    has_weights = folder.is_dir() and any(folder.glob("*.safetensors"))
+    if not has_weights and (pickles or "safetensors" in text):
         found = ", ".join(pickles) or "no safetensors file"
         return UnsafeWeights(
             f"Model '{spec.path}': found {found}, expected model.safetensors. Pickled weights can execute code and are "

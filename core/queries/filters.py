@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+import duckdb
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,15 @@ def condition(wanted: Filter, *, table: str = "", without: frozenset[str] = froz
 
 RUN_ONLY = frozenset({"langs", "metric"})
 """Fields that rows of `runs` have no column for."""
+
+
+def names_in_store(
+    cur: duckdb.DuckDBPyConnection, column: Literal["model", "target", "protocol", "intermediate"]
+) -> list[str]:
+    """Every name that a run of the store has in a column, in alphabetical order.
+
+    Args:
+        column: Of `runs`.
+    """
+    rows = cur.execute(f"SELECT DISTINCT {column} FROM runs ORDER BY 1").fetchall()
+    return [str(name) for (name,) in rows]

@@ -1,6 +1,6 @@
 """Reading a spec that a user wrote as a YAML file: one function, used for tasks, models and protocols.
 
-A file is read with `yaml.safe_load` alone, and every problem is reported at once: file, field, what was found, what is
+A file is read by `core.spec.plain` alone, and every problem is reported at once: file, field, what was found, what is
 expected, and the nearest known field for a misspelt one.
 """
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from core.errors import SpecError
 from core.spec.base import Spec
+from core.spec.plain import read_mapping, shortened
 
 S = TypeVar("S", bound=Spec)
 
@@ -31,7 +31,7 @@ def read_spec_file(path: Path, *, kind: type[S], example: str) -> S:
     Raises:
         SpecError: The file cannot be read, is not YAML, or does not hold such a spec.
     """
-    raw = _mapping(path, example=example)
+    raw = read_mapping(path, example=example)
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
@@ -42,23 +42,10 @@ def read_spec_file(path: Path, *, kind: type[S], example: str) -> S:
         raise SpecError(f"{path}:\n" + "\n".join(f"  {line}" for line in lines) + f"\n  See {example}.") from error
 
 
-def _mapping(path: Path, *, example: str) -> dict[str, Any]:  # Any: whatever a YAML file holds
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: cannot be read ({error}). Give a UTF-8 YAML file; see {example}.") from error
-    except yaml.YAMLError as error:
-        raise SpecError(f"{path}: is not YAML that can be read safely: {error}\n  See {example}.") from error
-    if not isinstance(raw, dict):
-        raise SpecError(f"{path}: holds {type(raw).__name__} where 'field: value' lines are expected. See {example}.")
-    return raw
-
-
 def _line(problem: Mapping[str, Any], *, kind: type[BaseModel]) -> str:  # Any: values of pydantic's ErrorDetails
     place = [str(part) for part in problem["loc"]]
     field = ".".join(place) or "the whole file"
-    found = repr(problem["input"])
-    found = found if len(found) <= 80 else found[:77] + "..."
+    found = shortened(problem["input"])
     if problem["type"] == "extra_forbidden":
         known = sorted(_fields_at(kind, place[:-1]))
         near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)

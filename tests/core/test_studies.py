@@ -142,7 +142,7 @@ def test_a_study_file_is_read_and_its_mistakes_are_named(tmp_path: Path) -> None
     with pytest.raises(SpecError, match=r"grid\.yaml: sedes: Extra inputs are not permitted \(found \[1\]\)"):
         read_study_file(file)
     file.write_text("- just\n- a list\n")
-    with pytest.raises(SpecError, match="holds list, expected fields such as"):
+    with pytest.raises(SpecError, match="holds list where .field: value. lines are expected"):
         read_study_file(file)
 
 

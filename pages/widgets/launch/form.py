@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from core.actions.launch import Where
 from core.actions.plan import slots_in_words, this_machine
+from core.errors import SpecError
 from core.jobs.slots import AUTO
 from core.models import DEFAULT_MODEL, load_models, skipped_model_files
 from core.protocols import load_protocols
@@ -77,9 +78,12 @@ def ask() -> tuple[StudyRequest | None, list[str]]:
     return request, problems + missing
 
 
-def ask_execution() -> Where:
-    """Draw the folded part of the form that says how jobs compute; only what was chosen is said."""
-    machine = this_machine()
+def ask_execution() -> tuple[Where, list[str]]:
+    """Draw the folded part of the form: how jobs compute, as far as it was chosen, and what keeps them from running."""
+    try:
+        machine = this_machine()
+    except SpecError as error:  # said by the environment of the server
+        return Where(), [str(error)]
     with st.expander("Execution", icon=":material/memory:"):
         st.caption(_EXECUTION)
         device = st.selectbox(
@@ -100,7 +104,7 @@ def ask_execution() -> Where:
         )  # fmt: skip
         st.caption(f"{slots_in_words(machine)} ATLAS_CPU_SLOTS sets the number on a machine without GPUs.")
     said = {"device": device, "precision": precision, "batch_tokens": batch_tokens}
-    return Where(execution=execution_options(**{n: v for n, v in said.items() if v != AUTO}))
+    return Where(execution=execution_options(**{n: v for n, v in said.items() if v != AUTO})), []
 
 
 def read_seeds(text: str) -> tuple[tuple[int, ...], list[str]]:

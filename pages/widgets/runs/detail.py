@@ -148,7 +148,7 @@ def tail(file: Path, *, n_bytes: int = _TAIL_BYTES) -> str:
             start = max(0, file.stat().st_size - n_bytes)
             opened.seek(start)
             text = opened.read().decode("utf-8", errors="replace")
-    except FileNotFoundError:
+    except OSError:
         return ""
     return text.partition("\n")[2] if start else text
 
@@ -180,7 +180,7 @@ def _actions(job: JobStatus) -> None:
             st.button(text, icon=f":material/{icon}:", key=f"act_{icon}", on_click=_do, args=(act,))
     trouble = st.session_state.pop("_action_error", None)
     if trouble:
-        st.error(trouble, title="The action failed")
+        st.error(md(trouble), title="The action failed")
 
 
 def _do(act: Callable[[], object]) -> None:
@@ -199,7 +199,7 @@ def _trouble(run: dict[str, Any], job: JobStatus | None) -> None:
     if job and job.state is not JobState.FAILED:
         st.warning(md(message))
         return
-    st.error(md(message), title=str(run["error"] or "The run failed"), icon=":material/error:")
+    st.error(md(message), title=md(run["error"] or "The run failed"), icon=":material/error:")
     st.caption(
         "Retry resumes from the last checkpoint; finished stages are not repeated. The tab Log has the full message."
     )

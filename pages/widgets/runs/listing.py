@@ -13,6 +13,7 @@ import streamlit as st
 
 from core.actions.plan import time_left
 from core.actions.words import span
+from core.errors import SpecError
 from core.jobs.records import JobState, JobStatus
 from core.queries.runs.detail import progress
 from core.queries.runs.listing import damaged, no_evidence
@@ -178,8 +179,11 @@ def _stage(stage: object, named: Titles) -> str | None:
 @st.cache_data(max_entries=2, show_spinner=False)
 def _left(version: tuple[str, int], open_jobs: tuple[tuple[str, JobState], ...]) -> dict[str, Span]:
     del version  # part of the cache's key alone
-    with store().cursor() as cur:
-        return time_left(cur, open_jobs)
+    try:
+        with store().cursor() as cur:
+            return time_left(cur, open_jobs)
+    except SpecError:  # the number of slots is none: the page says so above
+        return {}
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
