@@ -304,7 +304,7 @@ def test_runs_of_the_committed_gallery_are_no_prediction(store: Store) -> None:
     study = launch(targets=("sib200",))
     runs = list(study.runs())
     finish(store, runs, {})
-    with store.write() as cur:  # as `load_gallery` brings them
+    with store.write() as cur:  # as `load_family` brings them
         cur.execute("DELETE FROM scores WHERE run_id IN (SELECT run_id FROM runs WHERE protocol_digest = 'd')")
         cur.execute(
             "UPDATE runs SET run_id = 'gallery-' || run_id, collection = 'measured' "
