@@ -122,7 +122,7 @@ def read_request(path: Path, *, kind: type[Request]) -> Request:
         raise SpecError(f"Study file {path}: {explain(error)}") from error
 
 
-def requested(kind: type[Request], **typed: object) -> Request:
+def requested(kind: type[Request], /, **typed: object) -> Request:
     """The study or profile that the words of a command ask for.
 
     Args:

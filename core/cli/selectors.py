@@ -14,7 +14,7 @@ from core.queries.filters import Filter, names_in_store
 from core.spec.run import DataSourceKind, IntermediateSpec
 from core.spec.task import Metric
 from core.store.reading import cursor_for_reading
-from core.studies import NO_INTERMEDIATE
+from core.studies import NO_INTERMEDIATE, target_names
 from core.tasks import load_tasks
 
 _Column = Literal["model", "target", "protocol", "intermediate"]
@@ -39,7 +39,7 @@ def checked(wanted: Filter) -> Filter:
     _known("metric", wanted.metric, known=map(str, Metric))
     registered: dict[_Column, tuple[str, str | tuple[str, ...] | None, Iterable[str]]] = {
         "model": ("model", wanted.model, load_models(paths)),
-        "target": ("target", wanted.target, tasks),
+        "target": ("target", wanted.target, target_names(tasks)),
         "protocol": ("protocol", wanted.protocol, load_protocols()),
         "intermediate": ("intermediate", _unparsed(wanted.intermediate, tasks=tasks), (NO_INTERMEDIATE, *tasks)),
     }

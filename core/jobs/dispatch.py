@@ -314,8 +314,11 @@ class Dispatcher:
         return n_left
 
     def _start(self, run: RunPaths, job: JobRecord, *, slot: str, n_slots: int) -> None:
-        for each in make_room(self._paths, os.environ):
-            _LOG.info("removed %s, because little of the disk is free", each.what)
+        try:
+            for each in make_room(self._paths, os.environ):
+                _LOG.info("removed %s, because little of the disk is free", each.what)
+        except SpecError as error:  # the environment's, and no job's fault
+            _LOG.warning("nothing is removed: %s", error)
         # Counted before the start, so that a worker that cannot even import is not started for ever.
         record = job.model_copy(update={"attempts": job.attempts + 1, "slot": slot, "note": None})
         write_text(run.job, record.model_dump_json())

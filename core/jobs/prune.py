@@ -12,12 +12,14 @@ import math
 import shutil
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from core.errors import SpecError
+from core.errors import RunFolderDamaged, SpecError, as_damage
+from core.files import read_whole
 from core.jobs.folders import open_jobs
 from core.paths import STAGE_MARKER, AtlasPaths
 from core.spec.sharing import trained_by_job
@@ -125,15 +127,14 @@ class _Needed(NamedTuple):
 def _needed(paths: AtlasPaths) -> _Needed:
     names, seeds = set[tuple[str, int]](), set[int]()
     for job in open_jobs(paths):
-        try:
-            raw = json.loads(job.spec.read_bytes())
+        # Its worker cannot read what cannot be read here.
+        with suppress(RunFolderDamaged, FileNotFoundError), as_damage(job.run_id):
+            raw = json.loads(read_whole(job.spec))
             seed = int(raw["seed"])
             if raw.get("kind", "run") == "run":
                 names |= {(training.stage, seed) for training in trained_by_job(raw)} | {(str(raw["target"]), seed)}
             else:
                 seeds.add(seed)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue  # its worker cannot read it either
     return _Needed(frozenset(names), frozenset(seeds))
 
 
