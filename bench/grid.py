@@ -29,6 +29,7 @@ from bench.launch import all_done
 from bench.table import Row, times
 from core.actions.launch import Where, launch
 from core.events import ENVELOPE, LanguageScored
+from core.models.default import SMALL_MODEL
 from core.paths import AtlasPaths, RunPaths
 from core.spec.execution import ExecutionOptions
 from core.spec.run import RunSpec, StudySpec
@@ -111,8 +112,9 @@ def summary(found: list[dict[str, Any]], *, n_runs: int) -> dict[str, Any]:
 
 def _study(paths: AtlasPaths, *, protocol: str) -> StudySpec:
     request = StudyRequest(
-        name="bench", intermediates=INTERMEDIATES, targets=TARGETS, seeds=SEEDS, protocol=protocol, with_baselines=False
-    )
+        name="bench", models=(SMALL_MODEL,), intermediates=INTERMEDIATES, targets=TARGETS, seeds=SEEDS,
+        protocol=protocol, with_baselines=False,
+    )  # fmt: skip
     return build_study(request, paths=paths)
 
 

@@ -22,6 +22,7 @@ from core.encoder.predicting import predict
 from core.encoder.scoring import score
 from core.examples import Split
 from core.heads.states import Encoder
+from core.models.default import SMALL_MODEL
 from core.paths import AtlasPaths
 from core.spec.run import RunSpec
 from core.studies import StudyRequest, build_study
@@ -49,8 +50,9 @@ def main() -> None:
     paths = AtlasPaths.from_environment()
     for intermediate, target in PAIRS:
         wanted = StudyRequest(
-            intermediates=(intermediate,), targets=(target,), seeds=tuple(options.seeds), with_baselines=False
-        )
+            models=(SMALL_MODEL,), intermediates=(intermediate,), targets=(target,), seeds=tuple(options.seeds),
+            with_baselines=False,
+        )  # fmt: skip
         for spec in build_study(wanted, paths=paths).runs():
             what = {"intermediate": intermediate, "target": target, "seed": spec.seed}
             print(json.dumps(what | measured(spec, paths=paths)), flush=True)

@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from core.errors import AtlasError, SpecError, UnknownName
-from core.models import DEFAULT_MODEL, resolve_model
+from core.models import resolve_model
+from core.models.default import default_model
 from core.models.folders import check_model_folder
 from core.paths import AtlasPaths
 from core.protocols import get_protocol, read_protocol_file
@@ -43,8 +44,8 @@ class StudyRequest(Spec):
 
     name: Name = "study"
     """Name of the study."""
-    models: tuple[str, ...] = (DEFAULT_MODEL,)
-    """Registry names or folders in transformers' format."""
+    models: tuple[str, ...] = Field(default_factory=lambda: (default_model().name,))
+    """Registry names, hub ids or folders in transformers' format."""
     intermediates: tuple[str, ...] = (NO_INTERMEDIATE,)
     """Text forms of `IntermediateSpec`, or `none`."""
     targets: tuple[str, ...] = ()
@@ -66,8 +67,8 @@ class ProfileRequest(Spec):
 
     kind: ProfileKind = ProfileKind.DOMAIN
     """What is measured."""
-    model: str = DEFAULT_MODEL
-    """Sentence encoder, or the model that is trained: a registry name or a folder."""
+    model: str = Field(default_factory=lambda: default_model().name)
+    """Sentence encoder, or the model that is trained: a registry name, hub id or folder."""
     intermediates: tuple[str, ...] = ()
     """Text forms of `IntermediateSpec`; empty: every intermediate (domain)."""
     targets: tuple[str, ...] = ()

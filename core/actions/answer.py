@@ -22,10 +22,6 @@ from core.errors import DataError
 from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
 from core.studies import StudyRequest
 
-NO_GAIN = (
-    "No gain to analyse: a gain needs a finished run with an intermediate and its paired baseline. Start some: "
-    f"{command_of(StudyRequest(intermediates=('mnli', 'qqp', 'squad'), targets=('xnli',), seeds=(1, 2, 3)))}"
-)
 HELD_OUT = "the comparison with intermediate + target on held-out pairs"
 EVERY_MEASURE = "the model with every measure of difficulty and similarity"
 
@@ -61,6 +57,15 @@ class FullAnswer(NamedTuple):
         return pd.concat(there, ignore_index=True) if there else self.analysis.estimates
 
 
+def no_gain() -> str:
+    """What a user is told where there is nothing to analyse, with a command that gives something."""
+    some = StudyRequest(intermediates=("mnli", "qqp", "squad"), targets=("xnli",), seeds=(1, 2, 3))
+    return (
+        "No gain to analyse: a gain needs a finished run with an intermediate and its paired baseline. Start some: "
+        f"{command_of(some)}"
+    )
+
+
 def answer_for(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions) -> FullAnswer:
     """The answer of what the store holds, every part computed at once.
 
@@ -72,7 +77,7 @@ def answer_for(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions) -> Full
     """
     pooled = runs_to_pool(cur, options.wanted)
     if pooled is None:
-        said = Answer(f"There is no answer yet. {NO_GAIN}", (), "none", (NO_GAIN,))
+        said = Answer(f"There is no answer yet. {no_gain()}", (), "none", (no_gain(),))
         return FullAnswer(said, None, None, None, None, None, ())
     found = evidence(cur, pooled, options=options)
     analysis = analyse(found)
@@ -94,7 +99,7 @@ def evidence_for(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions) -> Ev
     """
     pooled = runs_to_pool(cur, options.wanted)
     if pooled is None:
-        raise DataError(NO_GAIN)
+        raise DataError(no_gain())
     return evidence(cur, pooled, options=options)
 
 

@@ -165,12 +165,12 @@ def _words_of(request: Request) -> list[str]:
         ]
         words += [*_option("--target", *request.targets)]
         words += [*_option("--seeds", *request.seeds), *_option("--protocol", request.protocol)]
-        words += _option("--name", request.name) if request.name != _STUDY.name else []
+        words += _option("--name", request.name) if request.name != _NAME else []
         return [*words, *([] if request.with_baselines else ["--no-baselines"])]
     words = ["profile", *_option("--kind", request.kind), *source, *_option("--model", request.model)]
     words += [*_option("--intermediate", *request.intermediates), *_option("--target", *request.targets)]
     words += [*_option("--lang", *request.languages), *_option("--protocol", request.protocol)]
-    for option, value, usual in (("--n", request.n, _PROFILE.n), ("--seeds", request.seed, _PROFILE.seed)):
+    for option, value, usual in (("--n", request.n, _N), ("--seeds", request.seed, _SEED)):
         words += _option(option, value) if value != usual else []
     return words
 
@@ -243,7 +243,9 @@ def caution_of(*commands: str) -> str:
     return NO_FOLDER if any(MIRROR in command for command in commands) else ""
 
 
-_STUDY, _PROFILE, _USUAL = StudyRequest(), ProfileRequest(), AnalysisOptions()
+_USUAL = AnalysisOptions()
+_NAME = StudyRequest.model_fields["name"].default
+_N, _SEED = (ProfileRequest.model_fields[name].default for name in ("n", "seed"))
 
 
 def _option(name: str, *values: object) -> list[str]:

@@ -51,7 +51,7 @@ def analyse_(
 ) -> None:
     """Say what contrasts inside data sets show, how much difficulty and similarity explain, and what is missing."""
     # scipy's fitting takes half a second to load, which other commands need not wait for.
-    from core.actions.answer import NO_GAIN, answer_for  # noqa: PLC0415
+    from core.actions.answer import answer_for, no_gain  # noqa: PLC0415
     from core.actions.proposals import gaps  # noqa: PLC0415
     from core.analysis.cell_tests import cell_tests  # noqa: PLC0415
     from core.analysis.model import by_group  # noqa: PLC0415
@@ -62,7 +62,7 @@ def analyse_(
     with open_for_reading(paths) as store, store.cursor() as cur:
         full = answer_for(cur, options)
         if full.evidence is None:
-            raise DataError(NO_GAIN)
+            raise DataError(no_gain())
         found = _said(full.evidence)
         extra = [by_group(found, kind=by)] if by else []
         if cells:

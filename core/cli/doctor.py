@@ -15,7 +15,8 @@ from core.actions.queue import list_profiles, list_runs
 from core.errors import AtlasError, SpecError
 from core.jobs.records import JobState
 from core.jobs.slots import CPU_SLOTS, ask_torch, visible_slots
-from core.models import DEFAULT_MODEL, resolve_model, skipped_model_files
+from core.models import resolve_model, skipped_model_files
+from core.models.default import default_model
 from core.paths import REPO, AtlasPaths
 from core.queries.runs.listing import damaged
 from core.store.connection import Store
@@ -130,11 +131,13 @@ def _database(paths: AtlasPaths) -> Check:
 
 
 def _model(paths: AtlasPaths) -> Check:
+    default = default_model()
     try:
-        model = resolve_model(DEFAULT_MODEL, paths=paths)
+        model = resolve_model(default.name, paths=paths)
     except AtlasError as error:
         return Check("default model", "wrong", str(error), "Name another with --model.")
-    return Check("default model", "good", f"{model.name} ({model.fingerprint or model.revision})", "")
+    state: Literal["good", "note"] = "note" if default.why else "good"
+    return Check("default model", state, f"{model.name} ({model.fingerprint})", default.why)
 
 
 def _files(paths: AtlasPaths) -> Iterator[Check]:

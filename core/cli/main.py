@@ -32,6 +32,7 @@ from core.cli.selectors import checked
 from core.errors import SpecError
 from core.jobs.records import JobStatus
 from core.models import skipped_model_files
+from core.models.default import DEFAULT_MODEL, SMALL_MODEL, default_model
 from core.paths import AtlasPaths
 from core.queries.filters import Filter
 from core.queries.gains import gains as query_gains
@@ -59,6 +60,8 @@ app.add_typer(cli_models.app, name="models")
 
 MANY = ("--model", "--intermediate", "--target", "--seeds", "--lang", "--family", "--script", "--id", "--column")
 """Options that take several values after one name: `--seeds 1 2`."""
+
+_MODELS = f"Models: names, hub ids or folders; default: {DEFAULT_MODEL}. For a first try: {SMALL_MODEL}."
 
 
 def main() -> None:
@@ -173,7 +176,7 @@ def check_task(
 def run(  # noqa: PLR0913  # one parameter per option
     *,
     target: Annotated[list[str], typer.Option(help="Target tasks.")],
-    model: Annotated[list[str] | None, typer.Option(help="Models: names or folders.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help=_MODELS)] = None,
     intermediate: Annotated[list[str] | None, typer.Option(help="mnli, mnli+qqp, mnli~mlm, none …")] = None,
     seeds: Annotated[list[int] | None, typer.Option(help="Seeds.")] = None,
     protocol: Annotated[str, typer.Option(help="Hyper-parameters: a name or a YAML file.")] = "quick",
@@ -334,6 +337,8 @@ def _request(*, models: tuple[str, ...], **fields: object) -> StudyRequest:
 def _launch(request: StudyRequest, *, wait: bool, where: Where, again: bool, dry_run: bool, as_json: bool) -> None:
     paths = AtlasPaths.from_environment()
     _name_skipped(paths)
+    if "models" not in request.model_fields_set and (why := default_model().why):
+        note(why)
     if dry_run:
         with cursor_for_reading(paths) as cur:
             found = plan(request, paths=paths, cur=cur, where=where, again=again)

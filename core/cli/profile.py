@@ -14,7 +14,7 @@ from core.cli.options import Again, AsJson, launching
 from core.cli.progress import follow
 from core.errors import UnknownName
 from core.measures.similarity.table import SIMILARITIES
-from core.models import DEFAULT_MODEL
+from core.models.default import DEFAULT_MODEL, default_model
 from core.paths import AtlasPaths
 from core.queries.similarity import measured
 from core.spec.profile import DEFAULT_TEXTS, ProfileKind, ProfileSpec
@@ -23,6 +23,7 @@ from core.store.reading import open_for_reading
 from core.studies import ProfileRequest, build_profile, requested
 
 _SHOWN = "centroid_cosine"
+_MODEL = f"Sentence encoder, or model to train: name, hub id or folder; default: {DEFAULT_MODEL}."
 
 
 @launching
@@ -32,7 +33,7 @@ def profile(  # noqa: PLR0913  # one parameter per option
     intermediate: Annotated[list[str] | None, typer.Option(help="mnli, mnli@food,hard …; default: all.")] = None,
     target: Annotated[list[str] | None, typer.Option(help="Targets; default: all.")] = None,
     lang: Annotated[list[str] | None, typer.Option(help="Only test texts in these languages.")] = None,
-    model: Annotated[str, typer.Option(help="Sentence encoder, or model to train: name or folder.")] = DEFAULT_MODEL,
+    model: Annotated[str | None, typer.Option(help=_MODEL)] = None,
     data_source: Annotated[DataSourceKind, typer.Option(help="Where the data come from.")] = DataSourceKind.SAMPLE,
     mirror: Annotated[str | None, typer.Option(help="Folder in the hub's layout.")] = None,
     n: Annotated[int, typer.Option(help="Maximum number of texts per sample, or of examples scored.")] = DEFAULT_TEXTS,
@@ -54,10 +55,13 @@ def profile(  # noqa: PLR0913  # one parameter per option
         return
     if kind is ProfileKind.DOMAIN and measure is not None and measure not in SIMILARITIES:
         raise UnknownName("measure", measure, known=SIMILARITIES)
+    default = default_model()
+    if model is None and default.why:
+        note(default.why)
     request = requested(
         ProfileRequest,
         kind=kind,
-        model=model,
+        model=model or default.name,
         intermediates=tuple(intermediate or ()),
         targets=tuple(target or ()),
         languages=tuple(lang or ()),

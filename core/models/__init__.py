@@ -30,9 +30,6 @@ from core.spec.yaml import read_spec_file
 _HUB_ID = re.compile(r"(?!.*(--|\.\.)|.*\.git$)[A-Za-z0-9]([\w.-]{0,94}\w)?/\w([\w.-]{0,94}\w)?", re.ASCII)
 _LONGEST_NAME = 80
 
-DEFAULT_MODEL = "atlas-mini"
-"""The bundled encoder."""
-
 MODELS: dict[str, ModelSpec] = {model.name: model for model in (*MULTILINGUAL, *ENGLISH)}
 """The encoders, by name."""
 

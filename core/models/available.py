@@ -44,7 +44,7 @@ def availability(model: ModelSpec) -> Availability:
     if model.name in PACKAGES:
         return _of_package(model)
     if folder.is_absolute():
-        where = "bundled" if folder.is_relative_to(REPO) else "folder"
+        where = "bundled; small, for tests and a first try" if folder.is_relative_to(REPO) else "folder"
         return Availability(True, where) if folder.is_dir() else Availability(False, f"no folder {folder}")
     if _is_cached(model):
         return Availability(True, "in the hub's cache")

@@ -196,4 +196,4 @@ MULTILINGUAL: tuple[ModelSpec, ...] = (
         citation="Zhang et al. 2024, 2407.19669",
     ),
 )
-"""In the order of lists; the bundled one first."""
+"""In the order of lists; those that need no hub first."""

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from core.actions import plan as actions_plan
 from core.cli.main import app, spread
+from core.models.available import Availability
+from core.models.default import default_model
 from core.paths import AtlasPaths
 from core.store.connection import Store
 from tests.makers.tables import TARGETS, Planted, planted
@@ -112,6 +114,22 @@ def test_how_jobs_compute_is_chosen_queued_and_printed(
     assert [(job["device"], job["precision"], job["batch_tokens"]) for job in jobs] == [("cpu", "fp32", 2048)] * 2
     other = {name for name in stored(home) if name.endswith("spec.json")}
     assert other == {f"runs/{job['run_id']}/spec.json" for job in jobs}
+
+
+@pytest.mark.parametrize("has_wheel", [True, False])
+def test_the_form_begins_with_the_real_encoder_or_says_why_not(
+    home: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch, has_wheel: bool
+) -> None:
+    del home
+    monkeypatch.setattr("core.models.default.availability", lambda _model: Availability(has_wheel, ""))
+    at = open_page("pages/launch.py", target="sib200")
+    models = next(m for m in at.multiselect if m.label == "Models")
+    assert models.value == ["e5-small-q4" if has_wheel else "atlas-mini"]
+    assert "Atlas mini (bundled): small, for a first try" in models.options
+    said = [str(caption.value) for caption in at.caption if "The default model is" in str(caption.value)]
+    assert said == ([] if has_wheel else [default_model().why])
+    at = open_page("pages/launch.py", target="sib200", model="mbert")
+    assert next(m for m in at.multiselect if m.label == "Models").value == ["mbert"]
 
 
 def test_the_gallery_launches_as_the_command_does(

@@ -35,8 +35,9 @@ FALLBACK_PARAMETERS_M = 280.0
 """XLM-R base, where a model's size is not known."""
 
 ENCODER_PARAMETERS_M = {
-    "atlas-mini": 2.1, "xlm-r-base": 85, "xlm-r-large": 302, "mbert": 85, "distilmbert": 43, "mdeberta-v3-base": 86,
-    "multilingual-minilm": 21, "bert-base-uncased": 85, "bert-base-cased": 85, "roberta-base": 85, "xlnet-base": 92,
+    "atlas-mini": 2.1, "e5-small-q4": 21, "multilingual-e5-small": 21, "multilingual-minilm": 21, "xlm-r-base": 85,
+    "xlm-r-large": 302, "mbert": 85, "distilmbert": 43, "mdeberta-v3-base": 86,
+    "bert-base-uncased": 85, "bert-base-cased": 85, "roberta-base": 85, "xlnet-base": 92,
 }  # fmt: skip
 """Parameters in millions without the embedding matrix, which costs no multiplication."""
 

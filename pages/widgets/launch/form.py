@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 import streamlit as st
@@ -13,9 +13,11 @@ from core.actions.launch import Where
 from core.actions.plan import slots_in_words, this_machine
 from core.errors import SpecError
 from core.jobs.slots import AUTO
-from core.models import DEFAULT_MODEL, load_models, skipped_model_files
+from core.models import load_models, skipped_model_files
+from core.models.default import SMALL_MODEL, default_model
 from core.protocols import load_protocols
 from core.spec.execution import FEWEST_TOKENS, Precision, execution_options
+from core.spec.model import ModelSpec
 from core.spec.run import DataSourceKind, Placebo
 from core.spec.task import TaskSpec
 from core.studies import NO_INTERMEDIATE, StudyRequest, explain, intermediate_names, target_names
@@ -48,11 +50,7 @@ def ask() -> tuple[StudyRequest | None, list[str]]:
     """Draw the form; the request, and what cannot be read in it."""
     tasks, models = load_tasks(paths()), load_models(paths())
     warn_skipped((*skipped_task_files(paths()), *skipped_model_files(paths())))
-    chosen_models = st.multiselect(
-        "Models", list(models), default=[DEFAULT_MODEL], accept_new_options=True,
-        format_func=lambda m: models[m].title if m in models else m,
-        help="Or type a hub id, or a folder in transformers' format, and press Enter.",
-    )  # fmt: skip
+    chosen_models = _ask_models(models)
     intermediates = _ask_intermediates(tasks)
     targets = st.multiselect(
         "Targets", target_names(tasks), default=_from_url("target", target_names(tasks), otherwise="xnli"),
@@ -134,6 +132,19 @@ def intermediates_of(names: Sequence[str], *, together: bool, kinds: Sequence[st
     groups = ["+".join(sorted(tasks))] if together and len(tasks) > 1 else tasks
     forms = [group + marks[kind] for group in groups for kind in kinds]
     return ([NO_INTERMEDIATE] if NO_INTERMEDIATE in names else []) + forms
+
+
+def _ask_models(models: Mapping[str, ModelSpec]) -> list[str]:
+    default = default_model()
+    notes = {SMALL_MODEL: ": small, for a first try"}
+    chosen = st.multiselect(
+        "Models", list(models), default=_from_url("model", list(models), otherwise=default.name),
+        accept_new_options=True, format_func=lambda m: models[m].title + notes.get(m, "") if m in models else m,
+        help="Or type a hub id, or a folder in transformers' format, and press Enter.",
+    )  # fmt: skip
+    if default.why:
+        st.caption(default.why)
+    return chosen
 
 
 def _ask_intermediates(tasks: dict[str, TaskSpec]) -> list[str]:

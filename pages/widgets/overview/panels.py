@@ -13,6 +13,7 @@ from core.actions.answer import EVERY_MEASURE
 from core.actions.command import command_of
 from core.analysis.standing import extent, pair_gains, verdicts
 from core.figures.multiples import gain_strips
+from core.models.default import SMALL_MODEL
 from core.queries.evidence import AnalysisOptions, PooledRuns
 from core.queries.overview import counts, findings, published_counts
 from core.studies import StudyRequest
@@ -202,13 +203,16 @@ def first_steps(*, has_runs: bool) -> None:
         begun = "No run has its paired baseline yet" if has_runs else "Nothing has been run yet"
         st.markdown(f"#### {begun}: three steps to a first gain")
         st.markdown(
-            "1. **Launch** a small chain: the bundled sample tasks need no download and no GPU.\n"
+            "1. **Launch** a small chain: the bundled tasks and the bundled encoder need no download and no GPU.\n"
             "2. **Watch** it: scores appear language by language, and the job continues if this page is closed.\n"
             "3. **Read** the gain per language on the transfer map."
         )
-        st.page_link("pages/launch.py", label="Launch the first run", icon=":material/rocket_launch:")
+        first = {"model": SMALL_MODEL, "intermediate": "mnli", "target": "xnli"}
+        st.page_link(
+            "pages/launch.py", label="Launch the first run", icon=":material/rocket_launch:", query_params=first
+        )
         st.caption("The same from a terminal:")
-        show_command(str(command_of(StudyRequest(intermediates=("mnli",), targets=("xnli",)))))
+        show_command(str(command_of(StudyRequest(models=(SMALL_MODEL,), intermediates=("mnli",), targets=("xnli",)))))
 
 
 def finding_cards(rows: pd.DataFrame) -> None:

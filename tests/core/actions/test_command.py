@@ -133,7 +133,7 @@ def test_a_profile_of_texts_keeps_its_encoder() -> None:
     texts = completed(ProfileRequest(intermediates=("mnli",)), basis)
     trained = completed(ProfileRequest(kind=ProfileKind.DIFFICULTY, intermediates=("mnli",)), basis)
     assert isinstance(texts, ProfileRequest) and isinstance(trained, ProfileRequest)
-    assert (texts.model, texts.protocol, texts.data_source) == ("atlas-mini", None, "hub")
+    assert (texts.model, texts.protocol, texts.data_source) == (ProfileRequest().model, None, "hub")
     assert (trained.model, trained.protocol) == ("xlm-r-base", "standard")
 
 

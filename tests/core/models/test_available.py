@@ -123,7 +123,7 @@ def test_a_users_file_that_names_nothing_on_the_hub_spoils_no_list() -> None:
 
 
 def test_folders_are_here_or_not(tmp_path: Path) -> None:
-    assert availability(MODELS["atlas-mini"]) == (True, "bundled")
+    assert availability(MODELS["atlas-mini"]) == (True, "bundled; small, for tests and a first try")
     elsewhere = MODELS["atlas-mini"].model_copy(update={"path": str(tmp_path)})
     assert availability(elsewhere) == (True, "folder")
     missing = MODELS["atlas-mini"].model_copy(update={"path": str(tmp_path / "none")})

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ModelError, UnknownName, UnsafeWeights
-from core.models import DEFAULT_MODEL, MODELS, as_placed_here, load_models, resolve_model, skipped_model_files
+from core.models import MODELS, as_placed_here, load_models, resolve_model, skipped_model_files
 from core.models.folders import check_encoder, fingerprint
 from core.paths import REPO, AtlasPaths
 
@@ -70,7 +70,6 @@ def test_the_registry_is_whole() -> None:
         assert model.revision is None or re.fullmatch(r"[0-9a-f]{40}", model.revision)
         assert Path(model.path).is_absolute() or re.fullmatch(r"[\w.-]+/[\w.-]+", model.path)
     assert len({m.path for m in MODELS.values()}) == len(MODELS)
-    assert MODELS[DEFAULT_MODEL].path == str(REPO / "data" / "models" / "atlas-mini")
 
 
 def test_xtremes_retrieval_layers() -> None:

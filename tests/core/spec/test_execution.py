@@ -11,6 +11,7 @@ import yaml
 
 from core.actions.command import protocol_name
 from core.errors import RunFolderDamaged, SpecError
+from core.models.default import SMALL_MODEL
 from core.paths import REPO, AtlasPaths
 from core.protocols import PROTOCOLS, read_protocol_file
 from core.spec.base import run_id_of
@@ -38,8 +39,9 @@ def test_a_study_built_anew_has_the_ids_of_the_committed_runs() -> None:
     wanted = "WHERE data_source = 'sample' AND protocol = 'quick' AND model = 'atlas-mini' AND target = 'xnli'"
     known = _gallery("run_id, intermediate, seed", wanted)
     request = StudyRequest(
-        intermediates=tuple({name for _, name, _ in known}), targets=("xnli",), seeds=tuple({s for *_, s in known})
-    )
+        models=(SMALL_MODEL,), intermediates=tuple({name for _, name, _ in known}), targets=("xnli",),
+        seeds=tuple({s for *_, s in known}),
+    )  # fmt: skip
     anew = {run.run_id for run in build_study(request, paths=AtlasPaths(REPO / "data")).runs()}
     assert {run_id for run_id, *_ in known} <= anew
 
