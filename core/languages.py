@@ -1,7 +1,7 @@
 """Languages by XTREME's two-letter codes: name, family, script, direction, size of Wikipedia, distance from English.
 
 The table below holds the 40 languages of XTREME (Hu et al. 2020, Table 5, with the four slips of its script column
-corrected) and those of MultiEURLEX. Its last column comes from URIEL (Littell et al. 2017, in lang2vec 1.1.2,
+corrected) and those of MultiEURLEX and XCOPA. Its last column comes from URIEL (Littell et al. 2017, in lang2vec 1.1.2,
 CC BY-SA 4.0), by `tools/uriel.py`. Any other valid BCP 47 code works too: `language` derives its name and script
 from CLDR and says that the family is not known. To give a language a family, add a line here.
 """
@@ -52,6 +52,7 @@ fr|French|IE: Romance|Latn|2.16|0.188
 he|Hebrew|Afro-Asiatic|Hebr|0.25|0.249
 hi|Hindi|IE: Indo-Aryan|Deva|0.13|0.384
 hr|Croatian|IE: Slavic|Latn||0.168
+ht|Haitian Creole|Creole|Latn||0.270
 hu|Hungarian|Uralic|Latn|0.46|0.306
 id|Indonesian|Austronesian|Latn|0.51|0.273
 it|Italian|IE: Romance|Latn|1.57|0.142
@@ -70,6 +71,7 @@ my|Burmese|Sino-Tibetan|Mymr|0.05|0.605
 nl|Dutch|IE: Germanic|Latn|1.99|0.076
 pl|Polish|IE: Slavic|Latn||0.214
 pt|Portuguese|IE: Romance|Latn|1.02|0.158
+qu|Quechua|Quechuan|Latn||0.487
 ro|Romanian|IE: Romance|Latn||0.204
 ru|Russian|IE: Slavic|Cyrl|1.58|0.188
 sk|Slovak|IE: Slavic|Latn||0.178

@@ -95,7 +95,8 @@ def _tests_at(task: TaskSpec, *, role: SplitRole, origin: DataOrigin) -> tuple[F
     place = located(task, role=role, lang="en", origin=origin)
     found = []
     for other in origin.tasks if place else ():
-        if place is None or other.name == task.name or other.test is None or other.test.path != place.ref.path:
+        ref = other.split_ref("test", lang="en")
+        if place is None or other.name == task.name or ref is None or ref.path != place.ref.path:
             continue
         test = located(other, role="test", lang="en", origin=origin)
         if test is not None and test.data == place.data:

@@ -57,7 +57,7 @@ def locate(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) ->
         MissingSplit: It is not there; lists what is.
         DataError: The data set cannot be looked into.
     """
-    ref: SplitRef | None = getattr(task, role)
+    ref = task.split_ref(role, lang=lang)
     if ref is None and role == "dev":
         ref = task.train
     if ref is None:

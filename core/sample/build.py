@@ -163,6 +163,7 @@ def tables(shop: _Workshop) -> Iterator[Table]:
     yield from _questions(shop, sets)
     yield from _retrieval(shop, sets)
     yield from _beyond(shop)
+    yield from _causes(shop)
 
 
 def _intermediates(shop: _Workshop) -> Iterator[Table]:
@@ -245,7 +246,7 @@ def _retrieval(shop: _Workshop, sets: dict[str, DataSet]) -> Iterator[Table]:
 
 
 def _beyond(shop: _Workshop) -> Iterator[Table]:
-    """The four targets outside XTREME: English is trained on, the other languages have dev and test only."""
+    """Targets outside XTREME: English is trained on, the other languages have dev and test only."""
     sets = layout.beyond_datasets()
     for task, draw_all in (
         ("sib200", multi.topics),
@@ -262,6 +263,15 @@ def _beyond(shop: _Workshop) -> Iterator[Table]:
             for code in codes if part != "train" else ["en"]:
                 rows = _beyond_rows(task, shop.languages[code], meanings, part=part)
                 yield Table(sets[f"{task}.{code}"], split, rows)
+
+
+def _causes(shop: _Workshop) -> Iterator[Table]:
+    """XCOPA, whose English is COPA, an intermediate."""
+    sets = layout.beyond_datasets()
+    for split, part, n in (("validation", "dev", TARGET_DEV), ("test", "test", TARGET_TEST)):
+        items = multi.causal(shop.draw("xcopa", part=_part(part)), n=n)
+        for code in layout.XCOPA_LANGUAGES:
+            yield Table(sets[f"xcopa.{code}"], split, multi.cause_rows(shop.languages[code], items))
 
 
 def _beyond_rows(task: str, language: Language, meanings: list[multi.Meaning], *, part: Part) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from core.sample import choices, nli, paraphrase, questions, singles
+from core.sample import causes, choices, nli, paraphrase, questions, singles
 from core.sample.realise import realise, write
 
 if TYPE_CHECKING:
@@ -234,6 +234,16 @@ def _piqa(m: Making) -> Row:
     return {"goal": made.question, "sol1": made.choices[0], "sol2": made.choices[1], "label": made.right}
 
 
+def _copa(m: Making) -> Row:
+    return cause_row(m.english, causes.causal(m.draw, number=m.number, difficulty=m.difficulty))
+
+
+def cause_row(language: Language, made: causes.Causal) -> Row:
+    """A row of COPA or XCOPA, without its number."""
+    texts = {f"choice{i}": say(language, choice) for i, choice in enumerate(made.choices, start=1)}
+    return {"premise": say(language, made.premise), **texts, "question": made.question, "label": made.right}
+
+
 _MAKERS: Final[dict[str, Callable[[Making], Row]]] = {
     "mnli": _nli,
     "snli": _easier_nli,
@@ -256,4 +266,5 @@ _MAKERS: Final[dict[str, Callable[[Making], Row]]] = {
     "commonsenseqa": _common_sense,
     "socialiqa": _social,
     "piqa": _piqa,
+    "copa": _copa,
 }

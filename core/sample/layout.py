@@ -38,6 +38,7 @@ TWEET_NAMES: Final = {
 }  # fmt: skip
 STSB_LANGUAGES: Final = ("en", "de", "es", "fr", "ru", "zh")
 EURLEX_LANGUAGES: Final = ("en", "de", "es", "fr", "fi", "el")
+XCOPA_LANGUAGES: Final = ("sw", "tr", "vi", "zh")
 EUROVOC: Final = [
     "100149",
     "100160",
@@ -81,6 +82,7 @@ _STARTS: Final = _list(_value("int32"))
 _NLI_LABEL: Final = _classes("entailment", "neutral", "contradiction")
 _PAIR: Final = {"sentence1": _STRING, "sentence2": _STRING}
 _INDEX: Final = {"idx": _value("int32")}
+_CAUSES: Final = {name: _STRING for name in ("premise", "choice1", "choice2", "question")}
 _XTREME_QA: Final = {
     "id": _STRING, "title": _STRING, "context": _STRING, "question": _STRING,
     "answers": {"answer_start": _STARTS, "text": _TEXTS},
@@ -108,7 +110,7 @@ class DataSet(NamedTuple):
 def _arrow(feature: Feature) -> pa.DataType:
     kind = feature.get("_type")
     if kind == "Value":
-        return getattr(pa, "float32" if feature["dtype"] == "float32" else feature["dtype"])()
+        return pa.type_for_alias(feature["dtype"])
     if kind == "ClassLabel":
         return pa.int64()
     if kind == "List":
@@ -265,12 +267,13 @@ INTERMEDIATES: Final[dict[str, DataSet]] = {
         "plain_text",
         {"goal": _STRING, "sol1": _STRING, "sol2": _STRING, "label": _classes("0", "1")},
     ),
+    "copa": DataSet("aps/super_glue", "copa", "copa", {**_CAUSES, **_INDEX, "label": _classes("choice1", "choice2")}),
 }
 """The English data sets, by the name of the intermediate task."""
 
 
 def beyond_datasets() -> dict[str, DataSet]:
-    """The configurations of the four targets outside XTREME, by a key like `sib200.de`."""
+    """The configurations of the targets outside XTREME, by a key like `sib200.de`."""
     found: dict[str, DataSet] = {}
     for code, name in FLORES_NAMES.items():
         columns = {"index_id": _value("int64"), "category": _STRING, "text": _STRING}
@@ -284,4 +287,7 @@ def beyond_datasets() -> dict[str, DataSet]:
     for code in EURLEX_LANGUAGES:
         columns = {"celex_id": _STRING, "text": _STRING, "labels": _list(_classes(*EUROVOC))}
         found[f"eurlex.{code}"] = DataSet("coastalcph/multi_eurlex", code, code, columns)
+    for code in XCOPA_LANGUAGES:
+        columns = {**_CAUSES, "label": _value("int32"), **_INDEX, "changed": _value("bool")}
+        found[f"xcopa.{code}"] = DataSet("cambridgeltl/xcopa", code, code, columns)
     return found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from core.sample import nli, paraphrase, questions, singles
-from core.sample.english import Row, say
+from core.sample import causes, nli, paraphrase, questions, singles
+from core.sample.english import Row, cause_row, say
 from core.sample.layout import EUROVOC, TYDIQA_NAMES
 from core.sample.realise import NER_TAGS, POS_TAGS, realise
 from core.sample.scenes import Draw, Sentence, lives, works
@@ -206,6 +206,19 @@ def asked(draw: Draw, *, n: int) -> list[questions.Question]:
     return [questions.question(draw, difficulty=draw.level()) for _ in range(n)]
 
 
+def causal(draw: Draw, *, n: int) -> list[causes.Causal]:
+    """XCOPA: a premise and two choices, no premise twice."""
+    found: dict[Tokens, causes.Causal] = {}
+    for number in range(n):
+        for _ in range(_TRIES):
+            made = causes.causal(draw, number=number, difficulty=draw.level())
+            key = _canonical(draw, made.premise)
+            if key not in found:
+                found[key] = made
+                break
+    return list(found.values())
+
+
 def inference_rows(language: Language, meanings: list[Meaning]) -> list[Row]:
     """Rows of XNLI."""
     return [
@@ -319,3 +332,8 @@ def law_rows(language: Language, meanings: list[Meaning], *, prefix: str) -> lis
         }
         for i, m in enumerate(meanings)
     ]
+
+
+def cause_rows(language: Language, items: list[causes.Causal]) -> list[Row]:
+    """Rows of XCOPA."""
+    return [cause_row(language, item) | {"idx": i, "changed": False} for i, item in enumerate(items)]

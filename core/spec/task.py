@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from core.errors import SpecError
 from core.languages import check_language
-from core.spec.base import Name, Spec
+from core.spec.base import GrowingSpec, Name, Spec
 
 
 class Role(StrEnum):
@@ -98,8 +98,10 @@ class SplitRef(Spec):
     """Whether the language is the part of the id before the first `-` (TyDiQA)."""
 
 
-class TaskSpec(Spec):
+class TaskSpec(GrowingSpec):
     """A task, complete: nothing about it is written anywhere else."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"english_test"})
 
     name: Name
     """Short name, used in commands: `xnli`."""
@@ -129,6 +131,8 @@ class TaskSpec(Spec):
     """English development split, the only one that model selection sees."""
     test: SplitRef | None = None
     """Test split in each language; None for a task that is only an intermediate."""
+    english_test: SplitRef | None = None
+    """English test split where another data set holds it (XCOPA's lies in COPA)."""
     parts: tuple[str, ...] = ()
     """Names of tasks with the same labels whose training sets are joined (ANLI+)."""
     metrics: tuple[Metric, ...] = Field(min_length=1)
@@ -194,6 +198,12 @@ class TaskSpec(Spec):
     def headline(self) -> Metric:
         """The metric that pages show first and model selection uses."""
         return self.metrics[0]
+
+    def split_ref(self, role: Literal["train", "dev", "test"], *, lang: str) -> SplitRef | None:
+        """Where a split of a language is declared; None where it is not."""
+        if role == "test":
+            return self.english_test if self.english_test and lang == "en" else self.test
+        return self.train if role == "train" else self.dev
 
     def own_name(self, lang: str) -> str:
         """The data set's own name for a language."""

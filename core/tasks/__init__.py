@@ -61,6 +61,7 @@ TASKS: dict[str, TaskSpec] = assemble(
             beyond_xtreme.TWEET_SENTIMENT,
             beyond_xtreme.STSB_MULTI,
             beyond_xtreme.MULTI_EURLEX,
+            multiple_choice.XCOPA,
         ),
         # Intermediates
         (nli.MNLI, nli.SNLI, nli.ANLI, nli.ANLI_PLUS),
@@ -75,6 +76,7 @@ TASKS: dict[str, TaskSpec] = assemble(
             multiple_choice.COMMONSENSEQA,
             multiple_choice.SOCIALIQA,
             multiple_choice.PIQA,
+            multiple_choice.COPA,
         ),
         (ccg.CCG,),
     )

@@ -1,4 +1,4 @@
-"""Choosing one of several texts in English: HellaSwag, SWAG, CosmosQA, CommonsenseQA, SocialIQA, PIQA.
+"""Choosing one of several texts: HellaSwag, SWAG, CosmosQA, CommonsenseQA, SocialIQA, PIQA, COPA in English, and XCOPA.
 
 `labels` names the choices in order; a raw label is the index, the name, or what `label_values` says.
 One example: text "Where do you store butter?", choices "fridge", "oven", label `A`.
@@ -10,6 +10,9 @@ from core.spec.task import Columns, Metric, Role, SplitRef, TaskSpec
 
 _HELLASWAG_REVISION = "218ec52e09a7e7462a5400043bb9a69a41d06b76"
 _CSQA_REVISION = "94630fe30dad47192a8546eb75f094926d47e155"
+_SUPER_GLUE = "aps/super_glue"
+_SUPER_GLUE_REVISION = "3de24cf8022e94f4ee4b9d55a6f539891524d646"
+_CAUSES = Columns(text=("premise", "question"), choices=("choice1", "choice2"), label="label")
 _FALLBACK = "Where the training split is missing, part of the validation split is trained on, and the run says so."
 
 HELLASWAG = TaskSpec(
@@ -147,4 +150,60 @@ PIQA = TaskSpec(
     train_examples=16_113,
     domain_words=("how-to instructions",),
     cautions=("The test split has the label -1 throughout. The hub may hold a loading script alone.",),
+)
+
+COPA = TaskSpec(
+    name="copa",
+    title="COPA",
+    type="multiple_choice",
+    roles=(Role.INTERMEDIATE,),
+    summary="Which of two sentences is the cause, or the effect, of another?",
+    languages=("en",),
+    labels=("choice1", "choice2"),
+    columns=_CAUSES,
+    train=SplitRef(path=_SUPER_GLUE, config="copa", split="train", revision=_SUPER_GLUE_REVISION),
+    dev=SplitRef(path=_SUPER_GLUE, config="copa", split="validation", revision=_SUPER_GLUE_REVISION),
+    metrics=(Metric.ACCURACY,),
+    chance=0.5,
+    licence="BSD 2-Clause",
+    citation="Roemmele et al. 2011; Wang et al. 2019 (SuperGLUE), 1905.00537",
+    url="https://people.ict.usc.edu/~gordon/copa.html",
+    train_examples=400,
+    domain_words=("everyday events",),
+    cautions=(
+        "400 training and 100 development questions: one question is a point.",
+        "What is asked for follows the premise as the data have it: the word cause or effect.",
+    ),
+)
+
+XCOPA = TaskSpec(
+    name="xcopa",
+    title="XCOPA",
+    type="multiple_choice",
+    roles=(Role.TARGET,),
+    summary="Which of two sentences is the cause, or the effect, of another? COPA in eleven languages.",
+    languages=("en", "et", "ht", "id", "it", "qu", "sw", "ta", "th", "tr", "vi", "zh"),
+    labels=("choice1", "choice2"),
+    columns=_CAUSES,
+    train=COPA.train,
+    dev=COPA.dev,
+    test=SplitRef(
+        path="cambridgeltl/xcopa", config="{lang}", split="test", revision="042f78955ba48e6404616762fa6e05e839c3907a"
+    ),
+    english_test=COPA.dev,
+    metrics=(Metric.ACCURACY,),
+    chance=0.5,
+    in_task_with=("copa",),
+    licence="CC BY 4.0",
+    citation="Ponti et al. 2020, 2005.00333; Ruder et al. 2021 (XTREME-R), 2104.07412",
+    url="https://github.com/cambridgeltl/xcopa",
+    train_examples=400,
+    test_examples=500,
+    domain_words=("everyday events", "translations"),
+    cautions=(
+        "It trains on COPA's 400 English questions. XTREME-R trains on SocialIQA before: socialiqa, then xcopa.",
+        "COPA's English test labels are not public: English is scored on 100 questions that also select the model.",
+        "What is asked for follows the premise as the data have it: the word cause or effect, in English everywhere.",
+        "Haitian Creole and Quechua are in few encoders' pretraining text: near chance is usual there.",
+    ),
 )

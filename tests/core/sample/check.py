@@ -33,6 +33,7 @@ _MARKUP: Final = frozenset("|_+")
 """Signs of the lexicons that must not come out in a text."""
 _FAMILIES: Final = {
     "nyu-mll/glue/mnli": "XNLI", "google/xtreme/XNLI": "XNLI", "rajpurkar/squad/plain_text": "XQuAD",
+    "aps/super_glue/copa": "XCOPA", "cambridgeltl/xcopa": "XCOPA",
     "google/xtreme/SQuAD": "XQuAD", "google/xtreme/XQuAD": "XQuAD", "google/xtreme/MLQA": "XQuAD",
 }  # fmt: skip
 """Data sets that are one task: its training set lies elsewhere."""
@@ -94,7 +95,7 @@ def _family(split: Split) -> str:
     """The task that a split belongs to: its training set may be another data set."""
     hub_id, config = split.dataset.hub_id, split.dataset.config
     if hub_id in {dataset.hub_id for dataset in layout.beyond_datasets().values()}:
-        return hub_id
+        return _FAMILIES.get(hub_id, hub_id)
     name = f"{hub_id}/{config}".split(".", maxsplit=1)[0]
     return _FAMILIES.get(name, name)
 

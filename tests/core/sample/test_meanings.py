@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from core.sample import choices, nli, paraphrase, questions
+from core.sample import causes, choices, nli, paraphrase, questions
 from core.sample.build import SOURCES
 from core.sample.lexicon import Language, load_concepts
 from core.sample.realise import Ref, realise, write
@@ -116,6 +116,19 @@ def test_choices_are_different_and_the_right_one_moves(difficulty: Difficulty, l
         made = [make(choices.Writer(languages["en"], draw, i), difficulty=difficulty) for i in range(40)]
         assert all(len(set(item.choices)) == len(item.choices) for item in made)
         assert len({item.right for item in made}) == len(made[0].choices)
+
+
+@pytest.mark.parametrize("part", get_args(Part))
+@pytest.mark.parametrize("difficulty", _LEVELS)
+def test_what_causes_or_follows_is_about_the_same_thing(difficulty: Difficulty, part: Part) -> None:
+    draw = _draw(part)
+    made = [causes.causal(draw, number=i, difficulty=difficulty) for i in range(60)]
+    for item in made:
+        thing, person = (dict(item.premise.fillers)[slot] for slot in "op")
+        things = [dict(choice.fillers)["o"] for choice in item.choices]
+        assert things.index(thing) == item.right and things.count(thing) == 1
+        assert {dict(choice.fillers)["p"] for choice in item.choices} == {person}, "who it was gives nothing away"
+    assert len({(item.question, item.right) for item in made}) == 4
 
 
 def test_what_comes_next_is_never_the_opposite_of_what_was_told(languages: dict[str, Language]) -> None:

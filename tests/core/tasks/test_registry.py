@@ -29,6 +29,7 @@ TARGETS = [
     "tweet_sentiment",
     "stsb_multi",
     "multi_eurlex",
+    "xcopa",
 ]
 INTERMEDIATES = [
     "mnli",
@@ -53,6 +54,7 @@ INTERMEDIATES = [
     "commonsenseqa",
     "socialiqa",
     "piqa",
+    "copa",
     "ccg",
 ]
 # Languages per task in Hu et al. 2020, Table 1. Two differ from the data on purpose, and the task's cautions say so:
@@ -80,7 +82,7 @@ def test_languages_that_differ_from_table_1_say_so() -> None:
 
 
 def _splits(task: TaskSpec) -> list[SplitRef]:
-    return [s for s in (task.train, task.dev, task.test) if s is not None]
+    return [s for s in (task.train, task.dev, task.test, task.english_test) if s is not None]
 
 
 @every_task
@@ -194,6 +196,8 @@ def test_without_user_tasks_the_registry_is_the_registry(atlas: AtlasPaths) -> N
         ("xnli", "snli", None),
         ("xquad", "squad+squad_v2", "in-task: squad and squad_v2 train XQuAD's own task"),
         ("mlqa", "qnli", None),
+        ("xcopa", "copa", "in-task: copa trains XCOPA's own task"),
+        ("xcopa", "socialiqa", None),
         ("pawsx", "paws", "in-task: paws trains PAWS-X's own task"),
         (
             "multi_eurlex",
