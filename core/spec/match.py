@@ -6,6 +6,12 @@ from pydantic import Field
 
 from core.spec.base import Spec
 
+POOL = 3
+"""The pool is so many times the protocol's training sample, where there is so much: a third is then a sample's size."""
+
+N_TEXTS = 1_000
+"""English training texts that stand for a target, at most: as many as a domain profile takes unless told otherwise."""
+
 BALANCED = 0.1
 """Standardised difference, and difference of a label's share, up to which two thirds count as equal (Austin 2009)."""
 

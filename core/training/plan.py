@@ -13,6 +13,7 @@ from typing import Literal
 from core.data.datasets import subsample
 from core.encoder.identity import identity_of
 from core.errors import SpecError
+from core.spec.match import POOL
 from core.spec.run import Placebo
 from core.spec.task import Role, TaskSpec
 from core.spec.versions import CODE_VERSION
@@ -22,7 +23,7 @@ from core.training.loop import StageJob
 from core.training.placebo import shuffled
 from core.training.seeds import Draws
 from core.training.stages import StageIdentity
-from core.training.subsets.thirds import POOL, chosen_third
+from core.training.subsets.thirds import chosen_third
 from core.types.table import task_type
 
 

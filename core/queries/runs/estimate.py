@@ -28,6 +28,7 @@ from core.queries.runs.pace import (
 )
 from core.queries.runs.slots import Piece, end_times
 from core.queries.runs.stages import LEFT_S
+from core.spec.match import N_TEXTS, POOL
 from core.spec.model import ModelSpec
 from core.spec.run import RunSpec, StudySpec
 from core.spec.sharing import TrainedHow, trained_by, training_of
@@ -84,7 +85,9 @@ class Part(NamedTuple):
     work: float
     """Examples through the model, those only scored at a third."""
     training: str | None = None
-    """Equal for trainings that are done once for several runs; None: nothing is trained."""
+    """Equal for what is done once for several runs; None: each does it."""
+    finds_third: bool = False
+    """Whether it is done before a run's plan, to find the third of a task that is trained on."""
 
 
 class Chain(NamedTuple):
@@ -167,7 +170,7 @@ def time_left(cur: duckdb.DuckDBPyConnection, run_ids: Sequence[str], *, machine
 
 
 def chain_of(run_id: str, run: RunSpec, *, sizes: Sizes) -> Chain:
-    """Stages of a run in order: folds for a third of a task, intermediate, target, evaluation.
+    """Stages of a run in order: what finds a third of a task (embedding, folds), intermediate, target, evaluation.
 
     Args:
         sizes: Examples that its source of data has, where they are known.
@@ -176,7 +179,12 @@ def chain_of(run_id: str, run: RunSpec, *, sizes: Sizes) -> Chain:
     languages = sizes.get((target.name, "test"), {})
     if run.intermediate:
         kind, work = _task_type(run), _training_work(run, Role.INTERMEDIATE, sizes)
-        found = [Part("intermediate", training.stage, kind, work, training.what) for training in trained_by(run)]
+        *folds, last = trained_by(run)
+        found = [Part("intermediate", fold.stage, kind, work, fold.what, finds_third=True) for fold in folds]
+        if run.intermediate.to:
+            name, once = f"{folds[0].stage}, embedded", f"embedding for {folds[0].what}"
+            found.insert(0, Part("evaluation", name, kind, _embedding_work(run, sizes), once, finds_third=True))
+        found.append(Part("intermediate", last.stage, kind, work, last.what))
     if task_type(target.type).is_trained:
         found.append(
             Part("target", target.name, target.type, _training_work(run, Role.TARGET, sizes), f"target of {run_id}")
@@ -197,9 +205,10 @@ def _costs(
     """What a run still does, in order: seconds, and the training it is where others may wait for it, too."""
     costs: list[tuple[Span, str | None]] = [] if progress else [(pace.start(), None)]
     source = str(chain.run.data_source.kind)
+    is_planned = ("intermediate", chain.run.intermediate_name) in progress
     for part in chain.parts:
         left = progress.get((part.kind, part.name))
-        if part.training in there:
+        if part.training in there or (part.finds_third and is_planned):
             span = NO_TIME
         elif left is not None:
             span = Span(left, left)
@@ -278,6 +287,16 @@ def _training_work(run: RunSpec, role: Role, found: Sizes) -> float:
     seen = n * stage.epochs
     seen = min(seen, stage.max_steps * stage.batch_size) if stage.max_steps else seen
     return seen + development_work(stage)
+
+
+def _embedding_work(run: RunSpec, found: Sizes) -> float:
+    """Examples that become vectors, at a third: those of the pool, and of the target that nearness is measured to."""
+    assert run.intermediate is not None and run.intermediate.to is not None
+    stage = run.stage_protocol(Role.INTERMEDIATE, run.intermediate.tasks[0])
+    sizes = [_size(run.task(name), run=run, found=found) * stage.train_share for name in run.intermediate.tasks]
+    limit = stage.max_train_examples
+    pool = sum(min(size, POOL * limit) if limit else size for size in sizes)
+    return (pool + min(N_TEXTS, _size(run.task(run.intermediate.to), run=run, found=found))) / FORWARD_SPEEDUP
 
 
 def _size(task: TaskSpec, *, run: RunSpec, found: Sizes) -> float:

@@ -21,13 +21,12 @@ from core.encoder.sentences import SentenceEncoder, digest_of_texts
 from core.errors import DataError
 from core.examples import Split
 from core.measures.similarity.words import split_words
+from core.spec.match import N_TEXTS
 from core.spec.task import TaskSpec
 from core.training.context import RunContext
 from core.types.pieces import Array
 from core.types.table import task_type
 
-N_TEXTS = 1_000
-"""English training texts that stand for a target, at most: as many as a domain profile takes unless told otherwise."""
 FEWEST_TEXTS = 10
 """Below this a target has no centroid worth the name."""
 _CHANCES = 2

@@ -28,9 +28,6 @@ from core.training.subsets.nearness import Closeness, closeness, count_words, wo
 from core.types.pieces import Array
 from core.types.table import learning_of, task_type
 
-POOL = 3
-"""The pool is so many times the protocol's training sample, where there is so much: a third is then a sample's size."""
-
 FEWEST = 30
 """Examples of a third below which means cannot be compared with those of another."""
 CLEAR = 0.8

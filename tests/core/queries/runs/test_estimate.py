@@ -76,6 +76,22 @@ def test_thirds_cost_their_folds_once() -> None:
     assert found.n_trainings == 3 + 8 + 2
 
 
+def test_near_and_far_thirds_cost_one_embedding_of_the_pool() -> None:
+    plain = study(intermediates=1, targets=1, seeds=1)
+    by_bits, near, both = (
+        of(plain.model_copy(update={"intermediates": tuple(IntermediateSpec.parse(name) for name in names)}))
+        for names in (("i0@easiest",), ("i0@near:t0",), ("i0@near:t0", "i0@far:t0"))
+    )
+    assert (near.n_trainings, near.n_evaluations) == (by_bits.n_trainings, by_bits.n_evaluations)
+    # A pool of 3 x 1,000 and 1,000 texts of the target, forward alone, a quarter of ten million parameters.
+    embedding = (3000 + 1000) / 3 * 2.5 / GUESSED_M_EXAMPLES_PER_S["cpu"][1]
+    assert near.seconds_low - by_bits.seconds_low == pytest.approx(embedding)
+    # Far costs a start, its own stage, a target and an evaluation more: no second embedding and no fold.
+    own = 1000 + 500 + 2 * 4 * 2000 / 3 + 3 * 100 / 3
+    more = GUESSED_START_S[0] + own * 2.5 / GUESSED_M_EXAMPLES_PER_S["cpu"][1]
+    assert both.seconds_low - near.seconds_low == pytest.approx(more)
+
+
 def test_a_model_that_was_never_measured_is_guessed_from_its_parameters() -> None:
     small = study(intermediates=0, targets=1, seeds=1)
     # Target 500 examples, its development set four times at a third, three languages of 100 test examples at a third.
