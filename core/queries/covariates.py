@@ -7,8 +7,9 @@ Difficulty and similarity come from profiles, task types and sizes from the runs
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import duckdb
 import numpy as np
@@ -22,6 +23,9 @@ from core.queries.difficulty import difficulties as profiled
 from core.queries.similarity import current_profile
 from core.queries.similarity import similarities as pairwise
 from core.spec.profile import text_point
+from core.spec.run import Nearness, Third
+
+_THIRD = re.compile(rf"[@,]({'|'.join((*get_args(Third), *get_args(Nearness)))})(:|$)")
 
 
 class Measured(NamedTuple):
@@ -47,6 +51,15 @@ def is_measurable(intermediate: str) -> bool:
         intermediate: Text form.
     """
     return "+" not in intermediate and "~mlm" not in intermediate
+
+
+def is_third(intermediate: str) -> bool:
+    """Whether an intermediate is a third of a task's examples: which texts it has depends on trained models.
+
+    Args:
+        intermediate: Text form.
+    """
+    return _THIRD.search(intermediate) is not None
 
 
 def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, like: ProfileView) -> Measured:

@@ -20,6 +20,7 @@ from core.queries.covariates import (
     difficulties,
     intermediates,
     is_measurable,
+    is_third,
     similarities,
     type_match,
 )
@@ -335,6 +336,7 @@ def _judged(cells: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:
         ((cells["lang"] == "en") & (not options.with_english), "English"),
         (cells["in_task"] & (not options.with_in_task), "in-task"),
         (cells["intermediate"].str.contains("~", regex=False) & (not options.with_placebos), "placebo"),
+        (cells["similarity"].isna() & cells["intermediate"].map(is_third).astype(bool), "third"),
         (cells["difficulty"].isna() & ~cells["intermediate"].map(is_measurable).astype(bool), "difficulty undefined"),
         (cells["difficulty"].isna(), "no difficulty"),
         (cells["similarity"].isna(), "no similarity"),
@@ -356,6 +358,7 @@ def _missing(frame: pd.DataFrame, *, pooled: PooledRuns, options: AnalysisOption
         "English": "left out: English is not transfer to another language",
         "in-task": "left out: the intermediate trains the target's own task",
         "placebo": "left out: placebos",
+        "third": "left out here: a third is compared with the other thirds of its task",
         "no difficulty": f"no difficulty '{options.difficulty}' of the intermediate on {pooled.data_source}",
         "difficulty undefined": "left out: difficulty is of one task with labels, not of a mixture or of MLM",
         "no similarity": f"no similarity '{options.similarity}' of the intermediate's text to the target's "

@@ -96,6 +96,22 @@ def test_no_difficulty_is_asked_of_what_has_none(store: Store) -> None:
     assert missing.loc["no difficulty", "remedy"].intermediates == ("mnli~shuffled",)
 
 
+def test_a_third_is_no_further_task_and_no_profile_is_asked_of_it(store: Store) -> None:
+    """Which texts it has depends on trained models, so a domain profile refuses it."""
+    planted(store, Planted(intermediates=("mnli", "qqp"), targets=("sib200",), langs=("de",)))
+    names = ("mnli@near:sib200", "mnli@hardest", "mnli~shuffled@far:sib200", "mnli@food,hard")
+    rows = [(name, "sib200", "de", 1, 0.6) for name in names]
+    add_scores(store, pd.DataFrame(rows, columns=["intermediate", "target", "lang", "seed", "score"]))
+    with store.write() as cur:
+        for name in ("mnli@hardest", "mnli@food,hard"):
+            copied = "SELECT * REPLACE (? AS intermediate) FROM difficulties WHERE intermediate = 'mnli'"
+            cur.execute(f"INSERT INTO difficulties {copied}", [name])
+    missing = ask(store).missing.set_index("what")
+    assert missing.loc["third", "names"] == "mnli@hardest, mnli@near:sib200, mnli~shuffled@far:sib200"
+    assert missing.loc["third", "remedy"] is None
+    assert missing.loc["no similarity", "remedy"].intermediates == ("mnli@food,hard",)
+
+
 def test_settings_are_never_pooled(store: Store) -> None:
     planted(store, Planted(intermediates=("mnli", "qqp", "squad"), targets=("sib200",)))
     other = [("none", "sib200", "de", 1, 0.5, "mbert"), ("mnli", "sib200", "de", 1, 0.9, "mbert")]
