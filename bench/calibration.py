@@ -14,8 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from core.measures.inference.cells import Cells
+from core.measures.inference.correlation import t_limits
 from core.measures.inference.intervals import Interval, Plan
-from core.measures.inference.mixed import fit_mixed, naive_ols
+from core.measures.inference.mixed import COMPONENTS as EVERY
+from core.measures.inference.mixed import OF_TASKS, fit_mixed, naive_ols
 from core.measures.inference.nulls import permutation_test
 from core.measures.inference.stats import (
     Comparison,
@@ -23,6 +25,7 @@ from core.measures.inference.stats import (
     mcnemar_exact,
     paired_bootstrap,
 )
+from core.measures.inference.variances import residual_precision, share_intervals
 from tests.reference.cells import aggregate_cells
 
 COMPONENTS = (("intermediate",), ("target",), ("language",), ("intermediate", "target"))
@@ -30,9 +33,9 @@ TERMS = {"difficulty": 1, "similarity": 2}
 
 
 class Outcome(NamedTuple):
-    """One simulated answer: the p-value, and whether the interval holds the truth (None: the method has none)."""
+    """One simulated answer: the p-value, and whether the interval holds the truth (None: the method has none of it)."""
 
-    p_value: float
+    p_value: float | None
     covers: bool | None
 
 
@@ -41,9 +44,9 @@ class Row(NamedTuple):
 
     method: str
     design: str
-    rejected_without: float
+    rejected_without: float | None
     covered_with: float | None
-    power: float
+    power: float | None
     replications: int
 
 
@@ -60,6 +63,12 @@ def table(replications: int, *, seed: int = 0) -> Iterator[Row]:
         yield _row(method, design=design, draw=draw, n=replications, seed=seed)
     for method in ACROSS:
         yield _row(method, design="12 x 5 x 4 cells", draw=_cells, n=max(replications // 2, 1), seed=seed)
+    for method in OF_THIRDS:
+        yield _row(
+            method, design="5 tasks x 3 thirds x 5 x 4 cells", draw=_thirds, n=max(replications // 2, 1), seed=seed
+        )
+    for method in OF_SHARES:
+        yield _row(method, design="12 x 5 x 4 cells", draw=_shared, n=max(replications // 2, 1), seed=seed)
 
 
 def _row(method: str, *, design: str, draw: Callable[[np.random.Generator, float], object], n: int, seed: int) -> Row:
@@ -68,13 +77,10 @@ def _row(method: str, *, design: str, draw: Callable[[np.random.Generator, float
     for truth in (0.0, effect):
         rng = np.random.default_rng([seed, round(truth * 1e6)])
         outcomes[truth] = [answer(draw(rng, truth), truth, rng) for _ in range(n)]
-    without, with_effect = outcomes[0.0], outcomes[effect]
-    covered = [o.covers for o in with_effect if o.covers is not None]
-    return Row(
-        method, design, float(np.mean([o.p_value <= 0.05 for o in without])),
-        float(np.mean(covered)) if covered else None,
-        float(np.mean([o.p_value <= 0.05 for o in with_effect])), n,
-    )  # fmt: skip
+    rejected = {truth: [o.p_value <= 0.05 for o in found if o.p_value is not None] for truth, found in outcomes.items()}
+    covered = [o.covers for o in outcomes[effect] if o.covers is not None]
+    shares = [float(np.mean(part)) if part else None for part in (rejected[0.0], covered, rejected[effect])]
+    return Row(method, design, *shares, n)
 
 
 def _one_seed(rng: np.random.Generator, effect: float) -> tuple[np.ndarray, np.ndarray]:
@@ -109,6 +115,75 @@ def _cells(rng: np.random.Generator, effect: float) -> Cells:
     return aggregate_cells(
         gain, intermediate=i, target=t, language=lang, covariates={"difficulty": difficulty, "similarity": similarity}
     )
+
+
+def _thirds(rng: np.random.Generator, effect: float) -> Cells:
+    """Three thirds of five tasks: difficulty varies inside a task, similarity is a property of a task's text.
+
+    Runs of the last target spread three times as much as those of the others.
+    """
+    task, third, target, lang = (a.ravel() for a in np.indices((5, 3, 5, 4)))
+    similarity = (rng.normal(size=(5, 1)) + 0.5 * rng.normal(size=(5, 5)))[task, target]
+    difficulty = third - 1.0
+    gain = (
+        effect * (similarity + difficulty) + rng.normal(size=5)[task] + 0.3 * rng.normal(size=(5, 3))[task, third]
+        + 0.5 * rng.normal(size=(5, 5))[task, target] + 0.3 * rng.normal(size=(5, 3, 5))[task, third, target]
+        + rng.normal(size=5)[target] + 0.3 * rng.normal(size=(5, 4))[target, lang]
+        + np.where(target == 4, 1.5, 0.5) * rng.normal(size=len(task))
+    )  # fmt: skip
+    found = aggregate_cells(
+        gain, intermediate=3 * task + third, target=target, language=lang,
+        covariates={"difficulty": difficulty, "similarity": similarity, "task": task},
+    )  # fmt: skip
+    base = found.covariates[:, 2].astype(int).astype(str)
+    return found._replace(
+        covariates=found.covariates[:, :2], names=found.names[:2], levels=found.levels | {"task": base}
+    )
+
+
+def _shared(rng: np.random.Generator, share: float) -> Cells:
+    """Twelve intermediates before five targets; `share` of all variance is the pairing of the two, a fifth the rest."""
+    i, target, lang = (a.ravel() for a in np.indices((12, 5, 4)))
+    alone = ((0.8 - share) / 2) ** 0.5
+    gain = (
+        alone * rng.normal(size=12)[i] + alone * rng.normal(size=5)[target]
+        + share**0.5 * rng.normal(size=(12, 5))[i, target] + 0.2**0.5 * rng.normal(size=len(i))
+    )  # fmt: skip
+    return aggregate_cells(gain, intermediate=i, target=target, language=lang, covariates={})
+
+
+def _pairing(cells: Cells, truth: float, _: np.random.Generator) -> Outcome:
+    """Coverage of the share of the pairing, by its limits."""
+    fit = fit_mixed(cells, components=(("intermediate",), ("target",), ("intermediate", "target")))
+    return Outcome(None, _holds(share_intervals(fit, cells=cells)["intermediate x target"], truth))
+
+
+def _of_thirds(name: str, *, with_tasks: bool) -> Callable[[Cells, float, np.random.Generator], Outcome]:
+    """A term of the model of the analysis, or of one in which thirds are tasks of their own and all targets alike."""
+
+    def answer(cells: Cells, truth: float, _: np.random.Generator) -> Outcome:
+        if not with_tasks:
+            cells = cells._replace(levels={f: cells.levels[f] for f in ("intermediate", "target", "language")})
+        components = (*OF_TASKS, *EVERY) if with_tasks else EVERY
+        if with_tasks:
+            cells = cells._replace(precision=residual_precision(cells, components=components))
+        term = fit_mixed(cells, components=components).coefficients[TERMS[name]]
+        return Outcome(term.p_value, _holds(term.interval, truth))
+
+    return answer
+
+
+def _inside(cells: Cells, truth: float, _: np.random.Generator) -> Outcome:
+    """Hardest less easiest third, t over tasks; half of it is the effect of one third."""
+    hard = cells.covariates[:, 0]
+    tasks = np.unique(cells.levels["task"])
+    gaps = [
+        (cells.gain[(cells.levels["task"] == t) & (hard == 1)].mean()
+         - cells.gain[(cells.levels["task"] == t) & (hard == -1)].mean()) / 2
+        for t in tasks
+    ]  # fmt: skip
+    limits = t_limits([np.mean(gaps)], sd=[np.std(gaps, ddof=1)], n=[len(gaps)])
+    return Outcome(float(limits.p_value[0]), bool(limits.low[0] <= truth <= limits.high[0]))
 
 
 def _compared(comparison: Comparison, truth: float) -> Outcome:
@@ -148,13 +223,21 @@ METHODS: dict[str, tuple[Callable[..., Outcome], float]] = {
     "permutation of intermediates, similarity": (_permuted, 1.0),
     "naive per-cell regression, difficulty": (_term("difficulty", naive=True), 1.0),
     "naive per-cell regression, similarity": (_term("similarity", naive=True), 1.0),
+    "contrast inside tasks, difficulty": (_inside, 0.4),
+    "mixed model with base tasks, difficulty": (_of_thirds("difficulty", with_tasks=True), 0.4),
+    "mixed model with base tasks, similarity": (_of_thirds("similarity", with_tasks=True), 0.4),
+    "the same without base tasks, similarity": (_of_thirds("similarity", with_tasks=False), 0.4),
+    "share of intermediate x target, 0.25": (_pairing, 0.25),
+    "share of intermediate x target, 0.10": (_pairing, 0.1),
 }
 SEED_DESIGNS = {f"{n} seeds x 200 examples": _seeds(n) for n in (2, 3, 5)} | {
     f"{n} seeds that differ much x 200 examples": _seeds(n, spread=0.08) for n in (3, 5)
 }
 ONE_SEED = tuple(METHODS)[:2]
 MANY_SEEDS = tuple(METHODS)[2:4]
-ACROSS = tuple(METHODS)[4:]
+ACROSS = tuple(METHODS)[4:9]
+OF_THIRDS = tuple(METHODS)[9:13]
+OF_SHARES = tuple(METHODS)[13:]
 
 
 def main() -> None:
@@ -164,8 +247,8 @@ def main() -> None:
     print("| method | design | rejects without effect | covers planted effect | power | replications |")
     print("|---|---|---:|---:|---:|---:|")
     for row in table(replications):
-        covered = "–" if row.covered_with is None else f"{100 * row.covered_with:.1f} %"
-        rates = f"{100 * row.rejected_without:.1f} % | {covered} | {100 * row.power:.0f} %"
+        shares = (row.rejected_without, row.covered_with, row.power)
+        rates = " | ".join("–" if share is None else f"{100 * share:.1f} %" for share in shares)
         print(f"| {row.method} | {row.design} | {rates} | {row.replications} |", flush=True)
     print(f"\n{time.perf_counter() - start:.0f} s")
 

@@ -61,7 +61,7 @@ def answer(
     reasons = [*_thin(evidence, rows), *_torn(every)]
     units = evidence.units
     where = (
-        f"Over {units.intermediates} intermediate conditions ({_count(units.tasks, 'task set')}), "
+        f"Over {units.intermediates} intermediate conditions ({_count(units.tasks, 'base task')}), "
         f"{_count(units.targets, 'target')}, {_count(units.langs, 'language')} and "
         f"{seeds_in_words(evidence.complete)} of {evidence.pooled.label}"
     )
@@ -83,9 +83,11 @@ _WORDS = {
 _PARTS = {
     "difficulty": "difficulty",
     "similarity": "similarity",
+    "task": "other properties of the base task",
     "intermediate": "other properties of the intermediate",
     "target": "target",
     "language": "language",
+    "task x target": "base task × target interaction",
     "intermediate x target": "intermediate × target interaction",
 }
 
@@ -114,7 +116,7 @@ def _thin(evidence: Evidence, rows: _Rows) -> list[str]:
     if units.intermediates < ENOUGH_INTERMEDIATES:
         reasons.append(f"only {units.intermediates} conditions, where {ENOUGH_INTERMEDIATES} or more are needed")
     if units.tasks < units.intermediates and units.tasks < LEAST_TASKS:
-        reasons.append(f"the conditions are slices or placebos of only {_count(units.tasks, 'task set')}")
+        reasons.append(f"the conditions are slices or placebos of only {_count(units.tasks, 'base task')}")
     if units.seeds < 2:
         reasons.append("only one seed, so variation between seeds is unknown")
     if units.targets < 2:

@@ -1,7 +1,7 @@
 """How much difficulty and similarity explain: the crossed mixed model and what it is held against.
 
-Every answer is a frame of rows `ESTIMATES`. The cells are means over seeds; the independent unit is the intermediate
-condition, however many cells there are.
+Every answer is a frame of rows `ESTIMATES`. The cells are means over seeds in their target's own scale; the independent
+unit is the base task, however many thirds, placebos and cells there are. Runs spread differently at each target.
 """
 
 from __future__ import annotations
@@ -17,9 +17,18 @@ from core.analysis.shares import EXPLAINING, share_rows
 from core.errors import DataError
 from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.inference.cells import FACTORS, Cells, level_numbers, select_cells
-from core.measures.inference.mixed import COMPONENTS, Coefficient, Components, MixedFit, fit_mixed, naive_ols
+from core.measures.inference.mixed import (
+    COMPONENTS,
+    OF_TASKS,
+    Coefficient,
+    Components,
+    MixedFit,
+    fit_mixed,
+    naive_ols,
+)
 from core.measures.inference.nulls import NullComparison, Report, compare_with_additive, permutation_test
 from core.measures.inference.stats import minimum_detectable_effect
+from core.measures.inference.variances import residual_precision
 from core.measures.similarity.table import SIMILARITIES
 from core.queries.evidence import Evidence
 
@@ -107,21 +116,24 @@ def prepare_cells(cells: pd.DataFrame) -> Prepared:
         "intermediate": cells["intermediate"].to_numpy(str),
         "target": cells["target"].to_numpy(str),
         "language": cells["lang"].to_numpy(str),
+        "task": cells["task"].to_numpy(str),
     }
     design = np.column_stack(list(columns.values())) if columns else np.empty((len(cells), 0))
     made = Cells(cells["gain"].to_numpy(float), cells["weight"].to_numpy(float), levels, design, tuple(columns))
-    return Prepared(made, scales, dropped, usable_components(made))
+    components = usable_components(made)
+    precision = residual_precision(made, components=components)
+    return Prepared(made._replace(precision=precision), scales, dropped, components)
 
 
 def cell_means(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per (intermediate, target, language): mean gain, its number of runs, and its covariates.
 
-    Columns: intermediate, target, lang, gain, weight, the covariates, family, script. Order: the first three.
+    Columns: intermediate, target, lang, gain, weight, the covariates, family, script, task. Order: the first three.
 
     Args:
         frame: Complete rows of evidence.
     """
-    kept = (*_TERMS, "family", "script")
+    kept = (*_TERMS, "family", "script", "task")
     grouped = frame.groupby(["intermediate", "target", "lang"], observed=True, sort=True)
     means = {"gain": ("gain", "mean"), "weight": ("gain", "size")} | {name: (name, "first") for name in kept}
     return grouped.agg(**means).reset_index()
@@ -134,8 +146,9 @@ def usable_components(cells: Cells) -> Components:
         cells: From `prepare`.
     """
     levels = {f: len(np.unique(cells.levels[f])) for f in cells.levels}
+    has_tasks = levels["task"] < levels["intermediate"]
     kept = []
-    for component in COMPONENTS:
+    for component in (*OF_TASKS, *COMPONENTS) if has_tasks else COMPONENTS:
         if any(levels[factor] < 2 for factor in component):
             continue
         count = len(level_numbers(cells, factors=component)[1])
@@ -158,7 +171,8 @@ def analyse(evidence: Evidence, *, seed: int = 0) -> Analysis:
         return Analysis(empty, None, estimates_frame([]), str(error))
     figures = [_term(c, kind="term", prepared=prepared) for c in fit.coefficients]
     figures += [_term(c, kind="naive", prepared=prepared) for c in naive_ols(prepared.cells)]
-    figures += share_rows(fit, cells=prepared.cells, components=prepared.components)
+    figures += share_rows(fit, cells=prepared.cells)
+    figures += _residuals(fit, prepared=prepared)
     figures += _permutations(prepared, seed=seed)
     return Analysis(prepared, fit, estimates_frame(figures), None)
 
@@ -280,7 +294,7 @@ def fit_groups(
             rows.append({"group_kind": kind, "group": group, "n": n, "note": str(error), "cells": 0})
             continue
         found = [_term(c, kind="term", prepared=prepared) for c in fit.coefficients if c.name in EXPLAINING]
-        found += share_rows(fit, cells=prepared.cells, components=prepared.components)
+        found += share_rows(fit, cells=prepared.cells)
         rows += [{"group_kind": kind, "group": group, "cells": len(prepared.cells.gain)} | row for row in found]
     return pd.DataFrame(rows, columns=["group_kind", "group", "cells", *ESTIMATES])
 
@@ -331,8 +345,9 @@ def _permutations(prepared: Prepared, *, seed: int) -> list[EstimateRow]:
         rows.append(
             estimate_row(
                 "permutation", name, label=prepared.scales[name].label, estimate=found.statistic, p_value=found.p_value,
-                n=found.n_groups, n_unit="intermediates", unit="t", formula="t of the term under the model without it",
-                method=f"{found.resamples} permutations of whole intermediates (Mantel)",
+                n=found.n_groups, n_unit="units that change places", unit="t",
+                formula="t of the term under the model without it",
+                method=f"{found.resamples} permutations of base tasks, or of intermediates inside them (Mantel)",
             )
         )  # fmt: skip
     return rows
@@ -346,7 +361,7 @@ def _term(c: Coefficient, *, kind: str, prepared: Prepared) -> EstimateRow:
     note = f"standard deviation {scale.sd:.3g}, mean {scale.mean:.3g}" if scale.sd != 1 else None
     return estimate_row(
         kind, c.name, label=scale.label, estimate=i.estimate, low=i.low, high=i.high, p_value=c.p_value, n=i.n,
-        n_unit="cells taken for independent" if naive else "intermediates", unit=scale.unit,
+        n_unit="cells taken for independent" if naive else "base tasks", unit=scale.unit,
         detectable=None if naive else minimum_detectable_effect(c.standard_error, df=c.df),
         method=f"{i.method}, {c.df:g} df", formula=formula, note=note,
     )  # fmt: skip
@@ -354,7 +369,22 @@ def _term(c: Coefficient, *, kind: str, prepared: Prepared) -> EstimateRow:
 
 def _formula(prepared: Prepared) -> str:
     effects = " + ".join(f"({' x '.join(c)})" for c in prepared.components)
-    return f"gain ~ {' + '.join(prepared.cells.names) or '1'} + {effects}; REML on cells' mean gains, weighted by runs"
+    terms = " + ".join(prepared.cells.names) or "1"
+    return f"gain ~ {terms} + {effects}; REML on cells' mean gains, one residual variance per target"
+
+
+def _residuals(fit: MixedFit, *, prepared: Prepared) -> list[EstimateRow]:
+    """How much one run spreads at each target around what the model says."""
+    known = prepared.cells.precision or dict.fromkeys(np.unique(prepared.cells.levels["target"]).tolist(), 1.0)
+    rest = fit.variances["residual"]
+    return [
+        estimate_row(
+            "residual", target, label="standard deviation of a run around the model", estimate=(rest / value) ** 0.5,
+            n=int(np.sum(prepared.cells.levels["target"] == target)), n_unit="cells", unit="gain", method=fit.method,
+            formula="residual variance of the target, square root",
+        )
+        for target, value in known.items()
+    ]  # fmt: skip
 
 
 def _no_cells() -> Cells:

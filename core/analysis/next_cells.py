@@ -20,8 +20,7 @@ from core.errors import DataError
 from core.languages import language
 from core.measures.inference.cells import Cells
 from core.measures.inference.crossed import Solution
-from core.measures.inference.designs import expected_half_widths, joined
-from core.measures.inference.mixed import Components
+from core.measures.inference.mixed import Components, expected_half_widths, joined
 from core.queries.covariates import base_tasks, difficulties, similarities, type_match
 from core.queries.evidence import Evidence, profile_view
 from core.spec.profile import text_point
@@ -192,6 +191,7 @@ def _as_cells(part: pd.DataFrame, analysis: Analysis, *, plan: Plan) -> Cells:
         for n in names
     ]  # fmt: skip
     levels = {"intermediate": part["intermediate"], "target": part["target"], "language": part["lang"]}
+    levels["task"] = part["task"]
     return Cells(
         np.zeros(len(part)), np.full(len(part), float(plan.seeds)),
         {name: column.to_numpy(str) for name, column in levels.items()}, np.column_stack(columns), names,

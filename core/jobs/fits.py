@@ -30,7 +30,7 @@ from core.processes import start_detached
 WORKER = "core.actions.fit_worker"
 """Module that computes a fit; named and never imported, because this room knows no model."""
 
-CODE = 1
+CODE = 2
 """Raised when the same cells would give another result."""
 
 MOST_KEPT = 200

@@ -7,6 +7,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+from scipy import optimize
 from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams, VCSpec
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
@@ -77,3 +78,46 @@ def fit_statsmodels(
         _shares(cells, variances=parts, fixed=estimates),
         float(result.llf) - freedom * math.log(scale),
     )
+
+
+class Dense(NamedTuple):
+    """A fit with one residual variance per target."""
+
+    fixed: np.ndarray
+    variances: dict[str, float]
+    residuals: dict[str, float]
+    log_likelihood: float
+
+
+def fit_dense(cells: Cells, *, components: Components = COMPONENTS) -> Dense:
+    """The mixed model with a residual variance per target, by the whole covariance matrix and a general optimiser.
+
+    Shares nothing with `core.measures.inference` but the coding of levels; seconds for a hundred cells.
+
+    Args:
+        cells: Their precision is not used.
+        components: Random effects.
+    """
+    codes = [level_numbers(cells, factors=c)[0] for c in components]
+    target, index = level_numbers(cells, factors=("target",))
+    same = [code[:, None] == code[None, :] for code in codes]
+    x, y = fixed_design(cells), cells.gain
+
+    def deviance(logs: np.ndarray) -> tuple[float, np.ndarray]:
+        parts = np.exp(logs)
+        v = np.diag(parts[len(same) :][target] / cells.weight)
+        v = v + sum(part * mask for part, mask in zip(parts, same, strict=False))
+        inverse = np.linalg.inv(v)
+        information = x.T @ inverse @ x
+        estimates = np.linalg.solve(information, x.T @ inverse @ y)
+        left = y - x @ estimates
+        value = np.linalg.slogdet(v)[1] + np.linalg.slogdet(information)[1] + left @ inverse @ left
+        return float(value + (len(y) - x.shape[1]) * math.log(2 * math.pi)), estimates
+
+    start = np.log(np.full(len(same) + len(index), float(np.var(y)) / 3))
+    bounds = [(-16.0, 4.0)] * len(start)
+    found = optimize.minimize(lambda logs: deviance(logs)[0], start, method="L-BFGS-B", bounds=bounds)
+    parts = np.exp(found.x)
+    variances = dict(zip((_name(c) for c in components), parts.tolist(), strict=False))
+    residuals = {name: float(parts[len(same) + number]) for name, number in index.items()}
+    return Dense(deviance(found.x)[1], variances, residuals, -float(found.fun) / 2)

@@ -6,6 +6,8 @@ number of runs behind each mean is its weight.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -18,13 +20,25 @@ FACTORS = ("intermediate", "target", "language")
 
 
 class Cells(NamedTuple):
-    """Mean gains: `levels` holds (n,) names of each factor, `covariates` (n, p), `weight` the runs behind each mean."""
+    """Mean gains: `levels` holds (n,) names of each factor, `covariates` (n, p), `weight` the runs behind each mean.
+
+    The factor `task`, where there is one, is the base task of the intermediate: thirds and placebos of a data set share
+    it.
+    """
 
     gain: Floats
     weight: Floats
     levels: dict[str, NDArray[np.str_]]
     covariates: Floats
     names: tuple[str, ...]
+    precision: Mapping[str, float] = MappingProxyType({})
+    """Of a run at each target, relative to the others: runs of some targets spread more. Empty: the same."""
+
+    @property
+    def weights(self) -> Floats:
+        """(n,) precision of each mean relative to the others."""
+        known = [self.precision.get(str(name), 1.0) for name in self.levels["target"]] if self.precision else 1.0
+        return np.asarray(self.weight * known)
 
 
 def select_cells(cells: Cells, *, rows: NDArray[np.bool_] | None = None, terms: tuple[str, ...] | None = None) -> Cells:
@@ -45,7 +59,8 @@ def select_cells(cells: Cells, *, rows: NDArray[np.bool_] | None = None, terms: 
     names = cells.names if terms is None else terms
     columns = [cells.names.index(name) for name in names]
     levels = {factor: values[keep] for factor, values in cells.levels.items()}
-    return Cells(cells.gain[keep], cells.weight[keep], levels, cells.covariates[keep][:, columns], names)
+    covariates = cells.covariates[keep][:, columns]
+    return Cells(cells.gain[keep], cells.weight[keep], levels, covariates, names, cells.precision)
 
 
 def fixed_design(cells: Cells) -> Floats:

@@ -96,15 +96,8 @@ def solve(products: Products, *, ratios: Floats, reml: bool = True) -> Solution:
         ratios: (components,) each at least 0.
         reml: Restricted likelihood (variances) or full likelihood (comparing fixed terms).
     """
-    factor, log_det = _factor(products, ratios)
-    p, n = products.n_fixed, products.n
-    q = len(factor) - p - 1
-    corner = factor[q : q + p, q : q + p]
-    freedom = n - p if reml else n
-    variance = max(float(factor[-1, -1]) ** 2 / freedom, 1e-300)
-    deviance = log_det + freedom * (1 + math.log(2 * math.pi * variance)) - products.log_weights
-    if reml:
-        deviance += 2 * float(np.sum(np.log(np.diag(corner))))
+    factor, deviance, variance = _profiled(products, ratios=ratios, reml=reml)
+    q, p = len(factor) - products.n_fixed - 1, products.n_fixed
     inverse = linalg.cho_solve((factor[:-1, :-1], True), np.eye(q + p))
     solution = linalg.solve_triangular(factor[:-1, :-1].T, factor[-1, :-1], lower=False)
     covariance = variance * inverse[q:, q:]
@@ -112,19 +105,47 @@ def solve(products: Products, *, ratios: Floats, reml: bool = True) -> Solution:
     return Solution(solution[q:], covariance, variance, variance * ratios**2, float(deviance), ratios, effects, inverse)
 
 
-def maximise(products: Products, *, reml: bool = True) -> Solution:
+def restricted(products: Products, *, components: Floats) -> tuple[float, Floats]:
+    """Restricted deviance, and the variances of the fixed terms, at given variances: those of an unfinished fit.
+
+    Args:
+        products: From `cross_products`.
+        components: (1 + components,) variances, the residual's first.
+    """
+    residual, freedom, p = float(components[0]), products.n - products.n_fixed, products.n_fixed
+    factor, deviance, best = _profiled(products, ratios=np.sqrt(components[1:] / residual), reml=True)
+    corner = factor[-1 - p : -1, -1 - p : -1]
+    covariance = residual * linalg.cho_solve((corner, True), np.eye(p))
+    # The residual variance was profiled out; here it is held where it is asked for.
+    return deviance + freedom * (math.log(residual / best) + best / residual - 1), np.diag(covariance)
+
+
+def _profiled(products: Products, *, ratios: Floats, reml: bool) -> tuple[Floats, float, float]:
+    """The factor, minus twice the log likelihood and the residual variance that maximises it."""
+    factor, log_det = _factor(products, ratios)
+    p, n = products.n_fixed, products.n
+    freedom = n - p if reml else n
+    variance = max(float(factor[-1, -1]) ** 2 / freedom, 1e-300)
+    deviance = log_det + freedom * (1 + math.log(2 * math.pi * variance)) - products.log_weights
+    if reml:
+        deviance += 2 * float(np.sum(np.log(np.diag(factor)[-1 - p : -1])))
+    return factor, float(deviance), variance
+
+
+def maximise(products: Products, *, reml: bool = True, start: Floats | None = None) -> Solution:
     """The solution with the largest (restricted) likelihood, over all ratios of at least 0.
 
     Args:
         products: From `cross_products`.
         reml: Restricted likelihood or full likelihood.
+        start: (components,) ratios to begin from; None: one half each.
     """
     with one_blas_thread():
-        return _maximise(products, reml=reml)
+        return _maximise(products, reml=reml, start=start)
 
 
-def _maximise(products: Products, *, reml: bool) -> Solution:
-    ratios = _descend(products, start=np.full(products.n_components, 0.5), reml=reml)
+def _maximise(products: Products, *, reml: bool, start: Floats | None) -> Solution:
+    ratios = _descend(products, start=np.full(products.n_components, 0.5) if start is None else start, reml=reml)
     best = solve(products, ratios=ratios, reml=reml)
     # Zero is always a stationary point of a standard deviation: leave it if a step away is better.
     for k in np.flatnonzero(ratios < STEP / 10):

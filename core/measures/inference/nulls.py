@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from core.errors import DataError
@@ -54,6 +55,9 @@ def permutation_test(
 ) -> Permutation:
     """Test of one term by giving each intermediate another intermediate's values, at every target and language.
 
+    Where intermediates share base tasks, whole base tasks change places if the term is the same inside each, and
+    otherwise the intermediates inside each base task, if each has two or more.
+
     The statistic is the generalised-least-squares t of the term beside the other covariates, at the variances of the
     model without it. Only (target, language) pairs that every intermediate has are used, so that values can move.
 
@@ -71,16 +75,20 @@ def permutation_test(
     null = select_cells(kept, terms=tuple(name for name in cells.names if name != term))
     groups = [level_numbers(null, factors=c)[0] for c in components]
     fixed = fixed_design(null)
-    ratios = maximise(cross_products(null.gain, fixed=fixed, groups=groups, weights=null.weight)).ratios
-    project = projector(fixed=fixed, groups=groups, weights=null.weight, ratios=ratios)
+    ratios = maximise(cross_products(null.gain, fixed=fixed, groups=groups, weights=null.weights)).ratios
+    project = projector(fixed=fixed, groups=groups, weights=null.weights, ratios=ratios)
     inter, place = (
         level_numbers(kept, factors=("intermediate",))[0],
         level_numbers(kept, factors=("target", "language"))[0],
     )
     count = int(inter.max()) + 1
+    task = np.unique(kept.levels.get("task", kept.levels["intermediate"]), return_inverse=True)[1]
+    task_of = np.zeros(count, dtype=np.intp)
+    task_of[inter] = task
     table = np.empty((count, int(place.max()) + 1))
     table[inter, place] = kept.covariates[:, cells.names.index(term)]
-    orders = np.vstack([np.arange(count), rng.permuted(np.tile(np.arange(count), (resamples, 1)), axis=1)])
+    drawn, n_groups = _orders(table, task_of=task_of, rng=rng, resamples=resamples)
+    orders = np.vstack([np.arange(count), drawn])
     pulled = project(null.gain[:, None])[:, 0]
     scores = np.empty(len(orders))
     for start in range(0, len(orders), 64):
@@ -90,7 +98,23 @@ def permutation_test(
     # (n - p) / y'Py turns the scores into t statistics up to a factor that no order changes.
     scale = math.sqrt(max(len(null.gain) - len(cells.names) - 1, 1) / float(null.gain @ pulled))
     p_value = float(np.mean(np.abs(scores) >= abs(scores[0]) - 1e-9 * abs(scores[0])))
-    return Permutation(float(scores[0] * scale), p_value, count, resamples)
+    return Permutation(float(scores[0] * scale), p_value, n_groups, resamples)
+
+
+def _orders(
+    table: Floats, *, task_of: NDArray[np.intp], rng: np.random.Generator, resamples: int
+) -> tuple[NDArray[np.intp], int]:
+    """(resamples, intermediates) whose values each gets, and how many units changed places."""
+    count, sizes = len(table), np.bincount(task_of)
+    first = np.array([int(np.flatnonzero(task_of == k)[0]) for k in range(len(sizes))])
+    if np.allclose(table, table[first[task_of]]):
+        return first[rng.permuted(np.tile(np.arange(len(sizes)), (resamples, 1)), axis=1)[:, task_of]], len(sizes)
+    if sizes.min() < 2:
+        return rng.permuted(np.tile(np.arange(count), (resamples, 1)), axis=1), count
+    home = np.argsort(task_of, kind="stable")
+    orders = np.empty((resamples, count), dtype=np.intp)
+    orders[:, home] = np.lexsort([rng.random((resamples, count)), np.tile(task_of, (resamples, 1))], axis=1)
+    return orders, count
 
 
 def compare_with_additive(
@@ -127,7 +151,7 @@ def compare_with_additive(
     for k in range(folds):
         report(k, folds)
         out = fold == k
-        errors["mean"][out] = cells.gain[out] - np.average(cells.gain[~out], weights=cells.weight[~out])
+        errors["mean"][out] = cells.gain[out] - np.average(cells.gain[~out], weights=cells.weights[~out])
         for name, (terms, parts) in plans.items():
             chosen = select_cells(cells, terms=terms)
             fit = fit_mixed(select_cells(chosen, rows=~out), components=parts, reml=False)

@@ -84,11 +84,11 @@ def test_what_is_said_of_a_term(term: Term | None, words: str) -> None:
 def test_the_size_of_the_evidence_is_told() -> None:
     found = said(SURE, SURE)
     assert found.headline.startswith(
-        "Over 12 intermediate conditions (12 task sets), 2 targets, 2 languages and 2 seeds of m · quick · sample"
+        "Over 12 intermediate conditions (12 base tasks), 2 targets, 2 languages and 2 seeds of m · quick · sample"
     )
     assert (found.weight, found.reasons) == ("fair", ())
     few = MANY._replace(tasks=1, targets=1, langs=1)
-    assert "(1 task set), 1 target, 1 language and 1 seed of" in said(SURE, SURE, units=few, seeds=1).headline
+    assert "(1 base task), 1 target, 1 language and 1 seed of" in said(SURE, SURE, units=few, seeds=1).headline
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_the_size_of_the_evidence_is_told() -> None:
     [
         ({"intermediates": 7, "tasks": 7}, "only 7 conditions, where 8 or more are needed"),
         ({"intermediates": 8, "tasks": 8}, None),
-        ({"intermediates": 8, "tasks": 3}, "slices or placebos of only 3 task sets"),
+        ({"intermediates": 8, "tasks": 3}, "slices or placebos of only 3 base tasks"),
         ({"intermediates": 8, "tasks": 4}, None),
         ({"seeds": 1}, "only one seed, so variation between seeds is unknown"),
         ({"targets": 1}, "only one target, so the result may not hold for others"),

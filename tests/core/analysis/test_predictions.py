@@ -12,7 +12,7 @@ from core.analysis.model import analyse
 from core.analysis.next_cells import COLUMNS, Plan, propose
 from core.analysis.predictions import QUALITY, judge_selectors, selectors
 from core.measures.inference.cells import Cells
-from core.measures.inference.designs import expected_half_widths, joined
+from core.measures.inference.mixed import expected_half_widths, joined
 from core.measures.inference.ranking import judge_ranking
 from core.measures.transferability.table import SELECTORS
 from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool

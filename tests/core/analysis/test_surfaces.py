@@ -20,7 +20,16 @@ SETTING = PooledRuns("yours", "m", None, "quick", "d", "sample")
 def cells(*rows: tuple[str, str, str, float, float, float]) -> Evidence:
     """Evidence of (intermediate, target, language, gain, difficulty, similarity), one seed each."""
     frame = pd.DataFrame(rows, columns=["intermediate", "target", "lang", "gain", "difficulty", "similarity"])
-    frame = frame.assign(type_match=0.0, log_size=3.0, distance=0.1, family="f", script="s", seed=1, complete=True)
+    frame = frame.assign(
+        type_match=0.0,
+        log_size=3.0,
+        distance=0.1,
+        family="f",
+        script="s",
+        seed=1,
+        complete=True,
+        task=frame["intermediate"],
+    )
     return Evidence(frame, pd.DataFrame(), Units(0, 0, 0, 0, 0, 0, 0), SETTING, AnalysisOptions(), {})
 
 
