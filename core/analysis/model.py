@@ -17,15 +17,7 @@ from core.analysis.shares import EXPLAINING, share_rows
 from core.errors import DataError
 from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.inference.cells import FACTORS, Cells, level_numbers, select_cells
-from core.measures.inference.mixed import (
-    COMPONENTS,
-    OF_TASKS,
-    Coefficient,
-    Components,
-    MixedFit,
-    fit_mixed,
-    naive_ols,
-)
+from core.measures.inference.mixed import COMPONENTS, OF_TASKS, Coefficient, Components, MixedFit, fit_mixed, naive_ols
 from core.measures.inference.nulls import NullComparison, Report, compare_with_additive, permutation_test
 from core.measures.inference.stats import minimum_detectable_effect
 from core.measures.inference.variances import residual_precision

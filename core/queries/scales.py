@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from core.errors import UnknownName
@@ -64,4 +63,4 @@ def _seed_noise(rows: pd.DataFrame) -> pd.Series:
     cells = cells[cells["count"] > 1]
     freedom = cells["count"] - 1
     pooled = (cells["var"] * freedom).groupby("target").sum() / freedom.groupby("target").sum()
-    return np.sqrt(pooled[pooled > 0])
+    return pooled[pooled > 0] ** 0.5

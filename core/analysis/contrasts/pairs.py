@@ -119,7 +119,7 @@ def _sides(name: str, target: str) -> list[tuple[str, str, str, str, bool]]:
 def _belongs(contrast: Contrast, spec: IntermediateSpec, target: str) -> bool:
     if contrast.field == "placebo":
         return True
-    wanted = {"harder": {None}, "harder_alike": {target}, "nearer": {None, target}}[contrast.name]
+    wanted: set[str | None] = {"harder": {None}, "harder_alike": {target}, "nearer": {None, target}}[contrast.name]
     return spec.placebo is None and spec.to in wanted
 
 

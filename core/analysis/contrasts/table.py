@@ -124,5 +124,5 @@ def _left_out(every: pd.DataFrame) -> str:
     if reasons.empty:
         return ""
     known = reasons_in_words(reasons)
-    others = [f"{n:,} {reason}" for reason, n in reasons.value_counts().items() if reason not in known]
+    others = [f"{n:,} {reason}" for reason, n in reasons.value_counts().items() if str(reason) not in known]
     return f"left out: {', '.join(text for text in (known, *others) if text)}"

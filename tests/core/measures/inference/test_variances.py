@@ -80,7 +80,7 @@ def test_the_rest_of_a_share_is_not_known_either() -> None:
 
 def test_nothing_varies_and_nothing_is_shared_out() -> None:
     cells = aggregate_cells(
-        [1.0] * 8, intermediate=list("aabbaabb"), target=list("xyxyxyxy"), language=list("llllmmmm"), covariates={}
+        [0.0] * 8, intermediate=list("aabbaabb"), target=list("xyxyxyxy"), language=list("llllmmmm"), covariates={}
     )
     fit = fit_mixed(cells, components=(("intermediate",),))
     with pytest.raises(SpecError, match="nothing to share out"):
