@@ -111,13 +111,13 @@ def _check_size(text: str) -> None:
         elif isinstance(event, yaml.CollectionStartEvent):
             open_nodes.append((event.anchor, 1))
             if len(open_nodes) > MOST_DEPTH:
-                raise yaml.MarkedYAMLError(None, None, f"more than {MOST_DEPTH} levels of nesting", event.start_mark)
+                raise _refused(f"more than {MOST_DEPTH} levels of nesting", event)
             continue
         elif isinstance(event, yaml.ScalarEvent):
             anchor, size = event.anchor, 1 + len(event.value)
         elif isinstance(event, yaml.AliasEvent):
             if any(open_anchor == event.anchor for open_anchor, _ in open_nodes):
-                raise yaml.MarkedYAMLError(None, None, f"'*{event.anchor}' holds itself", event.start_mark)
+                raise _refused(f"'*{event.anchor}' holds itself", event)
             anchor, size = None, sizes.get(str(event.anchor), 0)
         else:
             continue
@@ -126,9 +126,11 @@ def _check_size(text: str) -> None:
         above, so_far = open_nodes[-1]
         open_nodes[-1] = (above, so_far + size)
         if so_far + size > MOST_SIZE:
-            raise yaml.MarkedYAMLError(
-                None, None, f"aliases that write out to more than {MOST_SIZE:,} characters", event.start_mark
-            )
+            raise _refused(f"aliases that write out to more than {MOST_SIZE:,} characters", event)
+
+
+def _refused(what: str, event: yaml.Event) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(None, None, what, event.start_mark)  # type: ignore[arg-type]  # of either parser
 
 
 _SHORT = reprlib.Repr()

@@ -124,5 +124,5 @@ def _insert(cur: duckdb.DuckDBPyConnection, file: Path, family: Family) -> None:
     try:
         check_regular(file.stat(), file=file, most_bytes=MOST_TABLE)
         cur.execute(f"INSERT INTO {file.stem} BY NAME SELECT {kept} FROM read_parquet(?)", [str(file)])
-    except (duckdb.Error, OSError, RunFolderDamaged) as error:
+    except (duckdb.Error, OSError, RunFolderDamaged, UnicodeDecodeError) as error:  # the last: of DuckDB's own message
         raise StoreError(f"{file} does not hold the table '{file.stem}': {error}") from error

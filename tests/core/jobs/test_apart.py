@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,20 @@ def test_a_full_disk_fails_no_job(
     assert "has to wait: No space left" in caplog.text
     monkeypatch.undo()
     assert states(paths) == {JobState.QUEUED}
+
+
+def test_sessions_that_start_the_same_runs_at_one_instant_do_not_collide(tmp_path: Path) -> None:
+    """Drafts were named by the process, and sessions are threads of one: 204 of 360 starts failed."""
+    backend, specs = LocalBackend(AtlasPaths(home=tmp_path)), [run_spec(seed=seed) for seed in range(5)]
+    with ThreadPoolExecutor(6) as sessions:
+        started = list(sessions.map(lambda _: backend.submit(specs), range(12)))
+        for spec in specs:
+            backend.cancel(spec.run_id)
+        again = list(sessions.map(lambda _: backend.submit(specs), range(12)))
+    for jobs in (*started, *again):
+        assert [job.run_id for job in jobs] == [spec.run_id for spec in specs]
+    assert {job.state for job in backend.jobs()} == {JobState.QUEUED}
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == sorted(spec.run_id for spec in specs)
 
 
 def test_garbage_in_a_running_jobs_events_keeps_the_dispatcher_alive(paths: AtlasPaths) -> None:  # noqa: F811

@@ -1,0 +1,91 @@
+"""A small home with finished runs of its own and a gallery, in which campaigns damage things."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.events import Envelope, Event, LanguageScored, RunFinished, RunStarted
+from core.paths import AtlasPaths, RunPaths
+from core.processes import ProcessRecord
+from core.spec.run import RunSpec
+from core.spec.task import Metric
+from core.store.connection import Store
+from core.store.ingest import ingest
+from core.studies import StudyRequest, build_study
+from tools.gallery_files import save_gallery
+
+
+class Home(AtlasPaths):
+    """Paths whose committed files are in the home, too."""
+
+    @property
+    def gallery(self) -> Path:
+        """In the home."""
+        return self.home / "gallery"
+
+    @property
+    def published(self) -> Path:
+        """In the home; there are none."""
+        return self.home / "published"
+
+
+def runs_of(paths: AtlasPaths, *, seeds: int) -> tuple[RunSpec, ...]:
+    """Runs of the bundled encoder on the sample data, a baseline each.
+
+    Args:
+        paths: A home.
+        seeds: How many pairs.
+    """
+    asked = StudyRequest(targets=("xnli",), intermediates=("mnli",), seeds=tuple(range(seeds)))
+    return build_study(asked, paths=paths).runs()
+
+
+def make_home(folder: Path) -> Home:
+    """Four finished runs, two of which are committed.
+
+    Args:
+        folder: Becomes the home.
+    """
+    paths = Home(home=folder)
+    specs = runs_of(paths, seeds=2)
+    for spec in specs:
+        finished(paths.run(spec.run_id), spec)
+    with Store.open(":memory:") as store:
+        ingest(store, paths)
+        save_gallery(store, folder=paths.gallery, ids=[spec.run_id for spec in specs[:2]])
+    return paths
+
+
+def finished(run: RunPaths, spec: RunSpec) -> None:
+    """The folder that a finished run leaves.
+
+    Args:
+        run: Where.
+        spec: Of the run.
+    """
+    run.root.mkdir(parents=True)
+    run.spec.write_text(spec.canonical_json(), encoding="utf-8")
+    job = {"run_id": spec.run_id, "study": "faults", "position": 1.0, "submitted_at": "2026-01-01T00:00:00.000Z"}
+    run.job.write_text(json.dumps(job), encoding="utf-8")
+    run.process.write_text(ProcessRecord(pid=2**22 + 1, started=0.0).model_dump_json(), encoding="utf-8")
+    run.environment.write_text('{"precision": "fp32", "python": "3"}', encoding="utf-8")
+    facts: tuple[Event, ...] = (
+        RunStarted(run_id=spec.run_id, attempt=1, device="cpu", pid=1),
+        LanguageScored(lang="de", metric=Metric.ACCURACY, score=0.5, n=4, split="test", fingerprint="f"),
+        RunFinished(seconds=1.0),
+    )
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    lines = [
+        Envelope(seq=i, time=(first + timedelta(seconds=i)).isoformat(timespec="milliseconds"), event=fact)
+        for i, fact in enumerate(facts)
+    ]
+    run.events.write_text("".join(line.model_dump_json() + "\n" for line in lines), encoding="utf-8")
+    n = 4
+    columns = {"lang": ["de"] * n, "metric": ["accuracy"] * n, "index": list(range(n)), "correct": [1.0, 0.0, 1.0, 0.0]}
+    pq.write_table(pa.table(columns), run.predictions)
+    run.finished.write_text('{"seconds": 1.0}', encoding="utf-8")
