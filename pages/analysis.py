@@ -87,6 +87,10 @@ elif part == "Cells":
     panels.show_cells(data.tested(now, pooled, options, target), target=target, how=how("analyse", target=target))
 elif part == "Predictions":
     panels.show_predictions(data.judged_selectors(now, pooled, options), how=how("predict"))
+    names = sorted(found.frame["target"].unique())
+    explain = st.selectbox("Explain the predictions for", names, key="explain", bind="query-params")
+    why = data.explained(now, pooled, options, explain)
+    panels.show_explained(why, target=explain, how=f"{how('predict')} --explain {explain}")
     panels.show_frozen(data.frozen(now))
 elif part == "Claims":
     show_claims(data.judged_claims(now))

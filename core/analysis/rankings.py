@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from core.analysis.predictions import Selectors, learnable, scored_pairs, selectors
-from core.measures.inference.ranking import compare_rankings, judge_ranking, kendall_tau, ndcg, relative_regret
+from core.measures.inference.ranking import judge_ranking, kendall_tau, ndcg, relative_regret
+from core.measures.transferability.chance import Pairs, judge_against_chance
 from core.measures.transferability.combination import predict_gains
 from core.queries.covariates import difficulties, planned_intermediates, type_match
 from core.queries.evidence import AnalysisOptions, PooledRuns, evidence, poolable_runs, pooled_runs_of, profile_view
@@ -168,7 +169,9 @@ def _combined(learned: Selectors | None, rows: pd.DataFrame, *, target: str, nam
     if not both or known["target"].nunique() < _LEAST:
         what = f"{known['target'].nunique()} other targets with {len(both)} selectors that are known here too"
         return _Scores(label, [], f"{what}; {_LEAST} targets and a selector are needed")
-    predicted = predict_gains(known[both], gains=known["gain"], groups=known["target"], at=rows[both])
+    predicted = predict_gains(
+        known[both], gains=known["gain"], groups=known["target"], lists=known["target"], at=rows[both]
+    ).predictions
     label = f"ridge on {', '.join(both)}, fitted to {known['target'].nunique()} other targets"
     return _Scores(label, predicted.tolist())
 
@@ -280,7 +283,8 @@ def _over_targets(
         judged, chance = (
             judge_ranking(each, gains=gains, lists=lists, rng=np.random.default_rng(seed)) for each in (scores, none)
         )
-        over = compare_rankings(scores, other=none, gains=gains, lists=lists, rng=np.random.default_rng(seed)).ndcg
+        same = Pairs(gains, pairs["intermediate"], lists)
+        over = judge_against_chance(scores, pairs=same, rng=np.random.default_rng(seed)).over.ndcg
         kept = ("ranking_id", "study", "frozen_at", "model", "protocol", "data_source", "selector", "label", "n_done")
         yield {name: mine[0][0][name] for name in kept} | {
             "target": EVERY, "state": "scored", "intermediates": len(pairs), "ended": len(pairs), "targets": len(mine),

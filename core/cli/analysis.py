@@ -135,34 +135,47 @@ def _check_grouping(by: str) -> None:
 
 
 @answering
-def predict(options: AnalysisOptions, as_json: AsJson = False) -> None:
+def predict(
+    options: AnalysisOptions,
+    explain: Annotated[
+        str | None,
+        typer.Option(help="Also print what each selector adds to the predictions for a target."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Say how well each selector would have chosen the intermediate, and how right those were that launches froze."""
     from core.actions.answer import evidence_for  # noqa: PLC0415  # loads scipy
     from core.actions.proposals import judged_selectors  # noqa: PLC0415
+    from core.analysis.predictions import explained, selectors  # noqa: PLC0415
     from core.analysis.rankings import frozen_rankings  # noqa: PLC0415
 
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
         frozen = records(frozen_rankings(cur, options.wanted))
+        judged, why = [], []
         try:
-            judged = records(judged_selectors(cur, _said(evidence_for(cur, options)), paths=paths))
+            found = _said(evidence_for(cur, options))
+            judged = records(judged_selectors(cur, found, paths=paths))
+            why = records(explained(selectors(cur, found), target=explain)) if explain else []
         except DataError as error:
             if not frozen:
                 raise
             note(str(error))
-            judged = []
     if as_json:
-        rows = [{"kind": "held out"} | row for row in judged] + [{"kind": "frozen"} | row for row in frozen]
-        show(rows, as_json=True, empty="")
+        kinds = {"held out": judged, "frozen": frozen, "explanation": why}
+        show([{"kind": kind} | row for kind, rows in kinds.items() for row in rows], as_json=True, empty="")
         return
     over = ("ndcg_over_random", "ndcg_over_random_low", "ndcg_over_random_high")
     quality = ("ndcg", "ndcg_random", *over, "regret_at_1", "regret_at_1_random", "kendall_tau")
-    columns = ("selector", "direction", "pairs", "targets", *quality, "ndcg_mnli", "regret_at_1_mnli", "note")
+    columns = ("selector", "direction", "pairs", "targets", *quality, "ndcg_mnli", "ndcg_over_mean", "note")
     show(judged, as_json=False, empty="No selector.", columns=columns)
     _caution(row["note"] for row in judged)
+    if why:
+        note(f"What the combination predicts for {explain}, unseen, and what each selector adds to it:")
+        show(why, as_json=False, empty="", columns=("intermediate", "predicted", "gain", "selector", "contribution"))
     if judged:
-        note("Each selector is evaluated on the pairs for which it has a score; random (uniform choice) and mnli "
-             "(always MNLI) are evaluated on the same pairs.")  # fmt: skip
+        note("Each selector is evaluated on the pairs for which it has a score, and so are random (uniform choice; for "
+             "what learns: exchanged gains) and mnli (always MNLI). Limits exchange whole intermediates.")  # fmt: skip
     if frozen:
         note("Rankings frozen before the runs:")
         of = ("study", "frozen_at", "model", "target", "selector", "state", "choice", "best", "ended", "targets")

@@ -156,28 +156,6 @@ def judge_ranking(
     return _over_lists(_by_list(scores, gains=gains, lists=lists), rng=rng, plan=plan)
 
 
-def compare_rankings(
-    scores: ArrayLike, *, other: ArrayLike, gains: ArrayLike, lists: ArrayLike, rng: np.random.Generator
-) -> RankingQuality:
-    """What one selector reaches less what another reaches on the same pairs: differences in each list, averaged.
-
-    Above zero is better for NDCG and tau, below zero for regrets. Lists are resampled with both selectors in them, so
-    what makes a list easy for both is no part of the interval.
-
-    Args:
-        scores: (n,) what the selector says of each (intermediate, target) pair.
-        other: (n,) what the other says; a constant stands for choosing at random.
-        gains: (n,) what was measured.
-        lists: (n,) the target of each pair.
-        rng: Source of the bootstrap over lists.
-
-    Raises:
-        DataError: Lengths differ, or fewer than two lists with two or more pairs.
-    """
-    mine, theirs = (_by_list(each, gains=gains, lists=lists) for each in (scores, other))
-    return _over_lists(mine - theirs, rng=rng, plan=None)
-
-
 def _by_list(scores: ArrayLike, *, gains: ArrayLike, lists: ArrayLike) -> Floats:
     """(lists, 6) every measure of a `RankingQuality` in each list of two or more pairs, in its order."""
     a, b = finite_vector(scores, what="scores"), finite_vector(gains, what="gains")

@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.actions import proposals as actions
 from core.actions.answer import FullAnswer, answered
+from core.analysis import predictions
 from core.analysis.cell_tests import cell_tests
 from core.analysis.contrasts.table import contrast_rows
 from core.analysis.model import MANY_CELLS, Analysis, additive_null, analyse, cell_means, fit_groups
@@ -258,6 +259,20 @@ def proposals(version: Version, pooled: PooledRuns, options: AnalysisOptions) ->
     found, model = gathered(version, pooled, options), fitted(version, pooled, options)
     with store().cursor() as cur:
         return actions.proposals(cur, found, model, plan=Plan(load_tasks(paths())), paths=paths())
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
+def explained(version: Version, pooled: PooledRuns, options: AnalysisOptions, target: str) -> pd.DataFrame:
+    """What each selector adds to the combination's predictions for a target.
+
+    Args:
+        pooled: What is pooled.
+        options: Which rows and measures.
+        target: Its name.
+    """
+    found = gathered(version, pooled, options)
+    with store().cursor() as cur:
+        return predictions.explained(predictions.selectors(cur, found), target=target)
 
 
 @st.cache_data(max_entries=4, show_spinner="Testing the published claims …")

@@ -157,22 +157,54 @@ def show_predictions(rows: pd.DataFrame, *, how: str) -> None:
             "selector": "selector", "direction": "held out", "pairs": "pairs", "targets": "targets",
             "ndcg": number("NDCG", format="%.3f"), "ndcg_limits": "95 %",
             "ndcg_random": number("chance", format="%.3f"), "ndcg_mnli": number("always MNLI", format="%.3f"),
-            "ndcg_over_random": number("NDCG − chance", format="%+.3f"), "ndcg_over_random_limits": "95 %, paired",
+            "ndcg_over_random": number("NDCG − chance", format="%+.3f"), "ndcg_over_random_limits": "95 %",
+            "ndcg_p": p_column("p"), "ndcg_over_mean": number("NDCG − mean elsewhere", format="%+.3f"),
             "regret_at_1": number("regret@1", format="%.3f"), "regret_at_1_random": number("chance@1", format="%.3f"),
             "regret_at_1_mnli": number("always MNLI@1", format="%.3f"),
             "regret_at_1_over_random": number("regret@1 − chance", format="%+.3f"),
-            "regret_at_1_over_random_limits": "95 %, paired", "regret_at_3": number("@3", format="%.3f"),
+            "regret_at_1_over_random_limits": "95 %", "regret_at_3": number("@3", format="%.3f"),
             "regret_at_5": number("@5", format="%.3f"), "kendall_tau": number("Kendall τ", format="%+.2f"),
             "label": "what it does", "note": "why not evaluated",
         },
     )  # fmt: skip
     st.caption(
         "NDCG (linear, 1 is perfect) and regret (share of the range of gains lost by trying the first k, 0 is best), "
-        "means over targets with 95 % bootstrap limits over targets. Each selector is evaluated on the pairs "
-        "for which it has a score, and so are chance and always MNLI in its row. Compare selectors by their difference "
-        "from chance, which is paired by target. The chance level of τ is 0."
+        "means over targets. Each selector is evaluated on the pairs for which it has a score, and so are chance and "
+        "always MNLI in its row. Compare selectors by their difference from chance; its limits and p exchange the "
+        "gains of whole intermediates, as those of one on many targets hang together. Chance of what learns is what it "
+        "reaches on exchanged gains. Mean elsewhere: the intermediate's mean gain on the other targets, which needs no "
+        "selector."
     )
     how_to(how, rows, name="predictions")
+
+
+def show_explained(rows: pd.DataFrame, *, target: str, how: str) -> None:
+    """What each selector adds to what the combination predicts for a target that it has not seen.
+
+    Args:
+        rows: As `explained` returns them.
+        target: Its name.
+        how: Command that says the same.
+    """
+    if rows["note"].notna().any():
+        st.caption(md(f"No explanation: {rows['note'].iloc[0]}"))
+        return
+    number = st.column_config.NumberColumn
+    names = list(dict.fromkeys(rows["selector"]))
+    wide = rows.pivot_table(index=["intermediate", "predicted", "gain"], columns="selector", values="contribution")
+    wide = (100 * wide.reset_index(["predicted", "gain"])[["predicted", "gain", *names]]).reset_index()
+    table(
+        wide.sort_values("predicted", ascending=False), key="explained",
+        alt=f"Predicted gains on {target} and what each selector adds to them",
+        columns={"intermediate": "intermediate", "predicted": number("predicted, points", format="%+.2f"),
+                 "gain": number("gain, points", format="%+.2f")}
+        | {name: number(name, format="%+.2f") for name in names},
+    )  # fmt: skip
+    st.caption(
+        "Points above the target's mean. The ridge was fitted to the other targets alone; what the selectors add sums "
+        "to the prediction."
+    )
+    how_to(how, rows, name=f"explained-{target}")
 
 
 def show_frozen(rows: pd.DataFrame) -> None:
@@ -197,7 +229,7 @@ def show_frozen(rows: pd.DataFrame) -> None:
             "model": "model", "target": "target", "selector": "selector", "state": "state", "choice": "its choice",
             "best": "the best", "ndcg": number("NDCG", format="%.3f"), "ndcg_limits": "95 %",
             "ndcg_random": number("chance", format="%.3f"),
-            "ndcg_over_random": number("NDCG − chance", format="%+.3f"), "ndcg_over_random_limits": "95 %, paired",
+            "ndcg_over_random": number("NDCG − chance", format="%+.3f"), "ndcg_over_random_limits": "95 %",
             "regret_at_1": number("regret@1", format="%.3f"), "regret_at_1_random": number("chance@1", format="%.3f"),
             "kendall_tau": number("Kendall τ", format="%+.2f"), "intermediates": "ranked", "ended": "with a gain",
             "targets": "targets", "n_done": "runs ended before", "note": "note",
