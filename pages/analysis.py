@@ -77,7 +77,7 @@ elif part == "Variance":
     by_kind = partial(data.grouped, now, pooled, options, kind)
     groups = by_kind()
     watch(groups, by_kind, what=f"Fitting each {kind}")
-    panels.show_shares(model, groups.frame, kind=kind)
+    panels.show_shares(model, groups.frame, kind=kind, scale=options.scale)
 elif part == "Measures":
     watch(with_every, curves, what="Fitting the model with every measure")
     show_measures(with_every.frame, options=options, how=how("analyse", every_measure=True))

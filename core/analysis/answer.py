@@ -11,14 +11,12 @@ from core.analysis.estimates import by_name
 from core.analysis.model import ENOUGH_INTERMEDIATES, Analysis
 from core.analysis.sensitivity import spread_in_words
 from core.queries.evidence import Evidence, seeds_in_words
+from core.queries.scales import UNITS, Unit
 from core.store.counted import REASONS
 
 _Rows = dict[tuple[str, str], dict[str, Any]]
 Weight = Literal["none", "thin", "fair"]
 """How far the evidence carries: no model at all; a model on too little; enough to be read."""
-
-WIDE = 0.01
-"""Half an interval above one point of gain: "no effect" cannot be read from it."""
 
 
 class Answer(NamedTuple):
@@ -56,8 +54,8 @@ def answer(
         headline = f"The evidence does not answer the question yet: {analysis.problem}"
         lacking = (evidence.left_out, *_missing(evidence))
         return Answer(headline, tuple(text for text in lacking if text), "none", (str(analysis.problem),))
-    rows = by_name(analysis.estimates)
-    phrases = [_effect(rows, name=name, words=words) for name, words in _WORDS.items()]
+    rows, unit = by_name(analysis.estimates), UNITS[evidence.options.scale]
+    phrases = [_effect(rows, name=name, words=words, unit=unit) for name, words in _WORDS.items()]
     reasons = [*_thin(evidence, rows), *_torn(every)]
     units = evidence.units
     where = (
@@ -68,11 +66,12 @@ def answer(
     caution = "" if not reasons else " The evidence is thin: " + "; ".join(reasons) + "."
     headline = f"{where}: {phrases[0]}; {phrases[1]}.{caution}"
     has_others = every is not None and len(every) > len(_WORDS)
-    spread = [spread_in_words(every, term=term) for term in _WORDS] if every is not None and has_others else []
+    spread = (
+        [spread_in_words(every, term=term, unit=unit) for term in _WORDS] if every is not None and has_others else []
+    )
     unknown = f"Not computed yet: {', '.join(pending)}. It may change these sentences." if pending else ""
-    details = [
-        unknown, evidence.left_out, *spread, _shares(rows), *_against(null), _naive(rows), *_missing(evidence)
-    ]  # fmt: skip
+    others = (_shares(rows), *_against(null), _naive(rows, unit=unit), *_missing(evidence))
+    details = [unknown, evidence.left_out, *spread, *others]
     return Answer(headline, tuple(d for d in details if d), "thin" if reasons else "fair", tuple(reasons))
 
 
@@ -92,27 +91,24 @@ _PARTS = {
 }
 
 
-def _effect(rows: _Rows, *, name: str, words: tuple[str, str]) -> str:
+def _effect(rows: _Rows, *, name: str, words: tuple[str, str], unit: Unit) -> str:
     if ("term", name) not in rows:
         return f"{words[1]} cannot be estimated: it does not vary in these runs"
     row = rows["term", name]
     estimate, low, high = row["estimate"], row["ci_low"], row["ci_high"]
-    limits = f"95 % interval {_points(low)} to {_points(high)}"
+    limits = f"95 % interval {_signed(low, unit)} to {_signed(high, unit)}"
     if low > 0 or high < 0:
         verb = "larger" if estimate > 0 else "smaller"
-        return (
-            f"{words[0]} by one standard deviation is associated with a gain {_size(estimate)} points {verb} ({limits})"
-        )
-    if (high - low) / 2 > WIDE:
-        return f"the effect of {words[1]} is not determined ({limits} points per standard deviation)"
-    most = _size(max(-low, high))
-    return (
-        f"no effect of {words[1]} is found; effects above {most} points per standard deviation are excluded ({limits})"
-    )
+        size = f"{_size(estimate, unit)} {unit.name} {verb}"
+        return f"{words[0]} by one standard deviation is associated with a gain {size} ({limits})"
+    if (high - low) / 2 > unit.small:
+        return f"the effect of {words[1]} is not determined ({limits} {unit.name} per standard deviation)"
+    most = f"{_size(max(-low, high), unit)} {unit.name}"
+    return f"no effect of {words[1]} is found; effects above {most} per standard deviation are excluded ({limits})"
 
 
 def _thin(evidence: Evidence, rows: _Rows) -> list[str]:
-    units, reasons = evidence.units, []
+    units, unit, reasons = evidence.units, UNITS[evidence.options.scale], []
     if units.intermediates < ENOUGH_INTERMEDIATES:
         reasons.append(f"only {units.intermediates} conditions, where {ENOUGH_INTERMEDIATES} or more are needed")
     if units.tasks < units.intermediates and units.tasks < LEAST_TASKS:
@@ -121,10 +117,10 @@ def _thin(evidence: Evidence, rows: _Rows) -> list[str]:
         reasons.append("only one seed, so variation between seeds is unknown")
     if units.targets < 2:
         reasons.append("only one target, so the result may not hold for others")
-    wide = [n for n in _WORDS if ("term", n) in rows and rows["term", n]["detectable"] > 2 * WIDE]
+    wide = [n for n in _WORDS if ("term", n) in rows and rows["term", n]["detectable"] > 2 * unit.small]
     if wide:
-        found = max(rows["term", n]["detectable"] for n in wide)
-        reasons.append(f"an effect of {' or '.join(wide)} below {_size(found)} points would often go undetected")
+        found = f"{_size(max(rows['term', n]['detectable'] for n in wide), unit)} {unit.name}"
+        reasons.append(f"an effect of {' or '.join(wide)} below {found} would often go undetected")
     return reasons
 
 
@@ -162,7 +158,7 @@ def _against(null: pd.DataFrame | None) -> list[str]:
     return [f"Difficulty, similarity and the rest {verdict} an intermediate effect plus a target effect ({removed})."]
 
 
-def _naive(rows: _Rows) -> str:
+def _naive(rows: _Rows, *, unit: Unit) -> str:
     said = []
     for name in _WORDS:
         if ("term", name) not in rows:
@@ -170,7 +166,7 @@ def _naive(rows: _Rows) -> str:
         true, naive = rows["term", name], rows["naive", name]
         times = (true["ci_high"] - true["ci_low"]) / max(naive["ci_high"] - naive["ci_low"], 1e-12)
         said.append(
-            f"{name} {_points(naive['ci_low'])} to {_points(naive['ci_high'])} (the mixed "
+            f"{name} {_signed(naive['ci_low'], unit)} to {_signed(naive['ci_high'], unit)} (the mixed "
             f"model's interval is {times:.1f} times as wide)"
         )
     n = rows["naive", "intercept"]["n"]
@@ -191,12 +187,12 @@ def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
-def _points(fraction: float) -> str:
-    return f"{100 * fraction:+.2f}".replace("-", "−")
+def _signed(value: float, unit: Unit) -> str:
+    return f"{unit.factor * value:+.2f}".replace("-", "−")
 
 
-def _size(fraction: float) -> str:
-    return f"{100 * abs(fraction):.2f}"
+def _size(value: float, unit: Unit) -> str:
+    return f"{unit.factor * abs(value):.2f}"
 
 
 def _percent(share: float) -> str:

@@ -66,11 +66,11 @@ class Analysis(NamedTuple):
 
 
 _TERMS: dict[str, tuple[str, bool, str]] = {
-    "difficulty": ("harder intermediate", True, "gain per standard deviation"),
-    "similarity": ("nearer intermediate", True, "gain per standard deviation"),
-    "type_match": ("same task type as the target", False, "gain, same type against another"),
-    "log_size": ("larger intermediate training set", False, "gain per factor of ten"),
-    "distance": ("language farther from English (URIEL syntax)", True, "gain per standard deviation"),
+    "difficulty": ("harder intermediate", True, "scaled gain per standard deviation"),
+    "similarity": ("nearer intermediate", True, "scaled gain per standard deviation"),
+    "type_match": ("same task type as the target", False, "scaled gain, same type against another"),
+    "log_size": ("larger intermediate training set", False, "scaled gain per factor of ten"),
+    "distance": ("language farther from English (URIEL syntax)", True, "scaled gain per standard deviation"),
 }
 """Covariates in the order in which they are given up where conditions are few, the last first."""
 
@@ -118,7 +118,7 @@ def prepare_cells(cells: pd.DataFrame) -> Prepared:
 
 
 def cell_means(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per (intermediate, target, language): mean gain, its number of runs, and its covariates.
+    """One row per (intermediate, target, language): mean gain in the target's own scale, its runs, and its covariates.
 
     Columns: intermediate, target, lang, gain, weight, the covariates, family, script, task. Order: the first three.
 
@@ -126,7 +126,8 @@ def cell_means(frame: pd.DataFrame) -> pd.DataFrame:
         frame: Complete rows of evidence.
     """
     kept = (*_TERMS, "family", "script", "task")
-    grouped = frame.groupby(["intermediate", "target", "lang"], observed=True, sort=True)
+    frame = frame.assign(gain=frame["gain"] / frame["divisor"])
+    grouped = frame[frame["gain"].notna()].groupby(["intermediate", "target", "lang"], observed=True, sort=True)
     means = {"gain": ("gain", "mean"), "weight": ("gain", "size")} | {name: (name, "first") for name in kept}
     return grouped.agg(**means).reset_index()
 
@@ -204,7 +205,7 @@ def held_out(prepared: Prepared, *, seed: int = 0, report: Report = lambda done,
               "covariates": "difficulty, similarity and the rest alone", "full": "all together"}  # fmt: skip
     formula = "root of the mean squared error on held-out (intermediate, target) pairs"
     rows = [
-        estimate_row("null", m.name, label=labels[m.name], estimate=m.rmse, n=pairs, n_unit="pairs", unit="gain",
+        estimate_row("null", m.name, label=labels[m.name], estimate=m.rmse, n=pairs, n_unit="pairs", unit="scaled gain",
              method=f"{folds}-fold over pairs", formula=formula, note=note)
         for m in found.models
     ]  # fmt: skip
@@ -346,7 +347,7 @@ def _permutations(prepared: Prepared, *, seed: int) -> list[EstimateRow]:
 
 
 def _term(c: Coefficient, *, kind: str, prepared: Prepared) -> EstimateRow:
-    scale = prepared.scales.get(c.name, Scale("mean gain at average covariates", 0.0, 1.0, "gain"))
+    scale = prepared.scales.get(c.name, Scale("mean gain at average covariates", 0.0, 1.0, "scaled gain"))
     i = c.interval
     naive = kind == "naive"
     formula = "least squares, every cell independent" if naive else _formula(prepared)
@@ -372,8 +373,8 @@ def _residuals(fit: MixedFit, *, prepared: Prepared) -> list[EstimateRow]:
     return [
         estimate_row(
             "residual", target, label="standard deviation of a run around the model", estimate=(rest / value) ** 0.5,
-            n=int(np.sum(prepared.cells.levels["target"] == target)), n_unit="cells", unit="gain", method=fit.method,
-            formula="residual variance of the target, square root",
+            n=int(np.sum(prepared.cells.levels["target"] == target)), n_unit="cells", unit="scaled gain",
+            method=fit.method, formula="residual variance of the target, square root",
         )
         for target, value in known.items()
     ]  # fmt: skip

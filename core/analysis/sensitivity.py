@@ -19,6 +19,7 @@ from core.measures.inference.nulls import Report
 from core.measures.similarity.table import SIMILARITIES
 from core.queries.covariates import difficulties, similarities
 from core.queries.evidence import Evidence, profile_view
+from core.queries.scales import Unit
 from core.spec.profile import text_point
 
 COLUMNS = ("difficulty_measure", "similarity_measure", *ESTIMATES)
@@ -87,19 +88,21 @@ def n_pairs(cells: pd.DataFrame) -> int:
     return len(_measures(cells, "difficulty")) * len(_measures(cells, "similarity"))
 
 
-def spread_in_words(rows: pd.DataFrame, *, term: str) -> str:
+def spread_in_words(rows: pd.DataFrame, *, term: str, unit: Unit) -> str:
     """One sentence on a term over all pairs of measures.
 
     Args:
         rows: From `sensitivity`.
         term: difficulty or similarity.
+        unit: Of the estimates.
     """
     found = rows[(rows["name"] == term) & rows["estimate"].notna()]
     if found.empty:
         return f"No pair of measures has a model with {term}."
     above, below = int((found["ci_low"] > 0).sum()), int((found["ci_high"] < 0).sum())
-    low, middle, high = (100 * found["estimate"].astype(float).quantile(q) for q in (0, 0.5, 1))
-    estimates = f"estimates from {low:+.2f} to {high:+.2f} points, the middle one {middle:+.2f}".replace("-", "−")
+    shown = [unit.factor * found["estimate"].astype(float).quantile(q) for q in (0, 0.5, 1)]
+    low, middle, high = (f"{value:+.2f}".replace("-", "−") for value in shown)
+    estimates = f"estimates from {low} to {high} {unit.name}, the middle one {middle}"
     hold = "none leaves" if above + below == 0 else f"{above} lie above zero and {below} below"
     ending = " out zero" if above + below == 0 else ""
     return f"{term.capitalize()}, {len(found)} pairs of measures: of the 95 % intervals {hold}{ending}; {estimates}."
@@ -125,5 +128,5 @@ def _row(term: str, c: Coefficient | None, *, why: str | None) -> dict[str, obje
     i = c.interval
     return estimate_row(
         "specification", term, estimate=i.estimate, low=i.low, high=i.high, p_value=c.p_value, n=i.n,
-        n_unit="intermediates", unit="gain per standard deviation", method=f"{i.method}, {c.df:g} df",
+        n_unit="intermediates", unit="scaled gain per standard deviation", method=f"{i.method}, {c.df:g} df",
     )  # fmt: skip

@@ -17,6 +17,7 @@ from core.measures.inference.averages import average_gain, spread_seen
 from core.measures.inference.correlation import t_limits
 from core.measures.inference.stats import benjamini_hochberg
 from core.queries.evidence import Evidence, seeds_in_words
+from core.queries.scales import UNITS, Unit
 
 PAIR_COLUMNS = (*("target", "intermediate", "gain", "low", "high", "q_value", "n_seeds", "n_langs", "in_task"),)
 """Columns of `pair_gains`, in order."""
@@ -67,16 +68,31 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     kept = pairs[~pairs["in_task"].astype(bool)]
     if kept.empty:
         return f"{head}; without in-task pairs, no gain outside English is left.{out}"
-    mean = float(kept.groupby("intermediate")["gain"].mean().mean())
-    said = f"an intermediate changes the zero-shot score by {_points(mean)} points on average"
-    if kept["intermediate"].nunique() > 1:
-        runs = _seed_gains(evidence).merge(kept[["intermediate", "target"]])
-        found = average_gain(runs["gain"], intermediate=runs["intermediate"], target=runs["target"], seed=runs["seed"])
-        limits = f"{_points(found.interval.low)} to {_points(found.interval.high)}"
-        said += f" (95 % interval {limits}, t over {found.interval.n} intermediates; {spread_seen(found)})"
-    else:
-        said += " (one intermediate, so no interval)"
-    return f"{head}: {said}, English and in-task pairs excluded.{out}"
+    runs = _seed_gains(evidence).merge(kept[["intermediate", "target"]])
+    runs = runs[runs["scaled"].notna()]
+    retrieval = frame.loc[frame["target_type"] == "retrieval", "target"].unique()
+    apart, runs = runs[runs["target"].isin(retrieval)], runs[~runs["target"].isin(retrieval)]
+    unit = UNITS[evidence.options.scale]
+    said = [_average(part, unit=unit) + where for part, where in (
+        (runs, ""), (apart, " at targets that are never trained (retrieval)" if len(runs) else " at retrieval targets")
+    ) if len(part)]  # fmt: skip
+    if not said:
+        return f"{head}; no target has two seeds that differ, so there is no average in {unit.name}.{out}"
+    changed = f"an intermediate changes the zero-shot score by {', and by '.join(said)}"
+    return f"{head}: {changed}, English and in-task pairs excluded.{out}"
+
+
+def _average(runs: pd.DataFrame, *, unit: Unit) -> str:
+    if runs["intermediate"].nunique() < 2:
+        mean = float(runs.groupby("target")["scaled"].mean().mean())
+        return f"{_scaled(mean, unit)} {unit.name} on average (one intermediate, so no interval)"
+    found = average_gain(runs["scaled"], intermediate=runs["intermediate"], target=runs["target"], seed=runs["seed"])
+    i = found.interval
+    limits = f"95 % interval {_scaled(i.low, unit)} to {_scaled(i.high, unit)}"
+    return (
+        f"{_scaled(i.estimate, unit)} {unit.name} on average ({limits}, t over {i.n} intermediates; "
+        f"{spread_seen(found)})"
+    )
 
 
 def verdicts(pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:
@@ -112,6 +128,7 @@ def _by_target(evidence: Evidence) -> list[tuple[str, pd.DataFrame]]:
     frame = evidence.frame
     # Before the languages are chosen: where nothing but English was scored, it would be chosen.
     there = frame[frame["gain"].notna() & (frame["lang"] != "en")]
+    there = there.assign(scaled=there["gain"] / there["divisor"])
     return [(str(target), part) for target, part in there.groupby("target", sort=True)]
 
 
@@ -125,7 +142,7 @@ def _of_target(rows: pd.DataFrame, *, target: str) -> pd.DataFrame:
 
 
 def _seed_gains(evidence: Evidence) -> pd.DataFrame:
-    """Columns intermediate, seed, gain, target: what the means of `pair_gains` are over."""
+    """Columns intermediate, seed, gain, scaled, target: what the means of `pair_gains` are over."""
     return pd.concat(
         [_whole_seeds(part)[0].assign(target=target) for target, part in _by_target(evidence)], ignore_index=True
     )
@@ -135,7 +152,9 @@ def _whole_seeds(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """Of one target: mean gain of each intermediate and seed that has every common language; their number."""
     langs = common_languages(rows.groupby(["intermediate", "lang"], as_index=False).agg(value=("gain", "mean")))
     kept = rows[rows["lang"].isin(langs)]
-    per_seed = kept.groupby(["intermediate", "seed"], as_index=False).agg(gain=("gain", "mean"), n=("gain", "size"))
+    per_seed = kept.groupby(["intermediate", "seed"], as_index=False).agg(
+        gain=("gain", "mean"), scaled=("scaled", "mean"), n=("gain", "size")
+    )  # fmt: skip
     return per_seed[per_seed["n"] == len(langs)].drop(columns="n"), len(langs)
 
 
@@ -146,6 +165,10 @@ def _named(row: dict[Hashable, Any], title: Callable[[str], str]) -> str:
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _scaled(value: float, unit: Unit) -> str:
+    return f"{unit.factor * value:+.2f}".replace("-", "−")
 
 
 def _points(fraction: float) -> str:

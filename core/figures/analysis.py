@@ -1,6 +1,6 @@
 """Difficulty × similarity → gain: bins, marginal effects, shares of variance, effects by group.
 
-Gains are drawn in percentage points, shares in per cent; whiskers are 95 % limits and hovers say n and method.
+Gains are drawn in the unit that is named, shares in per cent; whiskers are 95 % limits and hovers say n and method.
 """
 
 from __future__ import annotations
@@ -18,13 +18,17 @@ _BACKWARDS = ("similarity", "difficulty")
 _BANDS = ("low", "middle", "high")
 
 
-def gain_bins(bins: pd.DataFrame, *, x_title: str, y_title: str, mode: Mode = "light") -> go.Figure:
+def gain_bins(
+    bins: pd.DataFrame, *, x_title: str, y_title: str, unit: str, factor: float, mode: Mode = "light"
+) -> go.Figure:  # fmt: skip
     """Mean gain by bins of similarity (across) and difficulty (up), with limits and the number of intermediates.
 
     Args:
         bins: As `core.analysis.surfaces.binned` returns them.
         x_title: What the similarity measures.
         y_title: What the difficulty measures.
+        unit: Of the gains.
+        factor: What they are multiplied by.
 
     Raises:
         ValueError: There is no bin.
@@ -32,15 +36,15 @@ def gain_bins(bins: pd.DataFrame, *, x_title: str, y_title: str, mode: Mode = "l
     _refuse_empty(bins, "bins")
     across, up = (sorted(bins[f"{name}_bin"].unique()) for name in ("similarity", "difficulty"))
     cells = {(row["difficulty_bin"], row["similarity_bin"]): row for row in bins.to_dict("records")}
-    values = [[_points(cells.get((d, s), {}).get("gain")) for s in across] for d in up]
-    texts = [[_bin_text(cells.get((d, s))) for s in across] for d in up]
-    hovers = [[_bin_hover(cells.get((d, s))) for s in across] for d in up]
+    values = [[_drawn(cells.get((d, s), {}).get("gain"), factor) for s in across] for d in up]
+    texts = [[_bin_text(cells.get((d, s)), factor) for s in across] for d in up]
+    hovers = [[_bin_hover(cells.get((d, s)), factor) for s in across] for d in up]
     bound = max((abs(v) for line in values for v in line if v is not None), default=1.0) or 1.0
     heat = go.Heatmap(
         z=values, x=[_band(s, len(across)) for s in across], y=[_band(d, len(up)) for d in up], text=texts,
         hovertext=hovers, hovertemplate="%{hovertext}<extra></extra>", zmin=-bound, zmid=0, zmax=bound,
         colorscale=colorscale(DIVERGING[mode]), xgap=3, ygap=3,
-        colorbar=colour_bar("gain, points", above=True),
+        colorbar=colour_bar(f"gain, {unit}", above=True),
     )  # fmt: skip
     fig = go.Figure([write_numbers(heat)])
     frame(fig, height_px=110 * len(up) + 110, mode=mode)
@@ -49,13 +53,17 @@ def gain_bins(bins: pd.DataFrame, *, x_title: str, y_title: str, mode: Mode = "l
     return fig
 
 
-def marginal_effect(line: pd.DataFrame, points: pd.DataFrame, *, x_title: str, mode: Mode = "light") -> go.Figure:
+def marginal_effect(
+    line: pd.DataFrame, points: pd.DataFrame, *, x_title: str, unit: str, factor: float, mode: Mode = "light"
+) -> go.Figure:
     """What the model says of one term, all else at its average, with the intermediates around the line.
 
     Args:
         line: Columns `x`, `gain`, `low`, `high` (fractions).
         points: Columns `intermediate`, `x`, `gain`, `cells`.
         x_title: What the term measures.
+        unit: Of the gains.
+        factor: What they are multiplied by.
 
     Raises:
         ValueError: There is no line.
@@ -64,20 +72,22 @@ def marginal_effect(line: pd.DataFrame, points: pd.DataFrame, *, x_title: str, m
     color, x = CATEGORICAL[mode][0], line["x"].tolist()
     fig = go.Figure()
     fig.add_scatter(
-        x=[*x, *reversed(x)], y=[*(100 * line["high"]), *reversed((100 * line["low"]).tolist())], fill="toself",
+        x=[*x, *reversed(x)], y=[*(factor * line["high"]), *reversed((factor * line["low"]).tolist())], fill="toself",
         mode="lines", line={"width": 0, "color": color}, opacity=0.25, hoverinfo="skip", name="95 % limits",
     )  # fmt: skip
-    fig.add_scatter(x=x, y=(100 * line["gain"]).tolist(), mode="lines", line={"color": color, "width": 2}, name="model")
     fig.add_scatter(
-        x=points["x"].tolist(), y=(100 * points["gain"]).tolist(), mode="markers", name="intermediate, adjusted",
+        x=x, y=(factor * line["gain"]).tolist(), mode="lines", line={"color": color, "width": 2}, name="model"
+    )
+    fig.add_scatter(
+        x=points["x"].tolist(), y=(factor * points["gain"]).tolist(), mode="markers", name="intermediate, adjusted",
         marker={"color": CATEGORICAL[mode][1], "symbol": SYMBOLS[2], "size": 9},
         customdata=points[["intermediate", "cells"]].to_numpy().tolist(),
-        hovertemplate="<b>%{customdata[0]}</b><br>%{x:.3g}<br>adjusted gain %{y:+.2f} points<br>%{customdata[1]} cells"
+        hovertemplate="<b>%{customdata[0]}</b><br>%{x:.3g}<br>adjusted gain %{y:+.2f}<br>%{customdata[1]} cells"
         "<extra></extra>",
     )  # fmt: skip
     frame(fig, height_px=330, mode=mode)
     fig.update_xaxes(title_text=x_title)
-    fig.update_yaxes(title_text="gain, points", zeroline=True, zerolinecolor=MUTED[mode])
+    fig.update_yaxes(title_text=f"gain, {unit}", zeroline=True, zerolinecolor=MUTED[mode])
     fig.update_layout(margin={"l": 8, "r": 8, "t": 40, "b": 8})
     return fig
 
@@ -100,16 +110,18 @@ def variance_shares(figures: pd.DataFrame, *, mode: Mode = "light") -> go.Figure
     return fig
 
 
-def group_effects(groups: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
+def group_effects(groups: pd.DataFrame, *, unit: str, factor: float, mode: Mode = "light") -> go.Figure:
     """Effects of difficulty and similarity within each target, family or script.
 
     Args:
         groups: Rows of kind `term`: `group`, `name`, `estimate`, `ci_low`, `ci_high`, `n`, `n_unit`, `method`.
+        unit: Of the gains.
+        factor: What they are multiplied by.
 
     Raises:
         ValueError: There is no group.
     """
-    return _grouped(groups, scale=100, title="gain per standard deviation, points", mode=mode)
+    return _grouped(groups, scale=factor, title=f"gain per standard deviation, {unit}", mode=mode)
 
 
 def group_shares(groups: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
@@ -125,13 +137,17 @@ def group_shares(groups: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
     return _grouped(kept, scale=100, title="share of the variance of mean gains, %", mode=mode)
 
 
-def specification_curve(rows: pd.DataFrame, *, term: str, chosen: tuple[str, str], mode: Mode = "light") -> go.Figure:
+def specification_curve(
+    rows: pd.DataFrame, *, term: str, chosen: tuple[str, str], unit: str, factor: float, mode: Mode = "light"
+) -> go.Figure:
     """A term's estimates under every pair of measures: a band per measure of the term, a line per measure of the other.
 
     Args:
         rows: Of the term, as `core.analysis.sensitivity.sensitivity` returns them.
         term: difficulty or similarity.
         chosen: Measures of difficulty and similarity that the page uses; their estimate is marked.
+        unit: Of the gains.
+        factor: What they are multiplied by.
 
     Raises:
         ValueError: No pair has an estimate.
@@ -148,7 +164,7 @@ def specification_curve(rows: pd.DataFrame, *, term: str, chosen: tuple[str, str
     fig = go.Figure()
     for mask, name, color in ((~is_chosen, "other measures", 0), (is_chosen, "measures of this page", 1)):
         part = drawn.assign(place=places)[mask]
-        gain, low, high = (100 * part[n].astype("float64") for n in ("estimate", "ci_low", "ci_high"))
+        gain, low, high = (factor * part[n].astype("float64") for n in ("estimate", "ci_low", "ci_high"))
         if part.empty:
             continue
         fig.add_scatter(
@@ -157,11 +173,11 @@ def specification_curve(rows: pd.DataFrame, *, term: str, chosen: tuple[str, str
             error_x={"type": "data", "symmetric": False, "array": (high - gain).tolist(), "thickness": 1.2,
                      "arrayminus": (gain - low).tolist(), "width": 0, "color": CATEGORICAL[mode][color]},
             customdata=part[["difficulty_measure", "similarity_measure", "n"]].astype(str).to_numpy().tolist(),
-            hovertemplate="difficulty by %{customdata[0]}<br>similarity by %{customdata[1]}<br>%{x:+.2f} points for "
+            hovertemplate="difficulty by %{customdata[0]}<br>similarity by %{customdata[1]}<br>%{x:+.2f} for "
             "one standard deviation<br>%{customdata[2]} intermediates<extra></extra>",
         )  # fmt: skip
     frame(fig, height_px=80 + max(36, 9 * len(within)) * len(middles), mode=mode)
-    fig.update_xaxes(title_text=f"{term}: points for one sd", zeroline=True,
+    fig.update_xaxes(title_text=f"{term}: {unit} for one sd", zeroline=True,
                      zerolinecolor=MUTED[mode], zerolinewidth=1.5)  # fmt: skip
     fig.update_yaxes(tickvals=list(range(len(middles))), ticktext=list(middles.index), showgrid=False, zeroline=False,
                      range=[-0.6, len(middles) - 0.4])  # fmt: skip
@@ -201,30 +217,32 @@ def _hover(row: dict[Hashable, Any], scale: float) -> str:
     )
 
 
-def _bin_text(row: dict[Hashable, Any] | None) -> str:
+def _bin_text(row: dict[Hashable, Any] | None, factor: float) -> str:
     if row is None:
         return ""
-    limits = "" if pd.isna(row["ci_low"]) else f"<br>{_signed(row['ci_low'])} to {_signed(row['ci_high'])}"
-    return f"<b>{_signed(row['gain'])}</b>{limits}<br>n = {row['intermediates']}"
+    limits = (
+        "" if pd.isna(row["ci_low"]) else f"<br>{_signed(row['ci_low'], factor)} to {_signed(row['ci_high'], factor)}"
+    )
+    return f"<b>{_signed(row['gain'], factor)}</b>{limits}<br>n = {row['intermediates']}"
 
 
-def _bin_hover(row: dict[Hashable, Any] | None) -> str:
+def _bin_hover(row: dict[Hashable, Any] | None, factor: float) -> str:
     if row is None:
         return "no cell"
     spans = "<br>".join(f"{n} {row[f'{n}_low']:.3g} to {row[f'{n}_high']:.3g}" for n in ("difficulty", "similarity"))
-    return f"{_bin_text(row)} intermediates<br>{row['cells']} cells<br>{spans}"
+    return f"{_bin_text(row, factor)} intermediates<br>{row['cells']} cells<br>{spans}"
 
 
 def _band(place: int, count: int) -> str:
     return _BANDS[place] if count == len(_BANDS) else f"{place + 1} of {count}"
 
 
-def _points(fraction: float | None) -> float | None:
-    return None if fraction is None else 100 * fraction
+def _drawn(value: float | None, factor: float) -> float | None:
+    return None if value is None else factor * value
 
 
-def _signed(fraction: float) -> str:
-    return f"{100 * fraction:+.1f}".replace("-", "−")
+def _signed(value: float, factor: float) -> str:
+    return f"{factor * value:+.1f}".replace("-", "−")
 
 
 def _refuse_empty(rows: pd.DataFrame, what: str) -> None:

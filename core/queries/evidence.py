@@ -32,7 +32,7 @@ from core.spec.run import DataSourceKind
 from core.store.counted import BASELINE, EARLIER, FLOOR, INTERMEDIATE, TARGET, reasons_in_words
 from core.studies import ProfileRequest, StudyRequest
 
-_OF_TARGETS = frozenset({"in-task", TARGET, BASELINE, FLOOR})
+_OF_TARGETS = frozenset({"in-task", "never trained", TARGET, BASELINE, FLOOR})
 """Reasons that are the target's: its names are listed, not those of the intermediates."""
 
 Anchor = Literal["test", "train"]
@@ -220,8 +220,9 @@ def evidence(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns, *, options: Ana
     cells = rows.loc[
         ~pd.Series(numbers).duplicated(), ["intermediate", "target", "lang", "target_type", "in_task", "run_id"]
     ]
+    runs = cells.drop_duplicates(["intermediate", "target"])["run_id"].tolist()
     cells = _explained(
-        cells, facts=_intermediates(cur, cells), difficulty=hard.frame, similarity=_anchored(near.frame, options)
+        cells, facts=intermediates(cur, run_ids=runs), difficulty=hard.frame, similarity=_anchored(near.frame, options)
     )
     cells = _judged(cells, options)
     added = [name for name in (*COLUMNS, "keep") if name not in rows.columns]
@@ -292,11 +293,6 @@ def _gains(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns, *, options: Analy
     ).df()
 
 
-def _intermediates(cur: duckdb.DuckDBPyConnection, cells: pd.DataFrame) -> pd.DataFrame:
-    runs = cells.drop_duplicates(["intermediate", "target"])["run_id"].tolist()
-    return intermediates(cur, run_ids=runs)
-
-
 def _anchored(similarity: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:
     """Similarities to the texts that are asked for; those to English training texts hold for every language."""
     kept = similarity[similarity["role"] == options.anchor][["point", "target", "lang", "similarity"]]
@@ -332,9 +328,11 @@ def _judged(cells: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:
         cells["keep"] &= cells["family"].isin(options.families)
     if options.scripts:
         cells["keep"] &= cells["script"].isin(options.scripts)
+    retrieval = cells["target_type"] == "retrieval"  # apart: their gains are ten times those of trained targets
     reasons = [
         ((cells["lang"] == "en") & (not options.with_english), "English"),
         (cells["in_task"] & (not options.with_in_task), "in-task"),
+        (retrieval & ~retrieval.all(), "never trained"),
         (cells["intermediate"].str.contains("~", regex=False) & (not options.with_placebos), "placebo"),
         (cells["similarity"].isna() & cells["intermediate"].map(is_third).astype(bool), "third"),
         (cells["difficulty"].isna() & ~cells["intermediate"].map(is_measurable).astype(bool), "difficulty undefined"),
@@ -357,6 +355,7 @@ def _missing(frame: pd.DataFrame, *, pooled: PooledRuns, options: AnalysisOption
         FLOOR: "left out: the baseline does not beat a rule that reads no meaning",
         "English": "left out: English is not transfer to another language",
         "in-task": "left out: the intermediate trains the target's own task",
+        "never trained": "left out: retrieval, which is never trained, is analysed by itself (--target)",
         "placebo": "left out: placebos",
         "third": "left out here: a third is compared with the other thirds of its task",
         "no difficulty": f"no difficulty '{options.difficulty}' of the intermediate on {pooled.data_source}",

@@ -20,6 +20,8 @@ class Unit(NamedTuple):
     """One sentence."""
     factor: float
     """What a stored number is multiplied by before it is shown."""
+    small: float
+    """A stored number below it is of no interest: an interval that is wider tells nothing."""
 
 
 UNITS: dict[Scale, Unit] = {
@@ -28,12 +30,14 @@ UNITS: dict[Scale, Unit] = {
         "A difference of scores as a share of what the target leaves above its floor: 1 less the score of chance or, "
         "if that is higher, of the best rule that reads no meaning.",
         100.0,
+        0.01,
     ),
     "noise": Unit(
         "standard deviations of seeds",
         "A difference of scores in standard deviations between seeds of the same chain at that target, pooled over "
         "intermediates and languages.",
         1.0,
+        0.2,
     ),
 }
 """The two scales, the usual one first."""

@@ -39,7 +39,7 @@ def words(at: AppTest) -> str:
 def test_the_answer_and_every_part(home: Path, open_page: Open) -> None:
     fill(home, Planted(difficulty=0.02, similarity=0.012, spread=0.005, seeds=(1, 2), targets=TARGETS[:3]))
     for part, sign in {
-        "Effects": "Mean gain in points", "Variance": "By target", "Measures": "a specification curve",
+        "Effects": "Mean gain in % of the head-room", "Variance": "By target", "Measures": "a specification curve",
         "Predictions": "NDCG",
         "Claims": "supported if the whole", "Next": "Narrower: expected", "Numbers": "Fractions, not points",
     }.items():  # fmt: skip

@@ -10,6 +10,7 @@ from core.figures.analysis import specification_curve
 from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.similarity.table import SIMILARITIES
 from core.queries.evidence import AnalysisOptions
+from core.queries.scales import UNITS
 from pages.widgets.analysis.panels import how_to
 from pages.widgets.shared import mode
 from pages.widgets.show import chart, md
@@ -29,12 +30,15 @@ def show_measures(rows: pd.DataFrame | None, *, options: AnalysisOptions, how: s
         difficulty_measure=rows["difficulty_measure"].map(_title),
         similarity_measure=rows["similarity_measure"].map(_title),
     )
+    unit = UNITS[options.scale]
     for term in ("difficulty", "similarity"):
         found = named[named["name"] == term]
-        st.markdown(f"**{md(spread_in_words(rows, term=term))}**")
+        st.markdown(f"**{md(spread_in_words(rows, term=term, unit=unit))}**")
         if found["estimate"].notna().any():
             chosen = (_title(options.difficulty), _title(options.similarity))
-            figure = specification_curve(found, term=term, chosen=chosen, mode=mode())
+            figure = specification_curve(
+                found, term=term, chosen=chosen, unit=unit.name, factor=unit.factor, mode=mode()
+            )
             chart(figure, key=f"curve-{term}", alt=f"Effect of {term} under every pair of measures, with intervals")
         for note, n in found["note"].dropna().value_counts().items():
             st.caption(md(f"{n} pairs without {term}: {note}."))

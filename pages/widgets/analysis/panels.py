@@ -13,6 +13,7 @@ from core.analysis.model import Analysis, scale_label
 from core.analysis.surfaces import Marginal
 from core.figures.analysis import gain_bins, group_effects, group_shares, marginal_effect, variance_shares
 from core.queries.evidence import Evidence
+from core.queries.scales import UNITS, Scale
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode
 from pages.widgets.show import chart, md, p_column, show_command, table
@@ -60,12 +61,15 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
         st.info(model.problem or "Nothing to draw.", icon=":material/hourglass_empty:")
         return
     titles = {name: scale_label(name, evidence=found) for name in ("difficulty", "similarity")}
+    unit, factor = UNITS[found.options.scale].name, UNITS[found.options.scale].factor
     chart(
-        gain_bins(bins, x_title=titles["similarity"], y_title=titles["difficulty"], mode=mode()),
+        gain_bins(
+            bins, x_title=titles["similarity"], y_title=titles["difficulty"], unit=unit, factor=factor, mode=mode()
+        ),
         key="bins", alt="Mean gain by bins of difficulty and similarity, with intervals; the tab Numbers has the model",
     )  # fmt: skip
     st.caption(
-        "Mean gain in points, adjusted for target and language means; 95 % t interval over the "
+        f"Mean gain in {unit}, adjusted for target and language means; 95 % t interval over the "
         "intermediates of a bin (n), none below two. Bins with few intermediates are unreliable."
     )
     with st.grid(2, min_column_width=320):
@@ -74,18 +78,21 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
             if drawn is None:
                 st.caption(f"{name}: {model.prepared.dropped.get(name, 'not in the model')}.")
                 continue
-            figure = marginal_effect(drawn.line, drawn.points, x_title=f"{name}: {title}", mode=mode())
+            figure = marginal_effect(
+                drawn.line, drawn.points, x_title=f"{name}: {title}", unit=unit, factor=factor, mode=mode()
+            )
             chart(figure, key=f"marginal-{name}", alt=f"Model's effect of {name} with the intermediates around it")
     st.caption("Line and band: crossed mixed model, other covariates at their means. Points: adjusted intermediates.")
 
 
-def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str) -> None:
+def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, scale: Scale) -> None:
     """Shares of variance over all cells, and effects and shares by group.
 
     Args:
         model: Fitted to all cells.
         groups: The model within each group; None: not computed yet.
         kind: target, family or script.
+        scale: Unit of the gains.
     """
     shares = model.estimates[model.estimates["kind"] == "share"]
     if shares.empty:
@@ -93,15 +100,17 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str) -> N
         return
     chart(variance_shares(shares, mode=mode()), key="shares", alt="Shares of the variance of mean gains, with limits")
     st.caption(
-        "Fitted shares with approximate 95 % limits; the other parameters are held at their "
-        "estimates. The tab Numbers has the formulas."
+        "Fitted shares with 95 % limits in which all variances are uncertain together. The tab Numbers has the "
+        "formulas."
     )
     if groups is None:
         return
     terms, parts = groups[groups["kind"] == "term"], groups[groups["kind"] == "share"]
     if not terms.empty:
         st.markdown(f"**By {kind}**, one standard deviation within the group")
-        chart(group_effects(terms, mode=mode()), key="group-effects", alt=f"Effects by {kind} with intervals")
+        unit = UNITS[scale]
+        figure = group_effects(terms, unit=unit.name, factor=unit.factor, mode=mode())
+        chart(figure, key="group-effects", alt=f"Effects by {kind} with intervals")
         chart(group_shares(parts, mode=mode()), key="group-shares", alt=f"Shares of variance by {kind} with limits")
         st.caption(
             "Intervals are not corrected for the number of groups: a single significant group may be due to chance."
@@ -283,7 +292,8 @@ def show_numbers(figures: pd.DataFrame, *, how: str) -> None:
         },
     )  # fmt: skip
     st.caption(
-        "Fractions, not points. `naive` treats every cell as independent and is shown for contrast; "
+        "Gains are in the scale that is chosen (fractions, not points, of the head-room). "
+        "`naive` treats every cell as independent and is shown for contrast; "
         "`detectable` is the effect found with 80 % power."
     )
     how_to(how, figures, name="analysis")

@@ -65,13 +65,13 @@ SURE = Term(0.5, 0.2, 0.8)
 @pytest.mark.parametrize(
     ("term", "words"),
     [
-        (Term(0.5, 0.2, 0.8), "harder by one standard deviation is associated with a gain 0.50 points larger "
-                              "(95 % interval +0.20 to +0.80)"),
-        (Term(-0.5, -0.8, -0.2), "harder by one standard deviation is associated with a gain 0.50 points smaller "
-                                 "(95 % interval −0.80 to −0.20)"),
-        (Term(0.1, -0.7, 0.9), "no effect of difficulty is found; effects above 0.90 points"),
-        (Term(-0.1, -0.9, 0.7), "no effect of difficulty is found; effects above 0.90 points"),
-        (Term(0.1, -1.1, 1.3), "(95 % interval −1.10 to +1.30 points per standard deviation)"),
+        (Term(0.5, 0.2, 0.8), "harder by one standard deviation is associated with a gain 0.50 % of the "
+                              "head-room larger (95 % interval +0.20 to +0.80)"),
+        (Term(-0.5, -0.8, -0.2), "harder by one standard deviation is associated with a gain 0.50 % of the "
+                                 "head-room smaller (95 % interval −0.80 to −0.20)"),
+        (Term(0.1, -0.7, 0.9), "no effect of difficulty is found; effects above 0.90 % of the head-room"),
+        (Term(-0.1, -0.9, 0.7), "no effect of difficulty is found; effects above 0.90 % of the head-room"),
+        (Term(0.1, -1.1, 1.3), "(95 % interval −1.10 to +1.30 % of the head-room per standard deviation)"),
         (Term(0.3, 0.0, 0.6), "no effect of difficulty is found"),
         (None, "difficulty cannot be estimated: it does not vary in these runs"),
     ],
@@ -117,8 +117,10 @@ def test_a_design_that_would_miss_two_points_is_called_thin() -> None:
         said(SURE._replace(detectable=2.5), SURE),
         said(SURE._replace(detectable=2.5), SURE._replace(detectable=3)),
     )
-    assert one.reasons == ("an effect of difficulty below 2.50 points would often go undetected",)
-    assert both.reasons == ("an effect of difficulty or similarity below 3.00 points would often go undetected",)
+    assert one.reasons == ("an effect of difficulty below 2.50 % of the head-room would often go undetected",)
+    assert both.reasons == (
+        "an effect of difficulty or similarity below 3.00 % of the head-room would often go undetected",
+    )
     assert said(SURE._replace(detectable=2.0), SURE).weight == "fair"
 
 

@@ -13,6 +13,7 @@ from core.analysis.model import analyse
 from core.analysis.sensitivity import COLUMNS, measured_cells, n_pairs, sensitivity, spread_in_words
 from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
 from core.queries.filters import Filter
+from core.queries.scales import UNITS
 from core.store.connection import Store
 from tests.makers.tables import Planted, planted
 
@@ -84,12 +85,15 @@ def test_the_spread_in_words(rows: pd.DataFrame) -> None:
         {"name": ["difficulty"] * 3, "estimate": [0.01, -0.03, 0.02], "ci_low": [0.001, -0.04, -0.01],
          "ci_high": [0.02, -0.02, 0.05]}
     )  # fmt: skip
-    assert spread_in_words(some, term="difficulty") == (
+    assert spread_in_words(some, term="difficulty", unit=UNITS["headroom"]) == (
         "Difficulty, 3 pairs of measures: of the 95 % intervals 1 lie above zero and 1 below; "
-        "estimates from −3.00 to +2.00 points, the middle one +1.00."
+        "estimates from −3.00 to +2.00 % of the head-room, the middle one +1.00."
     )
-    assert "none leaves out zero" in spread_in_words(some[2:], term="difficulty")
-    assert spread_in_words(rows[:0], term="similarity") == "No pair of measures has a model with similarity."
+    assert "none leaves out zero" in spread_in_words(some[2:], term="difficulty", unit=UNITS["headroom"])
+    assert (
+        spread_in_words(rows[:0], term="similarity", unit=UNITS["headroom"])
+        == "No pair of measures has a model with similarity."
+    )
 
 
 def test_a_pair_without_a_model_says_why(world: World) -> None:

@@ -63,7 +63,9 @@ def test_the_extent_by_hand(store: Store) -> None:
     text = extent(found, pair_gains(found))
     assert "has 3 intermediates before 1 target in 1 language, with 1 seed" in text
     # mean .01, sd .01, error .005774, t of two degrees of freedom 4.3027
-    assert "by +1.00 points on average (95 % interval −1.48 to +3.48, t over 3 intermediates; one seed" in text
+    assert (
+        "by +1.00 % of the head-room on average (95 % interval −1.48 to +3.48, t over 3 intermediates; one seed" in text
+    )
 
 
 def test_a_study_under_way_says_how_many_seeds_its_pairs_have(store: Store) -> None:
@@ -99,7 +101,7 @@ def test_in_task_pairs_are_shown_and_not_counted(store: Store) -> None:
     pairs = pair_gains(found)
     assert pairs.set_index("intermediate")["in_task"].to_dict() == {"paws": True, "mnli": False}
     assert "Of 1 pair" in verdicts(pairs) and "paws before" not in verdicts(pairs)
-    assert "by +1.05 points" in extent(found, pairs)
+    assert "by +1.05 % of the head-room" in extent(found, pairs)
 
 
 def _pairs(*rows: tuple[str, float, float | None, float | None, int, bool]) -> pd.DataFrame:
@@ -171,6 +173,6 @@ def test_english_alone_is_no_transfer(store: Store) -> None:
     found = _fill(store, gains)
     pairs = pair_gains(found)
     assert pairs[["target", "gain"]].to_numpy().tolist() == [["sib200", pytest.approx(0.01)]]
-    assert "by +1.00 points" in extent(found, pairs)
+    assert "by +1.00 % of the head-room" in extent(found, pairs)
     english = found._replace(frame=found.frame[found.frame["lang"] == "en"])
     assert "no gain outside English is left" in extent(english, pair_gains(english))

@@ -28,6 +28,7 @@ def cells(*rows: tuple[str, str, str, float, float, float]) -> Evidence:
         script="s",
         seed=1,
         complete=True,
+        divisor=1.0,
         task=frame["intermediate"],
     )
     return Evidence(frame, pd.DataFrame(), Units(0, 0, 0, 0, 0, 0, 0), SETTING, AnalysisOptions(), {})

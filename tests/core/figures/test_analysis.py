@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import pytest
 
@@ -15,6 +17,7 @@ from core.figures.analysis import (
 )
 from tests.core.figures import plain
 
+UNIT = {"unit": "points", "factor": 100.0}
 BINS = pd.DataFrame(
     [(0, 0, 0.0, 0.1, 0.2, 0.3, 0.012, 0.002, 0.022, 3, 12), (1, 1, 0.2, 0.3, 0.4, 0.5, -0.02, None, None, 1, 4)],
     columns=["difficulty_bin", "similarity_bin", "difficulty_low", "difficulty_high", "similarity_low",
@@ -28,7 +31,7 @@ SHARES = pd.DataFrame(
 
 
 def test_bins_are_points_around_zero_with_limits_and_n() -> None:
-    heat = gain_bins(BINS, x_title="cosine", y_title="headroom").data[0]
+    heat = gain_bins(BINS, x_title="cosine", y_title="headroom", **UNIT).data[0]
     assert [list(line) for line in heat.z] == [[1.2, None], [None, -2.0]]
     assert (heat.zmin, heat.zmid, heat.zmax) == (-2.0, 0, 2.0)
     assert plain(heat.text[0][0]) == "<b>+1.2</b><br>+0.2 to +2.2<br>n = 3"
@@ -47,14 +50,14 @@ def test_shares_are_per_cent_with_whiskers() -> None:
 
 def test_groups_have_a_trace_for_each_term() -> None:
     rows = pd.concat([SHARES.iloc[:1].assign(group="xnli"), SHARES.iloc[:1].assign(group="udpos", name="similarity")])
-    assert [t.name for t in group_effects(rows).data] == ["difficulty", "similarity"]
+    assert [t.name for t in group_effects(rows, **UNIT).data] == ["difficulty", "similarity"]
     assert [t.name for t in group_shares(rows).data] == ["difficulty", "similarity"]
 
 
 def test_the_marginal_band_closes() -> None:
     line = pd.DataFrame({"x": [0.0, 1.0], "gain": [0.0, 0.01], "low": [-0.01, 0.0], "high": [0.01, 0.02]})
     points = pd.DataFrame({"intermediate": ["mnli"], "x": [0.5], "gain": [0.004], "cells": [20]})
-    band, drawn, dots = marginal_effect(line, points, x_title="headroom").data
+    band, drawn, dots = marginal_effect(line, points, x_title="headroom", **UNIT).data
     assert list(band.x) == [0.0, 1.0, 1.0, 0.0]
     assert list(band.y) == pytest.approx([1.0, 2.0, 0.0, -1.0])
     assert list(drawn.y) == pytest.approx([0.0, 1.0])
@@ -67,20 +70,20 @@ def test_a_band_for_each_measure_of_the_term_and_the_chosen_pair_apart() -> None
          ("entropy", "mmd", -0.01, -0.02, 0.0), ("entropy", "cosine", None, None, None)],
         columns=["difficulty_measure", "similarity_measure", "estimate", "ci_low", "ci_high"],
     ).assign(n=12)  # fmt: skip
-    fig = specification_curve(rows, term="difficulty", chosen=("headroom", "cosine"))
+    fig = specification_curve(rows, term="difficulty", chosen=("headroom", "cosine"), **UNIT)
     others, chosen = fig.data
     assert list(fig.layout.yaxis.ticktext) == ["entropy", "headroom"]  # the lowest estimate below
     assert list(others.x) == [1.0, -1.0] and list(chosen.x) == [2.0]
     assert [round(y) for y in others.y] == [1, 0] and [round(y) for y in chosen.y] == [1]
     assert chosen.y[0] != others.y[0]
     assert list(chosen.error_x.array) == pytest.approx([1.0])
-    across = specification_curve(rows, term="similarity", chosen=("headroom", "cosine"))
+    across = specification_curve(rows, term="similarity", chosen=("headroom", "cosine"), **UNIT)
     assert list(across.layout.yaxis.ticktext) == ["mmd", "cosine"]
     with pytest.raises(ValueError, match="found 0 rows"):
-        specification_curve(rows[3:], term="difficulty", chosen=("", ""))
+        specification_curve(rows[3:], term="difficulty", chosen=("", ""), **UNIT)
 
 
-@pytest.mark.parametrize("draw", [variance_shares, group_effects])
+@pytest.mark.parametrize("draw", [variance_shares, partial(group_effects, **UNIT)])
 def test_nothing_is_refused(draw: object) -> None:
     with pytest.raises(ValueError, match="found 0 rows"):
         draw(SHARES.iloc[:0].assign(group=""))  # type: ignore[operator]
