@@ -6,7 +6,8 @@ guard()
 
 import streamlit as st
 
-st.title("Transfer")
+line = st.container(horizontal=True, vertical_alignment="center", key="transfer_line")
+line.title("Transfer", width="content")
 
 from pages.widgets.shared import start, version
 from pages.widgets.show import empty
@@ -26,7 +27,8 @@ if available.empty and not with_published:
     )
     st.stop()
 
-view = choose(available, with_published=with_published)
+with line:
+    view = choose(available, with_published=with_published)
 if view is None:
     show_published()
 else:

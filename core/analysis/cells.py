@@ -7,6 +7,7 @@ is no evidence are left out; a cell that has no other shows them and says why, w
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +20,9 @@ from core.store.counted import EARLIER, INTERMEDIATE, reasons_in_words
 
 Quantity = Literal["gain", "score", "rank", "z"]
 """Gain; score; rank of the mean gain within a language (1: largest); its z-score within a language."""
+
+ColumnOrder = Literal["mean gain", "gain in the chosen language", "similarity to the target", "name"]
+"""Order of the intermediates, as the picker names it."""
 
 LEVEL = 0.05
 """False discoveries accepted among the cells that are called different from zero."""
@@ -326,3 +330,47 @@ def _value(found: pd.DataFrame, quantity: Quantity) -> pd.Series:
         return by_language.rank(ascending=False)
     spread = by_language.transform("std").where(by_language.transform("count") >= FEWEST_FOR_Z)
     return (gains - by_language.transform("mean")) / spread.where(spread > 0)
+
+
+def ordered_columns(
+    gains: Grid, *, order: ColumnOrder, lang: str | None, similarity: Mapping[str, float]
+) -> tuple[str, ...]:
+    """The intermediates of a grid in an order, the best first; those without a value come last, by name.
+
+    Args:
+        gains: Cells whose value is the gain; what is no evidence orders nothing.
+        order: Which.
+        lang: The chosen language; None: the mean stands for it.
+        similarity: To the target by intermediate, larger is nearer.
+    """
+    cells = gains.cells
+    names = sorted(map(str, pd.unique(cells["intermediate"])))
+    if order == "name":
+        return tuple(names)
+    if order == "similarity to the target":
+        values = dict(similarity)
+    else:
+        counted = cells[cells["excluded"].isna() & cells["gain"].notna()]
+        if order == "gain in the chosen language" and lang is not None:
+            counted = counted[counted["lang"] == lang]
+        values = {str(name): float(gain) for name, gain in counted.groupby("intermediate")["gain"].mean().items()}
+    return tuple(sorted(names, key=lambda name: (-values.get(name, float("-inf")), name)))
+
+
+def in_columns(found: Grid, names: Sequence[str]) -> Grid:
+    """The same grid with its columns in an order; rows, numbers and tests stay.
+
+    Args:
+        found: The grid.
+        names: All its intermediates.
+    """
+    places = {name: place for place, name in enumerate(names)}
+    rows = {lang: place for place, lang in enumerate(pd.unique(found.cells["lang"]))}
+    cells = found.cells.assign(_row=found.cells["lang"].map(rows), _column=found.cells["intermediate"].map(places))
+    means = found.means.assign(_column=found.means["intermediate"].map(places))
+    return found._replace(
+        cells=cells.sort_values(["_row", "_column"], kind="stable", ignore_index=True).drop(
+            columns=["_row", "_column"]
+        ),
+        means=means.sort_values("_column", kind="stable", ignore_index=True).drop(columns="_column"),
+    )

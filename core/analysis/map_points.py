@@ -14,6 +14,7 @@ from core.analysis.cells import Grid, agreement
 from core.languages import language
 from core.measures.inference.correlation import FEWEST
 from core.measures.similarity.pair import SimilarityMeasure
+from core.measures.similarity.table import SIMILARITIES
 from core.spec.profile import text_point
 
 
@@ -67,6 +68,23 @@ def reference_text(rows: pd.DataFrame, *, lang: str | None) -> ReferenceText | N
         if (role, code) in there:
             return ReferenceText(role, str(code))
     return None
+
+
+def nearness(rows: pd.DataFrame, *, names: Sequence[str], lang: str | None) -> dict[str, float]:
+    """How near intermediates are to the target by the first measure there is, larger is nearer; a placebo as its task.
+
+    Args:
+        rows: As `core.queries.similarity.similarities` returns them, of one target.
+        names: Intermediates.
+        lang: The chosen language, if any.
+    """
+    text, there = reference_text(rows, lang=lang), set(rows["measure"])
+    measure = next((measure for name, measure in SIMILARITIES.items() if name in there), None)
+    if text is None or measure is None:
+        return {}
+    wanted = rows[(rows["measure"] == measure.name) & (rows["role"] == text.role) & (rows["lang"] == text.lang)]
+    values = wanted[~wanted["centred"].astype(bool)].set_index("intermediate")["value"].astype("float64")
+    return {name: measure.direction * float(values[at]) for name in names if (at := text_point(name)) in values.index}
 
 
 def no_reference_text(rows: pd.DataFrame, *, target: str) -> str:

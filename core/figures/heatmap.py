@@ -109,7 +109,7 @@ def transfer_heatmap(
         raise ValueError("No cells to draw: found 0 rows, expected at least one language and one intermediate.")
     langs, columns = list(dict.fromkeys(cells["lang"])), list(dict.fromkeys(cells["intermediate"]))
     drawn = cells.assign(text=[_text(row, quantity) for row in cells.to_dict("records")],
-                         hover=[_hover(row, quantity, title) for row in cells.to_dict("records")])  # fmt: skip
+                         hover=[cell_hover(row, quantity, title) for row in cells.to_dict("records")])  # fmt: skip
     rows = langs
     if means is not None:
         drawn, rows = pd.concat([_mean_cells(means, quantity, title), drawn], ignore_index=True), [MEAN, *langs]
@@ -136,9 +136,17 @@ def cell_text(value: float | None, *, quantity: Quantity, marks: str = "") -> st
     return format(look.factor * value, look.form).replace("-", "−") + marks
 
 
+def cell_marks(row: dict[Hashable, Any]) -> str:
+    """Signs behind a cell's number: that it differs from zero, that it is in-task.
+
+    Args:
+        row: Of `cell_table`.
+    """
+    return SIGNIFICANT * bool(row["significant"]) + IN_TASK * bool(row["in_task"])
+
+
 def _text(row: dict[Hashable, Any], quantity: Quantity) -> str:
-    stars = SIGNIFICANT * bool(row["significant"]) + IN_TASK * bool(row["in_task"])
-    text = cell_text(row["value"], quantity=quantity, marks=stars)
+    text = cell_text(row["value"], quantity=quantity, marks=cell_marks(row))
     return text if text == MISSING or pd.isna(row["excluded"]) else f"({text})"
 
 
@@ -160,17 +168,30 @@ def _axes(fig: go.Figure, rows: list[str], columns: list[str], title: Callable[[
         fig.add_shape(type="line", xref="paper", x0=0, x1=1, y0=0.5, y1=0.5, line={"width": 1.5, "color": GRID[mode]})
 
 
-def _mean_cells(means: pd.DataFrame, quantity: Quantity, title: Callable[[str], str]) -> pd.DataFrame:
-    marks = [IN_TASK * bool(t) for t in means["in_task"]]
-    texts = [cell_text(v, quantity=quantity, marks=m) for v, m in zip(means["value"], marks, strict=True)]
+def mean_hovers(means: pd.DataFrame, quantity: Quantity, title: Callable[[str], str]) -> list[str]:
+    """What the pointer reads of each mean, lines parted by `<br>`.
+
+    Args:
+        means: As `mean_row` returns them.
+        quantity: What `value` is.
+        title: From an intermediate to what people read.
+    """
     hovers = []
-    for row, text in zip(means.to_dict("records"), texts, strict=True):
+    for row in means.to_dict("records"):
         head = f"<b>{title(row['intermediate'])}</b>, mean over {row['n_langs']} languages"
         if pd.isna(row["value"]):
             hovers.append(f"{head}<br>no mean: not every one of them has a value")
             continue
+        text = cell_text(row["value"], quantity=quantity, marks=IN_TASK * bool(row["in_task"]))
         seeds = f"<br>{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''} with all of them"
         hovers.append(f"{head}<br>{quantity} {text}{LOOKS[quantity].unit}{_limits(row, quantity)}{seeds}")
+    return hovers
+
+
+def _mean_cells(means: pd.DataFrame, quantity: Quantity, title: Callable[[str], str]) -> pd.DataFrame:
+    marks = [IN_TASK * bool(t) for t in means["in_task"]]
+    texts = [cell_text(v, quantity=quantity, marks=m) for v, m in zip(means["value"], marks, strict=True)]
+    hovers = mean_hovers(means, quantity, title)
     return means[["intermediate", "value"]].assign(lang=MEAN, text=texts, hover=hovers)
 
 
@@ -216,7 +237,14 @@ def _clicks(drawn: pd.DataFrame) -> go.Scatter:
     )  # fmt: skip
 
 
-def _hover(row: dict[Hashable, Any], quantity: Quantity, title: Callable[[str], str]) -> str:
+def cell_hover(row: dict[Hashable, Any], quantity: Quantity, title: Callable[[str], str]) -> str:
+    """What the pointer reads of a cell, lines parted by `<br>`.
+
+    Args:
+        row: Of `cell_table`.
+        quantity: What `value` is.
+        title: From an intermediate to what people read.
+    """
     after = "no intermediate" if row["intermediate"] == "none" else f"<b>{title(row['intermediate'])}</b>"
     head = f"<b>{language(row['lang']).name}</b> after {after}"
     if pd.isna(row["value"]):

@@ -155,18 +155,24 @@ def test_deep_link_on_a_fresh_server(browser: object, tmp_path: Path) -> None:
         visit.tab.close()
 
 
-HEAT, MAP, SCATTER = range(3)
-"""The figures of the Transfer page in their order."""
+MAP, SCATTER = range(2)
+"""The drawn figures of the Transfer page in their order."""
 FOLLOW = """
     () => [...document.querySelectorAll('.js-plotly-plot')].map(figure => ({
-        boxes: (figure.layout.shapes || []).filter(s => s.type === 'rect')
-            .map(s => [(s.x0 + s.x1) / 2, (s.y0 + s.y1) / 2]),
         rings: figure.data.filter(t => t.marker?.symbol === 'circle-open' && t.marker.size === 22)
             .flatMap(t => [...t.x]),
-        means: figure.data[0].z ? [...figure.data[0].z[0]] : [],
     }))
 """
-"""What each figure marks, and the row of means."""
+"""What each of them marks."""
+TABLE = """
+    table => ({
+        names: [...table.querySelectorAll('thead th')].map(cell => cell.dataset.name),
+        langs: [...table.querySelectorAll('tbody th')].map(cell => cell.dataset.lang || 'mean'),
+        means: [...table.querySelectorAll('tbody tr.mean td .full')].map(cell => cell.textContent),
+        chosen: [...table.querySelectorAll('td.chosen')].map(cell => [cell.dataset.lang, cell.dataset.name]),
+    })
+"""
+"""What the table of the heatmap shows."""
 POINT = """
     ([figure, trace, name]) => {
         const plot = document.querySelectorAll('.js-plotly-plot')[figure], data = plot.data[trace];
@@ -181,8 +187,18 @@ POINT = """
 def _transfer(server: Server, browser: object, query: str, **look: object) -> Visit:
     visit = Visit(browser, **look)  # type: ignore[arg-type]  # scheme and width_px
     visit.go(f"{server.url}/transfer?{query}")
-    visit.tab.locator(".js-plotly-plot .heatmaplayer image").first.wait_for(state="attached")
+    visit.tab.locator("table.heatmap tbody td").first.wait_for()
     return visit
+
+
+def heatmap(visit: Visit) -> dict[str, list[object]]:
+    """What the table of the heatmap shows now.
+
+    Args:
+        visit: To the Transfer page.
+    """
+    found: dict[str, list[object]] = visit.tab.locator("table.heatmap").evaluate(TABLE)
+    return found
 
 
 def _click(visit: Visit, x: float, y: float) -> None:
@@ -191,23 +207,17 @@ def _click(visit: Visit, x: float, y: float) -> None:
     visit.tab.mouse.click(x, y)
 
 
-def _click_cell(visit: Visit, *, row: int, column: int) -> None:
-    """A cell of the heatmap of the fixture: the means and fifteen languages, five intermediates."""
-    box = visit.tab.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
-    _click(visit, box["x"] + box["width"] * (column + 0.5) / 5, box["y"] + box["height"] * (row + 0.5) / 16)
-
-
 def test_a_click_goes_into_the_url_the_others_follow_and_back_takes_it_out(filled: Server, browser: object) -> None:
     visit = _transfer(filled, browser, "target=xnli&cell=ru~mnli")
-    visit.tab.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 3")
+    visit.tab.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 2")
     before = visit.tab.evaluate(FOLLOW)
-    assert [len(figure["rings"]) for figure in before] == [0, 2, 1]
-    _click_cell(visit, row=1, column=0)  # below the means: English after CoLA
+    assert [len(figure["rings"]) for figure in before] == [2, 1]
+    visit.tab.locator("td[data-lang=en][data-name=cola]").click()
     visit.tab.get_by_role("heading", name="English (en) after CoLA").wait_for()
     visit.settle()
     assert "cell=en%7Ecola" in visit.tab.url or "cell=en~cola" in visit.tab.url
     after = visit.tab.evaluate(FOLLOW)
-    assert after[HEAT]["boxes"] == [[0, 1]]
+    assert heatmap(visit)["chosen"] == [["en", "cola"]]
     assert after[MAP]["rings"] != before[MAP]["rings"] and after[SCATTER]["rings"] != before[SCATTER]["rings"]
     visit.tab.go_back()
     visit.tab.get_by_role("heading", name="Russian (ru) after MNLI").wait_for()
@@ -215,15 +225,32 @@ def test_a_click_goes_into_the_url_the_others_follow_and_back_takes_it_out(fille
     visit.tab.close()
 
 
+def test_the_table_works_by_keyboard_and_says_what_a_cell_holds(filled: Server, browser: object) -> None:
+    visit = _transfer(filled, browser, "target=xnli")
+    first = visit.tab.locator("[data-at='0,0']")
+    first.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        visit.tab.keyboard.press(key)
+    names, langs = heatmap(visit)["names"], heatmap(visit)["langs"]
+    visit.tab.locator("[role=tooltip]").get_by_text("test examples").wait_for()
+    visit.tab.keyboard.press("Enter")
+    visit.tab.locator("td.chosen").wait_for()
+    visit.settle()
+    assert heatmap(visit)["chosen"] == [[langs[2], names[1]]]
+    assert visit.tab.evaluate("document.activeElement.shadowRoot?.activeElement?.dataset.at") == "2,1"
+    visit.check("by keyboard")
+    visit.tab.close()
+
+
 def test_clicks_on_map_and_scatter_choose_the_intermediate_everywhere(filled: Server, browser: object) -> None:
     visit = _transfer(filled, browser, "target=xnli&cell=ru~mnli")
-    visit.tab.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 3")
+    visit.tab.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 2")
     for figure, name, title in ((MAP, "qqp", "QQP"), (SCATTER, "cola", "CoLA")):
         _click(visit, *visit.tab.evaluate(POINT, [figure, 0, title]))
         visit.tab.get_by_role("heading", name=f"Russian (ru) after {title}").wait_for()
         visit.settle()
         marked = visit.tab.evaluate(FOLLOW)
-        assert marked[HEAT]["boxes"][0][0] == ["cola", "mnli", "mnli~shuffled", "qqp", "stsb"].index(name)
+        assert heatmap(visit)["chosen"] == [["ru", name]]
         assert len(marked[SCATTER]["rings"]) == 1
     visit.check("after clicks on the map and the scatter")
     visit.tab.close()
@@ -231,9 +258,9 @@ def test_clicks_on_map_and_scatter_choose_the_intermediate_everywhere(filled: Se
 
 def test_filtering_languages_changes_the_means(filled: Server, browser: object) -> None:
     visit = _transfer(filled, browser, "target=xnli")
-    before = visit.tab.evaluate(FOLLOW)[HEAT]["means"]
-    visit.tab.get_by_text("Filter languages").click()
-    # While the expander unfolds, a list that opens in it closes again.
+    before = heatmap(visit)["means"]
+    visit.tab.get_by_text("Order, filter, seeds").click()
+    # While the popover opens, a list that opens in it closes again.
     visit.settle()
     visit.tab.wait_for_function("() => document.getAnimations().every(moving => moving.playState !== 'running')")
     # The option itself is clicked: Enter chooses whatever the list has marked, all of it while it is being narrowed.
@@ -241,7 +268,7 @@ def test_filtering_languages_changes_the_means(filled: Server, browser: object) 
     visit.tab.get_by_role("option", name="Cyrl", exact=True).click()
     visit.tab.get_by_text("2 of 15 languages pass the filter").wait_for()
     visit.settle()
-    after = visit.tab.evaluate(FOLLOW)[HEAT]["means"]
+    after = heatmap(visit)["means"]
     assert before[0] != after[0] and before[1] != after[1]
     assert "script=Cyrl" in visit.tab.url
     visit.check("after the filter")
@@ -250,22 +277,22 @@ def test_filtering_languages_changes_the_means(filled: Server, browser: object) 
 
 def test_languages_without_a_value_come_by_a_switch_that_stands_in_the_url(browser: object, tmp_path: Path) -> None:
     ids = fill(tmp_path)
-    # A page just opened has no figure for a moment after its script is idle.
-    rows = "() => document.querySelector('.js-plotly-plot')?.layout?.yaxis.tickvals.length"
     with Store.open(AtlasPaths(home=tmp_path).database) as store:
         ingest(store, AtlasPaths(home=tmp_path))
         bare(store, "bg", "th", "ur", "vi")
     for server in _serve(tmp_path, ids):
         visit = _transfer(server, browser, "target=xnli", width_px=390)
         visit.tab.get_by_text("4 of 15 languages have no value here: bg, th, ur, vi.").wait_for()
-        assert visit.tab.evaluate(rows) == 1 + 11
+        assert len(heatmap(visit)["langs"]) == 1 + 11
         visit.check("without them")
+        visit.tab.get_by_text("Order, filter, seeds").click()
         visit.tab.get_by_text("Show languages without a value").click()
-        visit.tab.wait_for_function(f"({rows})() === 16")
+        visit.tab.locator("td[data-lang=vi]").first.wait_for()
         visit.settle()
         assert "novalue=true" in visit.tab.url
         visit.go(visit.tab.url)
-        visit.tab.wait_for_function(f"({rows})() === 16")
+        visit.tab.locator("td[data-lang=vi]").first.wait_for()
+        assert len(heatmap(visit)["langs"]) == 16
         visit.check("with them")
         visit.tab.close()
 
@@ -277,7 +304,7 @@ def test_a_phone_in_the_dark_chooses_by_the_pickers(filled: Server, browser: obj
         visit.tab.keyboard.press("Enter")
         visit.settle()
     visit.tab.get_by_role("heading", name="Russian (ru) after QQP").wait_for()
-    assert visit.tab.evaluate(FOLLOW)[HEAT]["boxes"] == [[3, visit.tab.evaluate(FOLLOW)[HEAT]["boxes"][0][1]]]
+    assert heatmap(visit)["chosen"] == [["ru", "qqp"]]
     visit.check("phone, dark")
     visit.tab.close()
 

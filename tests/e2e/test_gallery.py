@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 
 from core.store.connection import Store
-from tests.e2e.test_browser import CHROMIUM, FLAGS, FOLLOW, HEAT, Server, _serve, _transfer, sync_api
+from tests.e2e.test_browser import CHROMIUM, FLAGS, Server, _serve, _transfer, heatmap, sync_api
 from tests.makers.tables import Planted, add_rows, planted
 from tools.gallery_files import save_gallery
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
-
-ROW = "document.querySelector('.st-key-heat_row')"
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +60,11 @@ def test_the_first_visitor_of_a_fresh_server_sees_the_gallery_and_what_is_real(f
     visit = _transfer(fresh, browser, "target=pawsx&cell=de~mnli", scheme="dark", width_px=390)
     visit.tab.get_by_role("heading", name="German (de) after MNLI").wait_for()
     visit.tab.get_by_text("differs from zero after correction").wait_for()
-    assert visit.tab.get_by_role("combobox", name="Collection").input_value() == "measured"
-    # Twelve intermediates are wider than a phone: their row scrolls, and the page does not.
-    assert visit.tab.evaluate(f"{ROW}.scrollWidth - {ROW}.clientWidth") > 300
+    visit.tab.get_by_text("measured · ").wait_for()
+    # Twelve intermediates fit on a phone, as whole numbers.
+    box = visit.tab.locator("table.heatmap")
+    assert box.evaluate("table => table.getBoundingClientRect().right") <= 390
+    assert box.locator("td .short").first.is_visible() and not box.locator("td .full").first.is_visible()
     visit.check("a gallery on a phone")
     visit.tab.close()
 
@@ -81,33 +81,34 @@ def test_flipped_examples_and_the_command_of_a_committed_cell(fresh: Server, bro
 
 def test_ranks_and_single_seeds_are_switches_in_the_url_and_back_takes_them_out(fresh: Server, browser: object) -> None:
     visit = _transfer(fresh, browser, "target=pawsx")
-    gains = visit.tab.evaluate(FOLLOW)[HEAT]["means"]
+    gains = heatmap(visit)["means"]
     visit.tab.get_by_role("radio", name="rank", exact=True).click()
     visit.tab.get_by_text("Rank of the gain within each language").wait_for()
     visit.settle()
     assert "show=rank" in visit.tab.url
-    ranks = visit.tab.evaluate(FOLLOW)[HEAT]["means"]
-    assert ranks != gains and min(ranks) >= 1
+    ranks = heatmap(visit)["means"]
+    assert ranks != gains and min(map(float, ranks)) >= 1
     visit.tab.go_back()
     visit.tab.get_by_text("Mean over seeds, in percentage points").wait_for()
     visit.settle()
-    assert visit.tab.evaluate(FOLLOW)[HEAT]["means"] == pytest.approx(gains)
+    assert heatmap(visit)["means"] == gains
+    visit.tab.get_by_text("Order, filter, seeds").click()
     visit.tab.get_by_role("combobox", name="Seeds").fill("2")
     visit.tab.keyboard.press("Enter")
     visit.tab.get_by_text("Seed 2 alone").wait_for()
     visit.settle()
     assert "seeds=2" in visit.tab.url
-    assert visit.tab.evaluate(FOLLOW)[HEAT]["means"] != pytest.approx(gains)
+    assert heatmap(visit)["means"] != gains
     visit.check("after the switches")
     visit.tab.close()
 
 
 def test_languages_are_put_in_order_by_the_keyboard(fresh: Server, browser: object) -> None:
     visit = _transfer(fresh, browser, "target=pawsx")
+    visit.tab.get_by_text("Order, filter, seeds").click()
     visit.tab.get_by_role("combobox", name="Order languages by").fill("size")
     visit.tab.keyboard.press("Enter")
     visit.settle()
-    rows = visit.tab.evaluate("() => [...document.querySelector('.js-plotly-plot').data[0].y]")
-    assert rows == ["mean", "en", "de", "zh", "ko"]  # 2.37, 1.09 and 0.47 million articles
+    assert heatmap(visit)["langs"] == ["mean", "en", "de", "zh", "ko"]  # 2.37, 1.09 and 0.47 million articles
     visit.check("another order")
     visit.tab.close()

@@ -29,7 +29,7 @@ from pages.widgets.transfer import domain as domain_panel
 from pages.widgets.transfer.cell import summary
 from pages.widgets.transfer.domain import umap_advice
 from pages.widgets.transfer.language_filter import DISTANCES, ORDERS, Wanted, ordered
-from pages.widgets.transfer.selection import NOTHING, clicked, read, write
+from pages.widgets.transfer.selection import NOTHING, clicked, on_pick, read, write
 from tests.makers.home import bare, profile
 from tests.pages.conftest import Open, checked
 
@@ -41,6 +41,18 @@ def _texts(at: AppTest) -> str:
 
 def _cells(at: AppTest) -> pd.DataFrame:
     return next(d.value for d in at.dataframe if "q_value" in d.value.columns)
+
+
+def _grid(at: AppTest) -> dict[str, Any]:
+    """What the heatmap's table was given."""
+    (found,) = [json.loads(e.proto.json) for e in at.get("bidi_component") if e.proto.id.endswith("-heat")]
+    return dict(found)
+
+
+def _means(at: AppTest) -> list[str]:
+    grid = _grid(at)
+    assert grid["rows"][0] == ["", "mean"]
+    return [cell["text"] for cell in grid["cells"][0]]
 
 
 def _figures(at: AppTest) -> list[dict[str, Any]]:
@@ -63,9 +75,7 @@ def profiled(ids: dict[str, str], home: Path) -> dict[str, str]:
 
 def test_people_read_titles_and_the_address_keeps_ids(ids: dict[str, str], open_page: Open) -> None:
     at = open_page("pages/transfer.py", target="xnli")
-    heat = _figures(at)[0]
-    assert "mnli" in heat["layout"]["xaxis"]["tickvals"], "what a click names"
-    assert "MNLI" in heat["layout"]["xaxis"]["ticktext"], "what people read"
+    assert ["mnli", "MNLI"] in _grid(at)["columns"], "what a click names, and what people read"
 
 
 def test_a_deep_link_opens_its_cell(ids: dict[str, str], open_page: Open) -> None:
@@ -99,20 +109,21 @@ def test_without_a_baseline_there_are_scores_and_no_gains(ids: dict[str, str], o
 def test_without_a_profile_the_page_says_what_to_run(ids: dict[str, str], open_page: Open) -> None:
     del ids
     at = open_page("pages/transfer.py", target="xnli")
-    assert len(_figures(at)) == 1  # the heatmap alone
+    assert _grid(at)["cells"] and not _figures(at)  # the heatmap alone
     assert "No map of domains yet" in _texts(at)
     assert any(code.value.startswith("python -m core profile") for code in at.code)
 
 
 def test_a_choice_is_marked_in_all_three_figures(profiled: dict[str, str], open_page: Open) -> None:
     del profiled
-    heat, places, scatter = _figures(open_page("pages/transfer.py", target="xnli", cell="de~mnli"))
-    assert len([s for s in heat["layout"]["shapes"] if s["type"] == "rect"]) == 1
+    at = open_page("pages/transfer.py", target="xnli", cell="de~mnli")
+    places, scatter = _figures(at)
+    assert _grid(at)["chosen"] == ["de", "mnli"]
     assert len(_rings(places)) == 2  # the intermediate, and the language of the target
     assert len(_rings(scatter)) == 1
-    nothing = _figures(open_page("pages/transfer.py", target="xnli"))
-    assert [s for s in nothing[0]["layout"]["shapes"] if s["type"] == "rect"] == []
-    assert [_rings(figure) for figure in nothing[1:]] == [[], []]
+    nothing = open_page("pages/transfer.py", target="xnli")
+    assert _grid(nothing)["chosen"] == ["", ""]
+    assert [_rings(figure) for figure in _figures(nothing)] == [[], []]
 
 
 def test_pickers_choose_what_a_click_would(profiled: dict[str, str], open_page: Open) -> None:
@@ -128,17 +139,46 @@ def test_pickers_choose_what_a_click_would(profiled: dict[str, str], open_page: 
     assert "cell" not in at.query_params
 
 
+def test_a_click_on_the_table_goes_into_the_address(ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    before = st.query_params.to_dict()
+    try:
+        for picked, wanted in (
+            (["de", "qqp"], "de~qqp"),
+            (["", "mnli"], "de~mnli"),
+            (["sw", ""], "sw~mnli"),
+            (None, "sw~mnli"),
+        ):
+            st.session_state["heat"] = {"picked": picked}
+            on_pick("heat")
+            assert st.query_params["cell"] == wanted
+    finally:
+        st.query_params.from_dict(before)
+
+
+@pytest.mark.parametrize(
+    ("columns", "wanted"),
+    [
+        ("mean gain", ["mnli", "mnli~shuffled", "qqp", "cola", "stsb"]),  # STS-B failed
+        ("name", ["cola", "mnli", "mnli~shuffled", "qqp", "stsb"]),
+    ],
+)
+def test_columns_have_an_order(columns: str, wanted: list[str], ids: dict[str, str], open_page: Open) -> None:
+    del ids
+    at = open_page("pages/transfer.py", target="xnli", columns=columns)
+    assert [name for name, _ in _grid(at)["columns"]] == wanted
+
+
 def test_the_filter_recomputes_means_and_the_scatter(profiled: dict[str, str], open_page: Open) -> None:
     del profiled
     everything = open_page("pages/transfer.py", target="xnli")
     european = open_page("pages/transfer.py", target="xnli", family="IE: Germanic", script="Latn")
     assert set(_cells(european)["lang"]) == {"en", "de"}
-    means = [_figures(at)[0]["data"][0]["z"]["_inputArray"] if "_inputArray" in _figures(at)[0]["data"][0]["z"] else
-             _figures(at)[0]["data"][0]["z"] for at in (everything, european)]  # fmt: skip
-    assert means[0][0] != means[1][0]
+    assert _means(everything) != _means(european)
     # Over German alone: the mean is the cell.
     cells = _cells(european).set_index(["lang", "intermediate"])["value"]
-    assert means[1][0][0] == pytest.approx(100 * cells["de", "cola"])
+    place = [name for name, _ in _grid(european)["columns"]].index("cola")
+    assert _means(european)[place] == f"{100 * cells['de', 'cola']:+.1f}".replace("-", "−")
     assert "mean gain over 13 languages" in _texts(everything)
     assert "mean gain over 1 language:" in _texts(european)
     assert "2 of 15 languages pass the filter" in _texts(european)
@@ -161,27 +201,26 @@ def holed(profiled: dict[str, str], home: Path) -> dict[str, str]:
     return profiled
 
 
-def _shown_rows(figure: dict[str, Any]) -> list[str]:
-    return [str(code) for code in figure["layout"]["yaxis"]["tickvals"]]
+def _shown_rows(at: AppTest) -> list[str]:
+    return [str(code) for code, _ in _grid(at)["rows"]]
 
 
 def test_languages_without_a_value_are_left_out_and_named(holed: dict[str, str], open_page: Open) -> None:
     del holed
     at = open_page("pages/transfer.py", target="xnli")
     assert "4 of 15 languages have no value here: bg, th, ur, vi." in _texts(at)
-    assert len(_shown_rows(_figures(at)[0])) == 1 + 11
-    assert not set(_shown_rows(_figures(at)[0])) & set(BARE)
+    assert len(_shown_rows(at)) == 1 + 11
+    assert not set(_shown_rows(at)) & set(BARE)
     assert not set(_cells(at)["lang"]) & set(BARE), "the table and the export follow what is shown"
-    places = [point[0] for t in _figures(at)[1]["data"] for point in t.get("customdata") or ()]
+    places = [point[0] for t in _figures(at)[0]["data"] for point in t.get("customdata") or ()]
     assert "de" in places and not set(places) & set(BARE), "and so does the map"
     whole = open_page("pages/transfer.py", target="xnli", novalue="true")
-    assert set(_shown_rows(_figures(whole)[0])) > set(BARE)
+    assert set(_shown_rows(whole)) > set(BARE)
     assert whole.toggle(key="novalue").value
     assert "4 of 15 languages have no value here: bg, th, ur, vi." in _texts(whole)
     reasons = _cells(whole).query("lang in @BARE and intermediate == 'mnli'")["missing"]
     assert set(reasons) == {"no test set"}
-    means, of_whole = (_figures(page)[0]["data"][0]["z"][0] for page in (at, whole))
-    assert means == of_whole, "empty rows change no mean"
+    assert _means(at) == _means(whole), "empty rows change no mean"
     assert "mean gain over 9 languages" in _texts(at) and "mean gain over 9 languages" in _texts(whole)
 
 
@@ -191,12 +230,12 @@ def test_a_chosen_language_without_a_value_stays_and_a_switch_shows_all(holed: d
     assert "Urdu (ur) is shown because it is selected" in _texts(at)
     assert set(_cells(at)["lang"]) & set(BARE) == {"ur"}
     assert "No value: **skipped**, no test set" in _texts(at)
-    assert len([s for s in _figures(at)[0]["layout"]["shapes"] if s["type"] == "rect"]) == 1
+    assert _grid(at)["chosen"] == ["ur", "mnli"]
     checked(at.toggle(key="novalue").set_value(True).run())
     assert set(_cells(at)["lang"]) >= set(BARE)
-    # The filter comes first: of what it keeps, all have values, and there is nothing to switch.
+    # The filter comes first: of what it keeps, all have values, and there is nothing to say.
     european = open_page("pages/transfer.py", target="xnli", family="IE: Germanic")
-    assert not [t for t in european.toggle if t.key == "novalue"]
+    assert "have no value here" not in _texts(european)
     for quantity in ("score", "rank", "z-score"):
         assert not set(_cells(open_page("pages/transfer.py", target="xnli", show=quantity))["lang"]) & set(BARE)
 
@@ -430,7 +469,7 @@ def test_umap_falls_back_on_pca_and_says_so(profiled: dict[str, str], open_page:
     del profiled
     at = open_page("pages/transfer.py", target="xnli", map="UMAP")
     assert any("This is PCA" in info.value for info in at.info)
-    assert len(_figures(at)) == 3
+    assert len(_figures(at)) == 2
 
 
 def test_a_summary_has_interval_and_significance() -> None:

@@ -23,11 +23,10 @@ from pages.widgets.transfer.data import flipped, runs_of_cell
 _MOST_ROWS = 500
 
 
-def show_cell(view: View, cell: Cell, cells: pd.DataFrame) -> None:
-    """Draw what belongs to a cell.
+def show_summary(cell: Cell, cells: pd.DataFrame) -> None:
+    """The answer to a click: value, limits, seeds, whether it is real.
 
     Args:
-        view: What is fixed.
         cell: Language and intermediate, both chosen.
         cells: As `core.analysis.cells.cell_table` returns them.
     """
@@ -42,6 +41,16 @@ def show_cell(view: View, cell: Cell, cells: pd.DataFrame) -> None:
             st.markdown(
                 f":orange[:material/block:] **No evidence: {cell_of['excluded']}.** {REASONS[cell_of['excluded']]}"
             )
+
+
+def show_cell(view: View, cell: Cell) -> None:
+    """The runs behind a cell, their curves, the examples that flipped, and the command that makes them again.
+
+    Args:
+        view: What is fixed.
+        cell: Language and intermediate, both chosen.
+    """
+    lang, intermediate = str(cell.lang), str(cell.intermediate)
     runs = runs_of_cell(version(), view, lang, intermediate)
     if runs.empty:
         st.caption("No run of this intermediate yet.")

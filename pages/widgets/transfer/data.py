@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from core.analysis.cells import DisplayOptions, Grid, grid
+from core.analysis.cells import ColumnOrder, DisplayOptions, Grid, grid
 from core.figures.heatmap import Cell
 from core.figures.theme import Mode
 from core.queries.credits import view_tests
@@ -33,6 +33,8 @@ class MadeOf(NamedTuple):
     """Those of them that are drawn."""
     selected: Cell
     """What is framed."""
+    columns: ColumnOrder
+    """Order of the intermediates."""
     mode: Mode
     """The reader's theme."""
 

@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import NamedTuple, cast, get_args
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.analysis.cells import LEVEL, DisplayOptions, Grid, how_excluded, how_tested, not_learned, only
-from core.figures.heatmap import LOOKS, Quantity, transfer_heatmap, width_px
+from core.analysis.cells import (
+    LEVEL,
+    ColumnOrder,
+    DisplayOptions,
+    Grid,
+    how_excluded,
+    how_tested,
+    in_columns,
+    not_learned,
+    only,
+    ordered_columns,
+)
+from core.analysis.map_points import nearness
+from core.figures.heat_table import heat_table
+from core.figures.heatmap import LOOKS, Cell, Quantity, transfer_heatmap
 from core.queries.transfer import View
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, titles, version
-from pages.widgets.show import chart, drawn, empty, language_label, p_column, table, wide_row
-from pages.widgets.transfer.cell import show_cell
-from pages.widgets.transfer.data import MadeOf, encoders, view_axes, view_grid
+from pages.widgets.show import empty, language_label, p_column, table
+from pages.widgets.transfer.cell import show_cell, show_summary
+from pages.widgets.transfer.data import MadeOf, encoders, target_similarities, view_axes, view_grid
 from pages.widgets.transfer.domain import no_profile, show_domains
-from pages.widgets.transfer.language_filter import BY_GAIN, ORDERS, language_filter, ordered, without_value
-from pages.widgets.transfer.selection import on_click, pickers, read
+from pages.widgets.transfer.grid import show_grid
+from pages.widgets.transfer.language_filter import (
+    BY_CHOSEN,
+    BY_GAIN,
+    ORDERS,
+    hidden_without_value,
+    language_filter,
+    ordered,
+    without_value,
+)
+from pages.widgets.transfer.selection import on_pick, pickers, read
 
 _TITLES = {"gain": "gain", "score": "score", "rank": "rank", "z-score": "z"}
 _EXPORTED = {"gain": "cells", "score": "cell scores", "rank": "cell ranks", "z": "cell z-scores"}
@@ -30,6 +52,9 @@ class _Look(NamedTuple):
     quantity: Quantity
     seed: int | None
     order: str
+    columns: ColumnOrder
+    kept: list[str]
+    everything: bool
 
 
 @st.fragment
@@ -42,46 +67,64 @@ def show_map(view: View) -> None:
     langs, intermediates, seeds = view_axes(version(), view)
     selected = read(st.query_params.get("cell"), langs=langs, intermediates=[*intermediates, "none"])
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        look = _look(seeds)
+        look = _look(langs, seeds)
         pickers(selected, langs=ordered(langs, order="name", gains={}), intermediates=[*intermediates, "none"])
-    kept = language_filter(langs)
-    if not kept:
+    if not look.kept:
         empty("No language is left", "The filter excludes every language of this view: widen it.")
         return
     if not intermediates and look.quantity != "score":
         empty("No intermediate here yet", "Only baselines were run, so there is no gain. Switch to *score*.")
         return
-    shown = DisplayOptions(_order(view, kept, look), look.seed, look.quantity)
+    shown = DisplayOptions(_order(view, look, selected), look.seed, look.quantity)
     found = view_grid(version(), view, shown)
     gains = found if shown.quantity == "gain" else view_grid(version(), view, shown._replace(quantity="gain"))
-    told = without_value(found.cells, chosen=selected.lang)
+    told = without_value(found.cells, chosen=selected.lang, everything=look.everything)
     # Tests are corrected over all cells that are kept, so a figure of the same rows may say something else of them.
-    made_of = MadeOf(version(), view, shown, told, selected, mode())
-    _views(view, shown._replace(langs=told), (only(found, langs=told), only(gains, langs=told)), made_of)
+    made_of = MadeOf(version(), view, shown, told, selected, look.columns, mode())
+    names = _columns(view, gains, look, selected)
+    grids = tuple(in_columns(only(each, langs=told), names) for each in (found, gains))
+    _views(view, shown._replace(langs=told), (grids[0], grids[1]), made_of)
+    if hidden := hidden_without_value(found.cells, told=told, chosen=selected.lang):
+        st.caption(hidden)
     if selected.lang and selected.intermediate:
-        show_cell(view, selected, found.cells)
-    else:
-        st.caption("Click a cell, or pick a language and an intermediate above, to see the runs behind it.")
+        show_cell(view, selected)
 
 
-def _look(seeds: list[int]) -> _Look:
+def _look(langs: list[str], seeds: list[int]) -> _Look:
     title = st.segmented_control(
         "Colour shows", list(_TITLES), default="gain", required=True, key="show", bind="query-params",
         help="Rank and z-score compare the gains of the intermediates within each language.",
     )  # fmt: skip
-    options = ["mean", *map(str, seeds)]
-    seed = st.selectbox("Seeds", options, key="seeds", bind="query-params", width=110)
-    order = st.selectbox("Order languages by", list(ORDERS), key="order", bind="query-params", width=190)
-    return _Look(cast("Quantity", _TITLES[title]), None if seed == "mean" else int(seed), order)
+    with st.popover("Order, filter, seeds", icon=":material/filter_list:"):
+        columns = st.selectbox("Order intermediates by", get_args(ColumnOrder), key="columns", bind="query-params")
+        order = st.selectbox("Order languages by", list(ORDERS), key="order", bind="query-params")
+        options = ["mean", *map(str, seeds)]
+        seed = st.selectbox("Seeds", options, key="seeds", bind="query-params")
+        everything = st.toggle("Show languages without a value", key="novalue", bind="query-params")
+        kept = language_filter(langs)
+    one = None if seed == "mean" else int(seed)
+    return _Look(cast("Quantity", _TITLES[title]), one, order, columns, kept, everything)
 
 
-def _order(view: View, kept: list[str], look: _Look) -> tuple[str, ...]:
+def _order(view: View, look: _Look, selected: Cell) -> tuple[str, ...]:
     gains: dict[str, float] = {}
-    if look.order == BY_GAIN:
-        plain = view_grid(version(), view, DisplayOptions(ordered(kept, order="name", gains={}), look.seed, "gain"))
-        means = plain.cells.groupby("lang")["gain"].mean().dropna()
-        gains = {str(code): float(gain) for code, gain in means.items()}
-    return ordered(kept, order=look.order, gains=gains)
+    if look.order in (BY_GAIN, BY_CHOSEN):
+        plain = view_grid(
+            version(), view, DisplayOptions(ordered(look.kept, order="name", gains={}), look.seed, "gain")
+        )
+        cells = plain.cells
+        if look.order == BY_CHOSEN and selected.intermediate:
+            cells = cells[cells["intermediate"] == selected.intermediate]
+        gains = {str(code): float(gain) for code, gain in cells.groupby("lang")["gain"].mean().dropna().items()}
+    return ordered(look.kept, order=look.order, gains=gains)
+
+
+def _columns(view: View, gains: Grid, look: _Look, selected: Cell) -> tuple[str, ...]:
+    similarity: dict[str, float] = {}
+    if look.columns == "similarity to the target" and (with_profile := encoders(version(), view.data_source)):
+        rows = target_similarities(version(), with_profile[0].profile_id, view.target)
+        similarity = nearness(rows, names=list(pd.unique(gains.cells["intermediate"])), lang=selected.lang)
+    return ordered_columns(gains, order=look.columns, lang=selected.lang, similarity=similarity)
 
 
 def _views(view: View, shown: DisplayOptions, grids: tuple[Grid, Grid], made_of: MadeOf) -> None:
@@ -93,7 +136,7 @@ def _views(view: View, shown: DisplayOptions, grids: tuple[Grid, Grid], made_of:
         if not with_profile:
             no_profile(view)
         return
-    left, right = st.columns([6, 5], gap="medium")
+    left, right = st.columns([7, 5], gap="medium")
     with left:
         _grid_tabs(view, shown, found, made_of, idle=idle)
     with right:
@@ -101,17 +144,16 @@ def _views(view: View, shown: DisplayOptions, grids: tuple[Grid, Grid], made_of:
 
 
 def _grid_tabs(view: View, shown: DisplayOptions, found: Grid, made_of: MadeOf, *, idle: frozenset[str]) -> None:
-    map_tab, table_tab = st.tabs(["Heatmap", "Table"])
-    with map_tab:
-        draw = _heatmap(view, shown, found, made_of, idle=idle)
-    with table_tab:
-        _twin(shown, found.cells)
-    export_popover(
-        f"transfer-{view.target}-{shown.quantity}",
-        found.cells.assign(**view._asdict(), quantity=shown.quantity),
-        what=_EXPORTED[shown.quantity],
-        figures={"Heatmap": draw},
-    )
+    draw = _heatmap(view, shown, found, made_of, idle=idle)
+    with st.container(horizontal=True):
+        with st.popover("Numbers as a table", icon=":material/table:", width="content"):
+            _twin(shown, found.cells)
+        export_popover(
+            f"transfer-{view.target}-{shown.quantity}",
+            found.cells.assign(**view._asdict(), quantity=shown.quantity),
+            what=_EXPORTED[shown.quantity],
+            figures={"Heatmap": draw},
+        )
 
 
 def _heatmap(
@@ -124,24 +166,26 @@ def _heatmap(
 
     n_columns = found.cells["intermediate"].nunique()
     means = found.means if found.averaged and len(shown.langs) > 1 else None
-    heads = tuple(map(head, pd.unique(found.cells["intermediate"])))
-    figure = drawn(
-        lambda: transfer_heatmap(
+    show_grid(
+        heat_table(
             found.cells, quantity=shown.quantity, means=means, selected=made_of.selected, title=head, mode=made_of.mode
         ),
-        "heatmap", made_of, heads,
-    )  # fmt: skip
-    with wide_row("heat_row", width_px=width_px(n_columns)):
-        chart(
-            figure,
-            key="heat",
-            alt=f"Heatmap of the {shown.quantity} in {view.metric} on {titles().of(view.target)}, {len(shown.langs)} "
-            f"languages by {n_columns} intermediates; the tab Table holds the same numbers",
-            on_select=lambda: on_click("heat"),
-            selection_mode="points",
-        )
+        key="heat",
+        alt=f"Heatmap of the {shown.quantity} in {view.metric} on {named.of(view.target)}, {len(shown.langs)} "
+        f"languages by {n_columns} intermediates; arrow keys move, Enter chooses",
+        on_pick=lambda: on_pick("heat"),
+    )
+    _answer(made_of.selected, found.cells)
     st.caption(" ".join(_notes(shown, found)))
     return lambda: transfer_heatmap(found.cells, quantity=shown.quantity, means=means, title=head)
+
+
+def _answer(selected: Cell, cells: pd.DataFrame) -> None:
+    """What a click asks, where the eye is; runs, curves and examples follow below."""
+    if not (selected.lang and selected.intermediate):
+        st.caption("Click a cell, or pick a language and an intermediate above, to see the runs behind it.")
+        return
+    show_summary(selected, cells)
 
 
 def _notes(shown: DisplayOptions, found: Grid) -> list[str]:

@@ -25,9 +25,9 @@ _ORDERS: dict[str, Callable[[Language], Any]] = {  # Any: keys that sort among t
     "distance from English": lambda entry: UNKNOWN_LAST if entry.syntax_distance is None else entry.syntax_distance,
     "size of Wikipedia": lambda entry: -(entry.wikipedia_millions or 0.0),
 }
-BY_GAIN = "mean gain"
-"""The order that the cells themselves decide."""
-ORDERS = (*_ORDERS, BY_GAIN)
+BY_GAIN, BY_CHOSEN = "mean gain", "gain after the chosen intermediate"
+"""The orders that the cells themselves decide."""
+ORDERS = (*_ORDERS, BY_GAIN, BY_CHOSEN)
 """Every order, as the picker names it."""
 
 
@@ -80,36 +80,44 @@ def language_filter(codes: list[str]) -> list[str]:
         codes: Languages of the view.
     """
     entries = [language(code) for code in codes]
-    with st.expander("Filter languages", icon=":material/filter_list:"):
-        with st.grid(4, min_column_width=200):
-            wanted = _pickers(entries)
-        kept = [entry.code for entry in entries if wanted.keeps(entry)]
-        st.caption(
-            f"{len(kept)} of {len(codes)} languages pass the filter. A narrowed range excludes languages whose "
-            "distance or size is not known. Means and correlations use only the languages that pass."
-        )
+    wanted = _pickers(entries)
+    kept = [entry.code for entry in entries if wanted.keeps(entry)]
+    st.caption(
+        f"{len(kept)} of {len(codes)} languages pass the filter. A narrowed range excludes languages whose "
+        "distance or size is not known. Means and correlations use only the languages that pass."
+    )
     return kept
 
 
-def without_value(cells: pd.DataFrame, *, chosen: str | None) -> tuple[str, ...]:
-    """Languages to show: those with a value, the chosen one, and all where the switch says so; says what is left out.
+def without_value(cells: pd.DataFrame, *, chosen: str | None, everything: bool) -> tuple[str, ...]:
+    """Languages to show: those with a value, the chosen one, and all where the switch says so.
 
     Args:
         cells: As `core.analysis.cells.cell_table` returns them, of the languages that the filter keeps.
         chosen: Language that is chosen, if any: it stays, so that its reasons can be read.
+        everything: The switch.
+    """
+    langs, there = tuple(map(str, pd.unique(cells["lang"]))), valued(cells)
+    return langs if everything else tuple(code for code in langs if code in there or code == chosen)
+
+
+def hidden_without_value(cells: pd.DataFrame, *, told: tuple[str, ...], chosen: str | None) -> str:
+    """Which languages have no value, for the reader; empty where each has one.
+
+    Args:
+        cells: Of the languages that the filter keeps.
+        told: Those that are shown.
+        chosen: Language that is chosen, if any.
     """
     langs, there = tuple(map(str, pd.unique(cells["lang"]))), valued(cells)
     bare = [code for code in langs if code not in there]
     if not bare:
-        return langs
-    with st.container(horizontal=True, vertical_alignment="center"):
-        everything = st.toggle("Show languages without a value", key="novalue", bind="query-params")
-        said = f"{len(bare)} of {len(langs)} languages have no value here: {', '.join(bare)}."
-        if not everything:
-            said += f" {language_label(chosen)} is shown because it is selected." if chosen in bare else ""
-            said += " Hiding them changes no mean and no test."
-        st.caption(said)
-    return langs if everything else tuple(code for code in langs if code in there or code == chosen)
+        return ""
+    said = f"{len(bare)} of {len(langs)} languages have no value here: {', '.join(bare)}."
+    if len(told) < len(langs):
+        said += f" {language_label(chosen)} is shown because it is selected." if chosen in bare else ""
+        said += " Hiding them changes no mean and no test."
+    return said
 
 
 def _pickers(entries: list[Language]) -> Wanted:

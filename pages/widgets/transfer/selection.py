@@ -69,6 +69,19 @@ def on_click(key: str) -> None:
     _put(clicked(st.session_state.get(key), before=current()))
 
 
+def on_pick(key: str) -> None:
+    """Callback of the table: what was picked is what it names, "" where it says nothing.
+
+    Args:
+        key: Of the table.
+    """
+    state = st.session_state.get(key)
+    picked = state["picked"] if state else None
+    if picked:
+        before = current()
+        _put(Cell(picked[0] or before.lang, picked[1] or before.intermediate))
+
+
 def pickers(selected: Cell, *, langs: Sequence[str], intermediates: Sequence[str]) -> None:
     """Two pickers that choose what a click would: the path for keyboards and fingers.
 
@@ -80,11 +93,11 @@ def pickers(selected: Cell, *, langs: Sequence[str], intermediates: Sequence[str
     st.session_state["cell_lang"], st.session_state["cell_intermediate"] = selected
     st.selectbox(
         "Language", langs, key="cell_lang", format_func=language_label, index=None, placeholder="any",
-        on_change=_on_pick, width=200,
+        on_change=_on_pick, width=180,
     )  # fmt: skip
     st.selectbox(
         "Intermediate", intermediates, key="cell_intermediate", format_func=titles().of, index=None, placeholder="any",
-        on_change=_on_pick, width=200,
+        on_change=_on_pick, width=180,
     )  # fmt: skip
 
 
