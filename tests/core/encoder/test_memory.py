@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from core.encoder.features import featurise
-from core.encoder.loading import embed, load_encoder
+from core.encoder.loading import embed, load_encoder, model_problems
 from core.encoder.log_probabilities import gold_log_probabilities
 from core.encoder.memory import halving, memory_problems, over_batches
 from core.encoder.mlm import load_for_mlm
 from core.encoder.predicting import label_scores, predict
-from core.errors import OutOfMemory
+from core.errors import ModelError, OutOfMemory
 from core.heads.states import Encoder
 from core.profiling.selector_features import pick, squared_gradients
 from core.spec.protocol import StageProtocol
@@ -163,3 +163,20 @@ def test_another_error_is_not_tried_again() -> None:
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"), memory_problems(_CPU):
         halving(fail, tokens=100, largest=lambda: 1, device=_CPU)
     assert tries == [100]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (RuntimeError("unable to mmap 471 bytes from file </m/model.safetensors>: Cannot allocate memory (12)"), True),
+        (MemoryError(), True),
+        (OSError("no file named model.safetensors found in directory"), False),
+    ],
+)
+def test_too_little_memory_for_a_model_is_called_that(tmp_path: Path, error: Exception, kind: bool) -> None:
+    """It was called pickled weights that can execute code, because the file's name holds "safetensors"."""
+    spec = tiny_model(tmp_path)
+    with pytest.raises(OutOfMemory if kind else ModelError) as found, model_problems(spec):
+        raise error
+    assert ("does not fit into the memory that is free" in str(found.value)) == kind
+    assert "Pickled" not in str(found.value), "its weights are there"
