@@ -17,10 +17,9 @@ from typing import NamedTuple
 import torch
 import yaml
 
+from core.actions.queue import list_runs
 from core.cli.main import main as command
 from core.errors import AtlasError
-from core.jobs.folders import job_folders
-from core.jobs.state import derive_state
 from core.models import MODELS
 from core.protocols import PROTOCOLS, read_protocol_file
 from core.spec.model import ModelSpec
@@ -168,8 +167,7 @@ def _of_folders(home: Home) -> dict[str, tuple[bytes, Read]]:
             _in_place(file, content, rng)
             try:
                 ingest(store, home)
-                for run in job_folders(home):
-                    derive_state(run)
+                list_runs(home)
                 damaged = _damaged(store)
                 if len(damaged) > 1 or (damaged and file.parent.name not in str(damaged)):
                     raise Unclear(f"named: {damaged}")

@@ -203,11 +203,12 @@ def _imported(file: Path) -> Iterator[str]:
 def test_nobody_goes_past_the_actions() -> None:
     """Pages, commands, reports and tools start and change jobs through core.actions alone."""
     files = [f for folder in ("core", "pages", "tools", "bench") for f in (REPO / folder).rglob("*.py")]
-    inside = (REPO / "core" / "jobs", REPO / "core" / "actions")
+    # The campaign of kills has a worker of its own, which only the backend itself can be told.
+    inside = (REPO / "core" / "jobs", REPO / "core" / "actions", REPO / "tools" / "faults" / "kills.py")
     past = {
         f"{file.relative_to(REPO)}: {name}"
         for file in files
-        if not file.is_relative_to(inside[0]) and not file.is_relative_to(inside[1])
+        if not any(map(file.is_relative_to, inside))
         for name in _imported(file)
         if name.startswith(DIRECT)
     }
