@@ -111,7 +111,7 @@ class Facts:
         counts = self.gains.groupby(list(SETTING), dropna=False, sort=True)["intermediate"].nunique().reset_index()
         if counts.empty:
             return None
-        first = counts.loc[counts["intermediate"].idxmax(), list(SETTING)].to_dict()
+        first = counts.iloc[int(counts["intermediate"].to_numpy().argmax())][list(SETTING)].to_dict()
         fingerprint = None if pd.isna(first["model_fingerprint"]) else str(first["model_fingerprint"])
         pooled = PooledRuns(**({str(k): v for k, v in first.items()} | {"model_fingerprint": fingerprint}))
         return evidence(self.cur, pooled, options=self.options)

@@ -101,7 +101,8 @@ def judge_against_chance(
     low, high = over - np.quantile(centred, 0.975, axis=0), over - np.quantile(centred, 0.025, axis=0)
     how = "exchange of intermediates"
     limits = [
-        Interval(*map(float, v), 0.95, how, len(members), PERMUTATIONS) for v in zip(over, low, high, strict=True)
+        Interval(float(d), float(lo), float(hi), 0.95, how, len(members), PERMUTATIONS)
+        for d, lo, hi in zip(over, low, high, strict=True)
     ]
     reach = (np.abs(centred) >= np.abs(over) - 1e-12).sum(axis=0)
     return AgainstChance(found[0], at, RankingQuality._make([*limits, len(members)]), (1 + reach) / (PERMUTATIONS + 1))
@@ -145,17 +146,19 @@ def _regret(relevance: Floats, above: NDArray[np.int64], ties: NDArray[np.int64]
     """One less the expected best of the k first, ties drawn with equal chance; pairs come best first."""
     sure, tied = above + ties <= k, (above < k) & (above + ties > k)
     size, left = (np.where(tied, each, 0).max(axis=1, keepdims=True) for each in (ties, k - above))
-    none = special.comb(size - np.cumsum(tied, axis=1), left) / special.comb(size, left)
+    none: Floats = special.comb(size - np.cumsum(tied, axis=1), left) / special.comb(size, left)
     reached = 1 - np.where(np.cumsum(sure, axis=1) > 0, 0.0, none)  # chance that one of the best so far is tried
     first = np.diff(reached, axis=1, prepend=0.0)
-    return 1 - (first * relevance).sum(axis=1)
+    left_over: Floats = 1 - (first * relevance).sum(axis=1)
+    return left_over
 
 
 def _tau(scores: Floats, gains: Floats) -> Floats:
     one, two = np.triu_indices(scores.shape[1], 1)
     a, b = (np.sign(each[:, one] - each[:, two]) for each in (scores, gains))
     scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.where(scale > 0, (a * b).sum(axis=1) / np.where(scale > 0, scale, 1.0), 0.0)
+    found: Floats = np.where(scale > 0, (a * b).sum(axis=1) / np.where(scale > 0, scale, 1.0), 0.0)
+    return found
 
 
 def _exchanged(

@@ -209,4 +209,5 @@ def _errors(x: Floats, place: NDArray[np.intp], codes: NDArray[np.intp], *, rows
 
 def _best(errors: list[Floats], gains: Floats) -> NDArray[np.intp]:
     """(exchanges,) which penalty predicts best."""
-    return np.argmin(np.stack([((gains @ each.T) ** 2).sum(axis=1) for each in errors]), axis=0)
+    chosen: NDArray[np.intp] = np.argmin(np.stack([((gains @ each.T) ** 2).sum(axis=1) for each in errors]), axis=0)
+    return chosen
