@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bench.calibration import METHODS, _cells, _one_seed, _row, _seeds
+from bench.calibration import METHODS, _cells, _one_seed, _row, _seeds, _thirds
 
 CASES = [
     ("paired bootstrap", _one_seed, 3000),
@@ -16,6 +16,8 @@ CASES = [
     ("mixed model, difficulty", _cells, 1000),
     ("mixed model, similarity", _cells, 1000),
     ("permutation of intermediates, similarity", _cells, 1000),
+    ("contrast inside tasks, difficulty", _thirds, 1000),
+    ("mixed model with base tasks, similarity", _thirds, 300),
 ]
 """Method, simulated data, replications: with 300 a calibrated test has been seen to reject 9 %."""
 
