@@ -178,7 +178,7 @@ QUESTIONS: dict[str, Question] = {
     "protocols": lambda cur: provenance.protocols(cur, Filter()),
     "software": lambda cur: provenance.software(cur, Filter()),
     "scored_sets": lambda cur: provenance.scored_sets(cur, Filter()),
-    "legal_domain": lambda cur: legal_domain(Facts(cur, Filter())),
+    "legal_domain": lambda cur: legal_domain(Facts(cur, Filter())).interval,
     "judge_claims": lambda cur: judge_claims(cur, Filter()),
 }
 """What averages over seeds or counts them."""
