@@ -34,7 +34,7 @@ def test_three_sentences_of_the_fullest_collection(home: Path, open_page: Open) 
     text = _words(at)
     assert "1. The largest set of runs (atlas-mini · quick · sample · measured) has 12 intermediates" in text
     assert "2. Of 35 pairs of intermediate and target with 2 seeds" in text  # PAWS before PAWS-X is in-task
-    assert "3. Over 12 intermediate conditions" in text
+    assert "Over 12 intermediate conditions" in text
     assert "harder by one standard deviation is associated with a gain" in text
     assert len(_charts(at)) == 1
 
@@ -63,7 +63,7 @@ def test_the_three_collections_are_named_the_empty_ones_too(home: Path, open_pag
 def test_too_little_for_a_model_says_so_and_proposes_runs(home: Path, open_page: Open) -> None:
     _fill(home, Planted(intermediates=INTERMEDIATES[:3], seeds=(1, 2), targets=TARGETS[:2]))
     at = open_page(PAGE)
-    assert "3. The evidence does not answer the question yet: 3 intermediate conditions" in _words(at)
+    assert "The evidence does not answer the question yet: 3 intermediate conditions" in _words(at)
 
 
 def test_gaps_come_with_the_command_that_fills_them(ids: dict[str, str], open_page: Open) -> None:
