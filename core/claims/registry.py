@@ -7,6 +7,7 @@ could be read), P Phang et al.'s, K Pruksachatkun et al.'s, V Vu et al.'s, H Cho
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from core.claims import scope
 from core.claims.records import Claim
@@ -38,7 +39,7 @@ _EVERY = (1.0, 1.0)
 _RUNS = "of runs under mohapatra2022"
 
 
-def _english_study(model: str) -> dict[str, object]:
+def _english_study(model: str) -> dict[str, Sequence[int | str] | str]:
     """Runs of an English encoder, which are scored in English, too."""
     return _PHANG_STUDY | {"models": (model,), "targets": _ENGLISH_TARGETS, "protocol": "standard"}
 
@@ -306,7 +307,7 @@ _CLAIMS = (
         "similarity_predicts",
         "the effect of one standard deviation of similarity",
         (0.0, _INF),
-        "gain per sd",
+        "gain per sd, of the head-room",
         scope.BERT,
         _english_study("bert-base-uncased"),
         least=4,

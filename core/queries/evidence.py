@@ -332,7 +332,7 @@ def _judged(cells: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:
     reasons = [
         ((cells["lang"] == "en") & (not options.with_english), "English"),
         (cells["in_task"] & (not options.with_in_task), "in-task"),
-        (retrieval & ~retrieval.all(), "never trained"),
+        (retrieval & (not bool(retrieval.all())), "never trained"),
         (cells["intermediate"].str.contains("~", regex=False) & (not options.with_placebos), "placebo"),
         (cells["similarity"].isna() & cells["intermediate"].map(is_third).astype(bool), "third"),
         (cells["difficulty"].isna() & ~cells["intermediate"].map(is_measurable).astype(bool), "difficulty undefined"),

@@ -119,8 +119,8 @@ def _sides(name: str, target: str) -> list[tuple[str, str, str, str, bool]]:
 def _belongs(contrast: Contrast, spec: IntermediateSpec, target: str) -> bool:
     if contrast.field == "placebo":
         return True
-    wanted: set[str | None] = {"harder": {None}, "harder_alike": {target}, "nearer": {None, target}}[contrast.name]
-    return spec.placebo is None and spec.to in wanted
+    wanted: dict[str, set[str | None]] = {"harder": {None}, "harder_alike": {target}, "nearer": {None, target}}
+    return spec.placebo is None and spec.to in wanted[contrast.name]
 
 
 def _excluded(contrast: str, one: str | None, other: str | None) -> str | None:

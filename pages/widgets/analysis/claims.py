@@ -83,7 +83,8 @@ def _value(row: dict[Any, Any]) -> str:
     names = ("estimate",) if pd.isna(row["ci_low"]) else ("estimate", "ci_low", "ci_high")
     shown = [f"{scale * row[name]:{digits}}".replace("-", "−") for name in names]
     limits = f" ({shown[1]} to {shown[2]})" if len(shown) > 1 else ""
-    return f"{shown[0]}{limits}" + (" points" if scale > 1 else "")
+    unit = " % of the head-room" if "head-room" in str(row["unit"]) else " points"
+    return f"{shown[0]}{limits}" + (unit if scale > 1 else "")
 
 
 def _launch_of(command: str) -> dict[str, list[str]]:
