@@ -151,7 +151,8 @@ COLUMNS = (
 
 
 def poolable_runs(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
-    """Sets of runs that may be pooled, the one with most intermediates that count first, then with most of all.
+    """Sets of runs that may be pooled: those on real data with anything that counts before those on generated data; of
+    these the one with most intermediates that count first, then with most of all.
 
     Columns: those of `PooledRuns`, intermediates, targets, langs, gains, counted (gains that are evidence).
 
@@ -167,7 +168,9 @@ def poolable_runs(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFram
         FROM current_gains g JOIN runs r USING (run_id)
         WHERE g.gain IS NOT NULL AND g.is_headline AND {kept.sql}
         GROUP BY ALL
-        ORDER BY count(DISTINCT g.intermediate) FILTER (g.excluded IS NULL) DESC, counted DESC, intermediates DESC,
+        ORDER BY (any_value(r.data_source) <> '{DataSourceKind.SAMPLE}'
+                  AND count(*) FILTER (g.excluded IS NULL) > 0) DESC,
+                 count(DISTINCT g.intermediate) FILTER (g.excluded IS NULL) DESC, counted DESC, intermediates DESC,
                  gains DESC, r.collection DESC, r.model, r.protocol
         """,
         kept.values,
@@ -175,7 +178,7 @@ def poolable_runs(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFram
 
 
 def runs_to_pool(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> PooledRuns | None:
-    """The runs with most intermediates that the filter leaves; None: it leaves no gain.
+    """The first set of `poolable_runs`; None: the filter leaves no gain.
 
     Args:
         wanted: Rows to keep.
