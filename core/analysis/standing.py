@@ -17,7 +17,7 @@ from core.measures.inference.averages import average_gain, spread_seen
 from core.measures.inference.correlation import t_limits
 from core.measures.inference.stats import benjamini_hochberg
 from core.queries.evidence import Evidence, seeds_in_words
-from core.queries.scales import UNITS, Unit
+from core.queries.scales import UNITS, Unit, trained_targets
 
 PAIR_COLUMNS = (*("target", "intermediate", "gain", "low", "high", "q_value", "n_seeds", "n_langs", "in_task"),)
 """Columns of `pair_gains`, in order."""
@@ -70,7 +70,7 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
         return f"{head}; without in-task pairs, no gain outside English is left.{out}"
     runs = _seed_gains(evidence).merge(kept[["intermediate", "target"]])
     runs = runs[runs["scaled"].notna()]
-    retrieval = frame.loc[frame["target_type"] == "retrieval", "target"].unique()
+    retrieval = frame.loc[~trained_targets(frame["target_type"]), "target"].unique()
     apart, runs = runs[runs["target"].isin(retrieval)], runs[~runs["target"].isin(retrieval)]
     unit = UNITS[evidence.options.scale]
     said = [_average(part, unit=unit) + where for part, where in (

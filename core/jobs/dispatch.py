@@ -59,6 +59,7 @@ _LOG = logging.getLogger(__name__)
 _LOCK_WAIT_S = 2.0
 _CANCEL_PATIENCE_S = 10.0
 _DISK_WAIT_S = 30.0
+_EXIT_WAIT_S = 0.5
 _BELL_S = 0.03
 """Seconds between two looks at the bell: one `stat` each."""
 
@@ -206,7 +207,7 @@ class Dispatcher:
         for status in self._open_jobs():
             if status.state is JobState.LOST:
                 with self._apart(run := self._paths.job(status.run_id)):
-                    self._put_back(run, exit_code=exits.get(status.run_id))
+                    self._put_back(run, exit_code=exits.get(status.run_id, self._exit_of(status.run_id)))
         jobs = self._open_jobs()
         running = [s for s in jobs if s.state is JobState.RUNNING]
         if not running:
@@ -262,6 +263,17 @@ class Dispatcher:
         for run_id in exits:
             del self._children[run_id]
         return exits
+
+    def _exit_of(self, run_id: str) -> int | None:
+        """Exit code of a child that let go of its job a moment ago; None: it is no child, or has not ended."""
+        child = self._children.get(run_id)
+        if child is None:
+            return None
+        with suppress(subprocess.TimeoutExpired):
+            code = child.wait(timeout=_EXIT_WAIT_S)
+            del self._children[run_id]
+            return code
+        return None
 
     def _slot_of(self, status: JobStatus) -> str:
         job = None

@@ -26,7 +26,7 @@ from core.queries.covariates import (
 )
 from core.queries.difficulty import ProfileView
 from core.queries.filters import Filter, condition
-from core.queries.scales import Scale, divisors
+from core.queries.scales import Scale, divisors, trained_targets
 from core.spec.profile import ProfileKind, text_point
 from core.spec.run import DataSourceKind
 from core.store.counted import BASELINE, EARLIER, FLOOR, INTERMEDIATE, TARGET, reasons_in_words
@@ -151,8 +151,7 @@ COLUMNS = (
 
 
 def poolable_runs(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFrame:
-    """Sets of runs that may be pooled: those on real data with anything that counts before those on generated data; of
-    these the one with most intermediates that count first, then with most of all.
+    """Sets of runs that may be pooled: on real data first where any counts, then with most intermediates that count.
 
     Columns: those of `PooledRuns`, intermediates, targets, langs, gains, counted (gains that are evidence).
 
@@ -168,8 +167,7 @@ def poolable_runs(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFram
         FROM current_gains g JOIN runs r USING (run_id)
         WHERE g.gain IS NOT NULL AND g.is_headline AND {kept.sql}
         GROUP BY ALL
-        ORDER BY (any_value(r.data_source) <> '{DataSourceKind.SAMPLE}'
-                  AND count(*) FILTER (g.excluded IS NULL) > 0) DESC,
+        ORDER BY any_value(r.data_source <> 'sample') AND count(*) FILTER (g.excluded IS NULL) > 0 DESC,
                  count(DISTINCT g.intermediate) FILTER (g.excluded IS NULL) DESC, counted DESC, intermediates DESC,
                  gains DESC, r.collection DESC, r.model, r.protocol
         """,
@@ -331,7 +329,7 @@ def _judged(cells: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:
         cells["keep"] &= cells["family"].isin(options.families)
     if options.scripts:
         cells["keep"] &= cells["script"].isin(options.scripts)
-    retrieval = cells["target_type"] == "retrieval"  # apart: their gains are ten times those of trained targets
+    retrieval = ~trained_targets(cells["target_type"])  # apart: their gains are ten times those of trained targets
     reasons = [
         ((cells["lang"] == "en") & (not options.with_english), "English"),
         (cells["in_task"] & (not options.with_in_task), "in-task"),

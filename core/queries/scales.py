@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from core.errors import UnknownName
+from core.types.table import task_type
 
 Scale = Literal["headroom", "noise"]
 
@@ -41,6 +42,16 @@ UNITS: dict[Scale, Unit] = {
     ),
 }
 """The two scales, the usual one first."""
+
+
+def trained_targets(types: pd.Series) -> pd.Series:
+    """Whether targets of these types are trained at all; retrieval is scored as the encoder is.
+
+    Args:
+        types: Names of task types.
+    """
+    known = {name: task_type(name).is_trained for name in types.unique()}
+    return types.map(known).astype(bool)
 
 
 def divisors(rows: pd.DataFrame, *, scale: Scale) -> pd.Series:

@@ -127,9 +127,9 @@ def test_a_figure_is_saved_by_the_browser_itself(folder: Path, browser: object, 
     """SVG and PNG need no browser engine of ours: plotly.js makes them where the page is read."""
     visit = Visit(browser)
     visit.go(folder / "report.html")
-    visit.tab.locator(".js-plotly-plot").first.hover()
+    visit.tab.locator(".js-plotly-plot").nth(1).hover()  # the first heatmap, after the contrasts
     with visit.tab.expect_download() as found:
-        visit.tab.get_by_role("button", name=f"Download as {ending.upper()}").first.click()
+        visit.tab.get_by_role("button", name=f"Download as {ending.upper()}").nth(1).click()
     file = found.value
     assert file.suggested_filename == f"heatmap-1-xnli.{ending}"
     content = Path(file.path()).read_bytes()

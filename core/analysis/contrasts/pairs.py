@@ -15,6 +15,7 @@ import pandas as pd
 
 from core.queries.covariates import base_tasks
 from core.queries.evidence import Evidence
+from core.queries.scales import trained_targets
 from core.spec.run import IntermediateSpec, Placebo
 from core.store.counted import INTERMEDIATE
 
@@ -87,13 +88,14 @@ def paired(evidence: Evidence) -> pd.DataFrame:
     )
     kept = [*_SAME[2:], "intermediate", "score", "divisor", "target_type", "family", "script", "in_task", "reason"]
     sided = sides.merge(rows[kept], on=["intermediate", "target"])
-    one, other = sided[sided["is_one"]], sided[~sided["is_one"]]
+    is_one = sided["is_one"].astype(bool)  # of no row a mask of objects would choose columns
+    one, other = sided[is_one], sided[~is_one]
     pairs = one.merge(other[[*_SAME, "score", "in_task", "reason"]], on=_SAME, suffixes=("", "_other"))
     pairs["in_task"] = pairs["in_task"].astype(bool) | pairs["in_task_other"].astype(bool)
     pairs["difference"] = pairs["score"] - pairs["score_other"]
     pairs["scaled"] = pairs["difference"] / pairs["divisor"]
     pairs["base"] = pairs["condition"].map(base_tasks)
-    pairs["trained"] = pairs["target_type"] != "retrieval"
+    pairs["trained"] = trained_targets(pairs["target_type"])
     for name, reason in (("one", "reason"), ("other", "reason_other")):
         pairs[f"{name}_unlearned"] = pairs[reason] == INTERMEDIATE
     counts_all = evidence.options.with_excluded

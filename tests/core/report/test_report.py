@@ -142,7 +142,9 @@ def one_chapter_of(store: Store) -> Chapter:
 
 def test_every_figure_has_its_data_a_name_and_a_twin(report: str, found: Gathered) -> None:
     reader = Reader(report.replace(plotly_js(), ""))
-    assert len(reader.figures) == len(set(reader.figures)) == 7  # three heatmaps, two targets in the profile
+    assert (
+        len(reader.figures) == len(set(reader.figures)) == 8
+    )  # the contrasts, three heatmaps, two targets in the profile
     for name in reader.figures:
         json_of(report, name)
     assert report.count("The table below holds the same numbers.") == 7
@@ -200,7 +202,7 @@ def _context(**changes: object) -> dict[str, object]:
         found = gather(cur, AnalysisOptions(), paths=PATHS)
     from core.report.onefile import answered, sources  # noqa: PLC0415
 
-    usual = {"made": MADE, "kept": "", "chapters": [], "style": "", "script": "", "plotly_js": ""}
+    usual = {"made": MADE, "kept": "", "forest": None, "chapters": [], "style": "", "script": "", "plotly_js": ""}
     return usual | answered(found) | sources(found) | changes
 
 
