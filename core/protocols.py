@@ -102,7 +102,8 @@ PROTOCOLS: dict[str, ProtocolSpec] = {
         | _by_task("xquad", max_train_examples=3_000)
         | _by_task("sib200", epochs=3)
         | _by_task("tweet_sentiment", epochs=2)
-        | _by_task("udpos", max_train_examples=2_000),
+        | _by_task("udpos", max_train_examples=2_000)
+        | _by_task("stsb_multi", learning_rate=2.5e-5),
         max_test_examples=200,
         max_length=256,
     ),
