@@ -25,8 +25,8 @@ _FORMS: dict[Format, tuple[str, str]] = {
 _IMAGES = {"svg": "image/svg+xml", "png": "image/png"}
 _UNITS = "Files hold scores and gains as fractions, not per cent or points; an empty value means missing, never zero."
 _SVG = (
-    "SVG of a figure: the camera in its toolbar. PNG and SVG from here need `pip install kaleido==1.5.0` and Chrome or "
-    "Chromium."
+    "SVG without more installs: open the HTML file; the camera in the figure's toolbar saves it. "
+    "PNG and SVG from here need `pip install kaleido==1.5.0` and Chrome or Chromium."
 )
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from core.jobs.folders import job_folders
 from core.jobs.records import JobState
 from core.jobs.state import derive_state
-from core.paths import AtlasPaths, RunPaths
+from core.paths import RunPaths
 from core.spec.base import run_id_of
 from core.spec.ranking import FrozenRanking, RankedIntermediate, SelectorRanking
 from core.store.connection import Store
@@ -27,19 +27,8 @@ from tests.core.store.test_gallery import CREDITS, write_predictions
 from tests.core.store.test_profiles import _finished, _spec
 from tests.makers.folders import history, run_spec, scored, write_run
 from tools.faults.garbage import garbled
+from tools.faults.home import Home
 from tools.gallery_files import save_gallery
-
-
-class Home(AtlasPaths):
-    """Paths whose committed files are in the home, too."""
-
-    @property
-    def gallery(self) -> Path:
-        return self.home / "gallery"
-
-    @property
-    def published(self) -> Path:
-        return self.home / "published"
 
 
 class Made(NamedTuple):
