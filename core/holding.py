@@ -1,7 +1,8 @@
 """Who executes a job: the process that holds its lock file, which the system gives back when the process ends.
 
 Two processes never execute one job, whatever clocks and records say: `held` lets one in. And a job whose lock is held
-is alive, whatever they say.
+is alive, whatever they say. Machines that share a home over a network may not see each other's locks: there a process
+is judged by its heartbeat, on the clock of the file system that they share.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from core.errors import JobError, RunFolderDamaged
-from core.files import read_whole
+from core.files import draft_beside, read_whole
 from core.paths import RunPaths
-from core.processes import ProcessRecord, read_process, record_of
+from core.processes import ProcessRecord, is_alive, read_process, record_of
+
+ELSEWHERE_S = 60.0
+"""Seconds without a heartbeat after which a process of another machine counts as gone: it beats every five."""
 
 _AGAIN_S = 0.02
 
@@ -38,14 +43,22 @@ def held(run: RunPaths, *, patience_s: float = 3.0) -> Iterator[ProcessRecord]:
     lock, mine = _locked(run.hold, patience_s=patience_s), record_of(os.getpid())
     if lock is None or mine is None:
         holder = read_process(run.hold)
-        who = f"process {holder.pid}" if holder else "another process"
-        raise Busy(f"{run.root.name} is executed by {who}: it is not started twice.")
+        raise _busy(run, holder)
     try:
+        before = read_process(run.process)
+        if before is not None and not before.is_here and lives(run, before):
+            raise _busy(run, before)  # its lock is not seen from here
         os.truncate(lock, 0)
         os.pwrite(lock, mine.model_dump_json().encode(), 0)
         yield mine
     finally:
         os.close(lock)
+
+
+def _busy(run: RunPaths, holder: ProcessRecord | None) -> Busy:
+    where = f" of {holder.host}" if holder and not holder.is_here else ""
+    who = f"process {holder.pid}{where}" if holder else "another process"
+    return Busy(f"{run.root.name} is executed by {who}: it is not started twice.")
 
 
 def _locked(file: Path, *, patience_s: float) -> int | None:
@@ -106,9 +119,49 @@ def since_beat(file: Path) -> float | None:
     """Seconds since a job said that it is alive, time that the machine slept not counted; None where it has not yet.
 
     Args:
-        file: `heartbeat`.
+        file: `heartbeat`, of a job on this machine.
     """
     try:
         return max(0.0, time.monotonic() - float(read_whole(file)))
     except (OSError, ValueError, RunFolderDamaged):
         return None
+
+
+def since_beat_elsewhere(run: RunPaths) -> float | None:
+    """The same of a job on another machine, by the clock of the file system that both share.
+
+    A process that was started a moment ago has written its record and no heartbeat yet: then the record counts.
+    """
+    for file in (run.heartbeat, run.process):
+        with contextlib.suppress(OSError):
+            # Opened, because a network file system looks at the server's copy then and not at what it remembers.
+            with file.open("rb") as stream:
+                changed = os.fstat(stream.fileno()).st_mtime
+            return max(0.0, time.time() + _ahead_s(run.root.parent, int(time.monotonic() // 60)) - changed)
+    return None
+
+
+def lives(run: RunPaths, process: ProcessRecord) -> bool:
+    """Whether the process that a job names is alive: here the system says so, elsewhere the heartbeat.
+
+    Args:
+        process: Of the job's `process.json`.
+    """
+    if process.is_here:
+        return is_alive(process)
+    age_s = since_beat_elsewhere(run)
+    return age_s is not None and age_s < ELSEWHERE_S
+
+
+@lru_cache(maxsize=64)
+def _ahead_s(folder: Path, minute: int) -> float:
+    """Seconds by which the clock of a folder's file system is ahead of this machine's; asked once a minute."""
+    del minute
+    probe = draft_beside(folder / "clock")
+    try:
+        probe.touch()
+        found = probe.stat().st_mtime - time.time()
+        probe.unlink()
+    except OSError:  # this user may not write there
+        return 0.0
+    return found

@@ -1,6 +1,7 @@
 """Detached processes: how one is started, at once or beforehand, whether it lives, how its whole tree is stopped.
 
-No clock decides whether a process lives: it is known by the boot of the machine and the ticks from there to its start.
+A process is looked for on its own machine alone: of another one `core.holding` judges by its heartbeat. No clock
+decides whether one lives here: it is known by the boot of the machine and the ticks from there to its start.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -45,6 +47,19 @@ class ProcessRecord(BaseModel):
     """Id of the boot that it was started in, as Linux gives it; None elsewhere, and in earlier versions."""
     ticks: int | None = None
     """Ticks of the kernel's clock from that boot to its start."""
+    host: str | None = None
+    """Name of its machine; None in earlier versions, which knew of one machine."""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is, or was, a process of this machine."""
+        return self.host is None or self.host == this_host()
+
+
+@lru_cache(maxsize=1)
+def this_host() -> str:
+    """Name of this machine in records; several may share an Atlas home."""
+    return socket.gethostname()
 
 
 def read_process(path: Path) -> ProcessRecord | None:
@@ -195,7 +210,9 @@ def _note(process: subprocess.Popen[bytes], record: Path) -> None:
 
 
 def find(record: ProcessRecord) -> psutil.Process | None:
-    """The living process of a record, or None: another process with its pid, or a zombie, does not count."""
+    """The living process of a record, or None: one of another machine, with its pid, or a zombie does not count."""
+    if not record.is_here:
+        return None
     try:
         process = psutil.Process(record.pid)
         return process if _is_same(record, process) and process.status() != psutil.STATUS_ZOMBIE else None
@@ -204,7 +221,7 @@ def find(record: ProcessRecord) -> psutil.Process | None:
 
 
 def is_alive(record: ProcessRecord) -> bool:
-    """Whether the process of a record still runs."""
+    """Whether the process of a record still runs on this machine."""
     return find(record) is not None
 
 
@@ -238,7 +255,7 @@ def stop_tree(record: ProcessRecord, *, grace_s: float = GRACE_S) -> bool:
         grace_s: Seconds between SIGTERM and SIGKILL.
 
     Returns:
-        Whether there was anything to stop.
+        Whether there was anything to stop; there never is where it is another machine's.
     """
     members = _members(record)
     _signal(members, signal.SIGTERM)
@@ -264,7 +281,7 @@ def _members(record: ProcessRecord) -> list[psutil.Process]:
 def _group(record: ProcessRecord) -> list[psutil.Process]:
     """Living members of the group that the job leads; none where its pid belongs to somebody else by now."""
     is_of_this_boot = record.boot is None or record.boot == _boot()
-    if record.pid == os.getpgrp() or not is_of_this_boot or not _is_same_or_gone(record):
+    if record.pid == os.getpgrp() or not record.is_here or not is_of_this_boot or not _is_same_or_gone(record):
         return []
     found = []
     for process in psutil.process_iter():
@@ -298,7 +315,8 @@ def record_of(pid: int) -> ProcessRecord | None:
     except psutil.NoSuchProcess:
         return None
     ticks = _ticks(pid)
-    return ProcessRecord(pid=pid, started=started, boot=_boot() if ticks is not None else None, ticks=ticks)
+    boot = _boot() if ticks is not None else None
+    return ProcessRecord(pid=pid, started=started, boot=boot, ticks=ticks, host=this_host())
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -1,7 +1,8 @@
 """The job process: `python -m core.chain.worker RUN_FOLDER [--device cpu]`. Nobody imports it.
 
 It writes `process.json` before it loads torch, so that the state shows at once; takes the slot of its device, so that
-one job runs there at a time; and ends with exactly one of `finished.json`, `failed.json` or the event `RunCancelled`.
+one job of this machine runs there at a time; and ends with exactly one of `finished.json`, `failed.json` or the event
+`RunCancelled`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from core.files import write_text
 from core.holding import Busy, beat, held
 from core.models import as_placed_here
 from core.paths import REPO, AtlasPaths, RunPaths
-from core.processes import awaited_words
+from core.processes import awaited_words, this_host
 from core.spec.execution import stored_execution
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec
@@ -168,7 +169,7 @@ def _attempt(run: RunPaths, *, log: EventLog, device: str) -> int:
     paths = AtlasPaths(home=run.root.parent.parent)
     spec = _read_spec(run, paths=paths)
     paths.slots.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(str(paths.slots / f"{device.replace(':', '-')}.lock")):
+    with filelock.FileLock(str(paths.slots / f"{this_host()}-{device.replace(':', '-')}.lock")):
         _compute(spec, paths=paths, log=log, device=device)
     seconds = time.monotonic() - begun
     log.emit(RunFinished(seconds=seconds))
@@ -276,6 +277,10 @@ def _heartbeat(run: RunPaths) -> threading.Event:
         while True:
             with contextlib.suppress(OSError):  # a full disk must not end the thread that says the job is alive
                 beat(run.heartbeat)
+            # Whoever cancelled from another machine could not send the signal.
+            if run.cancel.exists() and not stop.is_set():
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             if stop.wait(HEARTBEAT_S):
                 return
 
@@ -284,7 +289,8 @@ def _heartbeat(run: RunPaths) -> threading.Event:
 
 
 def _on_term(number: int, frame: FrameType | None) -> None:
-    del number, frame
+    del frame
+    signal.signal(number, signal.SIG_IGN)  # what is written down now is not cut short by a second one
     raise _Cancelled
 
 

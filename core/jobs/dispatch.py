@@ -35,7 +35,7 @@ from core.jobs.slots import AUTO, CPU_SLOTS, HIDING, fits_beside, slots_for, vis
 from core.jobs.state import derive_state
 from core.jobs.warmth import N_SPARE, Warmth
 from core.paths import AtlasPaths, RunPaths
-from core.processes import ProcessRecord, read_process, start_detached, stop_tree
+from core.processes import ProcessRecord, read_process, start_detached, stop_tree, this_host
 from core.spec.execution import PRECISION
 
 WORKER = "core.chain.worker"
@@ -296,8 +296,9 @@ class Dispatcher:
 
     def _fill(self, queue: list[JobStatus], *, running: list[JobStatus]) -> int:
         """Start what there is room for; how many left the queue."""
-        n_left, taken = 0, {self._slot_of(status) for status in running}
-        in_progress, at_work = self._trainings.in_progress(running), [status.parameters_m for status in running]
+        here = [status for status in running if status.host in {None, this_host()}]  # a home may have several machines
+        n_left, taken = 0, {self._slot_of(status) for status in here}
+        in_progress, at_work = self._trainings.in_progress(running), [status.parameters_m for status in here]
         for status in queue:
             run = self._paths.job(status.run_id)
             if status.device not in {AUTO, "cpu", *self._slots}:

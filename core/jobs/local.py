@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from filelock import FileLock, Timeout
 
 from core.files import file_errors
-from core.holding import executing, is_held
+from core.holding import executing, is_held, lives
 from core.jobs import folders
 from core.jobs.backend import Backend
 from core.jobs.dispatch import ring
@@ -21,7 +21,7 @@ from core.jobs.slots import cpu_slots
 from core.jobs.state import derive_state
 from core.jobs.warmth import may_be_warm
 from core.paths import AtlasPaths, RunPaths
-from core.processes import is_alive, read_process, start_detached, stop_tree
+from core.processes import read_process, start_detached, stop_tree
 from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileSpec
 from core.spec.run import RunSpec
@@ -59,7 +59,7 @@ class LocalBackend(Backend):
         return folders.jobs_of(self.name, paths=self._paths)
 
     def cancel(self, job_id: str) -> JobStatus:
-        """Leave the marker, then stop the process with all its descendants."""
+        """Leave the marker, then stop the process with all its descendants; one of another machine heeds the marker."""
         run = folders.mark_cancelled(job_id, paths=self._paths)
         process = executing(run)
         if process is not None:
@@ -112,4 +112,4 @@ class LocalBackend(Backend):
         if is_held(run):
             return True
         process = read_process(run.process)
-        return process is not None and is_alive(process)
+        return process is not None and lives(run, process)

@@ -110,6 +110,8 @@ class JobStatus(NamedTuple):
     """Parameters of the model, in millions; None: not known."""
     device: str = USUAL.device
     """Where it may run, as in `ExecutionOptions`."""
+    host: str | None = None
+    """Name of the machine that it runs on; None: it does not run, or an earlier version started it."""
 
 
 def read_job(path: Path) -> JobRecord | None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from core.errors import RunFolderDamaged, as_damage
 from core.files import read_whole
-from core.holding import executing, since_beat
+from core.holding import executing, since_beat, since_beat_elsewhere
 from core.jobs.backend import backend_class
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, failure_text, read_job
 from core.paths import ProfilePaths, RunPaths
@@ -66,11 +66,11 @@ def derive_state(run: RunPaths) -> JobStatus:
             backend = job.backend if job else LOCAL
             stand = stand_of(run, backend=backend)
             message = _remark(run, job, stand)
-            age = since_beat(run.heartbeat) if stand.state is JobState.RUNNING else None
+            process = stand.process if stand.state is JobState.RUNNING else None
+            age = _age_s(run, process) if stand.state is JobState.RUNNING else None
     except RunFolderDamaged as error:
         kind = "profile" if isinstance(run, ProfilePaths) else "run"
         return JobStatus(run.run_id, JobState.DAMAGED, None, None, None, None, 0, str(error), *_NO_SUMMARY, kind=kind)
-    process = stand.process if stand.state is JobState.RUNNING else None
     if age is not None and age > QUIET_S:
         message = f"No heartbeat for {age:.0f} s, though its process {process.pid if process else ''} exists."
     return JobStatus(
@@ -88,7 +88,13 @@ def derive_state(run: RunPaths) -> JobStatus:
         backend=backend,
         parameters_m=summary.parameters_m,
         device=job.device if job else USUAL.device,
+        host=process.host if process else None,
     )
+
+
+def _age_s(run: RunPaths, process: ProcessRecord | None) -> float | None:
+    is_here = process is None or process.is_here
+    return since_beat(run.heartbeat) if is_here else since_beat_elsewhere(run)
 
 
 def _remark(run: RunPaths, job: JobRecord | None, stand: Stand) -> str | None:
