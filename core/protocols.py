@@ -92,7 +92,7 @@ PROTOCOLS: dict[str, ProtocolSpec] = {
     "gallery": ProtocolSpec(
         name="gallery",
         summary="Of the gallery's real data: 4,000 examples a stage, once; more or fewer where a task needs or has so.",
-        intermediate=_GALLERY_STAGE,
+        intermediate=_GALLERY_STAGE.model_copy(update={"learning_rate": 2.5e-5}),
         target=_GALLERY_STAGE,
         intermediate_overrides=_by_task("imdb", max_train_examples=2_000)
         | _by_task("squad", max_train_examples=3_000)
