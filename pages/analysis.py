@@ -77,7 +77,7 @@ elif part == "Variance":
     by_kind = partial(data.grouped, now, pooled, options, kind)
     groups = by_kind()
     watch(groups, by_kind, what=f"Fitting each {kind}")
-    panels.show_shares(model, groups.frame, kind=kind, scale=options.scale)
+    panels.show_shares(model, groups.frame, kind=kind, of=found)
 elif part == "Measures":
     watch(with_every, curves, what="Fitting the model with every measure")
     show_measures(with_every.frame, options=options, how=how("analyse", every_measure=True))
@@ -90,7 +90,7 @@ elif part == "Predictions":
     names = sorted(found.frame["target"].unique())
     explain = st.selectbox("Explain the predictions for", names, key="explain", bind="query-params")
     why = data.explained(now, pooled, options, explain)
-    panels.show_explained(why, target=explain, how=f"{how('predict')} --explain {explain}")
+    panels.show_explained(why, target=explain, how=how("predict").explaining(explain))
     panels.show_frozen(data.frozen(now))
 elif part == "Claims":
     show_claims(data.judged_claims(now))

@@ -21,6 +21,7 @@ st.caption(
 from core.queries.evidence import pooled_runs_of
 from pages.widgets.analysis.data import available
 from pages.widgets.overview import panels
+from pages.widgets.overview.opening import show_laboratory, show_opening
 from pages.widgets.shared import start, version
 
 start()
@@ -29,6 +30,7 @@ rows = available(now)
 pooled = pooled_runs_of(rows.iloc[0].to_dict()) if len(rows) else None
 
 if pooled:
+    show_opening(rows, now, pooled)
     place = panels.standing(now, pooled)
     panels.strips(now, pooled)
 found = panels.held(now)
@@ -36,6 +38,8 @@ if pooled:
     panels.finding_cards(found.findings)
 else:
     panels.first_steps(has_runs=not found.counts.empty)
+if pooled and pooled.is_real:
+    show_laboratory(rows)
 
 st.subheader("What the store holds", anchor=False)
 panels.collection_cards(found)

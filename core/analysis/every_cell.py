@@ -12,6 +12,7 @@ from core.analysis.cells import DisplayOptions, Grid, Quantity, grid
 from core.queries.credits import view_tests
 from core.queries.filters import Filter
 from core.queries.transfer import View, choices, seed_rows, states
+from core.spec.run import DataSourceKind
 
 
 class ViewCells(NamedTuple):
@@ -28,8 +29,9 @@ class ViewCells(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Model, protocol, data source and metric in one line."""
-        return f"{self.view.model} · {self.protocol} · {self.view.data_source} · {self.view.metric.replace('_', ' ')}"
+        """Model, protocol, data and metric in one line."""
+        data = DataSourceKind(self.view.data_source).words
+        return f"{self.view.model} · {self.protocol} · {data} · {self.view.metric.replace('_', ' ')}"
 
     @property
     def table(self) -> pd.DataFrame:

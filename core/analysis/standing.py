@@ -68,7 +68,7 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     kept = pairs[~pairs["in_task"].astype(bool)]
     if kept.empty:
         return f"{head}; without in-task pairs, no gain outside English is left.{out}"
-    runs = _seed_gains(evidence).merge(kept[["intermediate", "target"]])
+    runs = seed_gains(evidence).merge(kept[["intermediate", "target"]])
     runs = runs[runs["scaled"].notna()]
     retrieval = frame.loc[~trained_targets(frame["target_type"]), "target"].unique()
     apart, runs = runs[runs["target"].isin(retrieval)], runs[~runs["target"].isin(retrieval)]
@@ -141,7 +141,7 @@ def _of_target(rows: pd.DataFrame, *, target: str) -> pd.DataFrame:
     return found.assign(target=target, n_langs=n_langs, in_task=found["intermediate"].map(in_task).astype(bool))
 
 
-def _seed_gains(evidence: Evidence) -> pd.DataFrame:
+def seed_gains(evidence: Evidence) -> pd.DataFrame:
     """Columns intermediate, seed, gain, scaled, target: what the means of `pair_gains` are over."""
     return pd.concat(
         [_whole_seeds(part)[0].assign(target=target) for target, part in _by_target(evidence)], ignore_index=True

@@ -1,14 +1,18 @@
-"""Contrasts inside data sets as a forest: one line each, with its limits, its n and zero as the guide."""
+"""Forests: contrasts inside data sets, and the question at a glance; a line each, with limits and zero as the guide."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.figures.theme import CATEGORICAL, MUTED, SYMBOLS, Mode, frame
+from core.figures.theme import CATEGORICAL, DIVERGING, INK, MUTED, SYMBOLS, Mode, frame
+
+_ROW_PX = 19
+_REACH = 1.3
+"""Limits beyond this multiple of the farthest dot are cut: over two targets they would flatten everything else."""
 
 
 def forest(rows: pd.DataFrame, *, factor: float, mode: Mode = "light") -> go.Figure:
@@ -48,6 +52,88 @@ def forest(rows: pd.DataFrame, *, factor: float, mode: Mode = "light") -> go.Fig
     fig.update_yaxes(autorange="reversed")
     fig.update_layout(margin={"l": 8, "r": 8, "t": 40, "b": 8})
     return fig
+
+
+def at_a_glance(
+    rows: pd.DataFrame,
+    dots: pd.DataFrame,
+    *,
+    factor: float,
+    unit: str,
+    title: Callable[[str], str] = str,
+    mode: Mode = "light",
+) -> go.Figure:
+    """A diamond with its limits per row, and a small dot per target; two parts, one above the other, on one axis.
+
+    Args:
+        rows: As `core.analysis.contrasts.glance.Glance` holds them: `part`, `name`, `estimate`, `low`, `high`, `n`.
+        dots: The same: `part`, `name`, `target`, `value`.
+        factor: What numbers are multiplied by.
+        unit: Of the axis.
+        title: From a task to what people read.
+        mode: Background it will lie on.
+
+    Raises:
+        ValueError: There is no row.
+    """
+    if rows.empty:
+        raise ValueError("Nothing to draw at a glance: found 0 rows, expected at least one.")
+    lines = [(str(part), str(name)) for part, name in rows[["part", "name"]].itertuples(index=False)]
+    # A line of its own heads each part.
+    heads = {"tasks": "After the English task …", "contrasts": "Inside one task …"}
+    order: list[tuple[str, str]] = []
+    for part, head in heads.items():
+        of_part = [line for line in lines if line[0] == part]
+        order += [(part, head), *of_part] if of_part else []
+    place = {line: -i for i, line in enumerate(order)}
+    y = [place[line] for line in lines]
+    middle, low, high = (factor * rows[n].astype("float64") for n in ("estimate", "low", "high"))
+    colors = [_telling(a, b, mode) for a, b in zip(low, high, strict=True)]
+    fig = go.Figure()
+    fig.add_scatter(
+        x=(factor * dots["value"]).tolist(), mode="markers", name="one target",
+        y=[place[str(part), str(name)] for part, name in dots[["part", "name"]].itertuples(index=False)],
+        marker={"color": MUTED[mode], "size": 6, "opacity": 0.45},
+        hovertext=[f"{title(str(name))}, {title(str(target))}: {_said(value, factor)} {unit}" for name, target, value
+                   in dots[["name", "target", "value"]].itertuples(index=False)],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )  # fmt: skip
+    for i, row in enumerate(rows.to_dict("records")):
+        limits = "no interval" if pd.isna(row["low"]) else f"95 % {low.iloc[i]:+.1f} to {high.iloc[i]:+.1f}"
+        fig.add_scatter(
+            x=[middle.iloc[i]], y=[y[i]], mode="markers", name="mean, 95 % interval", showlegend=i == 0,
+            marker={"color": colors[i], "size": 10, "symbol": "diamond"},
+            error_x={"type": "data", "symmetric": False, "array": [_or_zero(high.iloc[i] - middle.iloc[i])],
+                     "arrayminus": [_or_zero(middle.iloc[i] - low.iloc[i])], "color": colors[i], "thickness": 1.8,
+                     "width": 3},
+            hovertext=[f"<b>{title(str(row['name']))}</b><br>{middle.iloc[i]:+.1f} {unit}, {limits}".replace("-", "−")],
+            hovertemplate="%{hovertext}<extra></extra>",
+        )  # fmt: skip
+    frame(fig, height_px=_ROW_PX * len(order) + 78, mode=mode)
+    farthest = max(float((factor * dots["value"]).abs().max()) if len(dots) else 0.0, float(middle.abs().max()), 0.1)
+    widest = float(pd.concat([low.abs(), high.abs(), middle.abs()]).max())
+    reach = min(max(widest, farthest), _REACH * farthest) * 1.05
+    fig.update_xaxes(
+        title_text=f"change of the score in other languages, {unit}", range=[-reach, reach], zeroline=True,
+        zerolinecolor=INK[mode], zerolinewidth=1.5, fixedrange=True,
+    )  # fmt: skip
+    fig.update_yaxes(
+        tickvals=[place[line] for line in order], range=[-len(order) + 0.4, 0.6], showgrid=False, fixedrange=True,
+        ticktext=[f"<b>{line[1]}</b>" if line[1] in heads.values() else title(line[1]) for line in order],
+        tickfont={"size": 12},
+    )  # fmt: skip
+    fig.update_layout(margin={"l": 8, "r": 8, "t": 26, "b": 8})
+    return fig
+
+
+def _telling(low: float, high: float, mode: Mode) -> str:
+    """Strong where zero lies outside the limits."""
+    up, down = (DIVERGING[mode][7], DIVERGING[mode][2]) if mode == "light" else (DIVERGING[mode][8], DIVERGING[mode][1])
+    return up if low > 0 else down if high < 0 else MUTED[mode]
+
+
+def _or_zero(value: float) -> float:
+    return 0.0 if pd.isna(value) else float(value)
 
 
 def _hover(row: dict[Hashable, Any], factor: float) -> str:

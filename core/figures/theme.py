@@ -51,6 +51,9 @@ MUTED: dict[Mode, str] = {"light": "#5B6B75", "dark": "#9FB0BA"}
 GRID: dict[Mode, str] = {"light": "#DDE4E8", "dark": "#2C3A44"}
 """Grid lines and borders."""
 
+STAMP_PX = 16
+"""Height of the line that says what a figure's data are."""
+
 FONT = "Source Sans, Source Sans Pro, DejaVu Sans, sans-serif"
 """The pages' font first; nothing is downloaded."""
 
@@ -88,3 +91,20 @@ def frame(fig: go.Figure, *, height_px: int, mode: Mode = "light") -> go.Figure:
     fig.update_xaxes(**axis)
     fig.update_yaxes(**axis)
     return fig
+
+
+def stamped(fig: go.Figure, text: str, *, mode: Mode = "light") -> go.Figure:
+    """A copy that says in its upper right corner what its data are, so that every picture of it does, too.
+
+    Args:
+        fig: Any figure of ours: none has a title.
+        text: A few words.
+        mode: Background it will lie on.
+    """
+    copy = go.Figure(fig)
+    copy.update_layout(
+        title={"text": text, "x": 1, "xref": "paper", "xanchor": "right", "y": 1, "yref": "container",
+               "yanchor": "top", "pad": {"t": 4}, "font": {"size": 12, "color": MUTED[mode]}},
+        margin={"t": (copy.layout.margin.t or 0) + STAMP_PX}, height=(copy.layout.height or 0) + STAMP_PX or None,
+    )  # fmt: skip
+    return copy

@@ -57,8 +57,13 @@ class PooledRuns(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Model, protocol, data source and collection in one line."""
-        return f"{self.model} · {self.protocol} · {self.data_source} · {self.collection}"
+        """Model, protocol, data and collection in one line."""
+        return f"{self.model} · {self.protocol} · {DataSourceKind(self.data_source).words} · {self.collection}"
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the data are real, and not the laboratory's."""
+        return DataSourceKind(self.data_source).is_real
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ def counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     Returns:
         One row per collection that holds a run, in alphabetical order; columns `collection`, `runs`, `finished`,
         `models`, `intermediates` (without `none`), `targets`, `langs`, `scores`, `gains` (with a paired baseline),
-        `counted` (gains that are evidence).
+        `counted` (gains that are evidence), `real` (runs on real data), `counted_real` (evidence on real data).
         Runs, finished or not, are all that are there; of a seed that the store holds more than once, the scores and
         gains that count.
     """
@@ -27,7 +27,10 @@ def counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             count(DISTINCT s.lang) AS langs,
             count(s.score) FILTER (c.is_current) AS scores,
             (SELECT count(g.gain) FROM current_gains g WHERE g.collection = r.collection) AS gains,
-            (SELECT count(*) FROM counted_gains g WHERE g.collection = r.collection) AS counted
+            (SELECT count(*) FROM counted_gains g WHERE g.collection = r.collection) AS counted,
+            count(DISTINCT r.run_id) FILTER (WHERE r.data_source <> 'sample') AS real,
+            (SELECT count(*) FROM counted_gains g WHERE g.collection = r.collection AND g.data_source <> 'sample')
+                AS counted_real
         FROM runs r JOIN pairing c ON c.run_id = r.run_id LEFT JOIN scores s ON s.run_id = r.run_id
         GROUP BY r.collection ORDER BY r.collection
     """).df()
@@ -59,10 +62,10 @@ def findings(cur: duckdb.DuckDBPyConnection, *, limit: int = 6) -> pd.DataFrame:
         limit: Most rows.
 
     Returns:
-        Largest absolute mean gain first; columns `collection`, `model`, `target`, `metric`, `protocol`,
-        `protocol_digest`, `data_source`, `intermediate`, `rivals` (intermediates compared, this one included),
-        `mean_gain`, `langs`, `target_langs`, `helped`, `seeds`, `best_lang`, `best_gain`, `worst_lang`, `worst_gain`
-        (gains are fractions).
+        Real data first, then the largest absolute mean gain; columns `collection`, `model`, `target`, `metric`,
+        `protocol`, `protocol_digest`, `data_source`, `intermediate`, `rivals` (intermediates compared, this one
+        included), `mean_gain`, `langs`, `target_langs`, `helped`, `seeds`, `best_lang`, `best_gain`, `worst_lang`,
+        `worst_gain` (gains are fractions).
     """
     return cur.execute(
         """
@@ -95,7 +98,8 @@ def findings(cur: duckdb.DuckDBPyConnection, *, limit: int = 6) -> pd.DataFrame:
         SELECT collection, model, target, metric, protocol, protocol_digest, data_source, intermediate, rivals,
                mean_gain, langs, target_langs, helped, seeds, best_lang, best_gain, worst_lang, worst_gain
         FROM ranked WHERE place = 1
-        ORDER BY abs(mean_gain) DESC, collection, model, target, protocol_digest, data_source LIMIT $limit
+        ORDER BY data_source <> 'sample' DESC, abs(mean_gain) DESC, collection, model, target,
+                 protocol_digest, data_source LIMIT $limit
         """,
         {"limit": limit},
     ).df()

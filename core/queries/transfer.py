@@ -45,16 +45,25 @@ def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
     Returns:
         Columns `collection`, `model`, `model_fingerprint`, `target`, `metric`, `protocol`, `protocol_digest`,
-        `data_source`, `is_headline`, `runs`; yours first, then measured, then published; of these the
-        views with most runs first, then with most languages; headline metrics first.
+        `data_source`, `is_headline`, `runs`; on real data first where a gain of the setting counts; then yours, then
+        measured, then published; of these the views with most runs first, then with most languages; headline metrics
+        first.
     """
     return cur.execute("""
+        WITH real AS (
+            SELECT DISTINCT r.collection, r.model, r.model_fingerprint, r.protocol_digest, r.data_source
+            FROM counted_gains g JOIN runs r ON r.run_id = g.run_id WHERE r.data_source <> 'sample'
+        )
         SELECT r.collection, r.model, r.model_fingerprint, r.target, s.metric, r.protocol, r.protocol_digest,
                r.data_source, s.metric = r.headline_metric AS is_headline, count(DISTINCT r.run_id) AS runs
         FROM current_runs r JOIN scores s ON s.run_id = r.run_id
+        LEFT JOIN real ON real.collection = r.collection AND real.model = r.model AND real.data_source = r.data_source
+            AND real.protocol_digest = r.protocol_digest
+            AND real.model_fingerprint IS NOT DISTINCT FROM r.model_fingerprint
         GROUP BY ALL
-        ORDER BY r.collection DESC, runs DESC, count(DISTINCT s.lang) DESC, r.model, r.target, is_headline DESC,
-                 s.metric, r.protocol, r.data_source, r.protocol_digest, r.model_fingerprint
+        ORDER BY any_value(real.model IS NOT NULL) DESC, r.collection DESC, runs DESC, count(DISTINCT s.lang) DESC,
+                 r.model, r.target, is_headline DESC, s.metric, r.protocol, r.data_source, r.protocol_digest,
+                 r.model_fingerprint
     """).df()
 
 

@@ -123,6 +123,7 @@ def encoded(
     what: str,
     form: Format,
     columns: Sequence[str] = (),
+    data: str = "",
 ) -> bytes:
     """The content of a file with the rows.
 
@@ -132,6 +133,7 @@ def encoded(
         what: What the rows are, for the caption and the default columns of a LaTeX table.
         form: csv, parquet or tex.
         columns: Columns to keep, in order; empty: all, or those of `IN_LATEX`.
+        data: What the data are, for the caption and a column `data`; empty: nothing is said.
 
     Raises:
         UnknownName: There is no such column.
@@ -148,9 +150,12 @@ def encoded(
     if form == "tex":
         unit = ". Scores and gains are fractions, not points" if what in IN_LATEX else ""
         caption = f"{what[:1].upper()}{what[1:]}, {table.num_rows} row{'s' if table.num_rows != 1 else ''}{unit}."
+        caption += f" Data: {data}." if data else ""
         if out := n_all - table.num_rows:
             caption += f" Left out: {out} that {'is' if out == 1 else 'are'} no evidence."
         return latex_table(table, caption=caption, label=f"tab:{what.replace(' ', '-')}").encode()
+    if data and "data" not in table.column_names:
+        table = table.append_column("data", pa.array([data] * table.num_rows, pa.string()))
     sink = io.BytesIO()
     if form == "csv":
         pyarrow.csv.write_csv(_flat(table), sink)

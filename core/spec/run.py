@@ -26,6 +26,16 @@ class DataSourceKind(StrEnum):
     HUB = "hub"
     """The Hugging Face hub, or the server that `HF_ENDPOINT` names."""
 
+    @property
+    def is_real(self) -> bool:
+        """Whether people wrote the texts; those of the laboratory are generated."""
+        return self is not DataSourceKind.SAMPLE
+
+    @property
+    def words(self) -> str:
+        """What a reader must know of the numbers: the laboratory never passes for XTREME."""
+        return {"sample": "generated sentences, known truth", "mirror": "real data", "hub": "real data, hub"}[self]
+
 
 MIRROR = "FOLDER-IN-THE-HUBS-LAYOUT"
 """Stands for the folder of a mirror in a committed spec: a folder of this machine means nothing elsewhere."""

@@ -10,9 +10,11 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from core.figures.theme import stamped
 from core.report.drawn import figure_html, slug
 from core.report.export import Format, encoded
 from core.report.image import has_engine, image
+from core.spec.run import DataSourceKind
 
 Figures = Mapping[str, Callable[[], go.Figure]]
 """Title → draws the figure for a light background."""
@@ -46,6 +48,7 @@ def export_popover(
     what: str = "rows",
     figures: Figures | None = None,
     command: str | None = None,
+    source: str | None = None,
 ) -> None:
     """A button that opens the files of a table and of figures.
 
@@ -55,12 +58,14 @@ def export_popover(
         what: What the rows are: caption of the LaTeX table; a key of `core.report.export.IN_LATEX` chooses its columns.
         figures: What is drawn, if anything.
         command: The command that makes the same figures again, if there is one.
+        source: Data source of what is drawn, which the files then say.
     """
     with st.popover("Export", icon=":material/download:", key=f"export-{name}"):
         if rows is not None:
-            _tables(name, rows if isinstance(rows, Later) else Later(len(rows), lambda: rows), what=what)
+            later = rows if isinstance(rows, Later) else Later(len(rows), lambda: rows)
+            _tables(name, later, what=what, data="" if source is None else DataSourceKind(source).words)
         for title, draw in (figures or {}).items():
-            _figure(name, title, draw)
+            _figure(name, title, draw if source is None else partial(_stamped, draw, source))
         notes = ([_UNITS] if rows is not None else []) + ([_SVG] if figures and not has_engine() else [])
         st.caption(" ".join(notes))
         if command:
@@ -68,17 +73,21 @@ def export_popover(
             st.code(command, language="bash", wrap_lines=True)
 
 
-def _tables(name: str, rows: Later, *, what: str) -> None:
+def _stamped(draw: Callable[[], go.Figure], source: str) -> go.Figure:
+    return stamped(draw(), DataSourceKind(source).words)
+
+
+def _tables(name: str, rows: Later, *, what: str, data: str) -> None:
     n = rows.n_rows
     st.markdown(f"**Table**, {n} row{'s' if n != 1 else ''}")
     with st.container(horizontal=True):
         for form, (label, mime) in _FORMS.items():
-            content = partial(_encoded, rows, what=what, form=form)
+            content = partial(_encoded, rows, what=what, form=form, data=data)
             _button(label, content, file=f"{name}.{form}", mime=mime)
 
 
-def _encoded(rows: Later, *, what: str, form: Format) -> bytes:
-    return encoded(rows.make(), what=what, form=form)
+def _encoded(rows: Later, *, what: str, form: Format, data: str) -> bytes:
+    return encoded(rows.make(), what=what, form=form, data=data)
 
 
 def _figure(name: str, title: str, draw: Callable[[], go.Figure]) -> None:

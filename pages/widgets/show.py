@@ -11,7 +11,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.actions.command import caution_of
+from core.figures.theme import stamped
 from core.languages import language
+from core.spec.run import DataSourceKind
 
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoom2d", "pan2d", "autoScale2d"]}
 
@@ -31,15 +33,27 @@ Width = int | Literal["stretch", "content"]
 """Pixels, or Streamlit's word."""
 
 
-def chart(fig: Any, *, key: str, alt: str, width: Width = "stretch", **options: Any) -> None:  # noqa: ANN401
+def chart(
+    fig: Any,  # noqa: ANN401
+    *,
+    key: str,
+    alt: str,
+    width: Width = "stretch",
+    source: str | None = None,
+    **options: Any,  # noqa: ANN401
+) -> None:
     """A Plotly figure with the common settings.
 
     Args:
         fig: A `plotly.graph_objects.Figure`.
         key: Identity of the element.
         alt: One sentence for those who cannot see it.
+        source: Data source of what is drawn, which the figure then says; None: it is of no run.
         options: `on_select` and the like.
     """
+    if source is not None:
+        words = DataSourceKind(source).words
+        fig, alt = stamped(fig, words, mode="dark" if st.context.theme.type == "dark" else "light"), f"{alt} ({words})"
     file = {"toImageButtonOptions": {"format": "svg", "filename": f"transfer-atlas-{key}"}}
     st.plotly_chart(fig, key=key, alt=alt, width=width, theme=None, config=_CONFIG | file, **options)
 
@@ -100,6 +114,17 @@ def table(rows: pd.DataFrame, *, alt: str, columns: dict[str, Any], key: str | N
         column_config=columns,
         **options,
     )
+
+
+def source_badge(source: str) -> str:
+    """What the data of numbers are as a coloured badge, in Markdown.
+
+    Args:
+        source: sample, mirror or hub.
+    """
+    kind = DataSourceKind(source)
+    color, icon = ("green", ":material/public:") if kind.is_real else ("orange", ":material/science:")
+    return f":{color}-badge[{icon} {kind.words}]"
 
 
 def state_badge(state: str) -> str:

@@ -98,16 +98,16 @@ def test_the_command_asks_for_what_the_page_shows() -> None:
         wanted=Filter(target=("sib200", "udpos")), difficulty="label_entropy", anchor="train", scripts=("Cyrl",),
         with_in_task=True, with_excluded=True,
     )  # fmt: skip
-    said = {name: recompute(name, pooled, options) for name in ("analyse", "predict", "next")}
+    said = {name: recompute(name, pooled, options).command for name in ("analyse", "predict", "next")}
     targets = "--target sib200 --target udpos"
     for name, command in said.items():
         assert command == (
             f"python -m core {name} {runs} {targets} --script Cyrl --difficulty label_entropy --anchor train "
             "--with-in-task --with-excluded --json"
         )
-    cells = recompute("analyse", pooled, AnalysisOptions(), target="sib200")
+    cells = recompute("analyse", pooled, AnalysisOptions(), target="sib200").command
     assert cells == f"python -m core analyse {runs} --target sib200 --cells --json"
-    every = recompute("analyse", pooled, AnalysisOptions(), every_measure=True)
+    every = recompute("analyse", pooled, AnalysisOptions(), every_measure=True).command
     assert every == f"python -m core analyse {runs} --every-measure --json"
     for words in (*said.values(), cells, every):  # every option is one of the command's
         parsed = CliRunner().invoke(cli.app, [*words.split()[3:], "--help"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 from core.store.connection import Store
-from tests.makers.tables import INTERMEDIATES, TARGETS, Planted, planted
+from tests.makers.tables import INTERMEDIATES, TARGETS, Planted, add_scores, planted
 from tests.pages.conftest import Open
 
 PAGE = "pages/overview.py"
@@ -32,11 +33,13 @@ def test_three_sentences_of_the_fullest_collection(home: Path, open_page: Open) 
                         setting={"collection": "measured"}))  # fmt: skip
     at = open_page(PAGE)
     text = _words(at)
-    assert "1. The largest set of runs (atlas-mini · quick · sample · measured) has 12 intermediates" in text
+    assert (
+        "1. The largest set of runs (atlas-mini · quick · generated sentences, known truth · measured) has 12" in text
+    )
     assert "2. Of 35 pairs of intermediate and target with 2 seeds" in text  # PAWS before PAWS-X is in-task
     assert "Over 12 intermediate conditions" in text
     assert "harder by one standard deviation is associated with a gain" in text
-    assert len(_charts(at)) == 1
+    assert len(_charts(at)) == 2
 
 
 def test_the_answer_warns_where_the_sign_hangs_on_the_measure(home: Path, open_page: Open) -> None:
@@ -77,3 +80,27 @@ def test_an_empty_store_names_the_published_figures(open_page: Open) -> None:
     text = _words(open_page(PAGE))
     assert "There is no gain yet, so the question has no answer" in text
     assert "tables of" in text and text.count("None.") == 2
+
+
+def test_real_data_open_the_page_and_the_laboratory_stands_apart(home: Path, open_page: Open) -> None:
+    real = {"data_source": "mirror", "protocol": "gallery", "model": "e5-small-q4"}
+    _fill(home, Planted(difficulty=0.02, seeds=(1, 2), targets=TARGETS[:3]))
+    runs = [(name, target, lang, seed, 0.5 + place / 100 + seed / 1000)
+            for place, name in enumerate(("none", *INTERMEDIATES[:5])) for target in TARGETS[:3]
+            for lang in ("en", "de", "sw") for seed in (1, 2)]  # fmt: skip
+    with Store.open(home / "atlas.duckdb") as store:
+        frame = pd.DataFrame(runs, columns=["intermediate", "target", "lang", "seed", "score"])
+        add_scores(store, frame.assign(**real))
+    text = _words(open_page(PAGE))
+    assert "real data" in text.split("On real data, training on one more English task first (5 were tried")[0]
+    assert "1. The largest set of runs (e5-small-q4 · gallery · real data · yours)" in text
+    assert "Beside the real data there are runs on sentences that this program generates" in text
+    assert "It says nothing about XTREME" not in text
+    assert "**36 on real data**, 78 on generated sentences" in text  # (5 + 1) × 3 × 2 and (12 + 1) × 3 × 2
+
+
+def test_where_no_real_gain_counts_it_says_so_and_names_the_laboratory(home: Path, open_page: Open) -> None:
+    _fill(home, Planted(seeds=(1, 2), targets=TARGETS[:3]))
+    text = _words(open_page(PAGE))
+    assert "There is no gain on real data here. What follows is the laboratory" in text
+    assert "On generated sentences, training on one more English task first (12 were tried before 3 targets)" in text

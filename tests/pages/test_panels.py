@@ -15,6 +15,7 @@ from core.jobs.records import JobState, JobStatus
 from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, Units
 from core.queries.runs.pace import Span
 from core.store.connection import Store
+from pages.widgets.analysis.choice import How
 from pages.widgets.analysis.panels import show_answer, show_cells, show_next
 from pages.widgets.runs.listing import Known, ends, run_rows
 from pages.widgets.runs.matched import show_matched
@@ -68,7 +69,7 @@ def test_a_collection_says_how_much_of_it_is_finished(gained: None, home: Path, 
     with Store.open(home / "atlas.duckdb") as store, store.write() as cur:
         cur.execute("UPDATE runs SET outcome = 'failed' WHERE intermediate = 'qqp'")
     text = words(open_page("pages/overview.py"))
-    assert "3 runs, 2 finished: 8 scores and 5 gains (5 of them evidence) in 3 languages" in text
+    assert "3 runs, 2 finished: **0 on real data**, 3 on generated sentences; 8 scores and 5 gains (5 of them" in text
     assert "models: 1 · intermediates: 2 · targets: 1" in text
 
 
@@ -103,7 +104,7 @@ def test_languages_are_ordered_by_what_is_asked_for(gained: None, open_page: Ope
 
 def test_ranks_are_within_a_language_the_largest_first(gained: None, open_page: Open) -> None:
     del gained
-    at = open_page("pages/transfer.py", show="rank")
+    at = open_page("pages/transfer.py", show=How("rank", "sample"))
     cells = next(d.value for d in at.dataframe if "q_value" in d.value.columns).set_index(["lang", "intermediate"])
     assert cells.loc[("de", "mnli"), "shown"] == 1 and cells.loc[("de", "qqp"), "shown"] == 2
     assert cells.loc[("sw", "mnli"), "shown"] == 2 and cells.loc[("sw", "qqp"), "shown"] == 1
@@ -211,7 +212,7 @@ def test_cells_that_differ_are_counted_among_those_that_were_tested() -> None:
     )  # fmt: skip
     rest = ("n_seeds", "n_examples", "gained", "lost", "p_mcnemar", "method", "note")
     rows = rows.assign(intermediate=["mnli", "qqp", "squad", "cola"], lang="de", **dict.fromkeys(rest))
-    at = shown(show_cells, rows, target="xnli", how="python -m core analyse --cells")
+    at = shown(show_cells, rows, target="xnli", how=How("python -m core analyse --cells", "sample"))
     assert "2 of 3 tested cells differ from zero" in words(at)
     table = at.dataframe[0].value
     assert table["gain"].tolist() == pytest.approx([10.0, 2.0, 0.0, 30.0]), "points, not fractions"
@@ -223,10 +224,10 @@ def test_proposals_are_shown_in_the_order_of_their_worth() -> None:
          "difficulty_narrower": [0.2, 0.1], "similarity_narrower": [0.1, 0.05], "worth": [0.05, 0.0125],
          "langs": 4, "why": "w", "command": ["one", "two"]}
     )  # fmt: skip
-    at = shown(show_next, rows, how="python -m core next")
+    at = shown(show_next, rows, how=How("python -m core next", "sample"))
     table = at.dataframe[0].value
     assert table["command"].tolist() == ["one", "two"]
     assert table["difficulty_narrower"].tolist() == pytest.approx([20.0, 10.0])
-    assert [info.value for info in shown(show_next, rows.head(0), how="").info] == [
+    assert [info.value for info in shown(show_next, rows.head(0), how=How("", "sample")).info] == [
         "No further run is proposed: every pair with a profile has been run."
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 import streamlit as st
@@ -15,6 +15,23 @@ from core.measures.similarity.table import SIMILARITIES
 from core.queries.evidence import AnalysisOptions, Anchor, PooledRuns, pooled_runs_of
 from core.queries.filters import Filter
 from core.queries.scales import UNITS
+
+
+class How(NamedTuple):
+    """How rows are made again, and what they are of."""
+
+    command: str
+    """Words of the command line."""
+    source: str | None = None
+    """Data source of the runs; None: of several."""
+
+    def explaining(self, target: str) -> How:
+        """The same of what selectors add to the predictions for a target.
+
+        Args:
+            target: Its name.
+        """
+        return self._replace(command=f"{self.command} --explain {target}")
 
 
 def choose(rows: pd.DataFrame) -> PooledRuns:
@@ -92,7 +109,7 @@ def recompute(
     target: str | None = None,
     every_measure: bool = False,
     by: str | None = None,
-) -> str:
+) -> How:
     """The command that answers for the same runs and filter.
 
     Args:
@@ -109,7 +126,7 @@ def recompute(
     )  # fmt: skip
     after = [*(["--by", by] if by else []), *(["--cells"] if target else [])]
     after += ["--every-measure"] if every_measure else []
-    return str(asking(command, wanted, options=options, after=(*after, "--json")))
+    return How(str(asking(command, wanted, options=options, after=(*after, "--json"))), pooled.data_source)
 
 
 def _measure(label: str, names: list[str], *, key: str) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.claims.records import LABORATORY, VERDICTS
+from pages.widgets.analysis.choice import How
 from pages.widgets.analysis.panels import how_to
 from pages.widgets.show import md, show_command, table
 
@@ -61,7 +62,7 @@ def show_claims(rows: pd.DataFrame) -> None:
             show_command(row["needs"])
             st.page_link("pages/launch.py", label="Prepare a study", icon=":material/rocket_launch:",
                          query_params=_launch_of(str(row["needs"])))  # fmt: skip
-    how_to("python -m core claims --json", rows, name="claims")
+    how_to(How("python -m core claims --json"), rows, name="claims")
 
 
 def _said(verdict: str) -> str:

@@ -11,18 +11,19 @@ from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.similarity.table import SIMILARITIES
 from core.queries.evidence import AnalysisOptions
 from core.queries.scales import UNITS
+from pages.widgets.analysis.choice import How
 from pages.widgets.analysis.panels import how_to
 from pages.widgets.shared import mode
 from pages.widgets.show import chart, md
 
 
-def show_measures(rows: pd.DataFrame | None, *, options: AnalysisOptions, how: str) -> None:
+def show_measures(rows: pd.DataFrame | None, *, options: AnalysisOptions, how: How) -> None:
     """Both terms under every pair of measures.
 
     Args:
         rows: As `sensitivity` returns them; None: not computed yet.
         options: The measures of the page, which are marked.
-        how: Command that says the same.
+        how: Command that says the same, and of what data.
     """
     if rows is None:
         return
@@ -39,7 +40,8 @@ def show_measures(rows: pd.DataFrame | None, *, options: AnalysisOptions, how: s
             figure = specification_curve(
                 found, term=term, chosen=chosen, unit=unit.name, factor=unit.factor, mode=mode()
             )
-            chart(figure, key=f"curve-{term}", alt=f"Effect of {term} under every pair of measures, with intervals")
+            alt = f"Effect of {term} under every pair of measures, with intervals"
+            chart(figure, key=f"curve-{term}", alt=alt, source=how.source)
         for note, n in found["note"].dropna().value_counts().items():
             st.caption(md(f"{n} pairs without {term}: {note}."))
     st.caption(

@@ -13,10 +13,11 @@ from core.analysis.model import Analysis, scale_label
 from core.analysis.surfaces import Marginal
 from core.figures.analysis import gain_bins, group_effects, group_shares, marginal_effect, variance_shares
 from core.queries.evidence import Evidence
-from core.queries.scales import UNITS, Scale
+from core.queries.scales import UNITS
+from pages.widgets.analysis.choice import How
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode
-from pages.widgets.show import chart, md, p_column, show_command, table
+from pages.widgets.show import chart, md, p_column, show_command, source_badge, table
 
 _LOOKS = {
     "fair": ("green", ":material/balance:", "sufficient evidence"),
@@ -36,7 +37,7 @@ def show_answer(said: Answer, found: Evidence, missing: pd.DataFrame) -> None:
     """
     color, icon, text = _LOOKS[said.weight]
     with st.container(border=True):
-        st.markdown(f":{color}-badge[{icon} {text}]")
+        st.markdown(f":{color}-badge[{icon} {text}] {source_badge(found.pooled.data_source)}")
         st.markdown(f"**{md(said.headline)}**")
         for detail in said.details:
             st.markdown(f"- {md(detail)}")
@@ -67,6 +68,7 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
             bins, x_title=titles["similarity"], y_title=titles["difficulty"], unit=unit, factor=factor, mode=mode()
         ),
         key="bins", alt="Mean gain by bins of difficulty and similarity, with intervals; the tab Numbers has the model",
+        source=found.pooled.data_source,
     )  # fmt: skip
     st.caption(
         f"Mean gain in {unit}, adjusted for target and language means; 95 % t interval over the "
@@ -81,24 +83,26 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
             figure = marginal_effect(
                 drawn.line, drawn.points, x_title=f"{name}: {title}", unit=unit, factor=factor, mode=mode()
             )
-            chart(figure, key=f"marginal-{name}", alt=f"Model's effect of {name} with the intermediates around it")
+            alt = f"Model's effect of {name} with the intermediates around it"
+            chart(figure, key=f"marginal-{name}", alt=alt, source=found.pooled.data_source)
     st.caption("Line and band: crossed mixed model, other covariates at their means. Points: adjusted intermediates.")
 
 
-def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, scale: Scale) -> None:
+def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, of: Evidence) -> None:
     """Shares of variance over all cells, and effects and shares by group.
 
     Args:
         model: Fitted to all cells.
         groups: The model within each group; None: not computed yet.
         kind: target, family or script.
-        scale: Unit of the gains.
+        of: The evidence.
     """
     shares = model.estimates[model.estimates["kind"] == "share"]
     if shares.empty:
         st.info(model.problem or "Nothing to draw.", icon=":material/hourglass_empty:")
         return
-    chart(variance_shares(shares, mode=mode()), key="shares", alt="Shares of the variance of mean gains, with limits")
+    source, alt = of.pooled.data_source, "Shares of the variance of mean gains, with limits"
+    chart(variance_shares(shares, mode=mode()), key="shares", alt=alt, source=source)
     st.caption(
         "Fitted shares with 95 % limits in which all variances are uncertain together. The tab Numbers has the "
         "formulas."
@@ -108,10 +112,11 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, scal
     terms, parts = groups[groups["kind"] == "term"], groups[groups["kind"] == "share"]
     if not terms.empty:
         st.markdown(f"**By {kind}**, one standard deviation within the group")
-        unit = UNITS[scale]
+        unit = UNITS[of.options.scale]
         figure = group_effects(terms, unit=unit.name, factor=unit.factor, mode=mode())
-        chart(figure, key="group-effects", alt=f"Effects by {kind} with intervals")
-        chart(group_shares(parts, mode=mode()), key="group-shares", alt=f"Shares of variance by {kind} with limits")
+        chart(figure, key="group-effects", alt=f"Effects by {kind} with intervals", source=source)
+        alt = f"Shares of variance by {kind} with limits"
+        chart(group_shares(parts, mode=mode()), key="group-shares", alt=alt, source=source)
         st.caption(
             "Intervals are not corrected for the number of groups: a single significant group may be due to chance."
         )
@@ -119,13 +124,13 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, scal
         st.caption(md(f"{row['group']}: {row['note']}"))
 
 
-def show_cells(rows: pd.DataFrame, *, target: str, how: str) -> None:
+def show_cells(rows: pd.DataFrame, *, target: str, how: How) -> None:
     """Tests of the cells of a target, corrected over all of them.
 
     Args:
         rows: As `cell_tests` returns them.
         target: Whose cells.
-        how: Command that says the same.
+        how: Command that says the same, and of what data.
     """
     number = st.column_config.NumberColumn
     percent = ("gain", "ci_low", "ci_high", "detectable")
@@ -151,12 +156,12 @@ def show_cells(rows: pd.DataFrame, *, target: str, how: str) -> None:
     how_to(how, rows, name=f"cells-{target}")
 
 
-def show_predictions(rows: pd.DataFrame, *, how: str) -> None:
+def show_predictions(rows: pd.DataFrame, *, how: How) -> None:
     """Selectors against random, best first.
 
     Args:
         rows: As `judge_selectors` returns them.
-        how: Command that says the same.
+        how: Command that says the same, and of what data.
     """
     number = st.column_config.NumberColumn
     shown = _with_limits(rows, "ndcg", "ndcg_over_random", "regret_at_1_over_random")
@@ -187,13 +192,13 @@ def show_predictions(rows: pd.DataFrame, *, how: str) -> None:
     how_to(how, rows, name="predictions")
 
 
-def show_explained(rows: pd.DataFrame, *, target: str, how: str) -> None:
+def show_explained(rows: pd.DataFrame, *, target: str, how: How) -> None:
     """What each selector adds to what the combination predicts for a target that it has not seen.
 
     Args:
         rows: As `explained` returns them.
         target: Its name.
-        how: Command that says the same.
+        how: Command that says the same, and of what data.
     """
     if rows["note"].notna().any():
         st.caption(md(f"No explanation: {rows['note'].iloc[0]}"))
@@ -250,12 +255,12 @@ def show_frozen(rows: pd.DataFrame) -> None:
     )
 
 
-def show_next(rows: pd.DataFrame, *, how: str) -> None:
+def show_next(rows: pd.DataFrame, *, how: How) -> None:
     """What to fill in and run next.
 
     Args:
         rows: As `propose` returns them.
-        how: Command that says the same.
+        how: Command that says the same, and of what data.
     """
     if rows.empty:
         st.info("No further run is proposed: every pair with a profile has been run.", icon=":material/done_all:")
@@ -274,12 +279,12 @@ def show_next(rows: pd.DataFrame, *, how: str) -> None:
     how_to(how, rows, name="next")
 
 
-def show_numbers(figures: pd.DataFrame, *, how: str) -> None:
+def show_numbers(figures: pd.DataFrame, *, how: How) -> None:
     """Every number with formula, unit, n and method.
 
     Args:
         figures: Rows of `ESTIMATES`.
-        how: Command that says the same.
+        how: Command that says the same, and of what data.
     """
     number = st.column_config.NumberColumn
     table(
@@ -299,18 +304,18 @@ def show_numbers(figures: pd.DataFrame, *, how: str) -> None:
     how_to(how, figures, name="analysis")
 
 
-def how_to(command: str, rows: pd.DataFrame, *, name: str) -> None:
+def how_to(how: How, rows: pd.DataFrame, *, name: str) -> None:
     """The command that says the same, and the rows as files.
 
     Args:
-        command: Words of the command line.
+        how: Command that says the same, and of what data.
         rows: What was shown.
         name: Of the rows, in words and in the files' names.
     """
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("How to recompute:")
-        st.code(command, language="bash")
-        export_popover(f"transfer-atlas-{name}", rows, what=name)
+        st.code(how.command, language="bash")
+        export_popover(f"transfer-atlas-{name}", rows, what=name, source=how.source)
 
 
 def _with_limits(rows: pd.DataFrame, *names: str) -> pd.DataFrame:

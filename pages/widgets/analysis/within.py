@@ -8,24 +8,27 @@ import streamlit as st
 from core.analysis.contrasts.sentences import for_people
 from core.figures.contrasts import forest
 from core.queries.scales import UNITS, Scale
+from pages.widgets.analysis.choice import How
 from pages.widgets.analysis.panels import how_to
 from pages.widgets.shared import mode
-from pages.widgets.show import chart, md, p_column, table
+from pages.widgets.show import chart, md, p_column, source_badge, table
 
 
-def show_contrasts(rows: pd.DataFrame, said: tuple[str, ...], *, scale: Scale, how: str) -> None:
+def show_contrasts(rows: pd.DataFrame, said: tuple[str, ...], *, scale: Scale, how: How) -> None:
     """What contrasts say in words, drawn and as numbers.
 
     Args:
         rows: As `contrast_rows` returns them.
         said: Their sentences.
         scale: In which targets are averaged.
-        how: Command that says the same.
+        how: Command that says the same, and of what data.
     """
+    st.markdown(source_badge(how.source))
     st.markdown("\n".join(f"- **{md(sentence)}**" for sentence in said))
     if rows["estimate"].notna().any():
         figure = forest(rows, factor=UNITS[scale].factor, mode=mode())
-        chart(figure, key="forest", alt="Contrasts inside data sets with their limits; the table holds the numbers")
+        alt = "Contrasts inside data sets with their limits; the table holds the numbers"
+        chart(figure, key="forest", alt=alt, source=how.source)
     number = st.column_config.NumberColumn
     table(
         for_people(rows),

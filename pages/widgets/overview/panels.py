@@ -20,7 +20,7 @@ from core.studies import StudyRequest
 from pages.widgets.analysis.data import gathered, proposals, quick_answer
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, store, titles
-from pages.widgets.show import chart, drawn, language_label, md, points, show_command
+from pages.widgets.show import chart, drawn, language_label, md, points, show_command, source_badge
 
 _STEPS = 3
 _NAMES = {
@@ -65,7 +65,8 @@ def standing(version: tuple[str, int], pooled: PooledRuns) -> DeltaGenerator:
     Args:
         pooled: What is pooled.
     """
-    st.subheader("Current evidence", anchor=False)
+    st.subheader("In numbers", anchor=False)
+    st.markdown(source_badge(pooled.data_source))
     first, second = _extent(version, pooled), verdicts(pairs_of(version, pooled), title=titles().of)
     st.markdown(f"1. {md(first)}\n2. {md(second)}")
     return st.empty()
@@ -90,7 +91,6 @@ def third_sentence(place: DeltaGenerator, version: tuple[str, int], pooled: Pool
         st.markdown(f"3. Inside data sets: {md(within)}\n4. Across tasks: {md(full.answer.headline)}")
         if EVERY_MEASURE in full.pending:
             st.caption(f"{EVERY_MEASURE.capitalize()} is not computed yet. Open the complete analysis to compute it.")
-        st.page_link("pages/analysis.py", label="The complete analysis", icon=":material/insights:")
 
 
 def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
@@ -110,6 +110,7 @@ def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
         key="strips",
         alt=f"Mean gain of {pairs['intermediate'].nunique()} intermediates before {n} targets, a strip each; the page "
         "Transfer holds the same numbers by language",
+        source=pooled.data_source,
     )
     lone = "" if pairs["low"].notna().any() else " A single seed has no interval."
     st.caption(
@@ -123,6 +124,7 @@ def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
         pairs,
         what="mean gains",
         figures={"Mean gain by target": partial(gain_strips, pairs, title=named.of)},
+        source=pooled.data_source,
     )
 
 
@@ -172,8 +174,9 @@ def _counted(row: dict[Any, Any] | None) -> tuple[str, str]:
     if row is None:
         return "None.", "`make gallery` makes measured runs; start your own on the page Launch."
     return (
-        f"{row['runs']} runs, {row['finished']} finished: {row['scores']:,} scores and {row['gains']:,} gains "
-        f"({row['counted']:,} of them evidence) in {row['langs']} languages",
+        f"{row['runs']:,} runs, {row['finished']:,} finished: **{row['real']:,} on real data**, "
+        f"{row['runs'] - row['real']:,} on generated sentences; {row['scores']:,} scores and {row['gains']:,} gains "
+        f"({row['counted']:,} of them evidence, {row['counted_real']:,} on real data) in {row['langs']} languages",
         f"models: {row['models']} · intermediates: {row['intermediates']} · targets: {row['targets']}",
     )
 
@@ -240,6 +243,7 @@ def finding_cards(rows: pd.DataFrame) -> None:
 def _card(row: dict[Any, Any]) -> None:
     named = titles()
     with st.container(border=True, height="stretch"):
+        st.markdown(source_badge(row["data_source"]))
         st.metric(
             f"{named.of(row['target'])}, after {named.of(row['intermediate'])}", f"{points(row['mean_gain'])} points"
         )
@@ -250,9 +254,7 @@ def _card(row: dict[Any, Any]) -> None:
         )
         seeds = f"{row['seeds']} seed" + ("s" if row["seeds"] != 1 else "")
         rivals = f"best of {row['rivals']}" if row["rivals"] > 1 else "only intermediate run"
-        st.caption(
-            md(f"{row['collection']} · {row['model']} · {row['protocol']} · {row['data_source']} · {seeds} · {rivals}")
-        )
+        st.caption(md(f"{row['collection']} · {row['model']} · {row['protocol']} · {seeds} · {rivals}"))
         st.space("stretch")
         keys = ("collection", "model", "target", "protocol", "data_source")
         st.page_link(

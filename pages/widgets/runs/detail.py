@@ -289,6 +289,7 @@ def _scores(found: RunDetail) -> None:
             language_dots(headline, chance=float(str(found.run["chance"])), metric=metric, mode=mode()),
             key="dots",
             alt=f"{metric} per language of this run and its baseline; the table beside it holds the same numbers",
+            source=str(found.run["data_source"]),
         )
     with right:
         percent = ("score", "baseline_score", "gain", "score_last", "floor")
@@ -319,8 +320,9 @@ def _scores(found: RunDetail) -> None:
         )
     dots = partial(language_dots, headline, chance=float(str(found.run["chance"])), metric=metric)
     export_popover(
-        f"run-{found.run['run_id']}", found.scores, what="scores of a run", figures={"Scores by language": dots}
-    )
+        f"run-{found.run['run_id']}", found.scores, what="scores of a run", figures={"Scores by language": dots},
+        source=str(found.run["data_source"]),
+    )  # fmt: skip
     n = len(found.skips)
     if n:
         with st.expander(f"{n} language{'s' if n > 1 else ''} without a score", icon=":material/translate:"):
@@ -332,13 +334,16 @@ def _curves(found: RunDetail) -> None:
     if found.steps.empty and found.dev_scores.empty:
         st.caption("No training curve: the stages of this run were reused, or it has not started.")
         return
+    source = str(found.run["data_source"])
     left, right = st.columns(2)
     if not found.steps.empty:
         with left:
-            chart(loss_curve(found.steps, mode=mode()), key="loss", alt="Training loss by step, one line per stage")
+            figure, alt = loss_curve(found.steps, mode=mode()), "Training loss by step, one line per stage"
+            chart(figure, key="loss", alt=alt, source=source)
     if not found.dev_scores.empty:
         with right:
-            chart(dev_curve(found.dev_scores, mode=mode()), key="dev", alt="English development score by step")
+            figure, alt = dev_curve(found.dev_scores, mode=mode()), "English development score by step"
+            chart(figure, key="dev", alt=alt, source=source)
     st.caption("Checkpoints are selected on English development data only.")
 
 

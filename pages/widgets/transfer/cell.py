@@ -63,7 +63,7 @@ def show_cell(view: View, cell: Cell) -> None:
             _runs(runs)
     if curves.open:
         with curves:
-            _curves(_one_seed(runs, key="curve_seed"))
+            _curves(_one_seed(runs, key="curve_seed"), source=view.data_source)
     if flips.open:
         with flips:
             _flips(_one_seed(runs, key="flip_seed"), lang=lang, metric=view.metric)
@@ -138,7 +138,7 @@ def _one_seed(runs: pd.DataFrame, *, key: str) -> dict[str, Any]:
     return {str(name): None if pd.isna(value) else value for name, value in by_seed[seed].items()}
 
 
-def _curves(run: dict[str, Any]) -> None:
+def _curves(run: dict[str, Any], *, source: str) -> None:
     steps, scores = [], []
     for role, run_id in (("run", run["run_id"]), ("baseline", run["baseline_run_id"])):
         found = detail(version(), run_id) if run_id else None
@@ -152,10 +152,12 @@ def _curves(run: dict[str, Any]) -> None:
     left, right = st.columns(2)
     if not every_score.empty:
         with left:
-            chart(dev_curve(every_score, mode=mode()), key="cell_dev", alt="English development score of both runs")
+            figure = dev_curve(every_score, mode=mode())
+            chart(figure, key="cell_dev", alt="English development score of both runs", source=source)
     if not every_step.empty:
         with right:
-            chart(loss_curve(every_step, mode=mode()), key="cell_loss", alt="Training loss of both runs")
+            figure = loss_curve(every_step, mode=mode())
+            chart(figure, key="cell_loss", alt="Training loss of both runs", source=source)
 
 
 def _flips(run: dict[str, Any], *, lang: str, metric: str) -> None:

@@ -90,6 +90,7 @@ def show_domains(view: View, gains: Grid, choices: list[Encoder], *, made_of: Ma
         scatter.points if scatter else None,
         what="similarity and gain",
         figures={title: draw for title, draw in figures.items() if draw},
+        source=view.data_source,
     )
 
 
@@ -144,6 +145,7 @@ def _map(
         key="domains",
         alt=f"Map of text domains: intermediates, and {named.of(view.target)} in each language; "
         "the pickers above choose what a click here would",
+        source=view.data_source,
         on_select=lambda: on_click("domains"),
         selection_mode="points",
     )
@@ -196,6 +198,7 @@ def _scatter(
         ),
         key="scatter",
         alt=f"{measure.title} of each intermediate to {named.of(view.target)} against its gain",
+        source=view.data_source,
         on_select=lambda: on_click("scatter"),
         selection_mode="points",
     )

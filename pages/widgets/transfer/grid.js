@@ -134,12 +134,13 @@ function words(code, name) {
 
 function scale(bar) {
   const part = element("div", "scale");
-  const [low, colors, high, title] = ["low", "bar", "high", "title"].map((name) => element("span", name));
+  const [low, colors, high, title, data] = ["low", "bar", "high", "title", "data"].map((name) => element("span", name));
   low.textContent = bar.low;
   high.textContent = bar.high;
   title.textContent = bar.title;
+  data.textContent = bar.data;
   colors.style.background = `linear-gradient(to right, ${bar.colors.join(", ")})`;
-  part.append(low, colors, high, title);
+  part.append(low, colors, high, title, data);
   return part;
 }
 

@@ -25,6 +25,7 @@ from core.analysis.map_points import nearness
 from core.figures.heat_table import heat_table
 from core.figures.heatmap import LOOKS, Cell, Quantity, transfer_heatmap
 from core.queries.transfer import View
+from core.spec.run import DataSourceKind
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, titles, version
 from pages.widgets.show import empty, language_label, p_column, table
@@ -153,6 +154,7 @@ def _grid_tabs(view: View, shown: DisplayOptions, found: Grid, made_of: MadeOf, 
             found.cells.assign(**view._asdict(), quantity=shown.quantity),
             what=_EXPORTED[shown.quantity],
             figures={"Heatmap": draw},
+            source=view.data_source,
         )
 
 
@@ -166,10 +168,12 @@ def _heatmap(
 
     n_columns = found.cells["intermediate"].nunique()
     means = found.means if found.averaged and len(shown.langs) > 1 else None
+    table_of = heat_table(
+        found.cells, quantity=shown.quantity, means=means, selected=made_of.selected, title=head, mode=made_of.mode
+    )
+    table_of["scale"]["data"] = DataSourceKind(view.data_source).words
     show_grid(
-        heat_table(
-            found.cells, quantity=shown.quantity, means=means, selected=made_of.selected, title=head, mode=made_of.mode
-        ),
+        table_of,
         key="heat",
         alt=f"Heatmap of the {shown.quantity} in {view.metric} on {named.of(view.target)}, {len(shown.langs)} "
         f"languages by {n_columns} intermediates; arrow keys move, Enter chooses",

@@ -84,7 +84,7 @@ def test_what_is_said_of_a_term(term: Term | None, words: str) -> None:
 def test_the_size_of_the_evidence_is_told() -> None:
     found = said(SURE, SURE)
     assert found.headline.startswith(
-        "Over 12 intermediate conditions (12 base tasks), 2 targets, 2 languages and 2 seeds of m · quick · sample"
+        "Over 12 intermediate conditions (12 base tasks), 2 targets, 2 languages and 2 seeds of m · quick · generated"
     )
     assert (found.weight, found.reasons) == ("fair", ())
     few = MANY._replace(tasks=1, targets=1, langs=1)

@@ -71,8 +71,8 @@ def test_other_weights_protocols_and_data_have_findings_of_their_own(store: Stor
     with store.cursor() as cur:
         rows = findings(cur)
     assert rows[["protocol_digest", "data_source", "intermediate", "rivals"]].to_numpy().tolist() == [
+        ["quick-digest", "mirror", "qqp", 1],  # real data first
         ["edited", "sample", "qqp", 1],
-        ["quick-digest", "mirror", "qqp", 1],
         ["quick-digest", "sample", "qqp", 1],
         ["quick-digest", "sample", "mnli", 2],
     ]

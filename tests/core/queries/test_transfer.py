@@ -52,6 +52,21 @@ def test_yours_then_most_runs_then_most_languages_then_the_headline_metric(store
     ]
 
 
+def test_real_data_come_first_where_a_gain_counts(store: Store) -> None:
+    """Own generated runs and more of them stand behind committed real ones, unless none of those is evidence."""
+    pair = scores(("none", "de", 1, 0.5), ("mnli", "de", 1, 0.7))
+    add_scores(store, pair)
+    add_scores(store, pair.assign(seed=2))
+    add_scores(store, scores(("none", "de", 1, 0.5)).assign(collection="measured", data_source="mirror"))
+    with store.cursor() as cur:
+        before = choices(cur)
+    add_scores(store, pair.assign(collection="measured", data_source="hub"))
+    with store.cursor() as cur:
+        after = choices(cur)
+    assert before[["collection", "data_source"]].to_numpy().tolist() == [["yours", "sample"], ["measured", "mirror"]]
+    assert after["data_source"].tolist() == ["hub", "sample", "mirror"]
+
+
 def test_rows_of_a_view_are_of_no_other(store: Store) -> None:
     mine = scores(("none", "de", 1, 0.5), ("mnli", "de", 1, 0.7), ("qqp", "de", 2, 0.6))
     add_scores(store, mine)
