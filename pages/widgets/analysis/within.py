@@ -23,7 +23,7 @@ def show_contrasts(rows: pd.DataFrame, said: tuple[str, ...], *, scale: Scale, h
         scale: In which targets are averaged.
         how: Command that says the same, and of what data.
     """
-    st.markdown(source_badge(how.source))
+    st.markdown(source_badge(how.source) if how.source else "")
     st.markdown("\n".join(f"- **{md(sentence)}**" for sentence in said))
     if rows["estimate"].notna().any():
         figure = forest(rows, factor=UNITS[scale].factor, mode=mode())
