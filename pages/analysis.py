@@ -23,6 +23,7 @@ from pages.widgets.analysis.choice import choose, recompute, refine
 from pages.widgets.analysis.claims import show_claims
 from pages.widgets.analysis.fit_progress import watch
 from pages.widgets.analysis.measures import show_measures
+from pages.widgets.analysis.settle import show_settling
 from pages.widgets.analysis.within import show_contrasts
 from pages.widgets.shared import paths, start, version
 from pages.widgets.show import empty
@@ -30,6 +31,7 @@ from pages.widgets.show import empty
 start()
 now = version()
 rows = data.available(now)
+KINDS = ("target", "family", "script")
 PARTS = ("Effects", "Variance", "Measures", "Cells", "Predictions", "Claims", "Next", "Numbers")
 
 if rows.empty:
@@ -50,9 +52,7 @@ options = refine(sorted(everything["target"].unique()), sorted(set(everything["l
 found = data.gathered(now, pooled, options)
 how = partial(recompute, pooled=pooled, options=options)
 st.subheader("Inside data sets", anchor=False)
-group = st.segmented_control(
-    "By", ["target", "family", "script"], default="target", required=True, key="within", bind="query-params"
-)
+group = st.segmented_control("By", KINDS, default="target", required=True, key="within", bind="query-params")
 pairs = data.contrasts(now, pooled, options, group)
 show_contrasts(pairs, in_words(pairs), scale=options.scale, how=how("contrasts", by=group))
 st.subheader("Across tasks", anchor=False)
@@ -71,9 +71,7 @@ part = st.segmented_control(
 if part == "Effects":
     panels.show_effects(found, model, *data.surfaces(now, pooled, options))
 elif part == "Variance":
-    kind = st.segmented_control(
-        "By", ["target", "family", "script"], default="target", required=True, key="by", bind="query-params"
-    )
+    kind = st.segmented_control("By", KINDS, default="target", required=True, key="by", bind="query-params")
     by_kind = partial(data.grouped, now, pooled, options, kind)
     groups = by_kind()
     watch(groups, by_kind, what=f"Fitting each {kind}")
@@ -95,6 +93,7 @@ elif part == "Predictions":
 elif part == "Claims":
     show_claims(data.judged_claims(now))
 elif part == "Next":
+    show_settling(data.would_settle(now, pooled, options))
     panels.show_next(data.proposals(now, pooled, options), how=how("next"))
 else:
     panels.show_numbers(full.estimates, how=how("analyse"))

@@ -7,12 +7,16 @@ from collections.abc import Iterable
 import duckdb
 import pandas as pd
 
+from core.actions import plan as planning
 from core.actions.command import Command, Request, basis_like, command_of, completed
+from core.analysis.contrasts.settling import settling
 from core.analysis.model import Analysis
 from core.analysis.next_cells import Plan, propose
 from core.analysis.predictions import judge_selectors, selectors
+from core.errors import AtlasError
 from core.paths import AtlasPaths
 from core.queries.evidence import Evidence, PooledRuns
+from core.studies import StudyRequest
 
 
 def gaps(
@@ -51,6 +55,49 @@ def proposals(
     found = propose(cur, evidence, analysis, plan=plan)
     commands = _commands(cur, found.pop("request"), pooled=evidence.pooled, paths=paths, mirror=mirror)
     return found.assign(command=[str(command) for command in commands])
+
+
+def would_settle(
+    cur: duckdb.DuckDBPyConnection,
+    evidence: Evidence,
+    analysis: Analysis,
+    *,
+    plan: Plan,
+    paths: AtlasPaths,
+    mirror: str | None = None,
+) -> pd.DataFrame:
+    """What would settle each sentence that cannot be told from chance, what that costs here, and how it is started.
+
+    Columns: those of `core.analysis.contrasts.settling.COLUMNS`, the request with the model, protocol and data of the
+    runs it adds to, and command, runs, seconds_low, seconds_high (None where the cost is not known, as without the
+    data).
+
+    Args:
+        analysis: From `analyse` on the same evidence.
+        plan: How runs would be made.
+        mirror: Folder that commands name; None: that of the newest run made here.
+    """
+    found = settling(evidence, analysis, plan=plan)
+    requests = list(found["request"])
+    if any(requests):
+        basis = basis_like(cur, evidence.pooled, paths=paths, mirror=mirror)
+        requests = [request and completed(request, basis) for request in requests]
+    costs = [_cost(cur, request, paths=paths) for request in requests]
+    commands = ["" if request is None else str(command_of(request)) for request in requests]
+    runs, low, high = zip(*costs, strict=True) if costs else ((), (), ())
+    return found.assign(request=requests, command=commands, runs=runs, seconds_low=low, seconds_high=high)
+
+
+def _cost(
+    cur: duckdb.DuckDBPyConnection, request: Request | None, *, paths: AtlasPaths
+) -> tuple[int | None, float | None, float | None]:
+    if not isinstance(request, StudyRequest):
+        return None, None, None
+    try:
+        planned = planning.plan(request, paths=paths, cur=cur)
+    except AtlasError:  # the command says why when it is started
+        return None, None, None
+    return planned.cost.n_runs, planned.time.low, planned.time.high
 
 
 def judged_selectors(

@@ -42,3 +42,16 @@ def size(n_bytes: int) -> str:
         n_bytes: The size.
     """
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
+
+
+def cost(runs: int | None, low_s: float | None, high_s: float | None) -> str:
+    """What some runs cost on this machine, as a sentence; empty where it is not known.
+
+    Args:
+        runs: How many.
+        low_s: Seconds at least.
+        high_s: Seconds at most.
+    """
+    if runs is None or low_s is None or high_s is None or pd.isna(runs):
+        return ""
+    return f"{int(runs)} run{'s' * (runs != 1)}, {span(low_s, high_s)} on this machine."

@@ -37,6 +37,9 @@ COLUMNS = (
 """Columns of the proposals; narrower: share of the interval's width; worth: mean of both for each run; request: a
 `StudyRequest` or `ProfileRequest` by names."""
 
+NO_PAIR = "No pair is left to propose: every intermediate with a profile has been run before every target here."
+"""What is said where there is no proposal; it does not say that nothing is open."""
+
 _EXPLAINING = ("difficulty", "similarity")
 _CAUSES = {"intermediate": (INTERMEDIATE,), "target": (TARGET, BASELINE, FLOOR)}
 """Why gains are no evidence, by what of a pair is the cause: another pair with it would have the same cause."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.actions.command import caution_of
+from core.actions.words import cost
 from core.cli.console import note, records, show
 from core.cli.options import AsJson, Mirror, answering, filtered
 from core.errors import DataError, UnknownName
@@ -214,25 +215,34 @@ def next_(
     mirror: Mirror = None,
     as_json: AsJson = False,
 ) -> None:
-    """Propose what to run next: the missing pairs that would narrow the answer most."""
+    """Say what would settle each open sentence, what it costs, and which missing pairs narrow the answer most."""
     from core.actions.answer import evidence_for  # noqa: PLC0415  # loads scipy
-    from core.actions.proposals import proposals  # noqa: PLC0415
+    from core.actions.proposals import proposals, would_settle  # noqa: PLC0415
     from core.analysis.model import analyse  # noqa: PLC0415
-    from core.analysis.next_cells import Plan  # noqa: PLC0415
+    from core.analysis.next_cells import NO_PAIR, Plan  # noqa: PLC0415
 
     paths = AtlasPaths.from_environment()
     plan = Plan(load_tasks(paths), seeds=seeds, limit=limit)
     with open_for_reading(paths) as store, store.cursor() as cur:
         found = _said(evidence_for(cur, options))
-        rows = proposals(cur, found, analyse(found), plan=plan, paths=paths, mirror=mirror)
+        model = analyse(found)
+        open_ = would_settle(cur, found, model, plan=plan, paths=paths, mirror=mirror)
+        rows = proposals(cur, found, model, plan=plan, paths=paths, mirror=mirror)
+    if as_json:
+        settle = records(open_.drop(columns="request").assign(command=open_["command"].mask(open_["command"] == "")))
+        show([*({"kind": "settle"} | row for row in settle), *records(rows)], as_json=True, empty="")
+        return
+    for row in open_.itertuples():
+        typer.echo(f"{row.said} {cost(row.runs, row.seconds_low, row.seconds_high)}".rstrip())
+        typer.echo(f"  {row.command}\n" if row.command else "")
     columns = ("kind", "intermediate", "target", "runs", "difficulty_narrower", "similarity_narrower", "command")
     show(
         records(rows),
         as_json=as_json,
-        empty="No further run is proposed: every pair with a profile has been run.",
+        empty=NO_PAIR,
         columns=columns,
     )
-    _caution(rows["command"], ending=" Or give it here: python -m core next --mirror FOLDER")
+    _caution([*open_["command"], *rows["command"]], ending=" Or give it here: python -m core next --mirror FOLDER")
 
 
 def _caution(texts: Iterable[object], *, ending: str = "") -> None:

@@ -52,9 +52,7 @@ def contrast_rows(evidence: Evidence, *, by: str = "target") -> pd.DataFrame:
         evidence: What the store says.
         by: target, family or script.
     """
-    pairs = paired(evidence)
-    if not evidence.options.with_in_task:
-        pairs.loc[pairs["in_task"] & pairs["excluded"].isna(), "excluded"] = "in-task"
+    pairs = counted_pairs(evidence)
     rows = [row for contrast in CONTRASTS for row in _of_contrast(contrast.name, pairs, by=by)]
     frame = pd.DataFrame(rows, columns=[c for c in COLUMNS if c not in {"label", "n_unit", "unit", "method"}])
     labels = {contrast.name: contrast.label for contrast in CONTRASTS}
@@ -66,6 +64,31 @@ def contrast_rows(evidence: Evidence, *, by: str = "target") -> pd.DataFrame:
     )
     whole = {name: "Int64" for name in ("n", "targets", "langs", "seeds", "pairs")}
     return frame[list(COLUMNS)].astype(whole)
+
+
+def counted_pairs(evidence: Evidence) -> pd.DataFrame:
+    """Rows of `paired` with cells of the target's own task excluded, unless the options count them.
+
+    Args:
+        evidence: What the store says.
+    """
+    pairs = paired(evidence)
+    if not evidence.options.with_in_task:
+        pairs.loc[pairs["in_task"] & pairs["excluded"].isna(), "excluded"] = "in-task"
+    return pairs
+
+
+def base_means(pairs: pd.DataFrame, column: str, *, by: tuple[str, ...] = ()) -> pd.Series:
+    """Means over seeds, then languages, then targets inside each base task; indexed by base task, and by `by`.
+
+    Args:
+        pairs: Of one contrast, those that count.
+        column: difference, or scaled.
+        by: Columns that are not averaged over, such as seed.
+    """
+    known = pairs[pairs[column].notna()]
+    cells = known.groupby(["base", *by, "target", "condition", "lang"], observed=True)[column].mean()
+    return cells.groupby(["base", *by, "target"]).mean().groupby(["base", *by]).mean()
 
 
 def _of_contrast(name: str, pairs: pd.DataFrame, *, by: str) -> list[dict[str, object]]:
@@ -108,10 +131,7 @@ def _row(name: str, kind: str, group: str, part: pd.DataFrame) -> dict[str, obje
 
 
 def _mean(part: pd.DataFrame, column: str) -> _Mean:
-    """Over seeds, languages and targets inside each base task, then over base tasks."""
-    known = part[part[column].notna()]
-    cells = known.groupby(["base", "target", "condition", "lang"], observed=True)[column].mean()
-    tasks = cells.groupby(["base", "target"]).mean().groupby("base").mean()
+    tasks = base_means(part, column)
     n, mean, sd = len(tasks), float(tasks.mean()), float(tasks.std())
     limits = t_limits([mean], sd=[sd], n=[n])
     low, high, p = (float(values[0]) for values in limits)

@@ -261,6 +261,19 @@ def proposals(version: Version, pooled: PooledRuns, options: AnalysisOptions) ->
         return actions.proposals(cur, found, model, plan=Plan(load_tasks(paths())), paths=paths())
 
 
+@st.cache_data(max_entries=8, show_spinner="Asking what would settle it …", hash_funcs=_KEYS)
+def would_settle(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
+    """What would settle each open sentence of the page.
+
+    Args:
+        pooled: What is pooled.
+        options: Which rows and measures.
+    """
+    found, model = gathered(version, pooled, options), fitted(version, pooled, options)
+    with store().cursor() as cur:
+        return actions.would_settle(cur, found, model, plan=Plan(load_tasks(paths())), paths=paths())
+
+
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
 def explained(version: Version, pooled: PooledRuns, options: AnalysisOptions, target: str) -> pd.DataFrame:
     """What each selector adds to the combination's predictions for a target.

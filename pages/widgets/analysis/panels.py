@@ -10,6 +10,7 @@ import streamlit as st
 from core.actions.command import caution_of
 from core.analysis.answer import Answer
 from core.analysis.model import Analysis, scale_label
+from core.analysis.next_cells import NO_PAIR
 from core.analysis.surfaces import Marginal
 from core.figures.analysis import gain_bins, group_effects, group_shares, marginal_effect, variance_shares
 from core.queries.evidence import Evidence
@@ -262,8 +263,9 @@ def show_next(rows: pd.DataFrame, *, how: How) -> None:
         rows: As `propose` returns them.
         how: Command that says the same, and of what data.
     """
+    st.subheader("Missing pairs that narrow the answer most", anchor=False)
     if rows.empty:
-        st.info("No further run is proposed: every pair with a profile has been run.", icon=":material/done_all:")
+        st.caption(NO_PAIR)
         return
     percent = st.column_config.NumberColumn
     shown = rows.assign(**{n: 100 * rows[n].astype("float64") for n in ("difficulty_narrower", "similarity_narrower")})

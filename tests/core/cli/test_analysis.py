@@ -124,7 +124,7 @@ def test_claims_have_the_promised_fields(home: Path) -> None:
 def test_next_says_what_to_run(home: Path) -> None:
     """Every pair has two seeds of the three wanted, so a third of each is proposed; with two wanted nothing is."""
     del home
-    rows = rows_of("next", "--limit", "3")
+    rows = pairs_of("--limit", "3")
     assert [row["kind"] for row in rows] == ["seeds"] * 3
     worth = [float(str(row["worth"])) for row in rows]
     assert worth == sorted(worth, reverse=True) and worth[-1] > 0
@@ -133,8 +133,24 @@ def test_next_says_what_to_run(home: Path) -> None:
         assert row["runs"] == 6, "of three targets one seed more, and its baseline"
         assert f"--intermediate {row['intermediate']} " in str(row["command"])
         assert "--seeds 1 2 3 " in str(row["command"])
-    assert len(rows_of("next")) == 8, "as many as there are intermediates"
-    assert rows_of("next", "--seeds", "2") == []
+    assert len(pairs_of()) == 8, "as many as there are intermediates"
+    assert pairs_of("--seeds", "2") == []
+
+
+def test_next_says_what_would_settle_each_open_sentence(home: Path) -> None:
+    """No third and no placebo was run: four contrasts are open, each with runs that start it."""
+    del home
+    rows = [row for row in rows_of("next") if row["kind"] == "settle"]
+    assert [row["name"] for row in rows if row["n_unit"] == "base tasks"] == ["harder", "nearer", "labels", "task"]
+    for row in rows[:4]:
+        assert "no base task counts yet" in str(row["said"])
+        assert str(row["command"]).startswith("python -m core run ")
+        assert row["runs"] > 0
+        assert 0 < row["seconds_low"] <= row["seconds_high"]
+
+
+def pairs_of(*options: str) -> list[dict[str, object]]:
+    return [row for row in rows_of("next", *options) if row["kind"] != "settle"]
 
 
 def test_mistakes_say_what_is_known(home: Path) -> None:

@@ -1,0 +1,35 @@
+"""The part of the analysis page that says what would settle each open sentence, and starts it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.actions.launch import ANYWHERE
+from core.actions.words import cost
+from core.errors import AtlasError
+from pages.widgets.launch.plan import show_started, start_study
+from pages.widgets.show import md, show_command
+
+
+def show_settling(rows: pd.DataFrame) -> None:
+    """Each open sentence: what it takes, what that costs here, a button and the command that start it.
+
+    Args:
+        rows: As `core.actions.proposals.would_settle` returns them.
+    """
+    st.subheader("What would settle it", anchor=False)
+    if rows.empty:
+        st.caption("Every sentence of this page has a verdict.")
+        return
+    for row in rows.to_dict("records"):
+        with st.container(border=True):
+            st.markdown(f"{md(row['said'])} {md(cost(row['runs'], row['seconds_low'], row['seconds_high']))}")
+            if row["request"] is None:
+                continue
+            if st.button("Start these runs", key=f"settle_{row['name']}", icon=":material/play_arrow:"):
+                try:
+                    show_started(start_study(row["request"], ANYWHERE))
+                except AtlasError as error:
+                    st.error(md(str(error)))
+            show_command(row["command"])
