@@ -38,7 +38,7 @@ if pooled:
     panels.finding_cards(found.findings)
 else:
     panels.first_steps(has_runs=not found.counts.empty)
-if pooled and pooled.is_real:
+if pooled:
     show_laboratory(rows)
 
 st.subheader("What the store holds", anchor=False)

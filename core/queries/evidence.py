@@ -60,11 +60,6 @@ class PooledRuns(NamedTuple):
         """Model, protocol, data and collection in one line."""
         return f"{self.model} · {self.protocol} · {DataSourceKind(self.data_source).words} · {self.collection}"
 
-    @property
-    def is_real(self) -> bool:
-        """Whether the data are real, and not the laboratory's."""
-        return DataSourceKind(self.data_source).is_real
-
 
 @dataclass(frozen=True)
 class AnalysisOptions:

@@ -18,6 +18,7 @@ from core.measures.inference.correlation import t_limits
 from core.queries.covariates import base_tasks
 from core.queries.evidence import Evidence
 from core.queries.scales import UNITS, Unit, trained_targets
+from core.spec.run import DataSourceKind
 
 MEAN = "all of them"
 """Name of the row that stands for every whole task."""
@@ -80,7 +81,7 @@ def glance(evidence: Evidence, contrasts: pd.DataFrame) -> Glance:
     return Glance(
         there[list(rows.columns)].astype({"n": "int64"}), drawn[["part", "name", "target", "value"]],
         UNITS[evidence.options.scale], int(pairs["target"].nunique()),
-        "On real data" if evidence.pooled.is_real else "On generated sentences",
+        "On real data" if DataSourceKind(evidence.pooled.data_source).is_real else "On generated sentences",
     )  # fmt: skip
 
 

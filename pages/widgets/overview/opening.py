@@ -10,6 +10,7 @@ import streamlit as st
 from core.analysis.contrasts.glance import Glance, glance, plain
 from core.figures.contrasts import at_a_glance
 from core.queries.evidence import AnalysisOptions, PooledRuns, pooled_runs_of
+from core.spec.run import DataSourceKind
 from pages.widgets.analysis.data import contrasts, gathered
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, titles
@@ -25,7 +26,7 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
     """
     found = glanced(version, pooled)
     st.markdown(f"{source_badge(pooled.data_source)} &nbsp; {md(pooled.model)}, protocol {md(pooled.protocol)}")
-    if not pooled.is_real:
+    if not DataSourceKind(pooled.data_source).is_real:
         st.markdown(md(no_real(rows)))
     if found.rows.empty:
         st.markdown("No gain of these runs is evidence at a trained target yet, so there is nothing to draw.")
@@ -84,11 +85,13 @@ def no_real(rows: pd.DataFrame) -> str:
 
 
 def show_laboratory(rows: pd.DataFrame) -> None:
-    """Where the generated data stand when real ones stand first.
+    """Where the generated data stand when real ones stand first; nothing where they do not.
 
     Args:
-        rows: As `core.queries.evidence.poolable_runs` returns them; the first is on real data.
+        rows: As `core.queries.evidence.poolable_runs` returns them.
     """
+    if rows.iloc[0]["data_source"] == "sample":
+        return
     others = [pooled_runs_of(row) for row in rows.to_dict("records") if row["data_source"] == "sample"]
     if not others:
         return
