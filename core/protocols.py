@@ -100,7 +100,7 @@ PROTOCOLS: dict[str, ProtocolSpec] = {
         | _by_task("cola", max_train_examples=8_000, epochs=2),
         target_overrides=_by_task("xnli", max_train_examples=12_800)
         | _by_task("xquad", max_train_examples=3_000)
-        | _by_task("sib200", epochs=3)
+        | _by_task("sib200", epochs=6)
         | _by_task("tweet_sentiment", epochs=2)
         | _by_task("udpos", max_train_examples=2_000)
         | _by_task("stsb_multi", learning_rate=2.5e-5),
