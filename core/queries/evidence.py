@@ -366,12 +366,11 @@ def _missing(frame: pd.DataFrame, *, pooled: PooledRuns, options: AnalysisOption
     }
     rows = []
     for reason, text in texts.items():
-        part = frame[frame["why"] == reason]
-        if part.empty:
+        if (part := frame[frame["why"] == reason]).empty:
             continue
         names = sorted(part["target"].unique()) if reason in _OF_TARGETS else sorted(part["intermediate"].unique())
-        cells = len(part.drop_duplicates(["intermediate", "target", "lang"]))
-        rows.append((reason, cells, ", ".join(names), text, _remedy(reason, part=part, pooled=pooled)))
+        n = len(part.drop_duplicates(["intermediate", "target", "lang"]))
+        rows.append((reason, n, ", ".join(names), text, _remedy(reason, part=part, pooled=pooled)))
     return pd.DataFrame(rows, columns=["what", "cells", "names", "why", "remedy"]).astype({"remedy": "object"})
 
 
@@ -379,15 +378,11 @@ def _remedy(reason: str, *, part: pd.DataFrame, pooled: PooledRuns) -> StudyRequ
     """What would fill the gap, by the names of model and protocol; `core.actions.command` completes and types it."""
     names, targets = tuple(sorted(part["intermediate"].unique())), tuple(sorted(part["target"].unique()))
     source = DataSourceKind(pooled.data_source)
-    if reason == EARLIER:
+    if reason in {EARLIER, "no gain"}:
+        seeds = tuple(map(int, sorted(part["seed"].unique())))
+        again = {"intermediates": names} if reason == EARLIER else {}  # else the baselines alone
         return StudyRequest(
-            models=(pooled.model,), intermediates=names, targets=targets, protocol=pooled.protocol, data_source=source,
-            seeds=tuple(map(int, sorted(part["seed"].unique()))),
-        )  # fmt: skip
-    if reason == "no gain":
-        return StudyRequest(
-            models=(pooled.model,), targets=targets, seeds=tuple(map(int, sorted(part["seed"].unique()))),
-            protocol=pooled.protocol, data_source=source,
+            models=(pooled.model,), targets=targets, seeds=seeds, protocol=pooled.protocol, data_source=source, **again
         )  # fmt: skip
     if reason == "no difficulty":
         return ProfileRequest(
