@@ -263,6 +263,36 @@ class AtlasPaths:
         return self.slots / "dispatcher.log"
 
     @property
+    def backend_file(self) -> Path:
+        """What jobs ask Slurm for: `BackendFile` as YAML, written by the user."""
+        return self.home / "backend.yaml"
+
+    @property
+    def slurm(self) -> Path:
+        """What Slurm was told and has not done yet: a file per job array, named by the array's name in Slurm."""
+        return self.home / "slurm"
+
+    @property
+    def slurm_wanted(self) -> Path:
+        """Files with ids of jobs that Slurm was not told of yet."""
+        return self.slurm / "wanted"
+
+    @property
+    def slurm_logs(self) -> Path:
+        """What batch scripts print before a job has a log of its own."""
+        return self.slurm / "logs"
+
+    @property
+    def slurm_lock(self) -> Path:
+        """Held by whoever talks to Slurm for this home."""
+        return self.slurm / "lock"
+
+    @property
+    def slurm_trouble(self) -> Path:
+        """Why jobs could not be handed to Slurm at the last try."""
+        return self.slurm / "trouble.txt"
+
+    @property
     def database(self) -> Path:
         """The DuckDB index; deleting it loses nothing."""
         return self.home / "atlas.duckdb"

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from core.jobs.backend import BACKENDS, Backend, backend_class, chosen_backend
-from core.jobs.folders import in_order, known_job
-from core.jobs.records import JobStatus
+from core.errors import UnknownName
+from core.jobs.backend import BACKENDS, Backend, backend_class, backend_named, chosen_backend
+from core.jobs.folders import in_order, known_job, statuses
+from core.jobs.records import JobState, JobStatus
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.spec.execution import USUAL, ExecutionOptions
+
+_OPEN = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.LOST})
+
+
+def places() -> list[str]:
+    """Names of the backends, that of new jobs first.
+
+    Raises:
+        UnknownName: `ATLAS_BACKEND` names none.
+    """
+    usual = backend_named(None)
+    backend_class(usual)
+    return [usual, *(name for name in BACKENDS if name != usual)]
 
 
 def list_runs(paths: AtlasPaths) -> list[JobStatus]:
@@ -35,6 +49,19 @@ def as_listed(jobs: Iterable[JobStatus]) -> list[JobStatus]:
 def looked_at(job_id: str, *, paths: AtlasPaths) -> JobStatus:
     """What one run or profile is doing now."""
     return derive_state(paths.job(job_id))
+
+
+def open_of(study: str, *, paths: AtlasPaths) -> list[str]:
+    """Ids of the runs and profiles of a study that have not ended.
+
+    Raises:
+        UnknownName: No job was submitted with that name.
+    """
+    jobs = list(statuses(paths))
+    known = {job.study for job in jobs if job.study is not None}
+    if study not in known:
+        raise UnknownName("study", study, known=known)
+    return [job.run_id for job in jobs if job.study == study and job.state in _OPEN]
 
 
 def cancel(job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:
@@ -101,7 +128,7 @@ def warm(paths: AtlasPaths) -> None:
 
 
 def _everything(paths: AtlasPaths) -> list[JobStatus]:
-    return in_order(status for name in BACKENDS for status in backend_class(name)(paths).jobs())
+    return in_order(statuses(paths))
 
 
 def _backend_of(job_id: str, *, paths: AtlasPaths) -> Backend:

@@ -40,8 +40,11 @@ from core.training.stages import StageFolder
 from core.types.table import learning_of, task_type
 
 
-def execute(context: RunContext) -> None:
+def execute(context: RunContext, *, only_intermediate: bool = False) -> None:
     """Run one chain to the end and write its predictions; finished stages and scored languages are not done again.
+
+    Args:
+        only_intermediate: Stop after the intermediate stage: it is there then for whoever shares it.
 
     Raises:
         AtlasError: Data, model or device are not what the run needs.
@@ -52,7 +55,10 @@ def execute(context: RunContext) -> None:
     _announce(context, trainings)
     parent: StageFolder | None = None
     for training in trainings:
-        parent = train_or_reuse(context, training, parent=parent)
+        if training.job.kind == "intermediate" or not only_intermediate:
+            parent = train_or_reuse(context, training, parent=parent)
+    if only_intermediate:
+        return
     parts = _evaluate(context, trainings, final=parent, missing=missing)
     _write_predictions(context, parts)
 

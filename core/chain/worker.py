@@ -27,7 +27,7 @@ import time
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import filelock
 
@@ -119,6 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m core.chain.worker", description="Execute one job folder.")
     parser.add_argument("folder", type=Path, nargs="?", help="run or profile folder with spec.json")
     parser.add_argument("--device", default=os.environ.get("ATLAS_DEVICE", "cpu"), help="cpu, cuda:0 …")
+    parser.add_argument("--granted", action="store_true", help="a scheduler gave the device: take no slot of it")
+    parser.add_argument("--only-intermediate", action="store_true", help="train the intermediate stage, then stop")
     parser.add_argument("--wait", action="store_true", help="load everything, then wait for the folder")
     options = parser.parse_args(arguments)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -135,19 +137,34 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with held(run) as mine:
             write_text(run.process, mine.model_dump_json())
-            return _execute(run, device=options.device)
+            asked = _Asked(options.device, options.granted, options.only_intermediate)
+            code = _execute(run, asked=asked)
+            if asked.only_intermediate and code == 0:
+                run.process.unlink()  # the run is queued again
+            return code
     except Busy as error:
         sys.stderr.write(f"{error}\n")
         return os.EX_TEMPFAIL
 
 
-def _execute(run: RunPaths, *, device: str) -> int:
+class _Asked(NamedTuple):
+    """How a job is executed, as the command line says."""
+
+    device: str
+    """Where it computes."""
+    is_granted: bool = False
+    """Whether a scheduler gave it the device, so that it takes no slot."""
+    only_intermediate: bool = False
+    """Whether it ends after the intermediate stage, which other runs wait for."""
+
+
+def _execute(run: RunPaths, *, asked: _Asked) -> int:
     run.failed.unlink(missing_ok=True)
     signal.signal(signal.SIGTERM, _on_term)
     log = EventLog(run.events)
     stop = _heartbeat(run)
     try:
-        return _attempt(run, log=log, device=device)
+        return _attempt(run, log=log, asked=asked)
     except _Cancelled:
         if run.cancel.exists():
             log.emit(RunCancelled())
@@ -163,14 +180,17 @@ def _execute(run: RunPaths, *, device: str) -> int:
         log.close()
 
 
-def _attempt(run: RunPaths, *, log: EventLog, device: str) -> int:
+def _attempt(run: RunPaths, *, log: EventLog, asked: _Asked) -> int:
     begun = time.monotonic()
     run.reserve.write_bytes(bytes(_RESERVE_BYTES))
     paths = AtlasPaths(home=run.root.parent.parent)
     spec = _read_spec(run, paths=paths)
     paths.slots.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(str(paths.slots / f"{this_host()}-{device.replace(':', '-')}.lock")):
-        _compute(spec, paths=paths, log=log, device=device)
+    slot = filelock.FileLock(str(paths.slots / f"{this_host()}-{asked.device.replace(':', '-')}.lock"))
+    with contextlib.nullcontext() if asked.is_granted else slot:
+        _compute(spec, paths=paths, log=log, asked=asked)
+    if asked.only_intermediate:
+        return 0
     seconds = time.monotonic() - begun
     log.emit(RunFinished(seconds=seconds))
     shutil.rmtree(run.checkpoints, ignore_errors=True)
@@ -178,7 +198,7 @@ def _attempt(run: RunPaths, *, log: EventLog, device: str) -> int:
     return 0
 
 
-def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, device: str) -> None:
+def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, asked: _Asked) -> None:
     import numpy as np  # noqa: PLC0415  loaded after the state is on disk: these take seconds
     import torch  # noqa: PLC0415
 
@@ -196,6 +216,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
     # A debugging aid at a price: it fills new memory so that reads of it are seen.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_flush_denormal(True)
+    device = asked.device
     where = torch.device("cpu" if device.startswith("cpu:") else device)  # `cpu:1` is a slot, not a device
     if where.type == "cpu":
         fast_products()
@@ -214,7 +235,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, d
 
             execute_profile(JobContext(spec, *world))
         else:
-            execute(JobContext(spec, *world))
+            execute(JobContext(spec, *world), only_intermediate=asked.only_intermediate)
 
 
 def _number(variable: str, *, otherwise: float, least: int) -> float:

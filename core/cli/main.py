@@ -234,10 +234,15 @@ def runs(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def cancel(run_ids: Annotated[list[str], typer.Argument(help="Ids of runs.")], as_json: AsJson = False) -> None:
-    """Stop runs, their whole process tree; finished stages are kept."""
+def cancel(
+    run_ids: Annotated[list[str] | None, typer.Argument(help="Ids of runs.")] = None,
+    study: Annotated[str | None, typer.Option(help="All runs of this study that have not ended.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop runs or a study, their whole process tree; finished stages are kept."""
     paths = AtlasPaths.from_environment()
-    rows = [_state_row(status) for status in queue.cancel(run_ids, paths=paths)]
+    wanted = [*(run_ids or ()), *(queue.open_of(study, paths=paths) if study is not None else ())]
+    rows = [_state_row(status) for status in queue.cancel(wanted, paths=paths)]
     show(rows, as_json=as_json, empty="Nothing to stop.")
 
 
@@ -372,19 +377,8 @@ def _show_gains(store: Store, *, wanted: Filter | None, run_ids: tuple[str, ...]
     with store.cursor() as cur:
         frame = query_gains(cur, wanted or Filter(), run_ids=run_ids)
     told_apart = tuple(name for name in ("protocol", "data_source", "collection") if frame[name].nunique() > 1)
-    columns = (
-        "model",
-        "intermediate",
-        "target",
-        "lang",
-        "metric",
-        *told_apart,
-        "seed",
-        "score",
-        "baseline_score",
-        "gain",
-        "n",
-    )
+    row = ("model", "intermediate", "target", "lang", "metric", *told_apart)
+    columns = (*row, "seed", "score", "baseline_score", "gain", "n")
     show(records(frame), as_json=as_json, empty="No gains yet.", columns=(*columns, "excluded"))
     there = frame[frame["gain"].notna()]
     if len(out := there["excluded"].dropna()):

@@ -81,7 +81,7 @@ def _where(
     *,
     execution: ExecutionOptions,
     backend: Annotated[
-        str | None, typer.Option(help="Where jobs run; this machine unless ATLAS_BACKEND says so.")
+        str | None, typer.Option(help="Where jobs run: local, slurm; this machine unless ATLAS_BACKEND says so.")
     ] = None,
 ) -> Where:
     return Where(backend, execution)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pkgutil
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import ClassVar, Literal, Protocol, cast
 
 from core.errors import UnknownName
@@ -24,6 +25,7 @@ BACKEND = "ATLAS_BACKEND"
 
 BACKENDS: dict[str, str] = {
     LOCAL: "core.jobs.local:LocalBackend",
+    "slurm": "core.jobs.slurm.backend:SlurmBackend",
 }
 """Class of each backend by name; named and not imported, so that nobody loads a cluster's library who asks for none."""
 
@@ -114,6 +116,14 @@ class Backend(Protocol):
     def is_alive(run: RunPaths) -> bool:
         """Whether a process executes the job: the one that `process.json` names, or whoever holds it."""
 
+    @staticmethod
+    def awaits(run: RunPaths) -> str | None:
+        """What the engine says of a job that it will start, or start again, by itself; None: it knows of none.
+
+        Where there is such an answer, a job whose process is gone is queued and not lost.
+        """
+        return None
+
 
 def backend_class(name: str) -> type[Backend]:
     """The class of a backend.
@@ -123,7 +133,12 @@ def backend_class(name: str) -> type[Backend]:
     """
     if name not in BACKENDS:
         raise UnknownName("job backend", name, known=BACKENDS)
-    return cast("type[Backend]", pkgutil.resolve_name(BACKENDS[name]))
+    return _class_at(BACKENDS[name])
+
+
+@lru_cache(maxsize=16)
+def _class_at(address: str) -> type[Backend]:
+    return cast("type[Backend]", pkgutil.resolve_name(address))
 
 
 def chosen_backend(name: str | None, *, paths: AtlasPaths, environ: Mapping[str, str] | None = None) -> Backend:
@@ -135,5 +150,9 @@ def chosen_backend(name: str | None, *, paths: AtlasPaths, environ: Mapping[str,
     Raises:
         UnknownName: There is none of that name.
     """
-    asked = name or (os.environ if environ is None else environ).get(BACKEND) or LOCAL
-    return backend_class(asked)(paths)
+    return backend_class(backend_named(name, environ=environ))(paths)
+
+
+def backend_named(name: str | None, *, environ: Mapping[str, str] | None = None) -> str:
+    """Name of the backend of new jobs, as `chosen_backend` takes it."""
+    return name or (os.environ if environ is None else environ).get(BACKEND) or LOCAL

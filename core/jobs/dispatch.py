@@ -29,7 +29,7 @@ from core.files import is_there, read_whole, write_text
 from core.holding import executing
 from core.jobs.folders import is_open, job_folders, queue_key
 from core.jobs.prune import KEEP_FREE, make_room
-from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, read_job, write_failure
+from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, is_of, read_job, write_failure
 from core.jobs.sharing import Trainings
 from core.jobs.slots import AUTO, CPU_SLOTS, HIDING, fits_beside, slots_for, visible_slots
 from core.jobs.state import derive_state
@@ -41,10 +41,11 @@ from core.spec.execution import PRECISION
 WORKER = "core.chain.worker"
 """Module that executes a run or profile; named and never imported, because it loads torch."""
 
-_THREADS = "ATLAS_THREADS"
+THREADS = "ATLAS_THREADS"
+"""Environment variable: threads of a job on the CPU."""
 SETTINGS = (
     CPU_SLOTS,
-    _THREADS,
+    THREADS,
     "ATLAS_CHECKPOINT_SECONDS",
     "ATLAS_STATES_GB",
     KEEP_FREE,
@@ -245,9 +246,9 @@ class Dispatcher:
             if is_there(run.finished):
                 self._finished.add(run.run_id)
             # A cancelled or failed run whose process still lives keeps its slot until it is gone.
-            elif is_open(run) or is_there(run.process):
+            elif (is_open(run) or is_there(run.process)) and is_of(LOCAL, run):
                 found.append(derive_state(run))
-        return [status for status in found if status.backend == LOCAL]
+        return found
 
     def _is_aside(self, run: RunPaths) -> bool:
         seen = self._aside.get(run.run_id)
@@ -336,8 +337,8 @@ class Dispatcher:
         record = job.model_copy(update={"attempts": job.attempts + 1, "slot": slot, "note": None})
         write_text(run.job, record.model_dump_json())
         environ = {"ATLAS_HOME": str(self._paths.home)}
-        if slot.startswith("cpu:") and _THREADS not in os.environ:
-            environ[_THREADS] = str(max(1, (os.cpu_count() or 1) // n_slots))
+        if slot.startswith("cpu:") and THREADS not in os.environ:
+            environ[THREADS] = str(max(1, (os.cpu_count() or 1) // n_slots))
         words = (str(run.root), "--device", slot)
         # The worker writes its record anew as soon as it is up; until then this one keeps others from starting it, too.
         child = self.warmth.use(*words, log=run.log, environ=environ, record=run.process) or start_detached(

@@ -12,16 +12,17 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from core.errors import JobError, RunFolderDamaged, UnknownName
 from core.files import draft_beside, file_errors, is_there, read_whole, write_text
 from core.jobs.records import JobRecord, JobState, JobStatus, read_job
-from core.jobs.state import derive_state
+from core.jobs.state import derive_state, queued_status
 from core.paths import AtlasPaths, RunPaths
+from core.spec.base import canonical
 from core.spec.execution import ExecutionOptions
 from core.spec.plain import is_folder
-from core.spec.profile import ProfileSpec, job_id_of
+from core.spec.profile import ProfileSpec, raw_id_of
 from core.spec.run import RunSpec
 from core.spec.versions import CODE_VERSION
 
@@ -46,7 +47,9 @@ def enqueue(
     again: bool,
 ) -> list[JobStatus]:
     """What `Backend.submit` promises."""
-    wanted = {job_id_of(spec): spec for spec in specs}
+    raws = [spec.model_dump(mode="json") for spec in specs]  # once, as there may be thousands
+    ids = [raw_id_of(raw) for raw in raws]
+    wanted = dict(zip(ids, raws, strict=True))
     known = {job_id: derive_state(paths.job(job_id)) for job_id in wanted if paths.job(job_id).root.exists()}
     for status in known.values():
         _refuse_damaged(status)
@@ -55,19 +58,20 @@ def enqueue(
         job_id: _new_record(job_id, backend=backend, study=study, execution=execution, position=last + place)
         for place, job_id in enumerate(wanted, start=1)
     }
-    _write_folders([(wanted[i], records[i]) for i in wanted if i not in known], paths=paths)
+    fresh = {i: queued_status(wanted[i], records[i]) for i in wanted if i not in known}
+    _write_folders([(wanted[i], records[i]) for i in fresh], paths=paths)
     for job_id, status in known.items():
         if again and status.state is JobState.DONE:
             _put_aside(paths.job(job_id))
         elif status.state not in {JobState.FAILED, JobState.CANCELLED}:
             continue
         _requeue(paths.job(job_id), records[job_id])
-    return [derive_state(paths.job(job_id_of(spec))) for spec in specs]
+    return [fresh.get(job_id) or derive_state(paths.job(job_id)) for job_id in ids]
 
 
 def jobs_of(backend: str, *, paths: AtlasPaths) -> list[JobStatus]:
     """What `Backend.jobs` promises; a folder that cannot be read is among the jobs of this machine."""
-    return in_order(status for status in _statuses(paths) if status.backend == backend)
+    return in_order(status for status in statuses(paths) if status.backend == backend)
 
 
 def in_order(jobs: Iterable[JobStatus]) -> list[JobStatus]:
@@ -101,7 +105,8 @@ _DONE: dict[str, tuple[int, JobStatus]] = {}
 """Folder → its time when it was read, and what was read: a done job's folder changes when it is run again."""
 
 
-def _statuses(paths: AtlasPaths) -> Iterator[JobStatus]:
+def statuses(paths: AtlasPaths) -> Iterator[JobStatus]:
+    """The jobs of all backends, unsorted; one look at each folder."""
     for make, entry in _entries(paths):
         changed = entry.stat().st_mtime_ns
         before = _DONE.get(entry.path)
@@ -206,17 +211,17 @@ def _new_record(
     )
 
 
-def _write_folders(jobs: list[tuple[RunSpec | ProfileSpec, JobRecord]], *, paths: AtlasPaths) -> None:
+def _write_folders(jobs: list[tuple[dict[str, Any], JobRecord]], *, paths: AtlasPaths) -> None:
     # All drafts are complete before the first is renamed: a full disk leaves no part of a study behind.
     drafts: list[tuple[Path, Path]] = []
     with file_errors(paths.runs):
         try:
-            for spec, record in jobs:
+            for raw, record in jobs:
                 root = paths.job(record.run_id).root
                 draft = RunPaths(draft_beside(root))
                 drafts.append((draft.root, root))
                 draft.root.mkdir(parents=True, exist_ok=True)
-                draft.spec.write_text(spec.canonical_json(), encoding="utf-8")
+                draft.spec.write_text(canonical(raw), encoding="utf-8")
                 draft.job.write_text(record.model_dump_json(), encoding="utf-8")
             for draft_root, root in drafts:
                 _rename_new(draft_root, root)

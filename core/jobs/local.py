@@ -16,7 +16,7 @@ from core.holding import executing, is_held, lives
 from core.jobs import folders
 from core.jobs.backend import Backend
 from core.jobs.dispatch import ring
-from core.jobs.records import LOCAL, JobStatus
+from core.jobs.records import LOCAL, JobStatus, is_of
 from core.jobs.slots import cpu_slots
 from core.jobs.state import derive_state
 from core.jobs.warmth import may_be_warm
@@ -77,7 +77,7 @@ class LocalBackend(Backend):
     def wake(self) -> bool:
         """Start the dispatcher, detached, where there is work and none runs; one that runs looks at once."""
         open_jobs = (run for run in folders.open_jobs(self._paths) if os.access(run.root, os.W_OK))
-        if not any(derive_state(run).backend == self.name for run in open_jobs):
+        if not any(is_of(self.name, run) for run in open_jobs):
             return False
         cpu_slots(os.environ)
         with file_errors(self._paths.slots):

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from core.errors import RunFolderDamaged
 from core.files import read_whole, write_text
+from core.paths import RunPaths
 from core.spec.base import first_problem
 from core.spec.execution import USUAL, ExecutionOptions
 
@@ -130,6 +131,19 @@ def read_job(path: Path) -> JobRecord | None:
         return JobRecord.model_validate_json(raw)
     except ValidationError as error:
         raise RunFolderDamaged(f"{path}: {first_problem(error)}") from error
+
+
+def is_of(backend: str, run: RunPaths) -> bool:
+    """Whether a job was given to a backend; one whose record cannot be read is this machine's.
+
+    Args:
+        backend: Its name.
+    """
+    try:
+        record = json.loads(_bytes(run.job) or b"{}")
+    except (RunFolderDamaged, ValueError, RecursionError):
+        record = {}
+    return (record.get("backend", LOCAL) if isinstance(record, dict) else LOCAL) == backend
 
 
 def failure_text(path: Path) -> str | None:

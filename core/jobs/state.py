@@ -54,7 +54,7 @@ class Stand(NamedTuple):
     process: ProcessRecord | None = None
     """Who executes it, or did so until it was lost."""
     message: str | None = None
-    """Why it failed."""
+    """Why it failed, or what it waits for."""
 
 
 def derive_state(run: RunPaths) -> JobStatus:
@@ -112,15 +112,19 @@ def _remark(run: RunPaths, job: JobRecord | None, stand: Stand) -> str | None:
             f"It waits and is not started: this user cannot write {run.root}. Its owner can start it; or make the "
             "folder writable. Other jobs go on."
         )
-    return job.note
+    return job.note or stand.message
 
 
-def stand_of(run: RunPaths, *, backend: str = LOCAL) -> Stand:
+def stand_of(run: RunPaths, *, backend: str = LOCAL) -> Stand:  # noqa: PLR0911  # one line per state
     """What a job is doing, from its markers and its process alone.
 
     Args:
         backend: Who executes it.
     """
+    markers = (run.finished, run.process, run.hold, run.cancel, run.failed)
+    if not _names_in(run) & {marker.name for marker in markers}:
+        # As thousands in a queue are: nobody has touched it, so nothing else is looked for.
+        return Stand(JobState.QUEUED, message=backend_class(backend).awaits(run))
     if run.finished.exists():
         return Stand(JobState.DONE)
     process = executing(run)
@@ -134,7 +138,30 @@ def stand_of(run: RunPaths, *, backend: str = LOCAL) -> Stand:
     failure = failure_text(run.failed)
     if failure is not None:
         return Stand(JobState.FAILED, message=failure)
-    return Stand(JobState.LOST if process else JobState.QUEUED, process)
+    awaited = backend_class(backend).awaits(run)
+    return Stand(JobState.LOST if process and awaited is None else JobState.QUEUED, process, awaited)
+
+
+def _names_in(run: RunPaths) -> set[str]:
+    try:
+        return set(os.listdir(run.root))  # noqa: PTH208  names alone, of thousands of folders
+    except FileNotFoundError:
+        return set()
+
+
+def queued_status(raw: dict[str, Any], job: JobRecord) -> JobStatus:
+    """State of a job whose folder is being written: what `derive_state` would say of it.
+
+    Args:
+        raw: Its spec as plain JSON values.
+        job: Its place in the queue.
+    """
+    summary = _summary_of_raw(raw)
+    return JobStatus(
+        job.run_id, JobState.QUEUED, job.study, job.position, None, None, job.attempts, job.note,
+        *summary[:6], submitted_at=job.submitted_at, kind=summary.kind, backend=job.backend,
+        parameters_m=summary.parameters_m, device=job.device,
+    )  # fmt: skip
 
 
 def _summary_of(path: Path) -> Summary:
@@ -152,21 +179,24 @@ def _read_summary(path: Path, mtime_ns: int) -> Summary:
     # Plain JSON and not `RunSpec`: a list of ten thousand runs needs six fields of each, the store checks the rest.
     del mtime_ns
     try:
-        spec = json.loads(read_whole(path))
-        if "kind" in spec:
-            return _summary_of_profile(spec)
-        raw = spec["intermediate"]
-        return Summary(
-            model=str(spec["model"]["name"]),
-            intermediate=IntermediateSpec.model_validate(raw).name if raw is not None else "none",
-            target=str(spec["target"]),
-            seed=int(spec["seed"]),
-            protocol=str(spec["protocol"]["name"]),
-            data_source=str(spec["data_source"]["kind"]),
-            parameters_m=spec["model"].get("parameters_m"),
-        )
+        return _summary_of_raw(json.loads(read_whole(path)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunFolderDamaged(f"{path} is not the spec of a run: {type(error).__name__}: {error}") from error
+
+
+def _summary_of_raw(spec: dict[str, Any]) -> Summary:
+    if "kind" in spec:
+        return _summary_of_profile(spec)
+    raw = spec["intermediate"]
+    return Summary(
+        model=str(spec["model"]["name"]),
+        intermediate=IntermediateSpec.model_validate(raw).name if raw is not None else "none",
+        target=str(spec["target"]),
+        seed=int(spec["seed"]),
+        protocol=str(spec["protocol"]["name"]),
+        data_source=str(spec["data_source"]["kind"]),
+        parameters_m=spec["model"].get("parameters_m"),
+    )
 
 
 def _summary_of_profile(spec: dict[str, Any]) -> Summary:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -155,6 +155,15 @@ def job_id_of(spec: RunSpec | ProfileSpec) -> str:
         spec: What is asked for.
     """
     return spec.run_id if isinstance(spec, RunSpec) else spec.profile_id
+
+
+def raw_id_of(raw: dict[str, Any]) -> str:
+    """Id of the job that a `spec.json` describes, a run's or a profile's.
+
+    Args:
+        raw: Its plain JSON values.
+    """
+    return profile_id_of(raw) if "kind" in raw else run_id_of(raw)
 
 
 def text_point(intermediate: str) -> str:

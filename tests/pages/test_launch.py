@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from core.actions import plan as actions_plan
@@ -114,6 +116,19 @@ def test_how_jobs_compute_is_chosen_queued_and_printed(
     assert [(job["device"], job["precision"], job["batch_tokens"]) for job in jobs] == [("cpu", "fp32", 2048)] * 2
     other = {name for name in stored(home) if name.endswith("spec.json")}
     assert other == {f"runs/{job['run_id']}/spec.json" for job in jobs}
+
+
+def test_a_home_with_a_cluster_has_the_choice_where_jobs_run(home: Path, open_page: Open) -> None:
+    def where(at: AppTest) -> list[Any]:
+        return [s for s in at.segmented_control if s.label == "Where"]
+
+    assert where(open_page("pages/launch.py", target="sib200")) == []
+    (home / "backend.yaml").write_text("slurm: {partition: gpu}")
+    at = open_page("pages/launch.py", target="sib200")
+    (choice,) = where(at)
+    assert (choice.options, choice.value) == (["local", "slurm"], "local")
+    checked(choice.set_value("slurm").run())
+    assert any(str(code.value).endswith(" --backend slurm") for code in at.code)
 
 
 @pytest.mark.parametrize("has_wheel", [True, False])

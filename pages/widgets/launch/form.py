@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from core.actions.launch import Where
 from core.actions.plan import slots_in_words, this_machine
+from core.actions.queue import places
 from core.errors import SpecError
 from core.jobs.slots import AUTO
 from core.models import load_models, skipped_model_files
@@ -84,6 +85,7 @@ def ask_execution() -> tuple[Where, list[str]]:
         return Where(), [str(error)]
     with st.expander("Execution", icon=":material/memory:"):
         st.caption(_EXECUTION)
+        backend = _ask_backend()
         device = st.selectbox(
             "Device", [AUTO, *(slot for slot in machine.slots if not slot.startswith("cpu")), "cpu"],
             format_func=lambda d: f"auto ({', '.join(machine.slots)})" if d == AUTO else d,
@@ -102,7 +104,19 @@ def ask_execution() -> tuple[Where, list[str]]:
         )  # fmt: skip
         st.caption(f"{slots_in_words(machine)} ATLAS_CPU_SLOTS sets the number on a machine without GPUs.")
     said = {"device": device, "precision": precision, "batch_tokens": batch_tokens}
-    return Where(execution=execution_options(**{n: v for n, v in said.items() if v != AUTO})), []
+    return Where(backend, execution_options(**{n: v for n, v in said.items() if v != AUTO})), []
+
+
+def _ask_backend() -> str | None:
+    """Where jobs run, for a home that says what to ask of a cluster; None: where they would without a choice."""
+    if not paths().backend_file.exists():
+        return None
+    usual, *others = places()
+    backend = st.segmented_control(
+        "Where", [usual, *others], default=usual, required=True,
+        help="This machine, or the cluster, as backend.yaml says; see docs/scale.md.",
+    )  # fmt: skip
+    return backend if backend != usual else None
 
 
 def read_seeds(text: str) -> tuple[tuple[int, ...], list[str]]:

@@ -131,7 +131,7 @@ from core.chain import worker
 from core.paths import RunPaths
 worker.HEARTBEAT_S = 0.05
 worker._attempt = lambda run, **_: time.sleep(60)
-sys.exit(worker._execute(RunPaths(Path(sys.argv[1])), device="cpu"))
+sys.exit(worker._execute(RunPaths(Path(sys.argv[1])), asked=worker._Asked("cpu")))
 """
 
 
