@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
@@ -15,6 +16,7 @@ from core.measures.similarity.table import SIMILARITIES
 from core.queries.evidence import AnalysisOptions, Anchor, PooledRuns, pooled_runs_of
 from core.queries.filters import Filter
 from core.queries.scales import UNITS
+from pages.widgets.address import link_button, pick, settled
 
 
 class How(NamedTuple):
@@ -40,12 +42,15 @@ def choose(rows: pd.DataFrame) -> PooledRuns:
     Args:
         rows: As `available` returns them, at least one.
     """
-    found = {pooled_runs_of(row).label + _detail(row): pooled_runs_of(row) for row in rows.to_dict("records")}
-    picked = st.selectbox(
-        "Runs to pool", list(found), key="runs", bind="query-params",
-        help="Runs of one model, protocol and data source; others are not mixed in. The first has most intermediates.",
+    by_address = {_address(row): row for row in rows.to_dict("records")}
+    labels = {name: pooled_runs_of(row).label + _detail(row) for name, row in by_address.items()}
+    picked = pick(
+        "Runs to pool", labels, key="runs", kind="set of runs",
+        help="Runs of one model, protocol and data source; others are not mixed in. Real data come first.",
     )  # fmt: skip
-    return found[picked]
+    settled()
+    link_button("Copy link to this analysis", {"runs": picked}, key="copy_link")
+    return pooled_runs_of(by_address[picked])
 
 
 def refine(targets: list[str], langs: list[str]) -> AnalysisOptions:
@@ -133,6 +138,12 @@ def _measure(label: str, names: list[str], *, key: str) -> str:
     labels = {m.name: m.label for m in (*DIFFICULTIES.values(), *SIMILARITIES.values())}
     known = "; ".join(f"{name}: {labels[name]}" for name in names)
     return str(st.selectbox(label, names, key=key, bind="query-params", help=f"{known}. Formulas: docs/measures.md."))
+
+
+def _address(row: Mapping[Hashable, Any]) -> str:
+    pooled = pooled_runs_of(row)
+    model = f"{pooled.model}{(pooled.model_fingerprint or '')[:6]}"
+    return " ".join((pooled.collection, model, f"{pooled.protocol}-{pooled.protocol_digest[:6]}", pooled.data_source))
 
 
 def _detail(row: dict[Any, Any]) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import pandas as pd
 import streamlit as st
 
 from core.queries.transfer import View, choices
-from pages.widgets.shared import store
-from pages.widgets.show import md
+from core.spec.run import DataSourceKind
+from pages.widgets.address import DETAIL, pick, settled
+from pages.widgets.shared import store, titles
+from pages.widgets.show import md, source_badge
 
 PUBLISHED = "published"
 """The collection whose figures come from papers: they have no runs, so they are shown by a widget of their own."""
@@ -29,11 +34,22 @@ def views(version: tuple[str, int]) -> pd.DataFrame:
         rows = choices(cur)
     rows["model_label"] = _labels(rows, "model", "model_fingerprint")
     rows["protocol_label"] = _labels(rows, "protocol", "protocol_digest")
+    for name, detail in (("model", "model_fingerprint"), ("protocol", "protocol_digest")):
+        rows[f"{name}_address"] = [_address(n, d) for n, d in zip(rows[name], rows[detail], strict=True)]
     return rows
 
 
-def choose(rows: pd.DataFrame, *, with_published: bool) -> View | None:
-    """The pickers, in a row; each offers what the ones before it leave. None where published figures were chosen.
+class Chosen(NamedTuple):
+    """A view, and how an address names it."""
+
+    view: View | None
+    """None: published figures were chosen."""
+    address: dict[str, str]
+    """Parameter → value, all of them."""
+
+
+def choose(rows: pd.DataFrame, *, with_published: bool) -> Chosen:
+    """The pickers, in a row; each offers what the ones before it leave.
 
     Args:
         rows: As `views` returns them; at least one, or published figures.
@@ -43,36 +59,49 @@ def choose(rows: pd.DataFrame, *, with_published: bool) -> View | None:
     rest = st.popover("Collection, model, metric", icon=":material/tune:")
     said = st.container(width="content")
     with rest:
-        collections = [*dict.fromkeys(rows["collection"]), *([PUBLISHED] if with_published else [])]
-        picked = _pick("Collection", list(dict.fromkeys(collections)), key="collection")
+        names = [*dict.fromkeys(rows["collection"]), *([PUBLISHED] if with_published else [])]
+        options = {str(name): str(name) for name in names}
+        picked = pick("Collection", options, key="collection", kind="collection", help=_HELP)
+    address = {"collection": picked}
     if picked == PUBLISHED:
+        settled()
         said.caption(_COLLECTIONS[PUBLISHED])
-        return None
+        return Chosen(None, address)
     rows = rows[rows["collection"] == picked]
     named = [picked]
-    for column, key, label in (
-        ("target", "target", "Target"),
-        ("model_label", "model", "Model"),
-        ("metric", "metric", "Metric"),
-        ("protocol_label", "protocol", "Protocol"),
-        ("data_source", "source", "Data source"),
-    ):
+    for key, label, column, shown in _PICKERS:
+        options = dict(zip(rows[column], rows[shown], strict=True))
+        options = {name: _READ[key](text) for name, text in options.items()} if key in _READ else options
         with target_place if key == "target" else rest:
-            picked = _pick(label, list(dict.fromkeys(rows[column])), key=key)
-        rows = rows[rows[column] == picked]
-        named += [picked] if key != "target" else []
-    said.caption(md(" · ".join(named)))
+            hidden = {"label_visibility": "collapsed"} if key == "target" else {}
+            address[key] = pick(label, options, key=key, kind=label.lower(), **hidden)
+        rows = rows[rows[column] == address[key]]
+        named += [str(options[address[key]])] if key not in {"target", "source"} else []
+    settled()
     row = rows.iloc[0].to_dict()
+    said.markdown(f"{source_badge(row['data_source'])} :small[{md(' · '.join(named))}]")
     fingerprint = None if pd.isna(row["model_fingerprint"]) else row["model_fingerprint"]
-    return View(**{name: row[name] for name in View._fields} | {"model_fingerprint": fingerprint})
+    view = View(**{name: row[name] for name in View._fields} | {"model_fingerprint": fingerprint})
+    return Chosen(view, address)
 
 
-def _pick(label: str, options: list[str], *, key: str) -> str:
-    # No `format_func`: what a bound picker shows is what stands in the address.
-    return st.selectbox(
-        label, options, key=key, help=_HELP if key == "collection" else None, bind="query-params",
-        label_visibility="collapsed" if key == "target" else "visible",
-    )  # fmt: skip
+_PICKERS = (
+    ("target", "Target", "target", "target"),
+    ("model", "Model", "model_address", "model_label"),
+    ("metric", "Metric", "metric", "metric"),
+    ("protocol", "Protocol", "protocol_address", "protocol_label"),
+    ("source", "Data source", "data_source", "data_source"),
+)
+"""Parameter of the address, label of the picker, column of what the address says and of what people read."""
+_READ: dict[str, Callable[[str], str]] = {
+    "target": lambda name: titles().of(name),
+    "source": lambda name: f"{DataSourceKind(name).words} ({name})",
+}
+"""How people read what the column holds."""
+
+
+def _address(name: str, detail: object) -> str:
+    return name if pd.isna(detail) else f"{name}{DETAIL}{str(detail)[:6]}"
 
 
 def _labels(rows: pd.DataFrame, name: str, detail: str) -> pd.Series:

@@ -24,11 +24,13 @@ from core.analysis.cells import (
 from core.analysis.map_points import nearness
 from core.figures.heat_table import heat_table
 from core.figures.heatmap import LOOKS, Cell, Quantity, transfer_heatmap
+from core.languages import language
 from core.queries.transfer import View
 from core.spec.run import DataSourceKind
+from pages.widgets.address import link_button, say_unknown
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, titles, version
-from pages.widgets.show import empty, language_label, p_column, table
+from pages.widgets.show import empty, language_label, md, p_column, table
 from pages.widgets.transfer.cell import show_cell, show_summary
 from pages.widgets.transfer.data import MadeOf, encoders, target_similarities, view_axes, view_grid
 from pages.widgets.transfer.domain import no_profile, show_domains
@@ -42,7 +44,7 @@ from pages.widgets.transfer.language_filter import (
     ordered,
     without_value,
 )
-from pages.widgets.transfer.selection import on_pick, pickers, read
+from pages.widgets.transfer.selection import not_here, on_pick, pickers, read, write
 
 _TITLES = {"gain": "gain", "score": "score", "rank": "rank", "z-score": "z"}
 _EXPORTED = {"gain": "cells", "score": "cell scores", "rank": "cell ranks", "z": "cell z-scores"}
@@ -59,17 +61,24 @@ class _Look(NamedTuple):
 
 
 @st.fragment
-def show_map(view: View) -> None:
+def show_map(view: View, address: dict[str, str]) -> None:
     """Draw a view and what belongs to the chosen cell.
 
     Args:
         view: What is fixed.
+        address: How an address names it.
     """
     langs, intermediates, seeds = view_axes(version(), view)
-    selected = read(st.query_params.get("cell"), langs=langs, intermediates=[*intermediates, "none"])
+    asked, names = st.query_params.get("cell"), [*intermediates, "none"]
+    selected = read(asked, langs=langs, intermediates=names)
+    for text in not_here(asked, langs=langs, intermediates=names):
+        st.warning(md(text), title="The address names what is not here")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         look = _look(langs, seeds)
-        pickers(selected, langs=ordered(langs, order="name", gains={}), intermediates=[*intermediates, "none"])
+        pickers(selected, langs=ordered(langs, order="name", gains={}), intermediates=names)
+        what = "cell" if selected.lang and selected.intermediate else "heatmap"
+        here = address | ({"cell": write(selected)} if write(selected) else {})
+        link_button(f"Copy link to this {what}", here, key="copy_link")
     if not look.kept:
         empty("No language is left", "The filter excludes every language of this view: widen it.")
         return
@@ -92,6 +101,15 @@ def show_map(view: View) -> None:
 
 
 def _look(langs: list[str], seeds: list[int]) -> _Look:
+    options = ["mean", *map(str, seeds)]
+    entries = [language(code) for code in langs]
+    for key, known, kind in (
+        ("show", list(_TITLES), "quantity"), ("columns", get_args(ColumnOrder), "order of intermediates"),
+        ("order", ORDERS, "order of languages"), ("seeds", options, "seed"),
+        ("family", {entry.family for entry in entries}, "language family"),
+        ("script", {entry.script for entry in entries}, "script"),
+    ):  # fmt: skip
+        say_unknown(key, known, kind=kind)
     title = st.segmented_control(
         "Colour shows", list(_TITLES), default="gain", required=True, key="show", bind="query-params",
         help="Rank and z-score compare the gains of the intermediates within each language.",
@@ -99,7 +117,6 @@ def _look(langs: list[str], seeds: list[int]) -> _Look:
     with st.popover("Order, filter, seeds", icon=":material/filter_list:"):
         columns = st.selectbox("Order intermediates by", get_args(ColumnOrder), key="columns", bind="query-params")
         order = st.selectbox("Order languages by", list(ORDERS), key="order", bind="query-params")
-        options = ["mean", *map(str, seeds)]
         seed = st.selectbox("Seeds", options, key="seeds", bind="query-params")
         everything = st.toggle("Show languages without a value", key="novalue", bind="query-params")
         kept = language_filter(langs)

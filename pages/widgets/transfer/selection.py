@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.errors import UnknownName
 from core.figures.heatmap import Cell
 from pages.widgets.shared import titles
 from pages.widgets.show import language_label
@@ -29,6 +30,19 @@ def read(text: str | None, *, langs: list[str], intermediates: list[str]) -> Cel
     """
     lang, _, intermediate = (text or "").partition("~")
     return Cell(lang if lang in langs else None, intermediate if intermediate in intermediates else None)
+
+
+def not_here(text: str | None, *, langs: list[str], intermediates: list[str]) -> list[str]:
+    """What the address names that the view does not have, one sentence each.
+
+    Args:
+        text: As `read` takes it.
+        langs: Languages of the view.
+        intermediates: Intermediates of the view, `none` included.
+    """
+    lang, _, intermediate = (text or "").partition("~")
+    asked = ((lang, "language", langs), (intermediate, "intermediate", intermediates))
+    return [str(UnknownName(kind, name, known=known)) for name, kind, known in asked if name and name not in known]
 
 
 def write(cell: Cell) -> str:

@@ -1,0 +1,94 @@
+"""Addresses: they hold every choice, open the same on a home with other runs, and say what is not there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from streamlit.testing.v1 import AppTest
+
+from core.store.connection import Store
+from pages.widgets.address import resolved
+from tests.makers.tables import add_scores
+from tests.pages.conftest import Open, checked
+
+PAGE = "pages/transfer.py"
+
+
+def _scores(home: Path, *, targets: tuple[str, ...] = ("xnli", "udpos"), **setting: str) -> None:
+    rows = [
+        (name, target, lang, seed, 0.5 + place / 50)
+        for place, name in enumerate(("none", "mnli", "qqp"))
+        for target in targets
+        for lang in ("en", "de", "sw")
+        for seed in (1, 2)
+    ]
+    frame = pd.DataFrame(rows, columns=["intermediate", "target", "lang", "seed", "score"])
+    with Store.open(home / "atlas.duckdb") as store:
+        add_scores(store, frame.assign(**setting))
+
+
+def _address(at: AppTest) -> dict[str, str]:
+    """What the link of the page holds."""
+    (link,) = [each for each in at.get("bidi_component") if each.proto.component_name.endswith("copy_link")]
+    found: dict[str, str] = json.loads(link.proto.json)["address"]
+    return found
+
+
+def _warnings(at: AppTest) -> str:
+    return " ".join(str(warning.value).replace("\\", "") for warning in at.warning)
+
+
+def test_the_link_holds_what_was_chosen_by_itself(home: Path, open_page: Open) -> None:
+    _scores(home, protocol_digest="0123456789")
+    at = open_page(PAGE, cell="sw~mnli")
+    assert _address(at) == {
+        "collection": "yours", "target": "udpos", "model": "atlas-mini", "metric": "f1", "protocol": "quick~012345",
+        "source": "sample", "cell": "sw~mnli",
+    }  # fmt: skip
+
+
+def test_a_link_opens_the_same_cell_where_other_runs_stand_first(home: Path, open_page: Open) -> None:
+    """The link of a home with one collection, on a home whose own runs would be chosen otherwise."""
+    _scores(home, targets=("xnli",), collection="measured", data_source="mirror", protocol_digest="gallerydigest")
+    link = _address(open_page(PAGE, cell="sw~qqp"))
+    assert (link["collection"], link["source"]) == ("measured", "mirror")
+    _scores(home, targets=("udpos", "pawsx"), data_source="hub")
+    assert _address(open_page(PAGE))["target"] != "xnli"
+    at = open_page(PAGE, **link)
+    assert _address(at) == link and not at.warning
+
+
+def test_a_name_that_is_not_there_is_said_with_the_nearest(home: Path, open_page: Open) -> None:
+    _scores(home, protocol_digest="0123456789")
+    at = open_page(PAGE, target="xnlii", source="mirror", cell="xx~mnlo", family="Klingon", protocol="quick~999999")
+    text = _warnings(at)
+    for part in ("No target named 'xnlii'. Did you mean 'xnli'?", "No data source named 'mirror'",
+                 "No language named 'xx'", "No intermediate named 'mnlo'. Did you mean 'mnli'?",
+                 "No language family named 'Klingon'", "protocol 'quick' with the digest 999999"):  # fmt: skip
+        assert part in text, part
+    assert not open_page(PAGE, target="xnli", cell="sw~mnli", protocol="quick").warning
+
+
+def test_a_choice_of_the_reader_takes_others_away_in_silence(home: Path, open_page: Open) -> None:
+    _scores(home)
+    at = open_page(PAGE, target="udpos", metric="f1")
+    checked(next(box for box in at.selectbox if box.key == "target").set_value("xnli").run())
+    assert at.query_params["target"] in ("xnli", ["xnli"]) and not at.warning
+    assert _address(at)["metric"] == "accuracy"
+
+
+def test_details_of_an_address() -> None:
+    assert resolved("quick~0123", {"quick~0123", "quick~9"}) == "quick~0123"
+    assert resolved("quick", ["slow~1", "quick~9", "quick~1"]) == "quick~9"
+    assert resolved("quick~5", ["quick~9"]) == "quick~9"
+    assert resolved("other", ["quick~9"]) is None
+
+
+def test_the_analysis_says_what_it_pools(home: Path, open_page: Open) -> None:
+    _scores(home, protocol_digest="0123456789")
+    runs = "yours atlas-mini quick-012345 sample"
+    assert _address(open_page("pages/analysis.py")) == {"runs": runs}
+    assert not open_page("pages/analysis.py", runs=runs).warning
+    assert "No set of runs named 'somebody" in _warnings(open_page("pages/analysis.py", runs="somebody else's"))
