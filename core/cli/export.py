@@ -70,7 +70,10 @@ def export(
 @filtered
 def figure(
     wanted: Filter,
-    out: Annotated[Path, typer.Argument(help="File to write; .html, or .svg, .png, .pdf where kaleido is installed.")],
+    out: Annotated[
+        Path,
+        typer.Argument(help="File to write; .html; of a heatmap .svg and .tex; else .svg, .png, .pdf with kaleido."),
+    ],
     kind: Annotated[
         str, typer.Option(help="heatmap, map (of domains) or scatter (similarity against gain).")
     ] = "heatmap",
@@ -81,13 +84,17 @@ def figure(
     from core.report.chapters import draw  # noqa: PLC0415  # loads plotly
     from core.report.gathered import one_chapter  # noqa: PLC0415
     from core.report.image import write_figure  # noqa: PLC0415
+    from core.report.paper import PAPER, chapter_sheet, write_sheet  # noqa: PLC0415
 
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
         chapter = one_chapter(cur, wanted, similarity=similarity, paths=paths)
-    drawn = draw(chapter, kind=kind)
     label = f"{chapter.heatmap.view.target}: {chapter.heatmap.label}"
-    write_figure(drawn.figure, file=out, title=f"{kind}, {label}", width_px=drawn.width_px)
+    if kind == "heatmap" and out.suffix.lower() in PAPER:
+        write_sheet(chapter_sheet(chapter), file=out)
+    else:
+        drawn = draw(chapter, kind=kind)
+        write_figure(drawn.figure, file=out, title=f"{kind}, {label}", width_px=drawn.width_px)
     if as_json:
         show([{"file": str(out), "kind": kind, "target": chapter.heatmap.view.target}], as_json=True, empty="")
     else:

@@ -83,7 +83,7 @@ def _tables(name: str, rows: Later, *, what: str, data: str) -> None:
     with st.container(horizontal=True):
         for form, (label, mime) in _FORMS.items():
             content = partial(_encoded, rows, what=what, form=form, data=data)
-            _button(label, content, file=f"{name}.{form}", mime=mime)
+            save_button(label, content, file=f"{name}.{form}", mime=mime)
 
 
 def _encoded(rows: Later, *, what: str, form: Format, data: str) -> bytes:
@@ -94,15 +94,23 @@ def _figure(name: str, title: str, draw: Callable[[], go.Figure]) -> None:
     st.markdown(f"**{title}**")
     with st.container(horizontal=True):
         file = f"{name}-{slug(title)}"
-        _button("HTML", lambda: figure_html(draw(), title=title).encode(), file=f"{file}.html", mime="text/html")
+        save_button("HTML", lambda: figure_html(draw(), title=title).encode(), file=f"{file}.html", mime="text/html")
         for form, mime in _IMAGES.items() if has_engine() else ():
             content = partial(_image, draw, form=form)
-            _button(form.upper(), content, file=f"{file}.{form}", mime=mime)
+            save_button(form.upper(), content, file=f"{file}.{form}", mime=mime)
 
 
 def _image(draw: Callable[[], go.Figure], *, form: str) -> bytes:
     return image(draw(), form=form)
 
 
-def _button(label: str, content: Callable[[], bytes], *, file: str, mime: str) -> None:
+def save_button(label: str, content: Callable[[], bytes], *, file: str, mime: str) -> None:
+    """A button that makes a file when it is pressed and saves it.
+
+    Args:
+        label: Of the button.
+        content: Makes the file.
+        file: Its name, unique on the page.
+        mime: What it is.
+    """
     st.download_button(label, content, file, mime, key=f"save-{file}", on_click="ignore", help=file)

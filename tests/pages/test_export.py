@@ -80,6 +80,7 @@ def test_images_are_offered_where_they_can_be_drawn(
     [
         ("pages/transfer.py", {"target": "xnli"}, {"transfer-xnli-gain.csv", "transfer-xnli-gain-heatmap.html"}),
         ("pages/transfer.py", {"target": "xnli", "show": "rank"}, {"transfer-xnli-rank.tex"}),
+        ("pages/transfer.py", {"target": "xnli"}, {"transfer-xnli-gain-paper.tex", "transfer-xnli-gain-paper.svg"}),
         ("pages/runs.py", {}, {"runs.csv", "runs.parquet", "runs.tex"}),
         ("pages/tasks.py", {}, {"tasks.csv", "tasks.parquet", "tasks.tex"}),
         ("pages/analysis.py", {"part": "Claims"}, {"transfer-atlas-claims.csv", "transfer-atlas-claims.tex"}),

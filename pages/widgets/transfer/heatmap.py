@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, cast, get_args
 
 import pandas as pd
@@ -44,6 +45,7 @@ from pages.widgets.transfer.language_filter import (
     ordered,
     without_value,
 )
+from pages.widgets.transfer.paper import show_paper
 from pages.widgets.transfer.selection import not_here, on_pick, pickers, read, write
 
 _TITLES = {"gain": "gain", "score": "score", "rank": "rank", "z-score": "z"}
@@ -173,16 +175,17 @@ def _grid_tabs(view: View, shown: DisplayOptions, found: Grid, made_of: MadeOf, 
             figures={"Heatmap": draw},
             source=view.data_source,
         )
+        show_paper(view, shown.quantity, found, notes=_notes(shown, found), head=partial(_head, idle))
+
+
+def _head(idle: frozenset[str], name: str) -> str:
+    return f"{titles().of(name)} (not learned)" if name in idle else titles().of(name)
 
 
 def _heatmap(
     view: View, shown: DisplayOptions, found: Grid, made_of: MadeOf, *, idle: frozenset[str]
 ) -> Callable[[], go.Figure]:
-    named = titles()
-
-    def head(name: str) -> str:
-        return f"{named.of(name)} (not learned)" if name in idle else named.of(name)
-
+    named, head = titles(), partial(_head, idle)
     n_columns = found.cells["intermediate"].nunique()
     means = found.means if found.averaged and len(shown.langs) > 1 else None
     table_of = heat_table(

@@ -1,0 +1,57 @@
+"""A heatmap in a paper: bold is the best that counts, marks and brackets stay, the drawing is whole XML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+
+from core.analysis.cells import Grid
+from core.report.paper import Sheet, latex_sheet, svg_sheet, write_sheet
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def _sheet(*, quantity: str = "gain") -> Sheet:
+    """QQP is the largest in Swahili and is no evidence; German has none after QQP."""
+    rows = [("en", "mnli", 0.01, False, None), ("en", "qqp", 0.023, True, None),
+            ("sw", "mnli", -0.004, False, None), ("sw", "qqp", 0.05, False, "baseline at the floor"),
+            ("de", "mnli", 0.012, False, None), ("de", "qqp", None, False, None)]  # fmt: skip
+    cells = pd.DataFrame(rows, columns=["lang", "intermediate", "value", "significant", "excluded"]).assign(
+        gain=lambda f: f["value"], score=0.5, low=None, high=None, q_value=None, n_seeds=2, seeds="1, 2", n="200",
+        in_task=lambda f: f["intermediate"].eq("mnli"), tested_by=None, state="done", missing="not run",
+    )  # fmt: skip
+    means = pd.DataFrame({"intermediate": ["mnli", "qqp"], "value": [0.004, None], "low": None, "high": None,
+                          "n_seeds": 2, "n_langs": 2, "in_task": [True, False]})  # fmt: skip
+    return Sheet(Grid(cells, means, ("sw", "de"), 0, 1), quantity, "Gains on A & B", ("50 % of <it>.",), str.upper)  # type: ignore[arg-type]
+
+
+def test_latex_has_points_bold_best_marks_and_brackets() -> None:
+    lines = latex_sheet(_sheet()).splitlines()
+    assert r"English (en) & +1.0$^{\dag}$ & \textbf{+2.3}$^{*}$ \\" in lines
+    assert r"Swahili (sw) & \textbf{$-$0.4}$^{\dag}$ & (+5.0) \\" in lines  # what is no evidence is never the best
+    assert r"German (de) & \textbf{+1.2}$^{\dag}$ & -- \\" in lines
+    assert r"mean & \textbf{+0.4}$^{\dag}$ & -- \\" in lines
+    assert r"\caption{Gains on A \& B. Best of each row in bold. 50 \% of \textless{}it\textgreater{}.}" in lines
+    assert lines[0] == r"% needs \usepackage{booktabs,graphicx}"
+
+
+def test_the_best_rank_is_the_smallest() -> None:
+    sheet = _sheet(quantity="rank")
+    sheet.grid.cells["value"] = [2.0, 1.0, 1.0, 2.0, 1.0, None]
+    assert r"English (en) & 2$^{\dag}$ & \textbf{1}$^{*}$ \\" in latex_sheet(sheet).splitlines()
+
+
+def test_svg_holds_everything_within_its_box(tmp_path: Path) -> None:
+    file = tmp_path / "map.svg"
+    write_sheet(_sheet(), file=file)
+    root = ElementTree.fromstring(file.read_text(encoding="utf-8"))  # noqa: S314  # made above
+    texts = [node.text for node in root.iter(f"{SVG}text")]
+    for part in ("Gains on A & B", "MNLI", "Swahili · sw", "+2.3*", "(+5.0)", "–", "mean", "50 % of <it>.", "−0.4†"):
+        assert part in texts, part
+    width, height = (float(root.attrib[name]) for name in ("width", "height"))
+    for node in root.iter(f"{SVG}text"):
+        assert 0 <= float(node.attrib["x"]) <= width and 0 <= float(node.attrib["y"]) <= height
+    assert len(root.findall(f"{SVG}rect")) == 1 + 6 + 9  # white, cells with a value and a mean, the scale
+    assert svg_sheet(_sheet()) == file.read_text(encoding="utf-8")
