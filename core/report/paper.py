@@ -49,7 +49,8 @@ def chapter_sheet(chapter: Chapter) -> Sheet:
     found = only(chapter.heatmap.grid, langs=valued(chapter.heatmap.grid.cells))
     names = ordered_columns(found, order="mean gain", lang=None, similarity={})
     title = f"Gains on {chapter.named.of(chapter.heatmap.view.target)}, {chapter.heatmap.label}"
-    return Sheet(in_columns(found, names), "gain", title, tuple(chapter.notes), chapter.named.of)
+    notes = tuple(note.replace("; the table says why", "") for note in chapter.notes)
+    return Sheet(in_columns(found, names), "gain", title, notes, chapter.named.of)
 
 
 def write_sheet(sheet: Sheet, *, file: Path) -> None:
@@ -89,7 +90,8 @@ def latex_sheet(sheet: Sheet) -> str:
         rows = {str(row["intermediate"]): row for row in part.to_dict("records")}
         name = f"{language(str(code)).name} ({code})"
         lines += [_latex_row(name, [rows.get(c, {"value": None}) for c in columns], sheet.quantity)]
-    caption = " ".join((sheet.title.rstrip(".") + ".", "Best of each row in bold.", *sheet.notes))
+    plain = (note.replace("; orange below and purple above zero", "") for note in sheet.notes)  # a table has no colours
+    caption = " ".join((sheet.title.rstrip(".") + ".", "Best of each row in bold.", *plain))
     return "\n".join([
         r"% needs \usepackage{booktabs,graphicx}", r"\begin{table}", r"\centering", r"\footnotesize",
         r"\setlength{\tabcolsep}{3pt}", rf"\caption{{{escaped(caption)}}}",
@@ -110,7 +112,7 @@ def svg_sheet(sheet: Sheet) -> str:
     title = textwrap.wrap(sheet.title, int((width - 20) / (_LETTER_PX * 1.15)))
     notes = [line for note in sheet.notes for line in textwrap.wrap(note, int((width - 20) / (_LETTER_PX * 0.9)))]
     head = 12 + 18 * len(title)
-    top = head + 12 + int(_LETTER_PX * 0.95 * max(len(name) for _, name in table["columns"]))
+    top = head + 12 + int(_LETTER_PX * 1.1 * max(len(name) for _, name in table["columns"]))
     bottom = top + _ROW_PX * len(table["rows"])
     height = bottom + 40 + _LINE_PX * len(notes)
     parts = [_text(10, 20 + 18 * i, line, size=14, weight="bold") for i, line in enumerate(title)]
