@@ -1,4 +1,4 @@
-"""Commands that answer: analyse, contrasts, predict, claims, next. `core.cli.main` registers them."""
+"""Commands that answer: analyse, contrasts, predict, claims, next, sql. `core.cli.main` registers them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from core.actions.command import caution_of
 from core.actions.words import cost
 from core.cli.console import note, records, show
 from core.cli.options import AsJson, Mirror, answering, filtered
+from core.cli.sql import sql
 from core.errors import DataError, UnknownName
 from core.paths import AtlasPaths
 from core.queries.evidence import AnalysisOptions, Evidence
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
         ("predict", predict),
         ("claims", claims),
         ("next", next_),
+        ("sql", sql),
     ):
         app.command(name)(function)
 
