@@ -13,7 +13,7 @@ from core.actions.queue import warm
 from core.errors import AtlasError
 from pages.widgets.launch.form import ask, ask_execution
 from pages.widgets.launch.plan import show_plan, show_started, start_study, wrong_with
-from pages.widgets.shared import paths, start
+from pages.widgets.shared import paths, read_only, start
 from pages.widgets.show import md, show_command
 
 st.title("Launch")
@@ -31,7 +31,9 @@ with form, st.container():
 
 with plan:
     st.subheader("What this starts")
-    complaints = [*(complaints or (wrong_with(request) if request else [])), *wrong]
+    complaints = (
+        [refusal] if (refusal := read_only()) else [*(complaints or (wrong_with(request) if request else [])), *wrong]
+    )
     for text in complaints:
         st.warning(md(text), icon=":material/block:")
     if request and not complaints:

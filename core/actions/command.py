@@ -18,7 +18,7 @@ import yaml
 from core.actions.launch import ANYWHERE, Where
 from core.files import write_text
 from core.models import load_models
-from core.paths import AtlasPaths
+from core.paths import AtlasPaths, is_read_only
 from core.protocols import PROTOCOLS
 from core.queries.evidence import AnalysisOptions, PooledRuns
 from core.queries.filters import Filter
@@ -119,7 +119,7 @@ def protocol_name(protocol: ProtocolSpec, *, paths: AtlasPaths) -> str:
     if PROTOCOLS.get(protocol.name) == protocol:
         return protocol.name
     file = paths.protocol(protocol.name, digest=protocol.digest())
-    if not file.exists():
+    if not file.exists() and not is_read_only():
         file.parent.mkdir(parents=True, exist_ok=True)
         write_text(file, yaml.safe_dump(protocol.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
     return str(file)

@@ -14,7 +14,7 @@ from core.errors import AtlasError
 from core.jobs.backend import chosen_backend
 from core.jobs.folders import is_of_earlier_code
 from core.jobs.records import JobState, JobStatus
-from core.paths import AtlasPaths
+from core.paths import AtlasPaths, refuse_read_only
 from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import RunSpec, StudySpec
@@ -92,8 +92,10 @@ def launch(
     Raises:
         SpecError: The request has a problem, or there is no such backend.
         JobError: A run folder is damaged.
+        NotWritable: Nothing may be started here.
         DiskFull: No space is left for the jobs.
     """
+    refuse_read_only()
     study = build_study(wanted, paths=paths) if isinstance(wanted, StudyRequest) else wanted
     specs = tuple(run for run in study.runs() if run.run_id not in leave_out)
     backend = chosen_backend(where.backend, paths=paths)
@@ -120,8 +122,10 @@ def launch_profiles(
     Raises:
         SpecError: There is no such backend.
         JobError: A profile's folder is damaged.
+        NotWritable: Nothing may be started here.
         DiskFull: No space is left for the jobs.
     """
+    refuse_read_only()
     backend = chosen_backend(where.backend, paths=paths)
     jobs = backend.submit(specs, study=study, execution=where.execution, again=again)
     wake(paths)

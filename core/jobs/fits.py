@@ -24,7 +24,7 @@ from core.errors import StoreError
 from core.files import file_errors, written_beside
 from core.jobs.records import JobState
 from core.jobs.state import Stand, stand_of
-from core.paths import AtlasPaths, FitPaths
+from core.paths import READ_ONLY, AtlasPaths, FitPaths, is_read_only
 from core.processes import start_detached
 
 WORKER = "core.actions.fit_worker"
@@ -89,6 +89,9 @@ def ask(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths, again: bool = 
         DiskFull: No space is left for the cells.
         StoreError: They cannot be written.
     """
+    if is_read_only():
+        there = known(kind, cells, paths=paths)
+        return Fit(JobState.FAILED, message=READ_ONLY) if there is None else Fit(JobState.DONE, there)
     fit = paths.fit(fit_key(kind, cells))
     with file_errors(fit.root):
         fit.root.mkdir(parents=True, exist_ok=True)

@@ -90,8 +90,8 @@ def latex_sheet(sheet: Sheet) -> str:
         rows = {str(row["intermediate"]): row for row in part.to_dict("records")}
         name = f"{language(str(code)).name} ({code})"
         lines += [_latex_row(name, [rows.get(c, {"value": None}) for c in columns], sheet.quantity)]
-    plain = (note.replace("; orange below and purple above zero", "") for note in sheet.notes)  # a table has no colours
-    caption = " ".join((sheet.title.rstrip(".") + ".", "Best of each row in bold.", *plain))
+    notes = (note.replace("; orange below and purple above zero", "") for note in sheet.notes)  # a table has no colours
+    caption = " ".join((sheet.title.rstrip(".") + ".", "Best of each row in bold.", *notes))
     return "\n".join([
         r"% needs \usepackage{booktabs,graphicx}", r"\begin{table}", r"\centering", r"\footnotesize",
         r"\setlength{\tabcolsep}{3pt}", rf"\caption{{{escaped(caption)}}}",

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from core.errors import RunFolderDamaged, StoreError, StoreLocked, as_damage
 from core.files import draft_beside, file_errors
-from core.paths import AtlasPaths
+from core.paths import AtlasPaths, refuse_read_only
 from core.store.connection import Store, is_open_here
 from core.store.example_scores import drop_other_quantities, read_example_scores
 from core.store.gallery import FAMILIES, load_family
@@ -139,9 +139,10 @@ def rebuild(store_path: Path, paths: AtlasPaths) -> IngestReport:
 
     Raises:
         StoreLocked: This or another process has the database open.
-        NotWritable: The home cannot be written.
+        NotWritable: The home cannot or may not be written.
         DiskFull: No space is left.
     """
+    refuse_read_only()
     _refuse_open(store_path)
     draft = draft_beside(store_path)
     try:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import duckdb
 
 from core.errors import NotWritable, StoreLocked
-from core.paths import AtlasPaths
+from core.paths import READ_ONLY, AtlasPaths, is_read_only
 from core.store.connection import Store
 from core.store.ingest import ingest
 
@@ -33,13 +33,15 @@ class Opened(NamedTuple):
 
 
 def opened(paths: AtlasPaths) -> Opened:
-    """The home's store; one in memory where the home cannot be written.
+    """The home's store; one in memory where the home cannot or may not be written.
 
     Raises:
         StoreLocked: Another process has it open.
         StoreError: The file is no database, is damaged, or was made by a newer version.
         DiskFull: No space is left.
     """
+    if is_read_only():
+        return Opened(Store.open(":memory:"), READ_ONLY)
     try:
         return Opened(Store.open(paths.database), None)
     except NotWritable as error:

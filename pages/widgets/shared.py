@@ -13,7 +13,7 @@ from core.actions.queue import wake
 from core.errors import AtlasError, StoreLocked
 from core.figures.theme import Mode
 from core.models import load_models
-from core.paths import AtlasPaths
+from core.paths import READ_ONLY, AtlasPaths, is_read_only
 from core.store.connection import Store
 from core.store.ingest import ingest
 from core.store.reading import Opened, opened
@@ -128,6 +128,11 @@ def _look(home: str) -> Look:
 def version() -> tuple[str, int]:
     """First argument of every cached query: which store, and its version."""
     return str(paths().database), store().version()
+
+
+def read_only() -> str | None:
+    """Why nothing can be started or changed here; None: it can."""
+    return READ_ONLY if is_read_only() else None
 
 
 def warn_skipped(problems: Sequence[str]) -> None:

@@ -164,3 +164,17 @@ def test_the_gallery_launches_as_the_command_does(
     assert stored(home) == same_files
     assert any(name.startswith("rankings/") for name in same_files)
     assert capsys.readouterr().err.splitlines() == [f"study: {text}" for text in same_told]
+
+
+def test_a_home_for_visitors_says_why_nothing_starts(
+    ids: dict[str, str], home: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATLAS_READ_ONLY", "1")
+    n_runs = len(list((home / "runs").iterdir()))
+    at = open_page("pages/launch.py")
+    assert any("nothing can be started or changed here" in w.value.replace("\\", "") for w in at.warning)
+    assert next(b for b in at.button if b.label == "Start").disabled
+    at = open_page("pages/runs.py", run=ids["failed"])
+    checked(next(b for b in at.button if b.label == "Retry").click().run())
+    assert any("nothing can be started or changed here" in e.value.replace("\\", "") for e in at.error)
+    assert len(list((home / "runs").iterdir())) == n_runs and not (home / "atlas.duckdb").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import streamlit as st
@@ -100,7 +100,7 @@ _READ: dict[str, Callable[[str], str]] = {
 """How people read what the column holds."""
 
 
-def _address(name: str, detail: object) -> str:
+def _address(name: str, detail: Any) -> str:  # noqa: ANN401  # a cell
     return name if pd.isna(detail) else f"{name}{DETAIL}{str(detail)[:6]}"
 
 

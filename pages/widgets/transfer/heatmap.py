@@ -93,8 +93,8 @@ def show_map(view: View, address: dict[str, str]) -> None:
     told = without_value(found.cells, chosen=selected.lang, everything=look.everything)
     # Tests are corrected over all cells that are kept, so a figure of the same rows may say something else of them.
     made_of = MadeOf(version(), view, shown, told, selected, look.columns, mode())
-    names = _columns(view, gains, look, selected)
-    grids = tuple(in_columns(only(each, langs=told), names) for each in (found, gains))
+    columns = _columns(view, gains, look, selected)
+    grids = tuple(in_columns(only(each, langs=told), columns) for each in (found, gains))
     _views(view, shown._replace(langs=told), (grids[0], grids[1]), made_of)
     if hidden := hidden_without_value(found.cells, told=told, chosen=selected.lang):
         st.caption(hidden)
