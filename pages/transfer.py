@@ -9,7 +9,7 @@ import streamlit as st
 line = st.container(horizontal=True, vertical_alignment="center", key="transfer_line")
 line.title("Transfer", width="content")
 
-from pages.widgets.address import link_button
+from pages.widgets.address import link_button, settled
 from pages.widgets.shared import start, version
 from pages.widgets.show import empty
 from pages.widgets.transfer.choice import choose, views
@@ -30,6 +30,7 @@ if available.empty and not with_published:
 
 with line:
     chosen = choose(available, with_published=with_published)
+settled()
 if chosen.view is None:
     show_published()
     link_button("Copy link to this table", chosen.address, key="copy_link")

@@ -18,12 +18,13 @@ from pages.widgets.show import md
 
 DETAIL = "~"
 """Parts a name from what tells two of that name apart: `quick~0365a0`."""
-_CHANGED = "_address_changed"
+_CHANGED, _SAID = "_address_changed", "_address_said"
+_TITLE = "The address names what is not here"
 _HERE = Path(__file__).parent
 
 
 def pick(label: str, options: Mapping[str, str], *, key: str, kind: str, **look: Any) -> str:  # noqa: ANN401
-    """A picker whose choice is what the address says; the first option where it says nothing.
+    """A picker whose choice is what the address says; the first option where it says nothing. `settled` comes after it.
 
     Args:
         label: Of the picker.
@@ -37,7 +38,7 @@ def pick(label: str, options: Mapping[str, str], *, key: str, kind: str, **look:
     if found is None or (asked is not None and DETAIL in asked and found != asked):
         # Another choice of the reader may have taken this one's away: no link is to blame then.
         if not st.session_state.get(_CHANGED):
-            st.warning(md(_said(kind, str(asked), options, found=found)), title="The address names what is not here")
+            st.session_state.setdefault(_SAID, []).append(_said(kind, str(asked), options, found=found))
         found = found or next(iter(options))
     st.session_state[key] = found
     return str(
@@ -47,7 +48,9 @@ def pick(label: str, options: Mapping[str, str], *, key: str, kind: str, **look:
 
 
 def settled() -> None:
-    """After the last picker: what a link asks for from now on is the link's to answer for."""
+    """After the last picker, outside of popovers: say what the address names that is not here."""
+    for text in st.session_state.pop(_SAID, []):
+        st.warning(md(text), title=_TITLE)
     st.session_state.pop(_CHANGED, None)
 
 
@@ -74,7 +77,7 @@ def say_unknown(key: str, known: Collection[str], *, kind: str) -> None:
     """
     for asked in st.query_params.get_all(key):
         if asked not in known and not all(part in known for part in asked.split(",")):
-            st.warning(md(UnknownName(kind, asked, known=known)), title="The address names what is not here")
+            st.warning(md(UnknownName(kind, asked, known=known)), title=_TITLE)
 
 
 def link_button(label: str, address: Mapping[str, str], *, key: str) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.queries.transfer import View, choices
 from core.spec.run import DataSourceKind
-from pages.widgets.address import DETAIL, pick, settled
+from pages.widgets.address import DETAIL, pick
 from pages.widgets.shared import store, titles
 from pages.widgets.show import md, source_badge
 
@@ -64,7 +64,6 @@ def choose(rows: pd.DataFrame, *, with_published: bool) -> Chosen:
         picked = pick("Collection", options, key="collection", kind="collection", help=_HELP)
     address = {"collection": picked}
     if picked == PUBLISHED:
-        settled()
         said.caption(_COLLECTIONS[PUBLISHED])
         return Chosen(None, address)
     rows = rows[rows["collection"] == picked]
@@ -77,7 +76,6 @@ def choose(rows: pd.DataFrame, *, with_published: bool) -> Chosen:
             address[key] = pick(label, options, key=key, kind=label.lower(), **hidden)
         rows = rows[rows[column] == address[key]]
         named += [str(options[address[key]])] if key not in {"target", "source"} else []
-    settled()
     row = rows.iloc[0].to_dict()
     said.markdown(f"{source_badge(row['data_source'])} :small[{md(' · '.join(named))}]")
     fingerprint = None if pd.isna(row["model_fingerprint"]) else row["model_fingerprint"]
