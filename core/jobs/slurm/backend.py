@@ -49,9 +49,13 @@ class SlurmBackend(Backend):
 
     name: ClassVar[str] = "slurm"
 
-    def __init__(self, paths: AtlasPaths) -> None:
-        """Look after a home."""
-        self._paths = paths
+    def __init__(self, paths: AtlasPaths, *, words: Sequence[str] = ()) -> None:
+        """Look after a home.
+
+        Args:
+            words: Further words of the command line of each task.
+        """
+        self._paths, self._words = paths, tuple(words)
 
     def submit(
         self,
@@ -202,7 +206,10 @@ class SlurmBackend(Backend):
             after = numbers[array.waits_for] if isinstance(array.waits_for, int) else array.waits_for
             try:
                 indices = ranges(task.index for task in array.tasks)
-                number = engine.submit(options, paths=self._paths, token=token, numbers=indices, after=after)
+                batch = engine.script(options, paths=self._paths, token=token, words=self._words)
+                number = engine.submit(
+                    options, paths=self._paths, token=token, numbers=indices, after=after, batch=batch
+                )
             except AtlasError:
                 file.unlink(missing_ok=True)
                 engine.cancel(numbers)  # all or none: what was taken of these jobs is handed over with the rest

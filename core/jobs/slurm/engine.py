@@ -86,13 +86,14 @@ def queue() -> list[SlurmSays]:
     return found
 
 
-def submit(options: SlurmOptions, *, paths: AtlasPaths, token: str, numbers: str, after: str | None) -> str:
+def submit(options: SlurmOptions, *, paths: AtlasPaths, token: str, numbers: str, after: str | None, batch: str) -> str:
     """Hand an array to Slurm; its number.
 
     Args:
         options: What each task asks for.
         token: Name of the file that says what its tasks are.
         numbers: Of the tasks, as `--array` takes them.
+        batch: What each task executes: `script`.
         after: Number of the array whose tasks come before those of the same numbers.
 
     Raises:
@@ -107,7 +108,7 @@ def submit(options: SlurmOptions, *, paths: AtlasPaths, token: str, numbers: str
         *(f"--{name}={value}" for name, value in _asked(options).items() if value is not None),
         *options.options,
     ]
-    return _answer(words, script=script(options, paths=paths, token=token)).strip().split(";")[0]
+    return _answer(words, script=batch).strip().split(";")[0]
 
 
 def _asked(options: SlurmOptions) -> dict[str, object]:
@@ -122,7 +123,7 @@ def _asked(options: SlurmOptions) -> dict[str, object]:
     }
 
 
-def script(options: SlurmOptions, *, paths: AtlasPaths, token: str) -> str:
+def script(options: SlurmOptions, *, paths: AtlasPaths, token: str, words: Sequence[str] = ()) -> str:
     """The batch script of an array.
 
     Slurm's signal before the time limit stops the job, which then asks to be put back; a job that Slurm itself
@@ -131,9 +132,11 @@ def script(options: SlurmOptions, *, paths: AtlasPaths, token: str) -> str:
     Args:
         options: Lines before the job, container and Python.
         token: As for `submit`.
+        words: Further words of the task's command line.
     """
     python = options.python or sys.executable
-    task = shlex.join([*options.container, python, "-m", TASK, str(paths.slurm / f"{token}.json")])
+    file = str(paths.slurm / f"{token}.json")
+    task = shlex.join([*options.container, python, "-m", TASK, *words, file])
     return "\n".join(
         [
             "#!/bin/bash",
@@ -141,7 +144,7 @@ def script(options: SlurmOptions, *, paths: AtlasPaths, token: str) -> str:
             *options.setup,
             "stopped=",
             "trap 'stopped=1; kill -TERM $job' TERM",
-            "trap 'kill -TERM $job' USR1",
+            "trap 'kill -USR1 $job' USR1",
             f'{task} "$SLURM_ARRAY_TASK_ID" & job=$!',
             "wait $job; code=$?",
             "while kill -0 $job 2>/dev/null; do wait $job; code=$?; done",

@@ -42,29 +42,31 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("list", type=Path, help="what sbatch was told")
     parser.add_argument("number", type=int, help="of the task in its array")
+    parser.add_argument("--worker-module", default=WORKER)
     options = parser.parse_args(words)
     paths = AtlasPaths.from_environment()
     submission = Submission.model_validate_json(read_whole(options.list))
     task = next(task for task in submission.tasks if task.index == options.number)
     run = next((run for job in task.jobs if is_open(run := paths.job(job))), None)
     # Cancelled or done meanwhile; or the stage of jobs that have all ended.
-    return 0 if run is None else _Attempt(run, task).execute()
+    return 0 if run is None else _Attempt(run, task, worker=options.worker_module).execute()
 
 
 class _Attempt:
     """One start of a job's worker."""
 
-    def __init__(self, run: RunPaths, task: Task) -> None:
-        self._run, self._task = run, task
+    def __init__(self, run: RunPaths, task: Task, *, worker: str) -> None:
+        self._run, self._task, self._worker = run, task, worker
         self._restarts = int(os.environ.get(_RESTARTS) or 0)
         self._began = time.time()
-        self._is_stopped = False
+        self._stopped_by: int | None = None
         self._child: subprocess.Popen[bytes] | None = None
-        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGTERM, self._stop)  # from Slurm: preempted, put back, cancelled
+        signal.signal(signal.SIGUSR1, self._stop)  # from the batch script: the time limit comes near
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self._is_stopped = True
+        del frame
+        self._stopped_by = number
         if self._child:
             self._child.terminate()
 
@@ -79,12 +81,12 @@ class _Attempt:
             # Counted before the start, so that a worker that cannot even import is not started for ever.
             job = self._note(job, attempts=job.attempts + 1, slot=device, note=None)
         only = ["--only-intermediate"] if self._task.stage else []
-        words = [sys.executable, "-m", WORKER, str(self._run.root), "--device", device, "--granted", *only]
+        words = [sys.executable, "-m", self._worker, str(self._run.root), "--device", device, "--granted", *only]
         with self._run.log.open("ab") as log:
             self._child = subprocess.Popen(
                 words, cwd=REPO, env=_environment(os.environ), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        if self._is_stopped:  # it came while the worker was being started
+        if self._stopped_by:  # it came while the worker was being started
             self._child.terminate()
         code = self._child.wait()
         has_ended = any(map(is_there, (self._run.finished, self._run.failed)))
@@ -96,15 +98,15 @@ class _Attempt:
 
     def _after(self, code: int, job: JobRecord) -> int:
         """What to do where the worker left no marker."""
-        reason = _reason(code, is_stopped=self._is_stopped)
+        reason = _reason(code, stopped_by=self._stopped_by)
         sys.stderr.write(f"{self._run.run_id}: {reason}\n")
         if self._task.stage is not None:
             # A carrier that was cancelled leaves the stage to the next; one that keeps dying leaves it to the jobs.
-            return 0 if self._restarts >= _MOST_STAGE_STARTS and not self._is_stopped else AGAIN
+            return 0 if self._restarts >= _MOST_STAGE_STARTS and not self._stopped_by else AGAIN
         if is_there(self._run.cancel):
             return 0
-        if self._is_stopped and self._has_progressed():
-            self._note(job, note="Stopped by Slurm; it goes on from its last checkpoint when its turn comes again.")
+        if self._stopped_by == signal.SIGTERM or (self._stopped_by and self._has_progressed()):
+            self._note(job, note=f"{reason} It goes on from its last checkpoint when its turn comes again.")
             return AGAIN
         if job.attempts >= job.attempts_allowed:
             tries = f"The job was started {job.attempts} times and is not restarted: fix the cause, then retry it."
@@ -130,9 +132,11 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     return dict(environ) | ({THREADS: given} if given and THREADS not in environ else {})
 
 
-def _reason(code: int, *, is_stopped: bool) -> str:
-    if is_stopped:
+def _reason(code: int, *, stopped_by: int | None) -> str:
+    if stopped_by == signal.SIGTERM:
         return "Slurm stopped it."
+    if stopped_by:
+        return "Its time limit in Slurm was reached."
     if code < 0:
         hint = ", as happens when memory runs out" if code == -signal.SIGKILL else ""
         return f"Its process was ended by {signal.Signals(-code).name}{hint}; see worker.log."

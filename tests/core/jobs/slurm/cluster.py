@@ -1,4 +1,4 @@
-"""A cluster of Slurm on this machine: its controller and two nodes of one processor, as plain processes in a folder."""
+"""A cluster of Slurm on this machine: its controller and two nodes of two processors, plain processes in a folder."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ SwitchType=switch/none
 ReturnToService=2
 KillWait=2
 MinJobAge=300
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=1
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
