@@ -17,8 +17,10 @@ from core.encoder.features import featurise
 from core.encoder.memory import over_batches
 from core.errors import DataError
 from core.examples import Split
+from core.heads.layers import Head
 from core.heads.states import Batch, Encoder
 from core.measures.transferability.task_embedding import LinearHead, fit_linear_head
+from core.types.base import Learning
 from core.types.pieces import Array, Features, Ints
 from core.types.table import learning_of
 
@@ -87,6 +89,34 @@ def states(encoder: Encoder, picks: Picks) -> Array:
     with torch.inference_mode():
         _over_batches(encoder, picks, compute)
     return out
+
+
+def class_probabilities(encoder: Encoder, picks: Picks, *, head: Head, learning: Learning) -> Array:
+    """(n, classes) float64 probabilities that a trained head gives for what was picked.
+
+    A head of rows says them of the row, a head of pieces of the picked piece, or their mean over the row.
+
+    Args:
+        encoder: That the head was trained with; evaluated without dropout.
+        picks: From `pick`, of any task.
+        head: Of the encoder's stage, on its device.
+        learning: Of the head's task type, which chooses a label.
+    """
+    found: dict[int, Array] = {}
+    encoder.model.eval()
+    head.eval()
+
+    def compute(chosen: Ints) -> None:
+        batch, places = collate(picks.features, picks.rows[chosen], encoder=encoder)
+        logits = head(encoder.model(**_inputs(batch)).last_hidden_state, batch.mask)
+        shares = torch.softmax(logits.float(), dim=-1)
+        if learning.reads == "pieces":
+            shares = _read(shares, batch, _columns(picks, chosen, places))
+        found.update(zip(chosen.tolist(), shares.double().cpu().numpy(), strict=True))
+
+    with torch.inference_mode():
+        _over_batches(encoder, picks, compute)
+    return np.stack([found[i] for i in range(len(picks.rows))])
 
 
 def squared_gradients(encoder: Encoder, picks: Picks) -> Array:

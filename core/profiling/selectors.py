@@ -22,14 +22,15 @@ from core.heads.states import Encoder
 from core.measures.inference.intervals import Interval, Plan
 from core.measures.transferability.table import SELECTORS, Candidate, TaskGradients
 from core.measures.transferability.task_embedding import mean_embedding
-from core.profiling.selector_features import Picks, pick, squared_gradients, states
+from core.profiling.selector_features import Picks, class_probabilities, pick, squared_gradients, states
 from core.spec.run import Placebo
 from core.spec.task import Role
 from core.training.context import RunContext
-from core.training.plan import plan_intermediate, stage_data
+from core.training.plan import Training, plan_intermediate, stage_data
 from core.training.reuse import train_or_reuse
+from core.training.stages import StageFolder
 from core.types.pieces import Array
-from core.types.table import task_type
+from core.types.table import learning_of, task_type
 
 
 class SelectorScore(NamedTuple):
@@ -116,9 +117,9 @@ def measure_selectors(
         SpecError: There is no intermediate.
     """
     training = plan_intermediate(context)
-    encoder = _placed(
-        context, load_encoder(context.spec.model, weights=train_or_reuse(context, training, parent=None).encoder)
-    )
+    stage = train_or_reuse(context, training, parent=None)
+    encoder = _placed(context, load_encoder(context.spec.model, weights=stage.encoder))
+    source = _head_of(context, stage, training, encoder=encoder)
     mine = _of_intermediate(context, [data.train for data in training.data], embedder=embedder)
     rows: list[SelectorScore] = []
     for target, split in targets.items():
@@ -129,7 +130,8 @@ def measure_selectors(
             continue
         rng = np.random.default_rng([context.spec.seed, 13, zlib.crc32(target.encode())])
         gradients = partial(_gradients, mine, split=split, embedder=embedder)
-        candidate = Candidate(states(encoder, picks), picks.labels, gradients)
+        said = None if source is None else source(picks)
+        candidate = Candidate(states(encoder, picks), picks.labels, gradients, said)
         found = score_candidate(candidate, rng=rng, resamples=resamples, skipped=partial(_skipped, context, target))
         rows += [
             SelectorScore(context.spec.intermediate_name, target, name, i.estimate, i.low, i.high, i.n)
@@ -175,6 +177,22 @@ def _picks(context: RunContext, split: Split, *, encoder: Encoder) -> Picks:
 def _placed(context: RunContext, encoder: Encoder) -> Encoder:
     encoder.model.to(context.device)
     return encoder
+
+
+def _head_of(
+    context: RunContext, stage: StageFolder, training: Training, *, encoder: Encoder
+) -> Callable[[Picks], Array] | None:
+    """What the intermediate's own head says of texts; None, with the reason reported, where it names no class."""
+    spec, learnings = context.spec, [learning_of(data.train.task.type) for data in training.data]
+    is_mlm = spec.intermediate is not None and spec.intermediate.placebo is Placebo.MLM
+    if is_mlm or len(learnings) > 1 or not learnings[0].chooses_a_label:
+        reason = "LEEP and NCE read the label that the intermediate's head chooses, and it has no single head for one."
+        context.emit(PointSkipped(point=f"{spec.intermediate_name}: leep, nce", reason=reason))
+        return None
+    (learning,), train = learnings, training.data[0].train
+    head = learning.head(encoder, len(train.labels), None)
+    head.load_state_dict(stage.heads()[train.task.name])
+    return partial(class_probabilities, encoder, head=head.to(context.device), learning=learning)
 
 
 def _of_intermediate(context: RunContext, splits: list[Split], *, embedder: TaskEmbedder) -> Array | None:

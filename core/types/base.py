@@ -157,6 +157,8 @@ class Learning:
     """Why there are no thirds, to follow the name of a task: "is a … task: …"."""
     picked: Callable[[Features, np.random.Generator], Picked]
     """One row and one class per example, so that the example is the independent unit of selectors."""
+    chooses_a_label: bool = False
+    """Whether the softmax of the logits, on the last axis, is over the names of labels."""
     label_counts: Callable[[Split], Array] | None = None
     """(n_examples, n_classes) how often an example names each class; None: labels are not one class a decision."""
 

@@ -174,6 +174,7 @@ CLASSIFICATION = base.TaskType(
         shuffled=_shuffled,
         strata=_strata,
         picked=_picked,
+        chooses_a_label=True,
         label_counts=_label_counts,
     ),
 )

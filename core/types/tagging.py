@@ -260,6 +260,7 @@ TAGGING = base.TaskType(
         shuffled=_shuffled,
         strata=_strata,
         picked=_picked,
+        chooses_a_label=True,
         label_counts=_label_counts,
     ),
 )

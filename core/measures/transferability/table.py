@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.measures.base import Measure, by_name
 from core.measures.inference.intervals import Floats, Interval, Plan, block_jackknife
 from core.measures.transferability.features import h_score, knn_accuracy, linear_probe, logme, transrate
+from core.measures.transferability.source_labels import leep, negative_conditional_entropy
 from core.measures.transferability.task_embedding import task_similarity
 
 
@@ -38,6 +39,9 @@ class Candidate(NamedTuple):
     gradients: Callable[[], TaskGradients | None]
     """Worked out when asked for, as it takes a pass back through the encoder; None where the intermediate has no
     classes. Raises DataError where the target's cannot be had."""
+    source: Floats | None = None
+    """(n, classes of the intermediate) what its own head says of the same texts, rows of sum 1; None where that names
+    no class."""
 
 
 class SelectorFunction(Protocol):
@@ -72,6 +76,27 @@ def over_groups(score: Callable[..., float], *, least: float = -np.inf) -> Selec
 
         found = block_jackknife(candidate.labels, statistic=of_rows, rng=rng)
         return found._replace(low=max(found.low, least))
+
+    return selector
+
+
+def over_source(score: Callable[..., float]) -> SelectorFunction:
+    """A selector from what the intermediate's head says, with the jackknife over groups of examples.
+
+    Args:
+        score: `(source, *, labels) -> float`, 0 at most.
+    """
+
+    def selector(candidate: Candidate, *, rng: np.random.Generator, plan: Plan) -> Interval | None:
+        source = candidate.source
+        if source is None:
+            return None
+
+        def of_rows(rows: NDArray[np.int64]) -> float:
+            return score(source[rows], labels=candidate.labels[rows])
+
+        found = block_jackknife(candidate.labels, statistic=of_rows, rng=rng)
+        return found._replace(high=min(found.high, 0.0))
 
     return selector
 
@@ -155,6 +180,26 @@ SELECTORS: dict[str, Selector] = by_name(
         "frozen original encoder",
         source="Achille et al. 2019, 1902.03545; Vu et al. 2020, 2005.00770 (TaskEmb)",
         function=task_embedding,
+    ),
+    Selector(
+        name="leep",
+        title="LEEP",
+        unit="nats an example, 0 or less",
+        direction=1,
+        meaning="How well the target's labels follow from what the intermediate's own head says of its texts.",
+        formula="mean of log Σ_z P(y | z) p(z | x), p of the intermediate's head, P(y | z) from the same texts",
+        source="Nguyen et al. 2020, 2002.12462",
+        function=over_source(leep),
+    ),
+    Selector(
+        name="nce",
+        title="NCE",
+        unit="nats an example, 0 or less",
+        direction=1,
+        meaning="How sure the target's labels are once the label that the intermediate's head gives is known.",
+        formula="−H(Y | Z), Z the likeliest class of the intermediate's head",
+        source="Tran et al. 2019, 1908.08142",
+        function=over_source(negative_conditional_entropy),
     ),
 )
 """By the name in `selector_scores.selector`."""

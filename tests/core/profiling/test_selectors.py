@@ -90,12 +90,13 @@ def test_every_pair_has_every_selector_and_what_cannot_be_says_why(
     found = {(r["intermediate"], r["target"], r["selector"]) for r in rows}
     pairs = [(i, f"toy_{t}") for i in ("toy_classification", "toy_tagging~mlm") for t in _KINDS[:3]]
     wanted = {(i, t, s) for i, t in pairs for s in SELECTORS}
-    assert found == {key for key in wanted if key[0] == "toy_classification" or key[2] != "task_embedding"}
+    of_tasks = {"task_embedding", "leep", "nce"}  # masked-language modelling has neither labels nor a head for them
+    assert found == {key for key in wanted if key[0] == "toy_classification" or key[2] not in of_tasks}
     assert len(found) == len(rows), "the primary key of the table selector_scores"
     assert all(r["ci_low"] <= r["value"] <= r["ci_high"] for r in rows)
     assert all(2 * FEWEST_OF_A_CLASS <= r["n"] <= 50 for r in rows)
     skipped = {e.point: e.reason for e in events if isinstance(e, PointSkipped)}
-    assert set(skipped) == {"toy_retrieval", "toy_tagging~mlm: task_embedding"}
+    assert set(skipped) == {"toy_retrieval", "toy_tagging~mlm: task_embedding", "toy_tagging~mlm: leep, nce"}
     assert "scored and never trained" in skipped["toy_retrieval"]
     assert "no labels" in skipped["toy_tagging~mlm: task_embedding"]
 
@@ -205,9 +206,12 @@ def test_features_that_hold_the_class_win_by_every_selector() -> None:
     informed = noise + 3 * np.eye(8)[labels]
     good, bad = (
         score_candidate(
-            Candidate(features, labels, lambda: None), rng=np.random.default_rng(1), resamples=200, skipped=_never
+            Candidate(features, labels, lambda: None, source),
+            rng=np.random.default_rng(1),
+            resamples=200,
+            skipped=_never,
         )
-        for features in (informed, noise)
+        for features, source in ((informed, 0.1 + 0.7 * np.eye(3)[labels]), (noise, rng.dirichlet(np.ones(3), 150)))
     )
     assert set(good) == set(SELECTORS) - {"task_embedding"}
     for name, found in good.items():
