@@ -114,7 +114,7 @@ def at_a_glance(
     widest = float(pd.concat([low.abs(), high.abs(), middle.abs()]).max())
     reach = min(max(widest, farthest), _REACH * farthest) * 1.05
     fig.update_xaxes(
-        title_text=f"change of the score in other languages, {unit}", range=[-reach, reach], zeroline=True,
+        title={"text": f"change, {unit}", "font": {"size": 13}}, range=[-reach, reach], zeroline=True,
         zerolinecolor=INK[mode], zerolinewidth=1.5, fixedrange=True,
     )  # fmt: skip
     fig.update_yaxes(

@@ -174,3 +174,37 @@ def cell_runs(cur: duckdb.DuckDBPyConnection, view: View, *, lang: str, intermed
         """,
         view._asdict() | {"lang": lang, "intermediate": intermediate},
     ).df()
+
+
+def reproduced(cur: duckdb.DuckDBPyConnection, view: View) -> pd.DataFrame:
+    """How runs made here compare with those that came with the program: the same chain, seed and examples.
+
+    Args:
+        view: What is fixed; its collection is not used.
+
+    Returns:
+        One row per intermediate that both have; columns `intermediate`, `langs` (compared), `equal` (of them, those
+        whose score is the same number in every seed that both have), `largest` (difference of scores, a fraction).
+        Order: `none` first, then intermediate.
+    """
+    return cur.execute(
+        """
+        WITH both_of AS (
+            SELECT o.intermediate, s.lang, bool_and(s.score = c.score) AS is_equal, max(abs(s.score - c.score)) AS apart
+            FROM current_runs o JOIN current_runs g
+              ON g.model = o.model AND g.model_fingerprint IS NOT DISTINCT FROM o.model_fingerprint
+             AND g.intermediate = o.intermediate AND g.target = o.target AND g.seed = o.seed
+             AND g.protocol_digest = o.protocol_digest AND g.data_source = o.data_source
+            JOIN scores s ON s.run_id = o.run_id AND s.metric = $metric
+            JOIN scores c ON c.run_id = g.run_id AND c.metric = s.metric AND c.lang = s.lang
+             AND c.fingerprint = s.fingerprint
+            WHERE o.collection = 'yours' AND g.collection = 'measured' AND o.model = $model AND o.target = $target
+              AND o.model_fingerprint IS NOT DISTINCT FROM $model_fingerprint
+              AND o.protocol_digest = $protocol_digest AND o.data_source = $data_source
+            GROUP BY ALL
+        )
+        SELECT intermediate, count(*) AS langs, count(*) FILTER (is_equal) AS equal, max(apart) AS largest
+        FROM both_of GROUP BY intermediate ORDER BY intermediate <> 'none', intermediate
+        """,
+        {name: value for name, value in view._asdict().items() if name != "collection"},
+    ).df()

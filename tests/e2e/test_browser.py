@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 
 from core.paths import REPO, AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import ingest
 from tests.makers.home import bare, fill, profile
+from tests.makers.tables import add_scores
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
@@ -253,6 +255,48 @@ def test_clicks_on_map_and_scatter_choose_the_intermediate_everywhere(filled: Se
         assert heatmap(visit)["chosen"] == [["ru", name]]
         assert len(marked[SCATTER]["rings"]) == 1
     visit.check("after clicks on the map and the scatter")
+    visit.tab.close()
+
+
+def test_a_link_to_a_cell_opens_it_where_other_runs_are(filled: Server, browser: object, tmp_path: Path) -> None:
+    """Copied on one home, opened on another that has more runs; Back is not caught by the completed address."""
+    visit = _transfer(filled, browser, "cell=ru~mnli&target=xnli")
+    visit.tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.tab.get_by_role("button", name="Copy link to this cell").click()
+    visit.tab.get_by_role("button", name="Copied").wait_for()
+    link = visit.tab.evaluate("navigator.clipboard.readText()")
+    for part in ("collection=yours", "target=xnli", "model=", "metric=", "protocol=quick", "source=sample", "cell=ru"):
+        assert part in link
+    visit.tab.close()
+    with Store.open(AtlasPaths(home=tmp_path).database) as store:
+        rows = [
+            (name, "udpos", lang, seed, 0.5) for name in ("none", "qqp") for lang in ("en", "de") for seed in range(9)
+        ]
+        frame = pd.DataFrame(rows, columns=["intermediate", "target", "lang", "seed", "score"])
+        add_scores(store, frame.assign(data_source="mirror"))
+    ids = fill(tmp_path)
+    for server in _serve(tmp_path, ids):
+        first = _transfer(server, browser, "")
+        assert "target=udpos" in first.tab.url and "source=mirror" in first.tab.url
+        first.go(server.url + link.removeprefix(filled.url))
+        first.tab.get_by_role("heading", name="Russian (ru) after MNLI").wait_for()
+        assert first.tab.get_by_text("The address names what is not here").count() == 0
+        first.check("a link of another home")
+        first.tab.close()
+
+
+def test_a_paper_takes_two_clicks(filled: Server, browser: object, tmp_path: Path) -> None:
+    visit = _transfer(filled, browser, "target=xnli")
+    for label, ending, begin in (("LaTeX table", "tex", "% needs"), ("SVG", "svg", "<svg")):
+        visit.tab.get_by_role("button", name="For a paper").click()
+        with visit.tab.expect_download() as download:
+            visit.tab.get_by_role("button", name=label, exact=True).click()
+        file = tmp_path / f"map.{ending}"
+        download.value.save_as(file)
+        assert file.read_text(encoding="utf-8").startswith(begin)
+        visit.tab.keyboard.press("Escape")
+        visit.settle()
+    visit.check("after both files")
     visit.tab.close()
 
 

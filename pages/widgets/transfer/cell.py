@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -70,6 +71,25 @@ def show_cell(view: View, cell: Cell) -> None:
     if command.open:
         with command:
             _command(_one_seed(runs, key="command_seed"))
+
+
+def reproduction(rows: pd.DataFrame, title: Callable[[str], str]) -> list[str]:
+    """What is said of runs that both this home and the gallery have, one sentence a line.
+
+    Args:
+        rows: As `core.queries.transfer.reproduced` returns them.
+        title: From an intermediate to what people read.
+    """
+    exact, other = [], []
+    for row in rows.to_dict("records"):
+        name = "the baseline" if row["intermediate"] == "none" else title(str(row["intermediate"]))
+        size = f"{name} ({row['equal']} of {row['langs']} languages"
+        if row["equal"] == row["langs"]:
+            exact.append(f"{size})")
+        else:
+            other.append(f"{size} equal, at most {points(row['largest']).lstrip('+')} points apart)")
+    said = [f"Your runs reproduce the gallery exactly: {', '.join(exact)}."] if exact else []
+    return said + ([f"Your runs differ from the gallery: {', '.join(other)}."] if other else [])
 
 
 def summary(cell: dict[Any, Any]) -> str:

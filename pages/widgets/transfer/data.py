@@ -13,7 +13,7 @@ from core.figures.theme import Mode
 from core.queries.credits import view_tests
 from core.queries.flips import Flips, credit_flips, flips
 from core.queries.similarity import points, profiles, similarities
-from core.queries.transfer import View, cell_runs, seed_rows, states
+from core.queries.transfer import View, cell_runs, reproduced, seed_rows, states
 from pages.widgets.shared import paths, store
 
 Version = tuple[str, int]
@@ -137,6 +137,18 @@ def target_similarities(version: Version, profile_id: str, target: str) -> pd.Da
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         return similarities(cur, profile_id, target=target)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def against_gallery(version: Version, view: View) -> pd.DataFrame:
+    """How the runs made here compare with the committed ones.
+
+    Args:
+        view: What is fixed.
+    """
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return reproduced(cur, View(*view))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -32,8 +32,8 @@ from pages.widgets.address import link_button, say_unknown
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, titles, version
 from pages.widgets.show import empty, language_label, md, p_column, table
-from pages.widgets.transfer.cell import show_cell, show_summary
-from pages.widgets.transfer.data import MadeOf, encoders, target_similarities, view_axes, view_grid
+from pages.widgets.transfer.cell import reproduction, show_cell, show_summary
+from pages.widgets.transfer.data import MadeOf, against_gallery, encoders, target_similarities, view_axes, view_grid
 from pages.widgets.transfer.domain import no_profile, show_domains
 from pages.widgets.transfer.grid import show_grid
 from pages.widgets.transfer.language_filter import (
@@ -200,6 +200,8 @@ def _heatmap(
         on_pick=lambda: on_pick("heat"),
     )
     _answer(made_of.selected, found.cells)
+    for text in reproduction(against_gallery(version(), view), titles().of):
+        st.markdown(f":green[:material/verified:] {md(text)}" if "exactly" in text else md(text))
     st.caption(" ".join(_notes(shown, found)))
     return lambda: transfer_heatmap(found.cells, quantity=shown.quantity, means=means, title=head)
 

@@ -1,11 +1,13 @@
-"""The forest of contrasts, through its data."""
+"""The forest of contrasts and the question at a glance, through their data."""
 
 from __future__ import annotations
 
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
-from core.figures.contrasts import forest
+from core.figures.contrasts import at_a_glance, forest
+from core.figures.theme import DIVERGING, MUTED, STAMP_PX, stamped
 
 ROWS = pd.DataFrame(
     [("hardest − easiest third", "all", "other languages", -0.012, -0.03, 0.006, 5),
@@ -27,3 +29,32 @@ def test_a_line_per_estimate_in_the_order_of_the_rows() -> None:
 def test_nothing_to_draw_is_an_error() -> None:
     with pytest.raises(ValueError, match="No contrast to draw"):
         forest(ROWS.iloc[2:], factor=100)
+
+
+def test_a_glance_has_a_diamond_per_row_and_dots_on_its_line() -> None:
+    rows = pd.DataFrame(
+        [("tasks", "all of them", 0.01, 0.005, 0.015, 2), ("tasks", "mnli", -0.02, -0.03, -0.01, 2),
+         ("contrasts", "hard − easy", 0.0, float("nan"), float("nan"), 1)],
+        columns=["part", "name", "estimate", "low", "high", "n"],
+    )  # fmt: skip
+    dots = pd.DataFrame([("tasks", "mnli", "xnli", -0.04)], columns=["part", "name", "target", "value"])
+    fig = at_a_glance(rows, dots, factor=100, unit="% of it", title=str.upper)
+    points, *diamonds = fig.data
+    assert [trace.x[0] for trace in diamonds] == [1.0, -2.0, 0.0]
+    assert diamonds[1].y[0] == points.y[0] and points.x[0] == -4.0
+    colors = [trace.marker.color for trace in diamonds]
+    assert colors == [DIVERGING["light"][7], DIVERGING["light"][2], MUTED["light"]]  # above zero, below, no telling
+    assert list(fig.layout.yaxis.ticktext) == [
+        "<b>After the English task …</b>", "ALL OF THEM", "MNLI", "<b>Inside one task …</b>", "HARD − EASY"
+    ]  # fmt: skip
+    low, high = fig.layout.xaxis.range
+    assert low < -4 and high > 4
+    with pytest.raises(ValueError, match="0 rows"):
+        at_a_glance(rows.head(0), dots, factor=100, unit="")
+
+
+def test_a_stamped_figure_says_what_its_data_are_and_the_original_does_not() -> None:
+    fig = go.Figure(go.Scatter(x=[1], y=[1])).update_layout(height=200, margin={"t": 10})
+    copy = stamped(fig, "generated sentences, known truth")
+    assert copy.layout.title.text == "generated sentences, known truth" and fig.layout.title.text is None
+    assert (copy.layout.height, copy.layout.margin.t) == (200 + STAMP_PX, 10 + STAMP_PX)

@@ -8,8 +8,9 @@ import duckdb
 import pandas as pd
 import pytest
 
-from core.queries.transfer import View, cell_runs, choices, seed_rows, states
+from core.queries.transfer import View, cell_runs, choices, reproduced, seed_rows, states
 from core.store.connection import Store
+from pages.widgets.transfer.cell import reproduction
 from tests.makers.tables import add_rows, add_scores
 
 VIEW = View("yours", "atlas-mini", None, "sib200", "accuracy", "quick-digest", "sample")
@@ -150,3 +151,25 @@ def _copy_run(cur: duckdb.DuckDBPyConnection, name: str) -> None:
         "WHERE intermediate = 'mnli' AND seed = 1",
         {"name": name},
     )
+
+
+def test_own_runs_beside_the_gallery(store: Store) -> None:
+    """MNLI is the same in both languages and seeds; QQP differs in Swahili by two points in seed 2; CoLA is mine."""
+    mine = [(name, lang, seed, 0.5) for name in ("none", "mnli", "qqp") for lang in ("de", "sw") for seed in (1, 2)]
+    add_scores(store, scores(*mine, ("cola", "de", 1, 0.5)))
+    theirs = [(*row[:3], 0.52 if row[:3] == ("qqp", "sw", 2) else 0.5) for row in mine]
+    add_scores(store, scores(*theirs, ("mnli", "de", 3, 0.9)).assign(collection="measured"))
+    add_scores(store, scores(*theirs).assign(collection="measured", protocol_digest="edited", score=0.9))
+    with store.cursor() as cur:
+        rows = reproduced(cur, VIEW)
+        others = reproduced(cur, VIEW._replace(target="xnli"))
+    assert rows.to_numpy().tolist() == [
+        ["none", 2, 2, 0.0],
+        ["mnli", 2, 2, 0.0],
+        ["qqp", 2, 1, pytest.approx(0.02)],
+    ]
+    assert others.empty
+    assert reproduction(rows, str.upper) == [
+        "Your runs reproduce the gallery exactly: the baseline (2 of 2 languages), MNLI (2 of 2 languages).",
+        "Your runs differ from the gallery: QQP (1 of 2 languages equal, at most 2.0 points apart).",
+    ]
