@@ -234,9 +234,9 @@ def next_(
         settle = records(open_.drop(columns="request").assign(command=open_["command"].mask(open_["command"] == "")))
         show([*({"kind": "settle"} | row for row in settle), *records(rows)], as_json=True, empty="")
         return
-    for row in open_.itertuples():
-        typer.echo(f"{row.said} {cost(row.runs, row.seconds_low, row.seconds_high)}".rstrip())
-        typer.echo(f"  {row.command}\n" if row.command else "")
+    for row in open_.to_dict("records"):
+        typer.echo(f"{row['said']} {cost(row['runs'], row['seconds_low'], row['seconds_high'])}".rstrip())
+        typer.echo(f"  {row['command']}\n" if row["command"] else "")
     columns = ("kind", "intermediate", "target", "runs", "difficulty_narrower", "similarity_narrower", "command")
     show(
         records(rows),
