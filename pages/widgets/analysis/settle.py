@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from core.actions.command import caution_of
 from core.actions.launch import ANYWHERE
 from core.actions.words import cost
 from core.errors import AtlasError
@@ -27,7 +28,11 @@ def show_settling(rows: pd.DataFrame) -> None:
             st.markdown(f"{md(row['said'])} {md(cost(row['runs'], row['seconds_low'], row['seconds_high']))}")
             if row["request"] is None:
                 continue
-            if st.button("Start these runs", key=f"settle_{row['name']}", icon=":material/play_arrow:"):
+            caution = caution_of(row["command"])
+            if st.button(
+                "Start these runs", key=f"settle_{row['name']}", icon=":material/play_arrow:",
+                disabled=bool(caution), help=caution or None,
+            ):  # fmt: skip
                 try:
                     show_started(start_study(row["request"], ANYWHERE))
                 except AtlasError as error:
