@@ -45,6 +45,14 @@ class Titles:
         tasks = " + ".join(self._tasks.get(task, task) for task in spec.tasks)
         return tasks + (_PLACEBOS[spec.placebo] if spec.placebo else "") + (f" ({slices})" if slices else "")
 
+    def head(self, name: str) -> str:
+        """The same, short enough for the head of a narrow column: "SST-2 (hardest)".
+
+        Args:
+            name: As for `of`.
+        """
+        return self.of(name).replace(" third)", ")").replace("(third ", "(").replace(" third, ", ", ")
+
     def _third(self, spec: IntermediateSpec) -> str | None:
         if not spec.is_third:
             return None

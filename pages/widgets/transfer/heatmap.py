@@ -179,7 +179,7 @@ def _grid_tabs(view: View, shown: DisplayOptions, found: Grid, made_of: MadeOf, 
 
 
 def _head(idle: frozenset[str], name: str) -> str:
-    return f"{titles().of(name)} (not learned)" if name in idle else titles().of(name)
+    return f"{titles().head(name)}{' (not learned)' if name in idle else ''}"
 
 
 def _heatmap(

@@ -33,6 +33,20 @@ def test_titles(name: str, title: str) -> None:
     assert NAMED.of(name) == title
 
 
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("mnli@hardest", "MNLI (hardest)"),
+        ("mnli@near:panx", "MNLI (nearest to PAN-X)"),
+        ("mnli@hardest:my_own", "MNLI (hardest, matched to my_own)"),
+        ("mnli~shuffled", "MNLI, shuffled labels"),
+        ("panx", "PAN-X"),
+    ],
+)
+def test_the_head_of_a_column_is_as_short_as_it_can_be(name: str, head: str) -> None:
+    assert NAMED.head(name) == head
+
+
 def test_a_model_keeps_what_tells_it_from_its_namesake() -> None:
     assert NAMED.of_model("atlas-mini") == "Atlas mini"
     assert NAMED.of_model("atlas-mini · 2dfdcb") == "Atlas mini · 2dfdcb"

@@ -95,7 +95,7 @@ def no_cursor() -> contextlib.AbstractContextManager[object]:
     raise AssertionError("one intermediate is no choice: nothing is ranked")
 
 
-@pytest.mark.timeout(900)  # half a minute on two idle processors
+@pytest.mark.timeout(900)
 def test_a_grid_gives_the_scores_of_this_machine_each_stage_is_trained_once_and_faults_do_no_harm(world: Path) -> None:
     paths, here = home(world / "cluster"), home(world / "here")
     first, second = runs = grid(world, paths).runs()

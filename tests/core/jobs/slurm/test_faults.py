@@ -74,7 +74,7 @@ def attempts(paths: AtlasPaths, spec: RunSpec) -> int:
     return job.attempts
 
 
-@pytest.mark.timeout(600)  # half a minute on two idle processors
+@pytest.mark.timeout(600)
 def test_jobs_that_slurm_stops_go_on_and_those_that_a_user_stops_do_not(paths: AtlasPaths) -> None:
     limit, requeued, stopped, node = specs = [run_spec(seed=seed) for seed in range(4)]
     backend(paths).submit(specs)
