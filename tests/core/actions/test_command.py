@@ -219,14 +219,14 @@ def made_now() -> object:
 
 @pytest.mark.usefixtures("gallery")
 @pytest.mark.parametrize("folder", ["toy", "hub"])
-def test_ten_of_ten_proposals_on_a_mirror_start(paths: AtlasPaths, mirror: str, folder: str) -> None:
+def test_every_proposal_on_a_mirror_starts(paths: AtlasPaths, mirror: str, folder: str) -> None:
     """On the committed gallery, whose specs name no folder: with the mirror given, and then with one that runs here."""
     if folder == "hub" and not HUB.is_dir():
         pytest.skip("no copy of XTREME beside the checkout")
     root = mirror if folder == "toy" else str(HUB)
     asked = ("next", "--with-excluded", "--data-source", "mirror", "--mirror", root)
     given = [str(row["command"]) for row in answers(*asked) if row["command"]]
-    assert len(given) >= 10
+    assert len(given) >= 5, "four open contrasts, and profiles"
     assert not any("--kind difficulty" in command and "~mlm" in command for command in given)
     for command in given:
         assert start(command), command
