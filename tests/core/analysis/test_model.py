@@ -46,8 +46,8 @@ def found(strong: Evidence) -> Analysis:
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Analysis]:
-    """Of the figures that the repository carries, those of an earlier version included."""
-    options = AnalysisOptions(with_excluded=True)
+    """Of the laboratory's figures that the repository carries, those of an earlier version included."""
+    options = AnalysisOptions(wanted=Filter(data_source="sample"), with_excluded=True)
     with pytest.MonkeyPatch.context() as patch, Store.open(":memory:") as store:
         patch.setenv("ATLAS_GALLERY", str(REPO / "data" / "gallery"))
         ingest(store, AtlasPaths(home=tmp_path_factory.mktemp("home")))
