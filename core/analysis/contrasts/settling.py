@@ -14,11 +14,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from core.analysis.contrasts.pairs import CONTRASTS, Contrast
-from core.analysis.contrasts.table import base_means, counted_pairs
+from core.analysis.contrasts.table import base_means, counted_pairs, task_mean
 from core.analysis.estimates import by_name
 from core.analysis.model import Analysis
 from core.analysis.next_cells import Plan
-from core.measures.inference.correlation import t_limits
 from core.measures.inference.stats import minimum_detectable_effect
 from core.queries.evidence import Evidence
 from core.queries.scales import UNITS, Unit, trained_targets
@@ -107,15 +106,10 @@ def _open(contrast: Contrast, pairs: pd.DataFrame, evidence: Evidence, *, plan: 
     if every.empty and contrast.name == "harder_alike":
         return None  # a refinement that nobody asked for is no gap
     mine = every[every["excluded"].isna() & every["trained"].astype(bool) & (every["lang"] != "en")]
-    spread = _spread(mine)
-    if spread.tasks > 1 and spread.sd > 0 and _excludes_zero(spread):
+    now = task_mean(mine, "scaled")
+    if now.low > 0 or now.high < 0:
         return None
-    return _Open(contrast, spread, _left(contrast, every, evidence, plan=plan), _targets(mine, evidence))
-
-
-def _excludes_zero(spread: _Spread) -> bool:
-    low, high, _ = t_limits([spread.estimate], sd=[spread.sd], n=[spread.tasks])
-    return bool(low[0] > 0 or high[0] < 0)
+    return _Open(contrast, _spread(mine), _left(contrast, every, evidence, plan=plan), _targets(mine, evidence))
 
 
 def _spread(mine: pd.DataFrame) -> _Spread:

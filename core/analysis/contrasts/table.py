@@ -31,7 +31,9 @@ COLUMNS = (
 """Columns of `contrast_rows`, in order."""
 
 
-class _Mean(NamedTuple):
+class TaskMean(NamedTuple):
+    """A contrast's mean over base tasks with Student's limits; NaN where there are fewer than two."""
+
     estimate: float
     low: float
     high: float
@@ -112,7 +114,7 @@ def _of_contrast(name: str, pairs: pd.DataFrame, *, by: str) -> list[dict[str, o
 
 
 def _row(name: str, kind: str, group: str, part: pd.DataFrame) -> dict[str, object]:
-    found, points = _mean(part, "scaled"), _mean(part, "difference") if part["target"].nunique() == 1 else None
+    found, points = task_mean(part, "scaled"), task_mean(part, "difference") if part["target"].nunique() == 1 else None
     unlearned = int((part["one_unlearned"] | part["other_unlearned"]).sum())
     notes = ["one base task: no interval"] if found.n == 1 else []
     notes += ["all base tasks alike: no interval"] if found.n > 1 and math.isnan(found.low) else []
@@ -130,13 +132,19 @@ def _row(name: str, kind: str, group: str, part: pd.DataFrame) -> dict[str, obje
     }  # fmt: skip
 
 
-def _mean(part: pd.DataFrame, column: str) -> _Mean:
-    tasks = base_means(part, column)
+def task_mean(pairs: pd.DataFrame, column: str) -> TaskMean:
+    """Mean over base tasks with its limits.
+
+    Args:
+        pairs: Of one contrast, those that count.
+        column: difference, or scaled.
+    """
+    tasks = base_means(pairs, column)
     n, mean, sd = len(tasks), float(tasks.mean()), float(tasks.std())
     limits = t_limits([mean], sd=[sd], n=[n])
     low, high, p = (float(values[0]) for values in limits)
     least = minimum_detectable_effect(sd / math.sqrt(n), df=n - 1) if np.isfinite(low) else math.nan
-    return _Mean(mean, low, high, p, n, least)
+    return TaskMean(mean, low, high, p, n, least)
 
 
 def _left_out(every: pd.DataFrame) -> str:

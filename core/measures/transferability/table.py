@@ -60,43 +60,30 @@ class Selector(Measure):
     """Of the encoder after the intermediate."""
 
 
-def over_groups(score: Callable[..., float], *, least: float = -np.inf) -> SelectorFunction:
+def over_groups(
+    score: Callable[..., float], *, read: str = "features", least: float = -np.inf, most: float = np.inf
+) -> SelectorFunction:
     """A selector from one number, with the jackknife over groups of examples.
 
     A bootstrap repeats examples, which a fit in nearly as many dimensions as examples takes for evidence.
 
     Args:
-        score: `(features, *, labels) -> float`.
+        score: `(rows, *, labels) -> float`.
+        read: What of a candidate its rows are; where that is None, the selector is not defined.
         least: Smallest value there is.
-    """
-
-    def selector(candidate: Candidate, *, rng: np.random.Generator, plan: Plan) -> Interval:
-        def of_rows(rows: NDArray[np.int64]) -> float:
-            return score(candidate.features[rows], labels=candidate.labels[rows])
-
-        found = block_jackknife(candidate.labels, statistic=of_rows, rng=rng)
-        return found._replace(low=max(found.low, least))
-
-    return selector
-
-
-def over_source(score: Callable[..., float]) -> SelectorFunction:
-    """A selector from what the intermediate's head says, with the jackknife over groups of examples.
-
-    Args:
-        score: `(source, *, labels) -> float`, 0 at most.
+        most: Largest value there is.
     """
 
     def selector(candidate: Candidate, *, rng: np.random.Generator, plan: Plan) -> Interval | None:
-        source = candidate.source
-        if source is None:
+        values: Floats | None = getattr(candidate, read)
+        if values is None:
             return None
 
         def of_rows(rows: NDArray[np.int64]) -> float:
-            return score(source[rows], labels=candidate.labels[rows])
+            return score(values[rows], labels=candidate.labels[rows])
 
         found = block_jackknife(candidate.labels, statistic=of_rows, rng=rng)
-        return found._replace(high=min(found.high, 0.0))
+        return found._replace(low=max(found.low, least), high=min(found.high, most))
 
     return selector
 
@@ -189,7 +176,7 @@ SELECTORS: dict[str, Selector] = by_name(
         meaning="How well the target's labels follow from what the intermediate's own head says of its texts.",
         formula="mean of log Σ_z P(y | z) p(z | x), p of the intermediate's head, P(y | z) from the same texts",
         source="Nguyen et al. 2020, 2002.12462",
-        function=over_source(leep),
+        function=over_groups(leep, read="source", most=0.0),
     ),
     Selector(
         name="nce",
@@ -199,7 +186,7 @@ SELECTORS: dict[str, Selector] = by_name(
         meaning="How sure the target's labels are once the label that the intermediate's head gives is known.",
         formula="−H(Y | Z), Z the likeliest class of the intermediate's head",
         source="Tran et al. 2019, 1908.08142",
-        function=over_source(negative_conditional_entropy),
+        function=over_groups(negative_conditional_entropy, read="source", most=0.0),
     ),
 )
 """By the name in `selector_scores.selector`."""
