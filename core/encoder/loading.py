@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
@@ -23,7 +24,7 @@ from core.encoder.device import attention_kernel, autocast
 from core.encoder.fitting import check_reads_both_ways, check_weights, with_dropout
 from core.encoder.memory import over_batches
 from core.encoder.packing import first_position
-from core.errors import HubUnreachable, ModelError, OutOfMemory, UnsafeWeights
+from core.errors import AtlasError, HubUnreachable, ModelError, OutOfMemory, UnsafeWeights
 from core.heads.states import Batch, Encoder, encode, inputs_of, mean_of_tokens, summary_index
 from core.models.folders import check_encoder
 from core.spec.model import ModelSpec
@@ -31,6 +32,13 @@ from core.types.pieces import Ints, tokenise
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
+_STUMBLES = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, ImportError, RuntimeError),
+    *(MemoryError, SafetensorError, StrictDataclassError),
+)
+"""What transformers raises where a configuration, a tokenizer or weights hold what nobody foresaw."""
+
+_MOST_OF_A_TEXT = 500
 _NO_MEMORY = ("Cannot allocate memory", "not enough memory", "out of memory", "std::bad_alloc")
 
 
@@ -284,7 +292,9 @@ def model_problems(spec: ModelSpec) -> Iterator[None]:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, MemoryError, SafetensorError) as error:
+    except AtlasError:
+        raise
+    except _STUMBLES as error:
         raise _no_memory(error, spec=spec) or _translated(error, spec=spec) from error
 
 
@@ -299,7 +309,7 @@ def _no_memory(error: BaseException, *, spec: ModelSpec) -> OutOfMemory | None:
 
 
 def _translated(error: BaseException, *, spec: ModelSpec) -> Exception:
-    text = str(error)
+    text = " ".join(str(error).split())[:_MOST_OF_A_TEXT] or type(error).__name__
     folder = Path(spec.path)
     is_system = isinstance(error, OSError) and error.errno is not None
     if not folder.exists() and (is_system or "connect" in text.lower() or "offline" in text.lower()):

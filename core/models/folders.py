@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.errors import ModelError, UnsafeWeights
+from core.errors import ModelError, RunFolderDamaged, UnsafeWeights
+from core.files import read_whole
+from core.spec.plain import shortened
 
 _TOKENIZER_FILES = (
     "tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "vocab.json",
@@ -40,8 +42,10 @@ def check_model_folder(folder: Path) -> dict[str, Any]:  # Any: the model's own 
     """
     config = read_config(folder)
     if "auto_map" in config:
+        named = config["auto_map"]
+        said = ", ".join(str(each) for each in named) if isinstance(named, (dict, list)) else named
         raise UnsafeWeights(
-            f"{folder}: config.json has 'auto_map' ({', '.join(config['auto_map'])}), so loading it would execute code "
+            f"{folder}: config.json has 'auto_map' ({str(said)[:80]}), so loading it would execute code "
             "of its own, which Transfer Atlas never does. Use a model whose architecture is part of transformers."
         )
     check_encoder(config, where=str(folder))
@@ -77,8 +81,13 @@ def check_files(folder: Path) -> None:
             f"{folder}: no tokenizer; expected one of {', '.join(_TOKENIZER_FILES)}. "
             "Save it beside the model: tokenizer.save_pretrained(folder)."
         )
-    for file in _weights_files(folder):
-        _check_weights_file(file)
+    try:
+        for file in _weights_files(folder):
+            _check_weights_file(file)
+    except OSError as error:
+        raise ModelError(
+            f"{folder}: its weights cannot be read ({error}). Copy or download the model again."
+        ) from error
 
 
 def check_encoder(config: Mapping[str, Any], *, where: str) -> None:  # Any: the model's own configuration
@@ -95,9 +104,9 @@ def check_encoder(config: Mapping[str, Any], *, where: str) -> None:  # Any: the
     if kind not in _ENCODERS or config.get("is_decoder") or config.get("is_encoder_decoder"):
         set_so = "".join(f" with {field}" for field in ("is_decoder", "is_encoder_decoder") if config.get(field))
         raise ModelError(
-            f"{where}: found architecture '{kind}'{set_so}, expected an encoder. Encoders only, so far: decoders, "
-            "which read from left to right, and encoders with a decoder are not taken. Architectures that are: "
-            f"{', '.join(sorted(_ENCODERS))}."
+            f"{where}: found architecture {shortened(kind)}{set_so}, expected an encoder. Encoders only, so far: "
+            "decoders, which read from left to right, and encoders with a decoder are not taken. Architectures that "
+            f"are: {', '.join(sorted(_ENCODERS))}."
         )
     longest = config.get("max_position_embeddings")
     if isinstance(longest, int) and 0 < longest < SHORTEST_INPUT:
@@ -129,7 +138,7 @@ def _check_weights_file(file: Path) -> None:
     try:
         header = json.loads(raw)
         ends = [int(tensor["data_offsets"][1]) for name, tensor in header.items() if name != "__metadata__"]
-    except (ValueError, AttributeError, KeyError, TypeError, IndexError):
+    except (ValueError, AttributeError, LookupError, TypeError, ArithmeticError, RecursionError):
         ends = []
     if ends and size == (expected := 8 + length + max(ends)):
         return
@@ -178,8 +187,10 @@ def read_config(folder: Path) -> dict[str, Any]:  # Any: the model's own configu
 
 def _json(file: Path) -> dict[str, Any]:  # Any: a stranger's
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = json.loads(read_whole(file))
+    except RecursionError:
+        raise ModelError(f"{file}: lists and objects are nested too deeply. Is it a transformers model?") from None
+    except (OSError, ValueError, RunFolderDamaged) as error:
         raise ModelError(f"{file}: is not JSON ({error}). Save the model again with save_pretrained().") from error
     return found if isinstance(found, dict) else {}
 

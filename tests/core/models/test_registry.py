@@ -136,7 +136,16 @@ def test_what_is_missing_is_named(atlas: AtlasPaths, folder: Path, missing: str,
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("{", "is not JSON"), ("{}", "no 'model_type'"), ("[]", "no 'model_type'")]
+    ("text", "expected"),
+    [
+        ("{", "is not JSON"),
+        ("{}", "no 'model_type'"),
+        ("[]", "no 'model_type'"),
+        ("[" * 100_000, "lists and objects are nested too deeply"),
+        ('{"model_type": "bert", "auto_map": true}', r"'auto_map' \(True\)"),
+        ('{"model_type": "bert"}' + " " * 2**26, "expected 64 MB at most"),
+    ],
+    ids=["cut off", "no object", "a list", "deep", "auto_map", "large"],
 )
 def test_a_broken_configuration_is_named(atlas: AtlasPaths, folder: Path, text: str, expected: str) -> None:
     (folder / "config.json").write_text(text)
