@@ -12,8 +12,8 @@ import traceback
 
 from core.analysis.model import fit_groups, held_out, prepare_cells
 from core.analysis.sensitivity import sensitivity
-from core.files import write_text, written_beside
-from core.jobs.fits import FitKind, check_cells
+from core.files import write_text
+from core.jobs.fits import FitKind, check_cells, write_result
 from core.jobs.records import write_failure
 from core.paths import AtlasPaths, FitPaths
 
@@ -33,8 +33,7 @@ def main(kind: FitKind, fit: FitPaths) -> int:
             found = sensitivity(cells, report=report)
         else:
             found = fit_groups(cells, kind=str(kind), report=report)
-        with written_beside(fit.finished) as draft:
-            found.to_parquet(draft, index=False)
+        write_result(found, fit=fit)
     except Exception as error:  # noqa: BLE001  # whatever it is, the page says so and where to look
         traceback.print_exc()
         write_failure(fit.failed, error=type(error).__name__, message=str(error) or repr(error))

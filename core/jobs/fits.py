@@ -20,8 +20,8 @@ from typing import NamedTuple
 import pandas as pd
 from filelock import FileLock
 
-from core.errors import StoreError
-from core.files import file_errors, written_beside
+from core.errors import RunFolderDamaged, StoreError, as_damage
+from core.files import check_regular, file_errors, read_whole, written_beside
 from core.jobs.records import JobState
 from core.jobs.state import Stand, stand_of
 from core.paths import READ_ONLY, AtlasPaths, FitPaths, is_read_only
@@ -96,14 +96,14 @@ def ask(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths, again: bool = 
     with file_errors(fit.root):
         fit.root.mkdir(parents=True, exist_ok=True)
     with FileLock(fit.lock):  # two sessions may ask in the same moment
-        stand = stand_of(fit)
+        stand = _stand(fit)
         found = _read(fit) if stand.state is JobState.DONE else None
         if found is not None:
             return Fit(JobState.DONE, found)
-        # It is done and cannot be read: compute it once more.
-        if stand.state is JobState.DONE or (again and stand.state in {JobState.FAILED, JobState.LOST}):
-            for marker in (fit.finished, fit.failed, fit.progress, fit.process):
-                marker.unlink(missing_ok=True)
+        # It is done, or damaged, and cannot be read: compute it once more.
+        is_useless = stand.state in {JobState.DONE, JobState.DAMAGED}
+        if is_useless or (again and stand.state in {JobState.FAILED, JobState.LOST}):
+            _clear(fit)
             stand = Stand(JobState.QUEUED)
         if stand.state is JobState.QUEUED:
             _start(fit, kind=kind, cells=cells, paths=paths)
@@ -119,10 +119,42 @@ def known(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths) -> pd.DataFr
     return _read(paths.fit(fit_key(kind, cells)))
 
 
-def _read(fit: FitPaths) -> pd.DataFrame | None:
+def _stand(fit: FitPaths) -> Stand:
     try:
-        return pd.read_parquet(fit.finished)
-    except (OSError, ValueError):  # not there, or not whole; ArrowInvalid is a ValueError
+        with as_damage(fit.root.name):
+            return stand_of(fit)
+    except RunFolderDamaged as error:
+        return Stand(JobState.DAMAGED, message=str(error))
+
+
+def _clear(fit: FitPaths) -> None:
+    with file_errors(fit.root):
+        for marker in (fit.finished, fit.failed, fit.progress, fit.process, fit.hold, fit.cancel):
+            if marker.is_dir() and not marker.is_symlink():
+                shutil.rmtree(marker)
+            marker.unlink(missing_ok=True)
+
+
+def write_result(found: pd.DataFrame, *, fit: FitPaths) -> None:
+    """Write the result of a fit, whole and with checksums.
+
+    Args:
+        found: Its table.
+
+    Raises:
+        DiskFull: No space is left.
+    """
+    with written_beside(fit.finished) as draft:
+        found.to_parquet(draft, index=False, write_page_checksum=True)
+
+
+def _read(fit: FitPaths) -> pd.DataFrame | None:
+    """The result, None where it is not there or not as it was written."""
+    try:
+        with as_damage(fit.finished.name):
+            check_regular(fit.finished.stat(), file=fit.finished)
+            return pd.read_parquet(fit.finished, page_checksum_verification=True)
+    except RunFolderDamaged:
         return None
 
 
@@ -132,9 +164,10 @@ def _so_far(fit: FitPaths, stand: Stand) -> Fit:
     if stand.state is JobState.LOST:
         return Fit(JobState.FAILED, message=f"Its process ended without a result; see {fit.log}.")
     try:
-        found = json.loads(fit.progress.read_bytes())
-        return Fit(JobState.RUNNING, done=int(found["done"]), total=int(found["total"]))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        with as_damage(fit.progress.name):
+            found = json.loads(read_whole(fit.progress))
+            return Fit(JobState.RUNNING, done=int(found["done"]), total=int(found["total"]))
+    except RunFolderDamaged:  # it has not said so yet
         return Fit(JobState.RUNNING)
 
 
@@ -153,7 +186,7 @@ def _forget_oldest(paths: AtlasPaths) -> None:
     with contextlib.suppress(OSError):  # another session may be tidying, too
         folders = sorted((f for f in paths.fits.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime)
         for folder in folders[: max(0, len(folders) - MOST_KEPT + 1)]:
-            if stand_of(FitPaths(folder)).state is not JobState.RUNNING:
+            if _stand(FitPaths(folder)).state is not JobState.RUNNING:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -16,7 +17,7 @@ from core.actions.fit_worker import main
 from core.analysis.model import additive_null, analyse, by_group, cell_means
 from core.analysis.sensitivity import measured_cells, sensitivity
 from core.jobs import fits
-from core.jobs.fits import Fit, FitKind, ask, fit_key, known
+from core.jobs.fits import Fit, FitKind, ask, fit_key, known, write_result
 from core.jobs.records import JobState
 from core.paths import AtlasPaths, FitPaths
 from core.processes import ProcessRecord, read_process, stop_tree
@@ -143,12 +144,29 @@ def test_a_process_that_was_killed_is_no_running_one(
     assert len(starts) == 1
 
 
-def test_a_damaged_result_is_computed_again(cells: pd.DataFrame, paths: AtlasPaths, starts: list[list[str]]) -> None:
+@pytest.mark.parametrize("damage", ["cut", "a flipped byte", "a folder", "no process"])
+def test_a_damaged_fit_is_computed_again(
+    cells: pd.DataFrame, paths: AtlasPaths, starts: list[list[str]], damage: str
+) -> None:
     files = paths.fit(fit_key(FitKind.BY_TARGET, cells))
     ask(FitKind.BY_TARGET, cells, paths=paths)
-    files.finished.write_bytes(b"PAR1 cut")
+    write_result(pd.DataFrame({"estimate": [0.25] * 50}), fit=files)
+    whole = files.finished.read_bytes()
+    assert ask(FitKind.BY_TARGET, cells, paths=paths).state is JobState.DONE
+    match damage:
+        case "cut":
+            files.finished.write_bytes(b"PAR1 cut")
+        case "a flipped byte":  # of a number, which Parquet itself would not notice
+            at = whole.index(np.float64(0.25).tobytes()) + 7
+            files.finished.write_bytes(whole[:at] + b"\x40" + whole[at + 1 :])
+        case "a folder":
+            files.finished.unlink()
+            files.finished.mkdir()
+        case _:
+            files.finished.unlink()
+            files.process.write_text("{")
     assert ask(FitKind.BY_TARGET, cells, paths=paths).state is JobState.RUNNING
-    assert len(starts) == 2
+    assert len(starts) == 2 and not files.finished.exists()
 
 
 def test_the_oldest_go_first_and_none_that_runs(
