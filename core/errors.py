@@ -150,9 +150,11 @@ def as_damage(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (RunFolderDamaged, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:
+        if isinstance(error, RunFolderDamaged) and len(str(error)) <= _MOST_OF_A_REASON:
+            raise
         said = str(error) if isinstance(error, (AtlasError, OSError)) else f"{type(error).__name__}: {error}"
         text = said if len(said) <= _MOST_OF_A_REASON else f"{said[:_MOST_OF_A_REASON]}…"
         raise RunFolderDamaged(text if what in text else f"{what}: {text}") from error

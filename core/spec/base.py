@@ -73,18 +73,27 @@ def run_id_of(raw: dict[str, Any]) -> str:
     return digest(canonical(raw | {"model": model}))
 
 
+NEWER = "A newer version of Transfer Atlas may have written it: update the program."
+"""Said of what holds something unknown."""
+_OF_NEWER = frozenset({"extra_forbidden", "union_tag_invalid"})
+_MOST_OF_A_PROBLEM = 300
+
+
 def first_problem(error: ValueError) -> str:
     """What a value is refused for, in one line: of a record's problems the first, with its place.
+
+    A field or an event that nobody here knows is likely to be a newer version's, and is said to be.
 
     Args:
         error: What pydantic or a reader of JSON raised.
     """
     if not isinstance(error, ValidationError):
-        return str(error)
+        return str(error)[:_MOST_OF_A_PROBLEM]
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    said = str(first["msg"]).removeprefix("Value error, ")
-    return f"{where}: {said}" if where else said
+    said = str(first["msg"]).removeprefix("Value error, ")[:_MOST_OF_A_PROBLEM]
+    said = f"{where[:_MOST_OF_A_PROBLEM]}: {said}" if where else said
+    return f"{said}. {NEWER}" if first["type"] in _OF_NEWER else said
 
 
 def digest(text: str) -> str:
