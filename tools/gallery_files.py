@@ -6,8 +6,6 @@ name and fingerprint, data by theirs.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -17,12 +15,10 @@ import pyarrow.parquet as pq
 
 from core.errors import StoreError
 from core.files import written_beside
-from core.spec.run import MIRROR
+from core.report.portable import portable_spec, portable_text
 from core.store.connection import Store
 from core.store.gallery import FAMILIES, Family
 
-_FOLDERS = re.compile(r"""(?<![\w./:-])/(?:[^\s/'",;:()]+/)+""")
-"""The folders of an absolute path in a sentence."""
 _SENTENCES = ("reason", "message")
 """Columns that hold what an error said."""
 
@@ -51,29 +47,6 @@ def save_gallery(store: Store, *, folder: Path, ids: Collection[str]) -> dict[st
             for name, table in tables.items()
         }
     return rows
-
-
-def portable_spec(text: str) -> str:
-    """A spec as JSON without folders of this machine.
-
-    Args:
-        text: JSON of a `RunSpec` or `ProfileSpec`.
-    """
-    raw = json.loads(text)
-    if raw["model"].get("fingerprint"):
-        raw["model"]["path"] = raw["model"]["name"]
-    if raw["data_source"].get("root"):
-        raw["data_source"]["root"] = MIRROR
-    return json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def portable_text(text: str) -> str:
-    """A sentence that names files, without their folders: "/home/me/hub/xtreme is empty" is "…/xtreme is empty".
-
-    Args:
-        text: Reason or message.
-    """
-    return _FOLDERS.sub("…/", text)
 
 
 def _finished(store: Store, family: Family, *, ids: Collection[str]) -> dict[str, pa.Table]:

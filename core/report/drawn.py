@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from core.figures.theme import Mode
+from core.report.portable import portable_values
 
 Draw = Callable[[Mode], go.Figure]
 """Draws a figure for a background."""
@@ -23,6 +25,17 @@ CONFIG = {
     "toImageButtonOptions": {"format": "svg"},
 }
 """Mode bar of figures outside the application: SVG by plotly.js itself, without a browser engine of ours."""
+
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""What a page that is one file may do: run what stands in it, ask nobody for anything, send nothing."""
+
+FOLDER_POLICY = POLICY.replace("script-src 'unsafe-inline'", "script-src 'self' file:").replace(
+    "style-src ", "style-src 'self' file: "
+)
+"""What a page of a folder may do: run the scripts beside it and none that stands in the page."""
 
 _EDGE = re.compile(r"[^a-z0-9]+")
 
@@ -52,8 +65,12 @@ def drawn(name: str, draw: Draw, *, alt: str, min_width_px: int = 0) -> Drawn:
         min_width_px: Below it the figure scrolls by itself.
     """
     both = {mode: draw(mode) for mode in get_args(Mode)}
-    texts = ", ".join(f'"{mode}": {figure.to_json()}' for mode, figure in both.items())
-    return Drawn(slug(name), alt, min_width_px, int(both["light"].layout.height), in_script(f"{{{texts}}}"))
+    texts = json.dumps({mode: _portable(figure) for mode, figure in both.items()})
+    return Drawn(slug(name), alt, min_width_px, int(both["light"].layout.height), in_script(texts))
+
+
+def _portable(figure: go.Figure) -> Any:  # noqa: ANN401  # plotly's JSON
+    return portable_values(json.loads(figure.to_json()))
 
 
 def in_script(json_text: str) -> str:
@@ -86,8 +103,10 @@ def figure_html(figure: go.Figure, *, title: str) -> str:
         figure: Drawn for a light background.
         title: Of the file.
     """
-    body = figure.to_html(include_plotlyjs=True, full_html=False, config=CONFIG)
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><link rel="icon" href="data:,">'
+    said = go.Figure(_portable(figure))
+    body = said.to_html(include_plotlyjs=True, full_html=False, config=CONFIG)
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    head = f'<meta charset="utf-8">{policy}<title>{html.escape(title)}</title><link rel="icon" href="data:,">'
     view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
     style = "<style>body{margin:1rem;background:#fff;font-family:sans-serif}</style>"
     return f'<!doctype html>\n<html lang="en"><head>{head}{view}{style}</head><body>{body}</body></html>\n'

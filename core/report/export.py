@@ -15,6 +15,7 @@ import pyarrow.parquet
 from core.errors import StoreError, UnknownName
 from core.files import written_beside
 from core.report.latex import latex_table
+from core.report.portable import portable_table
 from core.store.connection import Store
 
 Format = Literal["csv", "parquet", "tex"]
@@ -125,7 +126,7 @@ def encoded(
     columns: Sequence[str] = (),
     data: str = "",
 ) -> bytes:
-    """The content of a file with the rows.
+    """The content of a file with the rows, without a folder of this machine.
 
     Args:
         rows: A pandas frame, whose index is left out, or an Arrow table. A LaTeX table leaves out those that are no
@@ -146,7 +147,7 @@ def encoded(
     n_all = table.num_rows
     if form == "tex" and "excluded" in table.column_names and "excluded" not in kept:
         table = table.filter(pc.is_null(table["excluded"]))
-    table = table.select(kept) if kept else table
+    table = portable_table(table.select(kept) if kept else table)
     if form == "tex":
         unit = ". Scores and gains are fractions, not points" if what in IN_LATEX else ""
         caption = f"{what[:1].upper()}{what[1:]}, {table.num_rows} row{'s' if table.num_rows != 1 else ''}{unit}."

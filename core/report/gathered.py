@@ -29,6 +29,7 @@ from core.queries.filters import Filter
 from core.queries.overview import counts
 from core.queries.provenance import protocols, scored_sets, software
 from core.queries.similarity import current_profile, points, profiles, similarities
+from core.spec.run import MIRROR
 from core.studies import StudyRequest
 from core.tasks import load_tasks
 from core.tasks.titles import Titles
@@ -219,7 +220,9 @@ def _run_again(
     cur: duckdb.DuckDBPyConnection, heatmap: ViewCells, names: Sequence[str], *, paths: AtlasPaths
 ) -> Command:
     request = StudyRequest(intermediates=tuple(names), targets=(heatmap.view.target,), seeds=heatmap.seeds)
-    return command_of(completed(request, basis_like(cur, heatmap.view, paths=paths)))
+    basis = basis_like(cur, heatmap.view, paths=paths)
+    # A reader elsewhere has a folder of their own.
+    return command_of(completed(request, basis._replace(mirror=MIRROR if basis.mirror else None)))
 
 
 def commands(options: AnalysisOptions) -> list[tuple[str, Command]]:

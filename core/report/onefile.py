@@ -23,8 +23,9 @@ from core.paths import REPO
 from core.queries.scales import UNITS
 from core.report import tables as t
 from core.report.chapters import chapter_pages
-from core.report.drawn import CONFIG, Drawn, drawn, in_script, plotly_js
+from core.report.drawn import CONFIG, FOLDER_POLICY, POLICY, Drawn, drawn, in_script, plotly_js
 from core.report.gathered import QUESTION, Gathered, commands
+from core.report.portable import portable_text
 from core.report.tables import table
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -113,7 +114,7 @@ def sources(gathered: Gathered) -> dict[str, Any]:  # Any: what the templates re
 
 
 def rendered(template: str, **context: Any) -> str:  # noqa: ANN401  # whatever the template reads
-    """A template with its values, everything escaped.
+    """A template with its values, everything escaped and without a folder of this machine.
 
     Args:
         template: Its file.
@@ -130,10 +131,21 @@ def asset(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
-    loader = jinja2.FileSystemLoader(TEMPLATES)
-    return jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_said,
     )
+    found.globals |= {"policy": POLICY, "folder_policy": FOLDER_POLICY}
+    return found
+
+
+def _said(value: object) -> object:
+    """What a template says of a value; markup of ours, scripts among it, is as it was written."""
+    return portable_text(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _commit() -> str | None:

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from core.errors import DataError, RunFolderDamaged, SpecError, UnknownName
 from core.files import written_beside
 from core.paths import AtlasPaths
+from core.report.portable import portable_text
 from core.spec.run import DataSourceKind, RunSpec
 from core.spec.task import TaskSpec
 from core.store.connection import Store
@@ -302,8 +303,11 @@ def _statement(specs: Mapping[str, RunSpec], made: Sequence[_File], wrong: Seque
     whole = {
         "runs": runs,
         "can_be_submitted": not wrong,
-        "problems": list(wrong),
+        "problems": [portable_text(text) for text in wrong],
         "tasks_without_predictions": missing,
-        "files": [row.written._asdict() for row in made],
+        "files": [
+            row.written._asdict() | {"problem": row.written.problem and portable_text(row.written.problem)}
+            for row in made
+        ],
     }
     return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"

@@ -21,6 +21,7 @@ from core.queries.evidence import AnalysisOptions
 from core.queries.filters import Filter
 from core.report.gathered import commands, gather
 from core.report.onefile import made, report_html
+from core.report.portable import portable_spec
 from core.spec.profile import ProfileKind
 from core.spec.run import MIRROR, DataSourceKind, RunSpec
 from core.store.connection import Store
@@ -29,7 +30,6 @@ from core.studies import ProfileRequest, StudyRequest, build_profile, build_stud
 from tests.commands import commands_in, parse, start
 from tests.fakes import toy_mirror, toy_protocol
 from tests.makers.tables import INTERMEDIATES, TARGETS, Planted, planted
-from tools.gallery_files import portable_spec
 
 HUB = REPO.parent / "shared" / "hub"
 

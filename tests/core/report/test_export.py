@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import pyarrow as pa
 import pytest
 
 from core.errors import StoreError, UnknownName
+from core.events import RunFailed, RunStarted
 from core.paths import AtlasPaths
 from core.report.export import IN_LATEX, encoded, export, format_of, write_table
 from core.report.latex import LONGEST, escaped, latex_table
+from core.spec.run import MIRROR, DataSource, DataSourceKind
 from core.store.connection import Store
 from core.store.ingest import ingest
 from tests.makers.folders import history, run_spec, scored, write_run
@@ -157,3 +160,23 @@ def test_latex_leaves_out_what_is_no_evidence_and_says_how_many() -> None:
     whole = encoded(rows, what="means", form="tex", columns=("intermediate", "excluded")).decode()
     assert "3 rows" in whole and "Left out" not in whole
     assert encoded(rows, what="means", form="csv").decode().count("\n") == 4
+
+
+def test_no_folder_of_this_machine_leaves_with_a_table(tmp_path: Path) -> None:
+    """Runs of a model and a mirror of one's own: their specs say both folders, a failure names a third."""
+    plain = run_spec("mnli")
+    model = plain.model.model_copy(update={"path": "/home/me/own", "fingerprint": "f" * 16, "name": "own-ffffff"})
+    source = DataSource(kind=DataSourceKind.MIRROR, root="/home/me/hub")
+    spec = plain.model_copy(update={"model": model, "data_source": source})
+    paths = AtlasPaths(home=tmp_path)
+    failed = RunFailed(error="DataError", message="/home/me/hub/xtreme: no data files.", traceback="")
+    write_run(paths, spec, [RunStarted(run_id=spec.run_id, attempt=1, device="cpu", pid=1), failed], finished=False)
+    with Store.open(":memory:") as store:
+        ingest(store, paths)
+        for form in ("csv", "parquet"):
+            export(store, what="runs", file=tmp_path / f"runs.{form}", kept={"collection": "yours"})
+    assert "/home/me" not in (tmp_path / "runs.csv").read_text()
+    (row,) = pd.read_parquet(tmp_path / "runs.parquet").to_dict("records")
+    assert row["message"] == "…/xtreme: no data files."
+    told = json.loads(row["spec"])
+    assert (told["model"]["path"], told["data_source"]["root"]) == ("own-ffffff", MIRROR)

@@ -10,7 +10,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from core.analysis.every_cell import CELL_COLUMNS, every_cell, every_view
@@ -19,7 +21,7 @@ from core.paths import AtlasPaths
 from core.queries.evidence import AnalysisOptions
 from core.queries.filters import Filter
 from core.report.chapters import draw
-from core.report.drawn import in_script, plotly_js
+from core.report.drawn import FOLDER_POLICY, POLICY, drawn, in_script, plotly_js
 from core.report.gallery import write_gallery
 from core.report.gathered import Chapter, Gathered, commands, gather, one_chapter
 from core.report.image import image, write_figure
@@ -105,7 +107,19 @@ def test_the_report_fetches_nothing_and_is_well_formed(report: str) -> None:
     assert len(set(reader.ids)) == len(reader.ids)
     assert {link.removeprefix("#") for link in reader.links} <= set(reader.ids)
     assert "http://" not in page and "https://" not in page and "url(" not in page
-    assert "default-src 'none'" in page
+    assert f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">' in page
+
+
+def test_no_folder_of_this_machine_is_in_a_report(found: Gathered) -> None:
+    """A sentence, a text of a figure and an argument of a command; arrays, which plotly writes as base64, are kept."""
+    said = found.full._replace(answer=found.full.answer._replace(details=("It lies in /home/me/hub/x.tsv.",)))
+    chapter = found.chapters[0]._replace(command="python -m core run --model /home/me/models/own --seeds 1")
+    text = report_html(found._replace(full=said, chapters=(chapter,)), made=MADE).replace(plotly_js(), "")
+    assert "/home/me" not in text and "…/x.tsv" in text and "--model …/own --seeds 1" in text
+    figure = go.Figure(go.Scatter(x=np.linspace(-1e9, 1, 50), text=["/home/me/hub/x"], hovertext="</script>"))
+    figure.update_layout(height=100)
+    data = json.loads(drawn("f", lambda _: figure, alt="").data)["light"]["data"][0]
+    assert data["text"] == ["…/x"] and data["x"] == json.loads(figure.to_json())["data"][0]["x"]
 
 
 def test_the_heatmap_of_the_report_holds_the_gains_of_the_store(report: str) -> None:
@@ -258,6 +272,9 @@ def test_the_gallery_is_whole(cur: duckdb.DuckDBPyConnection, found: Gathered, t
             target, _, place = link.partition("#")
             assert (tmp_path / target).is_file() if target else place in reader.ids, f"{file.name}: {link}"
             reached.add(target)
+        assert f'content="{FOLDER_POLICY}"' in file.read_text(encoding="utf-8")
+        inline = re.findall(r"<script(?![^>]* src=)([^>]*)>", file.read_text(encoding="utf-8"))
+        assert inline and all('type="application/json"' in kind for kind in inline), "the policy lets none run"
     assert set(listed) <= reached
     cells = pd.read_csv(tmp_path / "data" / "yours-xnli.csv")
     assert len(cells) == 75 and cells["gain"].isna().sum() == 16
@@ -338,6 +355,7 @@ def test_a_figure_as_html_brings_its_own_plotly(cur: duckdb.DuckDBPyConnection, 
         text = (tmp_path / f"{kind}.html").read_text(encoding="utf-8")
         assert plotly_js()[:2000] in text and "cdn.plot.ly/plotly" not in text.replace(plotly_js(), "")
         assert "<title>&lt;t&gt;</title>" in text and "sendChartToCloud" in text
+        assert f'content="{POLICY}"' in text
 
 
 def test_what_cannot_be_drawn_says_why_and_what_to_do(

@@ -17,13 +17,14 @@ import pytest
 from core.errors import StoreError
 from core.events import LanguageSkipped
 from core.paths import REPO, AtlasPaths
+from core.report.portable import portable_spec, portable_text
 from core.spec.run import MIRROR, DataSource, DataSourceKind
 from core.store.connection import Store
 from core.store.gallery import FAMILIES, load_family
 from core.store.ingest import ingest
 from tests.makers.folders import MODEL, history, run_spec, scored, write_run
 from tests.makers.tables import Planted, add_rows, planted
-from tools.gallery_files import portable_spec, portable_text, save_gallery
+from tools.gallery_files import save_gallery
 
 
 class Paths(AtlasPaths):
