@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from core.actions.limits import OPEN_TO_ALL, is_public, served_at
 from core.actions.queue import list_profiles, list_runs
 from core.errors import AtlasError, SpecError
 from core.jobs.records import JobState
 from core.jobs.slots import CPU_SLOTS, ask_torch, visible_slots
 from core.models import resolve_model, skipped_model_files
 from core.models.default import default_model
-from core.paths import REPO, AtlasPaths
+from core.paths import REPO, AtlasPaths, is_read_only
 from core.queries.runs.listing import damaged
 from core.store.connection import Store
 from core.store.reading import cursor_for_reading
@@ -48,7 +49,7 @@ def examine(paths: AtlasPaths) -> list[Check]:
     """
     checks = [_python(), *_packages(), _torch(), _devices(), _memory(), _home(paths), _database(paths)]
     checks += [*_files(paths), *_folders(paths), *_waiting(paths)]
-    return [*checks, _model(paths), _samples(paths), _hub(), _git(), _browser()]
+    return [*checks, _server(), _model(paths), _samples(paths), _hub(), _git(), _browser()]
 
 
 def _python() -> Check:
@@ -128,6 +129,15 @@ def _database(paths: AtlasPaths) -> Check:
     version = store.version()
     store.close()
     return Check("database", "good", f"{paths.database}, version {version}", "")
+
+
+def _server() -> Check:
+    address = served_at(os.environ)
+    if not is_public(address):
+        return Check("server", "good", f"{address}: this machine alone", "")
+    if is_read_only():
+        return Check("server", "good", f"{address or 'all addresses'}: for visitors, who change nothing", "")
+    return Check("server", "note", f"{address or 'all addresses'}: others can reach it", OPEN_TO_ALL)
 
 
 def _model(paths: AtlasPaths) -> Check:

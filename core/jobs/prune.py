@@ -93,7 +93,7 @@ def make_room(paths: AtlasPaths, environ: Mapping[str, str]) -> list[Prunable]:
     Raises:
         SpecError: The variable is not a number of GB.
     """
-    wanted, gone = _wanted_free(environ), list[Prunable]()
+    wanted, gone = wanted_free(environ), list[Prunable]()
     if not paths.stages.is_dir() or shutil.disk_usage(paths.stages).free >= wanted:
         return gone
     for each in prunable(paths, rules=Rules()):
@@ -104,7 +104,15 @@ def make_room(paths: AtlasPaths, environ: Mapping[str, str]) -> list[Prunable]:
     return gone
 
 
-def _wanted_free(environ: Mapping[str, str]) -> float:
+def wanted_free(environ: Mapping[str, str]) -> float:
+    """Bytes of the disk that stay free (`ATLAS_KEEP_FREE_GB`, 5 GB unless set).
+
+    Args:
+        environ: Where the variable is looked up.
+
+    Raises:
+        SpecError: It is not a number of GB.
+    """
     said = environ.get(KEEP_FREE, str(USUAL_FREE_GB))
     try:
         gigabytes = float(said)

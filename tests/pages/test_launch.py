@@ -17,6 +17,7 @@ from core.models.available import Availability
 from core.models.default import default_model
 from core.paths import AtlasPaths
 from core.store.connection import Store
+from pages.widgets.launch import visitors
 from tests.makers.tables import TARGETS, Planted, planted
 from tests.pages.conftest import Open, checked
 from tools import gallery
@@ -178,3 +179,20 @@ def test_a_home_for_visitors_says_why_nothing_starts(
     checked(next(b for b in at.button if b.label == "Retry").click().run())
     assert any("nothing can be started or changed here" in e.value.replace("\\", "") for e in at.error)
     assert len(list((home / "runs").iterdir())) == n_runs and not (home / "atlas.duckdb").exists()
+
+
+def test_on_a_server_that_others_can_reach_a_form_names_no_folder_and_starts_few(
+    home: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visitors, "is_public", lambda _address: True)
+    monkeypatch.setenv("ATLAS_KEEP_FREE_GB", "0")
+    monkeypatch.setenv("ATLAS_MOST_OPEN_RUNS", "3")
+    at = open_page("pages/launch.py")
+    next(t for t in at.text_input if t.label == "Seeds").set_value("1 2")
+    checked(at.run())
+    assert any("this asks for 4 more: 3 are allowed" in w.value.replace("\\", "") for w in at.warning)
+    assert next(b for b in at.button if b.label == "Start").disabled
+    at.multiselect[0].set_value(["/etc"])
+    checked(at.run())
+    assert any("'/etc' may not be named here" in w.value.replace("\\", "") for w in at.warning)
+    assert not any("No folder" in w.value for w in at.warning), "it was looked at"

@@ -7,7 +7,9 @@ import streamlit as st
 from core.actions.launch import Launched, Where, launch
 from core.actions.plan import plan
 from core.actions.words import size, span
+from core.errors import SpecError
 from core.studies import StudyRequest, problems
+from pages.widgets.launch.visitors import note_started, refused
 from pages.widgets.shared import paths, refresh, store
 from pages.widgets.show import md
 
@@ -18,7 +20,11 @@ def wrong_with(request: StudyRequest) -> list[str]:
     Args:
         request: What the form says.
     """
-    return problems(request, paths=paths())
+    try:
+        # First: on a server that others can reach a form tells nothing of folders that it may not name.
+        return refused(request) or problems(request, paths=paths())
+    except SpecError as error:  # said by the environment of the server
+        return [str(error)]
 
 
 def show_plan(request: StudyRequest, where: Where) -> None:
@@ -55,7 +61,10 @@ def start_study(request: StudyRequest, where: Where) -> Launched:
     Raises:
         AtlasError: It has one after all, or there is no room on the disk.
     """
+    if why := refused(request):
+        raise SpecError(" ".join(why))
     launched = launch(request, paths=paths(), cursor=store().cursor, where=where)
+    note_started(job.run_id for job in launched.jobs)
     refresh.clear()
     return launched
 

@@ -1,0 +1,71 @@
+"""Who asks, and what they may start: limits of a server that others can reach."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+
+import streamlit as st
+
+from core.actions.limits import OPEN_TO_ALL, Limits, is_public, limits, refusals
+from core.actions.queue import looked_at
+from core.jobs.records import JobState
+from core.studies import StudyRequest
+from pages.widgets.shared import paths
+
+_OPEN = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.LOST})
+
+
+def refused(request: StudyRequest) -> list[str]:
+    """Why this visitor may not start a request; empty: they may.
+
+    Args:
+        request: As it was typed.
+
+    Raises:
+        SpecError: A variable of the operator holds something else than it should.
+    """
+    within = _limits()
+    n_open = 0 if within.open_runs is None else _n_open()
+    return refusals(request, within=within, n_open=n_open, paths=paths())
+
+
+def note_started(run_ids: Iterable[str]) -> None:
+    """Remember that this visitor started runs.
+
+    Args:
+        run_ids: Their ids.
+    """
+    _started().setdefault(_visitor(), set()).update(run_ids)
+
+
+def _limits() -> Limits:
+    public = is_public(st.get_option("server.address"))
+    if public:
+        _warn()
+    return limits(os.environ, public=public)
+
+
+@st.cache_resource(show_spinner=False)
+def _warn() -> None:
+    """Once a process, into the server's log."""
+    logging.getLogger(__name__).warning(OPEN_TO_ALL)
+
+
+@st.cache_resource(show_spinner=False)
+def _started() -> dict[str, set[str]]:
+    """Ids of runs that wait or run, by the visitor who started them."""
+    return {}
+
+
+def _visitor() -> str:
+    """The address that the visitor comes from; behind a proxy all have the proxy's."""
+    return st.context.ip_address or "this machine"
+
+
+def _n_open() -> int:
+    mine = _started().get(_visitor(), set())
+    ended = {run_id for run_id in mine if looked_at(run_id, paths=paths()).state not in _OPEN}
+    mine -= ended
+    return len(mine)
