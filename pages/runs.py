@@ -6,6 +6,7 @@ guard()
 
 import streamlit as st
 
+from pages.widgets.runs.alerts import show_alerts
 from pages.widgets.runs.detail import show_run
 from pages.widgets.runs.jobs import jobs_now
 from pages.widgets.runs.listing import show_list
@@ -25,6 +26,7 @@ def watch() -> None:
     now = jobs_now()
     if every and not now.open:
         st.rerun()
+    show_alerts(now)
     chosen = show_list(now)
     if chosen:
         show_run(chosen, job=now.by_id.get(chosen))

@@ -5,6 +5,7 @@ The chain is never imported here, save inside the commands that need it; a job i
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ import typer
 
 import core
 from core.actions import queue
+from core.actions.alerts import alerts, tell
 from core.actions.command import command_of
 from core.actions.launch import Where, launch
 from core.actions.plan import plan
@@ -222,15 +224,20 @@ def study(  # noqa: PLR0913  # one parameter per option
 
 @app.command()
 def runs(as_json: AsJson = False) -> None:
-    """List the runs with their states, and run folders that cannot be read."""
+    """List the runs with their states, folders that cannot be read, and what else needs somebody."""
     paths = AtlasPaths.from_environment()
     queue.wake(paths)
-    rows = [status._asdict() | {"state": str(status.state)} for status in queue.list_runs(paths)]
+    jobs = queue.list_runs(paths)
+    rows = [status._asdict() | {"state": str(status.state)} for status in jobs]
     columns = ("run_id", "state", "model", "intermediate", "target", "seed", "protocol", "data_source", "message")
     show(rows, as_json=as_json, empty="No runs yet. Start one: python -m core run --target xnli", columns=columns)
     with open_for_reading(paths) as store, store.cursor() as cur:
         for row in records(query_damaged(cur)):
             note(f"damaged: {row['folder']}: {row['reason']}")
+        found = alerts(cur, jobs, paths=paths, environ=os.environ)
+    for alert in found:
+        note(f"{alert.kind}: {f'{alert.run_id}: ' if alert.run_id else ''}{alert.text}")
+    tell(found, paths=paths, environ=os.environ)
 
 
 @app.command()

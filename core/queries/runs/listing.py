@@ -48,6 +48,28 @@ def no_evidence(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return cur.execute("SELECT run_id, excluded FROM pairing WHERE excluded IS NOT NULL ORDER BY run_id").df()
 
 
+def unwell(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Runs made here that diverged, whose predictions are all the same, or a stage of which learned nothing.
+
+    Placebos with shuffled labels, which are made so that nothing is learned, are judged by their target alone.
+
+    Columns: kind (diverged; constant predictions; at chance), run_id, text (one sentence). Order: kind, run_id, stage.
+    """
+    sql = """
+        SELECT 'diverged' AS kind, run_id, coalesce(message, 'Its training diverged.') AS text, 0 AS place
+        FROM runs WHERE collection = 'yours' AND outcome = 'failed' AND error = 'Diverged'
+        UNION ALL
+        SELECT CASE WHEN j.is_constant THEN 'constant predictions' ELSE 'at chance' END, run_id,
+               printf('The %s stage scores %.3f on English development data of %s, no better than %s (%.3f).',
+                      g.kind, j.score, j.task, j.rule, j.rule_score), g.position
+        FROM judgements j JOIN stages g USING (run_id, key) JOIN runs r USING (run_id)
+        WHERE r.collection = 'yours' AND NOT j.has_learned
+          AND NOT (g.kind = 'intermediate' AND contains(r.intermediate, '~shuffled'))
+        ORDER BY kind, run_id, place
+    """
+    return cur.execute(sql).df().drop(columns="place")
+
+
 def damaged(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Run folders that cannot be read.
 

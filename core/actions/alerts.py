@@ -1,0 +1,153 @@
+"""What needs somebody: trainings that diverged or learned nothing, jobs that vanished, a disk that fills up.
+
+The list is made anew each time. `ATLAS_ALERT` names what is told of it, once for each: an address, which gets JSON, or
+a command, which gets the text as its last word. Whoever looks tells: an open page, or `python -m core runs`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from core.errors import JobError, RunFolderDamaged, SpecError, as_damage
+from core.files import file_errors, read_whole, write_text
+from core.jobs.prune import KEEP_FREE, wanted_free
+from core.jobs.records import JobState, JobStatus
+from core.paths import AtlasPaths, is_read_only
+from core.queries.runs.listing import unwell
+from core.spec.plain import shortened
+
+ALERT = "ATLAS_ALERT"
+"""Environment variable: who is told, an address (`https://…`) or a command."""
+
+KINDS = ("diverged", "constant predictions", "at chance", "lost", "disk low")
+"""What there can be."""
+
+_MOST_TOLD = 20
+_WAIT_S = 10.0
+
+
+class Alert(NamedTuple):
+    """One thing that needs somebody."""
+
+    kind: str
+    """One of `KINDS`."""
+    run_id: str | None
+    """Of the run; None: it is of none."""
+    text: str
+    """One line."""
+
+    @property
+    def key(self) -> str:
+        """By which it is known that it was told."""
+        return f"{self.kind} {self.run_id or ''}".strip()
+
+
+def alerts(
+    cur: duckdb.DuckDBPyConnection, jobs: Iterable[JobStatus], *, paths: AtlasPaths, environ: Mapping[str, str]
+) -> list[Alert]:
+    """Everything that needs somebody now, by kind.
+
+    Args:
+        cur: Cursor of the store.
+        jobs: The jobs as they are now.
+        paths: The Atlas home.
+        environ: Where `ATLAS_KEEP_FREE_GB` is looked up.
+    """
+    found = [Alert(*row) for row in unwell(cur).itertuples(index=False, name=None)]
+    lost = (job for job in jobs if job.state is JobState.LOST)
+    found += [Alert("lost", job.run_id, job.message or "Its process is gone.") for job in lost]
+    found += _disk(paths, environ)
+    return sorted(found, key=lambda alert: (KINDS.index(alert.kind), alert.run_id or ""))
+
+
+def in_short(found: Sequence[Alert]) -> str:
+    """How many there are of each kind: "2 diverged, 1 lost".
+
+    Args:
+        found: As `alerts` returns them.
+    """
+    counts = {kind: sum(alert.kind == kind for alert in found) for kind in KINDS}
+    return ", ".join(f"{n} {kind}" if kind != KINDS[-1] else kind for kind, n in counts.items() if n)
+
+
+def tell(found: Sequence[Alert], *, paths: AtlasPaths, environ: Mapping[str, str]) -> int:
+    """Tell `ATLAS_ALERT` what it has not been told; how many that were, 0 where nobody is named.
+
+    Args:
+        found: Everything there is now; what has gone is told again when it comes back.
+        paths: The Atlas home, which remembers.
+        environ: Where the variable is looked up.
+
+    Raises:
+        JobError: Who is named cannot be told; it is tried again with the next look.
+        NotWritable: It cannot be remembered.
+        DiskFull: There is no room to remember it.
+    """
+    who = environ.get(ALERT, "").strip()
+    if not who or is_read_only():
+        return 0
+    told = paths.cache / "alerts.json"
+    with file_errors(told):
+        told.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(f"{told}.lock", timeout=0):
+            before = _told(paths)
+            new = [alert for alert in found if alert.key not in before]
+            if new:
+                _send(who, new)
+            now = {alert.key for alert in found}
+            if now != before:
+                write_text(told, json.dumps(sorted(now)))
+            return len(new)
+    except Timeout:  # another process is at it
+        return 0
+
+
+def _told(paths: AtlasPaths) -> Collection[str]:
+    try:
+        with as_damage("alerts.json"):
+            return {str(key) for key in json.loads(read_whole(paths.cache / "alerts.json"))}
+    except RunFolderDamaged:  # none yet
+        return set()
+
+
+def _send(who: str, new: Sequence[Alert]) -> None:
+    lines = [f"{alert.kind}{f', run {alert.run_id}' if alert.run_id else ''}: {alert.text}" for alert in new]
+    rest = len(lines) - _MOST_TOLD
+    text = "\n".join([*lines[:_MOST_TOLD], *([f"and {rest} more"] if rest > 0 else [])])
+    try:
+        if who.startswith(("https://", "http://")):
+            body = json.dumps({"text": text, "alerts": [alert._asdict() for alert in new[:_MOST_TOLD]]}).encode()
+            asked = urllib.request.Request(who, data=body, headers={"Content-Type": "application/json"})  # noqa: S310
+            urllib.request.urlopen(asked, timeout=_WAIT_S).close()  # noqa: S310  # one of the two
+        else:
+            nothing = subprocess.DEVNULL
+            subprocess.run([*shlex.split(who), text], timeout=_WAIT_S, check=True, stdin=nothing, stdout=nothing)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        said = f"{ALERT} is {shortened(who)}, which cannot be told ({type(error).__name__}: {error})."
+        raise JobError(f"{said} It must be an address that takes JSON, or a command.") from error
+
+
+def _disk(paths: AtlasPaths, environ: Mapping[str, str]) -> list[Alert]:
+    place = paths.home
+    while not place.exists():
+        place = place.parent
+    try:
+        wanted = wanted_free(environ)
+    except SpecError as error:
+        return [Alert("disk low", None, str(error))]
+    free = shutil.disk_usage(place).free
+    if free >= wanted:
+        return []
+    said = f"{free / 1e9:,.1f} GB of {os.fspath(place)} are free, fewer than {wanted / 1e9:,.0f} ({KEEP_FREE})."
+    return [Alert("disk low", None, f"{said} `python -m core prune` says which weights nobody will read.")]
