@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +13,14 @@ import pyarrow.parquet as pq
 from core.events import Envelope, Event, LanguageScored, RunFinished, RunStarted
 from core.paths import AtlasPaths, RunPaths
 from core.processes import ProcessRecord
+from core.spec.profile import ProfileKind
+from core.spec.ranking import FrozenRanking, RankedIntermediate, SelectorRanking
 from core.spec.run import RunSpec
 from core.spec.task import Metric
 from core.store.connection import Store
 from core.store.ingest import ingest
-from core.studies import StudyRequest, build_study
+from core.store.rankings import save_ranking
+from core.studies import ProfileRequest, StudyRequest, build_profile, build_study
 from tools.gallery_files import save_gallery
 
 
@@ -46,7 +50,7 @@ def runs_of(paths: AtlasPaths, *, seeds: int) -> tuple[RunSpec, ...]:
 
 
 def make_home(folder: Path) -> Home:
-    """Four finished runs, two of which are committed.
+    """Four finished runs, two of which are committed, a finished profile, a frozen ranking.
 
     Args:
         folder: Becomes the home.
@@ -55,10 +59,42 @@ def make_home(folder: Path) -> Home:
     specs = runs_of(paths, seeds=2)
     for spec in specs:
         finished(paths.run(spec.run_id), spec)
+    _profiled(paths)
+    _ranked(paths, specs)
     with Store.open(":memory:") as store:
         ingest(store, paths)
         save_gallery(store, folder=paths.gallery, ids=[spec.run_id for spec in specs[:2]])
     return paths
+
+
+def _profiled(paths: AtlasPaths) -> None:
+    asked = ProfileRequest(kind=ProfileKind.DIFFICULTY, intermediates=("mnli",))
+    spec = build_profile(asked, paths=paths)
+    profile = paths.profile(spec.profile_id)
+    profile.root.mkdir(parents=True)
+    profile.spec.write_text(spec.canonical_json(), encoding="utf-8")
+    row = {
+        "profile_id": spec.profile_id,
+        "intermediate": "mnli",
+        "measure": "bits",
+        "value": 0.5,
+        "n": 4,
+        "resamples": 9,
+    }
+    pq.write_table(pa.Table.from_pylist([row]), profile.table("difficulties"))
+    profile.finished.write_text('{"seconds": 1.0}', encoding="utf-8")
+
+
+def _ranked(paths: AtlasPaths, specs: Sequence[RunSpec]) -> None:
+    one = SelectorRanking(
+        model="m", model_fingerprint=None, target="xnli", selector="difficulty", label="Difficulty",
+        items=(RankedIntermediate(intermediate="mnli", score=0.5),),
+    )  # fmt: skip
+    ranking = FrozenRanking(
+        ranking_id="r1", study="faults", frozen_at="2026-01-01T00:00:00.000Z", protocol="quick", protocol_digest="d",
+        data_source="sample", seeds=(1,), runs=tuple(spec.run_id for spec in specs), n_done=0, rankings=(one,),
+    )  # fmt: skip
+    save_ranking(ranking, paths=paths)
 
 
 def finished(run: RunPaths, spec: RunSpec) -> None:
