@@ -83,3 +83,12 @@ def test_the_index_of_the_notebook_has_every_entry_in_order() -> None:
     index = re.findall(r"\]\((\d{4}-\d\d-\d\d\.md#[^)]+)\)", (NOTEBOOK / "README.md").read_text(encoding="utf-8"))
     days = sorted(NOTEBOOK.glob("2*.md"))
     assert index == [f"{day.name}#{anchor}" for day in days for anchor in _anchors(day, marks="##")]
+
+
+def test_every_pinned_package_stands_among_the_licences() -> None:
+    lines = [line for name in ("requirements.txt", "requirements-dev.txt") for line in (REPO / name).open()]
+    pinned = {line.partition("==")[0] for line in lines if "==" in line}
+    listed = re.findall(
+        r"^\| (\S+) \| [^|]*\w[^|]* \| ", (REPO / "docs" / "licences.md").read_text(), flags=re.MULTILINE
+    )
+    assert sorted(set(listed) - {"package"}) == sorted(pinned)
