@@ -275,6 +275,11 @@ class AtlasPaths:
         return self.slots / "warm"
 
     @property
+    def dispatcher_starting(self) -> Path:
+        """The dispatcher that was started and has not come to its lock, JSON: on a busy machine that takes seconds."""
+        return self.slots / "dispatcher.json"
+
+    @property
     def dispatcher_lock(self) -> Path:
         """Held by the one process that starts queued jobs."""
         return self.slots / "dispatcher.lock"

@@ -29,7 +29,7 @@ from core.files import is_there, read_whole, write_text
 from core.holding import executing
 from core.jobs.folders import is_open, job_folders, queue_key
 from core.jobs.prune import KEEP_FREE, make_room
-from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, is_of, read_job, write_failure
+from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, has_progressed, is_of, read_job, write_failure
 from core.jobs.sharing import Trainings
 from core.jobs.slots import AUTO, CPU_SLOTS, HIDING, fits_beside, slots_for, visible_slots
 from core.jobs.state import derive_state
@@ -104,6 +104,7 @@ def serve(paths: AtlasPaths, *, worker: str, timing: Timing) -> None:
     try:
         while True:
             with lock:
+                paths.dispatcher_starting.unlink(missing_ok=True)  # from now on the lock says that there is one
                 dispatcher.work(timing)
             # Whoever submitted while the lock was held was told that a dispatcher exists: look once more without it.
             if not dispatcher.has_work():
@@ -352,6 +353,8 @@ class Dispatcher:
         reason = _how_it_ended(process, exit_code=exit_code)
         if process:
             stop_tree(process)
+        if job and has_progressed(run):  # what keeps ending gets nowhere; a long run may see many restarts
+            job = job.model_copy(update={"attempts": 0})
         if job is None:
             _fail(run, f"{reason} The job was never submitted, so it is not restarted.")
         elif job.attempts >= job.attempts_allowed:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import ClassVar, Literal
 
 from filelock import FileLock, Timeout
 
+from core.errors import RunFolderDamaged
 from core.files import file_errors
 from core.holding import executing, is_held, lives
 from core.jobs import folders
@@ -21,7 +23,7 @@ from core.jobs.slots import cpu_slots
 from core.jobs.state import derive_state
 from core.jobs.warmth import may_be_warm
 from core.paths import AtlasPaths, RunPaths
-from core.processes import read_process, start_detached, stop_tree
+from core.processes import is_alive, read_process, start_detached, stop_tree
 from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileSpec
 from core.spec.run import RunSpec
@@ -95,15 +97,20 @@ class LocalBackend(Backend):
                 self._start_dispatcher()
 
     def _start_dispatcher(self) -> bool:
-        """Whether none was running."""
+        """Whether none was running or about to."""
         self._paths.slots.mkdir(parents=True, exist_ok=True)
+        record = self._paths.dispatcher_starting
         try:
             with FileLock(self._paths.dispatcher_lock, timeout=0):
                 pass
         except Timeout:
             return False
-        environ = {"ATLAS_HOME": str(self._paths.home)}
-        start_detached("core.jobs.dispatch", *self._options, log=self._paths.dispatcher_log, environ=environ)
+        with suppress(RunFolderDamaged):
+            if (begun := read_process(record)) is not None and is_alive(begun):
+                return False
+        record.unlink(missing_ok=True)
+        log, environ = self._paths.dispatcher_log, {"ATLAS_HOME": str(self._paths.home)}
+        start_detached("core.jobs.dispatch", *self._options, log=log, environ=environ, record=record)
         return True
 
     @staticmethod

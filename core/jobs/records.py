@@ -22,6 +22,8 @@ from core.spec.execution import USUAL, ExecutionOptions
 LOCAL = "local"
 """The backend of this machine, and of every job that names none."""
 
+_MOST_FACTS = 2**29
+
 
 class JobRecord(ExecutionOptions):
     """Place of a run in the queue, and how it is executed: `job.json`."""
@@ -144,6 +146,20 @@ def is_of(backend: str, run: RunPaths) -> bool:
     except (RunFolderDamaged, ValueError, RecursionError):
         record = {}
     return (record.get("backend", LOCAL) if isinstance(record, dict) else LOCAL) == backend
+
+
+def has_progressed(run: RunPaths) -> bool:
+    """Whether the last attempt of a job finished a stage or scored a language, as its facts say.
+
+    Raises:
+        RunFolderDamaged: They cannot be read.
+    """
+    try:
+        facts = read_whole(run.events, most_bytes=_MOST_FACTS)
+    except FileNotFoundError:
+        return False
+    last = facts.rpartition(b'"type":"run_started"')[2]
+    return any(b'"type":"%s"' % kind in last for kind in (b"stage_finished", b"language_scored"))
 
 
 def failure_text(path: Path) -> str | None:

@@ -63,6 +63,8 @@ def derive_state(run: RunPaths) -> JobStatus:
         with as_damage(run.run_id):
             summary = _summary_of(run.spec)
             job = read_job(run.job)
+            if job and job.run_id != run.run_id:
+                raise RunFolderDamaged(f"{run.job} is of {job.run_id}: the folder was copied or renamed. Remove it.")
             backend = job.backend if job else LOCAL
             stand = stand_of(run, backend=backend)
             message = _remark(run, job, stand)

@@ -10,10 +10,12 @@ import psutil
 import pytest
 
 from core.errors import DiskFull, JobError, UnknownName
+from core.jobs import local
 from core.jobs.local import LocalBackend
 from core.jobs.records import JobState, read_job
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
+from core.processes import ProcessRecord
 from core.spec.execution import ExecutionOptions
 from tests.makers.folders import run_spec
 
@@ -155,3 +157,24 @@ def test_a_full_disk_leaves_nothing_half_written(paths: AtlasPaths, monkeypatch:
     with pytest.raises(DiskFull, match="No space left to write .*ATLAS_HOME"):
         LocalBackend(paths).submit([run_spec(seed=2), run_spec(seed=3)])
     assert [p.name for p in paths.runs.iterdir()] == [run_spec(seed=1).run_id]
+
+
+def test_a_dispatcher_that_is_being_started_is_not_started_again(
+    paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine it takes seconds to its lock, and each look of a page or command started one more."""
+    LocalBackend(paths).submit([run_spec()])
+    starts = []
+
+    def start(*_: object, record: Path, **__: object) -> None:
+        me = psutil.Process()
+        starts.append(record)
+        assert not record.exists(), "else the new one is not written down"
+        record.write_text(ProcessRecord(pid=me.pid, started=me.create_time()).model_dump_json())
+
+    monkeypatch.setattr(local, "start_detached", start)
+    assert [LocalBackend(paths).wake() for _ in range(3)] == [True, False, False]
+    for gone in (ProcessRecord(pid=2**22 + 1, started=0.0).model_dump_json(), "{"):
+        paths.dispatcher_starting.write_text(gone)
+        assert LocalBackend(paths).wake()
+    assert len(starts) == 3

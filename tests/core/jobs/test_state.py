@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from core.jobs.records import JobState
+from core.jobs.records import JobState, has_progressed
 from core.jobs.state import QUIET_S, derive_state
 from core.paths import AtlasPaths, RunPaths
 from tests.makers.folders import run_spec
@@ -89,3 +90,23 @@ def test_what_a_list_shows_of_a_run(run: RunPaths) -> None:
     assert (found.model, found.intermediate, found.target, found.seed) == ("tiny", "mnli", "xnli", 7)
     assert (found.protocol, found.data_source, found.kind) == ("quick", "sample", "run")
     assert (found.attempts, found.position, found.submitted_at) == (2, 1.0, "2026-01-01T00:00:00.000Z")
+
+
+def test_a_folder_that_was_copied_under_another_name_is_damaged_and_not_done(run: RunPaths) -> None:
+    run.finished.write_text("{}")
+    assert derive_state(run).state is JobState.DONE
+    copied = RunPaths(run.root.with_name("0123456789ab"))
+    shutil.copytree(run.root, copied.root)
+    found = derive_state(copied)
+    assert found.state is JobState.DAMAGED and f"is of {run.run_id}: the folder was copied" in str(found.message)
+
+
+def test_an_attempt_that_came_on_is_told_by_its_own_facts_alone(run: RunPaths) -> None:
+    """Starts are counted anew then: three restarts of the machine within a week of training are no broken job."""
+    assert not has_progressed(run)
+    started, scored = '{"event":{"type":"run_started"}}\n', '{"event":{"type":"language_scored"}}\n'
+    for facts, expected in ((started, False), (started + scored, True), (started + scored + started, False)):
+        run.events.write_text(facts)
+        assert has_progressed(run) == expected
+    run.events.write_text(started + '{"event":{"type":"flagged","message":"\\"type\\":\\"language_scored\\""}}\n')
+    assert not has_progressed(run)
