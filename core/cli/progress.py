@@ -11,6 +11,7 @@ import orjson
 
 from core.actions.queue import wake
 from core.cli.console import note
+from core.errors import RunFolderDamaged, as_damage
 from core.jobs.records import JobState
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
@@ -46,6 +47,20 @@ def follow(specs: Sequence[RunSpec | ProfileSpec], *, paths: AtlasPaths) -> list
             wake(paths)
             time.sleep(_POLL_S)
     return bad
+
+
+def said_last(events: Path) -> str | None:
+    """The last fact of an event file in a few words; None if there is none worth a line, or the file holds no fact.
+
+    Args:
+        events: `events.jsonl` of a run, which a job may be appending to.
+    """
+    try:
+        with as_damage(events.name):
+            event = latest_event(events)
+            return describe(event) if event else None
+    except RunFolderDamaged:  # the list of runs says what is wrong
+        return None
 
 
 def latest_event(events: Path) -> dict[str, Any] | None:
@@ -93,8 +108,7 @@ def describe(event: dict[str, Any]) -> str | None:  # noqa: PLR0911  # one line 
 
 
 def _say_progress(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, spoken: dict[str, tuple[float, str]]) -> None:
-    event = latest_event(paths.job(job_id_of(spec)).events)
-    text = describe(event) if event else None
+    text = said_last(paths.job(job_id_of(spec)).events)
     said_at, said = spoken.get(job_id_of(spec), (0.0, ""))
     if text and text != said and time.monotonic() - said_at > _QUIET_S:
         spoken[job_id_of(spec)] = (time.monotonic(), text)

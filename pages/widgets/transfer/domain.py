@@ -173,7 +173,7 @@ def _scatter(
     names = [name for name in SIMILARITIES if name in there]
     text = reference_text(rows, lang=selected.lang)
     if not names or text is None:
-        st.caption(no_reference_text(rows, target=named.of(view.target)))
+        st.caption(md(no_reference_text(rows, target=named.of(view.target))))
         return None
     name = st.selectbox(
         "Similarity", names, key="measure", format_func=lambda n: SIMILARITIES[n].title, bind="query-params"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.cli.console import show
+from core.cli.progress import said_last
 
 
 def test_a_p_value_is_never_zero_and_zero_has_no_sign(capsys: pytest.CaptureFixture[str]) -> None:
@@ -15,3 +18,16 @@ def test_a_p_value_is_never_zero_and_zero_has_no_sign(capsys: pytest.CaptureFixt
     ]  # fmt: skip
     show(rows, as_json=True, empty="")
     assert '"p_value": 4e-05' in capsys.readouterr().out, "JSON keeps the number"
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"seq": 1}', b'{"event": {"type": "stage_started"}}', b"{x", b'{"event": 5}', b"\xff", b"[" * 100_000]
+)
+def test_a_line_that_is_no_fact_does_not_end_the_watching(tmp_path: Path, line: bytes) -> None:
+    file = tmp_path / "events.jsonl"
+    good = b'{"event": {"type": "language_scored", "lang": "de", "metric": "f1", "score": 0.5, "n": 4}}\n'
+    file.write_bytes(good)
+    assert said_last(file) == "de f1 0.500 on 4"
+    file.write_bytes(good + line + b"\n")
+    assert said_last(file) is None
+    assert said_last(tmp_path / "none") is None
