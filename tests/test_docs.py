@@ -86,8 +86,8 @@ def test_the_index_of_the_notebook_has_every_entry_in_order() -> None:
 
 
 def test_every_pinned_package_stands_among_the_licences() -> None:
-    lines = [line for name in ("requirements.txt", "requirements-dev.txt") for line in (REPO / name).open()]
-    pinned = {line.partition("==")[0] for line in lines if "==" in line}
+    pins = "".join((REPO / name).read_text(encoding="utf-8") for name in ("requirements.txt", "requirements-dev.txt"))
+    pinned = {line.partition("==")[0] for line in pins.splitlines() if "==" in line}
     listed = re.findall(
         r"^\| (\S+) \| [^|]*\w[^|]* \| ", (REPO / "docs" / "licences.md").read_text(), flags=re.MULTILINE
     )

@@ -172,6 +172,9 @@ def test_a_home_for_visitors_says_why_nothing_starts(
 ) -> None:
     monkeypatch.setenv("ATLAS_READ_ONLY", "1")
     n_runs = len(list((home / "runs").iterdir()))
+    for page in ("tasks", "compare", "transfer"):
+        said = [i.value.replace("\\", "") for i in open_page(f"pages/{page}.py").info]
+        assert sum("nothing can be started or changed here" in text for text in said) == 1, page
     at = open_page("pages/launch.py")
     assert any("nothing can be started or changed here" in w.value.replace("\\", "") for w in at.warning)
     assert next(b for b in at.button if b.label == "Start").disabled

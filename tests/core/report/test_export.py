@@ -171,6 +171,7 @@ def test_no_folder_of_this_machine_leaves_with_a_table(tmp_path: Path) -> None:
     paths = AtlasPaths(home=tmp_path)
     failed = RunFailed(error="DataError", message="/home/me/hub/xtreme: no data files.", traceback="")
     write_run(paths, spec, [RunStarted(run_id=spec.run_id, attempt=1, device="cpu", pid=1), failed], finished=False)
+    paths.run(spec.run_id).failed.write_text(json.dumps({"error": "DataError", "message": failed.message}))
     with Store.open(":memory:") as store:
         ingest(store, paths)
         for form in ("csv", "parquet"):
