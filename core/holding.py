@@ -99,9 +99,12 @@ def executing(run: RunPaths) -> ProcessRecord | None:
     """The process that executes a job, or did so last: who holds it, else the one of `process.json`.
 
     Raises:
-        RunFolderDamaged: A record names no process.
+        RunFolderDamaged: The record names no process.
     """
-    holder = read_process(run.hold) if is_held(run) else None
+    holder = None
+    if is_held(run):
+        with contextlib.suppress(RunFolderDamaged):  # it is just being written
+            holder = read_process(run.hold)
     return holder or read_process(run.process)
 
 

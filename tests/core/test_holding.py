@@ -103,6 +103,15 @@ def test_whoever_holds_a_job_is_alive_whatever_its_record_says(run: RunPaths, re
         assert (found.state, found.pid) == (JobState.RUNNING, process.pid)
 
 
+@pytest.mark.parametrize("content", ["", "{"])
+def test_a_lock_that_is_just_being_written_is_no_damage(run: RunPaths, content: str) -> None:
+    """It is emptied, then written: who looked between the two said "damaged" of a job that had just begun."""
+    with holder(run) as process:
+        run.hold.write_text(content)
+        found = derive_state(run)
+        assert (found.state, found.pid) == (JobState.RUNNING, process.pid)
+
+
 def test_of_many_that_start_at_once_one_gets_in(run: RunPaths) -> None:
     with holder(run, seconds=6):
         pass
