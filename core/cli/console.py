@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 import typer
 
-from core.errors import AtlasError
+from core.errors import AtlasError, SpecError
+from core.spec.plain import shortened
 from core.store.reading import StoreBusy
 
 Row = Mapping[str, Any]
@@ -95,3 +96,23 @@ def _cell(value: Any, *, name: str) -> str:  # noqa: ANN401  # whatever a row ho
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     return str(value)
+
+
+def readable(words: list[str]) -> list[str]:
+    """The words of a command line, all of which must be text.
+
+    Raises:
+        SpecError: One holds bytes that are not UTF-8.
+    """
+    for place, word in enumerate(words, start=1):
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            shown = shortened(word.encode("utf-8", "surrogateescape") if _is_escaped(word) else word)
+            raise SpecError(f"Word {place} of the command is not UTF-8: {shown}. Type it anew.") from error
+    return words
+
+
+def _is_escaped(word: str) -> bool:
+    """Whether each half of a letter stands for a byte that Python could not read."""
+    return all("\udc80" <= letter <= "\udcff" for letter in word if "\ud800" <= letter <= "\udfff")

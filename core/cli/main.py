@@ -25,7 +25,7 @@ from core.actions.words import size, span
 from core.cli import analysis as cli_analysis
 from core.cli import export as cli_export
 from core.cli import models as cli_models
-from core.cli.console import errors_as_messages, note, records, show
+from core.cli.console import errors_as_messages, note, readable, records, show
 from core.cli.options import Again, AsJson, DryRun, executing, filtered, launching
 from core.cli.profile import profile
 from core.cli.progress import follow
@@ -43,7 +43,6 @@ from core.queries.published import figures as query_figures
 from core.queries.published import tables as query_tables
 from core.queries.runs.listing import damaged as query_damaged
 from core.spec.execution import ExecutionOptions
-from core.spec.plain import shortened
 from core.spec.run import DataSourceKind
 from core.store.connection import Store
 from core.store.counted import reasons_in_words
@@ -74,21 +73,6 @@ def main() -> None:
         if is_module and words[:1] in (["--install-completion"], ["--show-completion"]):
             raise SpecError("Shells complete commands, not modules: pip install --editable . gives the command atlas.")
         app(args=words, prog_name="python -m core" if is_module else "atlas")
-
-
-def readable(words: list[str]) -> list[str]:
-    """The words of a command line, all of which must be text.
-
-    Raises:
-        SpecError: One holds bytes that are not UTF-8.
-    """
-    for place, word in enumerate(words, start=1):
-        try:
-            word.encode()
-        except UnicodeEncodeError as error:
-            shown = word.encode("utf-8", "surrogateescape")
-            raise SpecError(f"Word {place} of the command is not UTF-8: {shortened(shown)}. Type it anew.") from error
-    return words
 
 
 def spread(words: list[str]) -> list[str]:

@@ -59,6 +59,7 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *w
         (f"cancel {'r' * 300}", "No run named 'rrr"),
         ("retry ../../etc", "No run named '../../etc'"),
         ("run --target xnli\udcff", "Word 3 of the command is not UTF-8: b'xnli\\xff'"),
+        ("run --target \ud800", r"Word 3 of the command is not UTF-8: '\ud800'"),
         ("profile --seeds -1 --target xnli", "seed: Input should be greater than or equal to 0"),
         ("export /nowhere/at/all/x.csv", "cannot be written"),
     ],
