@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import sessions
 from bench.__main__ import ALL
 from bench.grid import spread
 from bench.made import KINDS, make_encoder, make_rows
@@ -21,6 +22,13 @@ from core.types.pieces import IGNORED
 @pytest.mark.parametrize("name", ALL)
 def test_each_measurement_is_there(name: str) -> None:
     assert callable(importlib.import_module(f"bench.{ALL[name][0]}").main)
+
+
+def test_the_table_of_sessions_has_a_line_for_each_page_and_its_errors() -> None:
+    found = [sessions.Asked("runs", float(s), errors=s == 3) for s in range(1, 21)] + [sessions.Asked("", 0.5, 0)]
+    _, _, first, second, every, _, memory = sessions.table(found, [sessions.Sample(5.0, 420.4, 17)]).splitlines()
+    assert (first, second) == ("| overview | 1 | 0 | 0.50 | 0.50 |", "| runs | 20 | 1 | 11.00 | 20.00 |")
+    assert every.startswith("| all | 21 | 1 | ") and memory == "after 5 s: 420 MB, 17 files"
 
 
 def test_the_table_has_a_line_for_each_row_and_aligned_columns() -> None:
