@@ -12,8 +12,9 @@ from random import Random
 from typing import NamedTuple
 
 import psutil
+from filelock import FileLock, Timeout
 
-from core.errors import AtlasError
+from core.errors import AtlasError, RunFolderDamaged
 from core.holding import Busy, executing, held, is_held
 from core.jobs.local import LocalBackend
 from core.jobs.records import JobState
@@ -86,7 +87,7 @@ def campaign(paths: AtlasPaths, *, faults: int, seeds: int, rng: Random, most_s:
         backend.wake()
         if sum(counts[kind] for kind in ("workers", "dispatchers", "files")) < faults:
             _hurt(paths, [r for r, s in states.items() if s.state is not JobState.DONE], counts=counts, rng=rng)
-        time.sleep(rng.uniform(0.0, 0.08))
+        time.sleep(rng.uniform(0.0, 0.2))
     ends = Counter(line.split()[0] for line in _lines(paths.home / "finished.txt"))
     return Killed(
         faults=sum(counts[kind] for kind in ("workers", "dispatchers", "files")),
@@ -112,9 +113,9 @@ def _hurt(paths: AtlasPaths, open_runs: list[str], *, counts: Counter[str], rng:
         counts["dispatchers"] += _kill_dispatcher(paths)
     elif what < 0.7:
         running = [r for r in open_runs if is_held(paths.run(r))]
-        record = executing(paths.run(rng.choice(running))) if running else None
-        if record:
-            with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, RunFolderDamaged):
+            record = executing(paths.run(rng.choice(running))) if running else None
+            if record:
                 os.kill(record.pid, signal.SIGKILL)
                 counts["workers"] += 1
     elif what < 0.85:
@@ -123,13 +124,21 @@ def _hurt(paths: AtlasPaths, open_runs: list[str], *, counts: Counter[str], rng:
             with contextlib.suppress(OSError):
                 file.write_bytes(garbled(file.read_bytes(), rng))
                 counts["files"] += 1
-    elif is_held(run) and (record := executing(run)):
-        counts["tries"] += 1
-        with contextlib.suppress(Busy, OSError), held(run, patience_s=0.0):
-            counts["second"] += is_alive(record)
+    elif is_held(run):
+        with contextlib.suppress(Busy, OSError, RunFolderDamaged):
+            record = executing(run)
+            counts["tries"] += record is not None
+            with held(run, patience_s=0.0):
+                counts["second"] += record is not None and is_alive(record)
 
 
 def _kill_dispatcher(paths: AtlasPaths) -> int:
+    """Kill the one that works off the queue; one that is just being started would never come to it."""
+    try:
+        with FileLock(paths.dispatcher_lock, timeout=0):
+            return 0
+    except Timeout:
+        pass
     for process in psutil.process_iter(["cmdline", "environ"]):
         words, said = process.info["cmdline"] or [], process.info["environ"] or {}
         if "core.jobs.dispatch" in words and said.get("ATLAS_HOME") == str(paths.home):
