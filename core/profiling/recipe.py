@@ -21,7 +21,7 @@ from core.models.packed import make_folder
 from core.profiling.difficulty import measure_difficulty
 from core.profiling.encoder_change import measure_encoder_change
 from core.profiling.pairs import Located, PairMeasurer, Progress, Row, Settings, language_means
-from core.profiling.selectors import TaskEmbedder, measure_selectors, training_text
+from core.profiling.selectors import OriginalEncoder, measure_selectors, training_text
 from core.profiling.texts import PointText, points_of, read_point
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import IntermediateSpec, RunSpec
@@ -237,10 +237,10 @@ def _selectors(context: ProfileContext) -> dict[str, list[Row]]:
     texts = _training_texts(context)
     target = next(iter(texts))
     first = _chain(context.spec, context.spec.intermediate_specs[0], target=target)
-    embedder = TaskEmbedder(context.of_run(first), n=context.spec.n)
+    original = OriginalEncoder(context.of_run(first), n=context.spec.n)
 
     def measure(run: RunContext) -> list[Row]:
-        found = measure_selectors(run, targets=texts, embedder=embedder, resamples=context.spec.resamples)
+        found = measure_selectors(run, targets=texts, original=original, resamples=context.spec.resamples)
         return [row._asdict() for row in found]
 
     keys = ("intermediate", "target", "selector")

@@ -21,7 +21,7 @@ from core.heads.layers import Head
 from core.heads.states import Batch, Encoder
 from core.measures.transferability.task_embedding import LinearHead, fit_linear_head
 from core.types.base import Learning
-from core.types.pieces import Array, Features, Ints
+from core.types.pieces import Array, Features, Ints, one_each
 from core.types.table import learning_of
 
 FEWEST_OF_A_CLASS = 5
@@ -42,7 +42,12 @@ class Picks(NamedTuple):
     pieces: Ints
     """(n,) places in the flat arrays; -1: the mean over the row."""
     labels: Ints
-    """(n,) classes from 0, each with `FEWEST_OF_A_CLASS` rows or more."""
+    """(n,) classes from 0, each with `FEWEST_OF_A_CLASS` rows or more; zeros where none is asked for."""
+
+    @property
+    def reads_pieces(self) -> bool:
+        """Whether single pieces are read, and not the mean of a row."""
+        return bool(self.pieces[0] >= 0)
 
 
 def pick(split: Split, *, encoder: Encoder, max_length: int | None, seed: int) -> Picks:
@@ -69,6 +74,24 @@ def pick(split: Split, *, encoder: Encoder, max_length: int | None, seed: int) -
             "needs two. Ask for more examples with --n."
         )
     return Picks(features, rows[kept], pieces[kept], np.unique(labels[kept], return_inverse=True)[1].ravel())
+
+
+def pick_text(split: Split, *, encoder: Encoder, max_length: int | None, seed: int, pieces: bool) -> Picks:
+    """One row per example, whatever its label.
+
+    Args:
+        split: Training examples of any task.
+        encoder: Gives the tokenizer.
+        max_length: Of the protocol.
+        seed: Of what is drawn.
+        pieces: Whether a random piece of the row is read, and not its mean.
+    """
+    features = featurise(split, encoder=encoder, max_length=max_length)
+    rng = np.random.default_rng([seed, _PICKS, 1])
+    rows = one_each(features.example_of, rng=rng)
+    within = (rng.random(len(rows)) * features.row_lengths[rows]).astype(np.int64)
+    places = features.starts[rows] + within if pieces else np.full(len(rows), -1)
+    return Picks(features, rows, places, np.zeros(len(rows), dtype=np.int64))
 
 
 def states(encoder: Encoder, picks: Picks) -> Array:
@@ -183,7 +206,7 @@ def _inputs(batch: Batch) -> dict[str, torch.Tensor]:
 
 def _read(last: torch.Tensor, batch: Batch, columns: Ints) -> torch.Tensor:
     """(rows, hidden): the state of the picked piece, or the mean over real pieces."""
-    if columns[0] >= 0:
+    if columns[0] >= 0:  # all of them, or none
         return last[torch.arange(len(last)), torch.from_numpy(columns).to(last.device)]
     weights = batch.mask.unsqueeze(-1).to(last.dtype)
     mean: torch.Tensor = (last * weights).sum(dim=1) / weights.sum(dim=1)

@@ -6,9 +6,10 @@ test split, never another language). The stage is the run's ordinary one, reused
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +21,10 @@ from core.events import PointSkipped
 from core.examples import Split
 from core.heads.states import Encoder
 from core.measures.inference.intervals import Interval, Plan
+from core.measures.transferability.space_map import SpaceMap, fit_space_map
 from core.measures.transferability.table import SELECTORS, Candidate, TaskGradients
 from core.measures.transferability.task_embedding import mean_embedding
-from core.profiling.selector_features import Picks, class_probabilities, pick, squared_gradients, states
+from core.profiling.selector_features import Picks, class_probabilities, pick, pick_text, squared_gradients, states
 from core.spec.run import Placebo
 from core.spec.task import Role
 from core.training.context import RunContext
@@ -52,8 +54,8 @@ class SelectorScore(NamedTuple):
     """Examples; of the task with fewer for a task embedding."""
 
 
-class TaskEmbedder:
-    """Task embeddings by the original encoder, each worked out once for a profile."""
+class OriginalEncoder:
+    """What the encoder says of tasks before any stage, each worked out once for a profile."""
 
     def __init__(self, context: RunContext, *, n: int) -> None:
         """Nothing is loaded yet.
@@ -63,8 +65,8 @@ class TaskEmbedder:
             n: Examples of a task, at most.
         """
         self._context, self._n = context, n
-        self._known: dict[str, Array] = {}
-        self._encoder: Encoder | None = None
+        self._embeddings: dict[str, Array] = {}
+        self._states: dict[str, Array] = {}
 
     def embed(self, split: Split) -> Array:
         """(n, layers, hidden) squared gradients of a task's training examples.
@@ -76,12 +78,59 @@ class TaskEmbedder:
             DataError: Fewer than two classes, or an architecture without gradients.
         """
         key = f"{split.task.name} {split.fingerprint}"
-        if key not in self._known:
-            if self._encoder is None:
-                self._encoder = _placed(self._context, load_encoder(self._context.spec.model))
-            sample = subsample(split, n=self._n, seed=self._context.spec.seed)
-            self._known[key] = squared_gradients(self._encoder, _picks(self._context, sample, encoder=self._encoder))
-        return self._known[key]
+        if key not in self._embeddings:
+            picks = _picks(self._context, self.sample(split), encoder=self.encoder)
+            self._embeddings[key] = squared_gradients(self.encoder, picks)
+        return self._embeddings[key]
+
+    def states(self, picks: Picks) -> Array:
+        """(n, hidden) states of what was picked.
+
+        Args:
+            picks: Of any task's training examples.
+        """
+        what = hashlib.sha256()
+        for part in (picks.features.ids, picks.features.starts, picks.rows, picks.pieces):
+            what.update(part.tobytes())
+        key = what.hexdigest()
+        if key not in self._states:
+            self._states[key] = states(self.encoder, picks)
+        return self._states[key]
+
+    def sample(self, split: Split) -> Split:
+        """As many examples as a profile reads of a task."""
+        return subsample(split, n=self._n, seed=self._context.spec.seed)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """On the job's device."""
+        return _placed(self._context, load_encoder(self._context.spec.model))
+
+
+class _Maps:
+    """What a stage does to the encoder's space, read off the stage's own texts."""
+
+    def __init__(self, context: RunContext, texts: list[Split], *, original: OriginalEncoder, encoder: Encoder) -> None:
+        self._context, self._texts, self._original, self._encoder = context, texts, original, encoder
+        self._fitted: dict[bool, SpaceMap] = {}
+
+    def __call__(self, rows: Array, *, pieces: bool) -> Array:
+        """(n, hidden) states of the original encoder as the stage would have made them.
+
+        Args:
+            rows: (n, hidden) of any text.
+            pieces: Whether they are states of single pieces, and not means of rows.
+        """
+        if pieces not in self._fitted:
+            protocol, seed = self._context.spec.protocol, self._context.spec.seed
+            picks = [
+                pick_text(t, encoder=self._encoder, max_length=protocol.max_length, seed=seed, pieces=pieces)
+                for t in self._texts
+            ]
+            before = [self._original.states(p) for p in picks]
+            after = [states(self._encoder, p) for p in picks]
+            self._fitted[pieces] = fit_space_map(np.concatenate(before), after=np.concatenate(after))
+        return self._fitted[pieces](rows)
 
 
 def training_text(context: RunContext, *, n: int) -> Split:
@@ -102,14 +151,14 @@ def training_text(context: RunContext, *, n: int) -> Split:
 
 
 def measure_selectors(
-    context: RunContext, *, targets: Mapping[str, Split], embedder: TaskEmbedder, resamples: int
+    context: RunContext, *, targets: Mapping[str, Split], original: OriginalEncoder, resamples: int
 ) -> list[SelectorScore]:
     """Every selector of a run's intermediate for each target; what cannot be measured is reported with its reason.
 
     Args:
         context: Gives model, intermediate, seed, protocol and data source.
         targets: English training examples by target.
-        embedder: Task embeddings of the original encoder.
+        original: The encoder before the stage.
         resamples: Of the intervals of `knn` and `linear_probe`.
 
     Raises:
@@ -120,7 +169,9 @@ def measure_selectors(
     stage = train_or_reuse(context, training, parent=None)
     encoder = _placed(context, load_encoder(context.spec.model, weights=stage.encoder))
     source = _head_of(context, stage, training, encoder=encoder)
-    mine = _of_intermediate(context, [data.train for data in training.data], embedder=embedder)
+    own_texts = [original.sample(data.train) for data in training.data]
+    mine = _of_intermediate(context, [data.train for data in training.data], original=original)
+    maps = _Maps(context, own_texts, original=original, encoder=encoder)
     rows: list[SelectorScore] = []
     for target, split in targets.items():
         try:
@@ -129,9 +180,10 @@ def measure_selectors(
             context.emit(PointSkipped(point=f"{context.spec.intermediate_name} > {target}", reason=str(error)))
             continue
         rng = np.random.default_rng([context.spec.seed, 13, zlib.crc32(target.encode())])
-        gradients = partial(_gradients, mine, split=split, embedder=embedder)
+        gradients = partial(_gradients, mine, split=split, original=original)
         said = None if source is None else source(picks)
-        candidate = Candidate(states(encoder, picks), picks.labels, gradients, said)
+        mapped = maps(original.states(picks), pieces=picks.reads_pieces)
+        candidate = Candidate(states(encoder, picks), picks.labels, gradients, said, mapped)
         found = score_candidate(candidate, rng=rng, resamples=resamples, skipped=partial(_skipped, context, target))
         rows += [
             SelectorScore(context.spec.intermediate_name, target, name, i.estimate, i.low, i.high, i.n)
@@ -166,8 +218,8 @@ def _skipped(context: RunContext, target: str, selector: str, reason: str) -> No
     context.emit(PointSkipped(point=f"{context.spec.intermediate_name} > {target}: {selector}", reason=reason))
 
 
-def _gradients(mine: Array | None, *, split: Split, embedder: TaskEmbedder) -> TaskGradients | None:
-    return None if mine is None else TaskGradients(mine, embedder.embed(split))
+def _gradients(mine: Array | None, *, split: Split, original: OriginalEncoder) -> TaskGradients | None:
+    return None if mine is None else TaskGradients(mine, original.embed(split))
 
 
 def _picks(context: RunContext, split: Split, *, encoder: Encoder) -> Picks:
@@ -195,13 +247,13 @@ def _head_of(
     return partial(class_probabilities, encoder, head=head.to(context.device), learning=learning)
 
 
-def _of_intermediate(context: RunContext, splits: list[Split], *, embedder: TaskEmbedder) -> Array | None:
+def _of_intermediate(context: RunContext, splits: list[Split], *, original: OriginalEncoder) -> Array | None:
     """Embedding of the intermediate's own task; None, with the reason reported, where it has no class to predict."""
     name = context.spec.intermediate_name
     try:
         if context.spec.intermediate is not None and context.spec.intermediate.placebo is Placebo.MLM:
             raise DataError("Masked-language modelling has no labels, so there is no task embedding.")
-        return mean_embedding([embedder.embed(split) for split in splits])
+        return mean_embedding([original.embed(split) for split in splits])
     except (DataError, SpecError) as error:
         context.emit(PointSkipped(point=f"{name}: task_embedding", reason=str(error)))
         return None

@@ -42,6 +42,8 @@ class Candidate(NamedTuple):
     source: Floats | None = None
     """(n, classes of the intermediate) what its own head says of the same texts, rows of sum 1; None where that names
     no class."""
+    mapped: Floats | None = None
+    """(n, d) of the original encoder on the same texts, moved as the stage moves its own texts (`space_map.py`)."""
 
 
 class SelectorFunction(Protocol):
@@ -187,6 +189,18 @@ SELECTORS: dict[str, Selector] = by_name(
         formula="−H(Y | Z), Z the likeliest class of the intermediate's head",
         source="Tran et al. 2019, 1908.08142",
         function=over_groups(negative_conditional_entropy, read="source", most=0.0),
+    ),
+    Selector(
+        name="esm_logme",
+        title="ESM-LogME",
+        unit="nats an example",
+        direction=1,
+        meaning="LogME of the original encoder's features, moved by the one linear map that the intermediate makes of "
+        "its own texts: the trained encoder need not read the target.",
+        formula="LogME of x + W x + b, W and b the ridge regression of (state after − before) on state before, over "
+        "the intermediate's texts",
+        source="Schulte et al. 2024, 2410.15148 (there a layer trained by gradient steps)",
+        function=over_groups(logme, read="mapped"),
     ),
 )
 """By the name in `selector_scores.selector`."""

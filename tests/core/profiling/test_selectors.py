@@ -206,7 +206,7 @@ def test_features_that_hold_the_class_win_by_every_selector() -> None:
     informed = noise + 3 * np.eye(8)[labels]
     good, bad = (
         score_candidate(
-            Candidate(features, labels, lambda: None, source),
+            Candidate(features, labels, lambda: None, source, features),
             rng=np.random.default_rng(1),
             resamples=200,
             skipped=_never,
