@@ -133,6 +133,11 @@ class RunPaths:
         return self.root / "finished.json"
 
     @property
+    def pushed(self) -> Path:
+        """Marker of a copy at an address, written last: digests of its files by name, JSON."""
+        return self.root / "pushed.json"
+
+    @property
     def earlier(self) -> Path:
         """Folder of the results that a run had before it was run again, each in one of its own: 1, 2."""
         return self.root / "earlier"

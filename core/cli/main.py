@@ -26,6 +26,7 @@ from core.cli import analysis as cli_analysis
 from core.cli import export as cli_export
 from core.cli import models as cli_models
 from core.cli.console import errors_as_messages, note, readable, records, show
+from core.cli.exchange import pull, push
 from core.cli.options import Again, AsJson, DryRun, executing, filtered, launching
 from core.cli.profile import profile
 from core.cli.progress import follow
@@ -55,6 +56,8 @@ app = typer.Typer(name="atlas", no_args_is_help=True)
 
 app.command()(profile)
 app.command()(prune)
+app.command()(push)
+app.command()(pull)
 cli_analysis.register(app)
 cli_export.register(app)
 app.add_typer(cli_models.app, name="models")

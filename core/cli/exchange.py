@@ -1,0 +1,65 @@
+"""The commands that carry results between homes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from core.cli.console import note, show
+from core.cli.options import AsJson
+from core.paths import AtlasPaths, refuse_read_only
+from core.store.exchange import Moved, Outcome, address_of
+from core.store.exchange import pull as take
+from core.store.exchange import push as send
+
+Address = Annotated[
+    str,
+    typer.Argument(
+        help="A folder, or any address of fsspec: s3://bucket/atlas, sftp://host/folder (with its package)."
+    ),
+]
+Only = Annotated[list[str] | None, typer.Option("--id", help="Ids of runs or profiles; all if none is given.")]
+
+
+def push(
+    address: Address,
+    ids: Only = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put results of this home in place of others of the same job there.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy finished runs and profiles to an address that another home can reach; weights stay here."""
+    found = send(AtlasPaths.from_environment(), address_of(address), only=ids or (), replace=replace)
+    _told(found, done="pushed", as_json=as_json)
+
+
+def pull(
+    address: Address,
+    ids: Only = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put results that lie there in place of this home's of the same job.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy what others pushed to an address into this home; what is here already stays as it is."""
+    refuse_read_only()
+    found = take(AtlasPaths.from_environment(), address_of(address), only=ids or (), replace=replace)
+    _told(found, done="pulled", as_json=as_json)
+
+
+def _told(found: Iterable[Moved], *, done: str, as_json: bool) -> None:
+    rows = [{"id": each.name, "outcome": each.outcome.value, "message": each.message} for each in found]
+    shown = rows if as_json else [row for row in rows if row["outcome"] != Outcome.THERE]
+    show(shown, as_json=as_json, empty="Nothing new.")
+    counts = Counter(row["outcome"] for row in rows)
+    words = {Outcome.COPIED: done}
+    told = [f"{counts[each]} {words.get(each, each.value)}" for each in Outcome if counts[each]]
+    note(f"{'; '.join(told)}." if told else "Nothing there.")
+    if counts[Outcome.DIFFERS]:
+        note("What differs was measured in both places; --replace takes the other results.")
+    if counts[Outcome.DAMAGED]:
+        raise typer.Exit(1)

@@ -1,0 +1,276 @@
+"""Results between homes that share no disk: finished runs, profiles and frozen rankings, at a folder or fsspec address.
+
+Weights stay where they are. At the address each job is a folder as in a home, and its marker, written last, names the
+files with their digests: what an interrupted `push` left has none and is sent anew, what an interrupted `pull` left is
+no folder yet. So both may be repeated at will, by many homes, and the same twice is the same as once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from core.errors import RunFolderDamaged, SpecError, StoreError
+from core.files import digest_of, disk_full_as_error, draft_beside, file_errors, is_there, write_text
+from core.paths import AtlasPaths, RunPaths
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+"""Names of files that are taken from an address: no path, nothing hidden."""
+
+_DEAD_S = 3600.0
+"""Seconds without a new file after which a folder that is being made is left over: its files take seconds each."""
+
+
+class Outcome(StrEnum):
+    """What became of one job."""
+
+    COPIED = "copied"
+    THERE = "there already"
+    DIFFERS = "differs"
+    """Both sides have results of their own, as when both homes made the run; nothing was changed."""
+    UNFINISHED = "unfinished here"
+    """The home holds the job without a result; nothing was changed."""
+    DAMAGED = "damaged there"
+
+
+class Moved(NamedTuple):
+    """One job or ranking."""
+
+    name: str
+    """Run id, profile id or ranking id."""
+    outcome: Outcome
+    message: str | None = None
+    """Of what is damaged."""
+
+
+class Address(NamedTuple):
+    """A folder that many homes can reach."""
+
+    files: AbstractFileSystem
+    root: str
+    """In the file system's own terms."""
+
+    def at(self, *parts: str) -> str:
+        """A path below it."""
+        return str(PurePosixPath(self.root, *parts))
+
+
+def address_of(text: str) -> Address:
+    """A folder or any address that fsspec knows, such as `s3://bucket/atlas` or `sftp://host/folder`.
+
+    Args:
+        text: As typed; `~` is the user's home.
+
+    Raises:
+        SpecError: No file system answers to it, or its package is missing.
+    """
+    from fsspec.core import url_to_fs  # noqa: PLC0415 half a second to import
+
+    try:
+        files, root = url_to_fs(text if "://" in text else str(Path(text).expanduser().absolute()))
+    except (ValueError, ImportError, RuntimeError, OSError) as error:
+        raise SpecError(f"'{text}' cannot be reached: {error}. Name a folder or an address of fsspec.") from error
+    return Address(files, root)
+
+
+def push(paths: AtlasPaths, address: Address, *, only: Collection[str] = (), replace: bool = False) -> Iterator[Moved]:
+    """Copy what is finished here and not at the address; each job as it comes.
+
+    Args:
+        paths: The home.
+        address: Where to; made if needed.
+        only: Ids; all that are finished if empty.
+        replace: Whether results of this home take the place of others of the same job.
+
+    Raises:
+        StoreError: The address cannot be read or written.
+    """
+    with _reached(address):
+        for run, kind in _finished_here(paths, only=only):
+            there = address.at(kind, run.run_id)
+            mine, theirs = _manifest(run), _marker(address, there)
+            if theirs is not None and (theirs == mine or not replace):
+                yield Moved(run.run_id, Outcome.THERE if theirs == mine else Outcome.DIFFERS)
+                continue
+            marker = f"{there}/{run.pushed.name}"
+            if address.files.exists(marker):
+                address.files.rm_file(marker)
+            address.files.makedirs(there, exist_ok=True)
+            for name in mine:
+                address.files.put_file(str(run.root / name), f"{there}/{name}")
+            address.files.pipe_file(marker, orjson.dumps(mine))
+            yield Moved(run.run_id, Outcome.COPIED)
+        yield from _push_rankings(paths, address, only=only)
+
+
+def pull(paths: AtlasPaths, address: Address, *, only: Collection[str] = (), replace: bool = False) -> Iterator[Moved]:
+    """Copy what is whole at the address and not finished here; each job as it comes.
+
+    A folder that is no job, holds a file of another name or whose digests do not fit is named, and the rest goes on.
+
+    Args:
+        paths: The home.
+        address: Where `push` wrote.
+        only: Ids; all if empty.
+        replace: Whether results there take the place of others of the same job here.
+
+    Raises:
+        StoreError: The address cannot be read.
+        DiskFull: No space is left; what was copied stays.
+        NotWritable: The home cannot be written.
+    """
+    with _reached(address):
+        for job_of, folder in _of_kinds(paths):
+            _sweep(folder)
+            for there in _listed(address, folder.name):
+                run = job_of(PurePosixPath(there).name)
+                if (only and run.run_id not in only) or not _PLAIN.fullmatch(run.run_id):
+                    continue
+                theirs = _marker(address, there)
+                if theirs is None:  # still being pushed, or never to its end
+                    continue
+                try:
+                    outcome = _pull_job(run, address, there=there, theirs=theirs, replace=replace)
+                except RunFolderDamaged as error:
+                    yield Moved(run.run_id, Outcome.DAMAGED, str(error))
+                else:
+                    yield Moved(run.run_id, outcome)
+        yield from _pull_rankings(paths, address, only=only)
+
+
+def _of_kinds(paths: AtlasPaths) -> tuple[tuple[Callable[[str], RunPaths], Path], ...]:
+    return (paths.run, paths.runs), (paths.profile, paths.profiles)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what pulls that were killed left."""
+    for draft in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - draft.stat().st_mtime > _DEAD_S:
+                shutil.rmtree(draft)
+
+
+def _finished_here(paths: AtlasPaths, *, only: Collection[str]) -> Iterator[tuple[RunPaths, str]]:
+    for job_of, folder in _of_kinds(paths):
+        for name in sorted(p.name for p in folder.iterdir()) if folder.is_dir() else ():
+            if not name.startswith(".") and (not only or name in only):
+                run = job_of(name)
+                if is_there(run.finished) and is_there(run.spec) and is_there(run.events):
+                    yield run, folder.name
+
+
+def _manifest(run: RunPaths) -> dict[str, str]:
+    """Digests by name of what a finished job leaves, weights, logs and what tells of processes apart."""
+    named = [run.spec, run.events, run.environment, run.job, *sorted(run.root.glob("*.parquet")), run.finished]
+    return {file.name: digest_of(file) for file in named if file.is_file()}
+
+
+def _marker(address: Address, there: str) -> dict[str, str] | None:
+    """Digests by name at the address; None where the folder is not whole."""
+    try:
+        found = orjson.loads(address.files.cat_file(f"{there}/{RunPaths(Path('any')).pushed.name}"))
+    except (FileNotFoundError, orjson.JSONDecodeError):  # the second: a push that ended while it wrote the marker
+        return None
+    return found if isinstance(found, dict) and found else None
+
+
+def _pull_job(run: RunPaths, address: Address, *, there: str, theirs: Mapping[str, Any], replace: bool) -> Outcome:
+    if run.root.exists():
+        if not is_there(run.finished):
+            return Outcome.UNFINISHED
+        if _manifest(run) == theirs:
+            return Outcome.THERE
+        if not replace:
+            return Outcome.DIFFERS
+    if strange := [name for name in theirs if not _PLAIN.fullmatch(name)]:
+        raise RunFolderDamaged(f"Its marker names '{strange[0]}', which is no file of a job.")
+    if missing := {run.spec.name, run.events.name, run.finished.name} - theirs.keys():
+        raise RunFolderDamaged(f"{', '.join(sorted(missing))} is missing. Push it again from where it was made.")
+    draft = draft_beside(run.root)
+    try:
+        with file_errors(run.root):
+            draft.mkdir(parents=True)
+        for name, digest in theirs.items():
+            _fetch(address, f"{there}/{name}", into=draft / name, digest=str(digest))
+        with file_errors(run.root):
+            if run.root.exists():
+                run.root.replace(aside := draft_beside(run.root))
+                draft.replace(run.root)
+                shutil.rmtree(aside)
+            else:
+                draft.replace(run.root)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return Outcome.COPIED
+
+
+def _fetch(address: Address, source: str, *, into: Path, digest: str) -> None:
+    try:
+        with disk_full_as_error(into):
+            address.files.get_file(source, str(into))
+    except FileNotFoundError as error:
+        raise RunFolderDamaged(f"{into.name} is missing. Push it again from where it was made.") from error
+    if digest_of(into) != digest:
+        raise RunFolderDamaged(f"{into.name} is not what was pushed: its digest differs. Push it with --replace.")
+
+
+def _push_rankings(paths: AtlasPaths, address: Address, *, only: Collection[str]) -> Iterator[Moved]:
+    if only or not paths.rankings.is_dir():
+        return
+    address.files.makedirs(address.at(paths.rankings.name), exist_ok=True)
+    for file in sorted(paths.rankings.glob("*.json")):
+        there, text = address.at(paths.rankings.name, file.name), file.read_bytes()
+        is_whole = address.files.exists(there) and address.files.size(there) == len(text)
+        if not is_whole:
+            address.files.pipe_file(there, text)
+        yield Moved(file.stem, Outcome.THERE if is_whole else Outcome.COPIED)
+
+
+def _pull_rankings(paths: AtlasPaths, address: Address, *, only: Collection[str]) -> Iterator[Moved]:
+    for there in () if only else _listed(address, paths.rankings.name):
+        name = PurePosixPath(there)
+        if name.suffix != ".json" or not _PLAIN.fullmatch(name.stem):
+            continue
+        file = paths.ranking(name.stem)
+        if is_there(file):
+            yield Moved(name.stem, Outcome.THERE)
+            continue
+        text = address.files.cat_file(there)
+        try:
+            orjson.loads(text)
+        except orjson.JSONDecodeError:  # a push that ended while it wrote
+            continue
+        with file_errors(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, text.decode())
+        yield Moved(name.stem, Outcome.COPIED)
+
+
+def _listed(address: Address, folder: str) -> list[str]:
+    with contextlib.suppress(FileNotFoundError):
+        address.files.invalidate_cache()
+        return sorted(str(path) for path in address.files.ls(address.at(folder), detail=False))
+    return []
+
+
+@contextmanager
+def _reached(address: Address) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"'{address.files.unstrip_protocol(address.root)}' cannot be read or written: {error}. What was copied is "
+            "whole; the same command goes on with the rest."
+        ) from error

@@ -1,0 +1,189 @@
+"""Push and pull: equal stores, however often interrupted; strangers' files and broken copies are named and left."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+from fsspec.implementations.local import LocalFileSystem
+from typer.testing import CliRunner
+
+from core.cli.main import app
+from core.errors import NotWritable, SpecError, StoreError
+from core.paths import AtlasPaths
+from core.store.connection import Store
+from core.store.exchange import Address, Moved, Outcome, address_of, pull, push
+from core.store.ingest import PARTS, ingest
+from tests.makers.folders import history, run_spec, scored, write_run
+
+
+def home(folder: Path, *, seeds: range = range(0)) -> AtlasPaths:
+    paths = AtlasPaths(folder)
+    for seed in seeds:
+        spec = run_spec("mnli" if seed % 2 else None, seed=seed)
+        run = write_run(paths, spec, history(spec, [scored("en", 0.5), scored("de", 0.01 * seed)]), study="s")
+        run.log.write_text("/home/me\n")
+        run.checkpoints.mkdir()
+    return paths
+
+
+def dump(paths: AtlasPaths) -> dict[str, list[tuple[object, ...]]]:
+    with Store.open(":memory:") as store:
+        ingest(store, paths)
+        with store.cursor() as cur:
+            tables = ("runs", *PARTS, "rankings")
+            return {t: cur.execute(f"SELECT * FROM {t} ORDER BY ALL").fetchall() for t in tables}
+
+
+def counts(moved: list[Moved]) -> dict[Outcome, int]:
+    return {each: sum(m.outcome is each for m in moved) for each in Outcome if any(m.outcome is each for m in moved)}
+
+
+@pytest.mark.parametrize("address", ["folder", "memory://push-and-pull"])
+def test_two_homes_are_equal_and_the_same_twice_copies_nothing(address: str, tmp_path: Path) -> None:
+    a, b = home(tmp_path / "a", seeds=range(4)), home(tmp_path / "b")
+    a.rankings.mkdir()
+    there = address_of(str(tmp_path / address) if "://" not in address else address)
+    assert counts(list(push(a, there))) == {Outcome.COPIED: 4}
+    assert counts(list(pull(b, there))) == {Outcome.COPIED: 4}
+    assert dump(a) == dump(b)
+    assert len(dump(b)["scores"]) == 8
+    assert counts(list(push(a, there))) == counts(list(pull(b, there))) == {Outcome.THERE: 4}
+    assert sorted(p.name for p in next(b.runs.iterdir()).iterdir()) == [
+        "events.jsonl",
+        "finished.json",
+        "job.json",
+        "spec.json",
+    ], "no log, no weights"
+
+
+class _Cut(Exception):
+    """The process ends here."""
+
+
+class _Frail(LocalFileSystem):
+    """Leaves half a file and ends after so many files."""
+
+    left = 0
+    cachable = False
+
+    def _count(self, file: str, text: bytes) -> None:
+        self.left -= 1
+        if self.left < 0:
+            Path(file).write_bytes(text[: len(text) // 2])
+            raise _Cut
+
+    def put_file(self, lpath: str, rpath: str, **rest: object) -> None:
+        self._count(rpath, Path(lpath).read_bytes())
+        super().put_file(lpath, rpath, **rest)
+
+    def get_file(self, rpath: str, lpath: str, **rest: object) -> None:
+        self._count(lpath, Path(rpath).read_bytes())
+        super().get_file(rpath, lpath, **rest)
+
+    def pipe_file(self, path: str, value: bytes, **rest: object) -> None:
+        self._count(path, value)
+        super().pipe_file(path, value, **rest)
+
+
+def test_interrupted_twenty_times_each_way_the_stores_are_equal(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    a, b = home(tmp_path / "a", seeds=range(30)), home(tmp_path / "b", seeds=range(30, 33))
+    files = _Frail()
+    there = Address(files, str(tmp_path / "there"))
+    for paths, way in ((a, push), (b, push), (b, pull), (a, pull)):
+        cuts = 0
+        while True:
+            files.left = rng.randint(1, 9) if cuts < 20 else 10**6
+            try:
+                list(way(paths, there))
+            except _Cut:
+                cuts += 1
+            else:
+                break
+        assert cuts <= 20
+        assert all(p.name.isalnum() for p in paths.runs.iterdir()), "no half of a folder"
+    assert dump(a) == dump(b)
+    assert len(dump(a)["runs"]) == 33
+
+
+def test_results_of_ones_own_stay_unless_the_others_are_asked_for(tmp_path: Path) -> None:
+    a, b, there = home(tmp_path / "a", seeds=range(1)), home(tmp_path / "b"), address_of(str(tmp_path / "there"))
+    spec = run_spec(seed=0)
+    own = write_run(b, spec, history(spec, [scored("en", 0.9)]))
+    list(push(a, there))
+    assert counts(list(pull(b, there))) == counts(list(push(b, there))) == {Outcome.DIFFERS: 1}
+    assert "0.9" in own.events.read_text()
+    assert counts(list(pull(b, there, replace=True))) == {Outcome.COPIED: 1}
+    assert own.events.read_text() == a.run(spec.run_id).events.read_text()
+
+
+def test_what_is_queued_here_is_left_and_a_push_in_progress_is_not_taken(tmp_path: Path) -> None:
+    a, b, there = home(tmp_path / "a", seeds=range(2)), home(tmp_path / "b"), address_of(str(tmp_path / "there"))
+    write_run(b, run_spec(seed=0), [], finished=False)
+    list(push(a, there))
+    (tmp_path / "there" / "runs" / run_spec("mnli", seed=1).run_id / "pushed.json").write_text('{"spec.js')
+    assert counts(list(pull(b, there))) == {Outcome.UNFINISHED: 1}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda f: (f / "events.jsonl").write_text("other"), "events.jsonl is not what was pushed"),
+        (lambda f: (f / "spec.json").unlink(), "spec.json is missing"),
+        (lambda f: (f / "pushed.json").write_text('{"../../x": "1"}'), "names '../../x', which is no file of a job"),
+        (lambda f: (f / "pushed.json").write_text('{"spec.json": "1"}'), "events.jsonl, finished.json is missing"),
+    ],
+)
+def test_a_copy_that_is_not_what_was_pushed_is_named_and_the_rest_taken(spoil, said: str, tmp_path: Path) -> None:  # noqa: ANN001
+    a, b, there = home(tmp_path / "a", seeds=range(2)), home(tmp_path / "b"), address_of(str(tmp_path / "there"))
+    list(push(a, there))
+    spoil(tmp_path / "there" / "runs" / run_spec(seed=0).run_id)
+    found = {m.name: m for m in pull(b, there)}
+    broken = found.pop(run_spec(seed=0).run_id)
+    assert broken.outcome is Outcome.DAMAGED
+    assert said in (broken.message or "")
+    assert [m.outcome for m in found.values()] == [Outcome.COPIED]
+    assert [p.name for p in b.runs.iterdir()] == list(found)
+
+
+def test_drafts_of_killed_pulls_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
+    b = home(tmp_path / "b")
+    for name, age in ((".old.1-a.tmp", 7200), (".new.1-a.tmp", 0)):
+        (b.runs / name).mkdir(parents=True)
+        then = (b.runs / name).stat().st_mtime - age
+        os.utime(b.runs / name, (then, then))
+    list(pull(b, address_of(str(tmp_path / "there"))))
+    assert [p.name for p in b.runs.iterdir()] == [".new.1-a.tmp"]
+
+
+@pytest.mark.parametrize("text", ["nosuch://x/y", "~nosuchuser/x"])
+def test_an_address_that_nothing_answers_to(text: str) -> None:
+    with pytest.raises(SpecError, match="cannot be reached"):
+        address_of(text)
+
+
+def test_an_address_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("x")
+    with pytest.raises(StoreError, match="the same command goes on with the rest"):
+        list(push(home(tmp_path / "a", seeds=range(1)), address_of(str(tmp_path / "there"))))
+
+
+def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = home(tmp_path / "a", seeds=range(3)), home(tmp_path / "b")
+    run, there = CliRunner(), str(tmp_path / "there")
+    monkeypatch.setenv("ATLAS_HOME", str(a.home))
+    one = run_spec(seed=0).run_id
+    sent = run.invoke(app, ["push", there, "--id", one])
+    assert (sent.exit_code, sent.stderr) == (0, "1 pushed.\n")
+    assert run.invoke(app, ["push", there]).stderr == "2 pushed; 1 there already.\n"
+    monkeypatch.setenv("ATLAS_HOME", str(b.home))
+    taken = run.invoke(app, ["pull", there, "--json"])
+    assert {row["outcome"] for row in json.loads(taken.stdout)} == {"copied"}
+    assert dump(a) == dump(b)
+    assert run.invoke(app, ["pull", there]).stdout == "Nothing new.\n"
+    monkeypatch.setenv("ATLAS_READ_ONLY", "1")
+    assert isinstance(run.invoke(app, ["pull", there]).exception, NotWritable)
