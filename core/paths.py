@@ -222,6 +222,11 @@ class AtlasPaths:
         return self.home / "rankings"
 
     @property
+    def imported(self) -> Path:
+        """Results of others, a folder a collection: tables as in a gallery, and `origin.json`."""
+        return self.home / "imported"
+
+    @property
     def protocols(self) -> Path:
         """Protocols that commands name by file, because they do not ship with the program."""
         return self.home / "protocols"

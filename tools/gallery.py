@@ -24,9 +24,9 @@ from core.paths import AtlasPaths
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec, StudySpec
 from core.spec.versions import CODE_VERSION
+from core.store.exchange.tables import save_gallery
 from core.store.reading import cursor_for_reading, open_for_reading
 from core.studies import ProfileRequest, build_profile, build_study, read_request, read_study_file
-from tools.gallery_files import save_gallery
 
 PROFILE = ".profile.yaml"
 """How the name of a profile's file ends."""

@@ -11,9 +11,10 @@ import typer
 from core.cli.console import note, show
 from core.cli.options import AsJson
 from core.paths import AtlasPaths, refuse_read_only
-from core.store.exchange import Moved, Outcome, address_of
-from core.store.exchange import pull as take
-from core.store.exchange import push as send
+from core.store.exchange.folders import Moved, Outcome, address_of
+from core.store.exchange.folders import pull as take
+from core.store.exchange.folders import push as send
+from core.store.exchange.imports import import_results
 
 Address = Annotated[
     str,
@@ -22,6 +23,17 @@ Address = Annotated[
     ),
 ]
 Only = Annotated[list[str] | None, typer.Option("--id", help="Ids of runs or profiles; all if none is given.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands.
+
+    Args:
+        app: The command line.
+    """
+    app.command()(push)
+    app.command()(pull)
+    app.command("import")(import_)
 
 
 def push(
@@ -49,6 +61,23 @@ def pull(
     refuse_read_only()
     found = take(AtlasPaths.from_environment(), address_of(address), only=ids or (), replace=replace)
     _told(found, done="pulled", as_json=as_json)
+
+
+def import_(
+    source: Annotated[
+        str, typer.Argument(help="A gallery's folder (with runs.parquet), or an address that was pushed to.")
+    ],
+    name: Annotated[str, typer.Option(help="Of the collection; one of that name is replaced.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take results of others as a collection of their own, which no average mixes with yours."""
+    refuse_read_only()
+    found = import_results(AtlasPaths.from_environment(), source, name=name)
+    row = {"collection": found.name, "runs": found.runs, "profiles": found.profiles, "left_out": len(found.left_out)}
+    show([row], as_json=as_json, empty="")
+    for line in found.left_out:
+        note(f"Left out: {line}")
+    note(f"Compare with: python -m core gains --collection {name}")
 
 
 def _told(found: Iterable[Moved], *, done: str, as_json: bool) -> None:

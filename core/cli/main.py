@@ -23,15 +23,16 @@ from core.actions.launch import Where, launch
 from core.actions.plan import plan
 from core.actions.words import size, span
 from core.cli import analysis as cli_analysis
+from core.cli import exchange as cli_exchange
 from core.cli import export as cli_export
 from core.cli import models as cli_models
 from core.cli.console import errors_as_messages, note, readable, records, show
-from core.cli.exchange import pull, push
 from core.cli.options import Again, AsJson, DryRun, executing, filtered, launching
 from core.cli.profile import profile
 from core.cli.progress import follow
 from core.cli.prune import prune
 from core.cli.selectors import checked
+from core.cli.words import spread
 from core.errors import SpecError
 from core.jobs.records import JobStatus
 from core.models import skipped_model_files
@@ -56,14 +57,10 @@ app = typer.Typer(name="atlas", no_args_is_help=True)
 
 app.command()(profile)
 app.command()(prune)
-app.command()(push)
-app.command()(pull)
+cli_exchange.register(app)
 cli_analysis.register(app)
 cli_export.register(app)
 app.add_typer(cli_models.app, name="models")
-
-MANY = ("--model", "--intermediate", "--target", "--seeds", "--lang", "--family", "--script", "--id", "--column")
-"""Options that take several values after one name: `--seeds 1 2`."""
 
 _MODELS = f"Models: names, hub ids or folders; default: {DEFAULT_MODEL}. For a first try: {SMALL_MODEL}."
 
@@ -76,25 +73,6 @@ def main() -> None:
         if is_module and words[:1] in (["--install-completion"], ["--show-completion"]):
             raise SpecError("Shells complete commands, not modules: pip install --editable . gives the command atlas.")
         app(args=words, prog_name="python -m core" if is_module else "atlas")
-
-
-def spread(words: list[str]) -> list[str]:
-    """Command-line words with `--seeds 1 2` written as `--seeds 1 --seeds 2`.
-
-    Args:
-        words: As typed, without the program's name.
-    """
-    out: list[str] = []
-    option: str | None = None
-    fresh = False
-    for word in words:
-        if word.startswith("--"):
-            option, fresh = (word if word in MANY else None), True
-            out.append(word)
-        else:
-            out += [word] if option is None or fresh else [option, word]
-            fresh = False
-    return out
 
 
 def _version(wanted: bool) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from core.errors import UnknownName
 from core.measures.difficulty.table import DIFFICULTIES
+from core.store.gallery import own_first
 
 
 class ProfileView(NamedTuple):
@@ -48,12 +49,12 @@ def views(cur: duckdb.DuckDBPyConnection, *, kind: str) -> pd.DataFrame:
     Args:
         kind: difficulty, encoder or selectors.
     """
-    sql = """
+    sql = f"""
         SELECT collection, model, model_fingerprint, json_extract_string(spec, '$.protocol.name') AS protocol,
                data_source, string_agg(DISTINCT seed::VARCHAR, ', ' ORDER BY seed::VARCHAR) AS seeds,
                count(*)::INTEGER AS profiles
         FROM profiles WHERE kind = $kind
-        GROUP BY ALL ORDER BY collection DESC, profiles DESC, model, model_fingerprint, protocol, data_source
+        GROUP BY ALL ORDER BY {own_first("collection")}, profiles DESC, model, model_fingerprint, protocol, data_source
     """
     return cur.execute(sql, {"kind": kind}).df()
 

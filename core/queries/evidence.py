@@ -30,6 +30,7 @@ from core.queries.scales import Scale, divisors, trained_targets
 from core.spec.profile import ProfileKind, text_point
 from core.spec.run import DataSourceKind
 from core.store.counted import BASELINE, EARLIER, FLOOR, INTERMEDIATE, TARGET, reasons_in_words
+from core.store.gallery import own_first
 from core.studies import ProfileRequest, StudyRequest
 
 _OF_TARGETS = frozenset({"in-task", "never trained", TARGET, BASELINE, FLOOR})
@@ -169,7 +170,7 @@ def poolable_runs(cur: duckdb.DuckDBPyConnection, wanted: Filter) -> pd.DataFram
         GROUP BY ALL
         ORDER BY any_value(r.data_source <> 'sample') AND count(*) FILTER (g.excluded IS NULL) > 0 DESC,
                  count(DISTINCT g.intermediate) FILTER (g.excluded IS NULL) DESC, counted DESC, intermediates DESC,
-                 gains DESC, r.collection DESC, r.model, r.protocol
+                 gains DESC, {own_first("r.collection")}, r.model, r.protocol
         """,
         kept.values,
     ).df()

@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 
 from core.store.counted import FLOOR
+from core.store.gallery import own_first
 
 CHOSEN = """
     SELECT * FROM current_runs
@@ -49,7 +50,7 @@ def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         measured, then published; of these the views with most runs first, then with most languages; headline metrics
         first.
     """
-    return cur.execute("""
+    return cur.execute(f"""
         WITH real AS (
             SELECT DISTINCT r.collection, r.model, r.model_fingerprint, r.protocol_digest, r.data_source
             FROM counted_gains g JOIN runs r ON r.run_id = g.run_id WHERE r.data_source <> 'sample'
@@ -61,9 +62,9 @@ def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             AND real.protocol_digest = r.protocol_digest
             AND real.model_fingerprint IS NOT DISTINCT FROM r.model_fingerprint
         GROUP BY ALL
-        ORDER BY any_value(real.model IS NOT NULL) DESC, r.collection DESC, runs DESC, count(DISTINCT s.lang) DESC,
-                 r.model, r.target, is_headline DESC, s.metric, r.protocol, r.data_source, r.protocol_digest,
-                 r.model_fingerprint
+        ORDER BY any_value(real.model IS NOT NULL) DESC, {own_first("r.collection")}, runs DESC,
+                 count(DISTINCT s.lang) DESC, r.model, r.target, is_headline DESC, s.metric, r.protocol, r.data_source,
+                 r.protocol_digest, r.model_fingerprint
     """).df()
 
 

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from core.figures.theme import Mode
-from core.report.portable import portable_values
+from core.store.exchange.portable import portable_values
 
 Draw = Callable[[Mode], go.Figure]
 """Draws a figure for a background."""

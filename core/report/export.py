@@ -15,8 +15,8 @@ import pyarrow.parquet
 from core.errors import StoreError, UnknownName
 from core.files import written_beside
 from core.report.latex import latex_table
-from core.report.portable import portable_table
 from core.store.connection import Store
+from core.store.exchange.portable import portable_table
 
 Format = Literal["csv", "parquet", "tex"]
 """File formats."""

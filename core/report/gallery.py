@@ -217,9 +217,10 @@ def _sheet(cur: duckdb.DuckDBPyConnection, sheet: Sheet, *, number: int) -> Shee
 
 
 def _index(gathered: Gathered, pages: Sequence[Page], *, made: Made) -> str:
-    collections = [
-        (name, text, [page for page in pages if page.collection == name]) for name, text in _COLLECTIONS.items()
-    ]
+    told = _COLLECTIONS | {
+        p.collection: "Imported results of others." for p in pages if p.collection not in _COLLECTIONS
+    }
+    collections = [(name, text, [page for page in pages if page.collection == name]) for name, text in told.items()]
     return rendered(
         "index.html", made=made, title="Transfer Atlas", here="index.html", siblings=[],
         collections=[entry for entry in collections if entry[2]], **answered(gathered), **sources(gathered),

@@ -25,8 +25,8 @@ from core.report import tables as t
 from core.report.chapters import chapter_pages
 from core.report.drawn import CONFIG, FOLDER_POLICY, POLICY, Drawn, drawn, in_script, plotly_js
 from core.report.gathered import QUESTION, Gathered, commands
-from core.report.portable import portable_text
 from core.report.tables import table
+from core.store.exchange.portable import portable_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 """HTML, style and script of reports and galleries."""

@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 from core.errors import DataError, RunFolderDamaged, SpecError, UnknownName
 from core.files import written_beside
 from core.paths import AtlasPaths
-from core.report.portable import portable_text
 from core.spec.run import DataSourceKind, RunSpec
 from core.spec.task import TaskSpec
 from core.store.connection import Store
+from core.store.exchange.portable import portable_text
 
 LANGUAGES: Mapping[str, tuple[str, ...]] = {
     task: tuple(codes.split())

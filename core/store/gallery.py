@@ -1,7 +1,8 @@
-"""Measured results as the committed Parquet files of `data/gallery`: figures, seeds and fingerprints, no sentences.
+"""Results as Parquet files: figures, seeds and fingerprints, no sentences.
 
-One file a table, `<gallery>/<table>.parquet`, for runs and for profiles alike; `load_family` reads them into the store
-as the collection "measured". `tools/gallery_files.py` writes them.
+One file a table, `<folder>/<table>.parquet`, for runs and for profiles alike. The committed ones of `data/gallery` are
+the collection "measured"; a folder of a home's `imported` is a collection of its own name. `exchange/tables.py` writes
+them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import orjson
 from core.errors import RunFolderDamaged, StoreError
 from core.files import MOST_TABLE, check_regular
 from core.languages import check_language
+from core.paths import AtlasPaths
 from core.spec.plain import shortened
 from core.store.connection import Store
 from core.store.example_scores import drop_other_quantities
@@ -25,6 +27,11 @@ from core.store.reducer import RUN_TABLES
 
 PREFIX = "gallery-"
 """Before the id of whatever was committed: the same run or profile made here stays one of its own."""
+
+MEASURED = "measured"
+"""The committed collection."""
+
+_IMPORTED = "imported:"
 
 _LANGS = (("scores", "lang"), ("skips", "lang"), ("encoder_changes", "lang"))
 """Columns that hold languages."""
@@ -58,19 +65,68 @@ FAMILIES = (
 """Everything that is committed."""
 
 
-def load_family(store: Store, family: Family, *, folder: Path) -> int:
+def own_first(column: str) -> str:
+    """Terms of an ORDER BY: one's own collection, the committed one, then others by name.
+
+    Args:
+        column: SQL that names the collection.
+    """
+    return f"{column} = 'yours' DESC, {column} = '{MEASURED}' DESC, {column}"
+
+
+class Collection(NamedTuple):
+    """A folder of tables that is a collection of the store."""
+
+    name: str
+    folder: Path
+
+    @property
+    def prefix(self) -> str:
+        """Before the ids of its runs and profiles."""
+        return PREFIX if self.name == MEASURED else f"{self.name}."
+
+    def key(self, family: Family) -> str:
+        """Under which the store remembers what it took of it."""
+        return f"gallery:{family.head}" if self.name == MEASURED else f"{_IMPORTED}{self.name}:{family.head}"
+
+    def label(self, family: Family) -> str:
+        """What a message calls its files."""
+        folder = "gallery" if self.name == MEASURED else f"imported/{self.name}"
+        return f"{folder}/{family.head}"
+
+
+def collections(paths: AtlasPaths, store: Store) -> list[Collection]:
+    """The committed collection and those that were imported, removed ones that the store still holds among them.
+
+    Args:
+        paths: The home.
+        store: Open.
+    """
+    found = paths.imported.iterdir() if paths.imported.is_dir() else ()
+    names = {folder.name for folder in found if not folder.name.startswith(".") and folder.is_dir()}
+    with store.cursor() as cur:
+        keys = cur.execute("SELECT run_id FROM ingested WHERE starts_with(run_id, ?)", [_IMPORTED]).fetchall()
+    names |= {key.removeprefix(_IMPORTED).partition(":")[0] for (key,) in keys}
+    return [
+        Collection(MEASURED, paths.gallery),
+        *(Collection(name, paths.imported / name) for name in sorted(names)),
+    ]
+
+
+def load_family(store: Store, family: Family, *, collection: Collection) -> int:
     """Take the tables of one kind of job where their files changed; number of files read.
 
     Args:
         family: Which.
-        folder: Where the files are.
+        collection: Where the files are, and what they are called.
 
     Raises:
         StoreError: A file does not hold what it is named after; the store is as it was.
     """
+    folder = collection.folder
     files = [file for table in family.tables if (file := folder / f"{table}.parquet").exists()]
     stamp = ";".join(f"{f.name}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files)
-    name = f"gallery:{family.head}"
+    name = collection.key(family)
     with store.cursor() as cur:
         known = cur.execute("SELECT stamp FROM ingested WHERE run_id = ?", [name]).fetchone()
     if stamp == (known[0] if known else ""):
@@ -78,21 +134,23 @@ def load_family(store: Store, family: Family, *, folder: Path) -> int:
     try:
         with store.write() as cur:
             for table in family.tables:
-                cur.execute(f"DELETE FROM {table} WHERE starts_with({family.key}, ?)", [PREFIX])
+                cur.execute(f"DELETE FROM {table} WHERE starts_with({family.key}, ?)", [collection.prefix])
             cur.execute("DELETE FROM ingested WHERE run_id = ?", [name])
             for file in files:
-                _insert(cur, file, family)
-            _check(cur, family, folder=folder)
+                _insert(cur, file, family, collection=collection)
+            _check(cur, family, collection=collection)
             drop_other_quantities(cur)
-            cur.execute("INSERT INTO ingested VALUES (?, 0, ?)", [name, stamp])
+            if files:
+                cur.execute("INSERT INTO ingested VALUES (?, 0, ?)", [name, stamp])
     except (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError) as error:
         raise StoreError(f"The files {folder}/{family.head}.parquet … do not belong together: {error}") from error
     return len(files)
 
 
-def _check(cur: duckdb.DuckDBPyConnection, family: Family, *, folder: Path) -> None:
+def _check(cur: duckdb.DuckDBPyConnection, family: Family, *, collection: Collection) -> None:
     """Refuse what the tables would take and no reader could: pages ask for every language and every specification."""
-    specs = cur.execute(f"SELECT DISTINCT spec FROM {family.head} WHERE starts_with({family.key}, ?)", [PREFIX])
+    folder, prefix = collection.folder, collection.prefix
+    specs = cur.execute(f"SELECT DISTINCT spec FROM {family.head} WHERE starts_with({family.key}, ?)", [prefix])
     for (text,) in specs.fetchall():
         with _named(folder / f"{family.head}.parquet", what="spec"):
             if not isinstance(orjson.loads(text), dict):
@@ -100,12 +158,12 @@ def _check(cur: duckdb.DuckDBPyConnection, family: Family, *, folder: Path) -> N
     for table, column in _LANGS:
         if table in family.tables:
             sql = f"SELECT DISTINCT {column} FROM {table} WHERE starts_with({family.key}, ?)"
-            for (code,) in cur.execute(sql, [PREFIX]).fetchall():
+            for (code,) in cur.execute(sql, [prefix]).fetchall():
                 with _named(folder / f"{table}.parquet", what=column):
                     check_language(code)
     if "scores" in family.tables:
         sql = "SELECT count(*) FROM scores WHERE starts_with(run_id, ?) AND NOT coalesce(score BETWEEN -1 AND 1, FALSE)"
-        row = cur.execute(sql, [PREFIX]).fetchone()
+        row = cur.execute(sql, [prefix]).fetchone()
         if row and row[0]:
             raise StoreError(f"{folder / 'scores.parquet'}: {row[0]} scores are no fractions, expected -1 to 1.")
 
@@ -118,9 +176,9 @@ def _named(file: Path, *, what: str) -> Iterator[None]:
         raise StoreError(f"{file}, column {what}: {error}") from error
 
 
-def _insert(cur: duckdb.DuckDBPyConnection, file: Path, family: Family) -> None:
-    ours = ", 'measured' AS collection" if file.stem == family.head else ""
-    kept = f"* REPLACE ('{PREFIX}' || {family.key} AS {family.key}{ours})"
+def _insert(cur: duckdb.DuckDBPyConnection, file: Path, family: Family, *, collection: Collection) -> None:
+    ours = f", '{collection.name}' AS collection" if file.stem == family.head else ""
+    kept = f"* REPLACE ('{collection.prefix}' || {family.key} AS {family.key}{ours})"
     try:
         check_regular(file.stat(), file=file, most_bytes=MOST_TABLE)
         cur.execute(f"INSERT INTO {file.stem} BY NAME SELECT {kept} FROM read_parquet(?)", [str(file)])

@@ -22,7 +22,7 @@ from core.files import draft_beside, file_errors
 from core.paths import AtlasPaths, refuse_read_only
 from core.store.connection import Store, is_open_here
 from core.store.example_scores import drop_other_quantities, read_example_scores
-from core.store.gallery import FAMILIES, load_family
+from core.store.gallery import FAMILIES, collections, load_family
 from core.store.profiles import PREFIX, ingest_profiles
 from core.store.published import load_published
 from core.store.rankings import ingest_rankings
@@ -74,9 +74,10 @@ def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
 
 def _ingest(store: Store, paths: AtlasPaths) -> IngestReport:
     began = time.monotonic()
-    for family in FAMILIES:
-        load = partial(load_family, store, family, folder=paths.gallery)
-        _committed(store, f"gallery/{family.head}", folder=paths.gallery, load=load)
+    for collection in collections(paths, store):
+        for family in FAMILIES:
+            load = partial(load_family, store, family, collection=collection)
+            _committed(store, collection.label(family), folder=collection.folder, load=load)
     _committed(store, "published", folder=paths.published, load=partial(load_published, store, paths))
     ingest_rankings(store, paths)
     profiles = ingest_profiles(store, paths)

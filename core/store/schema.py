@@ -5,6 +5,7 @@ To change a table: append a function `m00N_…` to `MIGRATIONS`; `tests/core/sto
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import duckdb
@@ -370,6 +371,19 @@ def m013_matched(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("ALTER TABLE splits ADD COLUMN matched VARCHAR;")  # JSON of `core.spec.match.Match`; NULL: no third
 
 
+def m014_imported(con: duckdb.DuckDBPyConnection) -> None:
+    """Collections of any name: what was imported from others has its own."""
+    for table in ("runs", "profiles"):
+        row = con.execute("SELECT sql FROM duckdb_tables() WHERE table_name = ?", [table]).fetchone()
+        assert row is not None  # an earlier migration made it
+        made = re.sub(r", CHECK\(\(collection IN \([^)]*\)\)\)", "", row[0], count=1)
+        con.execute(made.replace(f"CREATE TABLE {table}(", f"CREATE TABLE {table}_new(", 1))
+        con.execute(
+            f"INSERT INTO {table}_new SELECT * FROM {table}; DROP TABLE {table}; "
+            f"ALTER TABLE {table}_new RENAME TO {table};"
+        )
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("001_first_tables", m001_first_tables),
     ("002_gains", m002_gains),
@@ -384,5 +398,6 @@ MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("011_current_runs", m011_current_runs),
     ("012_evidence", m012_evidence),
     ("013_matched", m013_matched),
+    ("014_imported", m014_imported),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from core.store.connection import Store
+from core.store.exchange.tables import save_gallery
 from tests.e2e.test_browser import CHROMIUM, FLAGS, Server, _serve, _transfer, heatmap, sync_api
 from tests.makers.tables import Planted, add_rows, planted
-from tools.gallery_files import save_gallery
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
 

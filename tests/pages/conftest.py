@@ -12,10 +12,10 @@ from streamlit.testing.v1 import AppTest
 from core.jobs.local import LocalBackend
 from core.paths import REPO, AtlasPaths
 from core.store.connection import Store
+from core.store.exchange.tables import save_gallery
 from core.store.ingest import ingest
 from pages.widgets import shared
 from tests.makers.home import fill, profile, spec
-from tools.gallery_files import save_gallery
 
 Open = Callable[..., AppTest]
 """Opens a page: `open_page("pages/runs.py", run="…")`."""

@@ -12,10 +12,10 @@ import pytest
 
 from core.paths import REPO, AtlasPaths
 from core.spec.run import RunSpec
+from core.store.exchange.tables import save_gallery
 from core.store.reading import open_for_reading
 from tests.makers.home import fill, spec
 from tools.gallery_check import Cell, check, committed, compare, draw
-from tools.gallery_files import save_gallery
 
 SCORES = {("en", "accuracy"): 0.5, ("sw", "accuracy"): 0.4, ("en", "f1"): 0.6, ("sw", "f1"): 0.3}
 

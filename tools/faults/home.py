@@ -18,10 +18,10 @@ from core.spec.ranking import FrozenRanking, RankedIntermediate, SelectorRanking
 from core.spec.run import RunSpec
 from core.spec.task import Metric
 from core.store.connection import Store
+from core.store.exchange.tables import save_gallery
 from core.store.ingest import ingest
 from core.store.rankings import save_ranking
 from core.studies import ProfileRequest, StudyRequest, build_profile, build_study
-from tools.gallery_files import save_gallery
 
 
 class Home(AtlasPaths):

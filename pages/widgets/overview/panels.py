@@ -129,14 +129,15 @@ def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
 
 
 def collection_cards(found: Held) -> None:
-    """The three collections, each with what it holds, the empty ones too.
+    """The three collections, the empty ones too, and those that were imported, each with what it holds.
 
     Args:
         found: What the store holds.
     """
     rows = {row["collection"]: row for row in found.counts.to_dict("records")}
+    named = _NAMES | {name: "imported results of others" for name in rows if name not in _NAMES}
     with st.grid(3, min_column_width=250):
-        for name, text in _NAMES.items():
+        for name, text in named.items():
             with st.container(border=True, height="stretch"):
                 st.markdown(f"**{name.capitalize()}** · {text}")
                 lines = _published(found.published) if name == "published" else _counted(rows.get(name))

@@ -23,7 +23,7 @@ _COLLECTIONS = {
     PUBLISHED: "numbers from papers",
 }
 
-_HELP = "; ".join(f"{name}: {text}" for name, text in _COLLECTIONS.items())
+_HELP = "; ".join(f"{name}: {text}" for name, text in _COLLECTIONS.items()) + "; any other: imported results of others"
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

@@ -21,10 +21,10 @@ from core.queries.evidence import AnalysisOptions
 from core.queries.filters import Filter
 from core.report.gathered import commands, gather
 from core.report.onefile import made, report_html
-from core.report.portable import portable_spec
 from core.spec.profile import ProfileKind
 from core.spec.run import MIRROR, DataSourceKind, RunSpec
 from core.store.connection import Store
+from core.store.exchange.portable import portable_spec
 from core.store.ingest import ingest
 from core.studies import ProfileRequest, StudyRequest, build_profile, build_study
 from tests.commands import commands_in, parse, start

@@ -15,7 +15,7 @@ from core.paths import REPO, AtlasPaths
 from core.queries.evidence import AnalysisOptions, evidence, runs_to_pool
 from core.queries.filters import Filter
 from core.store.connection import Store
-from core.store.gallery import FAMILIES, load_family
+from core.store.gallery import FAMILIES, MEASURED, Collection, load_family
 from tests.makers.tables import add_difficulty, add_rows, add_scores
 
 
@@ -169,7 +169,7 @@ class Committed(AtlasPaths):
 
 def test_no_committed_cell_has_limits_without_its_gain(store: Store, tmp_path: Path) -> None:
     """All runs in five languages, those of earlier versions too; three cells of PAN-X were once outside."""
-    load_family(store, FAMILIES[0], folder=Committed(tmp_path).gallery)
+    load_family(store, FAMILIES[0], collection=Collection(MEASURED, Committed(tmp_path).gallery))
     with store.cursor() as cur:
         cells = cur.execute("""
             SELECT concat_ws(' ', r.model, r.protocol, r.data_source, r.target) AS target, r.intermediate,

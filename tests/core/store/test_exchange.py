@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from core.cli.main import app
 from core.errors import NotWritable, SpecError, StoreError
 from core.paths import AtlasPaths
 from core.store.connection import Store
-from core.store.exchange import Address, Moved, Outcome, address_of, pull, push
+from core.store.exchange.folders import Address, Moved, Outcome, address_of, pull, push
+from core.store.exchange.imports import import_results
 from core.store.ingest import PARTS, ingest
 from tests.makers.folders import history, run_spec, scored, write_run
 
@@ -187,3 +189,62 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run.invoke(app, ["pull", there]).stdout == "Nothing new.\n"
     monkeypatch.setenv("ATLAS_READ_ONLY", "1")
     assert isinstance(run.invoke(app, ["pull", there]).exception, NotWritable)
+
+
+def collections_of(paths: AtlasPaths) -> dict[str, tuple[int, int]]:
+    """Runs and gains by collection, the committed one apart."""
+    with Store.open(":memory:") as store:
+        ingest(store, paths)
+        with store.cursor() as cur:
+            return {
+                name: (runs, gains)
+                for name, runs, gains in cur.execute(
+                    "SELECT collection, count(*), (SELECT count(*) FROM gains g WHERE g.collection = r.collection) "
+                    "FROM runs r WHERE collection <> 'measured' GROUP BY ALL ORDER BY ALL"
+                ).fetchall()
+            }
+
+
+def test_a_colleagues_runs_are_a_collection_of_their_own(tmp_path: Path) -> None:
+    """The same runs in both homes: nothing is paired across collections, and a removed folder takes its rows along."""
+    a, b, there = home(tmp_path / "a", seeds=range(4)), home(tmp_path / "b", seeds=range(2)), tmp_path / "there"
+    list(push(a, address_of(str(there))))
+    found = import_results(b, str(there), name="ana")
+    assert (found.runs, found.profiles, found.left_out) == (4, 0, ())
+    own = collections_of(home(tmp_path / "b"))
+    assert {name: runs for name, (runs, _) in own.items()} == {"ana": 4, "yours": 2}
+    assert own["ana"] == collections_of(a)["yours"]
+    assert json.loads((b.imported / "ana" / "origin.json").read_text())["source"] == str(there)
+    again = import_results(b, str(b.imported / "ana"), name="twice")
+    assert again.runs == 4, "a gallery's folder"
+    with Store.open(tmp_path / "kept.duckdb") as store:
+        ingest(store, b)
+        shutil.rmtree(b.imported / "twice")
+        ingest(store, b)
+        with store.cursor() as cur:
+            names = cur.execute("SELECT DISTINCT collection FROM runs ORDER BY ALL").fetchall()
+    assert names == [("ana",), ("yours",)]
+
+
+@pytest.mark.parametrize("name", ["yours", "measured", "Ana", "../x", "a" * 41, ""])
+def test_a_collection_has_a_plain_name_that_is_free(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be the name of a collection"):
+        import_results(home(tmp_path), str(tmp_path), name=name)
+
+
+def test_what_holds_no_results_leaves_nothing(tmp_path: Path) -> None:
+    b = home(tmp_path / "b")
+    with pytest.raises(StoreError, match="holds no finished run"):
+        import_results(b, str(tmp_path), name="ana")
+    (tmp_path / "runs.parquet").write_text("PAR1")
+    with pytest.raises(StoreError, match="runs.parquet does not hold the table"):
+        import_results(b, str(tmp_path), name="ana")
+    assert not list(b.imported.iterdir())
+
+
+def test_the_import_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_HOME", str(tmp_path / "b"))
+    list(push(home(tmp_path / "a", seeds=range(2)), address_of(str(tmp_path / "there"))))
+    found = CliRunner().invoke(app, ["import", str(tmp_path / "there"), "--name", "ana", "--json"])
+    assert json.loads(found.stdout) == [{"collection": "ana", "runs": 2, "profiles": 0, "left_out": 0}]
+    assert found.stderr == "Compare with: python -m core gains --collection ana\n"

@@ -17,14 +17,14 @@ import pytest
 from core.errors import StoreError
 from core.events import LanguageSkipped
 from core.paths import REPO, AtlasPaths
-from core.report.portable import portable_spec, portable_text
 from core.spec.run import MIRROR, DataSource, DataSourceKind
 from core.store.connection import Store
-from core.store.gallery import FAMILIES, load_family
+from core.store.exchange.portable import portable_spec, portable_text
+from core.store.exchange.tables import save_gallery
+from core.store.gallery import FAMILIES, MEASURED, Collection, load_family
 from core.store.ingest import ingest
 from tests.makers.folders import MODEL, history, run_spec, scored, write_run
 from tests.makers.tables import Planted, add_rows, planted
-from tools.gallery_files import save_gallery
 
 
 class Paths(AtlasPaths):
@@ -136,7 +136,7 @@ def test_unfinished_runs_and_runs_of_the_gallery_are_not_saved(tmp_path: Path) -
     with Store.open(":memory:") as store:
         ingest(store, paths)
         save_gallery(store, folder=paths.gallery, ids=ids)
-        load_family(store, FAMILIES[0], folder=paths.gallery)
+        load_family(store, FAMILIES[0], collection=Collection(MEASURED, paths.gallery))
         rows = save_gallery(store, folder=tmp_path / "again", ids=[*ids, half.run_id, f"gallery-{ids[0]}"])
     assert rows["runs"] == 2
 

@@ -14,10 +14,10 @@ from core.events import ENVELOPE, Envelope, Event, PointSkipped, RunFinished, Ru
 from core.paths import AtlasPaths, ProfilePaths
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.store.connection import Store
+from core.store.exchange.tables import save_gallery
 from core.store.ingest import ingest, rebuild
 from core.store.profiles import PARTS
 from tests.makers.folders import MODEL, PROTOCOL, SAMPLE, history, run_spec, scored, task, write_run
-from tools.gallery_files import save_gallery
 
 _TABLES = ("profiles", *PARTS)
 

@@ -21,6 +21,7 @@ from core.paths import RunPaths
 from core.spec.base import run_id_of
 from core.spec.ranking import FrozenRanking, RankedIntermediate, SelectorRanking
 from core.store.connection import Store
+from core.store.exchange.tables import save_gallery
 from core.store.ingest import ingest
 from core.store.rankings import save_ranking
 from tests.core.store.test_gallery import CREDITS, write_predictions
@@ -28,7 +29,6 @@ from tests.core.store.test_profiles import _finished, _spec
 from tests.makers.folders import history, run_spec, scored, write_run
 from tools.faults.garbage import garbled
 from tools.faults.home import Home
-from tools.gallery_files import save_gallery
 
 
 class Made(NamedTuple):

@@ -23,7 +23,7 @@ from core.queries.runs.pace import (
 from core.queries.runs.slots import Piece, end_times
 from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, RunSpec, StudySpec
 from core.store.connection import Store
-from core.store.gallery import FAMILIES, load_family
+from core.store.gallery import FAMILIES, MEASURED, Collection, load_family
 from core.store.ingest import ingest
 from tests.makers.folders import MODEL, PROTOCOL, SAMPLE, history, run_spec, scored, task, write_run
 
@@ -251,7 +251,7 @@ def test_a_run_in_progress_goes_on_at_its_own_pace(tmp_path: Path) -> None:
 def test_committed_runs_took_what_the_others_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ATLAS_GALLERY", raising=False)
     with Store.open(":memory:") as store:
-        load_family(store, FAMILIES[0], folder=AtlasPaths.from_environment().gallery)
+        load_family(store, FAMILIES[0], collection=Collection(MEASURED, AtlasPaths.from_environment().gallery))
         with store.write() as cur:  # as if this machine had made them: the limits are then no wider than their spread
             cur.execute("UPDATE runs SET collection = 'yours'")
         with store.cursor() as cur:

@@ -1,4 +1,4 @@
-"""Writes the committed Parquet files of `data/gallery`, which `core/store/gallery.py` reads.
+"""Writes the Parquet files of a gallery, committed or imported, which `core/store/gallery.py` reads.
 
 A folder on this machine means nothing elsewhere, so paths of models and mirrors are left out; a model is known by its
 name and fingerprint, data by theirs.
@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from core.errors import StoreError
 from core.files import written_beside
-from core.report.portable import portable_spec, portable_text
 from core.store.connection import Store
+from core.store.exchange.portable import portable_spec, portable_text
 from core.store.gallery import FAMILIES, Family
 
 _SENTENCES = ("reason", "message")

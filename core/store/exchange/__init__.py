@@ -1,0 +1,1 @@
+"""Results that leave a home or come into one: between homes, and as tables."""
