@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from core.errors import UnknownName
+from core.errors import JobError, UnknownName
 from core.jobs.backend import BACKENDS, Backend, backend_class, backend_named, chosen_backend
-from core.jobs.folders import in_order, known_job, statuses
+from core.jobs.folders import in_order, known_job, mark_paused, statuses
 from core.jobs.records import JobState, JobStatus
-from core.jobs.state import derive_state
+from core.jobs.state import derive_state, is_paused
 from core.paths import AtlasPaths, is_read_only, refuse_read_only
 from core.spec.execution import USUAL, ExecutionOptions
 
@@ -57,11 +57,53 @@ def open_of(study: str, *, paths: AtlasPaths) -> list[str]:
     Raises:
         UnknownName: No job was submitted with that name.
     """
-    jobs = list(statuses(paths))
-    known = {job.study for job in jobs if job.study is not None}
-    if study not in known:
-        raise UnknownName("study", study, known=known)
-    return [job.run_id for job in jobs if job.study == study and job.state in _OPEN]
+    return [job.run_id for job in _of_study(study, paths=paths) if job.state in _OPEN]
+
+
+def paused_of(study: str, *, paths: AtlasPaths) -> list[str]:
+    """Ids of the runs and profiles of a study that are paused.
+
+    Raises:
+        UnknownName: No job was submitted with that name.
+    """
+    jobs = _of_study(study, paths=paths)
+    return [job.run_id for job in jobs if job.state is JobState.CANCELLED and is_paused(paths.job(job.run_id))]
+
+
+def pause(job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:
+    """Stop runs or profiles, or hold them back, until they are resumed: checkpoints and places in the queue are kept.
+
+    Raises:
+        UnknownName: There is no such run.
+        JobError: It neither waits nor runs.
+        NotWritable: Nothing may be changed here.
+    """
+    refuse_read_only()
+    found = []
+    for job_id in job_ids:
+        status = known_job(job_id, paths=paths)
+        if status.state not in _OPEN:
+            raise JobError(f"Run {job_id} is {status.state}: only a queued or running one can be paused.")
+        backend_class(status.backend)(paths).cancel(job_id)
+        found.append(mark_paused(job_id, paths=paths))
+    wake(paths)
+    return found
+
+
+def resume(job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:
+    """Put paused runs or profiles back in their places; they go on from their last checkpoints.
+
+    Raises:
+        UnknownName: There is no such run.
+        JobError: It is not paused.
+        NotWritable: Nothing may be changed here.
+    """
+    ids = list(job_ids)
+    for job_id in ids:
+        status = known_job(job_id, paths=paths)
+        if status.state is not JobState.CANCELLED or not is_paused(paths.job(job_id)):
+            raise JobError(f"Run {job_id} is {status.state} and not paused: `retry` queues a cancelled one again.")
+    return retry(ids, paths=paths)
 
 
 def cancel(job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:
@@ -132,6 +174,14 @@ def warm(paths: AtlasPaths) -> None:
     """
     if not is_read_only():
         chosen_backend(None, paths=paths).warm()
+
+
+def _of_study(study: str, *, paths: AtlasPaths) -> list[JobStatus]:
+    jobs = list(statuses(paths))
+    known = {job.study for job in jobs if job.study is not None}
+    if study not in known:
+        raise UnknownName("study", study, known=known)
+    return [job for job in jobs if job.study == study]
 
 
 def _everything(paths: AtlasPaths) -> list[JobStatus]:

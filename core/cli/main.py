@@ -219,6 +219,32 @@ def cancel(
 
 
 @app.command()
+def pause(
+    run_ids: Annotated[list[str] | None, typer.Argument(help="Ids of runs.")] = None,
+    study: Annotated[str | None, typer.Option(help="All runs of this study that have not ended.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop runs or a study until they are resumed; checkpoints and places in the queue are kept."""
+    paths = AtlasPaths.from_environment()
+    wanted = [*(run_ids or ()), *(queue.open_of(study, paths=paths) if study is not None else ())]
+    rows = [_state_row(status) for status in queue.pause(wanted, paths=paths)]
+    show(rows, as_json=as_json, empty="Nothing to pause.")
+
+
+@app.command()
+def resume(
+    run_ids: Annotated[list[str] | None, typer.Argument(help="Ids of runs.")] = None,
+    study: Annotated[str | None, typer.Option(help="All runs of this study that are paused.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put paused runs back in their places; they go on from their last checkpoint."""
+    paths = AtlasPaths.from_environment()
+    wanted = [*(run_ids or ()), *(queue.paused_of(study, paths=paths) if study is not None else ())]
+    rows = [_state_row(status) for status in queue.resume(wanted, paths=paths)]
+    show(rows, as_json=as_json, empty="Nothing is paused.")
+
+
+@app.command()
 @executing
 def retry(
     *,

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from core.errors import JobError, RunFolderDamaged, UnknownName
 from core.files import draft_beside, file_errors, is_there, read_whole, write_text
 from core.jobs.records import JobRecord, JobState, JobStatus, read_job
-from core.jobs.state import derive_state, queued_status
+from core.jobs.state import PAUSED, derive_state, is_paused, queued_status
 from core.paths import AtlasPaths, RunPaths
 from core.spec.base import canonical
 from core.spec.execution import ExecutionOptions
@@ -138,9 +138,15 @@ def mark_cancelled(job_id: str, *, paths: AtlasPaths) -> RunPaths:
     if status.state not in {JobState.QUEUED, JobState.RUNNING, JobState.LOST, JobState.CANCELLED}:
         raise JobError(f"Run {job_id} is {status.state}: only a queued or running one can be cancelled.")
     run = paths.job(job_id)
-    with file_errors(run.cancel):
-        run.cancel.touch()
+    write_text(run.cancel, "")  # of a paused one, too, which then is cancelled for good
     return run
+
+
+def mark_paused(job_id: str, *, paths: AtlasPaths) -> JobStatus:
+    """Note in the marker of a job that was cancelled a moment ago that it keeps its place."""
+    run = paths.job(job_id)
+    write_text(run.cancel, PAUSED)
+    return derive_state(run)
 
 
 def put_back(job_id: str, *, paths: AtlasPaths, backend: str, execution: ExecutionOptions) -> JobStatus:
@@ -152,7 +158,8 @@ def put_back(job_id: str, *, paths: AtlasPaths, backend: str, execution: Executi
     run = paths.job(job_id)
     before = read_job(run.job)
     options = (before.execution if before else ExecutionOptions()).changed_by(execution)
-    position = _last_position(paths) + 1
+    keeps_place = before is not None and is_paused(run)
+    position = before.position if before and keeps_place else _last_position(paths) + 1
     _requeue(run, _new_record(job_id, backend=backend, study=status.study, execution=options, position=position))
     return derive_state(run)
 

@@ -25,6 +25,11 @@ _NO_SUMMARY = (None, None, None, None, None, None)
 _NO_PROTOCOL = "none"
 
 
+PAUSED = "paused"
+"""In the marker of a cancelled job that was paused."""
+_PAUSED_WORDS = "Paused: `resume` puts it back in its place."
+
+
 class Summary(NamedTuple):
     """What a list of runs shows of a spec."""
 
@@ -136,12 +141,20 @@ def stand_of(run: RunPaths, *, backend: str = LOCAL) -> Stand:  # noqa: PLR0911 
     if run.finished.exists():
         return Stand(JobState.DONE)
     if run.cancel.exists():
-        return Stand(JobState.CANCELLED)
+        return Stand(JobState.CANCELLED, message=_PAUSED_WORDS if is_paused(run) else None)
     failure = failure_text(run.failed)
     if failure is not None:
         return Stand(JobState.FAILED, message=failure)
     awaited = backend_class(backend).awaits(run)
     return Stand(JobState.LOST if process and awaited is None else JobState.QUEUED, process, awaited)
+
+
+def is_paused(run: RunPaths) -> bool:
+    """Whether a cancelled job was paused, and so keeps its place in the queue."""
+    try:
+        return read_whole(run.cancel, most_bytes=2**10) == PAUSED.encode()
+    except (FileNotFoundError, RunFolderDamaged):
+        return False
 
 
 def _names_in(run: RunPaths) -> set[str]:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from core.actions import queue
 from core.actions.launch import Where, launch, launch_profiles
 from core.cli.main import app, spread
-from core.errors import UnknownName
+from core.errors import JobError, UnknownName
 from core.jobs import local
 from core.jobs.backend import BACKENDS, Backend, backend_class, chosen_backend
 from core.jobs.dispatch import Dispatcher
@@ -56,6 +56,12 @@ def no_cursor() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
 
 def states(paths: AtlasPaths) -> list[tuple[str, str, JobState]]:
     return [(job.run_id, job.backend, job.state) for job in queue.list_runs(paths)]
+
+
+def in_place(paths: AtlasPaths) -> list[str]:
+    """Ids of what waits or runs, by place in the queue."""
+    jobs = [job for job in queue.list_runs(paths) if job.state in {JobState.QUEUED, JobState.RUNNING}]
+    return [job.run_id for job in sorted(jobs, key=lambda job: job.position or 0.0)]
 
 
 def command(*words: str) -> list[dict[str, object]]:
@@ -135,6 +141,30 @@ def test_a_backend_is_used_through_the_commands(
     again = command("run", *words, "--backend", "local")
     assert {row["state"] for row in again} == {"running", "queued"}
     assert {job.backend for job in queue.list_runs(paths)} == {"toy"}, "who has a job keeps it"
+
+
+@pytest.mark.parametrize("backend", ["toy", "local"])
+def test_a_paused_study_keeps_its_places_and_goes_on(paths: AtlasPaths, backend: str) -> None:
+    """Beside another study that was submitted later, which stays behind it; a cancelled one is not resumed."""
+    where = Where(backend=backend)
+    launch(REQUEST, paths=paths, cursor=no_cursor, where=where)
+    later = REQUEST.model_copy(update={"name": "later", "seeds": (9,)})
+    launch(later, paths=paths, cursor=no_cursor, where=where)
+    order = in_place(paths)
+    rows = command("pause", "--study", "s")
+    assert {(row["state"], row["message"]) for row in rows} == {
+        ("cancelled", "Paused: `resume` puts it back in its place.")
+    }
+    assert in_place(paths) == order[len(rows) :]
+    gone = str(rows[0]["run_id"])
+    queue.cancel([gone], paths=paths)
+    with pytest.raises(JobError, match="cancelled and not paused"):
+        queue.resume([gone], paths=paths)
+    with pytest.raises(JobError, match="only a queued or running one can be paused"):
+        queue.pause([gone], paths=paths)
+    assert {row["state"] for row in command("resume", "--study", "s")} == {"queued"}
+    assert in_place(paths) == [run_id for run_id in order if run_id != gone]
+    assert command("resume", "--study", "s") == []
 
 
 def test_a_failed_job_goes_to_the_backend_it_is_submitted_to_again(paths: AtlasPaths, study: StudySpec) -> None:
