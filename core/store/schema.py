@@ -5,12 +5,12 @@ To change a table: append a function `m00N_…` to `MIGRATIONS`; `tests/core/sto
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import duckdb
 
 from core.store.counted import m012_evidence
+from core.store.exchange.migration import m014_imported
 
 Migration = Callable[[duckdb.DuckDBPyConnection], None]
 
@@ -369,19 +369,6 @@ def m011_current_runs(con: duckdb.DuckDBPyConnection) -> None:
 def m013_matched(con: duckdb.DuckDBPyConnection) -> None:
     """How a training set that is a third of a task is matched with the other two thirds."""
     con.execute("ALTER TABLE splits ADD COLUMN matched VARCHAR;")  # JSON of `core.spec.match.Match`; NULL: no third
-
-
-def m014_imported(con: duckdb.DuckDBPyConnection) -> None:
-    """Collections of any name: what was imported from others has its own."""
-    for table in ("runs", "profiles"):
-        row = con.execute("SELECT sql FROM duckdb_tables() WHERE table_name = ?", [table]).fetchone()
-        assert row is not None  # an earlier migration made it
-        made = re.sub(r", CHECK\(\(collection IN \([^)]*\)\)\)", "", row[0], count=1)
-        con.execute(made.replace(f"CREATE TABLE {table}(", f"CREATE TABLE {table}_new(", 1))
-        con.execute(
-            f"INSERT INTO {table}_new SELECT * FROM {table}; DROP TABLE {table}; "
-            f"ALTER TABLE {table}_new RENAME TO {table};"
-        )
 
 
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
