@@ -66,12 +66,13 @@ FAMILIES = (
 
 
 def own_first(column: str) -> str:
-    """Terms of an ORDER BY: one's own collection, the committed one, then others by name.
+    """Terms of an ORDER BY over groups of one collection each: one's own, the committed one, then others by name.
 
     Args:
         column: SQL that names the collection.
     """
-    return f"{column} = 'yours' DESC, {column} = '{MEASURED}' DESC, {column}"
+    name = f"any_value({column})"
+    return f"{name} = 'yours' DESC, {name} = '{MEASURED}' DESC, {name}"
 
 
 class Collection(NamedTuple):
