@@ -3,7 +3,8 @@
 A stage is as much work as examples go through the model: those it is trained on, and a third of those it only scores,
 which need one of about three passes. Seconds for a piece of work are log-normal to a good approximation, so limits are
 factors around a median. They come from the stages that are most alike: of the same task and source of data where there
-are some, of the same task type and source next, then of any task; of this machine where it has made some.
+are some, of the same task type and source next, then of any task; of this machine where it has made some. How far they
+may be off for several reasons (spread, another machine, other texts) adds up as independent errors do, in squares.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 
 from core.spec.model import ModelSpec
 from core.spec.protocol import ProtocolSpec, StageProtocol
-from core.spec.run import RunSpec
+from core.spec.run import DataSourceKind, RunSpec
 from core.spec.task import Role
 
 StageKind = Literal["intermediate", "target", "evaluation"]
@@ -63,10 +64,12 @@ _MANY, _Z = 20, 1.645
 _FEW, _FEW_SPREAD = 5, 0.35  # fewer stages than that say little of their spread: then it is this, in log units
 _LEAST_SPREAD = 0.1
 _ELSEWHERE = math.log(2)  # how far another machine of the same kind may be from this one
+_COMPARED = math.log(1.3)  # the same, where stages of other models were made on both
 _OTHER_SOURCE = math.log(3)  # real texts are up to three times as long as the laboratory's
 _THREADS_POWER, _THREADS_POWER_SPREAD = 0.65, 0.35  # n threads are n^0.3 to n times as fast as one
 _NEWEST = 4_000
 _FIRST_TASK = re.compile(r"[+~@]")
+_EMPTY = "without input"  # a fold that is shown no text, and so takes a fraction of what others do
 
 
 class Span(NamedTuple):
@@ -125,6 +128,8 @@ class Times(NamedTuple):
     """The newest few thousand."""
     starts: tuple[tuple[str, bool, float], ...]
     """Run, whether it is of this machine, and its seconds outside of stages: start, reading of data."""
+    here: float | None = None
+    """Logarithm of this machine's seconds over those of the others for the same stages of any model; None: unknown."""
 
 
 def measured(cur: duckdb.DuckDBPyConnection, model: str, *, device: str) -> Times:
@@ -164,7 +169,22 @@ def measured(cur: duckdb.DuckDBPyConnection, model: str, *, device: str) -> Time
         if work > 0:
             stages.append(StageTime(run_id, own, kind, name, task_type, source, threads, work, seconds))
     starts = tuple((run_id, own, max(0.0, s - inside[run_id])) for run_id, (own, s) in whole.items())
-    return Times(tuple(stages), starts)
+    return Times(tuple(stages), starts, _here(cur, device=device))
+
+
+def _here(cur: duckdb.DuckDBPyConnection, *, device: str) -> float | None:
+    """How much slower this machine is than the others, from equal stages that both have made, three at least."""
+    sql = """
+        SELECT CASE WHEN count(*) >= 3 THEN median(ln(own / other)) END FROM (
+            SELECT median(g.seconds) FILTER (r.collection = 'yours') AS own,
+                   median(g.seconds) FILTER (r.collection <> 'yours') AS other
+            FROM stages g JOIN runs r USING (run_id)
+            WHERE g.state = 'finished' AND g.seconds > 0 AND starts_with(r.device, $device)
+            GROUP BY r.model, r.protocol_digest, r.data_source, r.threads, r.target, g.kind, g.name
+        ) WHERE own IS NOT NULL AND other IS NOT NULL
+    """
+    (found,) = cur.execute(sql, {"device": device}).fetchone() or (None,)
+    return None if found is None else float(found)
 
 
 def development_work(stage: StageProtocol) -> float:
@@ -189,6 +209,7 @@ class Pace:
                 self._groups[group].append(time)
         own = [s for _, is_own, s in times.starts if is_own]
         self._starts = own if len(own) > 1 else [s for *_, s in times.starts]
+        self._here = times.here
         self.n_measured = len(times.stages)
         self.is_own = any(time.is_own for time in times.stages)
 
@@ -212,10 +233,10 @@ class Pace:
         for group in _groups(kind, name, task_type, data_source):
             alike = self._groups.get(group)
             if alike and (len(alike) > 1 or len(group) == 1):
-                return self._from(alike, work=work, other_source=data_source not in {t.data_source for t in alike})
+                return self._from(alike, work=work, source=data_source)
         return self._guess(work)
 
-    def _from(self, alike: Sequence[StageTime], *, work: float, other_source: bool) -> Span:
+    def _from(self, alike: Sequence[StageTime], *, work: float, source: str) -> Span:
         own = [time for time in alike if time.is_own]
         used = own if len(own) > 1 else alike
         ratios = np.log([self._machine.threads / (t.threads or self._machine.threads) for t in used])
@@ -223,9 +244,17 @@ class Pace:
             ratios = np.zeros(len(used))
         paces = np.log([t.seconds / t.work for t in used]) - _THREADS_POWER * ratios
         low, high = _limits(paces)
-        unsure = _THREADS_POWER_SPREAD * float(np.median(np.abs(ratios))) + (0.0 if own else _ELSEWHERE)
-        slower = _OTHER_SOURCE if other_source else 0.0
-        return Span(work * math.exp(low - unsure), work * math.exp(high + unsure + slower))
+        errors = [_THREADS_POWER_SPREAD * float(np.median(np.abs(ratios)))]
+        shift = 0.0
+        if not own:
+            shift += self._here or 0.0
+            errors.append(_ELSEWHERE if self._here is None else _COMPARED)
+        if source not in {t.data_source for t in used}:
+            shift += (-_OTHER_SOURCE if source == DataSourceKind.SAMPLE else _OTHER_SOURCE) / 2
+            errors.append(_OTHER_SOURCE / 2)
+        middle = float(np.median(paces))
+        below, above = (math.hypot(spread, *errors) for spread in (middle - low, high - middle))
+        return Span(work * math.exp(middle + shift - below), work * math.exp(middle + shift + above))
 
     def _guess(self, work: float) -> Span:
         size = self._model.parameters_m or FALLBACK_PARAMETERS_M
@@ -250,12 +279,12 @@ def _limits(logs: np.ndarray) -> tuple[float, float]:
 
 def _groups(kind: str, name: str, task_type: str, data_source: str) -> Iterable[tuple[str, ...]]:
     """What a stage belongs to, narrowest first."""
-    is_scored = str(kind == "evaluation")
+    what = "scored" if kind == "evaluation" else _EMPTY if name.endswith(_EMPTY) else "trained"
     yield (data_source, kind, name)
-    yield (data_source, is_scored, task_type, "type")
-    yield (is_scored, kind, name, "any source", "name")
-    yield (is_scored, task_type)
-    yield (is_scored,)
+    yield (data_source, what, task_type, "type")
+    yield (what, kind, name, "any source", "name")
+    yield (what, task_type)
+    yield (what,)
 
 
 def _protocols(cur: duckdb.DuckDBPyConnection, digests: set[str]) -> dict[str, ProtocolSpec]:

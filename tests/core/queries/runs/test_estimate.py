@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from core.queries.runs.pace import (
     GUESSED_START_S,
     Machine,
     Pace,
+    StageTime,
     Times,
     measured,
     sizes_found,
@@ -191,10 +193,29 @@ def test_stages_of_another_task_or_source_speak_where_there_are_none_of_the_same
     assert as_type.seconds_high == pytest.approx(as_known.seconds_high, rel=0.1)
     mirror = known.model_copy(update={"data_source": DataSource(kind=DataSourceKind.HUB)})
     far = of(mirror, paths=paths)
-    # The laboratory's texts are short: other data may take three times as long.
-    assert far.seconds_high > 2.5 * as_known.seconds_high and far.seconds_low == pytest.approx(
-        as_known.seconds_low, rel=0.1
-    )
+    # The laboratory's texts are short: other data take one to three times as long, so 3^0.5 times in the middle.
+    few = 1.645 * 0.35 * math.sqrt(1.5)  # half the width of limits from two stages
+    wider = math.hypot(few, math.log(3) / 2) - few
+    low, high = (math.exp(math.log(3) / 2 + sign * wider) for sign in (-1, 1))
+    assert far.seconds_low == pytest.approx(low * as_known.seconds_low, rel=0.1)
+    assert far.seconds_high == pytest.approx(high * as_known.seconds_high, rel=0.1)
+
+
+def test_folds_without_text_and_real_texts_say_little_of_others() -> None:
+    def limits(*made: tuple[str, str, float], name: str = "qqp", source: str = "sample") -> tuple[float, float]:
+        stages = [
+            StageTime(f"r{i}", True, "intermediate", of, "classification", where, 1, 1.0, seconds)
+            for i, (of, where, seconds) in enumerate(made)
+        ]
+        pace = Pace(MODEL, Times(tuple(stages), ()), machine=ONE)
+        return pace.stage("intermediate", name, task_type="classification", data_source=source, work=1.0)
+
+    whole = [("mnli", "mirror", 10.0)] * 25
+    blank = [("mnli, fold 1 of 2, without input", "mirror", 1.0)] * 25
+    assert limits(*whole, *blank, source="mirror") == pytest.approx((10, 10))
+    assert limits(*whole, *blank, source="mirror", name="qqp, fold 2 of 2, without input") == pytest.approx((1, 1))
+    # Generated sentences are a third as long as real ones, or as long.
+    assert limits(*whole) == pytest.approx((10 / 3, 10))
 
 
 def test_other_threads_and_other_machines_widen_the_limits(tmp_path: Path) -> None:
@@ -218,10 +239,30 @@ def test_other_threads_and_other_machines_widen_the_limits(tmp_path: Path) -> No
     assert limits(times, Machine(("cpu",), 4)) == pytest.approx((100 / 4, 100 / 4**0.3))
     elsewhere = times._replace(stages=tuple(t._replace(is_own=False) for t in times.stages))
     assert limits(elsewhere, ONE) == pytest.approx((50, 200))
+    both = math.hypot(math.log(2), 0.35 * math.log(4))  # of two reasons, not one after the other
+    middle = 100 / 4**0.65
+    assert limits(elsewhere, Machine(("cpu",), 4)) == pytest.approx((middle / math.exp(both), middle * math.exp(both)))
+    # Stages of another model were made here as well, and took three times as long.
+    assert limits(elsewhere._replace(here=math.log(3)), ONE) == pytest.approx((300 / 1.3, 300 * 1.3))
     # Two stages of this machine say more than thirty of another.
     mixed = times._replace(stages=(*elsewhere.stages, *(t._replace(seconds=10.0) for t in times.stages[:4:2])))
     low, high = limits(mixed, ONE)
     assert 3 < low < 10 < high < 30
+
+
+@pytest.mark.parametrize(("n", "said"), [(3, math.log(2)), (1, None)])
+def test_equal_stages_tell_how_slow_this_machine_is(tmp_path: Path, n: int, said: float | None) -> None:
+    paths = AtlasPaths(home=tmp_path)
+    for target in [f"t{i}" for i in range(n)]:
+        _write(paths, seed=1, took=100.0, target=target)
+        _write(paths, seed=2, took=200.0, target=target)
+    with Store.open(":memory:") as store:
+        ingest(store, paths)
+        with store.write() as cur:
+            cur.execute("UPDATE runs SET collection = 'measured' WHERE seed = 1")
+        with store.cursor() as cur:
+            found = measured(cur, "a model that was never run", device="cpu").here
+    assert found == (said if said is None else pytest.approx(said))
 
 
 def test_a_run_in_progress_goes_on_at_its_own_pace(tmp_path: Path) -> None:
