@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from pages.widgets.nav import ICON, TITLE, pages
+from pages.widgets.nav import ICON, TITLE, pages, sign_out
 
 st.set_page_config(page_title=TITLE, page_icon=ICON, layout="wide")
 st.session_state["_routed"] = True
 st.navigation(pages(), position="top").run()
+sign_out()

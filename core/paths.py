@@ -345,6 +345,16 @@ class AtlasPaths:
         return self.home / "models.d"
 
     @property
+    def notes(self) -> Path:
+        """What users wrote about runs and cells, one file a note."""
+        return self.home / "notes"
+
+    @property
+    def guide(self) -> Path:
+        """How to bring a task, a model or a protocol, with a complete example of each; part of the checkout."""
+        return REPO / "docs" / "adding.md"
+
+    @property
     def local_data(self) -> Path:
         """Licensed data that the user puts in place, such as `ccg/train.tsv`."""
         return self.home / "local"

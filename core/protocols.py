@@ -238,6 +238,41 @@ def get_protocol(name: str) -> ProtocolSpec:
     return PROTOCOLS[name]
 
 
+def resized(
+    protocol: ProtocolSpec,
+    *,
+    intermediate: int | None = None,
+    target: int | None = None,
+    test: int | None = None,
+) -> ProtocolSpec:
+    """The protocol with stages or test sets of other sizes, under a name that says which; itself where none is given.
+
+    Args:
+        intermediate: Most training examples of an intermediate stage, whatever its task; None: as it is.
+        target: The same of a target stage.
+        test: Most test examples of a language.
+    """
+    new: dict[str, object] = {}
+    stated = dict(protocol.stated)
+    for role, n in ((Role.INTERMEDIATE, intermediate), (Role.TARGET, target)):
+        if n is None:
+            continue
+        stage, overrides = getattr(protocol, role), getattr(protocol, f"{role}_overrides")
+        new[str(role)] = stage.model_copy(update={"max_train_examples": n})
+        kept = {task: {k: v for k, v in more.items() if k != "max_train_examples"} for task, more in overrides.items()}
+        new[f"{role}_overrides"] = {task: more for task, more in kept.items() if more}
+        stated[f"{role}.max_train_examples"] = "ours"
+    if test is not None:
+        new["max_test_examples"] = test
+        stated["max_test_examples"] = "ours"
+    if not new:
+        return protocol
+    sizes = "".join(f"-{letter}{n}" for letter, n in (("i", intermediate), ("t", target), ("e", test)) if n is not None)
+    return protocol.model_copy(
+        update=new | {"name": protocol.name + sizes, "stated": stated if protocol.stated else {}}
+    )
+
+
 def read_protocol_file(path: Path) -> ProtocolSpec:
     """The protocol in a user's YAML file; its overrides are checked too.
 

@@ -11,7 +11,9 @@ import streamlit as st
 from core.actions.command import command_of
 from core.actions.queue import warm
 from core.errors import AtlasError
-from pages.widgets.launch.form import ask, ask_execution
+from pages.widgets.launch.execution import ask_execution
+from pages.widgets.launch.form import ask
+from pages.widgets.launch.own import show_own
 from pages.widgets.launch.plan import show_plan, show_started, start_study, wrong_with
 from pages.widgets.shared import paths, read_only, start
 from pages.widgets.show import md, show_command
@@ -28,6 +30,7 @@ form, plan = st.columns([3, 2], gap="large")
 with form, st.container():
     request, complaints = ask()
     where, wrong = ask_execution()
+    show_own(request)
 
 with plan:
     st.subheader("What this starts")

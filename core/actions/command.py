@@ -181,8 +181,19 @@ def run_again(cur: duckdb.DuckDBPyConnection, run: Mapping[str, Any], *, paths: 
     Args:
         run: Row of `runs`, with its spec.
     """
+    return command_of(request_again(cur, run, paths=paths))
+
+
+def request_again(cur: duckdb.DuckDBPyConnection, run: Mapping[str, Any], *, paths: AtlasPaths) -> StudyRequest:
+    """What asks for a run and its baseline.
+
+    Args:
+        run: Row of `runs`, with its spec.
+    """
     request = StudyRequest(intermediates=(run["intermediate"],), targets=(run["target"],), seeds=(run["seed"],))
-    return command_of(completed(request, basis_of(run["spec"], paths=paths, mirror=known_mirror(cur))))
+    found = completed(request, basis_of(run["spec"], paths=paths, mirror=known_mirror(cur)))
+    assert isinstance(found, StudyRequest)  # as it was
+    return found
 
 
 def domain_profile(cur: duckdb.DuckDBPyConnection, data_source: str) -> Command:

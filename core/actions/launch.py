@@ -10,6 +10,7 @@ from typing import NamedTuple
 import duckdb
 
 from core.actions.queue import wake
+from core.data.there import refuse_without_data
 from core.errors import AtlasError
 from core.jobs.backend import chosen_backend
 from core.jobs.folders import is_of_earlier_code
@@ -39,6 +40,8 @@ class Where(NamedTuple):
     """Name in `BACKENDS`; None: what `ATLAS_BACKEND` says, else this machine."""
     execution: ExecutionOptions = USUAL
     """Device, token budget and precision."""
+    launched_by: str | None = None
+    """Who asks for it, where users sign in; kept with each job."""
 
 
 ANYWHERE = Where()
@@ -90,17 +93,19 @@ def launch(
         again: Whether runs that are done are run again; what they had is put aside.
 
     Raises:
-        SpecError: The request has a problem, or there is no such backend.
+        SpecError: The request has a problem, data of a task are not there, or there is no such backend.
         JobError: A run folder is damaged.
         NotWritable: Nothing may be started here.
         DiskFull: No space is left for the jobs.
     """
     refuse_read_only()
     study = build_study(wanted, paths=paths) if isinstance(wanted, StudyRequest) else wanted
+    refuse_without_data(study, paths=paths)
     specs = tuple(run for run in study.runs() if run.run_id not in leave_out)
     backend = chosen_backend(where.backend, paths=paths)
     ranked, trouble = _freeze(study, paths=paths, cursor=cursor) if specs else _NOTHING
-    jobs = backend.submit(specs, study=study.name, execution=where.execution, again=again)
+    jobs = backend.submit(specs, study=study.name, execution=where.execution, again=again,
+                          launched_by=where.launched_by)  # fmt: skip
     wake(paths)
     return Launched(specs, tuple(jobs), ranked, trouble, _outdated(jobs, paths=paths))
 
@@ -127,7 +132,8 @@ def launch_profiles(
     """
     refuse_read_only()
     backend = chosen_backend(where.backend, paths=paths)
-    jobs = backend.submit(specs, study=study, execution=where.execution, again=again)
+    jobs = backend.submit(specs, study=study, execution=where.execution, again=again,
+                          launched_by=where.launched_by)  # fmt: skip
     wake(paths)
     return Launched(tuple(specs), tuple(jobs), outdated=_outdated(jobs, paths=paths))
 

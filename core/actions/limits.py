@@ -27,8 +27,9 @@ MOST_OPEN = "ATLAS_MOST_OPEN_RUNS"
 """Environment variable: runs of one visitor that wait or run at a time."""
 
 OPEN_TO_ALL = (
-    "Everybody who can reach this server can start and stop runs here: it listens beyond this machine, and it has no "
-    "sign-in of its own. Put a proxy with a sign-in before it, or set ATLAS_READ_ONLY=1; docs/serving.md has both."
+    "Everybody who can reach this server, or can sign in to it, can start and stop runs here: it listens beyond this "
+    "machine. Name a sign-in in its secrets, put a proxy with one before it, or set ATLAS_READ_ONLY=1; "
+    "docs/serving.md has all three."
 )
 """What an operator is told whose server listens on other addresses than loopback."""
 
@@ -103,7 +104,7 @@ def refusals(request: StudyRequest, *, within: Limits, n_open: int, paths: Atlas
         n_open: Runs of the same visitor that wait or run already.
         paths: The Atlas home.
     """
-    found = [text for word in _places(request) if (text := _elsewhere(word, within=within))]
+    found = [text for word in _places(request) if (text := _elsewhere(word, within=within, own=paths.protocols))]
     n = n_runs(request)
     if within.runs is not None and n > within.runs:
         found.append(
@@ -141,14 +142,14 @@ def _places(request: StudyRequest) -> list[str]:
     return [*models, *protocol, *([request.mirror] if request.mirror else [])]
 
 
-def _elsewhere(word: str, *, within: Limits) -> str | None:
+def _elsewhere(word: str, *, within: Limits, own: Path) -> str | None:
     if within.folders is None:
         return None
     try:
         place = folder_named(word)
     except SpecError as error:
         return str(error)
-    if any(place == root or root in place.parents for root in within.folders):
+    if any(place == root or root in place.parents for root in (*within.folders, own)):
         return None
     allowed = ", ".join(map(str, within.folders)) or "none"
     return (

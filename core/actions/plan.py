@@ -11,7 +11,7 @@ import duckdb
 
 from core.actions.launch import ANYWHERE, Where
 from core.jobs.records import JobState
-from core.jobs.slots import AUTO, UNKNOWN_PARAMETERS_M, slots_for, visible_slots
+from core.jobs.slots import AUTO, CPU_SLOTS, UNKNOWN_PARAMETERS_M, slots_for, visible_slots
 from core.paths import AtlasPaths
 from core.queries.runs.estimate import StudyEstimate, estimate
 from core.queries.runs.estimate import time_left as left_of
@@ -98,6 +98,16 @@ def this_machine(device: str = AUTO, *, parameters_m: float = 0.0) -> Machine:
     named = os.environ.get("ATLAS_THREADS", "")
     shared = max(1, (os.cpu_count() or 1) // len(slots))
     return Machine(slots, int(named) if named.isdecimal() and int(named) else shared)
+
+
+def set_cpu_slots(n: int) -> None:
+    """Have so many jobs share the CPU, for every launch of this process from now on; as `ATLAS_CPU_SLOTS` does.
+
+    Args:
+        n: Jobs at a time.
+    """
+    os.environ[CPU_SLOTS] = str(n)
+    _slots.cache_clear()
 
 
 @lru_cache(maxsize=1)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 import duckdb
 import pandas as pd
 
 from core.actions import plan as planning
-from core.actions.command import Command, Request, basis_like, command_of, completed
+from core.actions.command import Basis, Command, Request, basis_like, command_of, completed
 from core.analysis.contrasts.settling import settling
 from core.analysis.model import Analysis
 from core.analysis.next_cells import Plan, propose
 from core.analysis.predictions import judge_selectors, selectors
+from core.data.there import tasks_there
 from core.errors import AtlasError
 from core.paths import AtlasPaths
 from core.queries.evidence import Evidence, PooledRuns
-from core.studies import StudyRequest
+from core.spec.run import DataSource, IntermediateSpec
+from core.studies import NO_INTERMEDIATE, StudyRequest
 
 
 def gaps(
@@ -43,7 +47,7 @@ def proposals(
     paths: AtlasPaths,
     mirror: str | None = None,
 ) -> pd.DataFrame:
-    """What to fill in and what to run, the most worth for each run first.
+    """What to fill in and what to run, the most worth for each run first; only what finds its data.
 
     Columns: those of `core.analysis.next_cells.COLUMNS`, with `command` in the place of `request`.
 
@@ -52,9 +56,13 @@ def proposals(
         plan: How candidates would be run.
         mirror: Folder that commands name; None: that of the newest run made here.
     """
-    found = propose(cur, evidence, analysis, plan=plan)
-    commands = _commands(cur, found.pop("request"), pooled=evidence.pooled, paths=paths, mirror=mirror)
-    return found.assign(command=[str(command) for command in commands])
+    basis = basis_like(cur, evidence.pooled, paths=paths, mirror=mirror)
+    there = _there(plan, basis, paths=paths)
+    found = propose(cur, evidence, analysis, plan=there)
+    requests = [_of_what_is_there(request, there) for request in found.pop("request")]
+    commands = ["" if request is None else str(command_of(completed(request, basis))) for request in requests]
+    found = found.assign(command=commands)
+    return found[found["command"] != ""].reset_index(drop=True)
 
 
 def would_settle(
@@ -68,6 +76,8 @@ def would_settle(
 ) -> pd.DataFrame:
     """What would settle each sentence that cannot be told from chance, what that costs here, and how it is started.
 
+    Only base tasks and targets are named whose data are there.
+
     Columns: those of `core.analysis.contrasts.settling.COLUMNS`, the request with the model, protocol and data of the
     runs it adds to, and command, runs, seconds_low, seconds_high (None where the cost is not known, as without the
     data).
@@ -77,15 +87,32 @@ def would_settle(
         plan: How runs would be made.
         mirror: Folder that commands name; None: that of the newest run made here.
     """
-    found = settling(evidence, analysis, plan=plan)
-    requests = list(found["request"])
-    if any(requests):
-        basis = basis_like(cur, evidence.pooled, paths=paths, mirror=mirror)
-        requests = [request and completed(request, basis) for request in requests]
+    basis = basis_like(cur, evidence.pooled, paths=paths, mirror=mirror)
+    found = settling(evidence, analysis, plan=_there(plan, basis, paths=paths))
+    # Any: a column of a frame
+    requests: list[Any] = [request and completed(request, basis) for request in found["request"]]
     costs = [_cost(cur, request, paths=paths) for request in requests]
     commands = ["" if request is None else str(command_of(request)) for request in requests]
     runs, low, high = zip(*costs, strict=True) if costs else ((), (), ())
     return found.assign(request=requests, command=commands, runs=runs, seconds_low=low, seconds_high=high)
+
+
+def _there(plan: Plan, basis: Basis, *, paths: AtlasPaths) -> Plan:
+    """The plan with those tasks alone that can be run with the data of some runs."""
+    source = DataSource(kind=basis.data_source, root=basis.mirror)
+    return replace(plan, tasks=tasks_there(plan.tasks, source=source, paths=paths))
+
+
+def _of_what_is_there(request: Request, plan: Plan) -> Request | None:
+    """The request without what has no data; None where nothing is left of it."""
+    between = tuple(
+        name for name in request.intermediates
+        if name == NO_INTERMEDIATE or set(IntermediateSpec.parse(name).needs) <= plan.tasks.keys()
+    )  # fmt: skip
+    targets = tuple(name for name in request.targets if name in plan.tasks)
+    if len(between) < min(1, len(request.intermediates)) or len(targets) < min(1, len(request.targets)):
+        return None
+    return request.model_copy(update={"intermediates": between, "targets": targets})
 
 
 def _cost(

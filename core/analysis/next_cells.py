@@ -50,7 +50,7 @@ class Plan:
     """How candidates would be run."""
 
     tasks: Mapping[str, TaskSpec]
-    """All tasks by name."""
+    """Tasks that can be run, by name."""
     seeds: int = 3
     """Seeds of each new pair."""
     limit: int = 10
@@ -100,7 +100,9 @@ def _candidates(cur: duckdb.DuckDBPyConnection, evidence: Evidence, *, plan: Pla
     for row in known.to_dict("records"):
         pair = row["intermediate"], row["target"]
         spans = sorted(langs) if options.anchor == "train" else [row["lang"]]
-        if pair in have or row["target"] not in targets or _is_in_task(*pair, tasks=plan.tasks):
+        if pair in have or row["target"] not in targets or not _can_run(*pair, tasks=plan.tasks):
+            continue
+        if _is_in_task(*pair, tasks=plan.tasks):
             continue
         if pair[0] in idle["intermediate"] or pair[1] in idle["target"]:
             continue
@@ -115,9 +117,11 @@ def _never_evidence(frame: pd.DataFrame, column: str) -> set[str]:
     return set(because) - set(frame.loc[frame["excluded"].isna() & frame["gain"].notna(), column])
 
 
+def _can_run(intermediate: str, target: str, *, tasks: Mapping[str, TaskSpec]) -> bool:
+    return {target, *IntermediateSpec.parse(intermediate).needs} <= tasks.keys()
+
+
 def _is_in_task(intermediate: str, target: str, *, tasks: Mapping[str, TaskSpec]) -> bool:
-    if target not in tasks:
-        return True
     return in_task_reason(tasks[target], intermediate=IntermediateSpec.parse(intermediate)) is not None
 
 
@@ -151,6 +155,8 @@ def _more_seeds(evidence: Evidence, analysis: Analysis, *, plan: Plan) -> list[d
     some = frame["excluded"].isna().groupby(pairs_of).transform("any")  # else more of the same would not count either
     seeds = frame[some].groupby(["intermediate", "target"])["seed"].nunique()
     few = seeds[seeds < plan.seeds].reset_index()
+    can = [_can_run(*pair, tasks=plan.tasks) for pair in zip(few["intermediate"], few["target"], strict=True)]
+    few = few[np.array(can, dtype=bool)]
     known = frame.groupby("target")["seed"].nunique()  # a seed that has a gain has its baseline
     widths = partial(_half_widths, components=analysis.prepared.components, solution=analysis.fit.solution)
     before = widths(cells)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.data import licensed
 from core.data.layout import Folder, files_of, missing_split, open_local
@@ -13,6 +13,9 @@ from core.errors import MissingSplit, SpecError
 from core.examples import SplitRole
 from core.spec.run import DataSourceKind
 from core.spec.task import SplitRef, TaskSpec
+
+if TYPE_CHECKING:
+    from core.sample.spec import SampleSpec
 
 
 class Located(NamedTuple):
@@ -104,16 +107,41 @@ def _open_hub_once(path: str, revision: str | None, cache: Path) -> Folder:
 
 
 def _sample_root(origin: DataOrigin) -> Path:
+    folder = _built_once(origin.paths.cache, _sample_spec(origin))
+    if not folder.is_dir():  # somebody has cleared the cache
+        _built_once.cache_clear()
+        folder = _built_once(origin.paths.cache, _sample_spec(origin))
+    return folder
+
+
+@lru_cache(maxsize=16)  # its digest is of some forty files, and a run looks up every language
+def _built_once(cache: Path, spec: SampleSpec) -> Path:
     from core.sample.build import ensure_sample  # noqa: PLC0415  # the generator is loaded where it is used
-    from core.sample.spec import SampleSpec  # noqa: PLC0415
+
+    folder: Path = ensure_sample(cache, spec)
+    return folder
+
+
+def sample_folder(origin: DataOrigin) -> Path | None:
+    """The folder of the sample tasks, None where it is not built yet.
+
+    Args:
+        origin: Of the sample.
+    """
+    from core.sample.build import built  # noqa: PLC0415  # as above
+
+    folder: Path | None = built(origin.paths.cache, _sample_spec(origin))
+    return folder
+
+
+def _sample_spec(origin: DataOrigin) -> SampleSpec:
+    from core.sample.spec import SampleSpec  # noqa: PLC0415  # as above
 
     wanted = {"domain": origin.domain, "difficulty": origin.difficulty}
     try:
-        spec = SampleSpec.model_validate(wanted)
+        return SampleSpec.model_validate(wanted)
     except ValueError as error:
         raise SpecError(f"The sample tasks cannot be built for {wanted}: {error}") from error
-    folder: Path = ensure_sample(origin.paths.cache, spec)
-    return folder
 
 
 def located(task: TaskSpec, *, role: SplitRole, lang: str, origin: DataOrigin) -> Located | None:

@@ -29,12 +29,13 @@ def look_up_studied(task: TaskSpec, *, origin: DataOrigin) -> None:
         locate(task, role=role, lang="en", origin=origin)
 
 
-def missing_tests(task: TaskSpec, *, origin: DataOrigin) -> dict[str, str]:
+def missing_tests(task: TaskSpec, *, origin: DataOrigin, until_one: bool = False) -> dict[str, str]:
     """Languages that cannot be scored, with the reason of each.
 
     Args:
         task: The target.
         origin: Where the examples come from.
+        until_one: Whether to look no further once a language can be scored.
 
     Raises:
         HubUnreachable: Nothing can be known.
@@ -49,6 +50,9 @@ def missing_tests(task: TaskSpec, *, origin: DataOrigin) -> dict[str, str]:
             raise
         except DataError as error:
             reasons[lang] = str(error)
+        else:
+            if until_one:
+                break
     return reasons
 
 

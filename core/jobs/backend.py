@@ -46,6 +46,7 @@ class Backend(Protocol):
         study: str | None = None,
         execution: ExecutionOptions = USUAL,
         again: bool = False,
+        launched_by: str | None = None,
     ) -> list[JobStatus]:
         """Put runs or profiles into the queue, all or none; one status each, in their order. Nothing is started.
 
@@ -57,6 +58,7 @@ class Backend(Protocol):
             execution: Device, token budget and precision.
             again: Whether a job that is done is queued again and gives everything anew, with what it had put aside;
                 otherwise it stays as it is.
+            launched_by: Who asked for it, where users sign in.
 
         Raises:
             SpecError: The environment says where jobs run in a way that cannot be.

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from core.errors import JobError, RunFolderDamaged, UnknownName
 from core.files import draft_beside, file_errors, is_there, read_whole, write_text
@@ -37,14 +37,21 @@ _ORDER = (
 )
 
 
+class Submission(NamedTuple):
+    """How jobs were submitted."""
+
+    backend: str
+    """Who executes them."""
+    study: str | None
+    """Name of the set."""
+    execution: ExecutionOptions
+    """Device, token budget and precision."""
+    launched_by: str | None
+    """Who asked for them, where users sign in."""
+
+
 def enqueue(
-    specs: Sequence[RunSpec | ProfileSpec],
-    *,
-    paths: AtlasPaths,
-    backend: str,
-    study: str | None,
-    execution: ExecutionOptions,
-    again: bool,
+    specs: Sequence[RunSpec | ProfileSpec], *, paths: AtlasPaths, how: Submission, again: bool
 ) -> list[JobStatus]:
     """What `Backend.submit` promises."""
     raws = [spec.model_dump(mode="json") for spec in specs]  # once, as there may be thousands
@@ -54,10 +61,7 @@ def enqueue(
     for status in known.values():
         _refuse_damaged(status)
     last = _last_position(paths)
-    records = {
-        job_id: _new_record(job_id, backend=backend, study=study, execution=execution, position=last + place)
-        for place, job_id in enumerate(wanted, start=1)
-    }
+    records = {job_id: _new_record(job_id, how, position=last + place) for place, job_id in enumerate(wanted, start=1)}
     fresh = {i: queued_status(wanted[i], records[i]) for i in wanted if i not in known}
     _write_folders([(wanted[i], records[i]) for i in fresh], paths=paths)
     for job_id, status in known.items():
@@ -160,7 +164,8 @@ def put_back(job_id: str, *, paths: AtlasPaths, backend: str, execution: Executi
     options = (before.execution if before else ExecutionOptions()).changed_by(execution)
     keeps_place = before is not None and is_paused(run)
     position = before.position if before and keeps_place else _last_position(paths) + 1
-    _requeue(run, _new_record(job_id, backend=backend, study=status.study, execution=options, position=position))
+    how = Submission(backend, status.study, options, before.launched_by if before else None)
+    _requeue(run, _new_record(job_id, how, position=position))
     return derive_state(run)
 
 
@@ -181,6 +186,19 @@ def move(job_id: str, *, place: int | Literal["first", "last"], paths: AtlasPath
     else:
         _place(job_id, position=_between(before, after), paths=paths)
     return derive_state(paths.job(job_id))
+
+
+def remove(job_id: str, *, paths: AtlasPaths) -> None:
+    """Take a job's folder away, at once for whoever lists folders.
+
+    Raises:
+        NotWritable: It cannot be removed.
+    """
+    root = paths.job(job_id).root
+    away = draft_beside(root)  # its name begins with a dot, which no list shows
+    with file_errors(root):
+        root.rename(away)
+        shutil.rmtree(away)
 
 
 def is_open(run: RunPaths) -> bool:
@@ -209,13 +227,12 @@ def _last_position(paths: AtlasPaths) -> float:
     return max(positions, default=0.0)
 
 
-def _new_record(
-    job_id: str, *, backend: str, study: str | None, execution: ExecutionOptions, position: float
-) -> JobRecord:
+def _new_record(job_id: str, how: Submission, *, position: float) -> JobRecord:
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return JobRecord(
-        run_id=job_id, study=study, position=position, submitted_at=now, backend=backend, **execution.model_dump()
-    )
+        run_id=job_id, study=how.study, position=position, submitted_at=now, backend=how.backend,
+        launched_by=how.launched_by, **how.execution.model_dump(),
+    )  # fmt: skip
 
 
 def _write_folders(jobs: list[tuple[dict[str, Any], JobRecord]], *, paths: AtlasPaths) -> None:

@@ -49,11 +49,12 @@ class LocalBackend(Backend):
         study: str | None = None,
         execution: ExecutionOptions = USUAL,
         again: bool = False,
+        launched_by: str | None = None,
     ) -> list[JobStatus]:
         """Write the folders in which the dispatcher looks for work."""
         cpu_slots(os.environ)  # a number of slots that is none would keep them waiting
         return folders.enqueue(
-            specs, paths=self._paths, backend=self.name, study=study, execution=execution, again=again
+            specs, paths=self._paths, how=folders.Submission(self.name, study, execution, launched_by), again=again
         )
 
     def jobs(self) -> list[JobStatus]:

@@ -46,6 +46,8 @@ class JobRecord(ExecutionOptions):
     """Why it is in the queue again; None: it was put there by the user."""
     backend: str = Field(default=LOCAL, exclude_if=lambda name: name == LOCAL)
     """Who executes it, by its name in `BACKENDS`; not written down where it is this machine."""
+    launched_by: str | None = Field(default=None, exclude_if=lambda name: name is None)
+    """Who submitted it, as the sign-in of an open server knows them; None: nobody had to say."""
 
     @property
     def execution(self) -> ExecutionOptions:
@@ -113,6 +115,8 @@ class JobStatus(NamedTuple):
     """Parameters of the model, in millions; None: not known."""
     device: str = USUAL.device
     """Where it may run, as in `ExecutionOptions`."""
+    launched_by: str | None = None
+    """Who submitted it, where users sign in."""
     host: str | None = None
     """Name of the machine that it runs on; None: it does not run, or an earlier version started it."""
 

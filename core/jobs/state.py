@@ -95,6 +95,7 @@ def derive_state(run: RunPaths) -> JobStatus:
         backend=backend,
         parameters_m=summary.parameters_m,
         device=job.device if job else USUAL.device,
+        launched_by=job.launched_by if job else None,
         host=process.host if process else None,
     )
 
@@ -175,7 +176,7 @@ def queued_status(raw: dict[str, Any], job: JobRecord) -> JobStatus:
     return JobStatus(
         job.run_id, JobState.QUEUED, job.study, job.position, None, None, job.attempts, job.note,
         *summary[:6], submitted_at=job.submitted_at, kind=summary.kind, backend=job.backend,
-        parameters_m=summary.parameters_m, device=job.device,
+        parameters_m=summary.parameters_m, device=job.device, launched_by=job.launched_by,
     )  # fmt: skip
 
 

@@ -99,7 +99,7 @@ def ensure_sample(cache_dir: Path, spec: SampleSpec | None = None, *, sources: P
         DataError: a lexicon is incomplete.
     """
     wanted = spec or SampleSpec()
-    folder = cache_dir / "sample" / fingerprint(wanted, sources=sources)
+    folder = _place(cache_dir, wanted, sources=sources)
     if (folder / MARKER).exists():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +110,21 @@ def ensure_sample(cache_dir: Path, spec: SampleSpec | None = None, *, sources: P
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder
+
+
+def built(cache_dir: Path, spec: SampleSpec) -> Path | None:
+    """The folder of the sample tasks, None where it is not there yet.
+
+    Args:
+        cache_dir: Where built folders are kept.
+        spec: What was to be built.
+    """
+    folder = _place(cache_dir, spec, sources=SOURCES)
+    return folder if (folder / MARKER).exists() else None
+
+
+def _place(cache_dir: Path, spec: SampleSpec, *, sources: Path) -> Path:
+    return cache_dir / "sample" / fingerprint(spec, sources=sources)
 
 
 def fingerprint(spec: SampleSpec, *, sources: Path = SOURCES) -> str:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from core.errors import SpecError, UnknownName
 from core.paths import REPO
-from core.protocols import PROTOCOLS, get_protocol, load_protocols, read_protocol_file
+from core.protocols import PROTOCOLS, get_protocol, load_protocols, read_protocol_file, resized
 from core.spec.protocol import ProtocolSpec, StageProtocol
 from core.spec.task import Role
 from core.tasks import TASKS
@@ -207,3 +207,17 @@ def test_a_model_with_too_few_layers_is_named(freeze_layers: int | str, n_layers
         SpecError, match=rf"^Model 'x' has {n_layers} layer\(s\) and .* freeze_layers: {freeze_layers};"
     ):
         stage.frozen_of(n_layers, where="Model 'x'")
+
+
+def test_other_sizes_are_another_protocol_that_says_so() -> None:
+    gallery = PROTOCOLS["gallery"]
+    found = resized(gallery, intermediate=500, test=50)
+    assert (found.name, found.max_test_examples) == ("gallery-i500-e50", 50)
+    # Whatever the task: cola had a size and epochs of its own, and keeps its epochs.
+    cola = found.stage_for(Role.INTERMEDIATE, "cola")
+    assert (cola.max_train_examples, cola.epochs) == (500, 2)
+    assert found.stage_for(Role.TARGET, "xnli") == gallery.stage_for(Role.TARGET, "xnli")
+    assert resized(gallery) is gallery
+    phang = resized(PROTOCOLS["phang2020"], target=100)
+    assert phang.stated["target.max_train_examples"] == "ours"
+    assert "target.max_train_examples" not in PROTOCOLS["phang2020"].stated

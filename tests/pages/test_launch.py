@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
+import streamlit as st
 import yaml
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from core.actions import plan as actions_plan
+from core.actions.queue import cancel, looked_at, retry
 from core.cli.main import app, spread
 from core.models.available import Availability
 from core.models.default import default_model
-from core.paths import AtlasPaths
+from core.paths import REPO, AtlasPaths
+from core.protocols import read_protocol_file
 from core.store.connection import Store
+from pages.widgets import nav
 from pages.widgets.launch import visitors
 from tests.makers.tables import TARGETS, Planted, planted
 from tests.pages.conftest import Open, checked
@@ -199,3 +204,79 @@ def test_on_a_server_that_others_can_reach_a_form_names_no_folder_and_starts_few
     checked(at.run())
     assert any("'/etc' may not be named here" in w.value.replace("\\", "") for w in at.warning)
     assert not any("No folder" in w.value for w in at.warning), "it was looked at"
+
+
+def _command(at: AppTest) -> str:
+    return next(str(code.value) for code in at.code if "-m core run" in str(code.value))
+
+
+def test_the_form_is_filled_from_a_run(ids: dict[str, str], open_page: Open, home: Path) -> None:
+    """The link of a run's panel leads to the same command as the panel prints."""
+    del home
+    at = open_page("pages/runs.py", run=ids["finished"])
+    again = next(str(code.value) for code in at.code if "-m core run" in str(code.value))
+    (link,) = [found for found in at.get("page_link") if found.proto.label == "New from this"]
+    asked = parse_qsl(link.proto.query_string)
+    launch = AppTest.from_file(str(REPO / "app.py"), default_timeout=30)
+    for name, value in asked:
+        launch.query_params[name] = [*launch.query_params.get(name, []), value]
+    checked(launch.run()).switch_page("pages/launch.py")
+    assert _command(checked(launch.run())) == again
+
+
+def test_slices_thirds_and_sizes_are_chosen(home: Path, open_page: Open) -> None:
+    at = open_page("pages/launch.py", target="sib200", intermediate="mnli")
+    checked(next(p for p in at.get("button_group") if p.label == "As").set_value(["real", "hardest"]).run())
+    checked(next(p for p in at.get("button_group") if p.label == "Domain").set_value("food").run())
+    checked(at.number_input(key="size_target").set_value(100).run())
+    words = _command(at).split()
+    between = words[words.index("--intermediate") + 1 : words.index("--target")]
+    assert between == ["mnli@food", "mnli@food,hardest"]
+    file = Path(words[words.index("--protocol") + 1])
+    assert file.parent == home / "protocols" and read_protocol_file(file).target.max_train_examples == 100
+
+
+def test_a_task_of_ones_own_is_tried_kept_and_refused_without_data(home: Path, open_page: Open) -> None:
+    at = open_page("pages/launch.py", target="sib200")
+    example = str(at.text_area[0].value)
+    checked(at.text_area[0].set_value(example.replace("chance: 0.5", "chance: 7")).run())
+    checked(at.button(key="own_keep").click().run())
+    assert any("chance" in str(error.value) for error in at.error)
+    checked(at.text_area[0].set_value(example).run())
+    checked(at.button(key="own_keep").click().run())
+    assert [file.name for file in (home / "tasks").iterdir()] == ["galician_topics.yaml"]
+    targets = next(m for m in at.multiselect if m.label == "Targets")
+    assert "Galician topics (no data here)" in targets.options
+    checked(targets.set_value(["galician_topics"]).run())
+    assert any("they hold no data set 'me/topics'" in str(w.value).replace("\\", "") for w in at.warning)
+    assert next(b for b in at.button if b.label == "Start").disabled
+
+
+def _below() -> None:
+    from pages.widgets.nav import sign_out  # noqa: PLC0415  # a script of its own
+
+    sign_out()
+
+
+def test_where_visitors_sign_in_a_run_keeps_who_launched_it(
+    home: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(st, "secrets", {"auth": {"cookie_secret": "x", "client_id": "y"}})
+    monkeypatch.setattr(st, "user", {"is_logged_in": False})
+    monkeypatch.setattr(nav, "find_spec", lambda _name: None)
+    at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=30).run())
+    assert "pip install 'streamlit[auth]'" in at.error[0].value and not at.button
+    monkeypatch.setattr(nav, "find_spec", lambda _name: "there")
+    checked(at.run())
+    assert [b.label for b in at.button] == ["Sign in"] and not (home / "atlas.duckdb").exists()
+    monkeypatch.setattr(st, "user", {"is_logged_in": True, "email": "ada@example.org", "name": "Ada"})
+    at = open_page("pages/launch.py", target="sib200")
+    checked(next(b for b in at.button if b.label == "Start").click().run())
+    jobs = {name: job for name, job in stored(home).items() if name.endswith("job.json")}
+    assert [job["launched_by"] for job in jobs.values()] == ["ada@example.org"] * 2
+    below = checked(AppTest.from_function(_below).run())
+    assert [text.value for text in below.text] == ["Signed in as ada@example.org"]
+    assert [b.label for b in below.button] == ["Sign out"]
+    known = next(iter(jobs.values()))["run_id"]
+    cancel([str(known)], paths=AtlasPaths(home)), retry([str(known)], paths=AtlasPaths(home))
+    assert looked_at(str(known), paths=AtlasPaths(home)).launched_by == "ada@example.org", "whoever retries it"

@@ -109,7 +109,8 @@ def _open(contrast: Contrast, pairs: pd.DataFrame, evidence: Evidence, *, plan: 
     now = task_mean(mine, "scaled")
     if now.low > 0 or now.high < 0:
         return None
-    return _Open(contrast, _spread(mine), _left(contrast, every, evidence, plan=plan), _targets(mine, evidence))
+    targets = tuple(name for name in _targets(mine, evidence) if name in plan.tasks)
+    return _Open(contrast, _spread(mine), _left(contrast, every, evidence, plan=plan), targets)
 
 
 def _spread(mine: pd.DataFrame) -> _Spread:
@@ -190,7 +191,8 @@ def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, uni
     if tasks is None or tasks - spread.tasks > n_left:
         most = spread.tasks + n_left
         least = unit.factor * spread.detectable(most)
-        said.append(f"The catalogue has {n_left} more: with all {most} an effect of {least:.1f} would be found.")
+        left = f"{n_left} more can be run" if n_left else "No other can be run"
+        said.append(f"{left}: with all {most} an effect of {least:.1f} would be found.")
     return " ".join(said)
 
 

@@ -64,6 +64,7 @@ class SlurmBackend(Backend):
         study: str | None = None,
         execution: ExecutionOptions = USUAL,
         again: bool = False,
+        launched_by: str | None = None,
     ) -> list[JobStatus]:
         """Write the folders, and hand the jobs to Slurm: one call per array, whatever the number of jobs.
 
@@ -75,7 +76,7 @@ class SlurmBackend(Backend):
         if not engine.is_here():
             raise SpecError("There is no sbatch on this machine: submit from one where Slurm is installed.")
         found = folders.enqueue(
-            specs, paths=self._paths, backend=self.name, study=study, execution=execution, again=again
+            specs, paths=self._paths, how=folders.Submission(self.name, study, execution, launched_by), again=again
         )
         self._hand_over([status.run_id for status in found])
         return found

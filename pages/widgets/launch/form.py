@@ -1,4 +1,4 @@
-"""The form of a launch: from widgets to a `StudyRequest`."""
+"""The form of a launch: from widgets to a `StudyRequest`; the address fills it, as "new from this" of a run does."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from typing import get_args
 import streamlit as st
 from pydantic import ValidationError
 
-from core.actions.launch import Where
-from core.actions.plan import slots_in_words, this_machine
-from core.actions.queue import places
-from core.errors import SpecError
-from core.jobs.slots import AUTO
+from core.actions.command import protocol_name
+from core.actions.own import own_protocols
 from core.models import load_models, skipped_model_files
 from core.models.default import SMALL_MODEL, default_model
-from core.protocols import load_protocols
-from core.spec.execution import FEWEST_TOKENS, Precision, execution_options
+from core.protocols import load_protocols, resized
+from core.sample.spec import DOMAINS, Difficulty
 from core.spec.model import ModelSpec
-from core.spec.run import DataSourceKind, Placebo
+from core.spec.protocol import ProtocolSpec
+from core.spec.run import MIRROR, DataSourceKind, Placebo
 from core.spec.task import TaskSpec
 from core.studies import NO_INTERMEDIATE, StudyRequest, explain, intermediate_names, target_names
 from core.tasks import load_tasks, skipped_task_files
-from pages.widgets.shared import paths, warn_skipped
+from pages.widgets.launch.own import missing_here
+from pages.widgets.shared import paths, read_only, warn_skipped
 
 _KINDS = {
     "real": "the task itself",
@@ -40,27 +39,42 @@ _SOURCES = {
     DataSourceKind.MIRROR: "local mirror of the hub",
     DataSourceKind.HUB: "Hugging Face hub",
 }
-_EXECUTION = (
-    "How jobs compute, not what: a run keeps its id, results do not change beyond rounding, and nothing is trained "
-    "again for another device or number of tokens. Another precision has stages of its own and is recorded with them."
-)
 _LARGEST_SEED = 2**31 - 1
+
+
+def address_of(request: StudyRequest) -> list[tuple[str, str]]:
+    """The parameters of this page's address that fill the form with a request.
+
+    Args:
+        request: What was asked for; a folder of a mirror that is not known here is left open.
+    """
+    mirror = [request.mirror] if request.mirror and request.mirror != MIRROR else []
+    values = {
+        "model": request.models, "intermediate": request.intermediates, "target": request.targets,
+        "seeds": [" ".join(map(str, request.seeds))], "protocol": [request.protocol],
+        "source": [str(request.data_source)], "mirror": mirror,
+    }  # fmt: skip
+    return [(name, value) for name, several in values.items() for value in several]
 
 
 def ask() -> tuple[StudyRequest | None, list[str]]:
     """Draw the form; the request, and what cannot be read in it."""
     tasks, models = load_tasks(paths()), load_models(paths())
     warn_skipped((*skipped_task_files(paths()), *skipped_model_files(paths())))
+    source, mirror = _ask_source()
+    lacks = missing_here(str(source), mirror)
     chosen_models = _ask_models(models)
-    intermediates = _ask_intermediates(tasks)
+    intermediates = _ask_intermediates(tasks, source=source, lacks=lacks)
+    known = target_names(tasks)
     targets = st.multiselect(
-        "Targets", target_names(tasks), default=_from_url("target", target_names(tasks), otherwise="xnli"),
-        format_func=lambda t: tasks[t].title,
+        "Targets", known, default=_from_url("target", known, otherwise="xnli"),
+        format_func=lambda t: tasks[t].title + _note(t, lacks),
         help="Scored in every language; retrieval targets are scored without any target training.",
     )  # fmt: skip
-    seeds_text = st.text_input("Seeds", "1", help="Whole numbers, such as: 1 2 3. Each seed is a separate run.")
+    seeds_text = st.text_input(
+        "Seeds", st.query_params.get("seeds", "1"), help="Whole numbers, such as: 1 2 3. Each seed is a separate run."
+    )
     protocol = _ask_protocol()
-    source, mirror = _ask_source()
     with_baselines, name = _ask_rest()
     seeds, problems = read_seeds(seeds_text)
     try:
@@ -77,48 +91,6 @@ def ask() -> tuple[StudyRequest | None, list[str]]:
     return request, problems + missing
 
 
-def ask_execution() -> tuple[Where, list[str]]:
-    """Draw the folded part of the form: how jobs compute, as far as it was chosen, and what keeps them from running."""
-    try:
-        machine = this_machine()
-    except SpecError as error:  # said by the environment of the server
-        return Where(), [str(error)]
-    with st.expander("Execution", icon=":material/memory:"):
-        st.caption(_EXECUTION)
-        backend = _ask_backend()
-        device = st.selectbox(
-            "Device", [AUTO, *(slot for slot in machine.slots if not slot.startswith("cpu")), "cpu"],
-            format_func=lambda d: f"auto ({', '.join(machine.slots)})" if d == AUTO else d,
-            help="Where jobs may run. A device that is busy is waited for.",
-        )  # fmt: skip
-        precision = st.segmented_control(
-            "Precision", [AUTO, *get_args(Precision)], default=AUTO, required=True,
-            help="What products are computed in. bf16 and fp16 round more, and are faster on devices with units for "
-            "them: there auto takes bf16, or fp16 on a GPU that has no bf16.",
-        )  # fmt: skip
-        batch_tokens = st.number_input(
-            "Tokens at once in training", min_value=FEWEST_TOKENS, value=None, step=1024,
-            placeholder="as many as the device can",
-            help="Most tokens that go through the model at once. Fewer need less memory and take longer; with dropout "
-            "they draw other masks, as another seed would.",
-        )  # fmt: skip
-        st.caption(f"{slots_in_words(machine)} ATLAS_CPU_SLOTS sets the number on a machine without GPUs.")
-    said = {"device": device, "precision": precision, "batch_tokens": batch_tokens}
-    return Where(backend, execution_options(**{n: v for n, v in said.items() if v != AUTO})), []
-
-
-def _ask_backend() -> str | None:
-    """Where jobs run, for a home that says what to ask of a cluster; None: where they would without a choice."""
-    if not paths().backend_file.exists():
-        return None
-    usual, *others = places()
-    backend = st.segmented_control(
-        "Where", [usual, *others], default=usual, required=True,
-        help="This machine, or the cluster, as backend.yaml says; see docs/scale.md.",
-    )  # fmt: skip
-    return backend if backend != usual else None
-
-
 def read_seeds(text: str) -> tuple[tuple[int, ...], list[str]]:
     """Seeds that were typed, each once, and what is wrong with the text.
 
@@ -133,26 +105,39 @@ def read_seeds(text: str) -> tuple[tuple[int, ...], list[str]]:
     return tuple(dict.fromkeys(int(w) for w in words)), []
 
 
-def intermediates_of(names: Sequence[str], *, together: bool, kinds: Sequence[str]) -> list[str]:
+def intermediates_of(names: Sequence[str], *, together: bool, kinds: Sequence[str], part: str = "") -> list[str]:
     """Text forms of what the form describes.
 
     Args:
-        names: Chosen tasks, `none` among them for the baseline.
+        names: Chosen tasks, `none` among them for the baseline, and text forms that were typed, which stay as they are.
         together: Whether the tasks are one multi-task stage.
         kinds: `real`, placebos and thirds: which forms of each.
+        part: Slice of the generated sentences, such as `food,hard`; a third is cut out of it.
     """
     marks = {"real": ""} | {kind: f"{'~' if kind in set(Placebo) else '@'}{kind}" for kind in kinds if kind != "real"}
-    tasks = [name for name in names if name != NO_INTERMEDIATE]
+    typed = [name for name in names if re.search(r"[+~@]", name)]
+    tasks = [name for name in names if name != NO_INTERMEDIATE and name not in typed]
     groups = ["+".join(sorted(tasks))] if together and len(tasks) > 1 else tasks
-    forms = [group + marks[kind] for group in groups for kind in kinds]
-    return ([NO_INTERMEDIATE] if NO_INTERMEDIATE in names else []) + forms
+    forms = [group + _sliced(marks[kind], part) for group in groups for kind in kinds]
+    return [*([NO_INTERMEDIATE] if NO_INTERMEDIATE in names else []), *forms, *typed]
+
+
+def _sliced(mark: str, part: str) -> str:
+    if not part:
+        return mark
+    return f"@{part},{mark[1:]}" if mark.startswith("@") else f"{mark}@{part}"
+
+
+def _note(task: str, lacks: frozenset[str]) -> str:
+    return " (no data here)" if task in lacks else ""
 
 
 def _ask_models(models: Mapping[str, ModelSpec]) -> list[str]:
     default = default_model()
     notes = {SMALL_MODEL: ": small, for a first try"}
+    asked = st.query_params.get_all("model") or [default.name]
     chosen = st.multiselect(
-        "Models", list(models), default=_from_url("model", list(models), otherwise=default.name),
+        "Models", list(dict.fromkeys([*models, *asked])), default=asked,
         accept_new_options=True, format_func=lambda m: models[m].title + notes.get(m, "") if m in models else m,
         help="Or type a hub id, or a folder in transformers' format, and press Enter.",
     )  # fmt: skip
@@ -161,14 +146,17 @@ def _ask_models(models: Mapping[str, ModelSpec]) -> list[str]:
     return chosen
 
 
-def _ask_intermediates(tasks: dict[str, TaskSpec]) -> list[str]:
+def _ask_intermediates(tasks: dict[str, TaskSpec], *, source: DataSourceKind, lacks: frozenset[str]) -> list[str]:
     known = [NO_INTERMEDIATE, *intermediate_names(tasks)]
+    asked = [name for name in st.query_params.get_all("intermediate") if name in known or re.search(r"[+~@]", name)]
     names = st.multiselect(
-        "Intermediates", known, default=_from_url("intermediate", known, otherwise="qqp"),
-        format_func=lambda n: "none (baseline)" if n == NO_INTERMEDIATE else tasks[n].title,
-        help="English tasks that are trained on before the target. Each is a separate run unless trained together.",
+        "Intermediates", list(dict.fromkeys([*known, *asked])), default=asked or ["qqp"], accept_new_options=True,
+        format_func=lambda n: "none (baseline)" if n == NO_INTERMEDIATE
+        else tasks[n].title + _note(n, lacks) if n in tasks else n,
+        help="English tasks that are trained on before the target. Each is a separate run unless trained together. "
+        "Other forms can be typed, such as mnli@hardest:udpos; docs/adding.md has all of them.",
     )  # fmt: skip
-    n_tasks = len([n for n in names if n != NO_INTERMEDIATE])
+    n_tasks = len([n for n in names if n != NO_INTERMEDIATE and n in tasks])
     together = st.toggle(
         "Train the chosen intermediates together, as one multi-task stage", disabled=n_tasks < 2,
         help="Needs two or more." if n_tasks < 2 else "Mixed in proportion to size.",
@@ -180,24 +168,65 @@ def _ask_intermediates(tasks: dict[str, TaskSpec]) -> list[str]:
         "examples are matched in size, labels and length; those by nearness in difficulty, too. Finding them takes two "
         "trainings before the first.",
     )  # fmt: skip
-    return intermediates_of(names, together=together and n_tasks > 1, kinds=kinds)
+    part = _ask_slice() if source is DataSourceKind.SAMPLE and n_tasks else ""
+    return intermediates_of(names, together=together and n_tasks > 1, kinds=kinds, part=part)
+
+
+def _ask_slice() -> str:
+    with st.expander("A slice of the generated sentences", icon=":material/filter_alt:"):
+        domain = st.pills("Domain", DOMAINS, help="What the intermediate's sentences are about; none chosen: all.")
+        difficulty = st.pills("Difficulty", get_args(Difficulty), help="How hard they are; none chosen: a mixture.")
+    return ",".join(word for word in (domain, difficulty) if word)
 
 
 def _ask_protocol() -> str:
-    protocols = load_protocols()
-    name = str(st.selectbox("Protocol", list(protocols), help="Hyper-parameters of both stages."))
-    st.caption(protocols[name].summary)
-    return name
+    own = own_protocols(paths())
+    every = load_protocols() | own
+    asked = st.query_params.get("protocol")
+    names = list(every)
+    name = str(
+        st.selectbox(
+            "Protocol", names, index=names.index(asked) if asked in every else 0,
+            help="Hyper-parameters of both stages.",
+            format_func=lambda n: f"{every[n].name} (yours)" if n in own else n,
+        )
+    )  # fmt: skip
+    st.caption(every[name].summary)
+    changed = resized(every[name], **_ask_sizes(every[name]))
+    return name if changed is every[name] else protocol_name(changed, paths=paths())
+
+
+def _ask_sizes(protocol: ProtocolSpec) -> dict[str, int | None]:
+    usual = {
+        "intermediate": ("Training examples of the intermediate", protocol.intermediate.max_train_examples),
+        "target": ("Training examples of the target", protocol.target.max_train_examples),
+        "test": ("Test examples per language", protocol.max_test_examples),
+    }
+    with st.expander("Size of the stages", icon=":material/straighten:"), st.grid(3, min_column_width=140):
+        return {
+            name: st.number_input(
+                label, min_value=10, value=None, step=100, disabled=read_only() is not None, key=f"size_{name}",
+                placeholder="all" if n is None else f"{n:,}",
+                help="Empty: as the protocol says. Another size is a protocol of its own, whose runs are compared with "
+                "one another alone.",
+            )
+            for name, (label, n) in usual.items()
+        }  # fmt: skip
 
 
 def _ask_source() -> tuple[DataSourceKind, str | None]:
+    asked = st.query_params.get("source")
     source = st.segmented_control(
-        "Data source", list(DataSourceKind), default=DataSourceKind.SAMPLE, required=True,
-        format_func=lambda k: _SOURCES[DataSourceKind(k)], wrap=True,
+        "Data source", list(DataSourceKind), required=True, wrap=True,
+        default=DataSourceKind(asked) if asked in set(DataSourceKind) else DataSourceKind.SAMPLE,
+        format_func=lambda k: _SOURCES[DataSourceKind(k)],
     )  # fmt: skip
     if source != DataSourceKind.MIRROR:
         return DataSourceKind(source), None
-    folder = st.text_input("Folder of the mirror", placeholder="/data/hub", help="Data sets as <owner>/<name>.")
+    folder = st.text_input(
+        "Folder of the mirror", st.query_params.get("mirror", ""), placeholder="/data/hub",
+        help="Data sets as <owner>/<name>.",
+    )  # fmt: skip
     return DataSourceKind.MIRROR, folder.strip() or None
 
 

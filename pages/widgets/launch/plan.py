@@ -7,22 +7,26 @@ import streamlit as st
 from core.actions.launch import Launched, Where, launch
 from core.actions.plan import plan
 from core.actions.words import size, span
+from core.data.there import lacking
 from core.errors import SpecError
-from core.studies import StudyRequest, problems
+from core.jobs.records import JobState
+from core.studies import StudyRequest, build_study, problems
 from pages.widgets.launch.visitors import note_started, refused
+from pages.widgets.nav import visitor
 from pages.widgets.shared import paths, refresh, store
 from pages.widgets.show import md
 
 
 def wrong_with(request: StudyRequest) -> list[str]:
-    """Everything that keeps a request from running.
+    """Everything that keeps a request from running, data that are not there among it.
 
     Args:
         request: What the form says.
     """
     try:
         # First: on a server that others can reach a form tells nothing of folders that it may not name.
-        return refused(request) or problems(request, paths=paths())
+        found = refused(request) or problems(request, paths=paths())
+        return found or lacking(build_study(request, paths=paths()), paths=paths())
     except SpecError as error:  # said by the environment of the server
         return [str(error)]
 
@@ -63,7 +67,7 @@ def start_study(request: StudyRequest, where: Where) -> Launched:
     """
     if why := refused(request):
         raise SpecError(" ".join(why))
-    launched = launch(request, paths=paths(), cursor=store().cursor, where=where)
+    launched = launch(request, paths=paths(), cursor=store().cursor, where=where._replace(launched_by=visitor()))
     note_started(job.run_id for job in launched.jobs)
     refresh.clear()
     return launched
@@ -78,6 +82,6 @@ def show_started(launched: Launched) -> None:
         st.caption(md(launched.ranked))
     if launched.trouble:
         st.warning(md(launched.trouble))
-    first = next((job for job in launched.jobs if job.intermediate != "none"), launched.jobs[0])
-    watched = {"run": first.run_id}
+    running = (job for job in launched.jobs if job.state is JobState.RUNNING)
+    watched = {"run": next(running, launched.jobs[0]).run_id}  # else the first of the queue, which is the next to start
     st.page_link("pages/runs.py", label="Watch them", icon=":material/monitoring:", query_params=watched)

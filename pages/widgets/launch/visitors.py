@@ -11,7 +11,9 @@ import streamlit as st
 from core.actions.limits import OPEN_TO_ALL, Limits, is_public, limits, refusals
 from core.actions.queue import looked_at
 from core.jobs.records import JobState
+from core.spec.run import DataSourceKind
 from core.studies import StudyRequest
+from pages.widgets.nav import visitor
 from pages.widgets.shared import paths
 
 _OPEN = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.LOST})
@@ -29,6 +31,20 @@ def refused(request: StudyRequest) -> list[str]:
     within = _limits()
     n_open = 0 if within.open_runs is None else _n_open()
     return refusals(request, within=within, n_open=n_open, paths=paths())
+
+
+def may_name(folder: str) -> bool:
+    """Whether this visitor's form may look at a folder of the server.
+
+    Args:
+        folder: As it was typed.
+    """
+    return not refused(StudyRequest(data_source=DataSourceKind.MIRROR, mirror=folder))
+
+
+def may_delete() -> bool:
+    """Whether runs can be deleted by this visitor: not by anybody who can reach a server that knows nobody."""
+    return visitor() is not None or not is_public(st.get_option("server.address"))
 
 
 def note_started(run_ids: Iterable[str]) -> None:
@@ -60,8 +76,8 @@ def _started() -> dict[str, set[str]]:
 
 
 def _visitor() -> str:
-    """The address that the visitor comes from; behind a proxy all have the proxy's."""
-    return st.context.ip_address or "this machine"
+    """Who has signed in, else the address that the visitor comes from; behind a proxy all have the proxy's."""
+    return visitor() or st.context.ip_address or "this machine"
 
 
 def _n_open() -> int:

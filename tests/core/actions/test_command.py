@@ -35,6 +35,12 @@ HUB = REPO.parent / "shared" / "hub"
 
 
 @pytest.fixture(autouse=True)
+def _data_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether what is printed asks for the right runs is looked at here, not whether the toy's data do for them."""
+    monkeypatch.setattr("core.actions.launch.refuse_without_data", lambda *_, **__: None)
+
+
+@pytest.fixture(autouse=True)
 def _nothing_wakes_up(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (launching, queue):
         monkeypatch.setattr(module, "wake", lambda _paths: False)
@@ -226,6 +232,9 @@ def test_every_proposal_on_a_mirror_starts(paths: AtlasPaths, mirror: str, folde
     root = mirror if folder == "toy" else str(HUB)
     asked = ("next", "--with-excluded", "--data-source", "mirror", "--mirror", root)
     given = [str(row["command"]) for row in answers(*asked) if row["command"]]
+    if folder == "toy":  # it has none of the data: nothing is proposed that could only fail
+        assert given == []
+        return
     assert len(given) >= 5, "four open contrasts, and profiles"
     assert not any("--kind difficulty" in command and "~mlm" in command for command in given)
     for command in given:

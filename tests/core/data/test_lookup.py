@@ -8,9 +8,11 @@ import pytest
 
 from core.data.lookup import look_up_studied, missing_tests, nothing_there
 from core.data.origin import DataOrigin
+from core.data.there import lacking, tasks_there
 from core.errors import MissingSplit
 from core.paths import AtlasPaths
 from core.spec.run import DataSource
+from core.studies import StudyRequest, build_study
 from core.tasks import TASKS
 
 
@@ -46,3 +48,37 @@ def test_mining_needs_development_pairs(origin: DataOrigin) -> None:
 def test_training_data_are_looked_for(origin: DataOrigin) -> None:
     with pytest.raises(MissingSplit, match="no data set 'nyu-mll/glue'"):
         look_up_studied(TASKS["xnli"], origin=origin)
+
+
+def _glue(root: Path, config: str, *splits: str) -> None:
+    for split in splits:
+        file = root / "nyu-mll" / "glue" / config / f"{split}-00000-of-00001.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"never read")
+
+
+def test_the_tasks_that_a_mirror_has_are_those_that_can_start(origin: DataOrigin) -> None:
+    """RTE can be trained on, COLA lacks its development set; BUCC is scored without training; SIB-200 is not there."""
+    root = Path(str(origin.source.root))
+    _glue(root, "rte", "train", "validation"), _glue(root, "cola", "train")
+    assert set(tasks_there(TASKS, source=origin.source, paths=origin.paths)) == {"rte", "bucc2018"}
+    asked = {"data_source": "mirror", "mirror": str(root), "models": ("atlas-mini",)}
+    both = StudyRequest.model_validate({"intermediates": ("rte", "cola"), "targets": ("bucc2018", "sib200"), **asked})
+    cola, sib = lacking(build_study(both, paths=origin.paths), paths=origin.paths)
+    assert cola.startswith("'cola' has no English training data here. ") and "no split 'validation'" in cola
+    assert sib.startswith("'sib200' has no English training data here. ")
+    can = both.model_copy(update={"intermediates": ("none", "rte"), "targets": ("bucc2018",)})
+    assert lacking(build_study(can, paths=origin.paths), paths=origin.paths) == []
+
+
+def test_what_is_not_at_hand_is_not_built_to_be_looked_at(tmp_path: Path) -> None:
+    """Generated sentences have the data sets of built-in tasks; those that a licence keeps are files of the user."""
+    own = TASKS["rte"].model_copy(
+        update={"name": "own", "train": TASKS["rte"].train.model_copy(update={"path": "me/own"})}  # type: ignore[union-attr]  # it has one
+    )
+    asked = {**TASKS, "own": own}
+    sample = tasks_there(asked, source=DataSource(kind="sample"), paths=AtlasPaths(tmp_path))
+    assert set(asked) - set(sample) == {"own", "ccg"}
+    hub = tasks_there(asked, source=DataSource(kind="hub"), paths=AtlasPaths(tmp_path))
+    assert set(asked) - set(hub) == {"ccg"}
+    assert not (tmp_path / "cache").exists()

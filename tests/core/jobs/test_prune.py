@@ -13,7 +13,7 @@ import pytest
 from filelock import FileLock
 
 from core.errors import SpecError
-from core.jobs.folders import enqueue
+from core.jobs.folders import Submission, enqueue
 from core.jobs.prune import KEEP_FREE, Rules, make_room, prunable, prune
 from core.jobs.records import LOCAL
 from core.paths import STAGE_MARKER, AtlasPaths
@@ -40,7 +40,7 @@ def stage(paths: AtlasPaths, key: str, name: str, *, kind: str = "target", seed:
 
 
 def submit(paths: AtlasPaths, *specs: RunSpec | ProfileSpec) -> None:
-    enqueue(specs, paths=paths, backend=LOCAL, study=None, execution=USUAL, again=False)
+    enqueue(specs, paths=paths, how=Submission(LOCAL, None, USUAL, None), again=False)
 
 
 def names(paths: AtlasPaths, rules: Rules = EVERYTHING) -> list[str]:

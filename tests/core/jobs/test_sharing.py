@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from core.events import StageReused, StageStarted
-from core.jobs.folders import enqueue
+from core.jobs.folders import Submission, enqueue
 from core.jobs.local import LocalBackend
 from core.jobs.records import LOCAL, JobState, JobStatus
 from core.jobs.sharing import Trainings
@@ -39,7 +39,7 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AtlasPath
 
 
 def submit(paths: AtlasPaths, *specs: RunSpec | ProfileSpec) -> list[JobStatus]:
-    return enqueue(specs, paths=paths, backend=LOCAL, study=None, execution=USUAL, again=False)
+    return enqueue(specs, paths=paths, how=Submission(LOCAL, None, USUAL, None), again=False)
 
 
 def profile(kind: ProfileKind, *intermediates: str) -> ProfileSpec:

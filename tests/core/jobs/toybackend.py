@@ -33,9 +33,10 @@ class ToyBackend(Backend):
         study: str | None = None,
         execution: ExecutionOptions = USUAL,
         again: bool = False,
+        launched_by: str | None = None,
     ) -> list[JobStatus]:
         return folders.enqueue(
-            specs, paths=self._paths, backend=self.name, study=study, execution=execution, again=again
+            specs, paths=self._paths, how=folders.Submission(self.name, study, execution, launched_by), again=again
         )
 
     def jobs(self) -> list[JobStatus]:
