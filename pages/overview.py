@@ -20,6 +20,7 @@ st.caption(
 # The words above are painted before DuckDB, pandas, plotly and scipy are loaded, which takes most of a second.
 from core.queries.evidence import pooled_runs_of
 from pages.widgets.analysis.data import available
+from pages.widgets.handout import show_handout
 from pages.widgets.overview import panels
 from pages.widgets.overview.opening import show_laboratory, show_opening
 from pages.widgets.shared import start, version
@@ -43,6 +44,9 @@ if pooled:
 
 st.subheader("What the store holds", anchor=False)
 panels.collection_cards(found)
+
+if pooled:
+    show_handout()
 
 st.subheader("What to do next", anchor=False)
 steps = st.container()

@@ -1,4 +1,4 @@
-"""Watch runs: states, progress, curves, scores as they come; cancel, retry, move; read a failure."""
+"""Watch runs: states, progress, curves, scores as they come; cancel, retry, move, delete; the gallery's, too."""
 
 from pages.widgets.nav import guard
 
@@ -8,14 +8,16 @@ import streamlit as st
 
 from pages.widgets.runs.alerts import show_alerts
 from pages.widgets.runs.detail import show_run
+from pages.widgets.runs.gallery import committed, show_gallery
 from pages.widgets.runs.jobs import jobs_now
-from pages.widgets.runs.listing import show_list
-from pages.widgets.shared import start
+from pages.widgets.runs.listing import left_of, show_list
+from pages.widgets.shared import start, version
 from pages.widgets.show import empty
 
 st.title("Runs")
 start()
 jobs = jobs_now()
+asked = st.query_params.get("run")
 # The clock ticks only while something can change.
 every = "2s" if jobs.open else None
 
@@ -29,10 +31,11 @@ def watch() -> None:
     show_alerts(now)
     chosen = show_list(now)
     if chosen:
-        show_run(chosen, job=now.by_id.get(chosen))
+        show_run(chosen, job=now.by_id.get(chosen), left=left_of(now).get(chosen))
 
 
-if not (jobs.listed or jobs.n_damaged) and "run" not in st.query_params:
+has_own, has_more = bool(jobs.listed or jobs.n_damaged), not committed(version()).empty
+if not has_own:
     empty(
         "No runs yet",
         "A run is one chain: model, intermediate or none, target, seed. It continues when this page is closed, and its "
@@ -40,5 +43,15 @@ if not (jobs.listed or jobs.n_damaged) and "run" not in st.query_params:
         page="pages/launch.py",
         label="Launch the first run",
     )
-else:
+is_gallery = has_more and (not has_own or (asked is not None and asked not in jobs.by_id))
+if has_own and has_more:
+    of = st.segmented_control(
+        "Whose", ["Yours", "The gallery's"], default="The gallery's" if is_gallery else "Yours", required=True,
+        label_visibility="collapsed",
+    )  # fmt: skip
+    is_gallery = of == "The gallery's"
+if is_gallery:
+    if chosen := show_gallery():
+        show_run(chosen, job=None)
+elif has_own or asked:
     watch()

@@ -7,7 +7,7 @@ from typing import Literal
 
 from core.errors import JobError, UnknownName
 from core.jobs.backend import BACKENDS, Backend, backend_class, backend_named, chosen_backend
-from core.jobs.folders import in_order, known_job, mark_paused, statuses
+from core.jobs.folders import in_order, known_job, mark_paused, remove, statuses
 from core.jobs.records import JobState, JobStatus
 from core.jobs.state import derive_state, is_paused
 from core.paths import AtlasPaths, is_read_only, refuse_read_only
@@ -152,6 +152,23 @@ def move(job_id: str, *, place: int | Literal["first", "last"], paths: AtlasPath
     found = _backend_of(job_id, paths=paths).move(job_id, place=place)
     wake(paths)
     return found
+
+
+def delete(job_ids: Iterable[str], *, paths: AtlasPaths) -> None:
+    """Remove runs or profiles that have ended, with their scores, predictions and logs; shared stages stay.
+
+    Raises:
+        UnknownName: There is no such run.
+        JobError: One of them is running or queued; nothing is removed then.
+        NotWritable: Nothing may be changed here.
+    """
+    refuse_read_only()
+    jobs = [known_job(job_id, paths=paths) for job_id in job_ids]
+    for job in jobs:
+        if job.state in _OPEN:
+            raise JobError(f"Run {job.run_id} is {job.state}: cancel it before it is deleted.")
+    for job in jobs:
+        remove(job.run_id, paths=paths)
 
 
 def wake(paths: AtlasPaths) -> None:

@@ -7,6 +7,8 @@ import plotly.graph_objects as go
 
 from core.figures.theme import CATEGORICAL, SYMBOLS, Mode, frame
 
+_DASHES = ("solid", "dash", "dot")
+
 
 def loss_curve(steps: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
     """Training loss, one line per stage.
@@ -55,6 +57,62 @@ def dev_curve(scores: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
     frame(fig, height_px=280, mode=mode)
     fig.update_xaxes(title_text="optimiser step")
     fig.update_yaxes(title_text="English dev score")
+    return fig
+
+
+def curves_together(rows: pd.DataFrame, *, value: str, mode: Mode = "light") -> go.Figure:
+    """Curves of several runs: a colour for what is alike but for the seed, a thin line a seed, their mean thick.
+
+    Args:
+        rows: Columns `group` (label), `seed`, `step`, `value`, in order of step.
+        value: What the value is, the title of its axis.
+
+    Raises:
+        ValueError: There is no row.
+    """
+    _refuse_empty(rows, "curves")
+    fig = go.Figure()
+    for i, (group, part) in enumerate(rows.groupby("group", sort=False)):
+        color, n = _color(i, mode), part["seed"].nunique()
+        for seed, line in part.groupby("seed", sort=True):
+            fig.add_scatter(
+                x=line["step"], y=line["value"], mode="lines", legendgroup=str(group), showlegend=False,
+                line={"color": color, "width": 1}, opacity=0.45 if n > 1 else 1.0,
+                hovertemplate=f"step %{{x}}<br>%{{y:.4f}}<br>seed {seed}<extra>{group}</extra>",
+            )  # fmt: skip
+        mean = part.groupby("step", sort=True)["value"].agg(["mean", "count"])
+        mean = mean[mean["count"] == n]  # seeds stop at different steps: a mean of fewer of them would jump
+        fig.add_scatter(
+            x=mean.index, y=mean["mean"], mode="lines", name=f"{group} ({n} seed{'s' * (n > 1)})",
+            legendgroup=str(group), line={"color": color, "width": 3, "dash": _DASHES[i // len(CATEGORICAL[mode]) % 3]},
+            hovertemplate=f"step %{{x}}<br>mean %{{y:.4f}}<br>{n} seeds<extra>{group}</extra>",
+        )  # fmt: skip
+    frame(fig, height_px=340, mode=mode)
+    fig.update_xaxes(title_text="optimiser step")
+    fig.update_yaxes(title_text=value)
+    return fig
+
+
+def speed_curve(steps: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
+    """Training examples a second, one line per stage: what the device did all the while.
+
+    Args:
+        steps: As `loss_curve` takes them.
+
+    Raises:
+        ValueError: There is no step.
+    """
+    _refuse_empty(steps, "steps")
+    fig = go.Figure()
+    for i, (stage, rows) in enumerate(steps.groupby("stage", sort=False)):
+        fig.add_scatter(
+            x=rows["step"], y=rows["examples_per_s"], name=str(stage), mode="lines",
+            line={"color": _color(i, mode), "width": 2},
+            hovertemplate="step %{x}<br>%{y:.1f} examples/s<extra>%{fullData.name}</extra>",
+        )  # fmt: skip
+    frame(fig, height_px=280, mode=mode)
+    fig.update_xaxes(title_text="optimiser step")
+    fig.update_yaxes(title_text="examples a second", rangemode="tozero")
     return fig
 
 

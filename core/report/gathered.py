@@ -15,6 +15,7 @@ import pandas as pd
 
 from core.actions.answer import FullAnswer, answer_for
 from core.actions.command import Command, asking, basis_like, command_of, completed
+from core.actions.notes import noted
 from core.actions.proposals import gaps
 from core.analysis.cells import LEVEL, how_excluded, how_tested, valued
 from core.analysis.every_cell import ViewCells, every_view
@@ -116,6 +117,8 @@ class Gathered(NamedTuple):
     """Test sets by fingerprint."""
     profiles: pd.DataFrame
     """Profiles there are."""
+    notes: pd.DataFrame
+    """What users wrote about runs and cells within the filter, as `core.actions.notes.noted` returns it."""
 
 
 def gather(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions, *, paths: AtlasPaths) -> Gathered:
@@ -142,6 +145,7 @@ def gather(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions, *, paths: A
         software=software(cur, wanted),
         scored=scored_sets(cur, wanted),
         profiles=profiles(cur),
+        notes=noted(wanted, paths=paths),
     )
 
 

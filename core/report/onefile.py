@@ -109,6 +109,7 @@ def sources(gathered: Gathered) -> dict[str, Any]:  # Any: what the templates re
         "software": table(gathered.software, t.SOFTWARE, caption="What the runs were made with"),
         "scored": table(gathered.scored, t.SCORED, caption="Test sets"),
         "profiles": table(gathered.profiles, t.PROFILES, caption="Profiles, the filter aside"),
+        "notes": table(gathered.notes, t.NOTES, caption="Notes on runs and cells"),
         "commands": commands(gathered.options),
     }
 

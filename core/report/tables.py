@@ -204,3 +204,10 @@ MISSING = {
 
 def _is_missing(value: Any) -> bool:  # noqa: ANN401  # a cell
     return value is None or value is pd.NaT or (not isinstance(value, list | tuple | str) and bool(pd.isna(value)))
+
+
+NOTES = {
+    "about": Column("about"), "text": Column("note"), "written_at": Column("written", lambda d: str(d)[:10]),
+    "written_by": Column("by"),
+}  # fmt: skip
+"""What users wrote."""

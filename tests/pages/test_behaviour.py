@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.actions.queue import list_runs
+from core.actions.queue import delete, list_runs
 from core.actions.words import duration
+from core.errors import JobError
 from core.jobs.records import JobState
 from core.paths import REPO, AtlasPaths
 from core.tasks import TASKS
@@ -43,10 +44,10 @@ def test_overview_finds_the_best_intermediate_and_names_what_it_rests_on(ids: di
 def test_launch_says_what_is_missing_before_anything_can_start(open_page: Open) -> None:
     at = open_page("pages/launch.py")
     assert not at.warning, "the form opens with a small chain that can start at once"
-    assert not at.button[0].disabled
+    assert not next(b for b in at.button if b.label == "Start").disabled
     checked(next(m for m in at.multiselect if m.label == "Targets").set_value([]).run())
     assert any("Choose a target" in w.value for w in at.warning)
-    assert at.button[0].disabled
+    assert next(b for b in at.button if b.label == "Start").disabled
     assert "--target" not in at.code[0].value
 
 
@@ -57,7 +58,7 @@ def test_launch_queues_the_runs_and_links_to_them(open_page: Open, home: Path) -
     assert not at.warning, [w.value for w in at.warning]
     assert {m.label: m.value for m in at.metric}["Runs"] == "2"  # the run and its baseline
     assert "--intermediate qqp --target xnli" in at.code[0].value
-    checked(at.button[0].click().run())
+    checked(next(b for b in at.button if b.label == "Start").click().run())
     jobs = list_runs(AtlasPaths(home=home))
     assert {(j.intermediate, j.target, j.state) for j in jobs} == {
         ("none", "xnli", JobState.QUEUED),
@@ -73,7 +74,7 @@ def test_launch_refuses_a_wrong_mirror_in_words(open_page: Open) -> None:
     mirror = next(t for t in at.text_input if t.label == "Folder of the mirror")
     checked(mirror.set_value("/no/such/folder").run())
     assert any("/no/such/folder does not exist" in w.value for w in at.warning)
-    assert at.button[0].disabled
+    assert next(b for b in at.button if b.label == "Start").disabled
 
 
 def test_runs_shows_a_failure_with_its_remedy(ids: dict[str, str], open_page: Open) -> None:
@@ -100,6 +101,36 @@ def test_retry_puts_a_cancelled_run_back_and_cancel_takes_it_out(
     assert {"Cancel", "Move to front"} <= {b.label for b in at.button}
     checked(next(b for b in at.button if b.label == "Cancel").click().run())
     assert {j.run_id: j.state for j in list_runs(paths)}[ids["cancelled"]] is JobState.CANCELLED
+
+
+def test_several_runs_are_retried_and_deleted_at_once(ids: dict[str, str], open_page: Open, home: Path) -> None:
+    paths, stopped = AtlasPaths(home=home), [ids["failed"], ids["cancelled"]]
+    at = open_page("pages/runs.py")
+    checked(at.multiselect(key="several_runs").set_value([*stopped, ids["finished"]]).run())
+    checked(next(b for b in at.button if b.label == "Retry: 2").click().run())
+    states = {job.run_id: job.state for job in list_runs(paths)}
+    assert [states[run_id] for run_id in stopped] == [JobState.QUEUED] * 2
+    assert {"Cancel: 2", "Move to front: 2"} <= {b.label for b in at.button}
+    checked(at.button(key="several_delete_sure").click().run())
+    left = {job.run_id for job in list_runs(paths)}
+    assert left == states.keys() - {ids["finished"]}, "of three, one had ended"
+    assert not list(paths.runs.glob(".*"))
+    with pytest.raises(JobError, match="is queued: cancel it before it is deleted"):
+        delete([ids["baseline"], ids["failed"]], paths=paths)
+    assert left == {job.run_id for job in list_runs(paths)}
+
+
+def test_the_gallery_s_runs_are_browsed_and_opened(committed: str, open_page: Open) -> None:
+    at = open_page("pages/runs.py")
+    assert "No runs yet" in _texts(at)
+    listed = next(d.value for d in at.dataframe if "chain" in d.value.columns)
+    assert committed in listed["run_id"].tolist()
+    at.text_input(key="gallery_q").set_value("mnli xnli")
+    checked(at.run())
+    found = next(d.value for d in at.dataframe if "chain" in d.value.columns)
+    assert set(found["intermediate"]) <= {"mnli", "mnli~shuffled"} and 0 < len(found) < len(listed)
+    at = open_page("pages/runs.py", run=committed)
+    assert any("MNLI → XNLI" in str(m.value).replace("\\", "") for m in at.markdown)
 
 
 def test_a_locked_store_is_a_message_that_names_the_process(home: Path) -> None:

@@ -146,17 +146,27 @@ def test_progress_is_of_the_run_and_time_left_of_what_runs() -> None:
         spec = ("xlm-r-base", "mnli", "xnli", 1, "quick", "sample")
         return JobStatus(name, state, None, 1.0, None, None, 1, None, *spec)
 
-    done = pd.DataFrame([("a", "target xnli", 0.25), ("b", "target xnli", 0.5)], columns=["run_id", "stage", "done"])
+    columns = ["run_id", "stage", "step", "total_steps", "done", "n_read"]
+    rows = [("a", "target xnli", 5, 20, 0.25, 3), ("b", "target xnli", 10, 20, 0.5, 3)]
+    rows += [("e", None, None, None, None, 0), ("f", None, None, None, None, 2), ("g", None, None, None, 0.5, 9)]
+    rows += [("h", "evaluation xnli", 0, 15, 0.9, 9)]
+    done = pd.DataFrame(rows, columns=columns)
     jobs = [job("c", JobState.DONE), job("a", JobState.RUNNING), job("b", JobState.FAILED), job("d", JobState.QUEUED)]
     left = {"a": Span(120, 240), "d": Span(300, 540)}
     rows = run_rows(jobs, Known(done, {"c": "target not learned"}, left)).astype(object)
     found = rows.where(rows.notna(), None)[["run", "progress", "stage", "left", "evidence"]].to_numpy().tolist()
     assert found == [
         ["c", 1.0, None, None, "none: target not learned"],
-        ["a", 0.25, "target XNLI", "2–4 min", None],
+        ["a", 0.25, "target XNLI: step 5 of 20", "2–4 min", None],
         ["b", 0.5, None, None, None],  # it stopped half-way, and nothing is left that would end
         ["d", None, None, "5–9 min", None],
     ]
+    # A run that executes says what it does before its first stage and between stages, too.
+    early = [job(name, JobState.RUNNING) for name in "efghi"]
+    assert run_rows(early, Known(done, {}, {}))["stage"].tolist() == [
+        "looking up the data", "reading the data: 2 splits so far", "loading the model",
+        "evaluation XNLI: the first language", "starting",
+    ]  # fmt: skip
     # Where several studies are open, each has its line; the middle of 300 and 540 s is 402 s.
     evening = datetime(2026, 11, 29, 23, 55, tzinfo=UTC)
     assert ends(jobs, left, now=evening) == ["All runs: 2 open, about 5–9 min left, done at about Mon 30 Nov 00:01."]

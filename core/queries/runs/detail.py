@@ -7,20 +7,26 @@ import pandas as pd
 
 
 def progress(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """How far every run is that has not ended.
+    """How far every run is that has begun and not ended.
 
     Returns:
-        Columns `run_id`, `stage` ("target xnli"; NULL before the first), `done` (fraction of the steps of all stages,
-        stages counted alike, in [0, 1]). Order: run_id.
+        Columns `run_id`, `stage` ("target xnli"; NULL between stages and before the first), `step`, `total_steps` (of
+        that stage, NULL alike), `done` (fraction of the steps of all stages, stages counted alike, in [0, 1]; NULL
+        before they are known), `n_read` (splits read so far), `started_at` (UTC). Order: run_id.
     """
     return cur.execute("""
-        SELECT s.run_id,
+        SELECT r.run_id, any_value(r.started_at) AS started_at,
                max(s.kind || ' ' || s.name) FILTER (s.state = 'running') AS stage,
+               max(s.step) FILTER (s.state = 'running') AS step,
+               max(s.total_steps) FILTER (s.state = 'running') AS total_steps,
                avg(CASE WHEN s.state IN ('finished', 'reused') THEN 1.0
                         WHEN s.state = 'running' AND s.total_steps > 0
-                        THEN least(1.0, coalesce(s.step, 0) / s.total_steps) ELSE 0.0 END) AS done
-        FROM stages s JOIN runs r ON r.run_id = s.run_id
-        WHERE r.outcome IS NULL GROUP BY s.run_id ORDER BY s.run_id
+                        THEN least(1.0, coalesce(s.step, 0) / s.total_steps)
+                        WHEN s.run_id IS NOT NULL THEN 0.0 END) AS done,
+               (SELECT count(*) FROM splits p WHERE p.run_id = r.run_id)::INTEGER AS n_read
+        FROM runs r LEFT JOIN stages s ON s.run_id = r.run_id
+        WHERE r.outcome IS NULL AND coalesce(r.started_at::VARCHAR, s.run_id) IS NOT NULL
+        GROUP BY r.run_id ORDER BY r.run_id
     """).df()
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import duckdb
 import pandas as pd
 
@@ -68,6 +71,29 @@ def dev_scores(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
         FROM dev_scores d LEFT JOIN stages g USING (run_id, key) WHERE d.run_id = $run_id ORDER BY g.position, d.step
     """
     return cur.execute(sql, {"run_id": run_id}).df()
+
+
+def curves(cur: duckdb.DuckDBPyConnection, run_ids: Sequence[str], *, of: Literal["loss", "dev"]) -> pd.DataFrame:
+    """Training curves of several runs, those that differ in their seed alone side by side.
+
+    Columns: intermediate, target, model, protocol, data_source, kind (of the stage), name, seed, step, value (loss; or
+    the headline development score, a fraction, a negated loss for masked-language modelling), run_id. Order: as the
+    columns.
+
+    Args:
+        run_ids: The runs; a stage that several share has the curve of the one that trained it.
+        of: Training loss, or English development score.
+    """
+    rows = "SELECT run_id, key, step, loss AS value FROM steps"
+    if of == "dev":
+        rows = "SELECT run_id, key, step, arg_min(score, metric) AS value FROM dev_scores GROUP BY run_id, key, step"
+    sql = f"""
+        SELECT r.intermediate, r.target, r.model, r.protocol, r.data_source, g.kind, g.name, r.seed, c.step, c.value,
+               r.run_id
+        FROM ({rows}) c JOIN runs r USING (run_id) JOIN stages g USING (run_id, key)
+        WHERE list_contains($ids::VARCHAR[], r.run_id) ORDER BY ALL
+    """
+    return cur.execute(sql, {"ids": list(run_ids)}).df()
 
 
 def judgements(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:

@@ -3,93 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core.actions import queue
-from core.actions.command import run_again
-from core.actions.words import duration
+from core.actions.command import request_again, run_again
+from core.actions.words import duration, span
 from core.errors import AtlasError
-from core.figures.curves import dev_curve, loss_curve
 from core.figures.lineage import lineage
-from core.figures.progress import language_dots
 from core.jobs.records import JobState, JobStatus
-from core.queries.runs import stages as of_stages
-from core.queries.runs.detail import paired_scores
-from core.queries.runs.listing import no_evidence
-from core.queries.runs.listing import run as query_run
+from core.queries.runs.detail import progress
+from core.queries.runs.pace import Span
+from core.spec.note import Noted
 from core.store.counted import REASONS
 from pages.widgets.compare.choice import offer
-from pages.widgets.export import export_popover
+from pages.widgets.launch.form import address_of
+from pages.widgets.notes import show_note
+from pages.widgets.runs.held import RunDetail, detail
 from pages.widgets.runs.jobs import list_again
+from pages.widgets.runs.listing import doing
 from pages.widgets.runs.matched import show_matched
+from pages.widgets.runs.results import show_curves, show_scores
+from pages.widgets.runs.several import offer_delete
 from pages.widgets.shared import mode, paths, refresh, store, titles, version
-from pages.widgets.show import chart, language_label, md, p_column, show_command, state_badge, table
+from pages.widgets.show import chart, md, p_column, show_command, state_badge, table
 
 _TAIL_BYTES = 8192
 _OUTCOMES = {"finished": "done", "failed": "failed", "cancelled": "cancelled", None: "queued"}
 
 
-class RunDetail(NamedTuple):
-    """Everything the store holds about one run."""
-
-    run: dict[Any, Any]
-    """The row of `runs`, missing values None."""
-    stages: pd.DataFrame
-    """In order of execution."""
-    steps: pd.DataFrame
-    """Training curve, with a column `stage` ("intermediate mnli")."""
-    dev_scores: pd.DataFrame
-    """English development scores, with a column `stage`."""
-    scores: pd.DataFrame
-    """Scores beside those of the baseline."""
-    judgements: pd.DataFrame
-    """Whether its stages learned their tasks."""
-    matched: pd.DataFrame
-    """How the thirds of its intermediate are matched."""
-    excluded: str | None
-    """Why its gains are no evidence; None: no such reason holds for all of them."""
-    skips: pd.DataFrame
-    """Languages without a score."""
-    flags: pd.DataFrame
-    """What a reader must know."""
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def detail(version: tuple[str, int], run_id: str) -> RunDetail | None:
-    """What the store holds about a run, None where it holds nothing."""
-    del version  # part of the cache's key alone
-    with store().cursor() as cur:
-        found = query_run(cur, run_id)
-        if found.empty:
-            return None
-        stages = of_stages.stages(cur, run_id)
-        named = titles()
-        names = {row["key"]: f"{row['kind']} {named.of(row['name'])}" for row in stages.to_dict("records")}
-        steps, dev = of_stages.steps(cur, run_id), of_stages.dev_scores(cur, run_id)
-        return RunDetail(
-            run={k: None if pd.isna(v) else v for k, v in found.iloc[0].to_dict().items()},
-            stages=stages,
-            steps=steps.assign(stage=steps["key"].map(names)),
-            dev_scores=dev.assign(stage=dev["key"].map(names)),
-            scores=paired_scores(cur, run_id),
-            judgements=of_stages.judgements(cur, run_id),
-            matched=of_stages.matched(cur, run_id),
-            excluded=no_evidence(cur).set_index("run_id")["excluded"].get(run_id),
-            skips=of_stages.skips(cur, run_id),
-            flags=of_stages.flags(cur, run_id),
-        )
-
-
-def show_run(run_id: str, *, job: JobStatus | None) -> None:
+def show_run(run_id: str, *, job: JobStatus | None, left: Span | None = None) -> None:
     """Draw a run.
 
     Args:
         job: Its state here; None for a run that came with the application.
+        left: Seconds until it has ended; None where that is not known or it has.
     """
     found = detail(version(), run_id)
     if found is None:
@@ -106,17 +58,31 @@ def show_run(run_id: str, *, job: JobStatus | None) -> None:
             f"{run['protocol']}",
             f"data: {run['data_source']}",
         ]
-        facts += [f"{duration(run['seconds'])} so far" if state == "running" else duration(run["seconds"])]
+        if state == "running":
+            facts += [f"for {duration(_since(run['started_at']))}"]
+            facts += [f"about {span(*left)} left in all"] if left else []
+        else:
+            facts += [duration(run["seconds"])]
         facts += [f"on {run['device']}"] if run["device"] else []
+        facts += [f"launched by {job.launched_by}"] if job and job.launched_by else []
         st.caption(md(" · ".join([*facts, run_id])))
+        if state == "running":
+            st.markdown(f":blue[:material/pending:] {md(doing(_begun(version()).get(run_id, {}), named))}")
         if job:
             _actions(job)
-        offer(run_id)
+        with st.container(horizontal=True):
+            offer(run_id)
+            _new_from(run)
         _trouble(run, job)
         if found.excluded:
             st.markdown(f":orange[:material/block:] **No evidence: {found.excluded}.** {REASONS[found.excluded]}")
         for flag in found.flags.to_dict("records"):
             st.markdown(f":orange[:material/flag:] **{md(flag['flag'])}**: {md(flag['message'])}")
+    show_note(
+        Noted.model_validate(
+            {name: run[name] for name in ("model", "protocol", "data_source", "intermediate", "target", "run_id")}
+        )
+    )
     chart(
         lineage(_nodes(found), mode=mode()),
         key="lineage",
@@ -127,9 +93,9 @@ def show_run(run_id: str, *, job: JobStatus | None) -> None:
     show_matched(found.matched)
     scores, curves, log, config = st.tabs(["Scores", "Curves", "Log", "Configuration"])
     with scores:
-        _scores(found)
+        show_scores(found)
     with curves:
-        _curves(found)
+        show_curves(found)
     with log:
         _log(run_id)
     with config:
@@ -163,6 +129,27 @@ def again(run: dict[str, Any]) -> str:
         return str(run_again(cur, run, paths=paths()))
 
 
+def _since(started_at: datetime | None) -> float | None:
+    """Seconds from a moment of the store, which is UTC, to now."""
+    return None if started_at is None else (datetime.now(UTC).replace(tzinfo=None) - started_at).total_seconds()
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _begun(version: tuple[str, int]) -> dict[Any, Any]:
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return progress(cur).set_index("run_id").to_dict("index")
+
+
+def _new_from(run: dict[str, Any]) -> None:
+    with store().cursor() as cur:
+        request = request_again(cur, run, paths=paths())
+    st.page_link(
+        "pages/launch.py", label="New from this", icon=":material/post_add:", query_params=address_of(request),
+        help="The Launch page with everything as in this run.",
+    )  # fmt: skip
+
+
 def _actions(job: JobStatus) -> None:
     offers: list[tuple[str, str, set[JobState], Callable[[], object]]] = [
         ("Cancel", "cancel", {JobState.RUNNING, JobState.QUEUED, JobState.LOST},
@@ -173,11 +160,12 @@ def _actions(job: JobStatus) -> None:
          lambda: queue.move(job.run_id, place="first", paths=paths())),
     ]  # fmt: skip
     wanted = [offer for offer in offers if job.state in offer[2]]
-    if not wanted:
-        return
+    has_ended = job.state in {JobState.DONE, JobState.FAILED, JobState.CANCELLED}
     with st.container(horizontal=True):
         for text, icon, _, act in wanted:
             st.button(text, icon=f":material/{icon}:", key=f"act_{icon}", on_click=_do, args=(act,))
+        if has_ended:
+            offer_delete([job.run_id], key="act")
     trouble = st.session_state.pop("_action_error", None)
     if trouble:
         st.error(md(trouble), title="The action failed")
@@ -275,76 +263,6 @@ def _learned(rows: pd.DataFrame) -> None:
             "One-sided tests at 5 % on the same examples, above chance and above the rule: the larger p is shown."
             f"{loss}"
         )
-
-
-def _scores(found: RunDetail) -> None:
-    if found.scores.empty:
-        st.caption("No language has been scored yet. English training comes first.")
-        return
-    metric = str(found.run["headline_metric"])
-    headline = found.scores[found.scores["metric"] == metric]
-    left, right = st.columns(2)
-    with left:
-        chart(
-            language_dots(headline, chance=float(str(found.run["chance"])), metric=metric, mode=mode()),
-            key="dots",
-            alt=f"{metric} per language of this run and its baseline; the table beside it holds the same numbers",
-            source=str(found.run["data_source"]),
-        )
-    with right:
-        percent = ("score", "baseline_score", "gain", "score_last", "floor")
-        shown = found.scores.assign(
-            language=found.scores["lang"].map(language_label),
-            **{c: 100 * found.scores[c].astype("float64") for c in percent},
-        )
-        number = st.column_config.NumberColumn
-        table(
-            shown,
-            alt="Scores of this run per language and metric",
-            height=min(38 + 35 * len(shown), 520),
-            columns={
-                "language": "language",
-                "metric": "metric",
-                "score": number("score, %", format="%.2f"),
-                "baseline_score": number("baseline, %", format="%.2f"),
-                "gain": number("gain, points", format="%+.2f"),
-                "excluded": "why no evidence",
-                "floor": number("floor, %", format="%.2f", help="What the best rule that reads no meaning scores."),
-                "floor_rule": "rule of the floor",
-                "score_last": number("last, %", format="%.2f"),
-                "n": "n",
-                "split": "split",
-                "missing": "reason for no gain",
-                "note": "note",
-            },
-        )
-    dots = partial(language_dots, headline, chance=float(str(found.run["chance"])), metric=metric)
-    export_popover(
-        f"run-{found.run['run_id']}", found.scores, what="scores of a run", figures={"Scores by language": dots},
-        source=str(found.run["data_source"]),
-    )  # fmt: skip
-    n = len(found.skips)
-    if n:
-        with st.expander(f"{n} language{'s' if n > 1 else ''} without a score", icon=":material/translate:"):
-            for row in found.skips.to_dict("records"):
-                st.caption(md(f"{language_label(row['lang'])}: {row['reason']}"))
-
-
-def _curves(found: RunDetail) -> None:
-    if found.steps.empty and found.dev_scores.empty:
-        st.caption("No training curve: the stages of this run were reused, or it has not started.")
-        return
-    source = str(found.run["data_source"])
-    left, right = st.columns(2)
-    if not found.steps.empty:
-        with left:
-            figure, alt = loss_curve(found.steps, mode=mode()), "Training loss by step, one line per stage"
-            chart(figure, key="loss", alt=alt, source=source)
-    if not found.dev_scores.empty:
-        with right:
-            figure, alt = dev_curve(found.dev_scores, mode=mode()), "English development score by step"
-            chart(figure, key="dev", alt=alt, source=source)
-    st.caption("Checkpoints are selected on English development data only.")
 
 
 def _log(run_id: str) -> None:

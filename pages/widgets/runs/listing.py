@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
@@ -22,6 +22,7 @@ from core.queries.runs.pace import Span
 from core.tasks.titles import Titles
 from pages.widgets.export import Later, export_popover
 from pages.widgets.runs.jobs import Jobs
+from pages.widgets.runs.several import show_several
 from pages.widgets.shared import paths, refresh, store, titles, version
 from pages.widgets.show import STATE_LOOKS, md, table
 
@@ -57,7 +58,7 @@ def show_list(jobs: Jobs) -> str | None:
         format_func=lambda s: f"{_ICONS[s]} {s} {jobs.counts[s]}",
     ) if states else []  # fmt: skip
     kept = [job for job in jobs.listed if job.state in shown_states] if shown_states else jobs.listed
-    left = _left(version(), tuple((job.run_id, job.state) for job in jobs.open))
+    left = left_of(jobs)
     for text in ends(jobs.open, left, now=datetime.now(_zone())):
         st.caption(text)
     known = Known(_progress(version()), _excluded(version()), left)
@@ -66,8 +67,40 @@ def show_list(jobs: Jobs) -> str | None:
         _table(run_rows(here, known))
         export_popover("runs", Later(len(kept), lambda: exported(kept, known)), what="list of runs")
     named = titles()
+    show_several(here, named=lambda job: label(job, named))
     offered = here if len(jobs.listed) > PAGE_ROWS else jobs.listed
     return _pick(jobs, {job.run_id: label(job, named) for job in offered})
+
+
+def left_of(jobs: Jobs) -> dict[str, Span]:
+    """Seconds until each open run has ended.
+
+    Args:
+        jobs: All runs.
+    """
+    return _left(version(), tuple((job.run_id, job.state) for job in jobs.open))
+
+
+def doing(begun: Mapping[Any, Any], named: Titles) -> str:
+    """What a run that executes does at this moment, before its first stage and between stages, too.
+
+    Args:
+        begun: Its row of `progress`; empty before its first fact.
+        named: What people read for the ids of tasks.
+    """
+    stage = begun.get("stage")
+    if isinstance(stage, str):  # a frame holds NaN for a run without a stage
+        kind, _, name = stage.partition(" ")
+        step, total = begun["step"], begun["total_steps"]
+        unit = "language" if kind == "evaluation" else "step"
+        at = f"{unit} {int(step)} of {int(total)}" if pd.notna(step) and step else f"the first {unit}"
+        return f"{kind} {named.of(name)}: {at}"
+    if not begun:
+        return "starting"
+    if pd.notna(begun["done"]):
+        return "loading the model"
+    n = int(begun["n_read"])
+    return f"reading the data: {n} split{'s' * (n != 1)} so far" if n else "looking up the data"
 
 
 def _page(jobs: list[JobStatus]) -> list[JobStatus]:
@@ -125,8 +158,8 @@ def run_rows(jobs: Sequence[JobStatus], known: Known) -> pd.DataFrame:
                 "chain": " → ".join(named.of(name) for name in (job.intermediate, job.target) if name),
                 "model": named.of_model(job.model) if job.model else None,
                 "seed": job.seed,
-                "progress": here.get("done", finished),
-                "stage": _stage(here.get("stage"), named) if job.state is JobState.RUNNING else None,
+                "progress": finished if job.state is JobState.DONE else here.get("done"),
+                "stage": doing(here, named) if job.state is JobState.RUNNING else None,
                 "left": span(*left[job.run_id]) if job.run_id in left else None,
                 "evidence": f"none: {excluded[job.run_id]}" if job.run_id in excluded else None,
                 "protocol": job.protocol,
@@ -166,14 +199,6 @@ def _zone() -> tzinfo:
         return ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
         return UTC
-
-
-def _stage(stage: object, named: Titles) -> str | None:
-    """Kind and title of a stage, from kind and id; None where there is none."""
-    if not isinstance(stage, str):  # a frame holds NaN for a run without a stage
-        return None
-    kind, _, name = stage.partition(" ")
-    return f"{kind} {named.of(name)}"
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
@@ -216,7 +241,7 @@ def _table(rows: pd.DataFrame) -> None:
             "model": config.TextColumn("model", width="small"),
             "seed": config.NumberColumn("seed", width=60),
             "progress": config.ProgressColumn("progress", format="percent", min_value=0, max_value=1, width=120),
-            "stage": config.TextColumn("stage", width=140),
+            "stage": config.TextColumn("what it does", width=220),
             "left": config.TextColumn("until it ends", width=110),
             "evidence": config.TextColumn("evidence", width="medium"),
             "protocol": config.TextColumn("protocol", width="small"),

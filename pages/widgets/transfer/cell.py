@@ -14,9 +14,12 @@ from core.errors import AtlasError
 from core.figures.curves import dev_curve, loss_curve
 from core.figures.heatmap import Cell, cell_text
 from core.queries.transfer import View
+from core.spec.note import Noted
 from core.spec.run import RunSpec
 from core.store.counted import REASONS
-from pages.widgets.runs.detail import again, detail
+from pages.widgets.notes import show_note
+from pages.widgets.runs.detail import again
+from pages.widgets.runs.held import detail
 from pages.widgets.shared import mode, paths, titles, version
 from pages.widgets.show import chart, language_label, md, points, show_command, table
 from pages.widgets.transfer.data import flipped, runs_of_cell
@@ -56,6 +59,10 @@ def show_cell(view: View, cell: Cell) -> None:
     if runs.empty:
         st.caption("No run of this intermediate yet.")
         return
+    known = detail(version(), str(runs["run_id"].iloc[0]))
+    if known and intermediate != "none":
+        same = {name: known.run[name] for name in ("model", "protocol", "data_source", "target")}
+        show_note(Noted.model_validate(same | {"intermediate": intermediate, "lang": lang}))
     listed, curves, flips, command = st.tabs(
         ["Runs", "Curves", "Flipped examples", "Run again"], key="cell_tab", on_change="rerun"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from core.figures.curves import dev_curve, loss_curve
+from core.figures.curves import curves_together, dev_curve, loss_curve, speed_curve
 from core.figures.lineage import lineage
 from core.figures.progress import language_dots
 from core.figures.theme import CATEGORICAL, DIVERGING, INK, MUTED, SEQUENTIAL, SYMBOLS
@@ -89,3 +89,21 @@ def test_lineage_draws_a_box_per_node_and_an_arrow_between() -> None:
 def test_nothing_to_draw_is_an_error(draw: object, what: str) -> None:
     with pytest.raises(ValueError, match=f"No {what} to draw: found 0"):
         draw(pd.DataFrame())  # type: ignore[operator]  # each takes one table
+
+
+def test_seeds_of_one_chain_share_a_colour_and_have_their_mean() -> None:
+    rows = pd.DataFrame(
+        [("a", 1, 1, 0.5), ("a", 1, 2, 0.7), ("a", 2, 1, 0.3), ("b", 1, 1, 0.9)],
+        columns=["group", "seed", "step", "value"],
+    )
+    first, second, mean, alone, other = curves_together(rows, value="score").data
+    assert first.line.color == second.line.color == mean.line.color != other.line.color
+    # The second seed has no second step: a mean of one seed there would be no mean.
+    assert (list(mean.x), list(mean.y), mean.name) == ([1], [0.4], "a (2 seeds)")
+    assert (list(alone.y), other.name) == ([0.9], "b (1 seed)")
+
+
+def test_speed_has_a_line_per_stage_from_zero() -> None:
+    rows = pd.DataFrame({"stage": ["i", "i", "t"], "step": [1, 2, 1], "examples_per_s": [3.0, 4.0, 9.0]})
+    fig = speed_curve(rows)
+    assert [list(line.y) for line in fig.data] == [[3, 4], [9]] and fig.layout.yaxis.rangemode == "tozero"

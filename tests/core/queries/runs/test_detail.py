@@ -11,7 +11,7 @@ import pytest
 from core.queries.filters import Filter
 from core.queries.runs.detail import paired_scores, progress
 from core.queries.runs.listing import no_evidence, run, runs
-from core.queries.runs.stages import judgements, stages
+from core.queries.runs.stages import curves, judgements, stages
 from core.store.connection import Store
 from core.store.counted import INTERMEDIATE
 from tests.makers.tables import add_rows, add_scores
@@ -54,6 +54,32 @@ def test_stages_count_alike_and_the_rest_of_the_stage_is_at_its_pace_so_far(stor
     assert rows["done"].tolist() == pytest.approx([(1 + 0.25 + 0) / 3, (1 + 0) / 2])
     # 30 steps at 2 s, and all steps are taken; what is planned is not known.
     assert left == [pytest.approx([0, 60, nan], nan_ok=True), pytest.approx([0, nan], nan_ok=True)]
+
+
+def test_a_run_is_there_before_its_stages_are(store: Store) -> None:
+    with store.write() as cur:
+        cur.execute("UPDATE runs SET outcome = NULL, started_at = '2026-11-29 20:00:00' WHERE run_id = ?", [MNLI])
+    splits = {"task": "sib200", "role": ["train", "dev"], "lang": "en", "split": "s", "n": 1, "n_available": 1}
+    add_rows(store, "splits", pd.DataFrame({"run_id": MNLI, "fingerprint": "f"} | splits))
+    with store.cursor() as cur:
+        (row,) = progress(cur).to_dict("records")
+    assert (row["run_id"], row["n_read"], str(row["started_at"])) == (MNLI, 2, "2026-11-29 20:00:00")
+    assert pd.isna(row["done"]) and pd.isna(row["stage"])
+
+
+def test_curves_of_several_runs_lie_side_by_side_by_seed(store: Store) -> None:
+    for run_id in (MNLI, QQP):
+        open_run(store, run_id, ("running", 2, 2, 1.0), ("running", 2, 2, 1.0))
+        made = [("intermediate", 1, 3.0), ("target", 2, 1.0), ("target", 1, 2.0)]
+        steps = pd.DataFrame(made, columns=["key", "step", "loss"])
+        add_rows(store, "steps", steps.assign(run_id=run_id, learning_rate=1e-5, examples_per_s=9.0))
+    with store.cursor() as cur:
+        rows = curves(cur, [MNLI, QQP], of="loss")
+        assert curves(cur, [MNLI, QQP], of="dev").empty and curves(cur, [NONE], of="loss").empty
+    mnli = rows[rows["intermediate"] == "mnli"]
+    found = mnli[["kind", "step", "value"]].to_numpy().tolist()
+    assert found == [["intermediate", 1, 3], ["target", 1, 2], ["target", 2, 1]]
+    assert set(rows["run_id"]) == {MNLI, QQP}
 
 
 def test_without_a_report_or_a_total_nothing_is_said_of_the_rest(store: Store) -> None:

@@ -1,0 +1,108 @@
+"""What came of one run: scores by language, and the curves of its training."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from core.figures.curves import dev_curve, loss_curve, speed_curve
+from core.figures.progress import language_dots
+from pages.widgets.export import export_popover
+from pages.widgets.runs.held import RunDetail
+from pages.widgets.shared import mode
+from pages.widgets.show import chart, language_label, md, table
+
+_FEW_LANGS = 12
+_NAMED = r"'[^']*'|It has: .*"
+
+
+def show_scores(found: RunDetail) -> None:
+    """Draw scores beside those of the baseline, and which languages have none."""
+    if found.scores.empty:
+        st.caption("No language has been scored yet. English training comes first.")
+        return
+    metric = str(found.run["headline_metric"])
+    headline = found.scores[found.scores["metric"] == metric]
+    left, right = st.columns(2)
+    with left:
+        chart(
+            language_dots(headline, chance=float(str(found.run["chance"])), metric=metric, mode=mode()),
+            key="dots",
+            alt=f"{metric} per language of this run and its baseline; the table beside it holds the same numbers",
+            source=str(found.run["data_source"]),
+        )
+    with right:
+        percent = ("score", "baseline_score", "gain", "score_last", "floor")
+        shown = found.scores.assign(
+            language=found.scores["lang"].map(language_label),
+            **{c: 100 * found.scores[c].astype("float64") for c in percent},
+        )
+        number = st.column_config.NumberColumn
+        table(
+            shown,
+            alt="Scores of this run per language and metric",
+            height=min(38 + 35 * len(shown), 520),
+            columns={
+                "language": "language",
+                "metric": "metric",
+                "score": number("score, %", format="%.2f"),
+                "baseline_score": number("baseline, %", format="%.2f"),
+                "gain": number("gain, points", format="%+.2f"),
+                "excluded": "why no evidence",
+                "floor": number("floor, %", format="%.2f", help="What the best rule that reads no meaning scores."),
+                "floor_rule": "rule of the floor",
+                "score_last": number("last, %", format="%.2f"),
+                "n": "n",
+                "split": "split",
+                "missing": "reason for no gain",
+                "note": "note",
+            },
+        )
+    dots = partial(language_dots, headline, chance=float(str(found.run["chance"])), metric=metric)
+    export_popover(
+        f"run-{found.run['run_id']}", found.scores, what="scores of a run", figures={"Scores by language": dots},
+        source=str(found.run["data_source"]),
+    )  # fmt: skip
+    if not found.skips.empty:
+        _unscored(found.skips, n_scored=found.scores["lang"].nunique())
+
+
+def _unscored(skips: pd.DataFrame, *, n_scored: int) -> None:
+    """Languages without a score in one folded line, reasons that are alike but for names once."""
+    langs = skips["lang"].tolist()
+    few = f": {', '.join(langs)}" if len(langs) <= _FEW_LANGS else ""
+    with st.expander(
+        f"{len(langs)} of {len(langs) + n_scored} languages without a score{few}", icon=":material/translate:"
+    ):
+        alike = skips["reason"].str.replace(_NAMED, "", regex=True)
+        for _, part in skips.groupby(alike, sort=False):
+            names = ", ".join(language_label(lang) for lang in part["lang"])
+            st.caption(md(f"{names}. {part['reason'].iloc[0]}"))
+
+
+def show_curves(found: RunDetail) -> None:
+    """Draw training loss, English development score and speed by step."""
+    if found.steps.empty and found.dev_scores.empty:
+        st.caption("No training curve: the stages of this run were reused, or it has not started.")
+        return
+    source = str(found.run["data_source"])
+    left, right = st.columns(2)
+    if not found.steps.empty:
+        with left:
+            figure, alt = loss_curve(found.steps, mode=mode()), "Training loss by step, one line per stage"
+            chart(figure, key="loss", alt=alt, source=source)
+    if not found.dev_scores.empty:
+        with right:
+            figure, alt = dev_curve(found.dev_scores, mode=mode()), "English development score by step"
+            chart(figure, key="dev", alt=alt, source=source)
+    st.caption("Checkpoints are selected on English development data only.")
+    if not found.steps.empty:
+        chart(
+            speed_curve(found.steps, mode=mode()),
+            key="speed",
+            alt="Training examples a second by step, one line per stage",
+            source=source,
+        )
+        st.caption("The memory that each stage took at its peak stands in its line above.")
