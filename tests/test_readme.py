@@ -16,11 +16,21 @@ import typer
 import core
 from core.cli.main import app, spread
 from core.paths import REPO
+from tools.pictures import PICTURES
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
 LINES = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines() if line.strip()]
 TREE = next(text for language, text in BLOCKS if not language and text.startswith("app.py"))
+
+
+TUTORIAL = (REPO / "docs" / "tutorial.md").read_text(encoding="utf-8")
+STEPS = [
+    line
+    for text in re.findall(r"```bash\n(.*?)```", TUTORIAL, flags=re.DOTALL)
+    for line in text.splitlines()
+    if line.startswith("python -m core")
+]
 
 
 def _tree_paths() -> list[str]:
@@ -62,6 +72,30 @@ def test_the_python_example_runs_on_the_committed_gallery(tmp_path: Path) -> Non
     rows = json.loads(done.stdout)
     assert {row["lang"] for row in rows} >= {"en", "de", "sw", "zh"}
     assert all(row["gain"] == pytest.approx(row["score"] - row["baseline_score"]) for row in rows)
+
+
+def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
+    """Its commands in their order, on a fresh home; what would train is planned alone."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("ATLAS_")} | {
+        "ATLAS_HOME": str(tmp_path / "home")
+    }
+    environ["PYTHONPATH"] = str(REPO)
+    said = {}
+    for line in STEPS:
+        words = [sys.executable, "-m", "core", *shlex.split(line)[3:]]
+        words += ["--dry-run"] if words[3] == "run" else []
+        done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (line, done.stderr)
+        said[words[3]] = done.stdout
+    assert "de" in said["gains"] and "mnli@" not in said["gains"]
+    assert re.search(r"^4 +0 ", said["run"], flags=re.MULTILINE), said["run"]  # of four runs none is done
+    assert "<svg" in (tmp_path / "tweets.svg").read_text() and "toprule" in (tmp_path / "tweets.tex").read_text()
+    assert len((tmp_path / "cells.csv").read_text().splitlines()) > 8 * 5
+
+
+@pytest.mark.parametrize("name", re.findall(r"\]\((images/[^)]+)\)", TUTORIAL))
+def test_pictures_of_the_tutorial_are_made_by_the_script(name: str) -> None:
+    assert (REPO / "docs" / name).exists() and Path(name).stem in PICTURES
 
 
 def test_the_version_to_cite_is_this_one() -> None:
