@@ -55,7 +55,9 @@ class Sample(NamedTuple):
 
 
 async def _visit(url: str, *, until: float, rest_s: float, rng: random.Random, found: list[Asked]) -> None:
-    async with connect(f"{url}/_stcore/stream", subprotocols=["streamlit"], max_size=None, open_timeout=60) as socket_:
+    async with connect(
+        f"{url}/_stcore/stream", subprotocols=["streamlit"], max_size=None, ping_interval=None
+    ) as socket_:
         while time.monotonic() < until:
             page = rng.choice(PAGES)
             asked = BackMsg()

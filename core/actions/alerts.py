@@ -52,20 +52,24 @@ class Alert(NamedTuple):
         return f"{self.kind} {self.run_id or ''}".strip()
 
 
+def of_store(cur: duckdb.DuckDBPyConnection) -> tuple[Alert, ...]:
+    """What the facts of runs say: those that diverged, give one answer or learned nothing."""
+    return tuple(Alert(*row) for row in unwell(cur).itertuples(index=False, name=None))
+
+
 def alerts(
-    cur: duckdb.DuckDBPyConnection, jobs: Iterable[JobStatus], *, paths: AtlasPaths, environ: Mapping[str, str]
+    stored: Iterable[Alert], jobs: Iterable[JobStatus], *, paths: AtlasPaths, environ: Mapping[str, str]
 ) -> list[Alert]:
     """Everything that needs somebody now, by kind.
 
     Args:
-        cur: Cursor of the store.
-        jobs: The jobs as they are now.
+        stored: As `of_store` returns them.
+        jobs: The jobs as they are now; those that have ended may be left out.
         paths: The Atlas home.
         environ: Where `ATLAS_KEEP_FREE_GB` is looked up.
     """
-    found = [Alert(*row) for row in unwell(cur).itertuples(index=False, name=None)]
     lost = (job for job in jobs if job.state is JobState.LOST)
-    found += [Alert("lost", job.run_id, job.message or "Its process is gone.") for job in lost]
+    found = [*stored, *(Alert("lost", job.run_id, job.message or "Its process is gone.") for job in lost)]
     found += _disk(paths, environ)
     return sorted(found, key=lambda alert: (KINDS.index(alert.kind), alert.run_id or ""))
 

@@ -17,7 +17,7 @@ import typer
 
 import core
 from core.actions import queue
-from core.actions.alerts import alerts, tell
+from core.actions.alerts import alerts, of_store, tell
 from core.actions.command import command_of
 from core.actions.launch import Where, launch
 from core.actions.plan import plan
@@ -199,7 +199,7 @@ def runs(as_json: AsJson = False) -> None:
     with open_for_reading(paths) as store, store.cursor() as cur:
         for row in records(query_damaged(cur)):
             note(f"damaged: {row['folder']}: {row['reason']}")
-        found = alerts(cur, jobs, paths=paths, environ=os.environ)
+        found = alerts(of_store(cur), jobs, paths=paths, environ=os.environ)
     for alert in found:
         note(f"{alert.kind}: {f'{alert.run_id}: ' if alert.run_id else ''}{alert.text}")
     tell(found, paths=paths, environ=os.environ)

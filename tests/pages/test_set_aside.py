@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import StoreError
+from core.events import RunFailed
 from core.paths import AtlasPaths
 from core.spec.base import run_id_of
 from pages.widgets import shared
@@ -56,3 +57,20 @@ def test_what_the_index_refuses_is_said_with_its_words(
     monkeypatch.setattr(shared, "ingest", refuse)
     at = open_page(f"pages/{page}.py")
     assert any("Wait for the kettle" in box.value for box in at.warning)
+
+
+def test_what_needs_somebody_stands_above_the_runs_as_text(
+    home: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATLAS_KEEP_FREE_GB", "1e9")
+    paths, spec = AtlasPaths(home), run_spec("mnli", seed=5)
+    said = RunFailed(error="Diverged", message="The loss is ![nan](http://example.org/x.png).", traceback="")
+    write_run(paths, spec, [*history(spec, [])[:-1], said], finished=False)
+    paths.run(spec.run_id).failed.write_text(json.dumps({"error": "Diverged", "message": said.message}))
+    at = open_page("pages/runs.py")
+    assert [box.label for box in at.expander if box.label.startswith("Needs a look")] == [
+        "Needs a look: 1 diverged, disk low"
+    ]
+    lines = [str(text.value) for text in at.markdown]
+    assert any(spec.run_id in line and r"\!\[nan\]\(http" in line for line in lines)
+    assert any("are free, fewer than 1,000,000,000" in line for line in lines)

@@ -10,11 +10,11 @@ from threading import Thread
 
 import streamlit as st
 
-from core.actions.alerts import Alert, alerts, in_short, tell
+from core.actions.alerts import Alert, alerts, in_short, of_store, tell
 from core.errors import AtlasError
 from core.paths import AtlasPaths
 from pages.widgets.runs.jobs import Jobs
-from pages.widgets.shared import paths, store
+from pages.widgets.shared import paths, store, version
 from pages.widgets.show import md
 
 _MOST = 20
@@ -26,8 +26,7 @@ def show_alerts(jobs: Jobs) -> None:
     Args:
         jobs: All runs.
     """
-    with store().cursor() as cur:
-        found = alerts(cur, jobs.listed, paths=paths(), environ=os.environ)
+    found = alerts(_stored(version()), jobs.open, paths=paths(), environ=os.environ)
     _tell(tuple(found), str(paths().home))
     if not found:
         return
@@ -37,6 +36,13 @@ def show_alerts(jobs: Jobs) -> None:
             st.markdown(f"**{alert.kind}**{about}: {md(alert.text)}")
         if len(found) > _MOST:
             st.caption(f"And {len(found) - _MOST} more: `python -m core runs` lists all.")
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _stored(version: tuple[str, int]) -> tuple[Alert, ...]:
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return of_store(cur)
 
 
 @st.cache_data(ttl="60s", max_entries=4, show_spinner=False)

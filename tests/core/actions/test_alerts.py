@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from core.actions.alerts import Alert, alerts, in_short, tell
+from core.actions.alerts import Alert, alerts, in_short, of_store, tell
 from core.actions.queue import list_runs
 from core.errors import JobError
 from core.events import RunFailed, StageJudged
@@ -64,7 +64,7 @@ def found(paths: AtlasPaths, environ: dict[str, str]) -> list[Alert]:
     with Store.open(":memory:") as store:
         ingest(store, paths)
         with store.cursor() as cur:
-            return alerts(cur, list_runs(paths), paths=paths, environ=environ)
+            return alerts(of_store(cur), list_runs(paths), paths=paths, environ=environ)
 
 
 def test_what_needs_somebody_is_listed_with_its_reason(home: AtlasPaths) -> None:
