@@ -56,7 +56,7 @@ class Sample(NamedTuple):
 
 async def _visit(url: str, *, until: float, rest_s: float, rng: random.Random, found: list[Asked]) -> None:
     async with connect(
-        f"{url}/_stcore/stream", subprotocols=["streamlit"], max_size=None, ping_interval=None
+        f"{url}/_stcore/stream", subprotocols=["streamlit"], max_size=None, ping_interval=None, open_timeout=None
     ) as socket_:
         while time.monotonic() < until:
             page = rng.choice(PAGES)

@@ -80,8 +80,9 @@ def _execute(run: RunPaths) -> None:
 
 def _read_step(run: RunPaths) -> int:
     try:
-        return int(json.loads((run.root / "step.json").read_bytes())["step"])
-    except (OSError, ValueError, KeyError, TypeError):
+        found = json.loads((run.root / "step.json").read_bytes())["step"]
+        return found if isinstance(found, int) and 0 <= found <= STEPS else 0
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return 0
 
 
