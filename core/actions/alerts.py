@@ -32,7 +32,8 @@ ALERT = "ATLAS_ALERT"
 KINDS = ("diverged", "constant predictions", "at chance", "lost", "disk low")
 """What there can be."""
 
-_MOST_TOLD = 20
+MOST_SHOWN = 20
+"""That are shown or told one by one; of more their number."""
 _WAIT_S = 10.0
 
 
@@ -127,11 +128,11 @@ def _told(paths: AtlasPaths) -> Collection[str]:
 
 def _send(who: str, new: Sequence[Alert]) -> None:
     lines = [f"{alert.kind}{f', run {alert.run_id}' if alert.run_id else ''}: {alert.text}" for alert in new]
-    rest = len(lines) - _MOST_TOLD
-    text = "\n".join([*lines[:_MOST_TOLD], *([f"and {rest} more"] if rest > 0 else [])])
+    rest = len(lines) - MOST_SHOWN
+    text = "\n".join([*lines[:MOST_SHOWN], *([f"and {rest} more"] if rest > 0 else [])])
     try:
         if who.startswith(("https://", "http://")):
-            body = json.dumps({"text": text, "alerts": [alert._asdict() for alert in new[:_MOST_TOLD]]}).encode()
+            body = json.dumps({"text": text, "alerts": [alert._asdict() for alert in new[:MOST_SHOWN]]}).encode()
             asked = urllib.request.Request(who, data=body, headers={"Content-Type": "application/json"})  # noqa: S310
             urllib.request.urlopen(asked, timeout=_WAIT_S).close()  # noqa: S310  # one of the two
         else:

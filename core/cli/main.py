@@ -17,7 +17,7 @@ import typer
 
 import core
 from core.actions import queue
-from core.actions.alerts import alerts, of_store, tell
+from core.actions.alerts import MOST_SHOWN, alerts, in_short, of_store, tell
 from core.actions.command import command_of
 from core.actions.launch import Where, launch
 from core.actions.plan import plan
@@ -200,8 +200,10 @@ def runs(as_json: AsJson = False) -> None:
         for row in records(query_damaged(cur)):
             note(f"damaged: {row['folder']}: {row['reason']}")
         found = alerts(of_store(cur), jobs, paths=paths, environ=os.environ)
-    for alert in found:
+    for alert in found[:MOST_SHOWN]:
         note(f"{alert.kind}: {f'{alert.run_id}: ' if alert.run_id else ''}{alert.text}")
+    if len(found) > MOST_SHOWN:
+        note(f"In all: {in_short(found)}.")
     tell(found, paths=paths, environ=os.environ)
 
 

@@ -10,14 +10,12 @@ from threading import Thread
 
 import streamlit as st
 
-from core.actions.alerts import Alert, alerts, in_short, of_store, tell
+from core.actions.alerts import MOST_SHOWN, Alert, alerts, in_short, of_store, tell
 from core.errors import AtlasError
 from core.paths import AtlasPaths
 from pages.widgets.runs.jobs import Jobs
 from pages.widgets.shared import paths, store, version
 from pages.widgets.show import md
-
-_MOST = 20
 
 
 def show_alerts(jobs: Jobs) -> None:
@@ -31,11 +29,11 @@ def show_alerts(jobs: Jobs) -> None:
     if not found:
         return
     with st.expander(f"Needs a look: {in_short(found)}", icon=":material/notification_important:"):
-        for alert in found[:_MOST]:
+        for alert in found[:MOST_SHOWN]:
             about = f" `{alert.run_id}`" if alert.run_id else ""
             st.markdown(f"**{alert.kind}**{about}: {md(alert.text)}")
-        if len(found) > _MOST:
-            st.caption(f"And {len(found) - _MOST} more: `python -m core runs` lists all.")
+        if len(found) > MOST_SHOWN:
+            st.caption(f"And {len(found) - MOST_SHOWN} more of them.")
 
 
 @st.cache_data(max_entries=2, show_spinner=False)

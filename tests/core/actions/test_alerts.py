@@ -14,8 +14,10 @@ import pytest
 
 from core.actions.alerts import Alert, alerts, in_short, of_store, tell
 from core.actions.queue import list_runs
+from core.cli.main import main as command
 from core.errors import JobError
 from core.events import RunFailed, StageJudged
+from core.jobs.local import LocalBackend
 from core.paths import AtlasPaths
 from core.processes import ProcessRecord
 from core.spec.task import Metric
@@ -139,3 +141,19 @@ def test_without_a_name_and_in_a_home_for_visitors_nobody_is_told(
     monkeypatch.setenv("ATLAS_READ_ONLY", "1")
     assert tell(lost, paths=paths, environ={"ATLAS_ALERT": "/nowhere"}) == 0
     assert not paths.cache.exists()
+
+
+def test_the_command_runs_lists_twenty_and_counts_the_rest(
+    home: AtlasPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ATLAS_HOME", str(home.home))
+    monkeypatch.setenv("ATLAS_GALLERY", str(home.home / "none"))
+    monkeypatch.setenv("ATLAS_KEEP_FREE_GB", "0")
+    monkeypatch.setattr(LocalBackend, "wake", lambda _self: False)
+    monkeypatch.setattr(sys, "argv", ["atlas", "runs", "--json"])
+    monkeypatch.setattr("core.cli.main.MOST_SHOWN", 2)
+    with pytest.raises(SystemExit) as end:
+        command()
+    said = capsys.readouterr().err.splitlines()
+    assert end.value.code in {0, None} and said[0].startswith("diverged: ")
+    assert said[2:] == ["In all: 1 diverged, 1 constant predictions, 1 at chance, 1 lost."]
