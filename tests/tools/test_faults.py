@@ -14,7 +14,7 @@ from core.errors import SpecError
 from core.paths import AtlasPaths
 from tools.faults import clocks
 from tools.faults.__main__ import main
-from tools.faults.garbage import garbled
+from tools.faults.garbage import NASTY, garbled
 from tools.faults.kills import campaign
 from tools.faults.readers import Reader, feed
 
@@ -24,6 +24,9 @@ def test_the_same_seed_makes_the_same_garbage_and_seldom_the_original() -> None:
     first, second = ([garbled(good, rng) for _ in range(200)] for rng in (Random(1), Random(1)))
     assert first == second
     assert sum(content == good for content in first) < 20
+    rng = Random(2)
+    for nasty in NASTY:  # what was garbled once may be garbled again
+        assert all(isinstance(garbled(nasty, rng), bytes) for _ in range(20))
 
 
 def test_a_traceback_and_a_hang_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:

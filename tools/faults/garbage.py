@@ -83,7 +83,7 @@ def _revalued(original: bytes, rng: Random) -> bytes:
     place = rng.randrange(len(lines))
     try:
         content = json.loads(lines[place])
-    except ValueError:
+    except (ValueError, RecursionError):
         return _flipped(original, rng)
     lines[place] = json.dumps(_with_another(content, rng)).encode() + b"\n"
     return b"".join(lines)
