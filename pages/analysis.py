@@ -18,6 +18,7 @@ from functools import partial
 from core.analysis.contrasts.sentences import in_words
 from core.queries.evidence import AnalysisOptions
 from core.tasks import load_tasks
+from pages.widgets.address import one_of
 from pages.widgets.analysis import data, panels
 from pages.widgets.analysis.choice import choose, recompute, refine
 from pages.widgets.analysis.claims import show_claims
@@ -52,7 +53,7 @@ options = refine(sorted(everything["target"].unique()), sorted(set(everything["l
 found = data.gathered(now, pooled, options)
 how = partial(recompute, pooled=pooled, options=options)
 st.subheader("Inside data sets", anchor=False)
-group = st.segmented_control("By", KINDS, default="target", required=True, key="within", bind="query-params")
+group = one_of("By", KINDS, key="within", widget=st.segmented_control)
 pairs = data.contrasts(now, pooled, options, group)
 show_contrasts(pairs, in_words(pairs), scale=options.scale, how=how("contrasts", by=group))
 st.subheader("Across tasks", anchor=False)
@@ -65,13 +66,11 @@ full = data.answer_of(now, pooled, options, null=null, every=with_every)
 panels.show_answer(full.answer, found, data.gaps(now, pooled, options))
 watch(null, compare, what="Comparing with intermediate + target on held-out pairs")
 
-part = st.segmented_control(
-    "Show", PARTS, default=PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
-)
+part = one_of("Show", PARTS, key="part", widget=st.segmented_control, label_visibility="collapsed")
 if part == "Effects":
     panels.show_effects(found, model, *data.surfaces(now, pooled, options))
 elif part == "Variance":
-    kind = st.segmented_control("By", KINDS, default="target", required=True, key="by", bind="query-params")
+    kind = one_of("By", KINDS, key="by", widget=st.segmented_control)
     by_kind = partial(data.grouped, now, pooled, options, kind)
     groups = by_kind()
     watch(groups, by_kind, what=f"Fitting each {kind}")
@@ -86,9 +85,10 @@ elif part == "Cells":
 elif part == "Predictions":
     panels.show_predictions(data.judged_selectors(now, pooled, options), how=how("predict"))
     names = sorted(found.frame["target"].unique())
-    explain = st.selectbox("Explain the predictions for", names, key="explain", bind="query-params")
-    why = data.explained(now, pooled, options, explain)
-    panels.show_explained(why, target=explain, how=how("predict").explaining(explain))
+    if names:
+        explain = one_of("Explain the predictions for", names, key="explain")
+        why = data.explained(now, pooled, options, explain)
+        panels.show_explained(why, target=explain, how=how("predict").explaining(explain))
     panels.show_frozen(data.frozen(now))
 elif part == "Claims":
     show_claims(data.judged_claims(now))

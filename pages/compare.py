@@ -9,6 +9,7 @@ import streamlit as st
 st.title("Compare")
 
 from core.analysis.compare import FEWEST
+from pages.widgets.address import is_on, one_of
 from pages.widgets.compare import data, panels
 from pages.widgets.compare.choice import choose, known_runs, lines
 from pages.widgets.shared import start, version
@@ -43,7 +44,7 @@ panels.show_cautions(data.made_of(now, ids), chosen)
 
 st.subheader("What differs", anchor=False)
 settings = data.settings_of(now, ids)
-everything = st.toggle("Show all fields", key="all", bind="query-params")
+everything = is_on("Show all fields", key="all")
 panels.show_settings(settings, chosen, everything=everything)
 
 st.subheader("Scores", anchor=False)
@@ -51,14 +52,12 @@ scored = data.scored_by(now, ids)
 if scored.empty:
     st.caption("None of these runs has been scored in any language yet.")
     st.stop()
-metric = st.selectbox("Metric", scored["metric"].tolist(), key="metric", bind="query-params", width=220)
+metric = one_of("Metric", scored["metric"].tolist(), key="metric", width=220)
 grid = data.grid_of(now, ids, metric)
 is_headline = bool(scored.loc[scored["metric"] == metric, "is_headline"].iloc[0])
 panels.show_obstacles(grid, chosen)
 panels.show_scores(grid, data.tests_of(now, ids, metric) if is_headline else None, chosen)
 
 st.subheader("Lines", anchor=False)
-kind = st.segmented_control(
-    "Axes", ["Languages", "Settings"], default="Languages", required=True, key="axes", bind="query-params"
-)
+kind = one_of("Axes", ["Languages", "Settings"], key="axes", widget=st.segmented_control)
 panels.show_lines(grid, settings, chosen, metric=metric, kind=kind)

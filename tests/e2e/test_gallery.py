@@ -79,7 +79,7 @@ def test_flipped_examples_and_the_command_of_a_committed_cell(fresh: Server, bro
     visit.tab.close()
 
 
-def test_ranks_and_single_seeds_are_switches_in_the_url(fresh: Server, browser: object) -> None:
+def test_ranks_and_single_seeds_are_switches_in_the_url_and_back_takes_them_out(fresh: Server, browser: object) -> None:
     visit = _transfer(fresh, browser, "target=pawsx")
     gains = heatmap(visit)["means"]
     visit.tab.get_by_role("radio", name="rank", exact=True).click()
@@ -88,10 +88,11 @@ def test_ranks_and_single_seeds_are_switches_in_the_url(fresh: Server, browser: 
     assert "show=rank" in visit.tab.url
     ranks = heatmap(visit)["means"]
     assert ranks != gains and min(map(float, ranks)) >= 1
-    visit.tab.get_by_role("radio", name="gain", exact=True).click()
+    visit.tab.go_back()
     visit.tab.get_by_text("Mean over seeds, in percentage points").wait_for()
     visit.settle()
     assert heatmap(visit)["means"] == gains
+    assert "show=" not in visit.tab.url and "collection=" in visit.tab.url
     visit.tab.get_by_text("Order, filter, seeds").click()
     visit.tab.get_by_role("combobox", name="Seeds").fill("2")
     visit.tab.keyboard.press("Enter")
@@ -99,6 +100,10 @@ def test_ranks_and_single_seeds_are_switches_in_the_url(fresh: Server, browser: 
     visit.settle()
     assert "seeds=2" in visit.tab.url
     assert heatmap(visit)["means"] != gains
+    visit.tab.go_back()
+    visit.tab.get_by_text("Mean over seeds, in percentage points").wait_for()
+    visit.settle()
+    assert "seeds=" not in visit.tab.url and heatmap(visit)["means"] == gains
     visit.check("after the switches")
     visit.tab.close()
 

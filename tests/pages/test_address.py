@@ -92,3 +92,20 @@ def test_the_analysis_says_what_it_pools(home: Path, open_page: Open) -> None:
     assert _address(open_page("pages/analysis.py")) == {"runs": runs}
     assert not open_page("pages/analysis.py", runs=runs).warning
     assert "No set of runs named 'somebody" in _warnings(open_page("pages/analysis.py", runs="somebody else's"))
+
+
+def test_switches_and_filters_are_read_from_the_address_and_written_to_it(home: Path, open_page: Open) -> None:
+    """Each by the server: an entry of the history, which Back takes out; what is chosen by itself stands in none."""
+    _scores(home)
+    at = open_page(PAGE, show="rank", seeds="2", novalue="true", script="Latn", distance=["0.0", "0.3"])
+    found = {box.key: box.value for box in (*at.selectbox, *at.multiselect, *at.toggle, *at.slider)}
+    assert (found["seeds"], found["novalue"], found["script"]) == ("2", True, ["Latn"])
+    assert found["distance"] == (0.0, 0.3)
+    assert at.get("button_group")[0].value == "rank"
+    next(box for box in at.multiselect if box.key == "script").set_value([])
+    next(box for box in at.slider if box.key == "distance").set_value((0.1, 0.4))
+    checked(next(box for box in at.selectbox if box.key == "seeds").set_value("mean").run())
+    assert not {"script", "seeds"} & set(at.query_params) and at.query_params["distance"] == ["0.1", "0.4"]
+    for nonsense in (["0.3"], ["a", "b"], ["0.5", "0.1"], ["0.0", "9"]):
+        again = open_page(PAGE, distance=nonsense)
+        assert next(box for box in again.slider if box.key == "distance").value == (0.0, 0.7)

@@ -15,8 +15,8 @@ from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.similarity.table import SIMILARITIES
 from core.queries.evidence import AnalysisOptions, Anchor, PooledRuns, pooled_runs_of
 from core.queries.filters import Filter
-from core.queries.scales import UNITS
-from pages.widgets.address import link_button, pick, settled
+from core.queries.scales import UNITS, Scale
+from pages.widgets.address import is_on, link_button, one_of, pick, settled, several_of
 
 
 class How(NamedTuple):
@@ -66,43 +66,35 @@ def refine(targets: list[str], langs: list[str]) -> AnalysisOptions:
         with st.grid(4, min_column_width=180):
             difficulty = _measure("Difficulty", list(DIFFICULTIES), key="difficulty")
             similarity = _measure("Similarity", list(SIMILARITIES), key="similarity")
-            anchor = st.selectbox(
-                "Similarity to the target's", ["test", "train"], key="anchor", bind="query-params",
+            anchor = one_of(
+                "Similarity to the target's", ["test", "train"], key="anchor",
                 help="test: its test text in each language; train: its English training text. Labels are not used.",
             )  # fmt: skip
-            picked = st.multiselect("Targets", targets, key="target", bind="query-params", placeholder="all targets")
-            families = st.multiselect(
-                "Families",
-                sorted({e.family for e in entries}),
-                key="family",
-                bind="query-params",
-                placeholder="all families",
+            picked = several_of("Targets", targets, key="target", placeholder="all targets")
+            families = several_of(
+                "Families", sorted({e.family for e in entries}), key="family", placeholder="all families"
             )
-            scripts = st.multiselect(
-                "Scripts",
-                sorted({e.script for e in entries}),
-                key="script",
-                bind="query-params",
-                placeholder="all scripts",
+            scripts = several_of(
+                "Scripts", sorted({e.script for e in entries}), key="script", placeholder="all scripts"
             )
-            scale = st.selectbox(
-                "Averages over targets in", list(UNITS), key="scale", bind="query-params",
+            scale = one_of(
+                "Averages over targets in", list(UNITS), key="scale",
                 format_func=lambda name: UNITS[name].name, help=" ".join(unit.meaning for unit in UNITS.values()),
             )  # fmt: skip
         with st.container(horizontal=True, gap="large"):
-            with_in_task = st.toggle(
-                "Include in-task pairs", key="intask", bind="query-params",
+            with_in_task = is_on(
+                "Include in-task pairs", key="intask",
                 help="Intermediates that train the target's own task, such as SQuAD before XQuAD.",
             )  # fmt: skip
-            with_excluded = st.toggle(
-                "Include gains that are no evidence", key="excluded", bind="query-params",
+            with_excluded = is_on(
+                "Include gains that are no evidence", key="excluded",
                 help="Gains of runs whose intermediate or target was not learned, whose baseline is at the floor, or "
                 "that an earlier version of the program made.",
             )  # fmt: skip
     return AnalysisOptions(
         wanted=Filter(target=tuple(picked) or None), difficulty=difficulty, similarity=similarity,
         anchor=cast("Anchor", anchor), with_in_task=with_in_task, with_excluded=with_excluded,
-        families=tuple(families), scripts=tuple(scripts), scale=scale,
+        families=tuple(families), scripts=tuple(scripts), scale=cast("Scale", scale),
     )  # fmt: skip
 
 
@@ -137,7 +129,7 @@ def recompute(
 def _measure(label: str, names: list[str], *, key: str) -> str:
     labels = {m.name: m.label for m in (*DIFFICULTIES.values(), *SIMILARITIES.values())}
     known = "; ".join(f"{name}: {labels[name]}" for name in names)
-    return str(st.selectbox(label, names, key=key, bind="query-params", help=f"{known}. Formulas: docs/measures.md."))
+    return one_of(label, names, key=key, help=f"{known}. Formulas: docs/measures.md.")
 
 
 def _address(row: Mapping[Hashable, Any]) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.claims.records import LABORATORY, VERDICTS
+from pages.widgets.address import one_of
 from pages.widgets.analysis.choice import How
 from pages.widgets.analysis.panels import how_to
 from pages.widgets.show import md, show_command, table
@@ -46,7 +47,7 @@ def show_claims(rows: pd.DataFrame) -> None:
         for verdict, meaning in VERDICTS.items():
             st.markdown(f"- **{md(_said(verdict))}**: {md(meaning)}")
         st.markdown(f"- **laboratory**: {md(LABORATORY)}")
-    picked = st.selectbox("Look at a claim", list(rows["id"]), key="claim", bind="query-params")
+    picked = one_of("Look at a claim", list(rows["id"]), key="claim")
     row = rows[rows["id"] == picked].iloc[0]
     with st.container(border=True):
         st.markdown(f"**{md(row['id'])} · {md(_said(row['verdict']))}** – {md(row['claim'])}")

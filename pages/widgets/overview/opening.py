@@ -38,11 +38,12 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
     chart(
         drawn(lambda: draw(mode=mode()), "glance", version, pooled, heads, mode()), key="glance",
         alt=f"Mean change of the zero-shot score after each English task, and of contrasts inside data sets, with "
-        f"limits and a dot per target. {plain(found)}", source=pooled.data_source,
+        f"limits and a ring per target. {plain(found)}", source=pooled.data_source,
     )  # fmt: skip
     st.caption(
         f"Diamond: mean over targets with its 95 % interval, coloured where zero lies outside (not corrected for the "
-        f"number of rows); dot: one target. {unit.name.capitalize()}: {unit.meaning} Without English, in-task pairs, "
+        f"number of rows); ring: one target; arrow: the interval goes on, to the number beside "
+        f"it. {unit.name.capitalize()}: {unit.meaning} Without English, in-task pairs, "
         f"retrieval and gains that are no evidence."
     )
     with st.container(horizontal=True):

@@ -19,6 +19,7 @@ from core.measures.similarity.positions import UMAP_PACKAGE, has_umap
 from core.measures.similarity.table import SIMILARITIES
 from core.queries.transfer import View
 from core.spec.profile import text_point
+from pages.widgets.address import is_on, one_of
 from pages.widgets.export import export_popover
 from pages.widgets.shared import paths, store, titles, version
 from pages.widgets.show import chart, drawn, empty, md, show_command
@@ -66,13 +67,11 @@ def show_domains(view: View, gains: Grid, choices: list[Encoder], *, made_of: Ma
     with st.container(horizontal=True, vertical_alignment="bottom"):
         encoder = choices[0]
         if len(choices) > 1:
-            name = st.selectbox("Sentence encoder", [c.name for c in choices], key="encoder", bind="query-params")
+            name = one_of("Sentence encoder", [c.name for c in choices], key="encoder")
             encoder = next(c for c in choices if c.name == name)
-        projection = st.segmented_control(
-            "Map", list(_PROJECTIONS), default="PCA", required=True, key="map", bind="query-params"
-        )
-        centred = st.toggle(
-            "Languages centred", key="centred", bind="query-params",
+        projection = one_of("Map", _PROJECTIONS, key="map", widget=st.segmented_control)
+        centred = is_on(
+            "Languages centred", key="centred",
             help="Subtracts each language's mean first, so that the same domain in two languages is close together.",
         )  # fmt: skip
     points = map_points(version(), encoder.profile_id, projection.lower(), centred=centred)
@@ -175,9 +174,7 @@ def _scatter(
     if not names or text is None:
         st.caption(md(no_reference_text(rows, target=named.of(view.target))))
         return None
-    name = st.selectbox(
-        "Similarity", names, key="measure", format_func=lambda n: SIMILARITIES[n].title, bind="query-params"
-    )
+    name = one_of("Similarity", names, key="measure", format_func=lambda n: SIMILARITIES[n].title)
     measure = SIMILARITIES[name]
     wanted = (rows["measure"] == name) & (rows["role"] == text.role) & (rows["lang"] == text.lang)
     wanted &= rows["centred"] == (centred and measure.is_embedded)

@@ -28,7 +28,7 @@ from core.figures.heatmap import LOOKS, Cell, Quantity, transfer_heatmap
 from core.languages import language
 from core.queries.transfer import View
 from core.spec.run import DataSourceKind
-from pages.widgets.address import link_button, say_unknown
+from pages.widgets.address import is_on, link_button, one_of, say_unknown
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, titles, version
 from pages.widgets.show import empty, language_label, md, p_column, table
@@ -112,15 +112,15 @@ def _look(langs: list[str], seeds: list[int]) -> _Look:
         ("script", {entry.script for entry in entries}, "script"),
     ):  # fmt: skip
         say_unknown(key, known, kind=kind)
-    title = st.segmented_control(
-        "Colour shows", list(_TITLES), default="gain", required=True, key="show", bind="query-params",
+    title = one_of(
+        "Colour shows", list(_TITLES), key="show", widget=st.segmented_control,
         help="Rank and z-score compare the gains of the intermediates within each language.",
     )  # fmt: skip
     with st.popover("Order, filter, seeds", icon=":material/filter_list:"):
-        columns = st.selectbox("Order intermediates by", get_args(ColumnOrder), key="columns", bind="query-params")
-        order = st.selectbox("Order languages by", list(ORDERS), key="order", bind="query-params")
-        seed = st.selectbox("Seeds", options, key="seeds", bind="query-params")
-        everything = st.toggle("Show languages without a value", key="novalue", bind="query-params")
+        columns = cast("ColumnOrder", one_of("Order intermediates by", get_args(ColumnOrder), key="columns"))
+        order = one_of("Order languages by", ORDERS, key="order")
+        seed = one_of("Seeds", options, key="seeds")
+        everything = is_on("Show languages without a value", key="novalue")
         kept = language_filter(langs)
     one = None if seed == "mean" else int(seed)
     return _Look(cast("Quantity", _TITLES[title]), one, order, columns, kept, everything)

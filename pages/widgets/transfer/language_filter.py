@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.analysis.cells import valued
 from core.languages import Language, language
+from pages.widgets.address import between, several_of
 from pages.widgets.show import language_label
 
 UNKNOWN_LAST = 1e9
@@ -121,14 +122,14 @@ def hidden_without_value(cells: pd.DataFrame, *, told: tuple[str, ...], chosen: 
 
 
 def _pickers(entries: list[Language]) -> Wanted:
-    families = st.multiselect("Family", sorted({e.family for e in entries}), key="family", bind="query-params")
-    scripts = st.multiselect("Script", sorted({e.script for e in entries}), key="script", bind="query-params")
-    distance = st.slider(
-        "Distance from English", *DISTANCES, DISTANCES, step=0.05, key="distance", bind="query-params",
+    families = several_of("Family", sorted({e.family for e in entries}), key="family")
+    scripts = several_of("Script", sorted({e.script for e in entries}), key="script")
+    distance = between(
+        st.slider, "Distance from English", DISTANCES, key="distance", step=0.05,
         help="1 − cosine of URIEL's predicted syntax vectors (lang2vec 1.1.2, `syntax_knn`).",
     )  # fmt: skip
-    millions = st.select_slider(
-        "Wikipedia, million articles", SIZES, (SIZES[0], SIZES[-1]), key="wikipedia", bind="query-params",
+    millions = between(
+        st.select_slider, "Wikipedia, million articles", (SIZES[0], SIZES[-1]), key="wikipedia", steps=SIZES,
         help="Hu et al. 2020, Table 5: a proxy for the size of the pretraining text in a language.",
     )  # fmt: skip
     return Wanted(tuple(families), tuple(scripts), distance, millions)

@@ -31,6 +31,7 @@ from core.figures.published import (
     sheet_width_px,
 )
 from core.queries.published import Sheet, averages, figures, matrix, sheets, tables
+from pages.widgets.address import one_of
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, store, version
 from pages.widgets.show import chart, md, points, table, wide_row
@@ -96,9 +97,9 @@ def show_published() -> None:
     """Draw pickers, caution, heatmap, table and the check of averages; see the module for how to call it."""
     rows = published_tables(version())
     with st.grid(2, min_column_width=260):
-        name = st.selectbox("Published table", rows["name"].tolist(), key="published", bind="query-params")
+        name = one_of("Published table", rows["name"].tolist(), key="published")
         found = {sheet.label: sheet for sheet in sheets_of(version(), name)}
-        picked = st.selectbox("Sheet", list(found), key="sheet", bind="query-params") if found else None
+        picked = one_of("Sheet", list(found), key="sheet") if found else None
     _head(rows[rows["name"] == name].iloc[0].to_dict())
     if picked is None:
         _facts(name)
