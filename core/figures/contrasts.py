@@ -10,9 +10,10 @@ import plotly.graph_objects as go
 
 from core.figures.theme import CATEGORICAL, DIVERGING, INK, MUTED, SYMBOLS, Mode, frame
 
-_ROW_PX = 19
+_ROW_PX = 23
 _REACH = 1.3
-"""Limits beyond this multiple of the farthest dot are cut: over two targets they would flatten everything else."""
+"""Limits beyond this multiple of the farthest dot are cut: over two targets they would flatten everything else. An
+arrow stands where one is cut, and the limit beside it."""
 
 
 def forest(rows: pd.DataFrame, *, factor: float, mode: Mode = "light") -> go.Figure:
@@ -63,7 +64,7 @@ def at_a_glance(
     title: Callable[[str], str] = str,
     mode: Mode = "light",
 ) -> go.Figure:
-    """A diamond with its limits per row, and a small dot per target; two parts, one above the other, on one axis.
+    """A diamond with its limits per row, and a ring per target; two parts, one above the other, on one axis.
 
     Args:
         rows: As `core.analysis.contrasts.glance.Glance` holds them: `part`, `name`, `estimate`, `low`, `high`, `n`.
@@ -89,32 +90,33 @@ def at_a_glance(
     y = [place[line] for line in lines]
     middle, low, high = (factor * rows[n].astype("float64") for n in ("estimate", "low", "high"))
     colors = [_telling(a, b, mode) for a, b in zip(low, high, strict=True)]
+    farthest = max(float((factor * dots["value"]).abs().max()) if len(dots) else 0.0, float(middle.abs().max()), 0.1)
+    widest = float(pd.concat([low.abs(), high.abs(), middle.abs()]).max())
+    reach = min(max(widest, farthest), _REACH * farthest) * 1.05
+    left, right = (middle - low.clip(lower=-reach)).fillna(0), (high.clip(upper=reach) - middle).fillna(0)
     fig = go.Figure()
-    fig.add_scatter(
-        x=(factor * dots["value"]).tolist(), mode="markers", name="one target",
-        y=[place[str(part), str(name)] for part, name in dots[["part", "name"]].itertuples(index=False)],
-        marker={"color": MUTED[mode], "size": 6, "opacity": 0.45},
-        hovertext=[f"{title(str(name))}, {title(str(target))}: {_said(value, factor)} {unit}" for name, target, value
-                   in dots[["name", "target", "value"]].itertuples(index=False)],
-        hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
     for i, row in enumerate(rows.to_dict("records")):
         limits = "no interval" if pd.isna(row["low"]) else f"95 % {low.iloc[i]:+.1f} to {high.iloc[i]:+.1f}"
         fig.add_scatter(
             x=[middle.iloc[i]], y=[y[i]], mode="markers", name="mean, 95 % interval", showlegend=i == 0,
             marker={"color": colors[i], "size": 10, "symbol": "diamond"},
-            error_x={"type": "data", "symmetric": False, "array": [_or_zero(high.iloc[i] - middle.iloc[i])],
-                     "arrayminus": [_or_zero(middle.iloc[i] - low.iloc[i])], "color": colors[i], "thickness": 1.8,
-                     "width": 3},
+            error_x={"type": "data", "symmetric": False, "array": [right.iloc[i]],
+                     "arrayminus": [left.iloc[i]], "color": colors[i], "thickness": 1.8, "width": 3},
             hovertext=[f"<b>{title(str(row['name']))}</b><br>{middle.iloc[i]:+.1f} {unit}, {limits}".replace("-", "−")],
             hovertemplate="%{hovertext}<extra></extra>",
         )  # fmt: skip
+    fig.add_scatter(
+        x=(factor * dots["value"]).tolist(), mode="markers", name="one target",
+        y=[place[str(part), str(name)] for part, name in dots[["part", "name"]].itertuples(index=False)],
+        marker={"color": INK[mode], "size": 7, "symbol": "circle-open"},
+        hovertext=[f"{title(str(name))}, {title(str(target))}: {_said(value, factor)} {unit}" for name, target, value
+                   in dots[["name", "target", "value"]].itertuples(index=False)],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )  # fmt: skip
     frame(fig, height_px=_ROW_PX * len(order) + 78, mode=mode)
-    farthest = max(float((factor * dots["value"]).abs().max()) if len(dots) else 0.0, float(middle.abs().max()), 0.1)
-    widest = float(pd.concat([low.abs(), high.abs(), middle.abs()]).max())
-    reach = min(max(widest, farthest), _REACH * farthest) * 1.05
+    _arrows(fig, y, (low, high), reach=reach, colors=colors)
     fig.update_xaxes(
-        title={"text": f"change, {unit}", "font": {"size": 13}}, range=[-reach, reach], zeroline=True,
+        title={"text": f"change, {unit}", "font": {"size": 13}}, range=[-1.04 * reach, 1.04 * reach], zeroline=True,
         zerolinecolor=INK[mode], zerolinewidth=1.5, fixedrange=True,
     )  # fmt: skip
     fig.update_yaxes(
@@ -126,14 +128,29 @@ def at_a_glance(
     return fig
 
 
+def _arrows(
+    fig: go.Figure, y: list[int], limits: tuple[pd.Series, pd.Series], *, reach: float, colors: list[str]
+) -> None:
+    """An arrow at each end of the axis that an interval passes, and how far it goes."""
+    is_first = True
+    for ends, side, symbol, place in (
+        (limits[0], -1, "triangle-left", "top right"), (limits[1], 1, "triangle-right", "top left"),
+    ):  # fmt: skip
+        cut = [i for i, end in enumerate(ends) if side * end > reach]
+        if cut:
+            fig.add_scatter(
+                x=[side * reach] * len(cut), y=[y[i] for i in cut], mode="markers+text", showlegend=is_first,
+                name="interval goes on to", cliponaxis=False, hoverinfo="skip", textposition=place,
+                text=[f"{ends.iloc[i]:+.0f}".replace("-", "−") for i in cut], textfont={"size": 11},
+                marker={"symbol": symbol, "size": 10, "color": [colors[i] for i in cut]},
+            )  # fmt: skip
+            is_first = False
+
+
 def _telling(low: float, high: float, mode: Mode) -> str:
     """Strong where zero lies outside the limits."""
     up, down = (DIVERGING[mode][7], DIVERGING[mode][2]) if mode == "light" else (DIVERGING[mode][8], DIVERGING[mode][1])
     return up if low > 0 else down if high < 0 else MUTED[mode]
-
-
-def _or_zero(value: float) -> float:
-    return 0.0 if pd.isna(value) else float(value)
 
 
 def _hover(row: dict[Hashable, Any], factor: float) -> str:

@@ -39,7 +39,7 @@ def test_a_glance_has_a_diamond_per_row_and_dots_on_its_line() -> None:
     )  # fmt: skip
     dots = pd.DataFrame([("tasks", "mnli", "xnli", -0.04)], columns=["part", "name", "target", "value"])
     fig = at_a_glance(rows, dots, factor=100, unit="% of it", title=str.upper)
-    points, *diamonds = fig.data
+    *diamonds, points = fig.data
     assert [trace.x[0] for trace in diamonds] == [1.0, -2.0, 0.0]
     assert diamonds[1].y[0] == points.y[0] and points.x[0] == -4.0
     colors = [trace.marker.color for trace in diamonds]
@@ -49,6 +49,13 @@ def test_a_glance_has_a_diamond_per_row_and_dots_on_its_line() -> None:
     ]  # fmt: skip
     low, high = fig.layout.xaxis.range
     assert low < -4 and high > 4
+    # Over two targets the limits of one row are far beyond all others: an arrow at the edge, and how far it goes.
+    wide = at_a_glance(rows.assign(low=[0.005, -0.9, None], high=[0.015, 0.88, None]), dots, factor=100, unit="% of it")
+    *_, left, right = wide.data
+    low, high = wide.layout.xaxis.range
+    assert -6 < low < left.x[0] < -4 and 4 < right.x[0] < high < 6
+    assert wide.data[1].error_x.array[0] == pytest.approx(right.x[0] + 2)  # the bar ends where the arrow stands
+    assert (left.text, right.text) == (("−90",), ("+88",)) and left.y == right.y == wide.data[1].y
     with pytest.raises(ValueError, match="0 rows"):
         at_a_glance(rows.head(0), dots, factor=100, unit="")
 
