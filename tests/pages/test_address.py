@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from streamlit.testing.v1 import AppTest
@@ -16,10 +17,16 @@ from tests.pages.conftest import Open, checked
 PAGE = "pages/transfer.py"
 
 
-def _scores(home: Path, *, targets: tuple[str, ...] = ("xnli", "udpos"), **setting: str) -> None:
+def _scores(
+    home: Path,
+    *,
+    targets: tuple[str, ...] = ("xnli", "udpos"),
+    names: tuple[str, ...] = ("none", "mnli", "qqp"),
+    **setting: str,
+) -> None:
     rows = [
         (name, target, lang, seed, 0.5 + place / 50)
-        for place, name in enumerate(("none", "mnli", "qqp"))
+        for place, name in enumerate(names)
         for target in targets
         for lang in ("en", "de", "sw")
         for seed in (1, 2)
@@ -34,6 +41,12 @@ def _address(at: AppTest) -> dict[str, str]:
     (link,) = [each for each in at.get("bidi_component") if each.proto.component_name.endswith("copy_link")]
     found: dict[str, str] = json.loads(link.proto.json)["address"]
     return found
+
+
+def _heat(at: AppTest) -> dict[str, Any]:
+    """What the heatmap's table was given."""
+    (found,) = [json.loads(e.proto.json) for e in at.get("bidi_component") if e.proto.id.endswith("-heat")]
+    return dict(found)
 
 
 def _warnings(at: AppTest) -> str:
@@ -109,3 +122,29 @@ def test_switches_and_filters_are_read_from_the_address_and_written_to_it(home: 
     for nonsense in (["0.3"], ["a", "b"], ["0.5", "0.1"], ["0.0", "9"]):
         again = open_page(PAGE, distance=nonsense)
         assert next(box for box in again.slider if box.key == "distance").value == (0.0, 0.7)
+
+
+def test_own_runs_stand_beside_the_gallerys_as_marked_columns_and_change_none_of_its_numbers(
+    home: Path, open_page: Open
+) -> None:
+    _scores(home, targets=("xnli",), collection="measured", protocol_digest="same")
+    alone = _heat(open_page(PAGE, collection="measured"))
+    _scores(home, targets=("xnli",), names=("none", "qqp", "stsb"), protocol_digest="same")
+    both = open_page(PAGE, collection="measured", cell="sw~yours/qqp")
+    grid = _heat(both)
+    assert [name for name, _ in grid["columns"]] == ["yours/stsb", "qqp", "yours/qqp", "mnli"]
+    assert grid["own"] == ["yours/stsb", "yours/qqp"] and ["yours/qqp", "QQP (yours)"] in grid["columns"]
+    places = [place for place, (name, _) in enumerate(grid["columns"]) if name not in grid["own"]]
+    of_gallery = [[row[place]["text"] for place in places] for row in grid["cells"]]
+    assert of_gallery == [[cell["text"] for cell in row] for row in alone["cells"]]
+    assert "Swahili (sw) after QQP (yours)" in [head.value for head in both.header] and not both.warning
+    assert any("enter no mean, test or rank of the gallery" in caption.value for caption in both.caption)
+    hidden = checked(next(box for box in both.toggle if box.key == "hideown").set_value(True).run())
+    assert _heat(hidden)["columns"] == alone["columns"] and "true" in hidden.query_params["hideown"]
+
+
+def test_own_runs_of_another_protocol_say_so(home: Path, open_page: Open) -> None:
+    _scores(home, targets=("xnli",), collection="measured", protocol_digest="one", protocol="gallery")
+    _scores(home, targets=("xnli",), protocol_digest="two", protocol="quick")
+    at = open_page(PAGE, collection="measured")
+    assert _heat(at)["own"] and any("another protocol (quick)" in caption.value for caption in at.caption)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -20,8 +21,9 @@ from core.store.counted import REASONS
 from pages.widgets.notes import show_note
 from pages.widgets.runs.detail import again
 from pages.widgets.runs.held import detail
-from pages.widgets.shared import mode, paths, titles, version
+from pages.widgets.shared import mode, paths, version
 from pages.widgets.show import chart, language_label, md, points, show_command, table
+from pages.widgets.transfer.beside import titled
 from pages.widgets.transfer.data import flipped, runs_of_cell
 
 _MOST_ROWS = 500
@@ -35,8 +37,8 @@ def show_summary(cell: Cell, cells: pd.DataFrame) -> None:
         cells: As `core.analysis.cells.cell_table` returns them.
     """
     lang, intermediate = str(cell.lang), str(cell.intermediate)
-    after = "without an intermediate" if intermediate == "none" else f"after {titles().of(intermediate)}"
-    st.subheader(f"{language_label(lang)} {after}", anchor=False)
+    after = "without an intermediate" if intermediate == "none" else f"after {titled(intermediate)}"
+    st.header(f"{language_label(lang)} {after}", anchor=False)
     found = cells[(cells["lang"] == lang) & (cells["intermediate"] == intermediate)]
     if len(found):
         cell_of = found.iloc[0].to_dict()
@@ -179,12 +181,12 @@ def _curves(run: dict[str, Any], *, source: str) -> None:
     left, right = st.columns(2)
     if not every_score.empty:
         with left:
-            figure = dev_curve(every_score, mode=mode())
-            chart(figure, key="cell_dev", alt="English development score of both runs", source=source)
+            draw = partial(dev_curve, every_score, mode=mode())
+            chart(draw, key="cell_dev", alt="English development score of both runs", source=source)
     if not every_step.empty:
         with right:
-            figure = loss_curve(every_step, mode=mode())
-            chart(figure, key="cell_loss", alt="Training loss of both runs", source=source)
+            draw = partial(loss_curve, every_step, mode=mode())
+            chart(draw, key="cell_loss", alt="Training loss of both runs", source=source)
 
 
 def _flips(run: dict[str, Any], *, lang: str, metric: str) -> None:

@@ -77,6 +77,7 @@ function head(data) {
   row.append(corner);
   data.columns.forEach(([name, title], column) => {
     const cell = element("th", data.chosen[1] === name ? "chosen" : "");
+    if (data.own.includes(name)) cell.classList.add("own");
     cell.scope = "col";
     mark(cell, { at: `-1,${column}`, lang: "", name, hover: title });
     const text = element("span", "");
@@ -104,6 +105,7 @@ function body(data) {
       const value = found || { text: "–", short: "–", hover: "" };
       mark(cell, { at: `${row},${column}`, lang: code, name: id, hover: value.hover });
       cell.setAttribute("aria-label", value.hover.split("\n").slice(0, 2).join(": "));
+      if (data.own.includes(id)) cell.classList.add("own");
       if (is_chosen) cell.setAttribute("aria-selected", "true");
       if (value.background) {
         cell.style.background = value.background;

@@ -31,8 +31,10 @@ from core.spec.run import DataSourceKind
 from pages.widgets.address import is_on, link_button, one_of, say_unknown
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, titles, version
-from pages.widgets.show import empty, language_label, md, p_column, table
+from pages.widgets.show import empty, language_label, md, p_column, table, words_link
+from pages.widgets.transfer.beside import MARK, Own, bare, is_own, joined, notes, own_beside, titled, told_apart
 from pages.widgets.transfer.cell import reproduction, show_cell, show_summary
+from pages.widgets.transfer.choice import views
 from pages.widgets.transfer.data import MadeOf, against_gallery, encoders, target_similarities, view_axes, view_grid
 from pages.widgets.transfer.domain import no_profile, show_domains
 from pages.widgets.transfer.grid import show_grid
@@ -60,6 +62,20 @@ class _Look(NamedTuple):
     columns: ColumnOrder
     kept: list[str]
     everything: bool
+    without_own: bool
+
+
+class Grids(NamedTuple):
+    """What the heatmap, and what the map and the scatter are drawn from."""
+
+    found: Grid
+    """As it is looked at, one's own columns beside the gallery's."""
+    gains: Grid
+    """Gains of the view alone."""
+    own: Own | None
+    """The reader's own view, if it is shown."""
+    notes: tuple[str, ...]
+    """What must be known of one's own columns."""
 
 
 @st.fragment
@@ -71,12 +87,18 @@ def show_map(view: View, address: dict[str, str]) -> None:
         address: How an address names it.
     """
     langs, intermediates, seeds = view_axes(version(), view)
-    asked, names = st.query_params.get("cell"), [*intermediates, "none"]
+    own, mine = own_beside(views(version()), view), list[str]()
+    if own:
+        own_langs, mine, own_seeds = view_axes(version(), own.view)
+        langs, seeds = list(dict.fromkeys([*langs, *own_langs])), sorted({*seeds, *own_seeds})
+    asked = st.query_params.get("cell")
+    names = [*intermediates, "none", *(MARK + name for name in mine)]
     selected = read(asked, langs=langs, intermediates=names)
     for text in not_here(asked, langs=langs, intermediates=names):
         st.warning(md(text), title="The address names what is not here")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        look = _look(langs, seeds)
+        look = _look(langs, seeds, with_own=own is not None)
+        own = None if look.without_own else own
         pickers(selected, langs=ordered(langs, order="name", gains={}), intermediates=names)
         what = "cell" if selected.lang and selected.intermediate else "heatmap"
         here = address | ({"cell": write(selected)} if write(selected) else {})
@@ -90,19 +112,30 @@ def show_map(view: View, address: dict[str, str]) -> None:
     shown = DisplayOptions(_order(view, look, selected), look.seed, look.quantity)
     found = view_grid(version(), view, shown)
     gains = found if shown.quantity == "gain" else view_grid(version(), view, shown._replace(quantity="gain"))
+    columns = _columns(view, gains, look, selected)
+    found, beside = in_columns(found, columns), found
+    more: list[str] = []
+    if own:
+        of_own = view_grid(version(), own.view, shown)
+        found, columns = joined(found, of_own, columns=columns)
+        more = notes(own, of_own, beside)
     told = without_value(found.cells, chosen=selected.lang, everything=look.everything)
     # Tests are corrected over all cells that are kept, so a figure of the same rows may say something else of them.
     made_of = MadeOf(version(), view, shown, told, selected, look.columns, mode())
-    columns = _columns(view, gains, look, selected)
-    grids = tuple(in_columns(only(each, langs=told), columns) for each in (found, gains))
-    _views(view, shown._replace(langs=told), (grids[0], grids[1]), made_of)
+    grids = Grids(only(found, langs=told), only(in_columns(gains, _gallery(columns)), langs=told), own, tuple(more))
+    _views(view, shown._replace(langs=told), grids, made_of)
     if hidden := hidden_without_value(found.cells, told=told, chosen=selected.lang):
         st.caption(hidden)
     if selected.lang and selected.intermediate:
-        show_cell(view, selected)
+        of = own.view if own and is_own(selected.intermediate) else view
+        show_cell(of, Cell(selected.lang, bare(selected.intermediate)))
 
 
-def _look(langs: list[str], seeds: list[int]) -> _Look:
+def _gallery(columns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in columns if not is_own(name))
+
+
+def _look(langs: list[str], seeds: list[int], *, with_own: bool) -> _Look:
     options = ["mean", *map(str, seeds)]
     entries = [language(code) for code in langs]
     for key, known, kind in (
@@ -121,9 +154,10 @@ def _look(langs: list[str], seeds: list[int]) -> _Look:
         order = one_of("Order languages by", ORDERS, key="order")
         seed = one_of("Seeds", options, key="seeds")
         everything = is_on("Show languages without a value", key="novalue")
+        without_own = is_on("Hide your own runs", key="hideown") if with_own else False
         kept = language_filter(langs)
     one = None if seed == "mean" else int(seed)
-    return _Look(cast("Quantity", _TITLES[title]), one, order, columns, kept, everything)
+    return _Look(cast("Quantity", _TITLES[title]), one, order, columns, kept, everything, without_own)
 
 
 def _order(view: View, look: _Look, selected: Cell) -> tuple[str, ...]:
@@ -147,50 +181,56 @@ def _columns(view: View, gains: Grid, look: _Look, selected: Cell) -> tuple[str,
     return ordered_columns(gains, order=look.columns, lang=selected.lang, similarity=similarity)
 
 
-def _views(view: View, shown: DisplayOptions, grids: tuple[Grid, Grid], made_of: MadeOf) -> None:
-    found, gains = grids
+def _views(view: View, shown: DisplayOptions, grids: Grids, made_of: MadeOf) -> None:
+    gains = grids.gains
     idle = not_learned(gains.cells)
     with_profile = encoders(version(), view.data_source)
     if not with_profile or gains.cells.empty:
-        _grid_tabs(view, shown, found, made_of, idle=idle)
+        _grid_tabs(view, shown, grids, made_of, idle=idle)
         if not with_profile:
             no_profile(view)
         return
     left, right = st.columns([7, 5], gap="medium")
     with left:
-        _grid_tabs(view, shown, found, made_of, idle=idle)
+        _grid_tabs(view, shown, grids, made_of, idle=idle)
     with right:
-        show_domains(view, gains, with_profile, made_of=made_of)
+        # The map has one place for an intermediate, whoever ran it.
+        chosen = Cell(made_of.selected.lang, bare(made_of.selected.intermediate or "") or None)
+        show_domains(view, gains, with_profile, made_of=made_of._replace(selected=chosen))
 
 
-def _grid_tabs(view: View, shown: DisplayOptions, found: Grid, made_of: MadeOf, *, idle: frozenset[str]) -> None:
-    draw = _heatmap(view, shown, found, made_of, idle=idle)
+def _grid_tabs(view: View, shown: DisplayOptions, grids: Grids, made_of: MadeOf, *, idle: frozenset[str]) -> None:
+    found = grids.found
+    draw = _heatmap(view, shown, grids, made_of, idle=idle)
     with st.container(horizontal=True):
         with st.popover("Numbers as a table", icon=":material/table:", width="content"):
             _twin(shown, found.cells)
         export_popover(
             f"transfer-{view.target}-{shown.quantity}",
-            found.cells.assign(**view._asdict(), quantity=shown.quantity),
+            told_apart(found.cells, view, grids.own).assign(quantity=shown.quantity),
             what=_EXPORTED[shown.quantity],
             figures={"Heatmap": draw},
             source=view.data_source,
         )
-        show_paper(view, shown.quantity, found, notes=_notes(shown, found), head=partial(_head, idle))
+        words_link()
+        show_paper(view, shown.quantity, found, notes=[*_notes(shown, found), *grids.notes], head=partial(_head, idle))
 
 
 def _head(idle: frozenset[str], name: str) -> str:
-    return f"{titles().head(name)}{' (not learned)' if name in idle else ''}"
+    mark = " (yours)" if is_own(name) else " (not learned)" if name in idle else ""
+    return f"{titles().head(bare(name))}{mark}"
 
 
 def _heatmap(
-    view: View, shown: DisplayOptions, found: Grid, made_of: MadeOf, *, idle: frozenset[str]
+    view: View, shown: DisplayOptions, grids: Grids, made_of: MadeOf, *, idle: frozenset[str]
 ) -> Callable[[], go.Figure]:
-    named, head = titles(), partial(_head, idle)
+    found, named, head = grids.found, titles(), partial(_head, idle)
     n_columns = found.cells["intermediate"].nunique()
     means = found.means if found.averaged and len(shown.langs) > 1 else None
     table_of = heat_table(
         found.cells, quantity=shown.quantity, means=means, selected=made_of.selected, title=head, mode=made_of.mode
     )
+    table_of["own"] = [name for name, _ in table_of["columns"] if is_own(name)]
     table_of["scale"]["data"] = DataSourceKind(view.data_source).words
     show_grid(
         table_of,
@@ -202,7 +242,7 @@ def _heatmap(
     _answer(made_of.selected, found.cells)
     for text in reproduction(against_gallery(version(), view), titles().of):
         st.markdown(f":green[:material/verified:] {md(text)}" if "exactly" in text else md(text))
-    st.caption(" ".join(_notes(shown, found)))
+    st.caption(" ".join([*_notes(shown, found), *grids.notes]))
     return lambda: transfer_heatmap(found.cells, quantity=shown.quantity, means=means, title=head)
 
 
@@ -250,7 +290,7 @@ def _twin(shown: DisplayOptions, cells: pd.DataFrame) -> None:
     scaled = {f"shown_{name}": factor * cells[name].astype("float64") for name in ("low", "high", "sd")}
     rows = cells.assign(
         language=cells["lang"].map(language_label),
-        named=cells["intermediate"].map(titles().of),
+        named=cells["intermediate"].map(titled),
         shown=look.factor * cells["value"].astype("float64"),
         **scaled,
     )

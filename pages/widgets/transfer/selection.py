@@ -13,8 +13,8 @@ import streamlit as st
 
 from core.errors import UnknownName
 from core.figures.heatmap import Cell
-from pages.widgets.shared import titles
 from pages.widgets.show import language_label
+from pages.widgets.transfer.beside import titled
 
 NOTHING = Cell(None, None)
 """Nothing is chosen."""
@@ -110,7 +110,7 @@ def pickers(selected: Cell, *, langs: Sequence[str], intermediates: Sequence[str
         on_change=_on_pick, width=180,
     )  # fmt: skip
     st.selectbox(
-        "Intermediate", intermediates, key="cell_intermediate", format_func=titles().of, index=None, placeholder="any",
+        "Intermediate", intermediates, key="cell_intermediate", format_func=titled, index=None, placeholder="any",
         on_change=_on_pick, width=180,
     )  # fmt: skip
 
