@@ -10,8 +10,8 @@ from core.spec.task import Role
 from core.tasks import load_tasks, skipped_task_files
 from core.types.table import TYPES
 from pages.widgets.export import export_popover
-from pages.widgets.shared import paths, start, warn_skipped
-from pages.widgets.tasks.card import card, matches, task_rows
+from pages.widgets.shared import paths, start, version, warn_skipped
+from pages.widgets.tasks.card import card, data_here, matches, task_rows
 
 st.title("Tasks")
 start()
@@ -38,5 +38,6 @@ if not found:
 else:
     export_popover("tasks", task_rows(found), what="list of tasks", command="python -m core tasks --json")
 with st.grid(2, min_column_width=340):
+    here = data_here(version())
     for task in found:
-        card(task)
+        card(task, here[here["task"] == task.name])

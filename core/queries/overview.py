@@ -36,6 +36,25 @@ def counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """).df()
 
 
+def data_of_tasks(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Which data of each task the runs that are here have read, and how many examples.
+
+    Returns:
+        Columns `task`, `data_source`, `runs` (that read them), `train` (examples that training could draw from; missing
+        where none was trained on it), `langs` (with a test set), `test_low`, `test_high` (examples of the smallest and
+        the largest of these test sets; missing without one). Order: task; real data before the sample.
+    """
+    return cur.execute("""
+        SELECT p.task, r.data_source, count(DISTINCT p.run_id) AS runs,
+               max(p.n_available) FILTER (p.role = 'train') AS train,
+               count(DISTINCT p.lang) FILTER (p.role = 'test') AS langs,
+               min(p.n_available) FILTER (p.role = 'test') AS test_low,
+               max(p.n_available) FILTER (p.role = 'test') AS test_high
+        FROM splits p JOIN runs r USING (run_id)
+        GROUP BY p.task, r.data_source ORDER BY p.task, r.data_source = 'sample', r.data_source
+    """).df()
+
+
 def published_counts(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """How much was transcribed from papers.
 

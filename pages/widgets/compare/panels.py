@@ -13,7 +13,7 @@ from core.analysis.compare import cautions, mean_differences, obstacles
 from core.figures.parallel import Line, parallel_languages, parallel_settings
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode
-from pages.widgets.show import chart, language_label, md, p_column, points, table
+from pages.widgets.show import chart, language_label, md, p_column, points, source_badge, table
 
 _MOST_AXES = 10
 _NO_AXIS = {"environment", "task", "data"}
@@ -34,7 +34,10 @@ def show_runs(rows: pd.DataFrame, lines: Sequence[Line]) -> None:
                 "pages/runs.py", label=f"**{line.letter}** · {name}", help=f"Open run {line.run_id}",
                 query_params={"run": line.run_id},
             )  # fmt: skip
-    facts = ("target", "model", "protocol", "data_source", "collection")
+    kinds = [str(kind) for kind in chosen["data_source"].drop_duplicates()]
+    mixed = " :orange[These runs are not on the same data.]" if len(kinds) > 1 else ""
+    st.markdown(" ".join(map(source_badge, kinds)) + mixed)
+    facts = ("target", "model", "protocol", "collection")
     common = [str(chosen[name].iloc[0]) for name in facts if chosen[name].nunique() == 1]
     if common:
         st.caption(f"All: {md(' · '.join(common))}. The others are compared with {lines[0].letter}.")
@@ -114,7 +117,7 @@ def show_lines(grid: pd.DataFrame, settings: pd.DataFrame, lines: Sequence[Line]
             st.caption("No language has been scored.")
             return
         chart(
-            parallel_languages(drawn, kept, metric=metric, mode=mode()), key="parallel-languages",
+            lambda: parallel_languages(drawn, kept, metric=metric, mode=mode()), key="parallel-languages",
             alt=f"{metric} of {len(kept)} runs in {len(drawn)} languages; the table above holds the same numbers",
         )  # fmt: skip
         by_language = partial(parallel_languages, drawn, kept, metric=metric)
@@ -125,7 +128,7 @@ def show_lines(grid: pd.DataFrame, settings: pd.DataFrame, lines: Sequence[Line]
         st.caption("The comparable runs have the same settings and no language in common.")
         return
     chart(
-        parallel_settings(axes, kept, mode=mode()), key="parallel-settings",
+        lambda: parallel_settings(axes, kept, mode=mode()), key="parallel-settings",
         alt=f"{len(kept)} runs over the {len(axes)} settings in which they differ, as the table above lists them",
     )  # fmt: skip
     export_popover("compare-settings", figures={"Lines by setting": partial(parallel_settings, axes, kept)})

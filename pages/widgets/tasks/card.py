@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core.languages import language
+from core.queries.overview import data_of_tasks
 from core.spec.task import Role, TaskSpec
-from pages.widgets.show import md
+from pages.widgets.shared import store
+from pages.widgets.show import md, source_badge
 
 _MANY = 12
 """Languages that are named before the rest is counted."""
@@ -32,15 +35,48 @@ def matches(task: TaskSpec, *, search: str, role: str | None, kind: str | None) 
     )
 
 
-def card(task: TaskSpec) -> None:
-    """Draw a task."""
+@st.cache_data(max_entries=4, show_spinner=False)
+def data_here(version: tuple[str, int]) -> pd.DataFrame:
+    """As `core.queries.overview.data_of_tasks` returns it."""
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        return data_of_tasks(cur)
+
+
+def in_words(row: Mapping[Any, Any]) -> str:
+    """How many examples of one data source the runs here have read.
+
+    Args:
+        row: Of `data_here`.
+    """
+    train, low, high = (None if pd.isna(row[name]) else int(row[name]) for name in ("train", "test_low", "test_high"))
+    parts = [f"{train:,} training examples"] if train is not None else []
+    if low is not None and high is not None:
+        size = f"{high:,}" if low == high else f"{low:,} to {high:,}"
+        langs = f"{row['langs']} language{'s' if row['langs'] != 1 else ''}"
+        parts.append(f"{size} test examples in {'each of ' if row['langs'] > 1 else ''}{langs}")
+    runs = f"{row['runs']:,} run{'s' if row['runs'] != 1 else ''} here read them"
+    return ", ".join([*parts, runs])
+
+
+def card(task: TaskSpec, here: pd.DataFrame) -> None:
+    """Draw a task.
+
+    Args:
+        task: The task.
+        here: Its rows of `data_here`.
+    """
     with st.container(border=True, height="stretch"):
         badges = [f":blue-badge[{task.type.replace('_', ' ')}]"]
         badges += [f":{'violet' if r is Role.TARGET else 'green'}-badge[{r}]" for r in task.roles]
         badges += [":orange-badge[yours]"] if task.is_user_task else []
-        st.markdown(f"##### {md(task.title)} &nbsp; `{task.name}`")
+        st.markdown(f"## {md(task.title)} &nbsp; `{task.name}`")
         st.markdown(" ".join(badges))
         st.markdown(md(task.summary))
+        for row in here.to_dict("records"):
+            st.markdown(f"{source_badge(str(row['data_source']))} :small[{in_words(row)}]")
+        if here.empty:
+            st.markdown(":gray-badge[:material/hourglass_empty: no run here has read its data]")
         st.table(_facts(task), border="horizontal", hide_header=True, alt=f"Facts about {task.title}")
         for caution in task.cautions:
             st.markdown(f":orange[:material/warning:] {md(caution)}")
@@ -84,7 +120,7 @@ def _facts(task: TaskSpec) -> dict[str, str]:
     }
     if task.train_examples is not None or task.test_examples is not None:
         sizes = ((task.train_examples, "train"), (task.test_examples, "test"))
-        facts["Examples"] = ", ".join(f"{n:,} {part}" for n, part in sizes if n is not None)
+        facts["Examples as published"] = ", ".join(f"{n:,} {part}" for n, part in sizes if n is not None)
     if task.domain_words:
         facts["Domain"] = ", ".join(task.domain_words)
     if task.parts:

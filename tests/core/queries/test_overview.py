@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 
-from core.queries.overview import counts, findings
+from core.queries.overview import counts, data_of_tasks, findings
 from core.store.connection import Store
 from tests.makers.tables import add_scores
 
@@ -90,3 +90,23 @@ def test_collections_are_counted_apart_and_baselines_are_no_intermediates(store:
     assert mine[["runs", "finished", "models", "intermediates", "targets", "langs"]].tolist() == [8, 7, 1, 3, 1, 4]
     assert (mine["scores"], mine["gains"]) == (12 + 11, 11)
     assert rows.loc["measured", ["runs", "scores", "gains"]].tolist() == [4, 4, 1]
+
+
+def test_data_of_a_task_are_told_apart_by_where_they_came_from(store: Store) -> None:
+    add_scores(store, pd.DataFrame([("none", "xnli", "de", 1, 0.5)], columns=COLUMNS).assign(data_source="mirror"))
+    add_scores(store, pd.DataFrame([("qqp", "xnli", "de", 1, 0.5)], columns=COLUMNS))
+    with store.write() as cur:
+        (real,), (made,) = cur.execute(
+            "SELECT min(run_id) FROM runs GROUP BY data_source ORDER BY data_source = 'sample'"
+        ).fetchall()
+        rows = [(real, "xnli", "train", "en", 900), (real, "xnli", "test", "de", 80), (real, "xnli", "test", "sw", 70),
+                (made, "qqp", "train", "en", 500)]  # fmt: skip
+        for run_id, task, role, lang, n in rows:
+            named = "(run_id, task, role, lang, split, n, n_available, fingerprint)"
+            cur.execute(
+                f"INSERT INTO splits {named} VALUES (?, ?, ?, ?, ?, 10, ?, '')", [run_id, task, role, lang, role, n]
+            )
+    with store.cursor() as cur:
+        found = data_of_tasks(cur)
+    told = [[None if pd.isna(value) else value for value in row] for row in found.itertuples(index=False)]
+    assert told == [["qqp", "sample", 1, 500, 0, None, None], ["xnli", "mirror", 1, 900, 2, 70, 80]]
