@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from pages.widgets.nav import ICON, TITLE, pages, sign_out
+from pages.widgets.nav import ICON, TITLE, pages, sign_out, style
 
 st.set_page_config(page_title=TITLE, page_icon=ICON, layout="wide")
+style()
 st.session_state["_routed"] = True
 st.navigation(pages(), position="top").run()
 sign_out()

@@ -16,6 +16,9 @@ from core.errors import NotWritable, SpecError
 REPO = Path(__file__).resolve().parent.parent
 """The checkout: what is committed lives under `REPO / "data"`, wherever `ATLAS_HOME` points."""
 
+GLOSSARY = REPO / "docs" / "glossary.md"
+"""The words of this program, for its documents and for the page *Words*."""
+
 MADE_MODELS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "transfer-atlas" / "models"
 """Model folders made from packages: the user's, as the hub's cache is, and not of one Atlas home."""
 

@@ -24,10 +24,10 @@ from pages.widgets.analysis.choice import choose, recompute, refine
 from pages.widgets.analysis.claims import show_claims
 from pages.widgets.analysis.fit_progress import watch
 from pages.widgets.analysis.measures import show_measures
-from pages.widgets.analysis.settle import show_settling
+from pages.widgets.analysis.settle import settle_link, show_settling
 from pages.widgets.analysis.within import show_contrasts
 from pages.widgets.shared import paths, start, version
-from pages.widgets.show import empty
+from pages.widgets.show import empty, words_link
 
 start()
 now = version()
@@ -47,16 +47,18 @@ if rows.empty:
     show_claims(data.judged_claims(now))
     st.stop()
 
-pooled = choose(rows)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    pooled = choose(rows)
+    words_link()
 everything = data.gathered(now, pooled, AnalysisOptions()).frame
 options = refine(sorted(everything["target"].unique()), sorted(set(everything["lang"]) - {"en"}))
 found = data.gathered(now, pooled, options)
 how = partial(recompute, pooled=pooled, options=options)
-st.subheader("Inside data sets", anchor=False)
+st.header("Inside data sets", anchor=False)
 group = one_of("By", KINDS, key="within", widget=st.segmented_control)
 pairs = data.contrasts(now, pooled, options, group)
 show_contrasts(pairs, in_words(pairs), scale=options.scale, how=how("contrasts", by=group))
-st.subheader("Across tasks", anchor=False)
+st.header("Across tasks", anchor=False)
 model = data.fitted(now, pooled, options)
 compare = partial(data.held_out, now, pooled, options)
 null = compare()
@@ -64,6 +66,8 @@ curves = partial(data.every_measure, now, pooled, options)
 with_every = curves()
 full = data.answer_of(now, pooled, options, null=null, every=with_every)
 panels.show_answer(full.answer, found, data.gaps(now, pooled, options))
+if full.answer.weight != "fair":
+    settle_link()
 watch(null, compare, what="Comparing with intermediate + target on held-out pairs")
 
 part = one_of("Show", PARTS, key="part", widget=st.segmented_control, label_visibility="collapsed")

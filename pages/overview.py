@@ -42,13 +42,13 @@ else:
 if pooled:
     show_laboratory(rows)
 
-st.subheader("What the store holds", anchor=False)
+st.header("What the store holds", anchor=False)
 panels.collection_cards(found)
 
 if pooled:
     show_handout()
 
-st.subheader("What to do next", anchor=False)
+st.header("What to do next", anchor=False)
 steps = st.container()
 with st.grid(3, min_column_width=250):
     for page, label, icon, text in (

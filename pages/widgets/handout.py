@@ -35,7 +35,7 @@ def show_handout() -> None:
         options = AnalysisOptions()
         commands = [asking("report", options.wanted, options=options, before=("report.html",))]
         commands += [asking("gallery", options.wanted, options=options, before=("gallery",))]
-        st.code("\n".join(map(str, commands)), language="bash", wrap_lines=True)
+        st.code("\n".join(map(str, commands)), language=None, wrap_lines=True)
 
 
 def _gathered() -> Gathered:

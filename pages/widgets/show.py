@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any, Literal
 
 import pandas as pd
@@ -13,8 +15,10 @@ import streamlit as st
 from core.actions.command import caution_of
 from core.figures.theme import stamped
 from core.languages import language
+from core.paths import GLOSSARY
 from core.spec.run import DataSourceKind
 
+_LOG = logging.getLogger(__name__)
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoom2d", "pan2d", "autoScale2d"]}
 
 STATE_LOOKS: dict[str, tuple[str, str]] = {
@@ -34,7 +38,7 @@ Width = int | Literal["stretch", "content"]
 
 
 def chart(
-    fig: Any,  # noqa: ANN401
+    draw: Callable[[], go.Figure],
     *,
     key: str,
     alt: str,
@@ -42,15 +46,24 @@ def chart(
     source: str | None = None,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """A Plotly figure with the common settings.
+    """A Plotly figure with the common settings; where it cannot be drawn, why, and the page goes on.
 
     Args:
-        fig: A `plotly.graph_objects.Figure`.
+        draw: Draws it.
         key: Identity of the element.
         alt: One sentence for those who cannot see it.
         source: Data source of what is drawn, which the figure then says; None: it is of no run.
         options: `on_select` and the like.
     """
+    try:
+        fig = draw()
+    except Exception as error:  # one figure must not take the rest of the page away; the log has the traceback
+        _LOG.exception("The figure %s cannot be drawn", key)
+        reason = f"{type(error).__name__}: {error}"
+        st.error(
+            md(f"{reason}\nThe numbers below and above are not touched by that."), title="This figure cannot be drawn"
+        )
+        return
     if source is not None:
         words = DataSourceKind(source).words
         fig, alt = stamped(fig, words, mode="dark" if st.context.theme.type == "dark" else "light"), f"{alt} ({words})"
@@ -147,7 +160,7 @@ def empty(title: str, text: str, *, page: str | None = None, label: str | None =
         label: Text of the link.
     """
     with st.container(border=True):
-        st.markdown(f"#### {title}")
+        st.markdown(f"## {title}")
         st.markdown(text)
         if page:
             st.page_link(page, label=label, icon=":material/arrow_forward:")
@@ -180,12 +193,29 @@ def md(text: object) -> str:
     return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+!|$:~" else c for c in str(text))
 
 
+def words_link() -> None:
+    """The way to the words."""
+    st.page_link("pages/glossary.py", label="What the words mean", icon=":material/menu_book:")
+
+
+def words() -> None:
+    """The glossary of the documents, its tables narrowed to the rows that a reader searches for."""
+    asked = st.text_input("Search", placeholder="q value, third, head-room …", width=280).strip().lower()
+    _, *lines = GLOSSARY.read_text(encoding="utf-8").splitlines()  # the page has a title
+    is_head = [line.startswith("|") and following.startswith("|--") for line, following in pairwise([*lines, ""])]
+    kept = [
+        line for line, head in zip(lines, is_head, strict=True)
+        if head or not line.startswith("|") or line.startswith("|--") or asked in line.lower()
+    ]  # fmt: skip
+    st.markdown("\n".join(kept))
+
+
 def show_command(command: str) -> None:
     """A command of the program, and what must be done to it before it can start.
 
     Args:
         command: As it is typed.
     """
-    st.code(command, language="bash", wrap_lines=True)
+    st.code(command, language=None, wrap_lines=True)
     if caution := caution_of(command):
         st.caption(md(caution))

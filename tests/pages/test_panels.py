@@ -240,3 +240,16 @@ def test_proposals_are_shown_in_the_order_of_their_worth() -> None:
     assert table["command"].tolist() == ["one", "two"]
     assert table["difficulty_narrower"].tolist() == pytest.approx([20.0, 10.0])
     assert NO_PAIR in [text.value for text in shown(show_next, rows.head(0), how=How("", "sample")).caption]
+
+
+def test_a_figure_that_cannot_be_drawn_says_why_and_the_page_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    page = (
+        "import streamlit as st\nfrom pages.widgets.show import chart\n"
+        "def draw():\n    raise KeyError(\"no column 'gain' in <this> frame\")\n"
+        "chart(draw, key='broken', alt='Nothing')\nst.markdown('The rest of the page.')"
+    )
+    at = AppTest.from_string(page, default_timeout=60).run()
+    assert not at.exception and [text.value for text in at.markdown] == ["The rest of the page."]
+    (box,) = at.error
+    assert "no column 'gain' in" in box.value and "KeyError" in box.value
+    assert "broken" in caplog.text and caplog.records[-1].exc_info

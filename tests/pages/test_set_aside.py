@@ -15,7 +15,7 @@ from pages.widgets import shared
 from tests.makers.folders import history, run_spec, scored, write_run
 from tests.pages.conftest import Open
 
-PAGES = ("overview", "transfer", "analysis", "launch", "runs", "compare", "tasks")
+PAGES = ("overview", "transfer", "analysis", "launch", "runs", "compare", "tasks", "glossary")
 
 
 def with_unknown_language(paths: AtlasPaths) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -37,11 +39,11 @@ def show_measures(rows: pd.DataFrame | None, *, options: AnalysisOptions, how: H
         st.markdown(f"**{md(spread_in_words(rows, term=term, unit=unit))}**")
         if found["estimate"].notna().any():
             chosen = (_title(options.difficulty), _title(options.similarity))
-            figure = specification_curve(
-                found, term=term, chosen=chosen, unit=unit.name, factor=unit.factor, mode=mode()
+            draw = partial(
+                specification_curve, found, term=term, chosen=chosen, unit=unit.name, factor=unit.factor, mode=mode()
             )
             alt = f"Effect of {term} under every pair of measures, with intervals"
-            chart(figure, key=f"curve-{term}", alt=alt, source=how.source)
+            chart(draw, key=f"curve-{term}", alt=alt, source=how.source)
         for note, n in found["note"].dropna().value_counts().items():
             st.caption(md(f"{n} pairs without {term}: {note}."))
     st.caption(

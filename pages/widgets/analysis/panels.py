@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -65,7 +66,7 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
     titles = {name: scale_label(name, evidence=found) for name in ("difficulty", "similarity")}
     unit, factor = UNITS[found.options.scale].name, UNITS[found.options.scale].factor
     chart(
-        gain_bins(
+        lambda: gain_bins(
             bins, x_title=titles["similarity"], y_title=titles["difficulty"], unit=unit, factor=factor, mode=mode()
         ),
         key="bins", alt="Mean gain by bins of difficulty and similarity, with intervals; the tab Numbers has the model",
@@ -81,11 +82,17 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
             if drawn is None:
                 st.caption(f"{name}: {model.prepared.dropped.get(name, 'not in the model')}.")
                 continue
-            figure = marginal_effect(
-                drawn.line, drawn.points, x_title=f"{name}: {title}", unit=unit, factor=factor, mode=mode()
+            draw = partial(
+                marginal_effect,
+                drawn.line,
+                drawn.points,
+                x_title=f"{name}: {title}",
+                unit=unit,
+                factor=factor,
+                mode=mode(),
             )
             alt = f"Model's effect of {name} with the intermediates around it"
-            chart(figure, key=f"marginal-{name}", alt=alt, source=found.pooled.data_source)
+            chart(draw, key=f"marginal-{name}", alt=alt, source=found.pooled.data_source)
     st.caption("Line and band: crossed mixed model, other covariates at their means. Points: adjusted intermediates.")
 
 
@@ -103,7 +110,7 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, of: 
         st.info(model.problem or "Nothing to draw.", icon=":material/hourglass_empty:")
         return
     source, alt = of.pooled.data_source, "Shares of the variance of mean gains, with limits"
-    chart(variance_shares(shares, mode=mode()), key="shares", alt=alt, source=source)
+    chart(lambda: variance_shares(shares, mode=mode()), key="shares", alt=alt, source=source)
     st.caption(
         "Fitted shares with 95 % limits in which all variances are uncertain together. The tab Numbers has the "
         "formulas."
@@ -114,10 +121,10 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, of: 
     if not terms.empty:
         st.markdown(f"**By {kind}**, one standard deviation within the group")
         unit = UNITS[of.options.scale]
-        figure = group_effects(terms, unit=unit.name, factor=unit.factor, mode=mode())
-        chart(figure, key="group-effects", alt=f"Effects by {kind} with intervals", source=source)
+        draw = partial(group_effects, terms, unit=unit.name, factor=unit.factor, mode=mode())
+        chart(draw, key="group-effects", alt=f"Effects by {kind} with intervals", source=source)
         alt = f"Shares of variance by {kind} with limits"
-        chart(group_shares(parts, mode=mode()), key="group-shares", alt=alt, source=source)
+        chart(lambda: group_shares(parts, mode=mode()), key="group-shares", alt=alt, source=source)
         st.caption(
             "Intervals are not corrected for the number of groups: a single significant group may be due to chance."
         )
@@ -263,7 +270,7 @@ def show_next(rows: pd.DataFrame, *, how: How) -> None:
         rows: As `propose` returns them.
         how: Command that says the same, and of what data.
     """
-    st.subheader("Missing pairs that narrow the answer most", anchor=False)
+    st.header("Missing pairs that narrow the answer most", anchor=False)
     if rows.empty:
         st.caption(NO_PAIR)
         return
@@ -316,7 +323,7 @@ def how_to(how: How, rows: pd.DataFrame, *, name: str) -> None:
     """
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("How to recompute:")
-        st.code(how.command, language="bash")
+        st.code(how.command, language=None, wrap_lines=True)
         export_popover(f"transfer-atlas-{name}", rows, what=name, source=how.source)
 
 

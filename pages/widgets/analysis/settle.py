@@ -13,13 +13,22 @@ from pages.widgets.launch.plan import show_started, start_study
 from pages.widgets.show import md, show_command
 
 
+def settle_link() -> None:
+    """From an answer on too little to the tab that says what is lacking, with all other choices kept."""
+    kept = [(name, value) for name in st.query_params if name != "part" for value in st.query_params.get_all(name)]
+    st.page_link(
+        "pages/analysis.py", label="What would settle it, and what that costs", icon=":material/arrow_forward:",
+        query_params=[*kept, ("part", "Next")],
+    )  # fmt: skip
+
+
 def show_settling(rows: pd.DataFrame) -> None:
     """Each open sentence: what it takes, what that costs here, a button and the command that start it.
 
     Args:
         rows: As `core.actions.proposals.would_settle` returns them.
     """
-    st.subheader("What would settle it", anchor=False)
+    st.header("What would settle it", anchor=False)
     if rows.empty:
         st.caption("Every sentence of this page has a verdict.")
         return

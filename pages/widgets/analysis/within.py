@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -26,9 +28,9 @@ def show_contrasts(rows: pd.DataFrame, said: tuple[str, ...], *, scale: Scale, h
     st.markdown(source_badge(how.source) if how.source else "")
     st.markdown("\n".join(f"- **{md(sentence)}**" for sentence in said))
     if rows["estimate"].notna().any():
-        figure = forest(rows, factor=UNITS[scale].factor, mode=mode())
+        draw = partial(forest, rows, factor=UNITS[scale].factor, mode=mode())
         alt = "Contrasts inside data sets with their limits; the table holds the numbers"
-        chart(figure, key="forest", alt=alt, source=how.source)
+        chart(draw, key="forest", alt=alt, source=how.source)
     number = st.column_config.NumberColumn
     table(
         for_people(rows),

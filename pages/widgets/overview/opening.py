@@ -14,7 +14,7 @@ from core.spec.run import DataSourceKind
 from pages.widgets.analysis.data import contrasts, gathered
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, titles
-from pages.widgets.show import chart, drawn, md, source_badge
+from pages.widgets.show import chart, drawn, md, source_badge, words_link
 
 
 def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRuns) -> None:
@@ -31,12 +31,12 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
     if found.rows.empty:
         st.markdown("No gain of these runs is evidence at a trained target yet, so there is nothing to draw.")
         return
-    st.markdown(f"#### {md(plain(found))}")
+    st.markdown(f"## {md(plain(found))}")
     named, unit = titles(), found.unit
     draw = partial(at_a_glance, found.rows, found.dots, factor=unit.factor, unit=unit.name, title=named.of)
     heads = tuple(map(named.of, found.rows["name"]))
     chart(
-        drawn(lambda: draw(mode=mode()), "glance", version, pooled, heads, mode()), key="glance",
+        lambda: drawn(lambda: draw(mode=mode()), "glance", version, pooled, heads, mode()), key="glance",
         alt=f"Mean change of the zero-shot score after each English task, and of contrasts inside data sets, with "
         f"limits and a ring per target. {plain(found)}", source=pooled.data_source,
     )  # fmt: skip
@@ -50,6 +50,7 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
         st.page_link("pages/analysis.py", label="The complete analysis", icon=":material/insights:")
         there = {"collection": pooled.collection, "source": pooled.data_source}
         st.page_link("pages/transfer.py", label="Every language", icon=":material/grid_on:", query_params=there)
+        words_link()
         export_popover(
             "at-a-glance", found.rows.assign(unit=unit.name, of=pooled.label), what="means at a glance",
             figures={"The question at a glance": draw}, source=pooled.data_source,
@@ -96,7 +97,7 @@ def show_laboratory(rows: pd.DataFrame) -> None:
     others = [pooled_runs_of(row) for row in rows.to_dict("records") if row["data_source"] == "sample"]
     if not others:
         return
-    st.subheader("The laboratory", anchor=False)
+    st.header("The laboratory", anchor=False)
     st.markdown(
         f"{source_badge('sample')} &nbsp; Beside the real data there are runs on sentences that this program "
         "generates, whose difficulty and domain are known: they check the methods, and never stand in a number above."

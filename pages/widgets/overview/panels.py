@@ -65,7 +65,7 @@ def standing(version: tuple[str, int], pooled: PooledRuns) -> DeltaGenerator:
     Args:
         pooled: What is pooled.
     """
-    st.subheader("In numbers", anchor=False)
+    st.header("In numbers", anchor=False)
     st.markdown(source_badge(pooled.data_source))
     first, second = _extent(version, pooled), verdicts(pairs_of(version, pooled), title=titles().of)
     st.markdown(f"1. {md(first)}\n2. {md(second)}")
@@ -102,11 +102,13 @@ def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
     pairs = pairs_of(version, pooled)
     if pairs.empty:
         return
-    st.subheader("Mean gain by target, in points", anchor=False)
+    st.header("Mean gain by target, in points", anchor=False)
     n, named = pairs["target"].nunique(), titles()
     heads = tuple(named.of(name) for column in ("target", "intermediate") for name in pd.unique(pairs[column]))
     chart(
-        drawn(lambda: gain_strips(pairs, title=named.of, mode=mode()), "strips", version, pooled, heads, mode()),
+        lambda: drawn(
+            lambda: gain_strips(pairs, title=named.of, mode=mode()), "strips", version, pooled, heads, mode()
+        ),
         key="strips",
         alt=f"Mean gain of {pairs['intermediate'].nunique()} intermediates before {n} targets, a strip each; the page "
         "Transfer holds the same numbers by language",
@@ -198,14 +200,14 @@ def first_steps(*, has_runs: bool) -> None:
     Args:
         has_runs: Whether something was run at all.
     """
-    st.subheader("Current evidence", anchor=False)
+    st.header("Current evidence", anchor=False)
     st.markdown(
         "There is no gain yet, so the question has no answer. A gain needs a finished run with an "
         "intermediate and its paired baseline."
     )
     with st.container(border=True):
         begun = "No run has its paired baseline yet" if has_runs else "Nothing has been run yet"
-        st.markdown(f"#### {begun}: three steps to a first gain")
+        st.markdown(f"### {begun}: three steps to a first gain")
         st.markdown(
             "1. **Launch** a small chain: the bundled tasks and the bundled encoder need no download and no GPU.\n"
             "2. **Watch** it: scores appear language by language, and the job continues if this page is closed.\n"
@@ -225,7 +227,7 @@ def finding_cards(rows: pd.DataFrame) -> None:
     Args:
         rows: As `findings` returns them.
     """
-    st.subheader("What stands out", anchor=False)
+    st.header("What stands out", anchor=False)
     if rows.empty:
         st.markdown(
             "Nothing yet: outside English and in-task pairs no gain is evidence. The page *Transfer* shows every value "

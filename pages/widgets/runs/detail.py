@@ -51,7 +51,7 @@ def show_run(run_id: str, *, job: JobStatus | None, left: Span | None = None) ->
     chain = [named.of(str(run[name])) for name in ("intermediate", "target")]
     state = str(job.state) if job else _OUTCOMES[run["outcome"]]
     with st.container(border=True):
-        st.markdown(f"#### {md(' → '.join(chain))} &nbsp; {state_badge(state)}")
+        st.markdown(f"## {md(' → '.join(chain))} &nbsp; {state_badge(state)}")
         facts = [
             named.of_model(str(run["model"])),
             f"seed {run['seed']}",
@@ -84,7 +84,7 @@ def show_run(run_id: str, *, job: JobStatus | None, left: Span | None = None) ->
         )
     )
     chart(
-        lineage(_nodes(found), mode=mode()),
+        lambda: lineage(_nodes(found), mode=mode()),
         key="lineage",
         alt=f"Lineage: {named.of_model(str(run['model']))}, intermediate {chain[0]}, target {chain[1]}, languages",
     )

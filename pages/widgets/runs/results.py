@@ -28,7 +28,7 @@ def show_scores(found: RunDetail) -> None:
     left, right = st.columns(2)
     with left:
         chart(
-            language_dots(headline, chance=float(str(found.run["chance"])), metric=metric, mode=mode()),
+            lambda: language_dots(headline, chance=float(str(found.run["chance"])), metric=metric, mode=mode()),
             key="dots",
             alt=f"{metric} per language of this run and its baseline; the table beside it holds the same numbers",
             source=str(found.run["data_source"]),
@@ -91,16 +91,16 @@ def show_curves(found: RunDetail) -> None:
     left, right = st.columns(2)
     if not found.steps.empty:
         with left:
-            figure, alt = loss_curve(found.steps, mode=mode()), "Training loss by step, one line per stage"
-            chart(figure, key="loss", alt=alt, source=source)
+            draw, alt = partial(loss_curve, found.steps, mode=mode()), "Training loss by step, one line per stage"
+            chart(draw, key="loss", alt=alt, source=source)
     if not found.dev_scores.empty:
         with right:
-            figure, alt = dev_curve(found.dev_scores, mode=mode()), "English development score by step"
-            chart(figure, key="dev", alt=alt, source=source)
+            draw, alt = partial(dev_curve, found.dev_scores, mode=mode()), "English development score by step"
+            chart(draw, key="dev", alt=alt, source=source)
     st.caption("Checkpoints are selected on English development data only.")
     if not found.steps.empty:
         chart(
-            speed_curve(found.steps, mode=mode()),
+            lambda: speed_curve(found.steps, mode=mode()),
             key="speed",
             alt="Training examples a second by step, one line per stage",
             source=source,

@@ -76,7 +76,7 @@ def show_together(run_ids: Sequence[str]) -> None:
         group = group + " · " + rows[name].astype(str)
     sources = rows["data_source"].unique()
     chart(
-        curves_together(rows.assign(group=group), value=_VALUES[of], mode=mode()),
+        lambda: curves_together(rows.assign(group=group), value=_VALUES[of], mode=mode()),
         key="several_curves",
         alt=f"{_VALUES[of]} by step of {n_runs} runs, seeds of one chain in one colour with their mean",
         source=str(sources[0]) if len(sources) == 1 else None,

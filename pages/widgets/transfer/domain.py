@@ -133,7 +133,7 @@ def _map(
     named = titles()
     heads = tuple(map(named.of, names))
     chart(
-        drawn(
+        lambda: drawn(
             lambda: domain_map(there, selected=chosen, title=named.of, mode=made_of.mode),
             "domain map",
             made_of,
@@ -185,7 +185,7 @@ def _scatter(
         return None
     axis = Axis(measure.title, measure.direction > 0)
     chart(
-        drawn(
+        lambda: drawn(
             lambda: similarity_scatter(points, axis=axis, selected=selected, title=named.of, mode=made_of.mode),
             "scatter",
             made_of,

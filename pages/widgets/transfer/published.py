@@ -121,7 +121,7 @@ def _head(row: Mapping[Hashable, Any]) -> None:
     color, meaning = _CONFIDENCE[str(row["confidence"])]
     derived = f" :violet-badge[{DERIVED} derived: computed from printed figures]" if row["derived"] else ""
     arxiv = f", arXiv {row['arxiv']}" if pd.notna(row["arxiv"]) else ""
-    st.subheader(str(row["title"]))
+    st.header(str(row["title"]))
     st.markdown(
         f"{md(row['paper'])}{md(arxiv)} · {md(row['printed_table'])} :blue-badge[{md(row['version'])}] "
         f":{color}-badge[{row['confidence']}: {meaning}]{derived}"
@@ -151,7 +151,7 @@ def _map(cells: pd.DataFrame, sheet: Sheet) -> None:
     drawn = languages_down(cells) if sheet.target else cells
     with wide_row("sheet_row", width_px=sheet_width_px(drawn)):
         chart(
-            published_heatmap(drawn, kind=sheet.kind, mode=mode()),
+            lambda: published_heatmap(drawn, kind=sheet.kind, mode=mode()),
             key="published-map",
             alt=f"Heatmap of the published {sheet.kind}s of {sheet.table}, {drawn['row'].nunique()} rows by "
             f"{drawn['column'].nunique()} columns; the tab Table holds the same numbers",
