@@ -42,12 +42,12 @@ ids, chosen = tuple(picked), lines(rows, picked)
 panels.show_runs(rows, chosen)
 panels.show_cautions(data.made_of(now, ids), chosen)
 
-st.subheader("What differs", anchor=False)
+st.header("What differs", anchor=False)
 settings = data.settings_of(now, ids)
 everything = is_on("Show all fields", key="all")
 panels.show_settings(settings, chosen, everything=everything)
 
-st.subheader("Scores", anchor=False)
+st.header("Scores", anchor=False)
 scored = data.scored_by(now, ids)
 if scored.empty:
     st.caption("None of these runs has been scored in any language yet.")
@@ -58,6 +58,6 @@ is_headline = bool(scored.loc[scored["metric"] == metric, "is_headline"].iloc[0]
 panels.show_obstacles(grid, chosen)
 panels.show_scores(grid, data.tests_of(now, ids, metric) if is_headline else None, chosen)
 
-st.subheader("Lines", anchor=False)
+st.header("Lines", anchor=False)
 kind = one_of("Axes", ["Languages", "Settings"], key="axes", widget=st.segmented_control)
 panels.show_lines(grid, settings, chosen, metric=metric, kind=kind)

@@ -33,7 +33,7 @@ with form, st.container():
     show_own(request)
 
 with plan:
-    st.subheader("What this starts")
+    st.header("What this starts")
     complaints = (
         [refusal] if (refusal := read_only()) else [*(complaints or (wrong_with(request) if request else [])), *wrong]
     )

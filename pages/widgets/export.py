@@ -70,7 +70,7 @@ def export_popover(
         st.caption(" ".join(notes))
         if command:
             st.caption("The same from a terminal:")
-            st.code(command, language="bash", wrap_lines=True)
+            st.code(command, language=None, wrap_lines=True)
 
 
 def _stamped(draw: Callable[[], go.Figure], source: str) -> go.Figure:

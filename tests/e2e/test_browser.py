@@ -19,6 +19,7 @@ import pytest
 from core.paths import REPO, AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import ingest
+from tests.e2e.accessible import violations
 from tests.makers.home import bare, fill, profile
 from tests.makers.tables import add_scores
 
@@ -26,7 +27,9 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
 
-PAGES = ("", "transfer", "analysis", "launch", "runs", "compare", "tasks")
+PAGES = ("", "transfer", "analysis", "launch", "runs", "compare", "tasks", "glossary")
+PARTS = ("Variance", "Measures", "Cells", "Predictions", "Claims", "Next", "Numbers")
+"""The tabs of Analysis that it does not open with."""
 IDLE = "[data-testid='stApp'][data-test-script-state='notRunning']"
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"),
@@ -135,12 +138,17 @@ class Visit:
 def test_every_page(kind: str, scheme: str, width_px: int, browser: object, request: pytest.FixtureRequest) -> None:
     server: Server = request.getfixturevalue(kind)
     visit = Visit(browser, scheme=scheme, width_px=width_px)
-    for page in PAGES:
+    is_wide, found = width_px > 390, list[str]()
+    parts = [f"analysis?part={part}" for part in PARTS] if server.ids and is_wide else []
+    for page in (*PAGES, *parts):
         query = {
             "runs": "?run={finished}", "compare": "?ids={baseline},{finished},{skipping},{in_task}"
         }.get(page, "").format_map(server.ids) if server.ids else ""  # fmt: skip
         visit.go(f"{server.url}/{page}{query}")
-        visit.check(f"{page or 'overview'}, {kind} store, {scheme}, {width_px} px")
+        what = f"{page or 'overview'}, {kind} store, {scheme}, {width_px} px"
+        visit.check(what)
+        found += [f"{what}: {violation}" for violation in violations(visit.tab)] if is_wide else []
+    assert found == []
     visit.tab.close()
 
 
@@ -175,6 +183,20 @@ TABLE = """
     })
 """
 """What the table of the heatmap shows."""
+SEEN = """
+    box => {
+        const area = box.getBoundingClientRect(), bottom = Math.min(area.bottom, innerHeight);
+        const inside = cell => {
+            const { left, right, bottom: low } = cell.getBoundingClientRect();
+            return left >= area.left && right <= area.right + 1 && low <= bottom + 1;
+        };
+        return {
+            columns: [...box.querySelectorAll('thead th')].filter(inside).length,
+            langs: [...box.querySelectorAll('tbody th[data-lang]')].filter(inside).length,
+        };
+    }
+"""
+"""How much of the heatmap's table is on the screen."""
 POINT = """
     ([figure, trace, name]) => {
         const plot = document.querySelectorAll('.js-plotly-plot')[figure], data = plot.data[trace];
@@ -212,6 +234,7 @@ def _click(visit: Visit, x: float, y: float) -> None:
 def test_a_click_goes_into_the_url_the_others_follow_and_back_takes_it_out(filled: Server, browser: object) -> None:
     visit = _transfer(filled, browser, "target=xnli&cell=ru~mnli")
     visit.tab.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 2")
+    assert violations(visit.tab) == []
     before = visit.tab.evaluate(FOLLOW)
     assert [len(figure["rings"]) for figure in before] == [2, 1]
     visit.tab.locator("td[data-lang=en][data-name=cola]").click()
@@ -224,6 +247,23 @@ def test_a_click_goes_into_the_url_the_others_follow_and_back_takes_it_out(fille
     visit.tab.go_back()
     visit.tab.get_by_role("heading", name="Russian (ru) after MNLI").wait_for()
     visit.check("after Back")
+    visit.tab.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_heatmap_and_map_stand_side_by_side_on_one_screen(filled: Server, browser: object, scheme: str) -> None:
+    """At 1280 × 800 without scrolling: every intermediate, twelve languages, the whole map."""
+    visit = _transfer(filled, browser, "target=xnli", scheme=scheme)
+    visit.tab.set_viewport_size({"width": 1280, "height": 800})
+    visit.tab.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 2")
+    visit.settle()
+    seen = visit.tab.locator(".box").evaluate(SEEN)
+    assert seen["columns"] == len(heatmap(visit)["names"]) >= 2 and seen["langs"] >= 12
+    box = visit.tab.locator(".js-plotly-plot").first.bounding_box()
+    assert box["y"] + box["height"] <= 800 and box["x"] + box["width"] <= 1280
+    visit.tab.set_viewport_size({"width": 390, "height": 844})
+    visit.settle()
+    assert visit.tab.locator("tr:has(td[data-lang=en])").bounding_box()["y"] + 20 <= 844
     visit.tab.close()
 
 

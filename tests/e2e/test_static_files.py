@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from core.cli.main import app
 from core.store.connection import Store
+from tests.e2e.accessible import violations
 from tests.e2e.test_browser import CHROMIUM, FLAGS, sync_api
 from tests.makers.home import fill, profile
 
@@ -82,6 +83,7 @@ def test_every_kind_of_page_opens_from_disk(folder: Path, browser: object, schem
         visit.check(f"{file.name}, {scheme}, {width_px} px")
         for details in visit.tab.locator("details").all():
             details.evaluate("d => d.open = true")
+        assert violations(visit.tab) == [], f"{file.name}, {scheme}"
         visit.check(f"{file.name} with its tables, {scheme}, {width_px} px")
     visit.tab.close()
 

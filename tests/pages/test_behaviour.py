@@ -24,7 +24,7 @@ from tests.pages.conftest import Open, checked
 
 
 def _texts(at: AppTest) -> str:
-    kinds = (at.markdown, at.caption, at.warning, at.error, at.success, at.subheader, at.code)
+    kinds = (at.markdown, at.caption, at.warning, at.error, at.success, at.header, at.code)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
@@ -142,7 +142,7 @@ def test_a_locked_store_is_a_message_that_names_the_process(home: Path) -> None:
         at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=30).run())
         holder.kill()
     assert f"process {holder.pid}" in at.error[0].value
-    assert not at.metric and not at.subheader  # nothing that would come from the store was drawn
+    assert not at.metric and not at.header  # nothing that would come from the store was drawn
 
 
 def test_tasks_filter_by_search(open_page: Open) -> None:

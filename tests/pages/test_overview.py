@@ -20,7 +20,7 @@ def _fill(home: Path, plan: Planted) -> None:
 
 
 def _words(at: AppTest) -> str:
-    kinds = (at.markdown, at.caption, at.subheader)
+    kinds = (at.markdown, at.caption, at.header)
     return "\n".join(str(element.value).replace("\\", "") for kind in kinds for element in kind)
 
 

@@ -29,7 +29,7 @@ def _open(**params: str) -> AppTest:
 
 
 def _text(at: AppTest) -> str:
-    return "\n".join(str(e.value) for e in [*at.markdown, *at.warning, *at.caption, *at.subheader]).replace("\\", "")
+    return "\n".join(str(e.value) for e in [*at.markdown, *at.warning, *at.caption, *at.header]).replace("\\", "")
 
 
 def test_the_v1_table_says_what_it_is_and_which_average_is_wrong(home: Path) -> None:

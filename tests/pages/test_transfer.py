@@ -35,7 +35,7 @@ from tests.pages.conftest import Open, checked
 
 
 def _texts(at: AppTest) -> str:
-    kinds = (at.markdown, at.caption, at.info, at.warning, at.error, at.subheader, at.code)
+    kinds = (at.markdown, at.caption, at.info, at.warning, at.error, at.header, at.code)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
@@ -80,7 +80,7 @@ def test_people_read_titles_and_the_address_keeps_ids(ids: dict[str, str], open_
 
 def test_a_deep_link_opens_its_cell(ids: dict[str, str], open_page: Open) -> None:
     at = open_page("pages/transfer.py", target="xnli", cell="ru~mnli")
-    assert "Russian (ru) after MNLI" in [s.value for s in at.subheader]
+    assert "Russian (ru) after MNLI" in [s.value for s in at.header]
     shown = next(d.value for d in at.dataframe if "baseline_run_id" in d.value.columns)
     assert ids["finished"] in set(shown["run_id"])
     assert len(shown) == 2  # two seeds
@@ -133,7 +133,7 @@ def test_pickers_choose_what_a_click_would(profiled: dict[str, str], open_page: 
     assert at.query_params["cell"] == "~qqp"
     checked(next(s for s in at.selectbox if s.key == "cell_lang").set_value("de").run())
     assert at.query_params["cell"] == "de~qqp"
-    assert "German (de) after QQP" in [s.value for s in at.subheader]
+    assert "German (de) after QQP" in [s.value for s in at.header]
     checked(next(s for s in at.selectbox if s.key == "cell_lang").set_value(None).run())
     checked(next(s for s in at.selectbox if s.key == "cell_intermediate").set_value(None).run())
     assert "cell" not in at.query_params
