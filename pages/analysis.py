@@ -27,7 +27,7 @@ from pages.widgets.analysis.measures import show_measures
 from pages.widgets.analysis.settle import settle_link, show_settling
 from pages.widgets.analysis.within import show_contrasts
 from pages.widgets.shared import paths, start, version
-from pages.widgets.show import empty, words_link
+from pages.widgets.show import empty
 
 start()
 now = version()
@@ -47,9 +47,7 @@ if rows.empty:
     show_claims(data.judged_claims(now))
     st.stop()
 
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    pooled = choose(rows)
-    words_link()
+pooled = choose(rows)
 everything = data.gathered(now, pooled, AnalysisOptions()).frame
 options = refine(sorted(everything["target"].unique()), sorted(set(everything["lang"]) - {"en"}))
 found = data.gathered(now, pooled, options)
@@ -66,8 +64,7 @@ curves = partial(data.every_measure, now, pooled, options)
 with_every = curves()
 full = data.answer_of(now, pooled, options, null=null, every=with_every)
 panels.show_answer(full.answer, found, data.gaps(now, pooled, options))
-if full.answer.weight != "fair":
-    settle_link()
+settle_link(full.answer.weight)
 watch(null, compare, what="Comparing with intermediate + target on held-out pairs")
 
 part = one_of("Show", PARTS, key="part", widget=st.segmented_control, label_visibility="collapsed")
@@ -88,8 +85,7 @@ elif part == "Cells":
     panels.show_cells(data.tested(now, pooled, options, target), target=target, how=how("analyse", target=target))
 elif part == "Predictions":
     panels.show_predictions(data.judged_selectors(now, pooled, options), how=how("predict"))
-    names = sorted(found.frame["target"].unique())
-    if names:
+    if names := sorted(found.frame["target"].unique()):
         explain = one_of("Explain the predictions for", names, key="explain")
         why = data.explained(now, pooled, options, explain)
         panels.show_explained(why, target=explain, how=how("predict").explaining(explain))

@@ -17,6 +17,7 @@ from core.queries.evidence import AnalysisOptions, Anchor, PooledRuns, pooled_ru
 from core.queries.filters import Filter
 from core.queries.scales import UNITS, Scale
 from pages.widgets.address import is_on, link_button, one_of, pick, settled, several_of
+from pages.widgets.show import words_link
 
 
 class How(NamedTuple):
@@ -49,7 +50,9 @@ def choose(rows: pd.DataFrame) -> PooledRuns:
         help="Runs of one model, protocol and data source; others are not mixed in. Real data come first.",
     )  # fmt: skip
     settled()
-    link_button("Copy link to this analysis", {"runs": picked}, key="copy_link")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        link_button("Copy link to this analysis", {"runs": picked}, key="copy_link")
+        words_link()
     return pooled_runs_of(by_address[picked])
 
 

@@ -8,13 +8,20 @@ import streamlit as st
 from core.actions.command import caution_of
 from core.actions.launch import ANYWHERE
 from core.actions.words import cost
+from core.analysis.answer import Weight
 from core.errors import AtlasError
 from pages.widgets.launch.plan import show_started, start_study
 from pages.widgets.show import md, show_command
 
 
-def settle_link() -> None:
-    """From an answer on too little to the tab that says what is lacking, with all other choices kept."""
+def settle_link(weight: Weight) -> None:
+    """From an answer on too little to the tab that says what is lacking, with all other choices kept.
+
+    Args:
+        weight: Of the answer.
+    """
+    if weight == "fair":
+        return
     kept = [(name, value) for name in st.query_params if name != "part" for value in st.query_params.get_all(name)]
     st.page_link(
         "pages/analysis.py", label="What would settle it, and what that costs", icon=":material/arrow_forward:",
