@@ -1,7 +1,4 @@
-"""The only place that spells a file name. Nothing here touches the disk.
-
-`AtlasPaths` is made once, at the edge (a command, a page, a test), and passed in.
-"""
+"""The only place that spells a file name, without touching the disk; `AtlasPaths` is made at the edge and passed in."""
 
 from __future__ import annotations
 
@@ -15,9 +12,8 @@ from core.errors import NotWritable, SpecError
 
 REPO = Path(__file__).resolve().parent.parent
 """The checkout: what is committed lives under `REPO / "data"`, wherever `ATLAS_HOME` points."""
-
 GLOSSARY = REPO / "docs" / "glossary.md"
-"""The words of this program, for its documents and for the page *Words*."""
+"""The words of this program, which a page shows."""
 
 MADE_MODELS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "transfer-atlas" / "models"
 """Model folders made from packages: the user's, as the hub's cache is, and not of one Atlas home."""
