@@ -12,7 +12,7 @@ from core.figures.contrasts import forest
 from core.queries.scales import UNITS, Scale
 from pages.widgets.analysis.choice import How
 from pages.widgets.analysis.panels import how_to
-from pages.widgets.shared import mode
+from pages.widgets.shared import mode, titles
 from pages.widgets.show import chart, md, p_column, source_badge, table
 
 
@@ -27,13 +27,14 @@ def show_contrasts(rows: pd.DataFrame, said: tuple[str, ...], *, scale: Scale, h
     """
     st.markdown(source_badge(how.source) if how.source else "")
     st.markdown("\n".join(f"- **{md(sentence)}**" for sentence in said))
+    shown = rows.assign(group=rows["group"].map(titles().of))
     if rows["estimate"].notna().any():
-        draw = partial(forest, rows, factor=UNITS[scale].factor, mode=mode())
+        draw = partial(forest, shown, factor=UNITS[scale].factor, mode=mode())
         alt = "Contrasts inside data sets with their limits; the table holds the numbers"
         chart(draw, key="forest", alt=alt, source=how.source)
     number = st.column_config.NumberColumn
     table(
-        for_people(rows),
+        for_people(shown),
         alt="Contrasts inside data sets, each with interval and number of base tasks", key="contrasts",
         columns={
             "label": "contrast", "group": "where", "estimate": number("difference", format="%+.2f"),
