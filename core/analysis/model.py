@@ -100,8 +100,8 @@ def prepare_cells(cells: pd.DataFrame) -> Prepared:
     if n < LEAST_INTERMEDIATES:
         who = f"{n} intermediate conditions have" if n > 1 else f"{n or 'no'} intermediate condition has"
         raise DataError(
-            f"{who} gain, difficulty and similarity; a model across cells needs {LEAST_INTERMEDIATES} or more, because "
-            "the condition is the independent unit. Run or profile more."
+            f"{who} gain, difficulty and similarity; a model across cells needs {LEAST_INTERMEDIATES} or more: further "
+            "languages or seeds of the same conditions do not count as more. Run or profile others."
         )
     columns, scales, dropped = _covariates(cells, n_intermediates=n)
     levels = {

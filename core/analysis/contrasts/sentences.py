@@ -57,7 +57,7 @@ def _sentence(contrast: Contrast, row: dict[Any, Any], *, unit: Unit) -> str:
         verdict = "they lower it"
     else:
         most = max(abs(row["ci_low"]), abs(row["ci_high"]))
-        verdict = f"no change can be told, and none above {abs(unit.factor * most):.1f} fits"
+        verdict = f"this can be chance, and a change of more than {abs(unit.factor * most):.1f} is unlikely"
     return f"{head} ({low} to {high}) {tasks}: {verdict}."
 
 
