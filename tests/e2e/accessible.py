@@ -10,7 +10,12 @@ axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="axe-core is not installed: pip install axe-playwright-python"
 )
 
-EXCEPTIONS: dict[str, tuple[str, str]] = {}
+EXCEPTIONS: dict[str, tuple[str, str]] = {
+    "scrollable-region-focusable": (
+        "data-test-scroll-behavior",
+        "Streamlit's main region, which has no tabindex: seen once in many runs, while nothing in it could take focus yet",
+    ),
+}
 """Rule → part of the HTML it is excused for, and why no code of ours can mend it."""
 
 
@@ -20,7 +25,8 @@ def violations(tab: Any) -> list[str]:  # noqa: ANN401  # playwright is optional
     Args:
         tab: A page of playwright.
     """
-    found = axe.Axe().run(tab).response["violations"]
+    # Style sheets are not fetched a second time: the policy of a static page forbids every request.
+    found = axe.Axe().run(tab, options={"preload": False}).response["violations"]
     return [
         f"{rule['id']}: {rule['help']}: {node['html'][:200]}: {node['failureSummary'][:300]}"
         for rule in found

@@ -407,6 +407,9 @@ def test_runs_are_sent_to_the_comparison_and_back_returns(filled: Server, browse
     visit.tab.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.[0].y.length === 2")
     assert "axes=Settings" in visit.tab.url
     visit.check("compare")
+    visit.tab.go_back()  # each choice is an entry of the history
+    visit.tab.wait_for_function("() => !location.search.includes('axes=Settings')")
+    visit.settle()
     visit.tab.go_back()
     visit.tab.get_by_role("heading", name="Runs", exact=True).wait_for()
     visit.tab.close()

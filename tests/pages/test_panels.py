@@ -105,7 +105,7 @@ def test_languages_are_ordered_by_what_is_asked_for(gained: None, open_page: Ope
 
 def test_ranks_are_within_a_language_the_largest_first(gained: None, open_page: Open) -> None:
     del gained
-    at = open_page("pages/transfer.py", show=How("rank", "sample"))
+    at = open_page("pages/transfer.py", show="rank")
     cells = next(d.value for d in at.dataframe if "q_value" in d.value.columns).set_index(["lang", "intermediate"])
     assert cells.loc[("de", "mnli"), "shown"] == 1 and cells.loc[("de", "qqp"), "shown"] == 2
     assert cells.loc[("sw", "mnli"), "shown"] == 2 and cells.loc[("sw", "qqp"), "shown"] == 1

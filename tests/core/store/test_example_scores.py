@@ -14,7 +14,7 @@ from core.errors import RunFolderDamaged
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.store.connection import Store
 from core.store.example_scores import read_example_scores
-from core.store.gallery import FAMILIES, load_family
+from core.store.gallery import FAMILIES, MEASURED, Collection, load_family
 from core.store.ingest import ingest
 from tests.makers.folders import history, run_spec, scored, write_run
 
@@ -92,7 +92,7 @@ def test_counts_that_do_not_fit_their_functional_are_damage(tmp_path: Path) -> N
 def test_every_committed_list_is_of_its_score(tmp_path: Path) -> None:
     """The gallery of an earlier version holds lists of the F1 of sentences; none of them is read as more."""
     with Store.open(":memory:") as store:
-        load_family(store, FAMILIES[0], folder=Committed(tmp_path).gallery)
+        load_family(store, FAMILIES[0], collection=Collection(MEASURED, Committed(tmp_path).gallery))
         with store.cursor() as cur:
             assert _farthest(cur) <= 1e-9
 
