@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -61,6 +61,8 @@ cli_exchange.register(app)
 cli_analysis.register(app)
 cli_export.register(app)
 app.add_typer(cli_models.app, name="models")
+
+Ids = Annotated[list[str] | None, typer.Argument(help="Ids of runs.")]
 
 _MODELS = f"Models: names, hub ids or folders; default: {DEFAULT_MODEL}. For a first try: {SMALL_MODEL}."
 
@@ -209,41 +211,32 @@ def runs(as_json: AsJson = False) -> None:
 
 @app.command()
 def cancel(
-    run_ids: Annotated[list[str] | None, typer.Argument(help="Ids of runs.")] = None,
+    run_ids: Ids = None,
     study: Annotated[str | None, typer.Option(help="All runs of this study that have not ended.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Stop runs or a study, their whole process tree; finished stages are kept."""
-    paths = AtlasPaths.from_environment()
-    wanted = [*(run_ids or ()), *(queue.open_of(study, paths=paths) if study is not None else ())]
-    rows = [_state_row(status) for status in queue.cancel(wanted, paths=paths)]
-    show(rows, as_json=as_json, empty="Nothing to stop.")
+    _change(queue.cancel, run_ids, study, of=queue.open_of, as_json=as_json, empty="Nothing to stop.")
 
 
 @app.command()
 def pause(
-    run_ids: Annotated[list[str] | None, typer.Argument(help="Ids of runs.")] = None,
+    run_ids: Ids = None,
     study: Annotated[str | None, typer.Option(help="All runs of this study that have not ended.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Stop runs or a study until they are resumed; checkpoints and places in the queue are kept."""
-    paths = AtlasPaths.from_environment()
-    wanted = [*(run_ids or ()), *(queue.open_of(study, paths=paths) if study is not None else ())]
-    rows = [_state_row(status) for status in queue.pause(wanted, paths=paths)]
-    show(rows, as_json=as_json, empty="Nothing to pause.")
+    _change(queue.pause, run_ids, study, of=queue.open_of, as_json=as_json, empty="Nothing to pause.")
 
 
 @app.command()
 def resume(
-    run_ids: Annotated[list[str] | None, typer.Argument(help="Ids of runs.")] = None,
+    run_ids: Ids = None,
     study: Annotated[str | None, typer.Option(help="All runs of this study that are paused.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Put paused runs back in their places; they go on from their last checkpoint."""
-    paths = AtlasPaths.from_environment()
-    wanted = [*(run_ids or ()), *(queue.paused_of(study, paths=paths) if study is not None else ())]
-    rows = [_state_row(status) for status in queue.resume(wanted, paths=paths)]
-    show(rows, as_json=as_json, empty="Nothing is paused.")
+    _change(queue.resume, run_ids, study, of=queue.paused_of, as_json=as_json, empty="Nothing is paused.")
 
 
 @app.command()
@@ -386,6 +379,21 @@ def _show_gains(store: Store, *, wanted: Filter | None, run_ids: tuple[str, ...]
     alone = frame["missing"].isna() | (frame["missing"] == "is the baseline")
     for why, n in frame.loc[~alone, "missing"].value_counts().items():
         note(f"{n:,} of {len(frame):,} rows have no gain: {why}.")
+
+
+def _change(
+    change: Callable[..., list[JobStatus]],
+    run_ids: list[str] | None,
+    study: str | None,
+    *,
+    of: Callable[..., list[str]],
+    as_json: bool,
+    empty: str,
+) -> None:
+    """Do something to the runs that are named and to those of a study."""
+    paths = AtlasPaths.from_environment()
+    wanted = [*(run_ids or ()), *(of(study, paths=paths) if study is not None else ())]
+    show([_state_row(status) for status in change(wanted, paths=paths)], as_json=as_json, empty=empty)
 
 
 def _state_row(status: JobStatus) -> dict[str, object]:

@@ -28,10 +28,7 @@ def loss_curve(steps: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
             hovertemplate="step %{x}<br>loss %{y:.4f}<br>learning rate %{customdata[0]:.2e}"
             "<br>%{customdata[1]:.0f} examples/s<extra>%{fullData.name}</extra>",
         )  # fmt: skip
-    frame(fig, height_px=280, mode=mode)
-    fig.update_xaxes(title_text="optimiser step")
-    fig.update_yaxes(title_text="training loss")
-    return fig
+    return _by_step(fig, "training loss", mode=mode)
 
 
 def dev_curve(scores: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
@@ -54,10 +51,7 @@ def dev_curve(scores: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
             hovertemplate="step %{x}<br>%{customdata[0]} %{y:.3f}<br>%{customdata[1]} English examples"
             "<extra>%{fullData.name}</extra>",
         )  # fmt: skip
-    frame(fig, height_px=280, mode=mode)
-    fig.update_xaxes(title_text="optimiser step")
-    fig.update_yaxes(title_text="English dev score")
-    return fig
+    return _by_step(fig, "English dev score", mode=mode)
 
 
 def curves_together(rows: pd.DataFrame, *, value: str, mode: Mode = "light") -> go.Figure:
@@ -87,10 +81,7 @@ def curves_together(rows: pd.DataFrame, *, value: str, mode: Mode = "light") -> 
             legendgroup=str(group), line={"color": color, "width": 3, "dash": _DASHES[i // len(CATEGORICAL[mode]) % 3]},
             hovertemplate=f"step %{{x}}<br>mean %{{y:.4f}}<br>{n} seeds<extra>{group}</extra>",
         )  # fmt: skip
-    frame(fig, height_px=340, mode=mode)
-    fig.update_xaxes(title_text="optimiser step")
-    fig.update_yaxes(title_text=value)
-    return fig
+    return _by_step(fig, value, mode=mode, height_px=340)
 
 
 def speed_curve(steps: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
@@ -110,9 +101,13 @@ def speed_curve(steps: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
             line={"color": _color(i, mode), "width": 2},
             hovertemplate="step %{x}<br>%{y:.1f} examples/s<extra>%{fullData.name}</extra>",
         )  # fmt: skip
-    frame(fig, height_px=280, mode=mode)
+    return _by_step(fig, "examples a second", mode=mode).update_yaxes(rangemode="tozero")
+
+
+def _by_step(fig: go.Figure, title: str, *, mode: Mode, height_px: int = 280) -> go.Figure:
+    frame(fig, height_px=height_px, mode=mode)
     fig.update_xaxes(title_text="optimiser step")
-    fig.update_yaxes(title_text="examples a second", rangemode="tozero")
+    fig.update_yaxes(title_text=title)
     return fig
 
 

@@ -7,6 +7,7 @@ them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,20 @@ MEASURED = "measured"
 """The committed collection."""
 
 _IMPORTED = "imported:"
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+TAKEN = ("published", MEASURED, "yours", "gallery", "none", "all")
+"""What no imported collection can be called."""
+
+
+def may_be_named(name: str) -> bool:
+    """Whether an imported collection can have this name: small letters, digits, `-` and `_`, at most 40.
+
+    Args:
+        name: As typed, or of a folder.
+    """
+    return _NAME.fullmatch(name) is not None and name not in TAKEN
+
 
 _LANGS = (("scores", "lang"), ("skips", "lang"), ("encoder_changes", "lang"))
 """Columns that hold languages."""
@@ -104,7 +119,7 @@ def collections(paths: AtlasPaths, store: Store) -> list[Collection]:
         store: Open.
     """
     found = paths.imported.iterdir() if paths.imported.is_dir() else ()
-    names = {folder.name for folder in found if not folder.name.startswith(".") and folder.is_dir()}
+    names = {folder.name for folder in found if may_be_named(folder.name) and folder.is_dir()}
     with store.cursor() as cur:
         keys = cur.execute("SELECT run_id FROM ingested WHERE starts_with(run_id, ?)", [_IMPORTED]).fetchall()
     names |= {key.removeprefix(_IMPORTED).partition(":")[0] for (key,) in keys}

@@ -219,3 +219,31 @@ def show_command(command: str) -> None:
     st.code(command, language=None, wrap_lines=True)
     if caution := caution_of(command):
         st.caption(md(caution))
+
+
+def in_percent(scores: pd.DataFrame) -> pd.DataFrame:
+    """Rows of scores with their fractions in percent and points, as `score_columns` names them.
+
+    Args:
+        scores: Columns `score`, `baseline_score`, `gain`, `score_last`, `floor`, and any others.
+    """
+    fractions = ("score", "baseline_score", "gain", "score_last", "floor")
+    return scores.assign(**{name: 100 * scores[name].astype("float64") for name in fractions})
+
+
+def score_columns() -> dict[str, Any]:
+    """What the columns of a table of scores are called."""
+    number = st.column_config.NumberColumn
+    return {
+        "score": number("score, %", format="%.2f"),
+        "baseline_score": number("baseline, %", format="%.2f"),
+        "gain": number("gain, points", format="%+.2f"),
+        "excluded": "why no evidence",
+        "floor": number("floor, %", format="%.2f", help="What the best rule that reads no meaning scores."),
+        "floor_rule": "rule of the floor",
+        "score_last": number("last checkpoint, %", format="%.2f"),
+        "n": "test examples",
+        "split": "split",
+        "missing": "why missing",
+        "note": "note",
+    }

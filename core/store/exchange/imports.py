@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -17,11 +16,8 @@ from core.paths import AtlasPaths
 from core.store.connection import Store
 from core.store.exchange.folders import Outcome, address_of, pull
 from core.store.exchange.tables import save_gallery
-from core.store.gallery import FAMILIES, MEASURED, Collection, load_family
+from core.store.gallery import FAMILIES, TAKEN, Collection, load_family, may_be_named
 from core.store.ingest import ingest
-
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_TAKEN = ("published", MEASURED, "yours", "gallery", "none", "all")
 
 
 class Imported(NamedTuple):
@@ -51,10 +47,10 @@ def import_results(paths: AtlasPaths, source: str, *, name: str) -> Imported:
         DiskFull: No space is left.
         NotWritable: The home cannot be written.
     """
-    if not _NAME.fullmatch(name) or name in _TAKEN:
+    if not may_be_named(name):
         raise SpecError(
             f"'{name}' cannot be the name of a collection: expected small letters, digits, '-' and '_', at most 40, "
-            f"and none of {', '.join(_TAKEN)}."
+            f"and none of {', '.join(TAKEN)}."
         )
     folder = paths.imported / name
     draft = draft_beside(folder)

@@ -12,7 +12,7 @@ from core.figures.progress import language_dots
 from pages.widgets.export import export_popover
 from pages.widgets.runs.held import RunDetail
 from pages.widgets.shared import mode
-from pages.widgets.show import chart, language_label, md, table
+from pages.widgets.show import chart, in_percent, language_label, md, score_columns, table
 
 _FEW_LANGS = 12
 _NAMED = r"'[^']*'|It has: .*"
@@ -34,31 +34,12 @@ def show_scores(found: RunDetail) -> None:
             source=str(found.run["data_source"]),
         )
     with right:
-        percent = ("score", "baseline_score", "gain", "score_last", "floor")
-        shown = found.scores.assign(
-            language=found.scores["lang"].map(language_label),
-            **{c: 100 * found.scores[c].astype("float64") for c in percent},
-        )
-        number = st.column_config.NumberColumn
+        shown = in_percent(found.scores).assign(language=found.scores["lang"].map(language_label))
         table(
             shown,
             alt="Scores of this run per language and metric",
             height=min(38 + 35 * len(shown), 520),
-            columns={
-                "language": "language",
-                "metric": "metric",
-                "score": number("score, %", format="%.2f"),
-                "baseline_score": number("baseline, %", format="%.2f"),
-                "gain": number("gain, points", format="%+.2f"),
-                "excluded": "why no evidence",
-                "floor": number("floor, %", format="%.2f", help="What the best rule that reads no meaning scores."),
-                "floor_rule": "rule of the floor",
-                "score_last": number("last, %", format="%.2f"),
-                "n": "n",
-                "split": "split",
-                "missing": "reason for no gain",
-                "note": "note",
-            },
+            columns={"language": "language", "metric": "metric", **score_columns()},
         )
     dots = partial(language_dots, headline, chance=float(str(found.run["chance"])), metric=metric)
     export_popover(

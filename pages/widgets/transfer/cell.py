@@ -22,7 +22,7 @@ from pages.widgets.notes import show_note
 from pages.widgets.runs.detail import again
 from pages.widgets.runs.held import detail
 from pages.widgets.shared import mode, paths, version
-from pages.widgets.show import chart, language_label, md, points, show_command, table
+from pages.widgets.show import chart, in_percent, language_label, md, points, score_columns, show_command, table
 from pages.widgets.transfer.beside import titled
 from pages.widgets.transfer.data import flipped, runs_of_cell
 
@@ -124,27 +124,10 @@ def summary(cell: dict[Any, Any]) -> str:
 
 
 def _runs(runs: pd.DataFrame) -> None:
-    number = st.column_config.NumberColumn
-    fractions = ("score", "baseline_score", "gain", "score_last", "floor")
     table(
-        runs.assign(**{c: 100 * runs[c].astype("float64") for c in fractions}),
+        in_percent(runs),
         alt="Runs behind the chosen cell, one row per seed",
-        columns={
-            "seed": "seed",
-            "score": number("score, %", format="%.2f"),
-            "baseline_score": number("baseline, %", format="%.2f"),
-            "gain": number("gain, points", format="%+.2f"),
-            "excluded": "why no evidence",
-            "floor": number("floor, %", format="%.2f", help="What the best rule that reads no meaning scores."),
-            "floor_rule": "rule of the floor",
-            "score_last": number("last checkpoint, %", format="%.2f"),
-            "n": "test examples",
-            "split": "split",
-            "missing": "why missing",
-            "note": "note",
-            "run_id": "run",
-            "baseline_run_id": "baseline run",
-        },
+        columns={"seed": "seed", **score_columns(), "run_id": "run", "baseline_run_id": "baseline run"},
     )
     with st.container(horizontal=True):
         for run in runs.head(12).to_dict("records"):

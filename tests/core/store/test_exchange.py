@@ -215,6 +215,8 @@ def test_a_colleagues_runs_are_a_collection_of_their_own(tmp_path: Path) -> None
     assert {name: runs for name, (runs, _) in own.items()} == {"ana": 4, "yours": 2}
     assert own["ana"] == collections_of(a)["yours"]
     assert json.loads((b.imported / "ana" / "origin.json").read_text())["source"] == str(there)
+    for strange in ("yours", "o'brien"):  # put there by hand: neither mixes with one's own, nor stops the others
+        shutil.copytree(b.imported / "ana", b.imported / strange)
     again = import_results(b, str(b.imported / "ana"), name="twice")
     assert again.runs == 4, "a gallery's folder"
     with Store.open(tmp_path / "kept.duckdb") as store:

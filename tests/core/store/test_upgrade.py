@@ -15,27 +15,15 @@ import pytest
 
 from core.jobs.folders import statuses
 from core.jobs.records import JobState
-from core.paths import AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import ingest, rebuild
 from core.store.schema import MIGRATIONS
 from tests.makers.folders import run_spec
+from tools.faults.home import Home
 
 ARCHIVES = Path(__file__).parents[2] / "fixtures"
 VERSIONS = ("0.1", "0.2.0")
 GAINS = "SELECT intermediate, target, lang, gain, excluded FROM gains ORDER BY ALL"
-
-
-class Home(AtlasPaths):
-    """Paths whose committed files are in the home, too."""
-
-    @property
-    def gallery(self) -> Path:
-        return self.home / "gallery"
-
-    @property
-    def published(self) -> Path:
-        return self.home / "published"
 
 
 def home_of(version: str, folder: Path) -> Home:
