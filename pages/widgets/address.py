@@ -170,7 +170,7 @@ def link_button(label: str, address: Mapping[str, str], *, key: str) -> None:
         key: Identity of the button.
     """
     component = st.components.v2.component(
-        "copy_link", html='<button type="button" class="copy"></button>', css=_asset("css"), js=_asset("js")
+        "copy_link", html='<button type="button" class="copy">Copy link</button>', css=_asset("css"), js=_asset("js")
     )
     # All that the address says goes with it: whatever changes there has it completed again.
     said = [(name, st.query_params.get_all(name)) for name in st.query_params]
