@@ -12,6 +12,7 @@ from bench.table import Row, render
 ALL: dict[str, tuple[str, ...]] = {
     "startup": ("startup",),
     "ingest": ("ingest",),
+    "queue": ("queue",),
     "pages": ("pages",),
     "analysis": ("analysis",),
     "launch": ("launch", "--turns", "3"),

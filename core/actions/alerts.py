@@ -1,7 +1,8 @@
 """What needs somebody: trainings that diverged or learned nothing, jobs that vanished, a disk that fills up.
 
 The list is made anew each time. `ATLAS_ALERT` names what is told of it, once for each: an address, which gets JSON, or
-a command, which gets the text as its last word. Whoever looks tells: an open page, or `python -m core runs`.
+a command, which gets the text as its last word. Whoever looks tells: an open page, or `python -m core runs`, which the
+dispatcher calls when jobs have ended.
 """
 
 from __future__ import annotations
@@ -22,12 +23,10 @@ from core.errors import JobError, RunFolderDamaged, SpecError, as_damage
 from core.files import file_errors, read_whole, write_text
 from core.jobs.prune import KEEP_FREE, wanted_free
 from core.jobs.records import JobState, JobStatus
+from core.jobs.telling import ALERT
 from core.paths import AtlasPaths, is_read_only
 from core.queries.runs.listing import unwell
 from core.spec.plain import shortened
-
-ALERT = "ATLAS_ALERT"
-"""Environment variable: who is told, an address (`https://…`) or a command."""
 
 KINDS = ("diverged", "constant predictions", "at chance", "lost", "disk low")
 """What there can be."""

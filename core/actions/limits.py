@@ -25,6 +25,8 @@ MOST_RUNS = "ATLAS_MOST_RUNS"
 """Environment variable: runs that one launch of a form may ask for."""
 MOST_OPEN = "ATLAS_MOST_OPEN_RUNS"
 """Environment variable: runs of one visitor that wait or run at a time."""
+MOST_SESSIONS = "ATLAS_MOST_SESSIONS"
+"""Environment variable: browser sessions that the pages take at a time."""
 
 OPEN_TO_ALL = (
     "Everybody who can reach this server, or can sign in to it, can start and stop runs here: it listens beyond this "
@@ -33,7 +35,7 @@ OPEN_TO_ALL = (
 )
 """What an operator is told whose server listens on other addresses than loopback."""
 
-_USUAL_RUNS, _USUAL_OPEN = 200, 500
+_USUAL_RUNS, _USUAL_OPEN, _USUAL_SESSIONS = 200, 500, 50
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -48,6 +50,8 @@ class Limits(NamedTuple):
     """Most runs of one visitor that wait or run; None: any number."""
     free_bytes: float = 0.0
     """Of the disk, which must be free before a launch."""
+    sessions: int | None = None
+    """Most browser sessions at a time; None: any number."""
 
 
 def is_public(address: str | None) -> bool:
@@ -93,6 +97,7 @@ def limits(environ: Mapping[str, str], *, public: bool) -> Limits:
         runs=_number(environ, MOST_RUNS, usual=_USUAL_RUNS if public else None),
         open_runs=_number(environ, MOST_OPEN, usual=_USUAL_OPEN if public else None),
         free_bytes=wanted_free(environ) if public else 0.0,
+        sessions=_number(environ, MOST_SESSIONS, usual=_USUAL_SESSIONS if public else None),
     )
 
 

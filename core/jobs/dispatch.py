@@ -2,9 +2,8 @@
 
 It starts the first queued job on each free slot (one per visible GPU, or two on the CPU unless `ATLAS_CPU_SLOTS` says
 otherwise) that needs no stage which another job is training (`sharing`), puts back a job whose process vanished, and
-ends when there is nothing left to do. While a job waits, or the
-Launch page was looked at a short while ago, it keeps workers warm (`warmth`). It may be killed at any time: the next
-one adopts what still runs.
+ends when there is nothing left to do. While a job waits, or the Launch page was looked at a short while ago, it keeps
+workers warm (`warmth`). It may be killed at any time: the next one adopts what still runs.
 """
 
 from __future__ import annotations
@@ -33,6 +32,7 @@ from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, has_progres
 from core.jobs.sharing import Trainings
 from core.jobs.slots import AUTO, CPU_SLOTS, HIDING, fits_beside, slots_for, visible_slots
 from core.jobs.state import derive_state
+from core.jobs.telling import ALERT, Teller
 from core.jobs.warmth import N_SPARE, Warmth
 from core.paths import AtlasPaths, RunPaths
 from core.processes import ProcessRecord, read_process, start_detached, stop_tree, this_host
@@ -49,6 +49,7 @@ SETTINGS = (
     "ATLAS_CHECKPOINT_SECONDS",
     "ATLAS_STATES_GB",
     KEEP_FREE,
+    ALERT,
     PRECISION,
     *HIDING,
     "OMP_NUM_THREADS",
@@ -112,6 +113,7 @@ def serve(paths: AtlasPaths, *, worker: str, timing: Timing) -> None:
     except Timeout:
         return
     finally:
+        dispatcher.teller.look(os.environ)
         dispatcher.warmth.end()
 
 
@@ -150,7 +152,7 @@ class Dispatcher:
         self._aside: dict[str, _Aside] = {}
         self._cancelled: dict[str, float] = {}
         self._rung = self._heard = self._bell()
-        self._trainings = Trainings(paths)
+        self._trainings, self.teller = Trainings(paths), Teller(paths)
         self.warmth = Warmth(paths, worker=worker)
 
     def work(self, timing: Timing) -> None:
@@ -206,11 +208,13 @@ class Dispatcher:
     def step(self) -> bool:
         """Reap, put back lost jobs, fill free slots; whether anything is queued or running."""
         exits = self._reap()
-        for status in self._open_jobs():
-            if status.state is JobState.LOST:
-                with self._apart(run := self._paths.job(status.run_id)):
-                    self._put_back(run, exit_code=exits.get(status.run_id, self._exit_of(status.run_id)))
         jobs = self._open_jobs()
+        lost = [s for s in jobs if s.state is JobState.LOST]
+        for status in lost:
+            with self._apart(run := self._paths.job(status.run_id)):
+                self._put_back(run, exit_code=exits.get(status.run_id, self._exit_of(status.run_id)))
+        jobs = self._open_jobs() if lost else jobs
+        self.teller.tend(os.environ, n_open=len(jobs))
         running = [s for s in jobs if s.state is JobState.RUNNING]
         if not running:
             self._take_on_settings()

@@ -19,6 +19,7 @@ from core.store.ingest import ingest
 from core.store.reading import Opened, opened
 from core.tasks import load_tasks
 from core.tasks.titles import Titles
+from pages.widgets.server import look_after
 from pages.widgets.show import md
 
 SLOW_S = 0.05
@@ -52,7 +53,8 @@ def store() -> Store:
 
 
 def start() -> None:
-    """Open the store, take in what jobs wrote, and see to it that queued jobs have a dispatcher."""
+    """Let the visitor in, open the store, take in what jobs wrote, and see to it that queued jobs have a dispatcher."""
+    look_after()
     store()
     if remark := _open(str(paths().home)).remark:
         st.info(md(remark), icon=":material/lock:")

@@ -17,6 +17,7 @@ from core.figures.theme import stamped
 from core.languages import language
 from core.paths import GLOSSARY
 from core.spec.run import DataSourceKind
+from pages.widgets.keeping import shared
 
 _LOG = logging.getLogger(__name__)
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoom2d", "pan2d", "autoScale2d"]}
@@ -71,7 +72,7 @@ def chart(
     st.plotly_chart(fig, key=key, alt=alt, width=width, theme=None, config=_CONFIG | file, **options)
 
 
-@st.cache_resource(max_entries=128, show_spinner=False)
+@shared(max_entries=128, show_spinner=False)
 def drawn(_draw: Callable[[], go.Figure], *made_of: Hashable) -> go.Figure:
     """The figure, drawn once for all readers; nobody changes it.
 

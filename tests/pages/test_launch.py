@@ -21,8 +21,7 @@ from core.models.default import default_model
 from core.paths import REPO, AtlasPaths
 from core.protocols import read_protocol_file
 from core.store.connection import Store
-from pages.widgets import nav
-from pages.widgets.launch import visitors
+from pages.widgets import nav, server
 from tests.makers.tables import TARGETS, Planted, planted
 from tests.pages.conftest import Open, checked
 from tools import gallery
@@ -192,7 +191,7 @@ def test_a_home_for_visitors_says_why_nothing_starts(
 def test_on_a_server_that_others_can_reach_a_form_names_no_folder_and_starts_few(
     home: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(visitors, "is_public", lambda _address: True)
+    monkeypatch.setattr(server, "is_public", lambda _address: True)
     monkeypatch.setenv("ATLAS_KEEP_FREE_GB", "0")
     monkeypatch.setenv("ATLAS_MOST_OPEN_RUNS", "3")
     at = open_page("pages/launch.py")

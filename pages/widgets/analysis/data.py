@@ -25,6 +25,7 @@ from core.jobs.records import JobState
 from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, evidence, poolable_runs
 from core.queries.filters import Filter
 from core.tasks import load_tasks
+from pages.widgets.keeping import shared
 from pages.widgets.shared import paths, store
 
 Version = tuple[str, int]
@@ -39,7 +40,7 @@ def available(version: Version) -> pd.DataFrame:
         return poolable_runs(cur, Filter())
 
 
-@st.cache_resource(max_entries=8, show_spinner="Collecting the gains …", hash_funcs=_KEYS)
+@shared(max_entries=8, show_spinner="Collecting the gains …", hash_funcs=_KEYS)
 def gathered(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> Evidence:
     """The evidence; shared, so not to be changed.
 
@@ -64,7 +65,7 @@ def contrasts(version: Version, pooled: PooledRuns, options: AnalysisOptions, by
     return contrast_rows(gathered(version, pooled, options), by=by)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Fitting the crossed model …", hash_funcs=_KEYS)
+@shared(max_entries=16, show_spinner="Fitting the crossed model …", hash_funcs=_KEYS)
 def fitted(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> Analysis:
     """The model, the naive regression and the permutations; shared, so not to be changed.
 
@@ -75,7 +76,7 @@ def fitted(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> An
     return analyse(gathered(version, pooled, options))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
+@shared(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
 def _cells(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
     return cell_means(gathered(version, pooled, options).complete)
 
@@ -125,7 +126,7 @@ def quick_answer(version: Version, pooled: PooledRuns) -> FullAnswer:
     return _quick_answer(version, pooled, every, every is None)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@shared(max_entries=8, show_spinner=False)
 def _quick_answer(version: Version, pooled: PooledRuns, _every: pd.DataFrame | None, is_pending: bool) -> FullAnswer:
     del is_pending  # part of the cache's key: the long fit may end while the store stays as it is
     options = AnalysisOptions()
@@ -145,7 +146,7 @@ def gaps(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.D
         return actions.gaps(cur, gathered(version, pooled, options), paths=paths())
 
 
-@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
+@shared(max_entries=16, show_spinner=False, hash_funcs=_KEYS)
 def surfaces(
     version: Version, pooled: PooledRuns, options: AnalysisOptions
 ) -> tuple[pd.DataFrame, dict[str, Marginal | None]]:
@@ -179,7 +180,7 @@ def _grouped(version: Version, pooled: PooledRuns, options: AnalysisOptions, kin
     return fit_groups(_cells(version, pooled, options), kind=kind)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Collecting every measure …", hash_funcs=_KEYS)
+@shared(max_entries=4, show_spinner="Collecting every measure …", hash_funcs=_KEYS)
 def _measured(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
     found = gathered(version, pooled, options)
     with store().cursor() as cur:

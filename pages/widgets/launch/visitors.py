@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Iterable
 
 import streamlit as st
 
-from core.actions.limits import OPEN_TO_ALL, Limits, is_public, limits, refusals
+from core.actions.limits import refusals
 from core.actions.queue import looked_at
 from core.jobs.records import JobState
 from core.spec.run import DataSourceKind
 from core.studies import StudyRequest
 from pages.widgets.nav import visitor
+from pages.widgets.server import is_open, within
 from pages.widgets.shared import paths
 
 _OPEN = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.LOST})
@@ -28,9 +27,9 @@ def refused(request: StudyRequest) -> list[str]:
     Raises:
         SpecError: A variable of the operator holds something else than it should.
     """
-    within = _limits()
-    n_open = 0 if within.open_runs is None else _n_open()
-    return refusals(request, within=within, n_open=n_open, paths=paths())
+    allowed = within()
+    n_open = 0 if allowed.open_runs is None else _n_open()
+    return refusals(request, within=allowed, n_open=n_open, paths=paths())
 
 
 def may_name(folder: str) -> bool:
@@ -44,7 +43,7 @@ def may_name(folder: str) -> bool:
 
 def may_delete() -> bool:
     """Whether runs can be deleted by this visitor: not by anybody who can reach a server that knows nobody."""
-    return visitor() is not None or not is_public(st.get_option("server.address"))
+    return visitor() is not None or not is_open()
 
 
 def note_started(run_ids: Iterable[str]) -> None:
@@ -54,19 +53,6 @@ def note_started(run_ids: Iterable[str]) -> None:
         run_ids: Their ids.
     """
     _started().setdefault(_visitor(), set()).update(run_ids)
-
-
-def _limits() -> Limits:
-    public = is_public(st.get_option("server.address"))
-    if public:
-        _warn()
-    return limits(os.environ, public=public)
-
-
-@st.cache_resource(show_spinner=False)
-def _warn() -> None:
-    """Once a process, into the server's log."""
-    logging.getLogger(__name__).warning(OPEN_TO_ALL)
 
 
 @st.cache_resource(show_spinner=False)

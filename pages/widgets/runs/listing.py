@@ -21,6 +21,7 @@ from core.queries.runs.listing import run as query_run
 from core.queries.runs.pace import Span
 from core.tasks.titles import Titles
 from pages.widgets.export import Later, export_popover
+from pages.widgets.keeping import shared
 from pages.widgets.runs.jobs import Jobs
 from pages.widgets.runs.several import show_several
 from pages.widgets.shared import paths, refresh, store, titles, version
@@ -211,14 +212,14 @@ def _left(version: tuple[str, int], open_jobs: tuple[tuple[str, JobState], ...])
         return {}
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
+@shared(max_entries=2, show_spinner=False)
 def _progress(version: tuple[str, int]) -> pd.DataFrame:
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         return progress(cur)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
+@shared(max_entries=2, show_spinner=False)
 def _excluded(version: tuple[str, int]) -> dict[str, str]:
     del version  # part of the cache's key alone
     with store().cursor() as cur:

@@ -30,7 +30,7 @@ def test_a_checkout_is_served_to_this_machine_unless_the_environment_says_otherw
 
 def test_nothing_is_limited_here_and_everything_there() -> None:
     assert limits({}, public=False) == Limits()
-    assert limits({}, public=True) == Limits((), 200, 500, 5e9)
+    assert limits({}, public=True) == Limits((), 200, 500, 5e9, 50)
     said = {"ATLAS_FOLDERS": "/data:/models", "ATLAS_MOST_RUNS": "3", "ATLAS_MOST_OPEN_RUNS": "4"}
     assert limits(said, public=False) == Limits((Path("/data"), Path("/models")), 3, 4)
     for wrong in ("many", "-1", "9" * 5000, "٣"):

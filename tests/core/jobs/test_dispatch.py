@@ -206,3 +206,17 @@ def test_two_cpu_slots_run_two_jobs_at_a_time(paths: AtlasPaths, monkeypatch: py
     wait_for(lambda: sum(s.state is JobState.RUNNING for s in LocalBackend(paths).jobs()) == 2)
     wait_for(lambda: states(paths) == {JobState.DONE})
     assert {line.split()[2] for line in read(paths.home / "starts.txt")} == {"cpu:0", "cpu:1"}
+
+
+def test_who_is_named_is_told_when_jobs_have_ended(
+    paths: AtlasPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody looks at a page: the dispatcher has the command look, once for what it did not look at yet."""
+    told, tells = tmp_path / "told.txt", tmp_path / "tells.py"
+    tells.write_text(f"import sys; open({str(told)!r}, 'a').write(sys.argv[1])")
+    monkeypatch.setenv("ATLAS_ALERT", f"{sys.executable} {tells}")
+    monkeypatch.setenv("ATLAS_KEEP_FREE_GB", "1e9")
+    LocalBackend(paths, options=OPTIONS).submit([run_spec(None)])
+    LocalBackend(paths, options=OPTIONS).wake()
+    wait_for(told.exists, seconds=60)
+    assert told.read_text().startswith("disk low: ")
