@@ -186,6 +186,11 @@ def total_memory_mb() -> float:
     return psutil.virtual_memory().total / 2**20
 
 
+def held_memory_mb() -> float:
+    """Resident memory of this process, in MB."""
+    return float(psutil.Process().memory_info().rss / 2**20)
+
+
 def _started(module: str, *words: str, log: Path, environ: Mapping[str, str], stdin: int) -> subprocess.Popen[bytes]:
     with log.open("ab") as out:
         process = subprocess.Popen(

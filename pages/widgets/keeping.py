@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, cast
 
-import psutil
 import streamlit as st
 
 from core.errors import SpecError
+from core.processes import held_memory_mb
 from core.spec.plain import shortened
 
 MOST_MEMORY = "ATLAS_MOST_MEMORY_GB"
@@ -85,7 +85,7 @@ class Bound:
         Raises:
             SpecError: As `most_bytes`.
         """
-        held = held or _resident
+        held = held or _resident_bytes
         most, now = most_bytes(environ), held()
         if now <= max(most, self._again_at):
             if now <= most:
@@ -99,5 +99,5 @@ class Bound:
         return True
 
 
-def _resident() -> float:
-    return float(psutil.Process().memory_info().rss)
+def _resident_bytes() -> float:
+    return held_memory_mb() * 2**20
