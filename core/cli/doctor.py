@@ -15,7 +15,7 @@ from core.actions.limits import OPEN_TO_ALL, is_public, served_at
 from core.actions.queue import list_profiles, list_runs
 from core.errors import AtlasError, SpecError
 from core.jobs.records import JobState
-from core.jobs.slots import CPU_SLOTS, ask_torch, visible_slots
+from core.jobs.slots import CPU_SLOTS, GPU_SLOTS, ask_torch, device_of, visible_slots
 from core.models import resolve_model, skipped_model_files
 from core.models.default import default_model
 from core.paths import REPO, AtlasPaths, is_read_only
@@ -86,7 +86,7 @@ def _devices() -> Check:
     try:
         slots = visible_slots(os.environ)
     except SpecError as error:
-        return Check("devices", "wrong", str(error), f"Set or unset {CPU_SLOTS}.")
+        return Check("devices", "wrong", str(error), f"Set or unset {CPU_SLOTS} or {GPU_SLOTS}.")
     if slots[0].startswith("cpu"):
         advice = f"Use protocol 'quick' and small models; jobs at a time: {len(slots)} ({CPU_SLOTS})."
         return Check("devices", "note", "CPU only", advice)
@@ -94,10 +94,12 @@ def _devices() -> Check:
         names = ask_torch(os.environ).devices
     except SpecError:
         names = {}
-    if unusable := [slot for slot in slots if slot not in names]:
+    gpus = list(dict.fromkeys(map(device_of, slots)))
+    if unusable := [gpu for gpu in gpus if gpu not in names]:
         advice = "Install a build of torch for them, or hide them (CUDA_VISIBLE_DEVICES=) and use the CPU."
         return Check("devices", "wrong", f"torch cannot use {', '.join(unusable)}", advice)
-    return Check("devices", "good", ", ".join(f"{slot} ({names[slot]})" for slot in slots), "")
+    shared = f"; jobs at a time: {len(slots)} ({GPU_SLOTS})" if len(slots) > len(gpus) else ""
+    return Check("devices", "good", ", ".join(f"{gpu} ({names[gpu]})" for gpu in gpus) + shared, "")
 
 
 def _memory() -> Check:

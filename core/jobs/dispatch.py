@@ -1,9 +1,9 @@
 """The dispatcher: `python -m core.jobs.dispatch`, one small process per Atlas home, without torch.
 
-It starts the first queued job on each free slot (one per visible GPU, or two on the CPU unless `ATLAS_CPU_SLOTS` says
-otherwise) that needs no stage which another job is training (`sharing`), puts back a job whose process vanished, and
-ends when there is nothing left to do. While a job waits, or the Launch page was looked at a short while ago, it keeps
-workers warm (`warmth`). It may be killed at any time: the next one adopts what still runs.
+It starts the first queued job on each free slot (one per visible GPU, or two on the CPU; `ATLAS_GPU_SLOTS` and
+`ATLAS_CPU_SLOTS` say others) that needs no stage which another job is training (`sharing`), puts back a job whose
+process vanished, and ends when there is nothing left to do. While a job waits, or the Launch page was looked at a
+short while ago, it keeps workers warm (`warmth`). It may be killed at any time: the next one adopts what still runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from core.jobs.folders import is_open, job_folders, queue_key
 from core.jobs.prune import KEEP_FREE, make_room
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, has_progressed, is_of, read_job, write_failure
 from core.jobs.sharing import Trainings
-from core.jobs.slots import AUTO, CPU_SLOTS, HIDING, fits_beside, slots_for, visible_slots
+from core.jobs.slots import AUTO, CPU_SLOTS, GPU_SLOTS, HIDING, device_of, fits_beside, slots_for, visible_slots
 from core.jobs.state import derive_state
 from core.jobs.telling import ALERT, Teller
 from core.jobs.warmth import N_SPARE, Warmth
@@ -44,7 +44,7 @@ WORKER = "core.chain.worker"
 THREADS = "ATLAS_THREADS"
 """Environment variable: threads of a job on the CPU."""
 SETTINGS = (
-    CPU_SLOTS,
+    *(CPU_SLOTS, GPU_SLOTS),
     THREADS,
     "ATLAS_CHECKPOINT_SECONDS",
     "ATLAS_STATES_GB",
@@ -144,7 +144,7 @@ class Dispatcher:
 
         Args:
             worker: Module to start for each run.
-            slots: Devices that each run one job at a time.
+            slots: Places for one job at a time, as `visible_slots` names them.
         """
         self._paths, self._worker, self._slots = paths, worker, slots
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -307,9 +307,9 @@ class Dispatcher:
         in_progress, at_work = self._trainings.in_progress(running), [status.parameters_m for status in here]
         for status in queue:
             run = self._paths.job(status.run_id)
-            if status.device not in {AUTO, "cpu", *self._slots}:
+            if status.device not in {AUTO, "cpu", *map(device_of, self._slots)}:
                 with self._apart(run):
-                    machine = f"this machine has {', '.join(self._slots)}"
+                    machine = f"this machine has {', '.join(dict.fromkeys(map(device_of, self._slots)))}"
                     _fail(run, f"The job requests {status.device}, but {machine}. Submit it with --device auto.")
                 n_left += 1
                 continue
@@ -344,7 +344,7 @@ class Dispatcher:
         environ = {"ATLAS_HOME": str(self._paths.home)}
         if slot.startswith("cpu:") and THREADS not in os.environ:
             environ[THREADS] = str(max(1, (os.cpu_count() or 1) // n_slots))
-        words = (str(run.root), "--device", slot)
+        words = (str(run.root), "--device", device_of(slot))
         # The worker writes its record anew as soon as it is up; until then this one keeps others from starting it, too.
         child = self.warmth.use(*words, log=run.log, environ=environ, record=run.process) or start_detached(
             self._worker, *words, log=run.log, environ=environ, record=run.process

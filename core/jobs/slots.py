@@ -1,4 +1,4 @@
-"""Devices of this machine that each run one job at a time, found without torch in this process."""
+"""Places for one job at a time, on the devices of this machine, found without torch in this process."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ from typing import NamedTuple
 from core.errors import SpecError
 from core.paths import REPO
 from core.processes import total_memory_mb
+from core.spec.plain import shortened
 
 CPU_SLOTS = "ATLAS_CPU_SLOTS"
 """Environment variable: jobs at a time on a machine without GPUs, which share its cores; else `USUAL_CPU_SLOTS`."""
+
+GPU_SLOTS = "ATLAS_GPU_SLOTS"
+"""Environment variable: jobs at a time on each GPU, which share its memory; else one."""
 
 USUAL_CPU_SLOTS = 2
 """A run and its baseline side by side, each on half of the cores: a job gains less from its second half of them."""
@@ -36,7 +40,8 @@ HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
 UNKNOWN_PARAMETERS_M = 280.0
 """Taken for a model whose size is not known: XLM-R base."""
 
-_MOST_CPU_SLOTS = 256
+_MOST_SLOTS = 256
+_SHARED = "#"
 # Weights, gradients and AdamW's two moments in float32 are 16 bytes; 118 M parameters took 2.2 GB in training.
 _BYTES_PER_PARAMETER, _JOB_MB, _MEMORY_SHARE = 20, 500, 0.75
 _SMI_WAIT_S = 30.0
@@ -60,7 +65,9 @@ class TorchSays(NamedTuple):
 
 
 def visible_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Devices that each run one job at a time: `cuda:0` …, `xpu:0` … or `mps`, else those of `cpu_slots`.
+    """Places for one job at a time: `cuda:0` …, `xpu:0` … or `mps`, else those of `cpu_slots`.
+
+    Where several jobs share a GPU, its further places are `cuda:0#2`, `cuda:0#3` and so on, after the first of each.
 
     `nvidia-smi` counts NVIDIA's; where it is missing or fails and yet something hints at a GPU, torch is asked, which
     takes seconds, once.
@@ -69,10 +76,20 @@ def visible_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
         environ: `CUDA_VISIBLE_DEVICES` and its like are respected; torch counts the visible devices from 0.
 
     Raises:
-        SpecError: The number of CPU slots that the environment asks for is none.
+        SpecError: The number of slots that the environment asks for is none.
     """
-    cpus = cpu_slots(environ)
-    return _counted_by_nvidia(environ) or _found_by_torch(environ) or cpus
+    cpus, each = cpu_slots(environ), _n_slots(environ, GPU_SLOTS, usual=1)
+    gpus = _counted_by_nvidia(environ) or _found_by_torch(environ)
+    return tuple(gpu if i == 1 else f"{gpu}{_SHARED}{i}" for i in range(1, each + 1) for gpu in gpus) or cpus
+
+
+def device_of(slot: str) -> str:
+    """The device of a slot, as torch names it: `cuda:0` of `cuda:0#2`.
+
+    Args:
+        slot: Of `visible_slots`.
+    """
+    return slot.partition(_SHARED)[0]
 
 
 def cpu_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -84,12 +101,17 @@ def cpu_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
     Raises:
         SpecError: The variable holds no whole number from 1 to 256.
     """
-    asked = environ.get(CPU_SLOTS, str(min(USUAL_CPU_SLOTS, os.cpu_count() or 1))).strip()
-    if not asked.isdecimal() or not 1 <= int(asked) <= _MOST_CPU_SLOTS:
+    n = _n_slots(environ, CPU_SLOTS, usual=min(USUAL_CPU_SLOTS, os.cpu_count() or 1))
+    return ("cpu",) if n == 1 else tuple(f"cpu:{i}" for i in range(n))
+
+
+def _n_slots(environ: Mapping[str, str], variable: str, *, usual: int) -> int:
+    asked = environ.get(variable, str(usual)).strip()
+    if not asked.isdecimal() or len(asked) > len(str(_MOST_SLOTS)) or not 1 <= int(asked) <= _MOST_SLOTS:
         raise SpecError(
-            f"{CPU_SLOTS} is '{asked}', expected a whole number from 1 to {_MOST_CPU_SLOTS}: jobs at a time."
+            f"{variable} is {shortened(asked)}, expected a whole number from 1 to {_MOST_SLOTS}: jobs at a time."
         )
-    return ("cpu",) if int(asked) == 1 else tuple(f"cpu:{i}" for i in range(int(asked)))
+    return int(asked)
 
 
 def slots_for(
@@ -101,12 +123,13 @@ def slots_for(
 
     Args:
         slots: Of the machine, from `visible_slots`.
-        device: That was asked for: `auto`, `cpu` or one of the slots.
+        device: That was asked for: `auto`, `cpu` or that of some of the slots.
         parameters_m: Of the model, in millions; None: not known.
     """
     on_cpu = slots[0].startswith("cpu")
     if device != AUTO and not (on_cpu and device == "cpu"):
-        return (device,)  # `cpu` is a slot of its own for who asks for it where there are GPUs
+        # `cpu` is a slot of its own for who asks for it where there are GPUs.
+        return tuple(slot for slot in slots if device_of(slot) == device) or (device,)
     if not on_cpu or CPU_SLOTS in environ:
         return slots
     return slots[: max(1, int(_MEMORY_SHARE * total_memory_mb() / _needs_mb(parameters_m)))]

@@ -88,7 +88,7 @@ class Machine(NamedTuple):
     """Where jobs run."""
 
     slots: tuple[str, ...]
-    """Devices that each run one job at a time: `cpu`, `cpu:0`, `cuda:1`, `mps`; at least one."""
+    """Places for one job at a time: `cpu`, `cpu:0`, `cuda:1`, `cuda:1#2`, `mps`; at least one."""
     threads: int = 1
     """Threads of each job on the CPU."""
 

@@ -109,6 +109,15 @@ def test_a_job_that_asks_for_a_device_waits_for_it_and_lets_others_by(paths: Atl
     assert places(started) == [(1, "cuda:1"), (3, "cuda:0"), (4, "cpu")], "the CPU is a slot of its own"
 
 
+def test_jobs_that_share_a_gpu_are_told_its_device(paths: AtlasPaths, started: list[Start]) -> None:
+    for seed in (1, 2, 3):
+        queue(paths, seed, device="cuda:0" if seed == 2 else "auto")
+    assert step(paths, "cuda:0", "cuda:0#2")
+    assert places(started) == [(1, "cuda:0"), (2, "cuda:0")]
+    assert [read_job(paths.run(run_spec(seed=seed).run_id).job).slot for seed in (1, 2)] == ["cuda:0", "cuda:0#2"]  # type: ignore[union-attr]
+    assert step(paths, "cuda:0", "cuda:0#2") and len(started) == 2, "two run and one waits"
+
+
 def test_a_start_is_counted_and_says_where(paths: AtlasPaths, started: list[Start]) -> None:
     run = queue(paths, 1, attempts=1, note="put back")
     step(paths, "cuda:0")

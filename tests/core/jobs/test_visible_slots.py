@@ -14,7 +14,7 @@ import torch
 from core.chain import accelerators
 from core.errors import SpecError
 from core.jobs import slots
-from core.jobs.slots import CPU_SLOTS, ask_torch, slots_for, visible_slots
+from core.jobs.slots import CPU_SLOTS, ask_torch, device_of, slots_for, visible_slots
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +59,21 @@ def test_slots_are_the_visible_gpus_or_the_cpu(tmp_path: Path) -> None:
     assert visible_slots({"PATH": path, "CUDA_VISIBLE_DEVICES": ""}) == ("cpu",)
     assert visible_slots({"PATH": "/nowhere"}) == ("cpu",)
     assert visible_slots({"PATH": _nvidia_smi(tmp_path, ends=9)}) == ("cpu",), "the driver fails"
+
+
+def test_several_jobs_share_a_gpu_where_the_environment_says_so(tmp_path: Path) -> None:
+    """Each GPU has one job before any has two."""
+    two = {"PATH": _nvidia_smi(tmp_path), "ATLAS_GPU_SLOTS": "2"}
+    found = visible_slots(two)
+    assert found == ("cuda:0", "cuda:1", "cuda:0#2", "cuda:1#2")
+    assert [device_of(slot) for slot in found] == ["cuda:0", "cuda:1"] * 2
+    assert slots_for(found, device="cuda:1", parameters_m=None, environ=two) == ("cuda:1", "cuda:1#2")
+    assert slots_for(found, device="auto", parameters_m=None, environ=two) == found
+    assert slots_for(found, device="cpu", parameters_m=None, environ=two) == ("cpu",)
+    assert visible_slots({"PATH": "/nowhere", "ATLAS_GPU_SLOTS": "2"}) == ("cpu",)
+    for wrong in ("0", "many", "-1", "257", "9" * 5000):
+        with pytest.raises(SpecError, match="ATLAS_GPU_SLOTS is .*expected a whole number from 1 to 256"):
+            visible_slots(two | {"ATLAS_GPU_SLOTS": wrong})
 
 
 def test_without_a_hint_at_a_gpu_torch_is_not_asked(torch_says: list[list[str]]) -> None:
