@@ -108,6 +108,16 @@ class StoreError(AtlasError):
 class StoreLocked(StoreError):
     """Another process holds the database file."""
 
+    def __init__(self, found: str, remedy: str) -> None:
+        """What holds it, and what to do where the file itself is needed.
+
+        Args:
+            found: A sentence.
+            remedy: Another.
+        """
+        super().__init__(f"{found} {remedy}")
+        self.found = found
+
 
 class NotWritable(StoreError):
     """A file or folder cannot be written: another user's, a read-only disk, something else in its place."""

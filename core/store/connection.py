@@ -209,8 +209,8 @@ def _explained(error: duckdb.Error, *, path: str) -> StoreError | DiskFull:
     if holder or "Could not set lock" in text:
         who = f"process {holder['pid']} ({Path(holder['name']).name})" if holder else "another process"
         return StoreLocked(
-            f"{path} is open in {who}, and DuckDB lets one process at a time. Close that application, or give this one "
-            "a home of its own with ATLAS_HOME=FOLDER."
+            f"{path} is open in {who}, and DuckDB lets one process at a time.",
+            "Close that application, or give this one a home of its own with ATLAS_HOME=FOLDER.",
         )
     if "Is a directory" in text:
         return StoreError(f"{path} is a folder, expected a database or nothing. Move it away; the index is made anew.")

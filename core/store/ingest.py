@@ -161,7 +161,7 @@ def rebuild(store_path: Path, paths: AtlasPaths) -> IngestReport:
 
 def _refuse_open(path: Path) -> None:
     if is_open_here(path):
-        raise StoreLocked(f"{path} is open in this process: close the store before it is rebuilt.")
+        raise StoreLocked(f"{path} is open in this process:", "close the store before it is rebuilt.")
     if not path.exists():
         return
     try:

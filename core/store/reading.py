@@ -1,7 +1,8 @@
 """Open the index to read it, from any process: a command, a notebook, a script. README.md has an example.
 
 DuckDB lets one process hold the file, and writes when it opens it. Files are the truth, so who finds the database held
-by a running application, or in a home that cannot be written, reads the run folders into memory instead of failing.
+by a running application, or in a home that cannot be written, reads the run folders into memory instead of failing:
+two applications on one home show the same.
 """
 
 from __future__ import annotations
@@ -30,26 +31,29 @@ class Opened(NamedTuple):
     """Open; nothing is read into it yet."""
     remark: str | None
     """That it is in memory and why; None: it is the home's own."""
+    may_start: bool
+    """Whether jobs of the home can be started and changed from here."""
 
 
 def opened(paths: AtlasPaths) -> Opened:
-    """The home's store; one in memory where the home cannot or may not be written.
+    """The home's store; one in memory where another process has it open, or the home cannot or may not be written.
 
     Raises:
-        StoreLocked: Another process has it open.
         StoreError: The file is no database, is damaged, or was made by a newer version.
         DiskFull: No space is left.
     """
     if is_read_only():
-        return Opened(Store.open(":memory:"), READ_ONLY)
+        return Opened(Store.open(":memory:"), READ_ONLY, may_start=False)
     try:
-        return Opened(Store.open(paths.database), None)
+        return Opened(Store.open(paths.database), None, may_start=True)
+    except StoreLocked as error:
+        return Opened(Store.open(":memory:"), f"{error.found} Reading the run folders instead.", may_start=True)
     except NotWritable as error:
         remark = (
             f"This home is open for reading alone ({error}). Its runs are shown as their folders hold them; nothing "
             "can be started or changed here."
         )
-        return Opened(Store.open(":memory:"), remark)
+        return Opened(Store.open(":memory:"), remark, may_start=False)
 
 
 @contextmanager
@@ -60,13 +64,9 @@ def open_for_reading(paths: AtlasPaths | None = None) -> Iterator[Store]:
         paths: The Atlas home; that of the environment if None.
     """
     paths = paths or AtlasPaths.from_environment()
-    try:
-        store, remark = opened(paths)
-        if remark:
-            warnings.warn(StoreBusy(remark), stacklevel=3)
-    except StoreLocked as error:
-        warnings.warn(StoreBusy(f"{error} Reading the run folders instead."), stacklevel=3)
-        store = Store.open(":memory:")
+    store, remark, _ = opened(paths)
+    if remark:
+        warnings.warn(StoreBusy(remark), stacklevel=3)
     try:
         ingest(store, paths)
         yield store

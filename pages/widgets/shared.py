@@ -10,7 +10,7 @@ from threading import Lock, Thread
 import streamlit as st
 
 from core.actions.queue import wake
-from core.errors import AtlasError, StoreLocked
+from core.errors import AtlasError
 from core.figures.theme import Mode
 from core.models import load_models
 from core.paths import READ_ONLY, AtlasPaths, is_read_only
@@ -35,18 +35,11 @@ def paths() -> AtlasPaths:
 
 
 def store() -> Store:
-    """The application's one open store; an explanation and the end of the script where another process holds it."""
+    """The application's one open store; an explanation and the end of the script where it cannot be opened."""
     try:
         found = _open(str(paths().home)).store
         found.revive()
         return found
-    except StoreLocked as error:
-        st.error(
-            f"{md(error)}\n\nTransfer Atlas is probably open in another window or terminal. Use that one, or close it "
-            "and reload this page. Running jobs are not affected.",
-            title="The store is in use by another process",
-            icon=":material/lock:",
-        )
     except AtlasError as error:
         st.error(md(error), title="The store cannot be opened", icon=":material/error:")
     st.stop()
@@ -92,7 +85,7 @@ class Look:
         """
         self._where, self._lock = where, Lock()
         self._took_s = self._again_at = 0.0
-        self.store, self._remark = _open(str(where.home))
+        self.store, _, self._may_start = _open(str(where.home))
         self.troubles: dict[str, str] = {}
 
     def take(self) -> None:
@@ -112,7 +105,7 @@ class Look:
             except AtlasError as error:
                 troubles["New results cannot be read now; shown is what was read before"] = str(error)
             try:
-                if self._remark is None:
+                if self._may_start:
                     wake(self._where)
             except AtlasError as error:
                 troubles["Queued runs are waiting"] = str(error)

@@ -10,7 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +23,7 @@ import pyarrow.parquet as pq
 from core import events as facts
 from core.jobs.records import JobRecord
 from core.models import MODELS
-from core.paths import AtlasPaths, RunPaths
+from core.paths import REPO, AtlasPaths, RunPaths
 from core.protocols import PROTOCOLS
 from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, RunSpec, StudySpec
 from core.spec.versions import CODE_VERSION
@@ -139,6 +142,22 @@ def profile(store: Store) -> str:
             [(_PROFILE, point[0], c, *_place(point[0], c)) for point in points for c in (False, True)],
         )
     return _PROFILE
+
+
+@contextmanager
+def held(database: Path) -> Iterator[None]:
+    """The database open in another process, as a running application has it."""
+    code = (
+        "import sys; from core.store.connection import Store; s = Store.open(sys.argv[1]); print(flush=True); input()"
+    )
+    words = [sys.executable, "-c", code, str(database)]
+    with subprocess.Popen(words, cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.communicate("\n")
 
 
 def bare(store: Store, *langs: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from core.errors import SpecError
 from pages.widgets import server
 from pages.widgets.keeping import Bound, most_bytes, shared
+from tests.makers.home import held
 from tests.pages.conftest import Open
 
 
@@ -79,3 +80,16 @@ def test_the_operator_of_an_open_server_is_told_with_the_first_page(
         open_page("pages/runs.py")
         open_page("pages/tasks.py")
     assert [r.message for r in caplog.records].count(server.OPEN_TO_ALL) == 1
+
+
+def test_a_second_application_on_a_home_shows_the_same(ids: dict[str, str], home: Path, open_page: Open) -> None:
+    """The index is held by the first; the second reads the folders, and starts jobs as the first does."""
+    with held(home / "atlas.duckdb"):
+        at = open_page("pages/runs.py", run=ids["finished"])
+        assert not at.error and not at.exception
+        (said,) = [info.value for info in at.info if "Reading the run folders instead" in info.value]
+        assert "is open in process" in said
+        listed = {row for frame in at.dataframe for row in frame.value.astype(str).to_numpy().ravel()}
+        assert {ids["finished"], ids["baseline"]} <= listed
+        launch = open_page("pages/launch.py")
+        assert not next(b for b in launch.button if b.label == "Start").disabled

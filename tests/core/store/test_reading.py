@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from core.paths import REPO, AtlasPaths
+from core.paths import AtlasPaths
 from core.queries.filters import Filter
 from core.queries.gains import gains
 from core.store.reading import StoreBusy, open_for_reading
-from tests.makers.home import fill
-
-
-@contextmanager
-def _held(database: Path) -> Iterator[None]:
-    """The database open in another process, as a running application has it."""
-    code = (
-        "import sys; from core.store.connection import Store; s = Store.open(sys.argv[1]); print(flush=True); input()"
-    )
-    words = [sys.executable, "-c", code, str(database)]
-    with subprocess.Popen(words, cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            yield
-        finally:
-            process.communicate("\n")
+from tests.makers.home import fill, held
 
 
 def test_a_store_that_is_held_is_read_from_the_run_folders(tmp_path: Path) -> None:
@@ -40,7 +20,7 @@ def test_a_store_that_is_held_is_read_from_the_run_folders(tmp_path: Path) -> No
         expected = gains(cur, Filter())
     assert not expected.empty
     warned = pytest.warns(StoreBusy, match="Reading the run folders instead")
-    with _held(paths.database), warned, open_for_reading(paths) as store, store.cursor() as cur:
+    with held(paths.database), warned, open_for_reading(paths) as store, store.cursor() as cur:
         found = gains(cur, Filter())
     assert found.equals(expected)
 
