@@ -14,6 +14,7 @@ from core.errors import SpecError
 from core.paths import AtlasPaths
 from tools.faults import clocks
 from tools.faults.__main__ import main
+from tools.faults.dispatchers import two_dispatchers
 from tools.faults.garbage import NASTY, garbled
 from tools.faults.kills import campaign
 from tools.faults.readers import Reader, feed
@@ -70,7 +71,18 @@ def test_a_campaign_that_was_stopped_goes_on_after_the_readers_that_it_ended(
         return {name: read(name) for name in ("quick", "slow")}
 
     monkeypatch.setattr("tools.faults.__main__.all_readers", readers)
-    words = ["--inputs", "30", "--tries", "0", "--faults", "0", "--notes", str(tmp_path / "notes.jsonl")]
+    words = [
+        "--inputs",
+        "30",
+        "--tries",
+        "0",
+        "--races",
+        "0",
+        "--faults",
+        "0",
+        "--notes",
+        str(tmp_path / "notes.jsonl"),
+    ]
     assert main(words) == 0 and asked == {"quick": 20, "slow": 10}
     first, _ = (tmp_path / "notes.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "notes.jsonl").write_text(first)
@@ -85,3 +97,10 @@ def test_a_short_campaign_loses_nothing_and_does_nothing_twice(tmp_path: Path, m
     found = campaign(AtlasPaths(home=tmp_path), faults=20, seeds=2, rng=Random(1), most_s=240)
     assert (found.done, found.twice, found.wrong, found.second_workers) == (found.runs, 0, 0, 0)
     assert found.faults >= 20
+
+
+@pytest.mark.slow
+def test_two_dispatchers_start_no_job_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    found = two_dispatchers(tmp_path, n=4, rng=Random(1))
+    assert (found.runs, found.starts, found.done, found.twice) == (8, 8, 8, 0)

@@ -1,8 +1,8 @@
-"""`python -m tools.faults`: malformed inputs over all readers, second workers on one run, kills and damage over jobs.
+"""`python -m tools.faults`: malformed inputs for all readers; second workers, two dispatchers, kills and damaged jobs.
 
 Seeded: the same seed makes the same inputs. Ends with status 1 where anything was lost, done twice, wrong or slow, or
 ended in a traceback. With `--notes FILE` a campaign that was stopped goes on after the last reader that it ended. The
-whole of it is `--inputs 10000 --tries 1000 --faults 1000 --runs 40`; faults go on for `--most-s`.
+whole of it is `--inputs 10000 --tries 1000 --races 100 --faults 1000 --runs 60`; faults go on for `--most-s`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from random import Random
 
 from core.paths import AtlasPaths
 from tools.faults.clocks import second_workers
+from tools.faults.dispatchers import two_dispatchers
 from tools.faults.kills import campaign
 from tools.faults.readers import Outcome, all_readers, feed, together
 
@@ -34,6 +35,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=12, help="pairs of runs that are hurt")
     parser.add_argument("--most-s", type=float, default=600.0, help="seconds after which an open run counts as lost")
     parser.add_argument("--tries", type=int, default=200, help="second workers on one run, while clocks jump")
+    parser.add_argument("--races", type=int, default=20, help="homes on which two dispatchers start at once")
     parser.add_argument("--notes", type=Path, help="takes what came of each reader, and is read where it is there")
     parser.add_argument("--only", help="readers whose name holds this, and nothing else")
     options = parser.parse_args(words)
@@ -41,6 +43,8 @@ def main(words: list[str] | None = None) -> int:
         is_bad = bool(options.inputs) and _readers(Path(folder), options)
         if options.tries and not options.only:
             is_bad |= _tries(Path(folder) / "tries", options)
+        if options.races and not options.only:
+            is_bad |= _races(Path(folder) / "races", options)
         if options.faults and not options.only:
             is_bad |= _kills(Path(folder) / "kills", options)
     return int(is_bad)
@@ -82,6 +86,12 @@ def _tries(home: Path, options: argparse.Namespace) -> bool:
     found = second_workers(home, n=options.tries, rng=Random(options.seed))
     sys.stdout.write(json.dumps(found._asdict(), indent=1) + "\n")
     return bool(found.got_in or found.not_running or not found.free_after)
+
+
+def _races(home: Path, options: argparse.Namespace) -> bool:
+    found = two_dispatchers(home, n=options.races, rng=Random(options.seed))
+    sys.stdout.write(json.dumps(found._asdict(), indent=1) + "\n")
+    return bool(found.twice or found.done < found.runs)
 
 
 def _kills(home: Path, options: argparse.Namespace) -> bool:

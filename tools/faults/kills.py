@@ -27,7 +27,8 @@ from tools.faults.garbage import garbled
 from tools.faults.home import runs_of
 from tools.faults.worker import score_of
 
-_OPTIONS = ("--worker-module", "tools.faults.worker", "--poll-s", "0.05", "--idle-s", "2")
+OPTIONS = ("--worker-module", "tools.faults.worker", "--poll-s", "0.05", "--idle-s", "2")
+"""Of a dispatcher whose jobs are stand-ins."""
 
 
 class Killed(NamedTuple):
@@ -68,7 +69,7 @@ def campaign(paths: AtlasPaths, *, faults: int, seeds: int, rng: Random, most_s:
         most_s: Seconds after which what is not done counts as lost.
     """
     specs = {spec.run_id: spec for spec in runs_of(paths, seeds=seeds)}
-    backend, began, counts = LocalBackend(paths, options=_OPTIONS), time.monotonic(), Counter[str]()
+    backend, began, counts = LocalBackend(paths, options=OPTIONS), time.monotonic(), Counter[str]()
     backend.submit(list(specs.values()))
     before: set[str] = set()
     while time.monotonic() - began < most_s:

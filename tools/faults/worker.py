@@ -25,6 +25,8 @@ from core.spec.task import Metric
 
 STEPS = 60
 """Steps of the one stage that it pretends to train."""
+STEP_S = "FAULTS_STEP_S"
+"""Environment variable: seconds of a step; else 0.05."""
 
 
 def score_of(seed: int) -> float:
@@ -65,7 +67,7 @@ def _execute(run: RunPaths) -> None:
     log.emit(StageStarted(key=key, kind="target", name=spec.target, task_type="classification", total_steps=STEPS,
                           resumed_at=done))  # fmt: skip
     for step in range(done, STEPS):
-        time.sleep(0.05)
+        time.sleep(float(os.environ.get(STEP_S, "0.05")))
         beat(run.heartbeat)
         write_text(run.root / "step.json", json.dumps({"step": step + 1}))
     log.emit(StageFinished(key=key, kind="target", name=spec.target, seconds=1.0, best_step=STEPS))
