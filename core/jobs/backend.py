@@ -16,9 +16,11 @@ from typing import ClassVar, Literal, Protocol, cast
 from core.errors import UnknownName
 from core.jobs.records import LOCAL, JobStatus
 from core.paths import AtlasPaths, RunPaths
+from core.spec.cluster import BackendFile
 from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileSpec
 from core.spec.run import RunSpec
+from core.spec.yaml import read_spec_file
 
 BACKEND = "ATLAS_BACKEND"
 """Environment variable: where jobs run unless `--backend` says so."""
@@ -158,3 +160,14 @@ def chosen_backend(name: str | None, *, paths: AtlasPaths, environ: Mapping[str,
 def backend_named(name: str | None, *, environ: Mapping[str, str] | None = None) -> str:
     """Name of the backend of new jobs, as `chosen_backend` takes it."""
     return name or (os.environ if environ is None else environ).get(BACKEND) or LOCAL
+
+
+def backend_file(paths: AtlasPaths) -> BackendFile:
+    """What jobs ask of an engine, as the user of a home wrote it; nothing where there is no file.
+
+    Raises:
+        SpecError: The file has a problem.
+    """
+    if not paths.backend_file.exists():
+        return BackendFile()
+    return read_spec_file(paths.backend_file, kind=BackendFile, example="docs/scale.md")

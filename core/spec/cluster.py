@@ -14,7 +14,18 @@ Line = Annotated[str, Field(pattern=r"^[^\n\x00]+$", max_length=2000)]
 """One line of a shell script."""
 
 
-class SlurmOptions(Spec):
+class OnNode(Spec):
+    """How a worker is started on a node, whatever engine gave it one."""
+
+    setup: tuple[Line, ...] = ()
+    """Lines of a shell script before the job begins, such as `module load cuda`."""
+    container: tuple[Word, ...] = ()
+    """Command before Python, such as `[apptainer, exec, --nv, atlas.sif]`."""
+    python: Word | None = None
+    """Python on the nodes; None: the one that submits, at the same path."""
+
+
+class SlurmOptions(OnNode):
     """What each job asks Slurm for; what is left out is as the site has it."""
 
     partition: Word | None = None
@@ -39,12 +50,6 @@ class SlurmOptions(Spec):
     """Most jobs of an array: the site's `MaxArraySize` less one, or fewer."""
     options: tuple[Word, ...] = ()
     """Further words for `sbatch`, such as `--constraint=a100`."""
-    setup: tuple[Line, ...] = ()
-    """Lines of the batch script before the job begins, such as `module load cuda`."""
-    container: tuple[Word, ...] = ()
-    """Command before Python, such as `[apptainer, exec, --nv, atlas.sif]`."""
-    python: Word | None = None
-    """Python on the nodes; None: the one that submits, at the same path."""
 
 
 class BackendFile(Spec):

@@ -1,4 +1,4 @@
-"""The stage graph of some jobs as job arrays: what several share is a task of its own, and they wait for it.
+"""The stage graph of some jobs as job arrays.
 
 Slurm lets task i of an array wait for task i of another (`aftercorr`). So a task has the number of what it waits for,
 and two that wait for the same one are in different arrays: 45 intermediate stages of seven targets each are an array of
@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from core.jobs.graph import Node, stage_graph
 from core.spec.base import Spec
 from core.spec.sharing import SharedTraining
 
@@ -55,12 +56,6 @@ Address = tuple[str | None, tuple[int, ...], int]
 """Slurm's number of the array that a tree hangs from, the place below its root, and the number of its tasks."""
 
 
-class _Node(NamedTuple):
-    jobs: tuple[str, ...]
-    stage: str | None
-    parent: Address | None
-
-
 def arrays(needs: Mapping[str, Sequence[SharedTraining]], *, live: Mapping[str, LiveStage], size: int) -> list[Array]:
     """Arrays in the order in which they must be submitted: what is waited for comes first.
 
@@ -69,59 +64,33 @@ def arrays(needs: Mapping[str, Sequence[SharedTraining]], *, live: Mapping[str, 
         live: Stages that are being trained, or will be, by `SharedTraining.what`.
         size: Most tasks of an array.
     """
-    placed = _Placed(live)
-    sharing: dict[str, list[str]] = defaultdict(list)
-    for job, trainings in needs.items():
-        sharing[trainings[-1].what if trainings else ""].append(job)
-    alone = [*sharing.pop("", [])]
-    folds = Counter(needs[jobs[0]][0].what for jobs in sharing.values() if len(needs[jobs[0]]) > 1)
-    for stage, jobs in sharing.items():
-        trainings = needs[jobs[0]]
-        fold = trainings[0].what if len(trainings) > 1 else None
-        parent = placed.where(stage) or (placed.where(fold) if fold else None)
-        is_shared = len(jobs) > 1 or (fold is not None and folds[fold] > 1 and parent is None)
-        if is_shared and placed.where(stage) is None:
-            parent = placed.put(tuple(jobs), stage=stage, parent=parent)
-            if fold and placed.where(fold) is None:
-                placed.known[fold] = parent  # the first of a task's thirds trains the folds of all
-        if parent is None:
-            alone += jobs
-        for job in jobs if parent is not None else ():
-            placed.put((job,), stage=None, parent=parent)
-    for job in alone:
-        placed.put((job,), stage=None, parent=None)
-    return placed.arrays(size)
+    nodes = stage_graph(needs, live=live)
+    placed = sorted(zip(_addresses(nodes, live=live), nodes, strict=True), key=lambda p: (len(p[0][1]), p[0][2]))
+    grouped: dict[tuple[str | None, tuple[int, ...], int], list[Task]] = defaultdict(list)
+    for (array, path, index), node in placed:
+        part, number = (0, index) if array else divmod(index, size)
+        grouped[array, path, part].append(Task(index=number, jobs=node.jobs, stage=node.stage))
+    places = {key: place for place, key in enumerate(grouped)}
+    return [
+        # A root waits for nothing, and what hangs from an array of before for that one.
+        Array(tuple(tasks), places.get((array, path[:-1], part), array) if path else None)
+        for (array, path, part), tasks in grouped.items()
+    ]
 
 
-class _Placed:
-    def __init__(self, live: Mapping[str, LiveStage]) -> None:
-        self.known: dict[str, Address] = {what: (found.array, (), found.number) for what, found in live.items()}
-        self._nodes: dict[Address, _Node] = {}
-        self._n_below: Counter[Address | None] = Counter()
-
-    def where(self, stage: str) -> Address | None:
-        return self.known.get(stage)
-
-    def put(self, jobs: tuple[str, ...], *, stage: str | None, parent: Address | None) -> Address:
-        place = self._n_below[parent]
-        self._n_below[parent] += 1
-        address: Address = (None, (), place) if parent is None else (parent[0], (*parent[1], place), parent[2])
-        self._nodes[address] = _Node(jobs, stage, parent)
-        if stage:
-            self.known[stage] = address
-        return address
-
-    def arrays(self, size: int) -> list[Array]:
-        grouped: dict[tuple[str | None, tuple[int, ...], int], list[Task]] = defaultdict(list)
-        for (array, path, index), node in sorted(self._nodes.items(), key=lambda item: (len(item[0][1]), item[0][2])):
-            part, number = (0, index) if array else divmod(index, size)
-            grouped[array, path, part].append(Task(index=number, jobs=node.jobs, stage=node.stage))
-        places = {key: place for place, key in enumerate(grouped)}
-        return [
-            # A root waits for nothing, and what hangs from an array of before for that one.
-            Array(tuple(tasks), places.get((array, path[:-1], part), array) if path else None)
-            for (array, path, part), tasks in grouped.items()
-        ]
+def _addresses(nodes: Sequence[Node], *, live: Mapping[str, LiveStage]) -> list[Address]:
+    found: list[Address] = []
+    n_below: Counter[Address | None] = Counter()
+    for node in nodes:
+        above: Address | None = None
+        if isinstance(node.after, int):
+            above = found[node.after]
+        elif node.after is not None:
+            above = (live[node.after].array, (), live[node.after].number)
+        place = n_below[above]
+        n_below[above] += 1
+        found.append((None, (), place) if above is None else (above[0], (*above[1], place), above[2]))
+    return found
 
 
 def ranges(numbers: Iterable[int]) -> str:

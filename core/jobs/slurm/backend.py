@@ -21,8 +21,9 @@ from core.errors import AtlasError, JobError, RunFolderDamaged, SpecError, as_da
 from core.files import file_errors, is_there, read_whole, write_text
 from core.holding import executing, is_held, lives
 from core.jobs import folders
-from core.jobs.backend import Backend
+from core.jobs.backend import Backend, backend_file
 from core.jobs.folders import is_open
+from core.jobs.graph import trainings_of
 from core.jobs.records import JobStatus, read_job, write_failure
 from core.jobs.slurm import engine
 from core.jobs.slurm.arrays import Submission, Task, arrays, ranges
@@ -33,7 +34,6 @@ from core.processes import read_process
 from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileSpec
 from core.spec.run import RunSpec
-from core.spec.sharing import SharedTraining, trained_by_job
 
 _LOCK_WAIT_S = 120.0
 _CANCELLED = "cancelled"
@@ -72,7 +72,7 @@ class SlurmBackend(Backend):
             SpecError: `backend.yaml` has a problem, or this machine has no Slurm.
             JobError: A folder is damaged; or Slurm refuses the jobs, which stay queued then.
         """
-        engine.options_of(self._paths)
+        backend_file(self._paths)
         if not engine.is_here():
             raise SpecError("There is no sbatch on this machine: submit from one where Slurm is installed.")
         found = folders.enqueue(
@@ -196,8 +196,8 @@ class SlurmBackend(Backend):
     def _send(self, job_ids: Sequence[str], book: Book) -> None:
         if not job_ids:
             return
-        options = engine.options_of(self._paths)
-        needs = {job_id: self._trainings(job_id) for job_id in job_ids}
+        options = backend_file(self._paths).slurm
+        needs = {job_id: trainings_of(job_id, paths=self._paths) for job_id in job_ids}
         numbers: list[str] = []
         for array in arrays(needs, live=book.live_stages(), size=options.array_size):
             token = secrets.token_hex(4)
@@ -217,15 +217,6 @@ class SlurmBackend(Backend):
                 raise
             numbers.append(number)
         forget_look(self._paths)
-
-    def _trainings(self, job_id: str) -> tuple[SharedTraining, ...]:
-        try:
-            with as_damage(job_id):
-                raw = json.loads(read_whole(self._paths.job(job_id).spec))
-                # A profile looks at several intermediates; who trains one locks it.
-                return trained_by_job(raw) if "kind" not in raw else ()
-        except (RunFolderDamaged, FileNotFoundError):
-            return ()  # its worker says what is wrong
 
     def _stop_cancelled(self, book: Book) -> None:
         """Have Slurm stop jobs that were cancelled, and stages that no open job needs any more."""

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from core.errors import JobError, SpecError
 from core.paths import REPO, AtlasPaths
-from core.spec.cluster import BackendFile, SlurmOptions
-from core.spec.yaml import read_spec_file
+from core.spec.cluster import SlurmOptions
 
 AGAIN = 75
 """Exit code of a task that is to be put back into Slurm's queue."""
@@ -58,17 +57,6 @@ class SlurmSays(NamedTuple):
 def is_here() -> bool:
     """Whether this machine can talk to Slurm."""
     return shutil.which("sbatch") is not None and shutil.which("squeue") is not None
-
-
-def options_of(paths: AtlasPaths) -> SlurmOptions:
-    """What jobs ask for; nothing where the home has no `backend.yaml`.
-
-    Raises:
-        SpecError: The file has a problem.
-    """
-    if not paths.backend_file.exists():
-        return SlurmOptions()
-    return read_spec_file(paths.backend_file, kind=BackendFile, example="docs/scale.md").slurm
 
 
 def queue() -> list[SlurmSays]:

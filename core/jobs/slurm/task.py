@@ -13,17 +13,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
 from core.errors import AtlasError
-from core.files import is_there, read_whole, write_text
+from core.files import is_there, read_whole
 from core.holding import is_held
-from core.jobs.dispatch import THREADS, WORKER
-from core.jobs.folders import is_open
-from core.jobs.records import JobRecord, read_job, write_failure
-from core.jobs.slots import AUTO, visible_slots
+from core.jobs import attempt
+from core.jobs.dispatch import WORKER
+from core.jobs.records import JobRecord, read_job
 from core.jobs.slurm.arrays import Submission, Task
 from core.jobs.slurm.engine import AGAIN
 from core.paths import REPO, AtlasPaths, RunPaths
@@ -47,7 +45,7 @@ def main(words: list[str] | None = None) -> int:
     paths = AtlasPaths.from_environment()
     submission = Submission.model_validate_json(read_whole(options.list))
     task = next(task for task in submission.tasks if task.index == options.number)
-    run = next((run for job in task.jobs if is_open(run := paths.job(job))), None)
+    run = attempt.first_open(task.jobs, paths=paths)
     # Cancelled or done meanwhile; or the stage of jobs that have all ended.
     return 0 if run is None else _Attempt(run, task, worker=options.worker_module).execute()
 
@@ -75,16 +73,16 @@ class _Attempt:
         job = read_job(self._run.job)
         if job is None:
             return 0
-        slot = visible_slots(os.environ)[0] if job.device == AUTO else job.device
-        device = "cpu" if slot.startswith("cpu") else slot
-        if self._task.stage is None and not self._restarts:
+        device, is_stage = attempt.device_of(job, os.environ), self._task.stage is not None
+        if not is_stage and not self._restarts:
             # Counted before the start, so that a worker that cannot even import is not started for ever.
-            job = self._note(job, attempts=job.attempts + 1, slot=device, note=None)
-        only = ["--only-intermediate"] if self._task.stage else []
-        words = [sys.executable, "-m", self._worker, str(self._run.root), "--device", device, "--granted", *only]
+            job = attempt.note(self._run, job, attempts=job.attempts + 1, slot=device, note=None)
+        words = attempt.worker_words(self._run, worker=self._worker, device=device, is_stage=is_stage)
+        given = next((os.environ[name] for name in _THREADS_GIVEN if os.environ.get(name, "").isdecimal()), None)
+        environ = attempt.with_threads(os.environ, given=given)
         with self._run.log.open("ab") as log:
             self._child = subprocess.Popen(
-                words, cwd=REPO, env=_environment(os.environ), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [sys.executable, *words], cwd=REPO, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         if self._stopped_by:  # it came while the worker was being started
             self._child.terminate()
@@ -105,31 +103,17 @@ class _Attempt:
             return 0 if self._restarts >= _MOST_STAGE_STARTS and not self._stopped_by else AGAIN
         if is_there(self._run.cancel):
             return 0
-        if self._stopped_by == signal.SIGTERM or (self._stopped_by and self._has_progressed()):
-            self._note(job, note=f"{reason} It goes on from its last checkpoint when its turn comes again.")
+        has_progressed = attempt.has_kept_state(self._run, since=self._began - 1)
+        if self._stopped_by == signal.SIGTERM or (self._stopped_by and has_progressed):
+            goes_on = f"{reason} It goes on from its last checkpoint when its turn comes again."
+            attempt.note(self._run, job, note=goes_on)
             return AGAIN
         if job.attempts >= job.attempts_allowed:
-            tries = f"The job was started {job.attempts} times and is not restarted: fix the cause, then retry it."
-            write_failure(self._run.failed, error="JobLost", message=f"{reason} {tries}")
+            attempt.give_up(self._run, reason=reason, starts=job.attempts)
             return 0
         again = f"{reason} Back in Slurm's queue, start {job.attempts + 1} of {job.attempts_allowed}."
-        self._note(job, attempts=job.attempts + 1, note=again)
+        attempt.note(self._run, job, attempts=job.attempts + 1, note=again)
         return AGAIN
-
-    def _has_progressed(self) -> bool:
-        """Whether a state was kept since the start: what never comes so far within its time limit ends some day."""
-        files = self._run.checkpoints.rglob("*") if self._run.checkpoints.is_dir() else ()
-        return any(file.stat().st_mtime >= self._began - 1 for file in files)
-
-    def _note(self, job: JobRecord, **changed: object) -> JobRecord:
-        record = job.model_copy(update=changed)
-        write_text(self._run.job, record.model_dump_json())
-        return record
-
-
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    given = next((environ[name] for name in _THREADS_GIVEN if environ.get(name, "").isdecimal()), None)
-    return dict(environ) | ({THREADS: given} if given and THREADS not in environ else {})
 
 
 def _reason(code: int, *, stopped_by: int | None) -> str:
@@ -137,10 +121,7 @@ def _reason(code: int, *, stopped_by: int | None) -> str:
         return "Slurm stopped it."
     if stopped_by:
         return "Its time limit in Slurm was reached."
-    if code < 0:
-        hint = ", as happens when memory runs out" if code == -signal.SIGKILL else ""
-        return f"Its process was ended by {signal.Signals(-code).name}{hint}; see worker.log."
-    return f"Its process ended with exit code {code} and wrote no end marker; see worker.log."
+    return attempt.how_it_ended(code)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,108 @@
+"""One start of a job's worker, beside which a task of an engine stays: what the worker is told, and how it ended."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from core.files import write_text
+from core.jobs.dispatch import THREADS
+from core.jobs.folders import is_open
+from core.jobs.records import JobRecord, write_failure
+from core.jobs.slots import AUTO, visible_slots
+from core.paths import AtlasPaths, RunPaths
+
+
+def first_open(jobs: Iterable[str], *, paths: AtlasPaths) -> RunPaths | None:
+    """The first job that has not ended; None: all were cancelled or are done.
+
+    Args:
+        jobs: Their ids.
+    """
+    return next((run for job in jobs if is_open(run := paths.job(job))), None)
+
+
+def device_of(job: JobRecord, environ: Mapping[str, str]) -> str:
+    """Where a job computes on this machine: what it asked for, else the first device that the engine lets it see.
+
+    Args:
+        job: What it asked for.
+        environ: Environment in which the engine starts it.
+    """
+    slot = visible_slots(environ)[0] if job.device == AUTO else job.device
+    return "cpu" if slot.startswith("cpu") else slot
+
+
+def worker_words(run: RunPaths, *, worker: str, device: str, is_stage: bool) -> list[str]:
+    """What Python is told.
+
+    Args:
+        worker: Module that executes a job.
+        device: From `device_of`.
+        is_stage: Whether it trains the intermediate stage alone, which others wait for.
+    """
+    only = ["--only-intermediate"] if is_stage else []
+    return ["-m", worker, str(run.root), "--device", device, "--granted", *only]
+
+
+def with_threads(environ: Mapping[str, str], *, given: str | None) -> dict[str, str]:
+    """The environment of a worker, whose threads are as many as its processors unless somebody said otherwise.
+
+    Args:
+        given: Processors that the engine gave it; None: it did not say.
+    """
+    return dict(environ) | ({THREADS: given} if given and THREADS not in environ else {})
+
+
+def how_it_ended(code: int) -> str:
+    """Why a worker left no end marker, for the user.
+
+    Args:
+        code: Exit code; less than zero: the signal that ended it.
+    """
+    if code < 0:
+        hint = ", as happens when memory runs out" if code == -signal.SIGKILL else ""
+        return f"Its process was ended by {signal.Signals(-code).name}{hint}; see worker.log."
+    return f"Its process ended with exit code {code} and wrote no end marker; see worker.log."
+
+
+def has_kept_state(run: RunPaths, *, since: float) -> bool:
+    """Whether a state was kept since a moment: what never comes so far within its time ends some day.
+
+    Args:
+        since: Seconds since 1970, by the clock of the home's file system.
+    """
+    for file in run.checkpoints.rglob("*") if run.checkpoints.is_dir() else ():
+        with suppress(FileNotFoundError):  # it was replaced by a later one
+            if file.stat().st_mtime >= since:
+                return True
+    return False
+
+
+def note(run: RunPaths, job: JobRecord, **changed: object) -> JobRecord:
+    """Write down what became of a start.
+
+    Args:
+        job: As it was.
+
+    Raises:
+        DiskFull: No space is left.
+    """
+    record = job.model_copy(update=changed)
+    write_text(run.job, record.model_dump_json())
+    return record
+
+
+def give_up(run: RunPaths, *, reason: str, starts: int) -> None:
+    """Have a job fail that was started often enough.
+
+    Args:
+        reason: How its last start ended.
+        starts: How many there were.
+
+    Raises:
+        DiskFull: No space is left.
+    """
+    tries = f"The job was started {starts} times and is not restarted: fix the cause, then retry it."
+    write_failure(run.failed, error="JobLost", message=f"{reason} {tries}")
