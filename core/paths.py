@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -193,16 +192,13 @@ class AtlasPaths:
     """Folder for what is made at run time; `data/` of the checkout unless `ATLAS_HOME` says otherwise."""
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] | None = None) -> AtlasPaths:
+    def from_environment(cls) -> AtlasPaths:
         """Paths for `ATLAS_HOME`, or for the checkout's `data/` folder.
-
-        Args:
-            environ: Environment to read; the process's own if None.
 
         Raises:
             SpecError: The variable names no folder.
         """
-        named = (os.environ if environ is None else environ).get("ATLAS_HOME")
+        named = os.environ.get("ATLAS_HOME")
         return cls(home=_absolute(named, os.getcwd()) if named else REPO / "data")  # noqa: PTH109  # a key, no path
 
     @property
@@ -300,7 +296,7 @@ class AtlasPaths:
 
     @property
     def backend_file(self) -> Path:
-        """What jobs ask Slurm for: `BackendFile` as YAML, written by the user."""
+        """What jobs ask Slurm or Ray for: `BackendFile` as YAML, written by the user."""
         return self.home / "backend.yaml"
 
     @property
@@ -327,6 +323,11 @@ class AtlasPaths:
     def slurm_trouble(self) -> Path:
         """Why jobs could not be handed to Slurm at the last try."""
         return self.slurm / "trouble.txt"
+
+    @property
+    def ray_driver(self) -> RunPaths:
+        """The process that hands jobs to Ray, as a job: `environment` is the cluster, `failed` why there is none."""
+        return RunPaths(self.home / "ray" / "driver")
 
     @property
     def database(self) -> Path:

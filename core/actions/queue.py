@@ -13,6 +13,9 @@ from core.jobs.state import derive_state, is_paused
 from core.paths import AtlasPaths, is_read_only, refuse_read_only
 from core.spec.execution import USUAL, ExecutionOptions
 
+PLACES = tuple(BACKENDS)
+"""Names of all backends."""
+
 _OPEN = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.LOST})
 
 
@@ -24,7 +27,7 @@ def places() -> list[str]:
     """
     usual = backend_named(None)
     backend_class(usual)
-    return [usual, *(name for name in BACKENDS if name != usual)]
+    return [usual, *(name for name in PLACES if name != usual)]
 
 
 def list_runs(paths: AtlasPaths) -> list[JobStatus]:

@@ -119,7 +119,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m core.chain.worker", description="Execute one job folder.")
     parser.add_argument("folder", type=Path, nargs="?", help="run or profile folder with spec.json")
     parser.add_argument("--device", default=os.environ.get("ATLAS_DEVICE", "cpu"), help="cpu, cuda:0 …")
-    parser.add_argument("--granted", action="store_true", help="a scheduler gave the device: take no slot of it")
+    parser.add_argument(
+        "--granted",
+        action="store_true",
+        help="a scheduler gave the device: take no slot of it, and end with who started this",
+    )
     parser.add_argument("--only-intermediate", action="store_true", help="train the intermediate stage, then stop")
     parser.add_argument("--wait", action="store_true", help="load everything, then wait for the folder")
     options = parser.parse_args(arguments)
@@ -162,7 +166,7 @@ def _execute(run: RunPaths, *, asked: _Asked) -> int:
     run.failed.unlink(missing_ok=True)
     signal.signal(signal.SIGTERM, _on_term)
     log = EventLog(run.events)
-    stop = _heartbeat(run)
+    stop = _heartbeat(run, starter=os.getppid() if asked.is_granted else None)
     try:
         return _attempt(run, log=log, asked=asked)
     except _Cancelled:
@@ -291,7 +295,12 @@ def _commit() -> str | None:
     return found.stdout.strip() or None
 
 
-def _heartbeat(run: RunPaths) -> threading.Event:
+def _heartbeat(run: RunPaths, *, starter: int | None) -> threading.Event:
+    """Beat until the event is set; the job stops where it was cancelled, or where who started it is gone.
+
+    Args:
+        starter: Process id of a task that an engine may kill; None: it outlives whoever started it.
+    """
     stop = threading.Event()
 
     def keep_beating() -> None:
@@ -299,7 +308,8 @@ def _heartbeat(run: RunPaths) -> threading.Event:
             with contextlib.suppress(OSError):  # a full disk must not end the thread that says the job is alive
                 beat(run.heartbeat)
             # Whoever cancelled from another machine could not send the signal.
-            if run.cancel.exists() and not stop.is_set():
+            is_unwanted = run.cancel.exists() or starter not in {None, os.getppid()}
+            if is_unwanted and not stop.is_set():
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
             if stop.wait(HEARTBEAT_S):

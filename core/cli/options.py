@@ -16,6 +16,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from core.actions.launch import Where
+from core.actions.queue import PLACES
 from core.cli.selectors import FAMILIES, SCRIPTS, check_names, checked
 from core.errors import UnknownName
 from core.queries.evidence import AnalysisOptions, Anchor
@@ -81,7 +82,8 @@ def _where(
     *,
     execution: ExecutionOptions,
     backend: Annotated[
-        str | None, typer.Option(help="Where jobs run: local, slurm; this machine unless ATLAS_BACKEND says so.")
+        str | None,
+        typer.Option(help=f"Where jobs run: {', '.join(PLACES)}; this machine unless ATLAS_BACKEND says so."),
     ] = None,
 ) -> Where:
     return Where(backend, execution)

@@ -28,6 +28,7 @@ BACKEND = "ATLAS_BACKEND"
 BACKENDS: dict[str, str] = {
     LOCAL: "core.jobs.local:LocalBackend",
     "slurm": "core.jobs.slurm.backend:SlurmBackend",
+    "ray": "core.jobs.ray.backend:RayBackend",
 }
 """Class of each backend by name; named and not imported, so that nobody loads a cluster's library who asks for none."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from core.spec.base import Spec
 
@@ -52,8 +52,37 @@ class SlurmOptions(OnNode):
     """Further words for `sbatch`, such as `--constraint=a100`."""
 
 
+class RayOptions(OnNode):
+    """What each job asks Ray for; a node takes as many at a time as it has of that."""
+
+    address: Word | None = None
+    """Of the head, such as `10.0.0.1:6379`; None: what `RAY_ADDRESS` says, else the cluster of this machine."""
+    cpus: float = Field(default=1, gt=0, le=1024)
+    """Processors of a job, which are its threads, too: a whole number, or a share of one."""
+    gpus: float | None = Field(default=None, ge=0, le=1)
+    """Share of a GPU: at 0.5 two jobs have one; None: a whole one where the cluster has any."""
+    memory: Annotated[str, Field(pattern=r"^\d+[KMGT]$")] | None = None
+    """Of a job, such as `32G`; None: it is not looked at."""
+    resources: dict[Word, Annotated[float, Field(gt=0)]] = {}
+    """Further resources by the names that the nodes were started with, such as `{a100: 1}`."""
+
+    @field_validator("cpus")
+    @classmethod
+    def _is_whole_or_a_share(cls, cpus: float) -> float:
+        if cpus > 1 and cpus != int(cpus):
+            raise ValueError("expected a whole number, or a share of one processor such as 0.5")
+        return cpus
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The same as a number."""
+        return int(self.memory[:-1]) * 1024 ** (1 + "KMGT".index(self.memory[-1])) if self.memory else None
+
+
 class BackendFile(Spec):
     """All of the file: a part for each engine."""
 
     slurm: SlurmOptions = SlurmOptions()
     """For `--backend slurm`."""
+    ray: RayOptions = RayOptions()
+    """For `--backend ray`."""

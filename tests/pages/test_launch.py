@@ -131,7 +131,7 @@ def test_a_home_with_a_cluster_has_the_choice_where_jobs_run(home: Path, open_pa
     (home / "backend.yaml").write_text("slurm: {partition: gpu}")
     at = open_page("pages/launch.py", target="sib200")
     (choice,) = where(at)
-    assert (choice.options, choice.value) == (["local", "slurm"], "local")
+    assert (choice.options, choice.value) == (["local", "slurm", "ray"], "local")
     checked(choice.set_value("slurm").run())
     assert any(str(code.value).endswith(" --backend slurm") for code in at.code)
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core import holding
@@ -131,7 +132,7 @@ from core.chain import worker
 from core.paths import RunPaths
 worker.HEARTBEAT_S = 0.05
 worker._attempt = lambda run, **_: time.sleep(60)
-sys.exit(worker._execute(RunPaths(Path(sys.argv[1])), asked=worker._Asked("cpu")))
+sys.exit(worker._execute(RunPaths(Path(sys.argv[1])), asked=worker._Asked("cpu", "granted" in sys.argv)))
 """
 
 
@@ -147,3 +148,23 @@ def test_a_worker_heeds_the_marker_of_whoever_cancelled_it_from_another_machine(
         run.cancel.touch()
         assert worker.wait(timeout=20) == 128 + 15
     assert '"run_cancelled"' in run.events.read_text()
+
+
+def test_a_worker_that_an_engine_started_ends_with_the_task_that_started_it(run: RunPaths) -> None:
+    starts = "import subprocess, sys; subprocess.call(sys.argv[1:])"
+    words = [sys.executable, "-c", starts, sys.executable, "-c", _HEEDS, str(run.root), "granted"]
+    with subprocess.Popen(words, cwd=REPO) as task:
+        end = time.monotonic() + 20
+        while not run.heartbeat.exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        (worker,) = psutil.Process(task.pid).children()
+        record = record_of(worker.pid)
+        assert record is not None
+        time.sleep(0.2)
+        assert find(record) is not None
+        task.kill()
+    while find(record) is not None:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert not run.events.read_text(), "nobody cancelled it: it is put back"

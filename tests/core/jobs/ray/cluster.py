@@ -1,0 +1,106 @@
+"""A Ray cluster on this machine: a head without processors and nodes of one each, processes that can be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+MISSING = importlib.util.find_spec("ray") is None
+STORE_BYTES = 80_000_000
+WAIT_S = 180
+
+
+class Cluster:
+    """What was started, by name."""
+
+    def __init__(self, folder: Path, *, port: int) -> None:
+        self._folder, self._port = folder, port
+        self._started: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str) -> None:
+        """Start the head, or a node with one processor, whose custom resource is its name; not waited for."""
+        words = [f"--port={self._port}", "--num-cpus=0", "--include-dashboard=false", f"--temp-dir={self._folder}"]
+        if name != "head":
+            words = [f"--address=127.0.0.1:{self._port}", "--num-cpus=1", f'--resources={{"{name}": 1}}']
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"]
+        command += ["--no-monitor", "--include-log-monitor=false"]
+        options = [f"--object-store-memory={STORE_BYTES}", "--node-ip-address=127.0.0.1", *words]
+        if name == "head":
+            options.insert(0, "--head")
+        # Ray lets what it executes give way to all else of a machine, unless it is told not to.
+        environ = os.environ | {"RAY_worker_niceness": "0"}
+        with self._log(name).open("wb") as log:
+            self._started[name] = subprocess.Popen(
+                [*command, *options],
+                env=environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+
+    def kill(self, name: str) -> None:
+        """End all its processes at once, those of jobs too, as where the power goes."""
+        node = self._started.pop(name)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            below = psutil.Process(node.pid).children(recursive=True)
+            for process in below:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            node.kill()
+            psutil.wait_procs(below, timeout=10)
+        node.wait()
+
+    def with_process(self, pid: int) -> str:
+        """The node whose process it is."""
+        above = {process.pid for process in psutil.Process(pid).parents()}
+        return next(name for name, node in self._started.items() if node.pid in above)
+
+    def kill_all(self) -> None:
+        """Nodes first."""
+        for name in reversed(list(self._started)):
+            self.kill(name)
+
+    def wait(self) -> None:
+        """Wait until all that was started is up; Ray gives a node half a minute, which a busy machine may not have."""
+        end = time.monotonic() + WAIT_S
+        while waiting := [name for name in self._started if "Ray runtime started" not in self._log(name).read_text()]:
+            for name in waiting:
+                if self._started[name].poll() is not None:
+                    self.start(name)
+            if time.monotonic() > end:
+                raise TimeoutError(self.logs())
+            time.sleep(0.2)
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+    def logs(self) -> str:
+        """The ends of what its processes said."""
+        return "\n".join(log.read_text(errors="replace")[-1500:] for log in self._folder.glob("*.log"))
+
+
+@contextlib.contextmanager
+def cluster(*nodes: str) -> Iterator[tuple[Cluster, dict[str, str]]]:
+    """A running head, and nodes that join it; the variables by which commands find it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # Ray makes sockets of long names in it, so it is no folder of a test.
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        found = Cluster(Path(folder), port=port)
+        try:
+            for name in ("head", *nodes):
+                found.start(name)
+                if name == "head":
+                    found.wait()
+            found.wait()
+            yield found, {"RAY_ADDRESS": f"127.0.0.1:{port}"}
+        finally:
+            found.kill_all()
