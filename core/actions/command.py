@@ -260,7 +260,9 @@ _N, _SEED = (ProfileRequest.model_fields[name].default for name in ("n", "seed")
 
 
 def _option(name: str, *values: object) -> list[str]:
-    """An option with its values; nothing where there are none."""
+    """An option with its values; nothing where there are none. One that is on or off has none of its own."""
+    if len(values) == 1 and isinstance(values[0], bool):
+        return [name if values[0] else name.replace("--", "--no-", 1)]
     said = [str(value) for value in values if value is not None]
     return [name, *said] if said else []
 

@@ -74,8 +74,16 @@ def _execution(
         int | None, typer.Option(help="Most tokens at once in training; fewer need less memory, same results.")
     ] = None,
     precision: Annotated[str | None, typer.Option(help="auto, bf16, fp16 or fp32; auto unless said.")] = None,
+    gradient_checkpointing: Annotated[
+        bool | None, typer.Option(help="Compute activations again for the backward pass: less memory, same results.")
+    ] = None,
 ) -> ExecutionOptions:
-    return execution_options(device=device, batch_tokens=batch_tokens, precision=precision)
+    return execution_options(
+        device=device,
+        batch_tokens=batch_tokens,
+        precision=precision,
+        gradient_checkpointing=gradient_checkpointing,
+    )
 
 
 def _where(

@@ -9,16 +9,17 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
 
 from core.encoder.batches import sorted_batches
 from core.encoder.device import random_state, set_random_state
-from core.errors import OutOfMemory
+from core.errors import ModelError, OutOfMemory
+from core.heads.packed import keeping_no_weights, packed, present_packing
 from core.types.pieces import Ints
 
 TRAINING_TOKENS = 8192
@@ -105,6 +106,29 @@ def over_batches(
                 break
             is_done[batch] = True
         left = left[~is_done]
+
+
+def checkpoint_gradients(model: Any) -> None:  # noqa: ANN401  untyped third party
+    """Have the layers of a model keep their inputs alone in training, and compute the rest again for the backward pass.
+
+    Args:
+        model: transformers' base model; computes what it computed before.
+
+    Raises:
+        ModelError: Its architecture has no layers for which transformers can do that.
+    """
+    try:
+        # The other form (`use_reentrant`) needs inputs with gradients, and so gradients of frozen embeddings.
+        model.activation_checkpointing_enable({"use_reentrant": False, "context_fn": _contexts})
+        model.disable_input_require_grads()
+    except ValueError as error:
+        raise ModelError(f"{error} Start the run without --gradient-checkpointing.") from error
+
+
+def _contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Around a layer at first, and when it is computed again, where the micro-batch must be known once more."""
+    packing = present_packing()
+    return keeping_no_weights(), nullcontext() if packing is None else packed(packing)
 
 
 def _single(lengths: Ints) -> int | None:

@@ -106,6 +106,7 @@ def packing_of(lengths: Ints) -> Packing:
 
 
 _PACKING: ContextVar[Packing | None] = ContextVar("packing", default=None)
+_KEEPS: ContextVar[bool] = ContextVar("keeps", default=True)
 
 
 @contextmanager
@@ -125,6 +126,16 @@ def packed(packing: Packing) -> Iterator[None]:
 def present_packing() -> Packing | None:
     """That of the `packed` block around the call."""
     return _PACKING.get()
+
+
+@contextmanager
+def keeping_no_weights() -> Iterator[None]:
+    """Inside the block attention keeps no weights for the backward pass, which computes them again."""
+    token = _KEEPS.set(False)
+    try:
+        yield
+    finally:
+        _KEEPS.reset(token)
 
 
 class Scores(NamedTuple):
@@ -173,11 +184,11 @@ class _Attention(torch.autograd.Function):
         q, k, v = (t.reshape(-1, width).index_select(0, there) for t in (query, key, value))
         parts = packing.parts(heads)
         seeds = [next_seed() if scores.dropout else 0 for _ in parts]
-        out, kept, is_trained = torch.empty_like(q), [], any(ctx.needs_input_grad)
+        out, kept, are_kept = torch.empty_like(q), [], any(ctx.needs_input_grad) and _KEEPS.get()
         for part, seed in zip(parts, seeds, strict=True):
             found = _weights(part.of(q), part.of(k), part=part, scores=scores, seed=seed)
             torch.bmm(_dropped(*found), part.of(v), out=part.of(out))
-            kept.append(found if is_trained and part.length <= _SAVED_LENGTH else None)
+            kept.append(found if are_kept and part.length <= _SAVED_LENGTH else None)
         ctx.settings, ctx.kept = (packing, scores, heads, seeds), kept
         ctx.save_for_backward(q, k, v)
         return out.index_select(0, back).view(query.shape)

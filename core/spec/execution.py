@@ -30,6 +30,9 @@ class ExecutionOptions(Spec):
     precision: Literal["auto"] | Precision = Field(default="auto", exclude_if=lambda value: value == "auto")
     """What products are computed in; `auto`: as `ATLAS_PRECISION` says, else what the device is fast with."""
 
+    gradient_checkpointing: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Whether training keeps the inputs of layers alone and computes the rest again: less memory, more time."""
+
     def changed_by(self, asked: ExecutionOptions) -> ExecutionOptions:
         """These options with those in their place that somebody has named.
 
@@ -44,7 +47,11 @@ USUAL = ExecutionOptions()
 
 
 def execution_options(
-    *, device: str | None = None, batch_tokens: int | None = None, precision: str | None = None
+    *,
+    device: str | None = None,
+    batch_tokens: int | None = None,
+    precision: str | None = None,
+    gradient_checkpointing: bool | None = None,
 ) -> ExecutionOptions:
     """The options that somebody typed; what is None was not said.
 
@@ -54,7 +61,12 @@ def execution_options(
     Raises:
         SpecError: One of them is none.
     """
-    said = {"device": device, "batch_tokens": batch_tokens, "precision": precision}
+    said = {
+        "device": device,
+        "batch_tokens": batch_tokens,
+        "precision": precision,
+        "gradient_checkpointing": gradient_checkpointing,
+    }
     try:
         return ExecutionOptions.model_validate({name: value for name, value in said.items() if value is not None})
     except ValidationError as error:
@@ -62,6 +74,7 @@ def execution_options(
             "device": "auto, cpu, mps, or cuda: or xpu: and a number, such as cuda:0",
             "batch_tokens": f"a whole number of tokens from {FEWEST_TOKENS} on",
             "precision": ", ".join(("auto", *get_args(Precision))),
+            "gradient_checkpointing": "yes or no",
         }
         name = str(error.errors()[0]["loc"][0])
         raise SpecError(f"--{name.replace('_', '-')} '{said[name]}': expected {expected[name]}.") from error

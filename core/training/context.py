@@ -13,7 +13,7 @@ from typing import Generic, TypeAlias, TypeVar
 import torch
 
 from core.encoder.device import precision_of
-from core.encoder.memory import TRAINING_TOKENS
+from core.encoder.memory import TRAINING_TOKENS, checkpoint_gradients
 from core.events import Emit
 from core.heads.states import Encoder
 from core.paths import AtlasPaths
@@ -42,7 +42,7 @@ class JobContext(Generic[SpecT]):
     save_every_s: float = 30.0
     """Seconds between two checkpoints."""
     execution: ExecutionOptions = USUAL
-    """Token budget and precision."""
+    """Token budget, precision, gradient checkpointing."""
 
     @property
     def batch_tokens(self) -> int:
@@ -59,9 +59,14 @@ class JobContext(Generic[SpecT]):
 
         Args:
             encoder: Changed in place.
+
+        Raises:
+            ModelError: Gradient checkpointing is asked for, and its architecture has none.
         """
         encoder.model.to(self.device)
         encoder.precision = self.precision
+        if self.execution.gradient_checkpointing:
+            checkpoint_gradients(encoder.model)
 
     @cached_property
     def loader(self: JobContext[RunSpec]) -> Loader:

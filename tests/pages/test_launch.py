@@ -116,9 +116,12 @@ def test_how_jobs_compute_is_chosen_queued_and_printed(
     checked(next(s for s in at.segmented_control if s.label == "Precision").set_value("fp32").run())
     checked(next(n for n in at.number_input if n.label.startswith("Tokens")).set_value(2048).run())
     assert command() == f"{usual} --device cpu --batch-tokens 2048 --precision fp32"
+    checked(next(t for t in at.toggle if t.label == "Gradient checkpointing").set_value(True).run())
+    assert command() == f"{usual} --device cpu --batch-tokens 2048 --precision fp32 --gradient-checkpointing"
     checked(next(b for b in at.button if b.label == "Start").click().run())
     jobs = [content for name, content in stored(home).items() if name.endswith("job.json")]
-    assert [(job["device"], job["precision"], job["batch_tokens"]) for job in jobs] == [("cpu", "fp32", 2048)] * 2
+    names = ("device", "precision", "batch_tokens", "gradient_checkpointing")
+    assert [tuple(job[name] for name in names) for job in jobs] == [("cpu", "fp32", 2048, True)] * 2
     other = {name for name in stored(home) if name.endswith("spec.json")}
     assert other == {f"runs/{job['run_id']}/spec.json" for job in jobs}
 

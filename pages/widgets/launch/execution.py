@@ -1,4 +1,4 @@
-"""How the jobs of a launch compute: device, jobs at a time, precision, tokens."""
+"""How the jobs of a launch compute: device, jobs at a time, precision, tokens, gradient checkpointing."""
 
 from __future__ import annotations
 
@@ -52,8 +52,14 @@ def ask_execution() -> tuple[Where, list[str]]:
             help="Most tokens that go through the model at once. Fewer need less memory and take longer; with dropout "
             "they draw other masks, as another seed would.",
         )  # fmt: skip
+        is_checkpointed = st.toggle(
+            "Gradient checkpointing",
+            help="Training keeps the inputs of layers alone and computes the rest again for the backward pass: less "
+            "memory, more time, the same results.",
+        )
         st.caption(slots_in_words(machine))
     said = {"device": device, "precision": precision, "batch_tokens": batch_tokens}
+    said |= {"gradient_checkpointing": is_checkpointed or None}
     return Where(backend, execution_options(**{n: v for n, v in said.items() if v != AUTO})), []
 
 

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+from core.encoder.batches import training_batch
 from core.encoder.features import featurise
+from core.encoder.frozen import freeze
 from core.encoder.loading import embed, load_encoder, model_problems
 from core.encoder.log_probabilities import gold_log_probabilities
-from core.encoder.memory import halving, memory_problems, over_batches
+from core.encoder.memory import checkpoint_gradients, halving, memory_problems, over_batches
 from core.encoder.mlm import load_for_mlm
 from core.encoder.predicting import label_scores, predict
 from core.errors import ModelError, OutOfMemory
-from core.heads.states import Encoder
+from core.heads.dropout import with_fast_dropout
+from core.heads.states import Encoder, encode, packs
 from core.profiling.selector_features import pick, squared_gradients
 from core.spec.protocol import StageProtocol
 from core.training.loader import EnglishData
@@ -180,3 +183,46 @@ def test_too_little_memory_for_a_model_is_called_that(tmp_path: Path, error: Exc
         raise error
     assert ("does not fit into the memory that is free" in str(found.value)) == kind
     assert "Pickled" not in str(found.value), "its weights are there"
+
+
+@pytest.mark.parametrize("how", ["packed", "padded", "frozen"])
+def test_checkpointed_gradients_are_the_same_to_the_bit_and_keep_a_quarter_of_the_memory(
+    tmp_path: Path, how: str
+) -> None:
+    spec, found = tiny_model(tmp_path), []
+    for is_on in (False, True):
+        encoder = load_encoder(spec, dropout=0.2)
+        encoder.first_position = None if how == "padded" else encoder.first_position
+        assert packs(encoder) == (how != "padded")
+        with_fast_dropout(encoder.model)
+        if is_on:
+            checkpoint_gradients(encoder.model)
+        layers = StageProtocol(learning_rate=1e-3, batch_size=8, freeze_layers=1 if how == "frozen" else None)
+        freeze(encoder, layers, where="toy", kept_in=None)
+        encoder.train(True)
+        batch = training_batch(
+            featurise(toy_split("classification", n=30), encoder=encoder), np.arange(16), encoder=encoder
+        )
+        torch.manual_seed(3)
+        kept: dict[int, int] = {}
+
+        def keep(tensor: torch.Tensor, kept: dict[int, int] = kept) -> torch.Tensor:
+            kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            states = encode(encoder, batch)
+        states.square().sum().backward()  # type: ignore[no-untyped-call]
+        gradients = [parameter.grad for parameter in encoder.model.parameters()]
+        found.append((gradients, sum(kept.values()), torch.get_rng_state()))
+    (usual, usual_bytes, usual_state), (again, again_bytes, again_state) = found
+    assert all(a is b or torch.equal(a, b) for a, b in zip(usual, again, strict=True))
+    assert torch.equal(usual_state, again_state) and again_bytes < usual_bytes / 4
+
+
+def test_an_architecture_without_layers_to_checkpoint_is_named(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(encoder.model), "supports_gradient_checkpointing", False)
+    with pytest.raises(ModelError, match="BertModel does not support.*without --gradient-checkpointing"):
+        checkpoint_gradients(encoder.model)

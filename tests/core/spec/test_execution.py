@@ -79,6 +79,7 @@ def test_a_protocol_from_before_that_the_program_writes_down_is_read_back(tmp_pa
         ({"device": "gpu"}, "--device 'gpu': expected auto, cpu, mps, or cuda:"),
         ({"batch_tokens": 8}, "--batch-tokens '8': expected a whole number of tokens from 64 on"),
         ({"precision": "half"}, "--precision 'half': expected auto, bf16, fp16, fp32"),
+        ({"gradient_checkpointing": "some"}, "--gradient-checkpointing 'some': expected yes or no"),
         ({"precision": "int8"}, "--precision 'int8': expected auto, bf16, fp16, fp32"),
     ],
 )

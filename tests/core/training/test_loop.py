@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from core.encoder.loading import load_encoder
 from core.errors import Diverged, OutOfMemory, SpecError
 from core.events import DevScored, Event, Flagged, StageStarted, StepLogged
 from core.heads.states import encode
+from core.spec.execution import ExecutionOptions
 from core.spec.protocol import StageProtocol
 from core.spec.run import DataSource, DataSourceKind
 from core.spec.task import Metric
@@ -47,6 +49,7 @@ def _stage(
     batch_tokens: int = 128,
     memory: int = 10_000,
     precision: Literal["bf16", "fp16", "fp32"] = "fp32",
+    gradient_checkpointing: bool = False,
     **fields: object,
 ) -> tuple[dict[str, torch.Tensor], list[Event]]:
     """Train a tiny stage and give its weights.
@@ -74,6 +77,11 @@ def _stage(
 
     run = toy_run(spec, target=kind, source=_SAMPLE)
     context = toy_context(run, folder, emit=emit, save_every_s=0.0, batch_tokens=batch_tokens)
+    context = replace(
+        context, execution=ExecutionOptions(batch_tokens=batch_tokens, gradient_checkpointing=gradient_checkpointing)
+    )
+    context.place(encoder)
+    encoder.precision = precision
     job = StageJob(key="k", kind="target", name="toy", protocol=protocol, draws=_DRAWS)
     with small_memory(encoder, tokens=memory):
         train_stage(context, job, encoder=encoder, objectives=goals, keep=lambda which: None)
@@ -99,6 +107,15 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     first, _ = _stage(tmp_path / "a", "classification")
     second, _ = _stage(tmp_path / "b", "classification")
     assert _equal(first, second)
+
+
+@pytest.mark.parametrize("fields", [{}, {"lora_rank": 2}])
+def test_checkpointed_gradients_give_the_weights_that_a_stage_has_without(
+    tmp_path: Path, fields: dict[str, object]
+) -> None:
+    usual, _ = _stage(tmp_path / "a", "tagging", **fields)
+    again, _ = _stage(tmp_path / "b", "tagging", gradient_checkpointing=True, **fields)
+    assert _equal(usual, again)
 
 
 def test_an_interrupted_stage_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Path) -> None:
