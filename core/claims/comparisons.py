@@ -1,7 +1,8 @@
 """Tests that compare models: BERT, RoBERTa and XLNet after the same intermediate, on the same targets and seeds.
 
-A unit is a target in English (the claims' domain adaptation) or in its other languages (cross-lingual prediction).
-XLM-RoBERTa counts as RoBERTa, multilingual BERT as BERT.
+The unit is the target: what a model scores in English (the claims' domain adaptation) and in the other languages
+(cross-lingual prediction) hangs together, so a target has one figure, the mean of the two. XLM-RoBERTa counts as
+RoBERTa, multilingual BERT as BERT.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ ALIKE = 0.02
 
 
 def leaders(facts: Facts) -> Finding:
-    """Share of units that BERT or RoBERTa lead; each must lead one."""
+    """Share of targets that BERT or RoBERTa lead; each must lead one."""
 
     def one(table: pd.DataFrame) -> Finding:
         first = table.idxmax(axis=1)
         found = exact_share(int((first != "xlnet").sum()), n=len(first))
         both = {"bert", "roberta"} <= set(first)
         note = ", ".join(f"{name} leads {int((first == name).sum())}" for name in NAMES)
-        return Finding(found, "units", note=note, holds=both)
+        return Finding(found, "targets", note=note, holds=both)
 
     return _compare(facts, one)
 
@@ -48,11 +49,11 @@ def bert_margin(facts: Facts) -> Finding:
 
 
 def xlnet_worst(facts: Facts) -> Finding:
-    """Share of units in which XLNet comes last."""
+    """Share of targets on which XLNet comes last."""
 
     def one(table: pd.DataFrame) -> Finding:
         last = table.idxmin(axis=1)
-        return Finding(exact_share(int((last == "xlnet").sum()), n=len(last)), "units")
+        return Finding(exact_share(int((last == "xlnet").sum()), n=len(last)), "targets")
 
     return _compare(facts, one)
 
@@ -64,14 +65,14 @@ def alike_and_ahead(facts: Facts) -> Finding:
         ahead = t_interval(table[["bert", "roberta"]].min(axis=1) - table["xlnet"])
         apart = t_interval(table["bert"] - table["roberta"])
         note = f"BERT less RoBERTa {100 * apart.low:+.1f} to {100 * apart.high:+.1f} points"
-        return Finding(ahead, "units", note=note, holds=apart.low >= -ALIKE and apart.high <= ALIKE)
+        return Finding(ahead, "targets", note=note, holds=apart.low >= -ALIKE and apart.high <= ALIKE)
 
     return _compare(facts, one)
 
 
 def _margin(table: pd.DataFrame, name: str) -> Finding:
     others = table.drop(columns=name).max(axis=1)
-    return Finding(t_interval(table[name] - others), "units", note=f"units: {', '.join(map(str, table.index))}")
+    return Finding(t_interval(table[name] - others), "targets", note=f"targets: {', '.join(map(str, table.index))}")
 
 
 def _is_sentiment_or_similarity(rows: pd.DataFrame) -> pd.Series[bool]:
@@ -105,7 +106,7 @@ def _compare(
 
 
 def _units(part: pd.DataFrame) -> pd.DataFrame:
-    """Units x families: mean score over the (intermediate, seed) pairs that all three families have."""
+    """Targets x families: mean score over the (intermediate, seed) pairs that all three have, then over both parts."""
     missing = sorted(set(NAMES) - set(part["family"]))
     if missing:
         raise DataError(f"no runs of {', '.join(missing)} in the same setting; all of {', '.join(NAMES)} are needed")
@@ -113,7 +114,7 @@ def _units(part: pd.DataFrame) -> pd.DataFrame:
     scores = {"en": "score_en", "other languages": "score"}
     long = pd.concat([part.assign(part=name, value=part[column]) for name, column in scores.items()])
     wide = long.pivot_table(index=["part", *keys], columns="family", values="value", aggfunc="mean").dropna()
-    table = wide.groupby(["target", "part"]).mean()[list(NAMES)]
+    table = wide.groupby(["target", "part"]).mean().groupby("target").mean()[list(NAMES)]
     if len(table) < 2:
-        raise DataError(f"{len(table)} units with all three families; two or more are needed")
+        raise DataError(f"{len(table)} targets with all three families; two or more are needed")
     return table

@@ -170,7 +170,7 @@ def best_of(
             result = test(part)
         except DataError as error:
             result = Finding(None, note=str(error))
-        same = left_out.merge(part[list(by)].drop_duplicates(), on=list(by))
+        same = left_out if left_out.empty else left_out.merge(part[list(by)].drop_duplicates(), on=list(by))
         found.append(result._replace(tested_on=_label(part), rows=part, left_out=_in_words(same, n=len(part))))
     if not found:
         return Finding(None, note=absent, left_out=_in_words(left_out, n=0))

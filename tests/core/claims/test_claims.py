@@ -58,15 +58,20 @@ def gain_of(yes: float, no: float, *, targets: tuple[str, ...], **columns: objec
     return lambda store, holds: grid(store, lambda _i, _t: yes if holds else no, targets=targets, **columns)
 
 
-def three_models(levels: Callable[[str, bool], tuple[float, float, float]]) -> Maker:
+FIVE = ("sib200", "tweet_sentiment", "stsb_multi", "xnli", "pawsx")
+TEN = (*FIVE, "udpos", "panx", "xquad", "mlqa", "tydiqa")
+
+
+def three_models(
+    levels: Callable[[str, bool], tuple[float, float, float]], *, targets: tuple[str, ...] = FIVE
+) -> Maker:
     """Scores of BERT, RoBERTa and XLNet by target."""
 
     def make(store: Store, holds: bool) -> None:
         for place, model in enumerate(("bert-base-cased", "roberta-base", "xlnet-base")):
             grid(
                 store, lambda _i, target, place=place: levels(target, holds)[place], intermediates=("imdb",),
-                targets=("sib200", "tweet_sentiment", "stsb_multi", "xnli", "pawsx"), model=model,
-                protocol="mohapatra2022",
+                targets=targets, model=model, protocol="mohapatra2022",
             )  # fmt: skip
 
     return make
@@ -173,7 +178,8 @@ def legal(store: Store, holds: bool) -> None:
 
 CASES: dict[str, Maker] = {
     "S1": three_models(
-        lambda t, holds: ((0.1, 0.05, 0.0) if t == "sib200" else (0.05, 0.1, 0.0)) if holds else (0, 0, 0.1)
+        lambda t, holds: ((0.1, 0.05, 0.0) if t == "sib200" else (0.05, 0.1, 0.0)) if holds else (0, 0, 0.1),
+        targets=TEN,
     ),
     "S2": three_models(lambda _t, holds: (0.0, 0.1, 0.0) if holds else (0.1, 0.0, 0.0)),
     "S3": three_models(
@@ -371,6 +377,29 @@ def test_equally_good_models_do_not_support_that_two_of_them_lead() -> None:
         found.append(verdict_of(claim, Finding(share, holds={0, 1} <= set(first))))
     assert found.count("supported") / len(found) < 0.06
     assert verdict_of(claim, Finding(exact_share(90, n=96))) == "supported"
+
+
+def test_a_target_is_one_unit_in_english_and_beyond() -> None:
+    """Nine targets that BERT and RoBERTa lead in both parts are nine units: too few, where eighteen would have been."""
+    found = judged(three_models(lambda t, _: (0.1, 0.05, 0.0) if t == "sib200" else (0.05, 0.1, 0.0), targets=TEN[:9]),
+                   holds=True, claim="S1")  # fmt: skip
+    assert (found["n"], found["n_unit"], found["verdict"]) == (9, "targets", "mixed")
+
+
+def test_a_lucky_single_task_does_not_contradict_that_several_help() -> None:
+    """Each target has its own lucky task, 6 points; the best of the others is worth 0 there, like the mixture."""
+    names = ("mnli", "squad", "hellaswag")
+    lucky = dict(zip(("sib200", "udpos", "panx"), names, strict=True))
+
+    def make(store: Store, holds: bool) -> None:
+        def gain(name: str, target: str) -> float:
+            return 0.01 if "+" in name else 0.06 * (name == lucky[target])
+
+        grid(store, gain, intermediates=(*names, "+".join(names)), targets=tuple(lucky))
+
+    found = judged(make, holds=True, claim="P5")
+    assert found["estimate"] == pytest.approx(0.01, abs=0.003)
+    assert found["verdict"] == "supported"
 
 
 def test_without_any_effect_no_claim_on_spread_or_cause_is_supported() -> None:
