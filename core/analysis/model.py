@@ -224,7 +224,7 @@ def held_out(prepared: Prepared, *, seed: int = 0, report: Report = lambda done,
         estimate_row(
             "null", "likelihood_ratio", label="better fit to the cells it was fitted on, all covariates at once",
             estimate=found.likelihood_ratio, n=len(cells.gain), n_unit="cells", unit="twice the log-likelihood ratio",
-            p_value=found.p_value, method=f"chi-squared, {terms} degrees of freedom, nothing held out",
+            p_value=found.p_value, method=f"smallest p-value of the terms times {terms}, nothing held out",
             formula="2 (log L full - log L additive)", note=note,
         )
     )  # fmt: skip

@@ -88,6 +88,17 @@ def fit_mixed(cells: Cells, *, components: Components = COMPONENTS, reml: bool =
     )  # fmt: skip
 
 
+def any_term(fit: MixedFit) -> float:
+    """p-value of all terms at once: the smallest of theirs times their number (Bonferroni); 1 where there is none.
+
+    The likelihood ratio against chi-squared counts cells and not the few intermediates, and rejects too often.
+
+    Args:
+        fit: By restricted likelihood.
+    """
+    return min([1.0, *(c.p_value * (len(fit.coefficients) - 1) for c in fit.coefficients[1:])])
+
+
 def naive_ols(cells: Cells, *, level: float = 0.95) -> tuple[Coefficient, ...]:
     """Ordinary least squares that takes every cell for independent: shown to say how wrong it is.
 

@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from core.errors import DataError
 from core.measures.inference.cells import Cells, fixed_design, level_numbers, select_cells
 from core.measures.inference.crossed import cross_products, maximise, projector
 from core.measures.inference.intervals import Floats, Interval, t_interval
-from core.measures.inference.mixed import COMPONENTS, Components, fit_mixed, predict_gains
+from core.measures.inference.mixed import COMPONENTS, Components, any_term, fit_mixed, predict_gains
 from core.measures.inference.stats import Permutation
 
 Report = Callable[[int, int], None]
@@ -36,7 +35,8 @@ class ModelError(NamedTuple):
 class NullComparison(NamedTuple):
     """Does anything beat "intermediate effect + target effect" (Choshen et al. 2022)?
 
-    `improvement` is the drop in mean squared error from `additive` to `full`, a t interval over intermediates.
+    `improvement` is the drop in mean squared error from `additive` to `full`, a t interval over intermediates;
+    `p_value` is of any covariate at all on the cells that were fitted (`any_term`).
     """
 
     models: tuple[ModelError, ...]
@@ -173,7 +173,8 @@ def _judge(
     inter = level_numbers(cells, factors=("intermediate",))[0]
     by_intermediate = np.bincount(inter, weights=drop) / np.bincount(inter)
     ratio = max(2 * (fits["full"].log_likelihood - fits["additive"].log_likelihood), 0.0)
-    p_value = float(special.chdtrc(len(cells.names), ratio)) if cells.names else 1.0
+    terms, components = plans["full"]
+    p_value = any_term(fit_mixed(select_cells(cells, terms=terms), components=components))
     return NullComparison(tuple(models), t_interval(by_intermediate), ratio, p_value)
 
 
