@@ -18,7 +18,7 @@ from core.measures.inference.intervals import Floats
 from core.measures.inference.ranking import RankingQuality, judge_ranking
 from core.measures.similarity.table import SIMILARITIES
 from core.measures.transferability.chance import Pairs, Predict, judge_against_chance
-from core.measures.transferability.combination import HeldOut, mean_elsewhere
+from core.measures.transferability.combination import HeldOut, in_other_languages, mean_elsewhere
 from core.measures.transferability.table import SELECTORS
 from core.queries.covariates import base_tasks, similarities
 from core.queries.difficulty import closest_view, selector_scores
@@ -255,17 +255,7 @@ def _over_languages(found: Selectors, rows: pd.DataFrame, names: list[str], *, s
     if long["lang"].nunique() < _LEAST_ITEMS or long["pair"].nunique() < len(pairs):
         raise DataError(f"{long['lang'].nunique()} languages, or a pair in one alone; 3 or more are needed")
     learner = HeldOut(pairs[names], groups=pairs["target"], lists=pairs["target"], with_own_group=True)
-    of_pair = np.eye(len(pairs))[long["pair"]]
-
-    def predict(gains: Floats) -> Floats:
-        said = np.empty_like(gains)
-        for lang in long["lang"].unique():
-            here = (long["lang"] == lang).to_numpy()
-            elsewhere = of_pair * ~here[:, None]
-            means = (gains @ elsewhere) / np.maximum(elsewhere.sum(axis=0), 1)
-            said[:, here] = learner.predict(means)[:, long.loc[here, "pair"]]
-        return said
-
+    predict = in_other_languages(learner, pair=long["pair"].to_numpy(), lang=long["lang"].to_numpy(str))
     lists = long["target"] + " " + long["lang"]
     long = long.assign(always_mnli=(long["intermediate"].map(base_tasks) == "mnli").astype(float))
     return _quality(long, predict, seed=seed, lists=lists) | {"pairs": len(pairs), "targets": pairs["target"].nunique()}

@@ -7,6 +7,7 @@ as the mean of all others is low when its own gain is high.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -140,6 +141,28 @@ def predict_gains(
     return Combination(contributions.sum(axis=1), contributions)
 
 
+def in_other_languages(learner: HeldOut, *, pair: NDArray[np.intp], lang: ArrayLike) -> Callable[[Floats], Floats]:
+    """From gains by pair and language to predictions of each, learned from its pairs' means in the other languages.
+
+    Args:
+        learner: Of the pairs.
+        pair: (n,) number of the pair of each row.
+        lang: (n,) its language; every pair has two or more.
+    """
+    codes, of_pair = np.asarray(lang), np.eye(int(pair.max()) + 1)[pair]
+
+    def predict(gains: Floats) -> Floats:
+        said = np.empty_like(gains)
+        for code in np.unique(codes):
+            here = codes == code
+            elsewhere = of_pair * ~here[:, None]
+            means = (gains @ elsewhere) / np.maximum(elsewhere.sum(axis=0), 1)
+            said[:, here] = learner.predict(means)[:, pair[here]]
+        return said
+
+    return predict
+
+
 def mean_elsewhere(gains: Floats, *, intermediates: ArrayLike, lists: ArrayLike) -> Floats:
     """(exchanges, n) mean gain of each pair's intermediate on the other targets, each above its target's mean.
 
@@ -187,8 +210,9 @@ def _means(values: Floats, place: NDArray[np.intp], train: NDArray[np.intp], *, 
     """Mean of each list over the rows that are trained on, or over those asked about where there are none."""
     known = np.zeros((int(place.max()) + 1, values.shape[1]))
     for rows in (at, train):
-        for code in np.unique(place[rows]):
-            known[code] = values[rows[place[rows] == code]].mean(axis=0)
+        counts, sums = np.bincount(place[rows], minlength=len(known)), np.zeros_like(known)
+        np.add.at(sums, place[rows], values[rows])
+        known[counts > 0] = sums[counts > 0] / counts[counts > 0, None]
     return known[place[at]]
 
 
