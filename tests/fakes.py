@@ -99,12 +99,13 @@ def tiny_tokenizer(architecture: str) -> transformers.PreTrainedTokenizerFast:
     )  # fmt: skip
 
 
-def tiny_model(folder: Path, *, architecture: str = "bert", seed: int = 0) -> ModelSpec:
-    """A model folder with random weights, about 10,000 parameters."""
+def tiny_model(folder: Path, *, architecture: str = "bert", seed: int = 0, with_head: bool = False) -> ModelSpec:
+    """A model folder with random weights, about 10,000 parameters; `with_head`: with a masked-language head."""
     tokenizer = tiny_tokenizer(architecture)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = transformers.AutoModel.from_config(_config(architecture, vocabulary=len(tokenizer)))
+        kind = transformers.AutoModelForMaskedLM if with_head else transformers.AutoModel
+        model = kind.from_config(_config(architecture, vocabulary=len(tokenizer)))
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))

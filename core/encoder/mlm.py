@@ -114,20 +114,49 @@ def load_for_mlm(
         encoder = load_encoder(spec, weights=weights, dropout=dropout)
         with _drawn_from(seed):
             return encoder, TiedHead(encoder)
-    with model_problems(spec), _drawn_from(seed):
-        model, info = AutoModelForMaskedLM.from_pretrained(
+    with _drawn_from(seed):
+        model, info = _hosted(spec, config=with_dropout(config, dropout), weights=weights)
+    check_weights(info, where=f"Model '{weights or spec.path}'", prefix=f"{model.base_model_prefix}.")
+    encoder = wrap(model.base_model, tokenizer=tokenizer, name=spec.path, is_trained=weights is not None)
+    return encoder, HostedHead(model)
+
+
+def load_with_own_head(spec: ModelSpec) -> tuple[Encoder, HostedHead] | None:
+    """The pretrained encoder with the head that it was pretrained with; None where its files hold none.
+
+    Args:
+        spec: Which model.
+
+    Raises:
+        ModelError: It cannot be loaded.
+    """
+    tokenizer, config = load_tokenizer(spec), load_config(spec)
+    if tokenizer.mask_token_id is None or type(config) not in AutoModelForMaskedLM._model_mapping:
+        return None
+    with _drawn_from(0):  # of a head that the files lack
+        model, info = _hosted(spec, config=config, weights=None)
+    prefix = f"{model.base_model_prefix}."
+    check_weights(info, where=f"Model '{spec.path}'", prefix=prefix)
+    if any(not name.startswith(prefix) for name in (*info["missing_keys"], *(n for n, *_ in info["mismatched_keys"]))):
+        return None
+    encoder = wrap(model.base_model, tokenizer=tokenizer, name=spec.path, is_trained=False)
+    return encoder, HostedHead(model)
+
+
+def _hosted(spec: ModelSpec, *, config: Any, weights: Path | None) -> tuple[Any, Any]:  # noqa: ANN401  untyped third party
+    """The whole of transformers' model for masked-language modelling, and what its files lacked."""
+    with model_problems(spec):
+        found: tuple[Any, Any] = AutoModelForMaskedLM.from_pretrained(
             str(weights or spec.path),
             revision=None if weights else spec.revision,
-            config=with_dropout(config, dropout),
+            config=config,
             use_safetensors=True,
             trust_remote_code=False,
             dtype=torch.float32,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    check_weights(info, where=f"Model '{weights or spec.path}'", prefix=f"{model.base_model_prefix}.")
-    encoder = wrap(model.base_model, tokenizer=tokenizer, name=spec.path, is_trained=weights is not None)
-    return encoder, HostedHead(model)
+    return found
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """What an intermediate stage did to the encoder, before any training on a target.
 
 Retrieval of translations per language with the encoder before and after (the same sentences and layer as a run on
-that target, so the figures are that run's), and the similarity of every layer's sentence vectors to those of the
-original encoder (linear CKA).
+that target, so the figures are that run's), the similarity of every layer's sentence vectors to those of the
+original encoder (linear CKA), and the masked-language loss of models that have the head they were pretrained with.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from core.heads.states import Encoder
 from core.measures.inference.intervals import Interval, Plan, mean_interval
 from core.measures.metrics.retrieval import hits
 from core.measures.similarity.alignment import linear_cka
+from core.profiling.masked_loss import MaskedPair, masked_pair, sentence_losses
 from core.training.context import RunContext
 from core.training.plan import plan_intermediate
 from core.training.reuse import train_or_reuse
@@ -45,9 +46,10 @@ class EncoderChange(NamedTuple):
     """0 the embeddings."""
     measure: str
     """`retrieval`: share of sentences whose translation is found; `retrieval_change`: that minus the original's;
-    `cka`: with the original encoder, 1 where nothing changed but rotation and scale."""
+    `cka`: with the original encoder, 1 where nothing changed but rotation and scale; `masked_loss`: of the pretrained
+    head, `masked_loss_change`: that minus the original's."""
     value: float
-    """In [0, 1]; a change in [-1, 1]."""
+    """In [0, 1]; a change in [-1, 1]; losses in nats a masked piece, large where worse."""
     ci_low: float
     """Of the 95 % interval over sentences."""
     ci_high: float
@@ -84,6 +86,7 @@ def measure_encoder_change(context: RunContext, *, langs: Sequence[str], resampl
     pair = _Pair(*(load_encoder(context.spec.model, weights=weights) for weights in (None, folder.encoder)))
     for encoder in pair:
         context.place(encoder)
+    masked = masked_pair(context, after=pair.after)
     rows: list[EncoderChange] = []
     english: dict[str, None] = {}
     for lang in langs:
@@ -98,11 +101,14 @@ def measure_encoder_change(context: RunContext, *, langs: Sequence[str], resampl
         english |= dict.fromkeys(_sides(every).english)
         rows += _retrieval(context, pair, split=split, resamples=resamples)
         if lang != "en":  # compared once, at the end, on the English sides of all
-            sample = subsample(every, n=CKA_SENTENCES, seed=TEST_SEED)
-            rows += _alignment(context, pair, lang=lang, texts=_sides(sample).sources)
+            texts = _sides(subsample(every, n=CKA_SENTENCES, seed=TEST_SEED)).sources
+            rows += _alignment(context, pair, lang=lang, texts=texts)
+            rows += _masked(context, masked, lang=lang, texts=texts, resamples=resamples)
     if not rows:
         raise DataError(f"None of {len(langs)} languages of '{task.name}' could be measured; see what was skipped.")
-    return rows + _alignment(context, pair, lang="en", texts=_drawn(list(english)))
+    texts = _drawn(list(english))
+    rows += _alignment(context, pair, lang="en", texts=texts)
+    return rows + _masked(context, masked, lang="en", texts=texts, resamples=resamples)
 
 
 class _Sides(NamedTuple):
@@ -170,6 +176,26 @@ def _alignment(context: RunContext, pair: _Pair, *, lang: str, texts: list[str])
             interval = linear_cka(after, other=before)
             rows.append(_row(context.spec.intermediate_name, lang, layer, "cka", interval))
     return rows
+
+
+def _masked(
+    context: RunContext, masked: MaskedPair | None, *, lang: str, texts: list[str], resamples: int
+) -> list[EncoderChange]:
+    """Loss of the pretrained head before and after; no row where the model has none."""
+    if masked is None:
+        return []
+    losses = np.stack([sentence_losses(one, texts) for one in masked])
+    before, after = losses[:, np.isfinite(losses[0])]
+    place, plan = _place(None, encoder=masked.before.encoder), Plan(resamples)
+    rng = np.random.default_rng([context.spec.seed, 10, *lang.encode()])
+    return [
+        _row(name, lang, place, measure, mean_interval(values, rng=rng, plan=plan))
+        for name, measure, values in (
+            ("none", "masked_loss", before),
+            (context.spec.intermediate_name, "masked_loss", after),
+            (context.spec.intermediate_name, "masked_loss_change", after - before),
+        )
+    ]
 
 
 def _row(name: str, lang: str, layer: int, measure: str, interval: Interval) -> EncoderChange:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from core.chain.pipeline import execute
-from core.encoder.loading import embed
+from core.encoder.loading import embed, load_tokenizer
 from core.errors import SpecError
 from core.events import Event, LanguageScored, LanguageSkipped, StageFinished, StageReused
 from core.heads.states import Encoder
@@ -98,6 +99,39 @@ def test_a_stage_that_learns_nothing_changes_nothing(tmp_path: Path, model: Mode
     rows, _ = _measured(_run(model, source, learning_rate=1e-12), tmp_path)
     assert all(r.value == pytest.approx(1, abs=1e-6) for r in rows if r.measure == "cka")
     assert all(r.value == r.ci_low == r.ci_high == 0 for r in rows if r.measure == "retrieval_change")
+
+
+def test_a_model_with_its_own_head_has_masked_losses(tmp_path: Path, source: DataSource) -> None:
+    """Random weights know nothing: the loss is about the log of the vocabulary; a stage of large steps changes it."""
+    own = tiny_model(tmp_path / "own", with_head=True)
+    rows, _ = _measured(_run(own, source, learning_rate=0.05), tmp_path / "home")
+    losses = {(r.lang, r.measure, r.intermediate): r for r in rows if r.measure.startswith("masked_loss")}
+    assert {key[0] for key in losses} == {"en", "de"} and len(losses) == 6
+    for lang in ("en", "de"):
+        before, after, change = (
+            losses[lang, measure, name]
+            for measure, name in (
+                ("masked_loss", "none"), ("masked_loss", "toy_tagging"), ("masked_loss_change", "toy_tagging"),
+            )
+        )  # fmt: skip
+        pieces = load_tokenizer(own).vocab_size
+        assert before.value == pytest.approx(np.log(pieces), rel=0.1)
+        assert change.value == pytest.approx(after.value - before.value)
+        assert change.ci_low <= change.value <= change.ci_high and change.value != 0
+        assert 2 < before.n == after.n == change.n < 42, "of two words seldom one is masked; others do not count"
+        assert before.layer == 2
+
+
+def test_masked_losses_of_an_unchanged_encoder_are_equal(tmp_path: Path, source: DataSource) -> None:
+    own = tiny_model(tmp_path / "own", with_head=True)
+    rows, _ = _measured(_run(own, source, learning_rate=1e-12), tmp_path / "home")
+    changes = [r.value for r in rows if r.measure == "masked_loss_change"]
+    assert len(changes) == 2 and changes == pytest.approx([0, 0], abs=1e-6)
+
+
+def test_a_model_without_a_head_of_its_own_has_none(tmp_path: Path, model: ModelSpec, source: DataSource) -> None:
+    rows, _ = _measured(_run(model, source), tmp_path)
+    assert not [r for r in rows if r.measure.startswith("masked_loss")], "a head of chance says nothing"
 
 
 def test_another_target_is_refused(tmp_path: Path, model: ModelSpec, source: DataSource) -> None:
