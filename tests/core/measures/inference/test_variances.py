@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import SpecError
 from core.measures.inference.cells import Cells
-from core.measures.inference.mixed import Components, fit_mixed
+from core.measures.inference.mixed import OF_TASKS, Components, fit_mixed
 from core.measures.inference.variances import residual_precision, share_intervals
 from tests.reference.cells import aggregate_cells
 from tests.reference.mixed import fit_dense
@@ -56,6 +56,35 @@ def test_residual_variances_are_those_of_the_dense_likelihood() -> None:
     for target, value in precision.items():
         assert ours.variances["residual"] / value == pytest.approx(dense.residuals[target], rel=0.02)
     assert [c.interval.estimate for c in ours.coefficients] == pytest.approx(dense.fixed.tolist(), abs=0.01)
+
+
+@pytest.mark.slow
+def test_base_tasks_with_variances_by_target_are_those_of_the_dense_likelihood() -> None:
+    """The model of the analysis where thirds share a base task: a second route by the whole covariance matrix."""
+    rng, noise = np.random.default_rng(4), np.array([0.2, 0.4, 1.0])
+    task, third, t, lang = (a.ravel() for a in np.indices((5, 3, 3, 2)))
+    similarity = (rng.normal(size=(5, 1)) + rng.normal(size=(5, 3)))[task, t]
+    gain = (
+        0.5 * third - 0.3 * similarity + rng.normal(size=5)[task] + 0.7 * rng.normal(size=(5, 3))[task, t]
+        + 0.6 * rng.normal(size=(5, 3))[task, third] + rng.normal(size=3)[t]
+        + 0.5 * rng.normal(size=(5, 3, 3))[task, third, t] + noise[t] * rng.normal(size=len(t))
+    )  # fmt: skip
+    cells = aggregate_cells(
+        gain, intermediate=10 + 3 * task + third, target=t, language=lang,
+        covariates={"difficulty": third.astype(float), "similarity": similarity},
+    )  # fmt: skip
+    base = (cells.levels["intermediate"].astype(int) - 10) // 3
+    cells = cells._replace(levels=cells.levels | {"task": base.astype(str)})
+    components = (*OF_TASKS, *COMPONENTS)
+    precision = residual_precision(cells, components=components)
+    ours = fit_mixed(cells._replace(precision=precision), components=components)
+    dense = fit_dense(cells, components=components)
+    assert ours.log_likelihood == pytest.approx(dense.log_likelihood, abs=5e-3)
+    assert [c.interval.estimate for c in ours.coefficients] == pytest.approx(dense.fixed.tolist(), abs=0.02)
+    for name in ("task", "task x target", *MADE):
+        assert ours.variances[name] == pytest.approx(dense.variances[name], rel=0.05, abs=0.02)
+    for target, value in precision.items():
+        assert ours.variances["residual"] / value == pytest.approx(dense.residuals[target], rel=0.05)
 
 
 def test_shares_add_up_and_hold_their_estimates() -> None:
