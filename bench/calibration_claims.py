@@ -1,24 +1,26 @@
 """Claims where nothing is to be found, `python -m bench.calibration_claims [replications]`: how often is one supported?
 
-Simulated runs, no store: through the claims' own tests and rules. Prints a table of docs/calibration.md.
+Simulated runs, no store: through the claims' own tests and rules. Prints a table of docs/calibration.md. S6 to S11 are
+counts of what was asked for, which no sample decides.
 """
 
 from __future__ import annotations
 
 import itertools
-import sys
-import time
-from collections import Counter
+from collections.abc import Callable
 from functools import cache
 
 import duckdb
 import numpy as np
 import pandas as pd
 
+from bench.tally import percent, tally, wanted
 from core.claims.facts import Facts
 from core.claims.judging import TESTS
-from core.claims.records import verdict_of
+from core.claims.records import Finding, verdict_of
 from core.claims.registry import CLAIMS
+from core.measures.inference.contrasts import exact_share
+from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, units_of
 from core.queries.filters import Filter
 from core.tasks import TASKS
 
@@ -45,15 +47,23 @@ def without_effect(rng: np.random.Generator) -> Facts:
     Args:
         rng: Of the noise.
     """
-    grid = [
-        (name, target, seed, rng.normal(0, 0 if name == "none" and str(TASKS[target].type) == "retrieval" else sd))
-        for (target, sd), seed, name in itertools.product(SPREADS.items(), SEEDS, ("none", *INTERMEDIATES))
-    ]
-    rows = pd.DataFrame(grid, columns=["intermediate", "target", "seed", "score"])
-    alone = rows[rows["intermediate"] == "none"].rename(columns={"score": "alone"})
-    rows = rows.merge(alone[["target", "seed", "alone"]], on=["target", "seed"])
-    rows["gain"] = (rows["score"] - rows.pop("alone")).mask(rows["intermediate"] == "none")
-    return _facts(rows.assign(model="roberta-base", architecture="roberta", score_en=rows["score"]))
+    names = ("none", *INTERMEDIATES)
+    spread = np.array(list(SPREADS.values()))[:, None, None] * np.ones((len(SPREADS), len(SEEDS), len(names)))
+    spread[[str(TASKS[target].type) == "retrieval" for target in SPREADS], :, 0] = 0
+    scores = rng.normal(0, spread)
+    gains = scores - scores[:, :, :1]
+    gains[:, :, 0] = np.nan
+    found = Facts(_connection(), Filter())
+    found.runs = _grid().assign(score=scores.ravel(), score_en=scores.ravel(), gain=gains.ravel())
+    return found
+
+
+@cache
+def _grid() -> pd.DataFrame:
+    """What runs are of, the same in every draw."""
+    rows = list(itertools.product(SPREADS, SEEDS, ("none", *INTERMEDIATES)))
+    frame = pd.DataFrame(rows, columns=["target", "seed", "intermediate"])
+    return _facts(frame.assign(model="roberta-base", architecture="roberta")).runs
 
 
 def equal_models(rng: np.random.Generator) -> Facts:
@@ -74,20 +84,128 @@ def equal_models(rng: np.random.Generator) -> Facts:
     return _facts(rows.assign(gain=np.nan))
 
 
-def rates(replications: int, *, seed: int = 0) -> dict[str, Counter[str]]:
-    """How often each claim gets each verdict where nothing is to be found.
+class Given(Facts):
+    """Facts whose further frames are given, whatever is asked."""
+
+    def __init__(self, runs: pd.DataFrame, *, more: pd.DataFrame) -> None:
+        """Take runs, and what a test asks the store for beside them.
+
+        Args:
+            runs: As `Facts.runs` has them.
+            more: What `frame` returns.
+        """
+        super().__init__(_connection(), Filter())
+        self.runs, self.more = runs, more
+
+    def frame(self, sql: str, **values: object) -> pd.DataFrame:
+        """What was given.
+
+        Args:
+            sql: Not read.
+            values: Not read.
+        """
+        del sql, values
+        return self.more
+
+
+def legal(rng: np.random.Generator) -> Facts:
+    """Z1: gains in French and German over three seeds, 0 on average.
 
     Args:
-        replications: Simulated stores.
-        seed: Of the simulations.
+        rng: Of the gains.
     """
-    found: dict[str, Counter[str]] = {claim: Counter() for claim in (*OF_GAINS, *OF_MODELS)}
-    for number in range(replications):
-        rng = np.random.default_rng([seed, number])
-        for claims, facts in ((OF_GAINS, without_effect(rng)), (OF_MODELS, equal_models(rng))):
-            for claim in claims:
-                found[claim][verdict_of(CLAIMS[claim], TESTS[CLAIMS[claim].test](facts))] += 1
+    rows = _rows([("multi_eurlex~mlm", "multi_eurlex", seed, 0.5) for seed in SEEDS])
+    return Given(rows, more=pd.DataFrame({"run_id": rows["run_id"], "gain": rng.normal(0, 0.02, len(rows))}))
+
+
+def published(rng: np.random.Generator) -> Facts:
+    """P4: the difference of published gains over nine intermediates is a point on average, the edge of the region.
+
+    Args:
+        rng: Of the differences.
+    """
+    more = pd.DataFrame({"without": [str(n) for n in range(9)], "difference": rng.normal(0.01, 0.02, 9)})
+    return Given(_rows([]), more=more)
+
+
+def half_correlated(rng: np.random.Generator) -> Facts:
+    """Q1: English development and target-language scores of runs correlate by 0.5, the edge of the region.
+
+    Args:
+        rng: Of the scores.
+    """
+    names = [(name, target, seed) for name, target, seed in itertools.product(INTERMEDIATES, list(SPREADS)[2:8], SEEDS)]
+    dev, rest = rng.normal(size=(2, len(names)))
+    scores = 0.5 * dev + 0.75**0.5 * rest
+    rows = _rows([(*name, score) for name, score in zip(names, scores, strict=True)])
+    return Given(rows, more=pd.DataFrame({"run_id": rows["run_id"], "dev": dev}))
+
+
+def unrelated(rng: np.random.Generator) -> Facts:
+    """V1: similarity has nothing to do with the gains of 12 intermediates before 5 targets in 4 languages.
+
+    Args:
+        rng: Of everything.
+    """
+    shape = (12, 5, 4)
+    i, t, lang = (a.ravel() for a in np.indices(shape))
+    gain = (
+        rng.normal(size=12)[i] + rng.normal(size=5)[t] + 0.5 * rng.normal(size=4)[lang]
+        + 0.5 * rng.normal(size=shape[:2])[i, t] + 0.5 * rng.normal(size=i.size)
+    )  # fmt: skip
+    names = np.array(INTERMEDIATES)[i]
+    frame = pd.DataFrame({
+        "intermediate": names, "target": np.array(list(SPREADS))[t + 2],
+        "lang": np.array(["de", "sw", "zh", "hi"])[lang], "seed": 1, "gain": gain,
+        "divisor": 1.0, "difficulty": rng.normal(size=12)[i],
+        "similarity": (rng.normal(size=(12, 1)) + 0.7 * rng.normal(size=shape[:2]))[i, t], "type_match": 0.0,
+        "log_size": 4.0, "distance": 0.5, "family": "f", "script": "s", "task": names, "run_id": i * 5 + t,
+        "complete": True, "excluded": None,
+    })  # fmt: skip
+    pooled = PooledRuns("yours", "bert-base-cased", None, "standard", "d", "hub")
+    found = Given(_rows([]), more=frame)
+    origins = {"similarity": "drawn", "difficulty": "drawn"}
+    found.evidence = Evidence(frame, frame[:0], units_of(frame), pooled, AnalysisOptions(), origins)
     return found
+
+
+def leaders_of(units: int) -> Callable[[np.random.Generator], dict[str, float | None]]:
+    """S1's rule where each of three equal models leads a target with equal chance.
+
+    Args:
+        units: Targets.
+    """
+
+    def simulate(rng: np.random.Generator) -> dict[str, float | None]:
+        first = rng.integers(0, 3, units)
+        found = Finding(exact_share(int((first != 2).sum()), n=units), holds={0, 1} <= set(first.tolist()))
+        return {f"S1|{word}": verdict_of(CLAIMS["S1"], found) == word for word in VERDICTS}
+
+    return simulate
+
+
+def judged(
+    claims: tuple[str, ...], draw: Callable[[np.random.Generator], Facts]
+) -> Callable[[np.random.Generator], dict[str, float | None]]:
+    """Verdicts on one drawn store.
+
+    Args:
+        claims: Ids.
+        draw: Makes it.
+    """
+
+    def simulate(rng: np.random.Generator) -> dict[str, float | None]:
+        facts = draw(rng)
+        found = {claim: verdict_of(CLAIMS[claim], TESTS[CLAIMS[claim].test](facts)) for claim in claims}
+        return {f"{claim}|{word}": verdict == word for claim, verdict in found.items() for word in VERDICTS}
+
+    return simulate
+
+
+def _rows(runs: list[tuple[str, str, int, float]]) -> pd.DataFrame:
+    """Runs of one model as `Facts.runs` has them."""
+    rows = pd.DataFrame(runs, columns=["intermediate", "target", "seed", "score"])
+    return _facts(rows.assign(model="mbert", architecture="bert", score_en=rows["score"], gain=0.0)).runs
 
 
 def _facts(rows: pd.DataFrame) -> Facts:
@@ -106,15 +224,29 @@ def _connection() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:")
 
 
+VERDICTS = ("supported", "contradicted", "mixed", "not testable")
+SIMULATIONS: dict[str, Callable[[np.random.Generator], dict[str, float | None]]] = {
+    "no effect of intermediates": judged(OF_GAINS, without_effect),
+    "three equal models": judged(OF_MODELS, equal_models),
+    "published differences": judged(("P4",), published),
+    "development and target scores": judged(("Q1",), half_correlated),
+    "legal text": judged(("Z1",), legal),
+    "unrelated similarity": judged(("V1",), unrelated),
+    **{f"{n} targets, three equal models": leaders_of(n) for n in (6, 12, 24, 48, 96)},
+}
+
+
 def main() -> None:
     """Print the table as Markdown."""
-    replications = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    start = time.perf_counter()
-    print("| claim | supported | contradicted | mixed | not testable |\n|---|---:|---:|---:|---:|")
-    for claim, verdicts in rates(replications).items():
-        shares = (verdicts[word] / replications for word in ("supported", "contradicted", "mixed", "not testable"))
-        print(f"| {claim}: {CLAIMS[claim].quantity} | " + " | ".join(f"{100 * share:.1f} %" for share in shares) + " |")
-    print(f"\n{replications} replications, {time.perf_counter() - start:.0f} s")
+    asked = wanted(__doc__, replications=2000)
+    print(f"| claim | data | {' | '.join(VERDICTS)} | replications |\n|---|---|{'---:|' * (len(VERDICTS) + 1)}")
+    for name, simulate in SIMULATIONS.items():
+        if asked.only not in name:
+            continue
+        shares = tally(name, simulate, replications=asked.replications, file=asked.file)
+        for claim in dict.fromkeys(key.split("|")[0] for key in shares):
+            row = [shares[f"{claim}|{word}"] for word in VERDICTS]
+            print(f"| {claim} | {name} | {' | '.join(map(percent, row))} | {row[0].n:,} |", flush=True)
 
 
 if __name__ == "__main__":

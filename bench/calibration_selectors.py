@@ -6,18 +6,17 @@ of docs/calibration.md.
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from bench.tally import percent, tally, wanted
 from core.measures.inference.intervals import Floats
 from core.measures.transferability.chance import AgainstChance, Pairs, judge_against_chance
-from core.measures.transferability.combination import HeldOut, mean_elsewhere
+from core.measures.transferability.combination import HeldOut, in_other_languages, mean_elsewhere
 
-INTERMEDIATES, TARGETS = 10, 6
+INTERMEDIATES, TARGETS, LANGUAGES = 10, 6, 3
 COMMON = 0.5
 """Standard deviation of what an intermediate gains on all targets, in those of what it gains on one."""
 
@@ -86,6 +85,16 @@ def elsewhere(known: Known, rng: np.random.Generator) -> AgainstChance:
     )
 
 
+def over_languages(known: Known, rng: np.random.Generator) -> AgainstChance:
+    """The ridge with one language left out, on lists of one target and language each; gains differ by language."""
+    pair, lang = (a.ravel() for a in np.indices((known.gains.size, LANGUAGES)))
+    gains = known.gains[pair] + 0.5 * np.random.default_rng(rng.integers(2**31)).normal(size=pair.size)
+    learner = HeldOut(known.several, groups=known.target, lists=known.target, with_own_group=True)
+    predict = in_other_languages(learner, pair=pair, lang=lang)
+    pairs = Pairs(gains, known.intermediate[pair], known.target[pair] * LANGUAGES + lang)
+    return judge_against_chance(predict(gains[None, :])[0], pairs=pairs, rng=rng, predict=predict)
+
+
 def _pairs(known: Known, gains: Floats) -> Pairs:
     return Pairs(gains, known.intermediate, known.target)
 
@@ -96,27 +105,46 @@ METHODS: dict[str, Callable[[Known, np.random.Generator], AgainstChance]] = {
     "one number per pair": of_scores(lambda known: known.by_pair),
     "ridge on six, one intermediate left out": combined("intermediate"),
     "ridge on six, one target left out": combined("target"),
+    "ridge on six, one language left out": over_languages,
     "mean gain on the other targets": elsewhere,
 }
+POWER_EVERY = 10
+"""Of so many replications one has planted gains, too, where a selector could know them."""
+
+
+def simulation(
+    name: str, judge: Callable[[Known, np.random.Generator], AgainstChance]
+) -> Callable[[np.random.Generator], dict[str, float | None]]:
+    """One replication of a selector that knows nothing, and now and then of one that does.
+
+    Args:
+        name: Of the method.
+        judge: How it is held against chance.
+    """
+
+    def simulate(rng: np.random.Generator) -> dict[str, float | None]:
+        over = judge(draw(rng), rng).over.ndcg
+        said: dict[str, float | None] = {"better": over.low > 0, "worse": over.high < 0, "mean": over.estimate}
+        said["either"] = float(over.low > 0 or over.high < 0)
+        if name.startswith(("ridge", "one number per pair")) and rng.integers(POWER_EVERY) == 0:
+            said["power"] = judge(draw(rng, effect=1.0), rng).over.ndcg.low > 0
+        return said
+
+    return simulate
 
 
 def main() -> None:
     """Print the table as Markdown."""
-    replications = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    start = time.perf_counter()
-    print("| selector | better than chance | worse than chance | mean difference of NDCG | power |")
-    print("|---|---:|---:|---:|---:|")
+    asked = wanted(__doc__, replications=2000)
+    print("| selector | better | worse | either | mean difference of NDCG | power | replications |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
     for name, judge in METHODS.items():
-        found = [judge(draw(np.random.default_rng([0, n])), np.random.default_rng([1, n])) for n in range(replications)]
-        planted = [
-            judge(draw(np.random.default_rng([2, n]), effect=1.0), np.random.default_rng([3, n])).over.ndcg.low > 0
-            for n in range(replications // 10)
-        ]
-        better, worse = np.mean([(f.over.ndcg.low > 0, f.over.ndcg.high < 0) for f in found], axis=0)
-        shown = f"{100 * better:.1f} % | {100 * worse:.1f} % | {np.mean([f.over.ndcg.estimate for f in found]):+.4f}"
-        power = f"{100 * np.mean(planted):.0f} %" if name.startswith(("ridge", "one number per pair")) else "–"
-        print(f"| {name} | {shown} | {power} |", flush=True)
-    print(f"\n{replications} replications, {time.perf_counter() - start:.0f} s")
+        if asked.only not in name:
+            continue
+        found = tally(name, simulation(name, judge), replications=asked.replications, file=asked.file)
+        shown = " | ".join(percent(found[what]) for what in ("better", "worse", "either"))
+        mean = f"{found['mean'].mean:+.4f} ± {found['mean'].error:.4f}"
+        print(f"| {name} | {shown} | {mean} | {percent(found.get('power'))} | {found['mean'].n:,} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ For each pair with as many outputs and each seed, the stage is trained on the sa
 it is there). Then English test examples are scored with the head that the target stage would start from, with heads of
 other seeds, with that same head on the pretrained encoder, and with the head that the intermediate stage started from.
 
-    ATLAS_HOME=FOLDER python -m bench.untrained_heads --seeds 1 2 3
+    ATLAS_HOME=FOLDER python -m bench.untrained_heads --seeds 1 2 3 --pairs snli,xnli
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--pairs", nargs="+", default=[",".join(pair) for pair in PAIRS], help="intermediate,target")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     paths = AtlasPaths.from_environment()
-    for intermediate, target in PAIRS:
+    for intermediate, target in (pair.split(",") for pair in options.pairs):
         wanted = StudyRequest(
             models=(SMALL_MODEL,), intermediates=(intermediate,), targets=(target,), seeds=tuple(options.seeds),
             with_baselines=False,
