@@ -185,7 +185,7 @@ CASES: dict[str, Maker] = {
     "S3": three_models(
         lambda t, holds: (0.1, 0.0, 0.0) if holds == (t in {"sib200", "xnli", "pawsx"}) else (0.0, 0.1, 0.0)
     ),
-    "S4": three_models(lambda _t, holds: (0.1, 0.1, 0.0) if holds else (0.0, 0.1, 0.1)),
+    "S4": three_models(lambda _t, holds: (0.1, 0.1, 0.0) if holds else (0.0, 0.1, 0.1), targets=TEN),
     "S5": three_models(lambda _t, holds: (0.1, 0.1, 0.0) if holds else (0.0, 0.0, 0.1)),
     "S6": seventy,
     "S7": lambda store, holds: statement(store, holds, bad={"intermediate": {"epochs": 3}}),
