@@ -84,4 +84,5 @@ def sentence_losses(masked: Masked, texts: Sequence[str]) -> Array:
             sentence = items[np.nonzero((targets_of(batch) != IGNORED).cpu().numpy())[0]]
             np.add.at(sums, sentence, mlm_losses(encoder, head, batch).double().cpu().numpy())
             np.add.at(counts, sentence, 1)
-    return np.divide(sums, counts, out=np.full(len(texts), np.nan), where=counts > 0)
+    means: Array = np.divide(sums, counts, out=np.full(len(texts), np.nan), where=counts > 0)
+    return means
