@@ -149,7 +149,8 @@ def train_ours(stage: Stage, protocol: StageProtocol, *, options: argparse.Names
     from core.events import StepLogged
     from core.paths import AtlasPaths
     from core.training.context import JobContext
-    from core.training.loop import StageJob, train_stage
+    from core.training.gradients import StageJob
+    from core.training.loop import train_stage
     from core.training.seeds import Draws
 
     losses: list[float] = []

@@ -269,12 +269,13 @@ def toy_context(
     emit: Emit = lambda event: None,
     save_every_s: float = 30.0,
     batch_tokens: int | None = 256,
+    helpers: tuple[torch.device, ...] = (),
 ) -> JobContext[SpecT]:
     """A job on the CPU, with its checkpoints in its folder below the home."""
     paths = AtlasPaths(home)
     checkpoints = paths.job(job_id_of(spec)).checkpoints
     execution = ExecutionOptions(batch_tokens=batch_tokens)
-    return JobContext(spec, paths, torch.device("cpu"), emit, checkpoints, save_every_s, execution)
+    return JobContext(spec, paths, torch.device("cpu"), emit, checkpoints, save_every_s, execution, helpers)
 
 
 def toy_run(

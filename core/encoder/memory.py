@@ -146,7 +146,7 @@ def _tried(
     try:
         return (compute(argument),)
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         if (size := single()) is not None:
             raise OutOfMemory(
@@ -169,7 +169,7 @@ def memory_problems(device: torch.device) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise OutOfMemory(
             f"The memory of {device} is full, and smaller batches would not help: {error} Choose another device "
@@ -177,7 +177,12 @@ def memory_problems(device: torch.device) -> Iterator[None]:
         ) from error
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device's memory, or this machine's, ran out.
+
+    Args:
+        error: Of torch or Python.
+    """
     is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
     return is_memory or any(words in str(error) for words in _WORDS)
 

@@ -50,7 +50,8 @@ def _attention(
 
 
 @cache
-def _register() -> None:
+def register() -> None:
+    """Put our attention into transformers' table: for a process that is given a model which uses it."""
     AttentionInterface.register(NAME, _attention)
     AttentionMaskInterface.register(NAME, sdpa_mask)
 
@@ -64,7 +65,7 @@ def first_position(model: Any) -> int | None:  # noqa: ANN401  untyped third par
     Returns:
         Position of the first piece of a row; None: its rows need padding.
     """
-    _register()
+    register()
     before, was_training = model.config._attn_implementation, model.training
     model.eval()
     try:

@@ -39,8 +39,9 @@ from core.spec.versions import CODE_VERSION
 from core.training import objectives
 from core.training.checkpoints import Checkpoints, anew_if_damaged
 from core.training.context import RunContext
+from core.training.gradients import StageJob
 from core.training.loader import EnglishData
-from core.training.loop import StageJob, train_stage
+from core.training.loop import train_stage
 from core.training.seeds import Draws
 from core.training.stages import StageFolder, StageIdentity, only_one
 from core.types.base import Prediction

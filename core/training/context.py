@@ -43,6 +43,8 @@ class JobContext(Generic[SpecT]):
     """Seconds between two checkpoints."""
     execution: ExecutionOptions = USUAL
     """Token budget, precision, gradient checkpointing."""
+    helpers: tuple[torch.device, ...] = ()
+    """Further devices that compute a share of each step's gradients."""
 
     @property
     def batch_tokens(self) -> int:
@@ -75,7 +77,7 @@ class JobContext(Generic[SpecT]):
 
     def of_run(self, spec: RunSpec) -> RunContext:
         """The same job with a run that it trains, such as the chain whose intermediate stage a profile looks at."""
-        world = (self.paths, self.device, self.emit, self.checkpoints, self.save_every_s, self.execution)
+        world = (self.paths, self.device, self.emit, self.checkpoints, self.save_every_s, self.execution, self.helpers)
         return JobContext(spec, *world)
 
 

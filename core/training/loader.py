@@ -16,7 +16,7 @@ from core.paths import AtlasPaths
 from core.spec.protocol import StageProtocol
 from core.spec.run import Placebo, RunSpec
 from core.spec.task import Role, TaskSpec
-from core.training.placebo import shuffled
+from core.training.mixture import shuffled
 from core.training.seeds import Draws
 from core.types.table import task_type
 

@@ -16,48 +16,24 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from core.encoder.batches import micro_batches, packed_batches, step_items, training_batch
-from core.encoder.device import autocast, own_random_state, own_threads, peak_memory_mb, random_state, set_random_state
+from core.encoder.batches import step_items
+from core.encoder.device import own_random_state, own_threads, peak_memory_mb, random_state, set_random_state
 from core.encoder.judging import Judgement
 from core.encoder.memory import halving
-from core.encoder.mlm import masked_batch, mlm_losses
 from core.errors import Diverged
 from core.events import DevScored, Flagged, StageStarted, StepLogged
 from core.heads.dropout import with_fast_dropout
-from core.heads.states import Batch, Encoder, encode, packs
-from core.spec.protocol import StageProtocol
+from core.heads.states import Encoder
 from core.training.adapters import Adapters
 from core.training.checkpoints import Checkpoints, Progress, as_it_was_written, flag_damage, trained_part
 from core.training.context import RunContext
+from core.training.gradients import StageJob, Step
 from core.training.mixture import Objective, pieces_used, pool
 from core.training.optimisation import Compaction, clip, left_of_unused, parameter_groups, rate_at, set_frozen
-from core.training.seeds import Draws
+from core.training.team import Stage, Team
 from core.types.pieces import Ints
-from core.types.table import learning_of
 
-_OVERHEAD_TOKENS = {"cpu": 96, "cuda": 4096}
 _LOG_EVERY_S = 1.5
-
-
-@dataclass(frozen=True)
-class StageJob:
-    """What one stage is to do."""
-
-    key: str
-    """Content address."""
-    kind: Literal["intermediate", "target"]
-    """Place in the chain."""
-    name: str
-    """What is trained on."""
-    protocol: StageProtocol
-    """Hyper-parameters."""
-    draws: Draws
-    """Of order, dropout, masks, caps."""
-
-    @property
-    def title(self) -> str:
-        """What is done, in words."""
-        return f"{self.kind} training on '{self.name}'"
 
 
 @dataclass(frozen=True)
@@ -105,6 +81,8 @@ class _Training:
         self.optimiser = torch.optim.AdamW(groups, lr=protocol.learning_rate, fused=True)
         self.scaler = torch.amp.GradScaler(self.context.device.type, enabled=self.encoder.precision == "fp16")
         self.parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
+        shared = Stage(self.job, self.encoder, self.objectives, self.total, self.epoch_steps)
+        self.team = Team(shared, self.context.helpers)
 
     def weights(self) -> dict[str, Any]:
         return {name: trained_part(module, self.parameters) for name, module in self.modules.items()}
@@ -146,9 +124,12 @@ def train_stage(
             with_fast_dropout(module)
     with own_random_state(job.draws.number("dropout"), device=context.device), own_threads():
         training = _Training(context, job, encoder, objectives)
-        _resume(training)
-        _announce(training)
-        _loop(training)
+        try:
+            _resume(training)
+            _announce(training)
+            _loop(training)
+        finally:
+            training.team.end()
         _finish(training, adapters=adapters, compaction=compaction, keep=keep)
     progress = training.progress
     return StageResult(
@@ -262,53 +243,7 @@ def _accumulate(training: _Training, *, chosen: Ints, batch_tokens: int) -> floa
         chosen: (batch_size, 2) objective and item.
         batch_tokens: Most tokens in a micro-batch.
     """
-    device = training.context.device
-    total = torch.zeros((), device=device)
-    for which in np.unique(chosen[:, 0]):
-        objective = training.objectives[int(which)]
-        items = chosen[chosen[:, 0] == which, 1]
-        batches = _batches(training, objective, items, batch_tokens=batch_tokens)
-        weight = max(1.0, sum(b.weight for b in batches))
-        for batch in batches:
-            with autocast(training.encoder):
-                summed = batch_loss(objective, batch, encoder=training.encoder)
-            loss = summed * (len(items) / len(chosen) / weight)
-            training.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
-    return float(total)
-
-
-def _batches(training: _Training, objective: Objective, items: Ints, *, batch_tokens: int) -> list[Batch]:
-    protocol = training.job.protocol
-    if packs(training.encoder):
-        groups = packed_batches(items, features=objective.features, batch_tokens=batch_tokens)
-    else:
-        groups = micro_batches(
-            items,
-            features=objective.features,
-            batch_tokens=batch_tokens,
-            overhead_tokens=_OVERHEAD_TOKENS.get(training.context.device.type, 1024),
-        )
-    if objective.kind != "mlm":
-        return [training_batch(objective.features, group, encoder=training.encoder) for group in groups]
-    rng = training.job.draws.of(objective.name).rng("masks", training.progress.step)
-    chance = protocol.mlm_probability
-    features, encoder = objective.features, training.encoder
-    return [masked_batch(features, group, encoder=encoder, rng=rng, probability=chance) for group in groups]
-
-
-def batch_loss(objective: Objective, batch: Batch, *, encoder: Encoder) -> torch.Tensor:
-    """Summed loss of one micro-batch.
-
-    Args:
-        objective: Gives head and kind.
-        batch: Of its features.
-        encoder: Runs first.
-    """
-    if objective.kind == "mlm":
-        return mlm_losses(encoder, objective.head, batch).sum()  # type: ignore[arg-type]  # an MLM objective has an MLM head
-    logits = objective.head(encode(encoder, batch), batch.mask)
-    return learning_of(objective.kind).loss_sum(logits.float(), batch)
+    return training.team.gradients(Step(training.progress.step, chosen, batch_tokens), scaler=training.scaler)
 
 
 def _score_dev(training: _Training) -> None:

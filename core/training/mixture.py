@@ -10,10 +10,12 @@ import numpy as np
 
 from core.encoder.judging import Judgement
 from core.encoder.mlm import MlmHead
+from core.examples import Example, Split, fingerprint
 from core.heads.layers import Head
 from core.spec.task import Metric
 from core.training.seeds import Draws
 from core.types.pieces import Features, Ints
+from core.types.table import learning_of
 
 
 @dataclass
@@ -66,3 +68,17 @@ def pieces_used(objectives: Sequence[Objective]) -> Ints | None:
     ids = [objective.used_ids for objective in objectives]
     found = [i for i in ids if i is not None]
     return np.unique(np.concatenate(found)).astype(np.int64) if len(found) == len(ids) else None
+
+
+def shuffled(split: Split, *, draws: Draws) -> Split:
+    """The same texts with labels that say nothing about them, and the same label distribution.
+
+    What is permuted the task type knows: labels over examples, tags over all words, answers within their passage.
+
+    Args:
+        split: Training or development split.
+        draws: Of the stage.
+    """
+    rng = draws.of(split.task.name).rng(f"placebo {split.role}")
+    mixed: tuple[Example, ...] = tuple(learning_of(split.task.type).shuffled(split.examples, rng))
+    return split._replace(examples=mixed, fingerprint=fingerprint(mixed))

@@ -24,8 +24,8 @@ from core.heads.states import Encoder
 from core.measures.inference.one_sided import one_sided_paired
 from core.spec.protocol import StageProtocol
 from core.spec.task import Metric
+from core.training.gradients import batch_loss
 from core.training.loader import EnglishData
-from core.training.loop import batch_loss
 from core.training.mixture import Objective
 from core.training.seeds import Draws
 from core.types.base import MetricScore, Prediction, targets_of

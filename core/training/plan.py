@@ -18,9 +18,9 @@ from core.spec.run import Placebo
 from core.spec.task import Role, TaskSpec
 from core.spec.versions import CODE_VERSION
 from core.training.context import RunContext
+from core.training.gradients import StageJob
 from core.training.loader import EnglishData
-from core.training.loop import StageJob
-from core.training.placebo import shuffled
+from core.training.mixture import shuffled
 from core.training.seeds import Draws
 from core.training.stages import StageIdentity
 from core.training.subsets.thirds import chosen_third

@@ -17,7 +17,8 @@ from core.spec.run import Placebo
 from core.training import objectives
 from core.training.checkpoints import Checkpoints, anew_if_damaged
 from core.training.context import RunContext
-from core.training.loop import StageJob, StageResult, train_stage
+from core.training.gradients import StageJob
+from core.training.loop import StageResult, train_stage
 from core.training.plan import Training
 from core.training.stages import StageFolder, StageWriter, only_one
 

@@ -20,8 +20,9 @@ from core.heads.states import Batch, Encoder, encode, packs
 from core.spec.protocol import StageProtocol
 from core.spec.run import DataSource, DataSourceKind
 from core.training.adapters import Adapters
+from core.training.gradients import StageJob
 from core.training.loader import EnglishData
-from core.training.loop import StageJob, train_stage
+from core.training.loop import train_stage
 from core.training.objectives import fresh_head, supervised
 from core.training.optimisation import rate_at
 from core.training.seeds import Draws

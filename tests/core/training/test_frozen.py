@@ -28,8 +28,9 @@ from core.heads.states import Batch, Encoder, encode
 from core.paths import REPO
 from core.spec.protocol import StageProtocol
 from core.spec.run import DataSource, DataSourceKind
+from core.training.gradients import StageJob
 from core.training.loader import EnglishData
-from core.training.loop import StageJob, train_stage
+from core.training.loop import train_stage
 from core.training.objectives import supervised
 from core.training.seeds import Draws
 from core.types.pieces import Array, Features

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,10 +23,11 @@ from core.spec.execution import ExecutionOptions
 from core.spec.protocol import StageProtocol
 from core.spec.run import DataSource, DataSourceKind
 from core.spec.task import Metric
+from core.training.gradients import StageJob
 from core.training.loader import EnglishData
-from core.training.loop import StageJob, StageResult, _accumulate, _gradients, _Training, train_stage
+from core.training.loop import StageResult, _accumulate, _gradients, _Training, train_stage
+from core.training.mixture import shuffled
 from core.training.objectives import supervised
-from core.training.placebo import shuffled
 from core.training.seeds import Draws
 from core.types.base import MetricScore
 from core.types.pieces import Ints
@@ -50,6 +52,7 @@ def _stage(
     memory: int = 10_000,
     precision: Literal["bf16", "fp16", "fp32"] = "fp32",
     gradient_checkpointing: bool = False,
+    helpers: tuple[torch.device, ...] = (),
     **fields: object,
 ) -> tuple[dict[str, torch.Tensor], list[Event]]:
     """Train a tiny stage and give its weights.
@@ -58,12 +61,13 @@ def _stage(
         stop: Raises KeyboardInterrupt when that step is logged.
         memory: Tokens that the device holds at once.
         precision: Of the products.
+        helpers: Devices of further processes.
     """
     protocol = StageProtocol.model_validate(
         {"learning_rate": 1e-2, "batch_size": 8, "evaluations": 2, "epochs": 2.0} | fields
     )
     spec = tiny_model(folder / "model")
-    encoder = load_encoder(spec)
+    encoder = load_encoder(spec, dropout=protocol.dropout)
     encoder.precision = precision
     goals = supervised([_data(kind)], encoder=encoder, protocol=protocol, draws=_DRAWS, max_length=None)
     if not compact:
@@ -76,14 +80,15 @@ def _stage(
             raise KeyboardInterrupt
 
     run = toy_run(spec, target=kind, source=_SAMPLE)
-    context = toy_context(run, folder, emit=emit, save_every_s=0.0, batch_tokens=batch_tokens)
+    context = toy_context(run, folder, emit=emit, save_every_s=0.0, batch_tokens=batch_tokens, helpers=helpers)
     context = replace(
         context, execution=ExecutionOptions(batch_tokens=batch_tokens, gradient_checkpointing=gradient_checkpointing)
     )
     context.place(encoder)
     encoder.precision = precision
     job = StageJob(key="k", kind="target", name="toy", protocol=protocol, draws=_DRAWS)
-    with small_memory(encoder, tokens=memory):
+    # What makes the memory small cannot be sent to another process.
+    with nullcontext() if helpers else small_memory(encoder, tokens=memory):
         train_stage(context, job, encoder=encoder, objectives=goals, keep=lambda which: None)
     weights = {**encoder.model.state_dict(), **{f"head.{k}": v for k, v in goals[0].head.state_dict().items()}}
     return weights, events
