@@ -190,8 +190,10 @@ def _attempt(run: RunPaths, *, log: EventLog, asked: _Asked) -> int:
     paths = AtlasPaths(home=run.root.parent.parent)
     spec = _read_spec(run, paths=paths)
     paths.slots.mkdir(parents=True, exist_ok=True)
-    slot = filelock.FileLock(str(paths.slots / f"{this_host()}-{asked.device.replace(':', '-')}.lock"))
-    with contextlib.nullcontext() if asked.is_granted else slot:
+    with contextlib.ExitStack() as slots:
+        for device in [] if asked.is_granted else sorted(asked.device.split(",")):
+            name = f"{this_host()}-{device.replace(':', '-')}.lock"
+            slots.enter_context(filelock.FileLock(str(paths.slots / name)))
         _compute(spec, paths=paths, log=log, asked=asked)
     if asked.only_intermediate:
         return 0
@@ -221,7 +223,8 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, a
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_flush_denormal(True)
     device = asked.device
-    where = torch.device("cpu" if device.startswith("cpu:") else device)  # `cpu:1` is a slot, not a device
+    # `cpu:1` is a slot, not a device; on further ones helpers compute a share of the gradients.
+    where, *helpers = (torch.device("cpu" if one.startswith("cpu:") else one) for one in device.split(","))
     if where.type == "cpu":
         fast_products()
     files, threads = paths.job(job_id_of(spec)), torch.get_num_threads()
@@ -232,7 +235,15 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, a
     how = {"threads": threads} | execution.model_dump(mode="json", exclude={"device"})
     how["precision"] = precision_of(where, asked=execution.precision)
     _write_json(files.environment, _environment(str(where)) | how | arithmetic(where))
-    world = (paths, where, log.emit, files.checkpoints, _number(SAVE_EVERY, otherwise=30, least=0), execution)
+    world = (
+        paths,
+        where,
+        log.emit,
+        files.checkpoints,
+        _number(SAVE_EVERY, otherwise=30, least=0),
+        execution,
+        tuple(helpers),
+    )
     with memory_problems(where):
         if isinstance(spec, ProfileSpec):
             from core.profiling.recipe import execute_profile  # noqa: PLC0415  a run needs none of it

@@ -69,7 +69,9 @@ def launching(function: Callable[..., None]) -> Callable[..., None]:
 
 def _execution(
     *,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda:0, mps …; auto unless said.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda:0, mps …; auto:2 for two GPUs; auto unless said.")
+    ] = None,
     batch_tokens: Annotated[
         int | None, typer.Option(help="Most tokens at once in training; fewer need less memory, same results.")
     ] = None,

@@ -10,7 +10,8 @@ from core.files import write_text
 from core.jobs.dispatch import THREADS
 from core.jobs.folders import is_open
 from core.jobs.records import JobRecord, write_failure
-from core.jobs.slots import AUTO, visible_slots
+from core.jobs.slots import AUTO, n_devices, visible_slots
+from core.jobs.slots import device_of as device_of_slot
 from core.paths import AtlasPaths, RunPaths
 
 
@@ -30,8 +31,10 @@ def device_of(job: JobRecord, environ: Mapping[str, str]) -> str:
         job: What it asked for.
         environ: Environment in which the engine starts it.
     """
-    slot = visible_slots(environ)[0] if job.device == AUTO else job.device
-    return "cpu" if slot.startswith("cpu") else slot
+    if not job.device.startswith(AUTO):
+        return "cpu" if job.device.startswith("cpu") else job.device
+    devices = list(dict.fromkeys(map(device_of_slot, visible_slots(environ))))
+    return "cpu" if devices[0].startswith("cpu") else ",".join(devices[: n_devices(job.device)])
 
 
 def worker_words(run: RunPaths, *, worker: str, device: str, is_stage: bool) -> list[str]:

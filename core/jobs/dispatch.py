@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ from core.jobs.folders import is_open, job_folders, queue_key
 from core.jobs.prune import KEEP_FREE, make_room
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, has_progressed, is_of, read_job, write_failure
 from core.jobs.sharing import Trainings
-from core.jobs.slots import AUTO, CPU_SLOTS, GPU_SLOTS, HIDING, device_of, fits_beside, slots_for, visible_slots
+from core.jobs.slots import COUNTS, HIDING, device_of, fits_beside, free_for, is_here, slots_for, visible_slots
 from core.jobs.state import derive_state
 from core.jobs.telling import ALERT, Teller
 from core.jobs.warmth import N_SPARE, Warmth
@@ -44,7 +44,7 @@ WORKER = "core.chain.worker"
 THREADS = "ATLAS_THREADS"
 """Environment variable: threads of a job on the CPU."""
 SETTINGS = (
-    *(CPU_SLOTS, GPU_SLOTS),
+    *COUNTS,
     THREADS,
     "ATLAS_CHECKPOINT_SECONDS",
     "ATLAS_STATES_GB",
@@ -303,18 +303,18 @@ class Dispatcher:
     def _fill(self, queue: list[JobStatus], *, running: list[JobStatus]) -> int:
         """Start what there is room for; how many left the queue."""
         here = [status for status in running if status.host in {None, this_host()}]  # a home may have several machines
-        n_left, taken = 0, {self._slot_of(status) for status in here}
+        n_left, taken = 0, {slot for status in here for slot in self._slot_of(status).split(",")}
         in_progress, at_work = self._trainings.in_progress(running), [status.parameters_m for status in here]
         for status in queue:
             run = self._paths.job(status.run_id)
-            if status.device not in {AUTO, "cpu", *map(device_of, self._slots)}:
+            if not is_here(status.device, self._slots):
                 with self._apart(run):
                     machine = f"this machine has {', '.join(dict.fromkeys(map(device_of, self._slots)))}"
                     _fail(run, f"The job requests {status.device}, but {machine}. Submit it with --device auto.")
                 n_left += 1
                 continue
             options = slots_for(self._slots, device=status.device, parameters_m=status.parameters_m, environ=os.environ)
-            free = [slot for slot in options if slot not in taken]
+            free = free_for(options, taken, device=status.device)
             # A job that needs what another is training lets others by. Where there are none its slot stays free: all
             # that it could do meanwhile is to hold memory, and whoever is submitted next finds the slot.
             if not free or (training := self._trainings.next_of(status)) in in_progress:
@@ -325,32 +325,32 @@ class Dispatcher:
                 job = read_job(run.job)
                 if job is None:  # it was cancelled and removed a moment ago
                     continue
-                self._start(run, job, slot=free[0], n_slots=len(options))
-                taken.add(free[0])
+                self._start(run, job, slots=free, n_slots=len(options))
+                taken |= set(free)
                 at_work.append(status.parameters_m)
                 in_progress |= {training} if training else set()
             n_left += 1
         return n_left
 
-    def _start(self, run: RunPaths, job: JobRecord, *, slot: str, n_slots: int) -> None:
+    def _start(self, run: RunPaths, job: JobRecord, *, slots: Sequence[str], n_slots: int) -> None:
         try:
             for each in make_room(self._paths, os.environ):
                 _LOG.info("removed %s, because little of the disk is free", each.what)
         except SpecError as error:  # the environment's, and no job's fault
             _LOG.warning("nothing is removed: %s", error)
         # Counted before the start, so that a worker that cannot even import is not started for ever.
-        record = job.model_copy(update={"attempts": job.attempts + 1, "slot": slot, "note": None})
+        record = job.model_copy(update={"attempts": job.attempts + 1, "slot": ",".join(slots), "note": None})
         write_text(run.job, record.model_dump_json())
         environ = {"ATLAS_HOME": str(self._paths.home)}
-        if slot.startswith("cpu:") and THREADS not in os.environ:
+        if slots[0].startswith("cpu:") and THREADS not in os.environ:
             environ[THREADS] = str(max(1, (os.cpu_count() or 1) // n_slots))
-        words = (str(run.root), "--device", device_of(slot))
+        words = (str(run.root), "--device", ",".join(map(device_of, slots)))
         # The worker writes its record anew as soon as it is up; until then this one keeps others from starting it, too.
         child = self.warmth.use(*words, log=run.log, environ=environ, record=run.process) or start_detached(
             self._worker, *words, log=run.log, environ=environ, record=run.process
         )
         self._children[run.run_id] = child
-        _LOG.info("%s started on %s, attempt %d, pid %d", run.run_id, slot, record.attempts, child.pid)
+        _LOG.info("%s started on %s, attempt %d, pid %d", run.run_id, words[-1], record.attempts, child.pid)
 
     def _put_back(self, run: RunPaths, *, exit_code: int | None) -> None:
         process, job = read_process(run.process), read_job(run.job)

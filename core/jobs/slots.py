@@ -9,7 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -25,11 +25,14 @@ CPU_SLOTS = "ATLAS_CPU_SLOTS"
 GPU_SLOTS = "ATLAS_GPU_SLOTS"
 """Environment variable: jobs at a time on each GPU, which share its memory; else one."""
 
+COUNTS = (CPU_SLOTS, GPU_SLOTS)
+"""Both."""
+
 USUAL_CPU_SLOTS = 2
 """A run and its baseline side by side, each on half of the cores: a job gains less from its second half of them."""
 
 AUTO = "auto"
-"""The device of a job that any slot may take."""
+"""The device of a job that any slot may take; `auto:2` of one that takes two GPUs."""
 
 ASKED = "core.chain.accelerators"
 """Module that says what torch can use; named and never imported, because it loads torch."""
@@ -114,6 +117,44 @@ def _n_slots(environ: Mapping[str, str], variable: str, *, usual: int) -> int:
     return int(asked)
 
 
+def n_devices(device: str) -> int:
+    """How many devices a job computes on at a time.
+
+    Args:
+        device: That it asked for.
+    """
+    return int(device.partition(":")[2] or 1) if device.startswith(AUTO) else 1 + device.count(",")
+
+
+def is_here(device: str, slots: Sequence[str]) -> bool:
+    """Whether a machine has what a job asks for; a CPU every machine has.
+
+    Args:
+        device: That it asked for.
+        slots: Of the machine.
+    """
+    devices = {device_of(slot) for slot in slots}
+    if device.startswith(AUTO):
+        return n_devices(device) == 1 or (not slots[0].startswith("cpu") and n_devices(device) <= len(devices))
+    return all(named == "cpu" or named in devices for named in device.split(","))
+
+
+def free_for(options: Sequence[str], taken: Collection[str], *, device: str) -> tuple[str, ...]:
+    """Slots that a job would take now, one of each device that it computes on; empty: it has to wait.
+
+    Args:
+        options: Those that it may take.
+        taken: Those that others have.
+        device: That it asked for.
+    """
+    free = {device_of(slot): slot for slot in reversed(options) if slot not in taken}
+    if device_of(options[0]).startswith("cpu"):  # its slots are one device's
+        return tuple(slot for slot in options if slot not in taken)[:1]
+    named = list(dict.fromkeys(map(device_of, options))) if device.startswith(AUTO) else device.split(",")
+    found = tuple(free[one] for one in named if one in free)[: n_devices(device)]
+    return found if len(found) == n_devices(device) else ()
+
+
 def slots_for(
     slots: tuple[str, ...], *, device: str, parameters_m: float | None, environ: Mapping[str, str]
 ) -> tuple[str, ...]:
@@ -127,9 +168,9 @@ def slots_for(
         parameters_m: Of the model, in millions; None: not known.
     """
     on_cpu = slots[0].startswith("cpu")
-    if device != AUTO and not (on_cpu and device == "cpu"):
+    if not device.startswith(AUTO) and not (on_cpu and device == "cpu"):
         # `cpu` is a slot of its own for who asks for it where there are GPUs.
-        return tuple(slot for slot in slots if device_of(slot) == device) or (device,)
+        return tuple(slot for slot in slots if device_of(slot) in device.split(",")) or (device,)
     if not on_cpu or CPU_SLOTS in environ:
         return slots
     return slots[: max(1, int(_MEMORY_SHARE * total_memory_mb() / _needs_mb(parameters_m)))]

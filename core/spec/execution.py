@@ -20,11 +20,14 @@ PRECISION = "ATLAS_PRECISION"
 """Environment variable: the precision of jobs that do not say one."""
 
 
+_DEVICE = r"^(auto(:[1-9]\d?)?|cpu(:\d+)?|(cuda|xpu):\d+(,(cuda|xpu):\d+)*|mps)$"
+
+
 class ExecutionOptions(Spec):
     """Where and how a job computes."""
 
-    device: str = Field(default="auto", pattern=r"^(auto|cpu(:\d+)?|cuda:\d+|xpu:\d+|mps)$")
-    """Where it may run: `auto` (any slot), `cpu`, `cuda:1`, `xpu:0`, `mps`."""
+    device: str = Field(default="auto", pattern=_DEVICE)
+    """Where it may run: `auto` (any slot), `cpu`, `cuda:1`, `xpu:0`, `mps`; on two GPUs: `auto:2`, `cuda:0,cuda:1`."""
     batch_tokens: int | None = Field(default=None, ge=FEWEST_TOKENS, exclude_if=lambda value: value is None)
     """Most tokens, padding included, that go through the model at once in training; None: as the device can."""
     precision: Literal["auto"] | Precision = Field(default="auto", exclude_if=lambda value: value == "auto")
@@ -71,7 +74,7 @@ def execution_options(
         return ExecutionOptions.model_validate({name: value for name, value in said.items() if value is not None})
     except ValidationError as error:
         expected = {
-            "device": "auto, cpu, mps, or cuda: or xpu: and a number, such as cuda:0",
+            "device": "auto, cpu, mps, cuda: or xpu: and a number, such as cuda:0, or several: auto:2, cuda:0,cuda:1",
             "batch_tokens": f"a whole number of tokens from {FEWEST_TOKENS} on",
             "precision": ", ".join(("auto", *get_args(Precision))),
             "gradient_checkpointing": "yes or no",

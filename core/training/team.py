@@ -245,6 +245,8 @@ def _help(parcel: _Parcel, device: torch.device) -> None:
     torch.set_flush_denormal(True)
     if device.type == "cpu":
         fast_products()
+    else:
+        torch.get_device_module(device).set_device(device)
     register()
     parameters = stage.parameters()
     _meet(parcel.meeting, parcel.share, device)

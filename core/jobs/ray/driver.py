@@ -32,6 +32,7 @@ from core.jobs.ray.backend import DRIVER, RayBackend
 from core.jobs.ray.says import Says
 from core.jobs.ray.task import Order, execute
 from core.jobs.records import JobRecord, is_of, read_job, write_failure
+from core.jobs.slots import n_devices
 from core.paths import REPO, AtlasPaths
 from core.spec.cluster import RayOptions
 
@@ -262,9 +263,10 @@ def asked(options: RayOptions, *, device: str, has_gpus: bool) -> dict[str, Any]
         has_gpus: Whether any node of the cluster has a GPU.
     """
     gpus = (1 if has_gpus else 0) if options.gpus is None else options.gpus
+    several = n_devices(device)
     return {
         "num_cpus": options.cpus,
-        "num_gpus": 0 if device == "cpu" else gpus,
+        "num_gpus": 0 if device == "cpu" or not gpus else several if several > 1 else gpus,
         "memory": options.memory_bytes,
         "resources": dict(options.resources) or None,
     }

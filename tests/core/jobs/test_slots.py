@@ -109,6 +109,25 @@ def test_a_job_that_asks_for_a_device_waits_for_it_and_lets_others_by(paths: Atl
     assert places(started) == [(1, "cuda:1"), (3, "cuda:0"), (4, "cpu")], "the CPU is a slot of its own"
 
 
+def test_a_job_of_two_gpus_waits_for_both(paths: AtlasPaths, started: list[Start]) -> None:
+    queue(paths, 1)
+    queue(paths, 2, device="auto:2")
+    queue(paths, 3, device="cuda:1,cuda:2")
+    step(paths, "cuda:0", "cuda:1", "cuda:2")
+    assert places(started) == [(1, "cuda:0"), (2, "cuda:1,cuda:2")]
+    (paths.run(run_spec(seed=2).run_id).finished).write_text("{}")
+    step(paths, "cuda:0", "cuda:1", "cuda:2")
+    assert places(started)[2:] == [(3, "cuda:1,cuda:2")]
+
+
+def test_more_gpus_than_there_are_is_a_failure_that_says_so(paths: AtlasPaths, started: list[Start]) -> None:
+    runs = [queue(paths, seed, device=device) for seed, device in enumerate(("auto:3", "cuda:0,cuda:7"))]
+    step(paths, "cuda:0", "cuda:1")
+    assert not started
+    said = [derive_state(run).message or "" for run in runs]
+    assert "requests auto:3, but this machine has cuda:0, cuda:1" in said[0] and "cuda:0,cuda:7" in said[1]
+
+
 def test_jobs_that_share_a_gpu_are_told_its_device(paths: AtlasPaths, started: list[Start]) -> None:
     for seed in (1, 2, 3):
         queue(paths, seed, device="cuda:0" if seed == 2 else "auto")

@@ -76,7 +76,7 @@ def test_a_protocol_from_before_that_the_program_writes_down_is_read_back(tmp_pa
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({"device": "gpu"}, "--device 'gpu': expected auto, cpu, mps, or cuda:"),
+        ({"device": "gpu"}, "--device 'gpu': expected auto, cpu, mps, cuda:"),
         ({"batch_tokens": 8}, "--batch-tokens '8': expected a whole number of tokens from 64 on"),
         ({"precision": "half"}, "--precision 'half': expected auto, bf16, fp16, fp32"),
         ({"gradient_checkpointing": "some"}, "--gradient-checkpointing 'some': expected yes or no"),
@@ -90,6 +90,11 @@ def test_an_option_that_is_none_is_named(said: dict[str, object], message: str) 
 
 def test_options_are_read_from_a_job_file_of_any_age(tmp_path: Path) -> None:
     assert stored_execution(tmp_path / "job.json") == ExecutionOptions()
+    for device in ("auto:2", "auto:12", "cuda:0,cuda:1", "xpu:3", "cpu:1"):
+        assert execution_options(device=device).device == device
+    for device in ("auto:0", "auto:", "cuda:0,", "cuda:0,cpu", "mps,mps", "auto:100"):
+        with pytest.raises(SpecError, match="--device"):
+            execution_options(device=device)
     (tmp_path / "job.json").write_text('{"run_id": "a", "device": "cuda:1", "position": 1.0}')
     assert stored_execution(tmp_path / "job.json") == ExecutionOptions(device="cuda:1")
     (tmp_path / "job.json").write_text('{"device": "cpu", "batch_tokens": 512, "precision": "bf16"}')
