@@ -1,4 +1,4 @@
-"""Watch runs: states, progress, curves, scores as they come; cancel, retry, move, delete; the gallery's, too."""
+"""Watch runs: states, progress, curves, scores as they come; pause, cancel, retry, move, delete; the gallery's, too."""
 
 from pages.widgets.nav import guard
 
@@ -13,6 +13,8 @@ from pages.widgets.runs.jobs import jobs_now
 from pages.widgets.runs.listing import left_of, show_list
 from pages.widgets.shared import start, version
 from pages.widgets.show import empty
+
+GALLERY = "Came with the program"
 
 st.title("Runs")
 start()
@@ -38,18 +40,18 @@ has_own, has_more = bool(jobs.listed or jobs.n_damaged), not committed(version()
 if not has_own:
     empty(
         "No runs yet",
-        "A run is one chain: model, intermediate or none, target, seed. It continues when this page is closed, and its "
-        "scores appear here language by language.",
+        "A run trains a model on an intermediate (or on none) and then on a target, with one seed, and scores it in "
+        "every language. It goes on when this page is closed, and its scores appear here language by language.",
         page="pages/launch.py",
         label="Launch the first run",
     )
 is_gallery = has_more and (not has_own or (asked is not None and asked not in jobs.by_id))
 if has_own and has_more:
     of = st.segmented_control(
-        "Whose", ["Yours", "The gallery's"], default="The gallery's" if is_gallery else "Yours", required=True,
+        "Whose", ["Yours", GALLERY], default=GALLERY if is_gallery else "Yours", required=True,
         label_visibility="collapsed",
     )  # fmt: skip
-    is_gallery = of == "The gallery's"
+    is_gallery = of == GALLERY
 if is_gallery:
     if chosen := show_gallery():
         show_run(chosen, job=None)

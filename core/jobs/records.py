@@ -119,6 +119,13 @@ class JobStatus(NamedTuple):
     """Who submitted it, where users sign in."""
     host: str | None = None
     """Name of the machine that it runs on; None: it does not run, or an earlier version started it."""
+    is_paused: bool = False
+    """Whether a cancelled job keeps its place in the queue until it is resumed."""
+
+    @property
+    def shown(self) -> str:
+        """The state for people: a paused job is cancelled for the queue and paused for them."""
+        return "paused" if self.is_paused else str(self.state)
 
 
 def read_job(path: Path) -> JobRecord | None:

@@ -27,7 +27,7 @@ _NO_PROTOCOL = "none"
 
 PAUSED = "paused"
 """In the marker of a cancelled job that was paused."""
-_PAUSED_WORDS = "Paused: `resume` puts it back in its place."
+_PAUSED_WORDS = "Paused: resume it, and it goes on from its last checkpoint, in its old place in the queue."
 
 
 class Summary(NamedTuple):
@@ -60,6 +60,8 @@ class Stand(NamedTuple):
     """Who executes it, or did so until it was lost."""
     message: str | None = None
     """Why it failed, or what it waits for."""
+    is_paused: bool = False
+    """Whether it was paused, and so is cancelled."""
 
 
 def derive_state(run: RunPaths) -> JobStatus:
@@ -97,6 +99,7 @@ def derive_state(run: RunPaths) -> JobStatus:
         device=job.device if job else USUAL.device,
         launched_by=job.launched_by if job else None,
         host=process.host if process else None,
+        is_paused=stand.is_paused,
     )
 
 
@@ -142,7 +145,8 @@ def stand_of(run: RunPaths, *, backend: str = LOCAL) -> Stand:  # noqa: PLR0911 
     if run.finished.exists():
         return Stand(JobState.DONE)
     if run.cancel.exists():
-        return Stand(JobState.CANCELLED, message=_PAUSED_WORDS if is_paused(run) else None)
+        paused = is_paused(run)
+        return Stand(JobState.CANCELLED, message=_PAUSED_WORDS if paused else None, is_paused=paused)
     failure = failure_text(run.failed)
     if failure is not None:
         return Stand(JobState.FAILED, message=failure)

@@ -19,6 +19,7 @@ from core.jobs.records import JobState, JobStatus
 from core.queries.runs.detail import progress
 from core.queries.runs.pace import Span
 from core.spec.note import Noted
+from core.spec.run import DataSourceKind
 from core.store.counted import REASONS
 from pages.widgets.compare.choice import offer
 from pages.widgets.launch.form import address_of
@@ -45,22 +46,22 @@ def show_run(run_id: str, *, job: JobStatus | None, left: Span | None = None) ->
     """
     found = detail(version(), run_id)
     if found is None:
-        st.caption("This run has not been read yet; it appears within seconds.")
+        st.caption("The results of this run are read within seconds.")
         return
     run, named = found.run, titles()
     chain = [named.of(str(run[name])) for name in ("intermediate", "target")]
-    state = str(job.state) if job else _OUTCOMES[run["outcome"]]
+    state = job.shown if job else _OUTCOMES[run["outcome"]]
     with st.container(border=True):
         st.markdown(f"## {md(' → '.join(chain))} &nbsp; {state_badge(state)}")
         facts = [
             named.of_model(str(run["model"])),
             f"seed {run['seed']}",
-            f"{run['protocol']}",
-            f"data: {run['data_source']}",
+            f"protocol {run['protocol']}",
+            DataSourceKind(str(run["data_source"])).words,
         ]
         if state == "running":
             facts += [f"for {duration(_since(run['started_at']))}"]
-            facts += [f"about {span(*left)} left in all"] if left else []
+            facts += [f"about {span(*left)} left"] if left else []
         else:
             facts += [duration(run["seconds"])]
         facts += [f"on {run['device']}"] if run["device"] else []
@@ -75,7 +76,7 @@ def show_run(run_id: str, *, job: JobStatus | None, left: Span | None = None) ->
             _new_from(run)
         _trouble(run, job)
         if found.excluded:
-            st.markdown(f":orange[:material/block:] **No evidence: {found.excluded}.** {REASONS[found.excluded]}")
+            st.markdown(f":orange[:material/block:] **Does not count: {found.excluded}.** {REASONS[found.excluded]}")
         for flag in found.flags.to_dict("records"):
             st.markdown(f":orange[:material/flag:] **{md(flag['flag'])}**: {md(flag['message'])}")
     show_note(
@@ -146,20 +147,20 @@ def _new_from(run: dict[str, Any]) -> None:
         request = request_again(cur, run, paths=paths())
     st.page_link(
         "pages/launch.py", label="New from this", icon=":material/post_add:", query_params=address_of(request),
-        help="The Launch page with everything as in this run.",
+        help="Opens the page Launch, filled in as for this run.",
     )  # fmt: skip
 
 
 def _actions(job: JobStatus) -> None:
-    offers: list[tuple[str, str, set[JobState], Callable[[], object]]] = [
-        ("Cancel", "cancel", {JobState.RUNNING, JobState.QUEUED, JobState.LOST},
-         lambda: queue.cancel([job.run_id], paths=paths())),
-        ("Retry", "replay", {JobState.FAILED, JobState.CANCELLED, JobState.LOST},
-         lambda: queue.retry([job.run_id], paths=paths())),
-        ("Move to front", "vertical_align_top", {JobState.QUEUED},
+    offers: list[tuple[str, str, set[str], Callable[[], object]]] = [
+        ("Pause", "pause", {"running", "queued", "lost"}, lambda: queue.pause([job.run_id], paths=paths())),
+        ("Resume", "resume", {"paused"}, lambda: queue.resume([job.run_id], paths=paths())),
+        ("Cancel", "cancel", {"running", "queued", "lost"}, lambda: queue.cancel([job.run_id], paths=paths())),
+        ("Retry", "replay", {"failed", "cancelled", "lost"}, lambda: queue.retry([job.run_id], paths=paths())),
+        ("Move to front", "vertical_align_top", {"queued"},
          lambda: queue.move(job.run_id, place="first", paths=paths())),
     ]  # fmt: skip
-    wanted = [offer for offer in offers if job.state in offer[2]]
+    wanted = [offer for offer in offers if job.shown in offer[2]]
     has_ended = job.state in {JobState.DONE, JobState.FAILED, JobState.CANCELLED}
     with st.container(horizontal=True):
         for text, icon, _, act in wanted:
@@ -189,7 +190,8 @@ def _trouble(run: dict[str, Any], job: JobStatus | None) -> None:
         return
     st.error(md(message), title=md(run["error"] or "The run failed"), icon=":material/error:")
     st.caption(
-        "Retry resumes from the last checkpoint; finished stages are not repeated. The tab Log has the full message."
+        "Retry goes on from the last checkpoint; trainings that are finished are not repeated. The tab Log has the "
+        "full message."
     )
 
 
@@ -232,7 +234,7 @@ def _learned(rows: pd.DataFrame) -> None:
         return
     n = int(rows["has_learned"].sum())
     icon = ":material/school:" if n == len(rows) else ":material/block:"
-    with st.expander(f"Learned: {n} of {len(rows)} tasks, by English development data", icon=icon):
+    with st.expander(f"Learned {n} of {len(rows)} tasks, as its scores on English development data say", icon=icon):
         percent = st.column_config.NumberColumn
         is_loss = rows["metric"] == "loss"
         scaled = {c: rows[c].astype("float64").where(is_loss, 100 * rows[c].astype("float64"))
@@ -258,10 +260,10 @@ def _learned(rows: pd.DataFrame) -> None:
                 "verdict": "verdict",
             },
         )
-        loss = " A loss is negated and no per cent: larger is better." if is_loss.any() else ""
+        loss = " A loss has its sign turned, so that larger is better, and is no per cent." if is_loss.any() else ""
         st.caption(
-            "One-sided tests at 5 % on the same examples, above chance and above the rule: the larger p is shown."
-            f"{loss}"
+            "Learned: the score is above chance and above the rule, by one-sided tests at 5 % on the same examples; "
+            f"the larger p is shown.{loss}"
         )
 
 
@@ -271,12 +273,12 @@ def _log(run_id: str) -> None:
 
 
 def _configuration(run: dict[str, Any]) -> None:
-    st.markdown("Run this again:")
+    st.markdown("This command makes the same run again:")
     show_command(again(run))
     left, right = st.columns(2)
     with left:
-        st.caption("Specification")
+        st.caption("What was asked for")
         st.json(run["spec"], expanded=1)
     with right:
-        st.caption("Environment")
+        st.caption("Where it ran")
         st.json(run["environment"] or "{}", expanded=1)

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.queries.filters import Filter
 from core.queries.runs.listing import runs
+from core.spec.run import DataSourceKind
 from pages.widgets.runs.several import show_together
 from pages.widgets.shared import store, titles, version
 from pages.widgets.show import md, table
@@ -32,27 +33,26 @@ def show_gallery() -> str | None:
     rows = rows.assign(
         chain=rows["intermediate"].map(named.of) + " → " + rows["target"].map(named.of),
         encoder=rows["model"].map(named.of_model),
+        data=rows["data_source"].map(lambda source: DataSourceKind(source).words),
     )
     words = st.text_input("Search", key="gallery_q", placeholder="task, model, protocol").lower().split()
     texts = (rows["chain"] + " " + rows["intermediate"] + " " + rows["target"] + " " + rows["encoder"] + " "
-             + rows["protocol"] + " " + rows["data_source"]).str.lower()  # fmt: skip
+             + rows["protocol"] + " " + rows["data_source"] + " " + rows["data"]).str.lower()  # fmt: skip
     for word in words:
         rows = rows[texts.loc[rows.index].str.contains(word, regex=False)]
     shown = rows.sort_values("data_source", key=lambda source: source == "sample", kind="stable").head(_MOST)
-    st.caption(
-        f"{len(rows):,} runs that came with the application" + (f"; the first {_MOST}" if len(rows) > _MOST else "")
-    )
+    st.caption(f"{len(rows):,} runs that came with the program" + (f"; the first {_MOST}" if len(rows) > _MOST else ""))
     number = st.column_config.NumberColumn
     picked = table(
         shown,
         key=f"gallery_table_{'_'.join(words)}",
-        alt="Runs that came with the application; selecting one shows it below, selecting several their curves",
+        alt="Runs that came with the program; selecting one shows it below, selecting several their curves",
         on_select="rerun",
         selection_mode="multi-row",
         height=min(38 + 35 * max(1, len(shown)), 360),
         columns={
             "chain": "intermediate → target", "encoder": "model", "seed": number("seed", width=60),
-            "protocol": "protocol", "data_source": "data", "n_langs": number("languages", width=80),
+            "protocol": "protocol", "data": "data", "n_langs": number("languages", width=80),
             "seconds": number("seconds", format="%.0f"),
             "run_id": "run",
         },
@@ -65,6 +65,6 @@ def show_gallery() -> str | None:
     if ids:
         st.query_params["run"] = ids[0]
     elif asked and asked not in set(committed(version())["run_id"]):
-        st.warning(f"No run {md(asked)} here. Pick one above.", icon=":material/search_off:")
+        st.warning(f"No run {md(asked)} here. Choose one above.", icon=":material/search_off:")
         return None
     return asked

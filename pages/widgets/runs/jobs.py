@@ -24,7 +24,7 @@ class Jobs(NamedTuple):
     by_id: dict[str, JobStatus]
     """The same by their ids."""
     counts: Counter[str]
-    """How many are in each state."""
+    """How many are in each state, paused ones apart."""
     open: list[JobStatus]
     """Those that can still change by themselves."""
     n_damaged: int
@@ -104,7 +104,7 @@ def _of(jobs: list[JobStatus]) -> Jobs:
     return Jobs(
         listed=whole,
         by_id={job.run_id: job for job in whole},
-        counts=Counter(str(job.state) for job in whole),
+        counts=Counter(job.shown for job in whole),
         open=[job for job in whole if _is_open(job)],
         n_damaged=len(jobs) - len(whole),
     )

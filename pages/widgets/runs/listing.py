@@ -19,6 +19,7 @@ from core.queries.runs.detail import progress
 from core.queries.runs.listing import damaged, no_evidence
 from core.queries.runs.listing import run as query_run
 from core.queries.runs.pace import Span
+from core.spec.run import DataSourceKind
 from core.tasks.titles import Titles
 from pages.widgets.export import Later, export_popover
 from pages.widgets.keeping import shared
@@ -27,7 +28,16 @@ from pages.widgets.runs.several import show_several
 from pages.widgets.shared import paths, refresh, store, titles, version
 from pages.widgets.show import STATE_LOOKS, md, table
 
-_ICONS = {"running": "▶", "queued": "…", "done": "✓", "failed": "✗", "cancelled": "■", "lost": "?", "damaged": "!"}
+_ICONS = {
+    "running": "▶",
+    "queued": "…",
+    "done": "✓",
+    "failed": "✗",
+    "cancelled": "■",
+    "paused": "‖",
+    "lost": "?",
+    "damaged": "!",
+}
 
 
 PAGE_ROWS = 500
@@ -58,7 +68,7 @@ def show_list(jobs: Jobs) -> str | None:
         "State", states, selection_mode="multi", key="state",
         format_func=lambda s: f"{_ICONS[s]} {s} {jobs.counts[s]}",
     ) if states else []  # fmt: skip
-    kept = [job for job in jobs.listed if job.state in shown_states] if shown_states else jobs.listed
+    kept = [job for job in jobs.listed if job.shown in shown_states] if shown_states else jobs.listed
     left = left_of(jobs)
     for text in ends(jobs.open, left, now=datetime.now(_zone())):
         st.caption(text)
@@ -95,13 +105,14 @@ def doing(begun: Mapping[Any, Any], named: Titles) -> str:
         step, total = begun["step"], begun["total_steps"]
         unit = "language" if kind == "evaluation" else "step"
         at = f"{unit} {int(step)} of {int(total)}" if pd.notna(step) and step else f"the first {unit}"
-        return f"{kind} {named.of(name)}: {at}"
+        doing = "scoring" if kind == "evaluation" else f"training the {kind}"
+        return f"{doing} {named.of(name)}: {at}"
     if not begun:
         return "starting"
     if pd.notna(begun["done"]):
         return "loading the model"
     n = int(begun["n_read"])
-    return f"reading the data: {n} split{'s' * (n != 1)} so far" if n else "looking up the data"
+    return f"reading the data: {n} part{'s' * (n != 1)} so far" if n else "looking up the data"
 
 
 def _page(jobs: list[JobStatus]) -> list[JobStatus]:
@@ -136,7 +147,7 @@ def label(job: JobStatus, named: Titles) -> str:
         named: What people read for its ids.
     """
     chain = f"{named.of(str(job.intermediate))} → {named.of(str(job.target))}"
-    return f"{chain}, {named.of_model(str(job.model))}, seed {job.seed} · {job.run_id} · {job.state}"
+    return f"{chain}, {named.of_model(str(job.model))}, seed {job.seed} · {job.run_id} · {job.shown}"
 
 
 def run_rows(jobs: Sequence[JobStatus], known: Known) -> pd.DataFrame:
@@ -155,14 +166,14 @@ def run_rows(jobs: Sequence[JobStatus], known: Known) -> pd.DataFrame:
         rows.append(
             {
                 "run": job.run_id,
-                "state": f"{_ICONS[job.state]} {job.state}",
+                "state": f"{_ICONS[job.shown]} {job.shown}",
                 "chain": " → ".join(named.of(name) for name in (job.intermediate, job.target) if name),
                 "model": named.of_model(job.model) if job.model else None,
                 "seed": job.seed,
                 "progress": finished if job.state is JobState.DONE else here.get("done"),
                 "stage": doing(here, named) if job.state is JobState.RUNNING else None,
                 "left": span(*left[job.run_id]) if job.run_id in left else None,
-                "evidence": f"none: {excluded[job.run_id]}" if job.run_id in excluded else None,
+                "evidence": f"no: {excluded[job.run_id]}" if job.run_id in excluded else None,
                 "protocol": job.protocol,
                 "data": job.data_source,
                 "study": job.study,
@@ -184,14 +195,14 @@ def ends(jobs: Sequence[JobStatus], left: Mapping[str, Span], *, now: datetime) 
     for job in jobs:
         if job.run_id in left:
             studies.setdefault(job.study or "", []).append(job.run_id)
-    groups = [(f"Study {md(study)}" if study else "Without a study", ids) for study, ids in studies.items()]
+    groups = [(f"Study {md(study)}" if study else "Runs without a study", ids) for study, ids in studies.items()]
     everything = [("All runs", [run_id for _, ids in groups for run_id in ids])] if groups else []
     lines = []
     for name, ids in (*(groups if len(groups) > 1 else []), *everything):
         low, high = (max(left[run_id][end] for run_id in ids) for end in (0, 1))
         at = now + timedelta(seconds=math.sqrt(low * high))
         day = "" if at.date() == now.date() else f"{at:%a %d %b} "
-        lines.append(f"{name}: {len(ids)} open, about {span(low, high)} left, done at about {day}{at:%H:%M}.")
+        lines.append(f"{name}: {len(ids)} not finished, about {span(low, high)} left, done at about {day}{at:%H:%M}.")
     return lines
 
 
@@ -230,7 +241,7 @@ def _table(rows: pd.DataFrame) -> None:
     config = st.column_config
     st.session_state["_run_order"] = rows["run"].tolist()
     table(
-        rows,
+        rows.assign(data=rows["data"].map(lambda source: DataSourceKind(source).words, na_action="ignore")),
         key="runs_table",
         alt="All runs with their state and progress; selecting a row shows the run below",
         on_select=_on_row,
@@ -242,9 +253,9 @@ def _table(rows: pd.DataFrame) -> None:
             "model": config.TextColumn("model", width="small"),
             "seed": config.NumberColumn("seed", width=60),
             "progress": config.ProgressColumn("progress", format="percent", min_value=0, max_value=1, width=120),
-            "stage": config.TextColumn("what it does", width=220),
+            "stage": config.TextColumn("what it does", width=290),
             "left": config.TextColumn("until it ends", width=110),
-            "evidence": config.TextColumn("evidence", width="medium"),
+            "evidence": config.TextColumn("counts?", width="medium"),
             "protocol": config.TextColumn("protocol", width="small"),
             "data": config.TextColumn("data", width="small"),
             "study": config.TextColumn("study", width="small"),
@@ -267,7 +278,7 @@ def _pick(jobs: Jobs, labels: dict[str, str]) -> str | None:
         with store().cursor() as cur:
             there = not query_run(cur, asked).empty
         if not there:
-            st.warning(f"No run {md(asked)} here. Pick one below.", icon=":material/search_off:")
+            st.warning(f"No run {md(asked)} here. Choose one below.", icon=":material/search_off:")
             asked = None
     if asked and asked not in labels:
         there_too = jobs.by_id.get(asked)
@@ -276,7 +287,7 @@ def _pick(jobs: Jobs, labels: dict[str, str]) -> str | None:
     typed = len(jobs.listed) > PAGE_ROWS
     st.selectbox(
         "Run", list(labels), index=None, key="run_pick", format_func=lambda r: labels.get(r, r), on_change=_on_pick,
-        placeholder="pick a run of this page, or type an id" if typed else "pick a run, or select a row above",
+        placeholder="choose a run of this page, or type its id" if typed else "choose a run, or select a row above",
         accept_new_options=typed,
     )  # fmt: skip
     return asked
@@ -297,6 +308,7 @@ def _damaged_folders() -> None:
         return
     n = len(rows)
     with st.expander(
-        f"{n} damaged folder{'s' if n > 1 else ''}: not read; other runs are not affected", icon=":material/warning:"
+        f"{n} folder{'s' if n > 1 else ''} of runs cannot be read; others are not affected",
+        icon=":material/warning:",
     ):
         st.dataframe(rows, hide_index=True, alt="Damaged run folders and why they cannot be read")

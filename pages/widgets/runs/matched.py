@@ -29,8 +29,8 @@ def show_matched(rows: pd.DataFrame) -> None:
             "third": "third",
             "n": "examples",
             "length": number("characters", format="%.1f"),
-            "bits": number("bits a decision", format="%+.3f", help="Usable information, cross-fitted: large is easy."),
-            "similarity": number("cosine", format="%.3f", help="To the centroid of the target's English text."),
+            "bits": number("bits a decision", format="%+.3f", help="Usable information: large is easy."),
+            "similarity": number("cosine", format="%.3f", help="With the mean vector of the target's English text."),
             "word_overlap": number("words in common", format="%.4f", help="Share of running words in common with it."),
             "label_gap": number("label share", format="%.3f", help="Largest difference of a label's share."),
             "d_length": number("d length", format="%+.3f"),
@@ -53,7 +53,8 @@ def show_matched(rows: pd.DataFrame) -> None:
             )
         st.caption(
             md(
-                "The last columns: the third that was trained on less each other one; d in standard deviations within "
-                f"the two. Up to {BALANCED} counts as equal.{of_target}"
+                "Thirds should differ in one thing alone. The columns d say how far the third that was trained on "
+                f"lies from each other one, in standard deviations within the two; up to {BALANCED} counts as "
+                f"equal.{of_target}"
             )
         )

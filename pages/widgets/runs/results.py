@@ -66,7 +66,7 @@ def _unscored(skips: pd.DataFrame, *, n_scored: int) -> None:
 def show_curves(found: RunDetail) -> None:
     """Draw training loss, English development score and speed by step."""
     if found.steps.empty and found.dev_scores.empty:
-        st.caption("No training curve: the stages of this run were reused, or it has not started.")
+        st.caption("No training curve: this run reused trainings of others, or it has not begun.")
         return
     source = str(found.run["data_source"])
     left, right = st.columns(2)
@@ -78,7 +78,7 @@ def show_curves(found: RunDetail) -> None:
         with right:
             draw, alt = partial(dev_curve, found.dev_scores, mode=mode()), "English development score by step"
             chart(draw, key="dev", alt=alt, source=source)
-    st.caption("Checkpoints are selected on English development data only.")
+    st.caption("Which checkpoint is scored is chosen on English development data alone.")
     if not found.steps.empty:
         chart(
             lambda: speed_curve(found.steps, mode=mode()),
@@ -86,4 +86,4 @@ def show_curves(found: RunDetail) -> None:
             alt="Training examples a second by step, one line per stage",
             source=source,
         )
-        st.caption("The memory that each stage took at its peak stands in its line above.")
+        st.caption("The most memory that a stage took stands in its line above (peak).")

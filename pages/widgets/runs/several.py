@@ -21,7 +21,7 @@ MOST_CURVES = 60
 
 _OPEN = {JobState.RUNNING, JobState.QUEUED, JobState.LOST}
 _STOPPED = {JobState.FAILED, JobState.CANCELLED, JobState.LOST}
-_VALUES = {"dev": "English dev score", "loss": "training loss"}
+_VALUES = {"dev": "English development score", "loss": "training loss"}
 
 
 def show_several(listed: Sequence[JobStatus], *, named: Callable[[JobStatus], str]) -> None:
@@ -36,15 +36,15 @@ def show_several(listed: Sequence[JobStatus], *, named: Callable[[JobStatus], st
         studies = sorted({job.study for job in listed if job.study})
         left, right = st.columns([1, 2])
         with left:
-            study = st.selectbox("Study", studies, index=None, key="several_study", placeholder="pick a study")
+            study = st.selectbox("Study", studies, index=None, key="several_study", placeholder="choose a study")
         with right:
             picked = st.multiselect(
                 "Runs", list(by_id), key="several_runs", format_func=lambda r: named(by_id[r]) if r in by_id else r,
-                placeholder="or pick runs", help="Runs that are picked take the place of the study.",
+                placeholder="or choose runs", help="Runs that are chosen take the place of the study.",
             )  # fmt: skip
         chosen = [by_id[r] for r in picked if r in by_id] or [job for job in listed if study and job.study == study]
         if not chosen:
-            st.caption("Pick a study, or runs. The filter by state above narrows both.")
+            st.caption("Choose a study (the runs of one launch), or runs. The filter by state above narrows both.")
             return
         _actions(chosen)
         show_together([job.run_id for job in chosen])
@@ -61,13 +61,15 @@ def show_together(run_ids: Sequence[str]) -> None:
             "Curves", list(_VALUES), default="dev", required=True, key="several_of", format_func=_VALUES.__getitem__
         )
         kind = st.segmented_control(
-            "Stage", ["target", "intermediate"], default="target", required=True, key="several_kind"
+            "Training on the", ["target", "intermediate"], default="target", required=True, key="several_kind"
         )
     with store().cursor() as cur:
         rows = curves(cur, run_ids[:MOST_CURVES], of="loss" if of == "loss" else "dev")
     rows = rows[rows["kind"] == kind]
     if rows.empty:
-        st.caption("None of these runs has such a curve: the stage was reused, is not there, or has not begun.")
+        st.caption(
+            "None of these runs has such a curve: the training was reused, is not part of them, or has not begun."
+        )
         return
     unlike = [name for name in ("model", "protocol", "data_source") if rows[name].nunique() > 1]
     of_title, n_runs = titles().of, rows["run_id"].nunique()
@@ -90,9 +92,13 @@ def _actions(chosen: Sequence[JobStatus]) -> None:
         return [job.run_id for job in chosen if job.state in states]
 
     queued, ended = of({JobState.QUEUED}), [job.run_id for job in chosen if job.state not in _OPEN]
+    paused = [job.run_id for job in chosen if job.is_paused]
+    stopped = [run_id for run_id in of(_STOPPED) if run_id not in paused]
     offers: list[tuple[str, str, list[str], Callable[[list[str]], object]]] = [
+        ("Pause", "pause", of(_OPEN), lambda ids: queue.pause(ids, paths=paths())),
+        ("Resume", "resume", paused, lambda ids: queue.resume(ids, paths=paths())),
         ("Cancel", "cancel", of(_OPEN), lambda ids: queue.cancel(ids, paths=paths())),
-        ("Retry", "replay", of(_STOPPED), lambda ids: queue.retry(ids, paths=paths())),
+        ("Retry", "replay", stopped, lambda ids: queue.retry(ids, paths=paths())),
         ("Move to front", "vertical_align_top", queued, _to_front),
     ]  # fmt: skip
     with st.container(horizontal=True):
@@ -120,7 +126,7 @@ def offer_delete(run_ids: list[str], *, key: str) -> None:
     with st.popover(f"Delete: {n}" if n > 1 else "Delete", icon=":material/delete:", key=f"{key}_delete"):
         st.markdown(
             f"Removes {f'{n} runs' if n > 1 else 'this run'} with scores, predictions and logs. They do not come back; "
-            "trained stages stay, so that the same run is quick to make again."
+            "what was trained stays, so that the same run is quick to make again."
         )
         st.button("Delete for good", type="primary", key=f"{key}_delete_sure", on_click=do, args=(_delete, run_ids))
 

@@ -153,7 +153,7 @@ def test_a_paused_study_keeps_its_places_and_goes_on(paths: AtlasPaths, backend:
     order = in_place(paths)
     rows = command("pause", "--study", "s")
     assert {(row["state"], row["message"]) for row in rows} == {
-        ("cancelled", "Paused: `resume` puts it back in its place.")
+        ("cancelled", "Paused: resume it, and it goes on from its last checkpoint, in its old place in the queue.")
     }
     assert in_place(paths) == order[len(rows) :]
     gone = str(rows[0]["run_id"])
