@@ -9,9 +9,10 @@ import streamlit as st
 from core.spec.task import Role
 from core.tasks import load_tasks, skipped_task_files
 from core.types.table import TYPES
+from pages.widgets.address import one_or_none, say_unknown, text_of
 from pages.widgets.export import export_popover
 from pages.widgets.shared import paths, start, version, warn_skipped
-from pages.widgets.tasks.card import card, data_here, matches, task_rows
+from pages.widgets.tasks.card import card, data_here, in_plain, matches, task_rows
 
 st.title("Tasks")
 start()
@@ -19,20 +20,14 @@ tasks = load_tasks(paths())
 warn_skipped(skipped_task_files(paths()))
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    search = st.text_input("Search", key="q", placeholder="name, language, domain", bind="query-params", width=280)
-    role = st.pills("Role", [str(r) for r in Role], key="role", bind="query-params")
-    kind = st.selectbox(
-        "Type",
-        list(TYPES),
-        index=None,
-        key="type",
-        placeholder="all types",
-        bind="query-params",
-        width=220,
-    )
+    search = text_of("Search", key="q", placeholder="name, language, domain", width=280)
+    role = one_or_none("Role", list(map(str, Role)), key="role", widget=st.pills)
+    kind = one_or_none("Type", list(TYPES), key="type", placeholder="all types", format_func=in_plain, width=220)
+say_unknown("role", list(map(str, Role)), kind="role")
+say_unknown("type", list(TYPES), kind="type of task")
 
-found = [t for t in tasks.values() if matches(t, search=search or "", role=role, kind=kind)]
-st.caption(f"{len(found)} of {len(tasks)} tasks. Yours can be added with one YAML file: see docs/adding.md.")
+found = [t for t in tasks.values() if matches(t, search=search, role=role, kind=kind)]
+st.caption(f"{len(found)} of {len(tasks)} tasks. A task of your own is one YAML file: add it on the page Launch.")
 if not found:
     st.info("No task matches. Remove a filter.", icon=":material/filter_alt_off:")
 else:

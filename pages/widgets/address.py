@@ -73,6 +73,42 @@ def one_of(
     return str(widget(label, options, key=key, on_change=_on_kept, args=(key, options[0]), **look))
 
 
+def one_or_none(
+    label: str,
+    options: Sequence[str],
+    *,
+    key: str,
+    widget: Callable[..., Any] = st.selectbox,
+    **look: Any,  # noqa: ANN401
+) -> str | None:
+    """A picker of one option or of none; the address names it.
+
+    Args:
+        label: Of the picker.
+        options: What there is.
+        key: Parameter of the address.
+        widget: `st.selectbox` or `st.pills`.
+        look: Of the widget.
+    """
+    look |= {"index": None} if widget is st.selectbox else {}
+    asked = st.query_params.get(key)
+    st.session_state[key] = asked if asked in options else None
+    found = widget(label, options, key=key, on_change=_on_kept, args=(key, None), **look)
+    return None if found is None else str(found)
+
+
+def text_of(label: str, *, key: str, **look: Any) -> str:  # noqa: ANN401
+    """A field for words; the address holds them.
+
+    Args:
+        label: Of the field.
+        key: Parameter of the address.
+        look: Of `st.text_input`.
+    """
+    st.session_state[key] = st.query_params.get(key, "")
+    return str(st.text_input(label, key=key, on_change=_on_kept, args=(key, ""), **look))
+
+
 def several_of(label: str, options: Sequence[str], *, key: str, **look: Any) -> list[str]:  # noqa: ANN401
     """A picker of any number of options; the address names each.
 
@@ -181,7 +217,7 @@ def _said(kind: str, asked: str, options: Mapping[str, str], *, found: str | Non
     if found is None:
         return str(UnknownName(kind, asked, known=options))
     name, _, detail = asked.partition(DETAIL)
-    return f"The link is to {kind} '{name}' with the digest {detail}; shown is the one that is here ({found})."
+    return f"The link is to {kind} '{name}' with settings or weights {detail}, which are not here; shown is {found}."
 
 
 def _on_pick(key: str) -> None:

@@ -11,11 +11,20 @@ import streamlit as st
 from core.languages import language
 from core.queries.overview import data_of_tasks
 from core.spec.task import Role, TaskSpec
-from pages.widgets.shared import store
+from pages.widgets.shared import store, titles
 from pages.widgets.show import md, source_badge
 
 _MANY = 12
 """Languages that are named before the rest is counted."""
+
+
+def in_plain(name: str) -> str:
+    """A name of the program as words.
+
+    Args:
+        name: Such as `span_qa`.
+    """
+    return name.replace("_", " ")
 
 
 def matches(task: TaskSpec, *, search: str, role: str | None, kind: str | None) -> bool:
@@ -55,7 +64,7 @@ def in_words(row: Mapping[Any, Any]) -> str:
         size = f"{high:,}" if low == high else f"{low:,} to {high:,}"
         langs = f"{row['langs']} language{'s' if row['langs'] != 1 else ''}"
         parts.append(f"{size} test examples in {'each of ' if row['langs'] > 1 else ''}{langs}")
-    runs = f"{row['runs']:,} run{'s' if row['runs'] != 1 else ''} here read them"
+    runs = f"read by {row['runs']:,} run{'s' if row['runs'] != 1 else ''} here"
     return ", ".join([*parts, runs])
 
 
@@ -67,7 +76,7 @@ def card(task: TaskSpec, here: pd.DataFrame) -> None:
         here: Its rows of `data_here`.
     """
     with st.container(border=True, height="stretch"):
-        badges = [f":blue-badge[{task.type.replace('_', ' ')}]"]
+        badges = [f":blue-badge[{in_plain(task.type)}]"]
         badges += [f":{'violet' if r is Role.TARGET else 'green'}-badge[{r}]" for r in task.roles]
         badges += [":orange-badge[yours]"] if task.is_user_task else []
         st.markdown(f"## {md(task.title)} &nbsp; `{task.name}`")
@@ -76,7 +85,7 @@ def card(task: TaskSpec, here: pd.DataFrame) -> None:
         for row in here.to_dict("records"):
             st.markdown(f"{source_badge(str(row['data_source']))} :small[{in_words(row)}]")
         if here.empty:
-            st.markdown(":gray-badge[:material/hourglass_empty: no run here has read its data]")
+            st.markdown(":gray-badge[:material/hourglass_empty: no run of this task here]")
         st.table(_facts(task), border="horizontal", hide_header=True, alt=f"Facts about {task.title}")
         for caution in task.cautions:
             st.markdown(f":orange[:material/warning:] {md(caution)}")
@@ -115,16 +124,16 @@ def _facts(task: TaskSpec) -> dict[str, str]:
     more = f" and {len(names) - _MANY} more" if len(names) > _MANY else ""
     facts = {
         "Languages": f"{len(names)}: {', '.join(names[:_MANY])}{more}" if len(names) > 1 else names[0],
-        "Metric": ", ".join(str(m).replace("_", " ") for m in task.metrics),
-        "Chance": f"{100 * task.chance:.1f} %" if task.chance else "0 %",
+        "Metric": ", ".join(in_plain(str(m)) for m in task.metrics),
+        "Score of guessing": f"{100 * task.chance:.1f} %" if task.chance else "0 %",
     }
     if task.train_examples is not None or task.test_examples is not None:
         sizes = ((task.train_examples, "train"), (task.test_examples, "test"))
-        facts["Examples as published"] = ", ".join(f"{n:,} {part}" for n, part in sizes if n is not None)
+        facts["Published examples"] = ", ".join(f"{n:,} {part}" for n, part in sizes if n is not None)
     if task.domain_words:
         facts["Domain"] = ", ".join(task.domain_words)
     if task.parts:
-        facts["Parts"] = ", ".join(task.parts)
+        facts["Made of"] = ", ".join(map(titles().of, task.parts))
     if task.in_task_with:
-        facts["In-task with"] = ", ".join(task.in_task_with)
+        facts["Same task as"] = ", ".join(map(titles().of, task.in_task_with))
     return {k: md(v) for k, v in (facts | {"Licence": task.licence, "Source": task.citation}).items()}
