@@ -8,7 +8,11 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from core.analysis.cells import Grid
+from core.languages import language
+from core.measures.difficulty.table import DIFFICULTIES
+from core.measures.similarity.table import SIMILARITIES
 from core.report.paper import Sheet, latex_sheet, svg_sheet, write_sheet
+from core.tasks import TASKS
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -55,3 +59,12 @@ def test_svg_holds_everything_within_its_box(tmp_path: Path) -> None:
         assert 0 <= float(node.attrib["x"]) <= width and 0 <= float(node.attrib["y"]) <= height
     assert len(root.findall(f"{SVG}rect")) == 1 + 6 + 9  # white, cells with a value and a mean, the scale
     assert svg_sheet(_sheet()) == file.read_text(encoding="utf-8")
+
+
+def test_what_the_program_writes_needs_no_font_but_a_latin_one() -> None:
+    """Arabic, Thai or Chinese letters would be empty boxes where a converter lacks their font."""
+    codes = {code for task in TASKS.values() for code in task.languages}
+    names = [language(code).name for code in codes] + [task.title for task in TASKS.values()]
+    measures = (*DIFFICULTIES.values(), *SIMILARITIES.values())
+    for text in (*names, *(measure.title for measure in measures), svg_sheet(_sheet())):
+        assert text.replace("−", "-").encode("cp1252"), text
