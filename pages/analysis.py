@@ -8,8 +8,8 @@ import streamlit as st
 
 st.title("Analysis")
 st.caption(
-    "How do the difficulty of an English intermediate task and its domain similarity to the target change zero-shot "
-    "cross-lingual transfer? First inside data sets, where all else is equal; then across tasks: a correlation."
+    "Does it matter how hard the English intermediate task is, and how similar its text is to the target's? First "
+    "inside one task: two runs differ in one thing, which then is the cause. Then across tasks: a correlation."
 )
 
 # The words above are painted before scipy and plotly are loaded.
@@ -26,7 +26,7 @@ from pages.widgets.analysis.fit_progress import watch
 from pages.widgets.analysis.measures import show_measures
 from pages.widgets.analysis.settle import settle_link, show_settling
 from pages.widgets.analysis.within import show_contrasts
-from pages.widgets.shared import paths, start, version
+from pages.widgets.shared import paths, start, titles, version
 from pages.widgets.show import empty
 
 start()
@@ -38,8 +38,8 @@ PARTS = ("Effects", "Variance", "Measures", "Cells", "Predictions", "Claims", "N
 if rows.empty:
     empty(
         "No gain to analyse yet",
-        "A gain needs a finished run with an intermediate and its paired baseline. Four intermediates with profiles of "
-        "difficulty and similarity make the first model. The published claims below say which runs each of them needs.",
+        "A gain needs two finished runs: one with an intermediate, and the same without (its baseline). Below are "
+        "claims of papers, and the runs that would test each of them.",
         page="pages/launch.py",
         label="Launch runs",
     )
@@ -52,8 +52,8 @@ everything = data.gathered(now, pooled, AnalysisOptions()).frame
 options = refine(sorted(everything["target"].unique()), sorted(set(everything["lang"]) - {"en"}))
 found = data.gathered(now, pooled, options)
 how = partial(recompute, pooled=pooled, options=options)
-st.header("Inside data sets", anchor=False)
-group = one_of("By", KINDS, key="within", widget=st.segmented_control)
+st.header("Inside one task", anchor=False)
+group = one_of("Split by", KINDS, key="within", widget=st.segmented_control)
 pairs = data.contrasts(now, pooled, options, group)
 show_contrasts(pairs, in_words(pairs), scale=options.scale, how=how("contrasts", by=group))
 st.header("Across tasks", anchor=False)
@@ -65,28 +65,29 @@ with_every = curves()
 full = data.answer_of(now, pooled, options, null=null, every=with_every)
 panels.show_answer(full.answer, found, data.gaps(now, pooled, options))
 settle_link(full.answer.weight)
-watch(null, compare, what="Comparing with intermediate + target on held-out pairs")
+watch(null, compare, what="Predicting pairs of intermediate and target that were kept aside")
 
 part = one_of("Show", PARTS, key="part", widget=st.segmented_control, label_visibility="collapsed")
 if part == "Effects":
     panels.show_effects(found, model, *data.surfaces(now, pooled, options))
 elif part == "Variance":
-    kind = one_of("By", KINDS, key="by", widget=st.segmented_control)
+    kind = one_of("Split by", KINDS, key="by", widget=st.segmented_control)
     by_kind = partial(data.grouped, now, pooled, options, kind)
     groups = by_kind()
     watch(groups, by_kind, what=f"Fitting each {kind}")
     panels.show_shares(model, groups.frame, kind=kind, of=found)
 elif part == "Measures":
-    watch(with_every, curves, what="Fitting the model with every measure")
+    watch(with_every, curves, what="Repeating the analysis with every other measure")
     show_measures(with_every.frame, options=options, how=how("analyse", every_measure=True))
 elif part == "Cells":
     has_gain = set(found.frame["target"])
-    target = st.selectbox("Target whose cells are tested", [name for name in load_tasks(paths()) if name in has_gain])
-    panels.show_cells(data.tested(now, pooled, options, target), target=target, how=how("analyse", target=target))
+    if there := [name for name in load_tasks(paths()) if name in has_gain]:
+        target = one_of("Target whose cells are tested", there, key="cells", format_func=titles().of)
+        panels.show_cells(data.tested(now, pooled, options, target), target=target, how=how("analyse", target=target))
 elif part == "Predictions":
     panels.show_predictions(data.judged_selectors(now, pooled, options), how=how("predict"))
     if names := sorted(found.frame["target"].unique()):
-        explain = one_of("Explain the predictions for", names, key="explain")
+        explain = one_of("Explain the predictions for", names, key="explain", format_func=titles().of)
         why = data.explained(now, pooled, options, explain)
         panels.show_explained(why, target=explain, how=how("predict").explaining(explain))
     panels.show_frozen(data.frozen(now))

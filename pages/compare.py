@@ -32,8 +32,8 @@ picked = choose(rows)
 if len(picked) < FEWEST:
     more = "One more run" if picked else "Two runs"
     st.info(
-        f"{more} to compare: choose above, or open a run on the page Runs and add it there. The choice is in the "
-        "address, so that a link opens it again.",
+        f"{more} to compare: choose above, or open a run on the page Runs and add it there. The address of this page "
+        "holds the choice, so a link opens it again.",
         icon=":material/compare_arrows:",
     )
     st.stop()
@@ -44,7 +44,7 @@ panels.show_cautions(data.made_of(now, ids), chosen)
 
 st.header("What differs", anchor=False)
 settings = data.settings_of(now, ids)
-everything = is_on("Show all fields", key="all")
+everything = is_on("Show what is the same, too", key="all")
 panels.show_settings(settings, chosen, everything=everything)
 
 st.header("Scores", anchor=False)
@@ -58,6 +58,6 @@ is_headline = bool(scored.loc[scored["metric"] == metric, "is_headline"].iloc[0]
 panels.show_obstacles(grid, chosen)
 panels.show_scores(grid, data.tests_of(now, ids, metric) if is_headline else None, chosen)
 
-st.header("Lines", anchor=False)
-kind = one_of("Axes", ["Languages", "Settings"], key="axes", widget=st.segmented_control)
+st.header("Drawn as lines", anchor=False)
+kind = one_of("One axis for each of the", ["Languages", "Settings"], key="axes", widget=st.segmented_control)
 panels.show_lines(grid, settings, chosen, metric=metric, kind=kind)

@@ -21,8 +21,9 @@ from pages.widgets.show import md, show_command
 st.title("Launch")
 start()
 st.caption(
-    "Pretrained encoder → English intermediate task → English training set of the target → all its languages. "
-    "Jobs run in the background: closing this page or the server does not stop them."
+    "A pretrained encoder is trained on an English intermediate task, then on the English training set of the target, "
+    "and scored in all languages of the target. This runs in the background: closing this page or the server does not "
+    "stop it."
 )
 
 form, plan = st.columns([3, 2], gap="large")

@@ -1,4 +1,4 @@
-"""The question, where the evidence stands, what stands out, what the store holds, and what to do next."""
+"""The question, where the evidence stands, what stands out, which results are here, and what to do next."""
 
 from pages.widgets.nav import guard
 
@@ -12,9 +12,10 @@ st.markdown(
     "cross-lingual transfer on XTREME?**"
 )
 st.caption(
-    "A pretrained encoder is fine-tuned on an English intermediate task, then on the English training set of a target, "
-    "and scored in every language without further training. A *gain* is that score minus the score of the same chain "
-    "without the intermediate step."
+    "A pretrained encoder is fine-tuned on an English task first (the *intermediate*, such as MNLI), then on the "
+    "English training set of the task of interest (the *target*, such as XNLI), and scored on the target in every "
+    "language, most of which it was never trained on: zero-shot. A *gain* is that score minus the score of the same "
+    "run without the intermediate (the *baseline*)."
 )
 
 # The words above are painted before DuckDB, pandas, plotly and scipy are loaded, which takes most of a second.
@@ -42,7 +43,7 @@ else:
 if pooled:
     show_laboratory(rows)
 
-st.header("What the store holds", anchor=False)
+st.header("Which results are here", anchor=False)
 panels.collection_cards(found)
 
 if pooled:
@@ -52,11 +53,21 @@ st.header("What to do next", anchor=False)
 steps = st.container()
 with st.grid(3, min_column_width=250):
     for page, label, icon, text in (
-        ("transfer", "Transfer", "grid_on", "Languages × intermediates: where an intermediate helps or hurts."),
-        ("analysis", "Analysis", "insights", "How much difficulty and similarity explain; published claims, tested."),
+        (
+            "transfer",
+            "Transfer",
+            "grid_on",
+            "A heatmap, languages by intermediates: where an intermediate helps or hurts.",
+        ),
+        (
+            "analysis",
+            "Analysis",
+            "insights",
+            "Does difficulty or similarity explain it? And what papers claimed, tested.",
+        ),
         ("launch", "Launch", "rocket_launch", "Choose a model, intermediates and targets; start training."),
-        ("runs", "Runs", "monitoring", "Watch, cancel, retry; read a failure; see where scores come from."),
-        ("compare", "Compare", "compare_arrows", "Two to six runs side by side: only what differs."),
+        ("runs", "Runs", "monitoring", "Watch, pause, cancel or retry runs; why one failed; where scores come from."),
+        ("compare", "Compare", "compare_arrows", "Two to six runs side by side: in what they differ."),
         ("tasks", "Tasks", "library_books", "What each task is: data, languages, licence, chance level."),
     ):
         with st.container(border=True, height="stretch"):

@@ -21,8 +21,8 @@ available, with_published = views(version()), has_published(version())
 if available.empty and not with_published:
     empty(
         "No scores yet",
-        "Each finished run adds a column: one intermediate, scored in every language of the target. A gain also needs "
-        "the paired baseline, which a launch includes unless it is switched off.",
+        "Each intermediate that was run before a target is a column here, with a row for every language. A gain also "
+        "needs the same run without the intermediate (its baseline), which a launch adds unless it is switched off.",
         page="pages/launch.py",
         label="Launch a run",
     )

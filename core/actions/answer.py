@@ -22,8 +22,8 @@ from core.errors import DataError
 from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
 from core.studies import StudyRequest
 
-HELD_OUT = "the comparison with intermediate + target on held-out pairs"
-EVERY_MEASURE = "the model with every measure of difficulty and similarity"
+HELD_OUT = "how well pairs of intermediate and target that were kept aside are predicted"
+EVERY_MEASURE = "whether other measures of difficulty and similarity say the same"
 
 Part = Callable[[], pd.DataFrame | None]
 """Computes a part of the answer; None: it is not known yet."""

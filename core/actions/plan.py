@@ -69,7 +69,7 @@ def slots_in_words(machine: Machine) -> str:
     """How many jobs run at a time, and where, for the user."""
     slots, threads = machine.slots, machine.threads
     each = f", {threads} thread{'s' * (threads > 1)} each" if machine.kind == "cpu" else ""
-    return f"{len(slots)} job{'s' * (len(slots) > 1)} at a time: {', '.join(slots)}{each}."
+    return f"{len(slots)} run{'s' * (len(slots) > 1)} at a time: {', '.join(slots)}{each}."
 
 
 def time_left(cur: duckdb.DuckDBPyConnection, jobs: Sequence[tuple[str, JobState]]) -> dict[str, Span]:

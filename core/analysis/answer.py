@@ -59,12 +59,12 @@ def answer(
     reasons = [*_thin(evidence, rows), *_torn(every)]
     units = evidence.units
     where = (
-        f"Over {units.intermediates} intermediate conditions ({_count(units.tasks, 'base task')}), "
-        f"{_count(units.targets, 'target')}, {_count(units.langs, 'language')} and "
-        f"{seeds_in_words(evidence.complete)} of {evidence.pooled.label}"
+        f"This compares {_count(units.intermediates, 'intermediate')} (made of {_count(units.tasks, 'base task')}) "
+        f"before {_count(units.targets, 'target')} in {_count(units.langs, 'language')}, with "
+        f"{seeds_in_words(evidence.complete)}: {evidence.pooled.label}."
     )
     caution = "" if not reasons else " The evidence is thin: " + "; ".join(reasons) + "."
-    headline = f"{where}: {phrases[0]}; {phrases[1]}.{caution}"
+    headline = f"{phrases[0]} {phrases[1]} {where}{caution}"
     has_others = every is not None and len(every) > len(_WORDS)
     spread = (
         [spread_in_words(every, term=term, unit=unit) for term in _WORDS] if every is not None and has_others else []
@@ -76,8 +76,8 @@ def answer(
 
 
 _WORDS = {
-    "difficulty": ("an intermediate that is harder", "difficulty"),
-    "similarity": ("an intermediate whose text is more similar to the target's", "similarity"),
+    "difficulty": ("Harder intermediates", "difficulty"),
+    "similarity": ("Intermediates whose text is more similar to the target's", "similarity"),
 }
 _PARTS = {
     "difficulty": "difficulty",
@@ -86,41 +86,47 @@ _PARTS = {
     "intermediate": "other properties of the intermediate",
     "target": "target",
     "language": "language",
-    "task x target": "base task × target interaction",
-    "intermediate x target": "intermediate × target interaction",
+    "task x target": "the particular pair of base task and target",
+    "intermediate x target": "the particular pair of intermediate and target",
 }
 
 
 def _effect(rows: _Rows, *, name: str, words: tuple[str, str], unit: Unit) -> str:
     if ("term", name) not in rows:
-        return f"{words[1]} cannot be estimated: it does not vary in these runs"
+        return f"The effect of {words[1]} cannot be estimated: it is the same in all these runs."
     row = rows["term", name]
     estimate, low, high = row["estimate"], row["ci_low"], row["ci_high"]
     limits = f"95 % interval {_signed(low, unit)} to {_signed(high, unit)}"
     if low > 0 or high < 0:
-        verb = "larger" if estimate > 0 else "smaller"
-        size = f"{_size(estimate, unit)} {unit.name} {verb}"
-        return f"{words[0]} by one standard deviation is associated with a gain {size} ({limits})"
+        verb, more = ("more", "larger") if estimate > 0 else ("less", "smaller")
+        size = f"{_size(estimate, unit)} {unit.name} {more}"
+        return f"{words[0]} help {verb}: with one standard deviation more {words[1]}, the gain is {size} ({limits})."
     if (high - low) / 2 > unit.small:
-        return f"the effect of {words[1]} is not determined ({limits} {unit.name} per standard deviation)"
+        return (
+            f"{words[0]} may help more or less, these runs cannot tell: with one standard deviation more {words[1]}, "
+            f"the gain changes by {_signed(estimate, unit)} {unit.name} ({limits})."
+        )
     most = f"{_size(max(-low, high), unit)} {unit.name}"
-    return f"no effect of {words[1]} is found; effects above {most} per standard deviation are excluded ({limits})"
+    return (
+        f"{words[0]} help neither more nor less, as far as can be told: with one standard deviation more {words[1]}, "
+        f"the gain changes by at most {most} ({limits})."
+    )
 
 
 def _thin(evidence: Evidence, rows: _Rows) -> list[str]:
     units, unit, reasons = evidence.units, UNITS[evidence.options.scale], []
     if units.intermediates < ENOUGH_INTERMEDIATES:
-        reasons.append(f"only {units.intermediates} conditions, where {ENOUGH_INTERMEDIATES} or more are needed")
+        reasons.append(f"only {units.intermediates} intermediates, where {ENOUGH_INTERMEDIATES} or more are needed")
     if units.tasks < units.intermediates and units.tasks < LEAST_TASKS:
-        reasons.append(f"the conditions are slices or placebos of only {_count(units.tasks, 'base task')}")
+        reasons.append(f"the intermediates are parts or placebos of only {_count(units.tasks, 'base task')}")
     if units.seeds < 2:
-        reasons.append("only one seed, so variation between seeds is unknown")
+        reasons.append("only one seed, so nobody knows what another seed would give")
     if units.targets < 2:
         reasons.append("only one target, so the result may not hold for others")
     wide = [n for n in _WORDS if ("term", n) in rows and rows["term", n]["detectable"] > 2 * unit.small]
     if wide:
         found = f"{_size(max(rows['term', n]['detectable'] for n in wide), unit)} {unit.name}"
-        reasons.append(f"an effect of {' or '.join(wide)} below {found} would often go undetected")
+        reasons.append(f"an effect of {' or '.join(wide)} below {found} would often be missed")
     return reasons
 
 
@@ -141,7 +147,8 @@ LEAST_TASKS = 4
 
 def _shares(rows: _Rows) -> str:
     said = [f"{text} {_limits(rows['share', name])}" for name, text in _PARTS.items() if ("share", name) in rows]
-    return f"Of the variance of mean gains: {', '.join(said)}." if said else ""
+    head = "What the differences between mean gains go with, in shares of their variance"
+    return f"{head}: {', '.join(said)}." if said else ""
 
 
 def _against(null: pd.DataFrame | None) -> list[str]:
@@ -149,13 +156,16 @@ def _against(null: pd.DataFrame | None) -> list[str]:
         return []
     row = by_name(null)["null", "improvement"]
     if row["ci_low"] > 0:
-        verdict = "predict held-out pairs better than"
+        verdict = "make the prediction of its gain better"
     elif row["ci_high"] < 0:
-        verdict = "predict held-out pairs worse than"
+        verdict = "make the prediction of its gain worse"
     else:
-        verdict = "do not clearly predict held-out pairs better than"
-    removed = f"squared error removed: {_limits(row)}, over {row['n']} conditions"
-    return [f"Difficulty, similarity and the rest {verdict} an intermediate effect plus a target effect ({removed})."]
+        verdict = "do not clearly make the prediction of its gain better"
+    removed = f"{_limits(row)} of the squared error goes away, over {row['n']} intermediates"
+    return [
+        "Where a pair of intermediate and target was kept aside, difficulty and similarity "
+        f"{verdict} than the averages of that intermediate and that target alone ({removed})."
+    ]
 
 
 def _naive(rows: _Rows, *, unit: Unit) -> str:
@@ -166,17 +176,18 @@ def _naive(rows: _Rows, *, unit: Unit) -> str:
         true, naive = rows["term", name], rows["naive", name]
         times = (true["ci_high"] - true["ci_low"]) / max(naive["ci_high"] - naive["ci_low"], 1e-12)
         said.append(
-            f"{name} {_signed(naive['ci_low'], unit)} to {_signed(naive['ci_high'], unit)} (the mixed "
-            f"model's interval is {times:.1f} times as wide)"
+            f"{_signed(naive['ci_low'], unit)} to {_signed(naive['ci_high'], unit)} for {name} (the interval above is "
+            f"{times:.1f} times as wide)"
         )
     n = rows["naive", "intercept"]["n"]
-    return f"A regression that treated the {n} cells as independent would report {', '.join(said)}." if said else ""
+    head = f"A plain regression, which takes the {n} cells for independent, would give the 95 % intervals"
+    return f"{head} {' and '.join(said)}." if said else ""
 
 
 def _missing(evidence: Evidence) -> list[str]:
     missing = evidence.missing
     gaps = missing[missing["remedy"].notna() & ~missing["what"].isin(REASONS)]  # those `left_out` counts
-    return [f"{row.cells} cells are excluded: {row.why} ({row.names})." for row in gaps.itertuples()]
+    return [f"{row.cells} cells are left out: {row.why} ({row.names})." for row in gaps.itertuples()]
 
 
 def _limits(row: dict[str, Any]) -> str:

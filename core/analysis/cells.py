@@ -32,9 +32,9 @@ FEWEST_FOR_Z = 3
 
 
 TESTS = {
-    "seeds and examples": "paired over seeds and test examples",
-    "examples": "paired over the test examples of one seed, which says nothing of another seed",
-    "seeds": "Student's t over seeds",
+    "seeds and examples": "paired test over seeds and test examples",
+    "examples": "paired test over the test examples of one seed, which says nothing of another seed",
+    "seeds": "Student's t test over seeds",
 }
 """What an interval and a test of a gain are over, and how a sentence says it."""
 
@@ -146,10 +146,9 @@ def how_excluded(found: Grid) -> str:
         return ""
     there = found.cells[found.cells["value"].notna()]
     n, whole = found.n_excluded, len(there)
-    stand = "value is no evidence, stands in brackets and enters" if n == 1 else (
-        "values are no evidence, stand in brackets and enter"
-    )  # fmt: skip
-    return f"{n} of {whole} {stand} no average and no test: {reasons_in_words(there['excluded'].dropna())}."
+    stand = "value does not count: it stands" if n == 1 else "values do not count: they stand"
+    why = reasons_in_words(there["excluded"].dropna())
+    return f"{n} of {whole} {stand} in brackets, outside of averages and tests ({why})."
 
 
 def not_learned(cells: pd.DataFrame) -> frozenset[str]:

@@ -95,10 +95,10 @@ def no_reference_text(rows: pd.DataFrame, *, target: str) -> str:
         target: Which.
     """
     if rows.empty:
-        return f"No similarity to the texts of {target} in this profile."
+        return f"How similar texts are to those of {target} was not measured."
     return (
-        f"This profile has no English text of {target} to compare with by default. Choose a language to see how near "
-        "each intermediate is to its test text."
+        f"No English text of {target} was measured. Choose a language to see how near each intermediate is to its test "
+        "text."
     )
 
 
@@ -145,18 +145,24 @@ def sentence(points: pd.DataFrame, *, measure: SimilarityMeasure, text: Referenc
     with_text = "training text" if text.role == "train" else f"test text in {_named(text.lang)}"
     found = agreement(points, larger_is_closer=measure.direction > 0)
     n = int(points["counts"].sum())
-    left_out = " Placebos, in-task pairs (†) and gains that are no evidence are not counted." if n < len(points) else ""
-    head = f"{measure.title} to the {with_text} versus {gain}: "
+    left_out = (
+        " Placebos, intermediates that train the target's own task (†) and gains that do not count are left out."
+        if n < len(points)
+        else ""
+    )
+    head = f"{measure.title} with the {with_text} against the {gain}: "
     if found is None:
-        return f"{head}n = {n} intermediates, too few or too alike for a correlation.{left_out}"
+        return f"{head}{n} intermediates are too few, or too alike, for a correlation.{left_out}"
     if pd.isna(found.low):
         limits, verdict = "", "too few for an interval" if n < FEWEST else "a perfect rank correlation has no interval"
     else:
-        limits = f" [{found.low:+.2f}, {found.high:+.2f}]"
+        limits = f" (95 % interval {found.low:+.2f} to {found.high:+.2f})"
         closer = f"closer intermediates gain {'more' if found.estimate > 0 else 'less'}"
-        verdict = "the interval includes zero, so the sign is uncertain" if found.low <= 0 <= found.high else closer
+        verdict = (
+            "zero is inside, so closer intermediates may gain more or less" if found.low <= 0 <= found.high else closer
+        )
     r = f"rank correlation {found.estimate:+.2f}{limits}".replace("-", "−")
-    return f"{head}{r}, n = {n} intermediates; {verdict}.{left_out} {measure.meaning}"
+    return f"{head}{r} over {n} intermediates; {verdict}.{left_out} {measure.title}: {measure.meaning}"
 
 
 def _named(code: str) -> str:

@@ -98,10 +98,10 @@ def prepare_cells(cells: pd.DataFrame) -> Prepared:
     """
     n = cells["intermediate"].nunique()
     if n < LEAST_INTERMEDIATES:
-        who = f"{n} intermediate conditions have" if n > 1 else f"{n or 'no'} intermediate condition has"
+        who = f"{n} intermediates have" if n > 1 else f"{n or 'no'} intermediate has"
         raise DataError(
-            f"{who} gain, difficulty and similarity; a model across cells needs {LEAST_INTERMEDIATES} or more: further "
-            "languages or seeds of the same conditions do not count as more. Run or profile others."
+            f"{who} a gain, a difficulty and a similarity; a comparison across tasks needs {LEAST_INTERMEDIATES} or "
+            "more, and more languages or seeds of the same ones do not help. Run others, or measure what theirs are."
         )
     columns, scales, dropped = _covariates(cells, n_intermediates=n)
     levels = {
@@ -280,7 +280,7 @@ def fit_groups(
         n = part["intermediate"].nunique()
         try:
             if n < least:
-                raise DataError(f"{n} conditions, {least} needed")
+                raise DataError(f"{n} intermediates, {least} needed")
             prepared = prepare_cells(part)
             fit = fit_mixed(prepared.cells, components=prepared.components)
         except DataError as error:
@@ -310,12 +310,12 @@ def _covariates(
             continue
         of_intermediate = bool((cells.groupby("intermediate")[name].nunique() == 1).all())
         if of_intermediate and at_intermediate + 1 > n_intermediates - 3:
-            dropped[name] = f"{n_intermediates} conditions cannot carry {at_intermediate + 1} terms of their own"
+            dropped[name] = f"{n_intermediates} intermediates are too few for {at_intermediate + 1} terms of their own"
             continue
         centred = ((values - values.mean()) / (sd if standardise else 1.0)).to_numpy(dtype=np.float64)
         design = np.column_stack([np.ones(len(cells)), *columns.values(), centred])
         if np.linalg.matrix_rank(design) < design.shape[1]:
-            dropped[name] = "a sum of the terms before it"
+            dropped[name] = "it follows from the terms before it"
             continue
         at_intermediate += of_intermediate
         columns[name] = centred

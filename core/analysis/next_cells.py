@@ -37,7 +37,7 @@ COLUMNS = (
 """Columns of the proposals; narrower: share of the interval's width; worth: mean of both for each run; request: a
 `StudyRequest` or `ProfileRequest` by names."""
 
-NO_PAIR = "No pair is left to propose: every intermediate with a profile has been run before every target here."
+NO_PAIR = "No pair is left to propose: what has a known difficulty and similarity was run before every target."
 """What is said where there is no proposal; it does not say that nothing is open."""
 
 _EXPLAINING = ("difficulty", "similarity")
@@ -70,7 +70,7 @@ def propose(cur: duckdb.DuckDBPyConnection, evidence: Evidence, analysis: Analys
     """
     gaps = evidence.missing[evidence.missing["remedy"].notna()]
     fill = [
-        {"kind": "fill", "intermediate": gap.names, "why": f"{gap.cells} cells are excluded: {gap.why}",
+        {"kind": "fill", "intermediate": gap.names, "why": f"{gap.cells} cells are left out: {gap.why}",
          "request": gap.remedy}
         for gap in gaps.itertuples()
     ]  # fmt: skip
@@ -234,9 +234,9 @@ def _proposal(row: dict[str, object], evidence: Evidence, *, plan: Plan) -> dict
         models=(s.model,), intermediates=(str(row["intermediate"]),), targets=tuple(str(row["target"]).split()),
         seeds=tuple(range(1, plan.seeds + 1)), protocol=s.protocol, data_source=DataSourceKind(s.data_source),
     )  # fmt: skip
-    why = "narrows both intervals most for its cost"
+    why = "it narrows both 95 % intervals most for what it costs"
     if row["worth"] is None:
-        why = "far from what was run"
+        why = "its difficulty and similarity are unlike those of what was run"
     elif row["kind"] == "seeds":
-        why = f"fewer than {plan.seeds} seeds: their spread is not seen, or hardly"
+        why = f"it has fewer than {plan.seeds} seeds, so little is known of what another seed would give"
     return {"why": why, "request": request} | row

@@ -175,8 +175,8 @@ def _with_features(
         mine = rows[rows["selector"] == name]
         if mine.empty:
             absent[name] = (
-                "needs the encoder's features of the target's training text after each intermediate: no profile of "
-                f"{pooled.model} on {pooled.data_source} holds them"
+                "not measured: it reads the encoder's features of the target's training text after each intermediate "
+                f"(of {pooled.model}, {DataSourceKind(pooled.data_source).words})"
             )
             continue
         column = mine.assign(**{name: selector.direction * mine["value"]})[["intermediate", "target", name]]

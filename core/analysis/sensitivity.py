@@ -98,14 +98,18 @@ def spread_in_words(rows: pd.DataFrame, *, term: str, unit: Unit) -> str:
     """
     found = rows[(rows["name"] == term) & rows["estimate"].notna()]
     if found.empty:
-        return f"No pair of measures has a model with {term}."
+        return f"The effect of {term} cannot be estimated with any measure."
     above, below = int((found["ci_low"] > 0).sum()), int((found["ci_high"] < 0).sum())
     shown = [unit.factor * found["estimate"].astype(float).quantile(q) for q in (0, 0.5, 1)]
     low, middle, high = (f"{value:+.2f}".replace("-", "−") for value in shown)
-    estimates = f"estimates from {low} to {high} {unit.name}, the middle one {middle}"
-    hold = "none leaves" if above + below == 0 else f"{above} lie above zero and {below} below"
-    ending = " out zero" if above + below == 0 else ""
-    return f"{term.capitalize()}, {len(found)} pairs of measures: of the 95 % intervals {hold}{ending}; {estimates}."
+    hold = "zero lies inside every 95 % interval"
+    if above + below:
+        hold = f"{above} 95 % interval{'s' * (above != 1)} above zero, {below} below"
+    n = f"{len(found)} pair{'s' * (len(found) != 1)} of measures"
+    return (
+        f"With other measures of difficulty and similarity ({n}), the effect of {term} is "
+        f"{low} to {high} {unit.name}, {middle} in the middle; {hold}."
+    )
 
 
 def _measures(cells: pd.DataFrame, term: str) -> list[str]:

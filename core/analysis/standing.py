@@ -58,39 +58,40 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     frame = evidence.frame[evidence.frame["gain"].notna()]
     out = f" {evidence.left_out}" if evidence.left_out else ""
     if frame.empty:
-        return f"The largest set of runs ({evidence.pooled.label}) has no gain that is evidence.{out}"
+        return f"No gain of the largest set of runs ({evidence.pooled.label}) counts.{out}"
     names = {"intermediate": "intermediate", "target": "target", "lang": "language"}
     size = {column: _count(frame[column].nunique(), name) for column, name in names.items()}
     head = (
-        f"The largest set of runs ({evidence.pooled.label}) has {size['intermediate']} before {size['target']} in "
+        f"The largest set of runs ({evidence.pooled.label}) tries {size['intermediate']} before {size['target']} in "
         f"{size['lang']}, with {seeds_in_words(frame)}"
     )
     kept = pairs[~pairs["in_task"].astype(bool)]
     if kept.empty:
-        return f"{head}; without in-task pairs, no gain outside English is left.{out}"
+        return f"{head}. Without intermediates that train the target's own task, no gain outside English is left.{out}"
     runs = seed_gains(evidence).merge(kept[["intermediate", "target"]])
     runs = runs[runs["scaled"].notna()]
     retrieval = frame.loc[~trained_targets(frame["target_type"]), "target"].unique()
     apart, runs = runs[runs["target"].isin(retrieval)], runs[~runs["target"].isin(retrieval)]
     unit = UNITS[evidence.options.scale]
     said = [_average(part, unit=unit) + where for part, where in (
-        (runs, ""), (apart, " at targets that are never trained (retrieval)" if len(runs) else " at retrieval targets")
+        (runs, ""), (apart, " before retrieval targets" + (", which are not trained on" if len(runs) else ""))
     ) if len(part)]  # fmt: skip
     if not said:
-        return f"{head}; no target has two seeds that differ, so there is no average in {unit.name}.{out}"
-    changed = f"an intermediate changes the zero-shot score by {', and by '.join(said)}"
-    return f"{head}: {changed}, English and in-task pairs excluded.{out}"
+        return f"{head}. No target has two seeds that differ, so there is no average in {unit.name}.{out}"
+    changed = f"On average an intermediate changes the zero-shot score by {', and by '.join(said)}"
+    own = "English, and intermediates that train the target's own task (in-task), are not in the average."
+    return f"{head}. {changed}. {own}{out}"
 
 
 def _average(runs: pd.DataFrame, *, unit: Unit) -> str:
     if runs["intermediate"].nunique() < 2:
         mean = float(runs.groupby("target")["scaled"].mean().mean())
-        return f"{_scaled(mean, unit)} {unit.name} on average (one intermediate, so no interval)"
+        return f"{_scaled(mean, unit)} {unit.name} (one intermediate, so no interval)"
     found = average_gain(runs["scaled"], intermediate=runs["intermediate"], target=runs["target"], seed=runs["seed"])
     i = found.interval
     limits = f"95 % interval {_scaled(i.low, unit)} to {_scaled(i.high, unit)}"
     return (
-        f"{_scaled(i.estimate, unit)} {unit.name} on average ({limits}, t over {i.n} intermediates; "
+        f"{_scaled(i.estimate, unit)} {unit.name} ({limits}, Student's t over {i.n} intermediates; "
         f"{spread_seen(found)})"
     )
 
@@ -111,16 +112,16 @@ def verdicts(pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:
     tested = kept[kept["q_value"].notna()]
     if tested.empty:
         return (
-            f"None of the {_count(len(kept), 'pair')} of intermediate and target has two seeds that differ, so the "
-            f"variation between seeds is unknown and no gain can be tested; {ends}."
+            f"None of the {_count(len(kept), 'pair')} of intermediate and target has two seeds that differ, so nobody "
+            f"knows what another seed would give, and no mean gain can be tested; {ends}."
         )
     found = tested[tested["q_value"] < LEVEL]
     up, down = int((found["gain"] > 0).sum()), int((found["gain"] < 0).sum())
     seeds = f"{tested['n_seeds'].min()} seeds" if tested["n_seeds"].nunique() == 1 else "two or more seeds"
     return (
-        f"Of {_count(len(tested), 'pair')} of intermediate and target with {seeds}, {up} gain and {down} lose "
-        f"significantly (t over seeds, false discovery rate {100 * LEVEL:.0f} %), the rest do not differ significantly "
-        f"from zero; {ends}."
+        f"Of {_count(len(tested), 'pair')} of intermediate and target with {seeds}, {up} gain and {down} lose more "
+        f"than chance explains (Student's t over seeds, at a false discovery rate of {100 * LEVEL:.0f} %); the rest "
+        f"cannot be told from zero; {ends}."
     )
 
 
@@ -160,7 +161,7 @@ def _whole_seeds(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 
 def _named(row: dict[Hashable, Any], title: Callable[[str], str]) -> str:
     limits = "" if pd.isna(row["low"]) else f" ({_points(row['low'])} to {_points(row['high'])})"
-    return f"{_points(row['gain'])}{limits} for {title(row['intermediate'])} before {title(row['target'])}"
+    return f"{_points(row['gain'])} points{limits} for {title(row['intermediate'])} before {title(row['target'])}"
 
 
 def _count(n: int, what: str) -> str:

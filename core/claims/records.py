@@ -98,8 +98,8 @@ class Claim:
             bounds = f"between {low:g} and {high:g}"
         return (
             f"supported if the whole 95 % interval of {self.quantity} ({self.unit}) lies {bounds}, contradicted if "
-            f"none of it does, mixed otherwise; not testable below {self.least} units; the same of runs on real data "
-            f"that are not of {self.about.models} says what is seen outside the claim's scope"
+            f"none of it does, mixed otherwise; not testable on fewer than {self.least}; runs on real data that are "
+            f"not of {self.about.models} go by the same rule, but say only what is seen outside the claim's scope"
         )
 
 

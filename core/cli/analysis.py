@@ -263,7 +263,7 @@ def _said(found: Evidence) -> Evidence:
         raise DataError(
             "No row is left: no score matches the languages, families or scripts requested. Remove some filters."
         )
-    note(f"{found.pooled.label}: {found.units.intermediates} intermediate conditions.")
+    note(f"{found.pooled.label}: {found.units.intermediates} intermediates.")
     if found.left_out:
         note(f"{found.left_out} --with-excluded counts them.")
     return found

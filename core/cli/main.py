@@ -375,7 +375,7 @@ def _show_gains(store: Store, *, wanted: Filter | None, run_ids: tuple[str, ...]
     show(records(frame), as_json=as_json, empty="No gains yet.", columns=(*columns, "excluded"))
     there = frame[frame["gain"].notna()]
     if len(out := there["excluded"].dropna()):
-        note(f"{len(out):,} of {len(there):,} gains are no evidence: {reasons_in_words(out)}.")
+        note(f"{len(out):,} of {len(there):,} gains do not count: {reasons_in_words(out)}.")
     alone = frame["missing"].isna() | (frame["missing"] == "is the baseline")
     for why, n in frame.loc[~alone, "missing"].value_counts().items():
         note(f"{n:,} of {len(frame):,} rows have no gain: {why}.")

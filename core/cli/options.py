@@ -131,7 +131,7 @@ def _analysis_options(  # noqa: PLR0913  # one parameter per option
     with_excluded: Annotated[
         bool,
         typer.Option(
-            "--with-excluded", help="Include gains that are no evidence, such as those of an intermediate not learned."
+            "--with-excluded", help="Include gains that do not count, such as those of an intermediate not learned."
         ),
     ] = False,
 ) -> AnalysisOptions:

@@ -33,7 +33,7 @@ def forest(rows: pd.DataFrame, *, factor: float, mode: Mode = "light") -> go.Fig
     # An axis of two levels takes its order from what it meets first.
     order = [drawn["label"].tolist(), drawn["group"].tolist()]
     fig = go.Figure(go.Scatter(x=[None] * len(drawn), y=order, showlegend=False, hoverinfo="skip"))
-    for is_whole, name in ((True, "over targets"), (False, "part of them")):
+    for is_whole, name in ((True, "all targets"), (False, "a part of them, or English")):
         part = drawn[(drawn["group_kind"] == "all") == is_whole]
         middle, low, high = (factor * part[n].astype("float64") for n in ("estimate", "ci_low", "ci_high"))
         color = CATEGORICAL[mode][0 if is_whole else 1]

@@ -51,7 +51,7 @@ def dev_curve(scores: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
             hovertemplate="step %{x}<br>%{customdata[0]} %{y:.3f}<br>%{customdata[1]} English examples"
             "<extra>%{fullData.name}</extra>",
         )  # fmt: skip
-    return _by_step(fig, "English dev score", mode=mode)
+    return _by_step(fig, "English development score", mode=mode)
 
 
 def curves_together(rows: pd.DataFrame, *, value: str, mode: Mode = "light") -> go.Figure:

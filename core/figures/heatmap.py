@@ -180,7 +180,7 @@ def mean_hovers(means: pd.DataFrame, quantity: Quantity, title: Callable[[str], 
     for row in means.to_dict("records"):
         head = f"<b>{title(row['intermediate'])}</b>, mean over {row['n_langs']} languages"
         if pd.isna(row["value"]):
-            hovers.append(f"{head}<br>no mean: not every one of them has a value")
+            hovers.append(f"{head}<br>no mean: it lacks a value in one of them")
             continue
         text = cell_text(row["value"], quantity=quantity, marks=IN_TASK * bool(row["in_task"]))
         seeds = f"<br>{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''} with all of them"
@@ -260,9 +260,10 @@ def cell_hover(row: dict[Hashable, Any], quantity: Quantity, title: Callable[[st
         lines.append(f"score {cell_text(row['score'], quantity='score')} %")
     lines.append(f"{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}: {row['seeds']}")
     if pd.notna(row["q_value"]):
-        lines.append(f"q = {row['q_value']:.2g} against zero, over {row['tested_by']}, corrected over the cells shown")
+        verdict = "differs from zero" if row["significant"] else "may be nothing"
+        lines.append(f"{verdict}: q = {row['q_value']:.2g}, over {row['tested_by']}, corrected over the cells shown")
     lines.append(f"{row['n']} test examples")
-    lines += [f"({row['excluded']}: in no average, no test)"] if pd.notna(row["excluded"]) else []
+    lines += [f"(does not count: {row['excluded']})"] if pd.notna(row["excluded"]) else []
     lines += [f"{IN_TASK} in-task: trains the target's own task"] if row["in_task"] else []
     return "<br>".join(lines)
 

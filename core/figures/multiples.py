@@ -114,7 +114,7 @@ def _hover(row: dict[Hashable, Any], title: Callable[[str], str]) -> str:
         f"mean gain {_signed(row['gain'])} points, {limits}",
         f"{row['n_langs']} languages, {row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}",
     ]
-    lines += [f"q = {row['q_value']:.2g} against zero"] if pd.notna(row["q_value"]) else []
+    lines += [f"q = {row['q_value']:.2g} (below 0.05: differs from zero)"] if pd.notna(row["q_value"]) else []
     return "<br>".join([*lines, *(["in-task: trains the target's own task"] if row["in_task"] else [])])
 
 

@@ -68,7 +68,7 @@ def similarity_scatter(
         marker={"symbol": "circle-open", "size": RING_PX, "color": HIGHLIGHT[mode], "line": {"width": 3}},
     )  # fmt: skip
     frame(fig, height_px=HEIGHT_PX, mode=mode)
-    arrow = "larger is closer" if axis.larger_is_closer else "axis reversed: smaller is closer"
+    arrow = "larger is closer" if axis.larger_is_closer else "axis turned: smaller is closer"
     fig.update_xaxes(title_text=f"{axis.title} ({arrow}) →", range=_range(points, axis))
     fig.update_yaxes(
         title_text="gain, points", zeroline=True, zerolinecolor=GRID[mode], zerolinewidth=2, range=_heights(points)
@@ -132,7 +132,7 @@ def _points(rows: pd.DataFrame, *, is_counted: bool, mode: Mode) -> go.Scatter:
     color = CATEGORICAL[mode][0] if is_counted else MUTED[mode]
     return go.Scatter(
         x=rows["similarity"].tolist(), y=(100 * rows["gain"]).tolist(), mode="markers+text",
-        name="counted" if is_counted else "not counted: placebo, in-task or no evidence",
+        name="counted" if is_counted else "does not count",
         text=[_name(r) if r["place"] else "" for r in rows.to_dict("records")],
         textposition=[place or "top right" for place in rows["place"]],
         textfont={"size": 12, "color": INK[mode] if is_counted else MUTED[mode]},

@@ -38,7 +38,7 @@ class Measure:
     @property
     def label(self) -> str:
         """Title of the values after they were turned so that large means near (hard, a good choice)."""
-        return self.title if self.direction > 0 else f"{self.title}, turned round"
+        return self.title if self.direction > 0 else f"{self.title}, sign turned"
 
 
 M = TypeVar("M", bound=Measure)

@@ -23,7 +23,7 @@ from core.queries.difficulty import difficulties as profiled
 from core.queries.similarity import current_profile
 from core.queries.similarity import similarities as pairwise
 from core.spec.profile import text_point
-from core.spec.run import Nearness, Third
+from core.spec.run import DataSourceKind, Nearness, Third
 
 _THIRD = re.compile(rf"[@,]({'|'.join((*get_args(Third), *get_args(Nearness)))})(:|$)")
 
@@ -79,15 +79,15 @@ def difficulties(cur: duckdb.DuckDBPyConnection, *, measure: str, like: ProfileV
     empty = pd.DataFrame({"intermediate": pd.Series(dtype=str), "difficulty": []})
     view = closest_view(cur, kind="difficulty", like=like)
     if view is None:
-        return Measured(empty, f"no difficulty profile on data source '{like.data_source}'")
+        return Measured(empty, f"not measured on {DataSourceKind(like.data_source).words}")
     rows = profiled(cur, view, measure=measure)
     frame = rows.rename(columns={"hardness": "difficulty"})
-    whose = f"'{view.model}', as '{like.model}' has no profile"
+    whose = f"{view.model}, as that of {like.model} was not measured"
     if view.model == like.model:
         is_same = view.model_fingerprint == (like.model_fingerprint or None)
         whose = "the runs' own model" if is_same else "the runs' model with other weights"
-    where = f"under protocol '{view.protocol}' on {view.data_source}"
-    return Measured(frame[["intermediate", "difficulty"]], f"'{measure}' of {whose} {where}")
+    where = f"trained by protocol {view.protocol} on {DataSourceKind(view.data_source).words}"
+    return Measured(frame[["intermediate", "difficulty"]], f"{DIFFICULTIES[measure].title}, by {whose}, {where}")
 
 
 def similarities(
@@ -114,9 +114,10 @@ def similarities(
     similarity = SIMILARITIES[measure].direction * rows["value"]
     frame = rows[["point", "target", "role", "lang"]].assign(similarity=similarity)
     if profile is None:
-        return Measured(frame, f"no domain profile on data source '{data_source}'")
-    means = "each language's mean removed" if wanted else "languages' means kept"
-    return Measured(frame, f"'{measure}' of profile {profile}, {means}, on {data_source}")
+        return Measured(frame, f"not measured on {DataSourceKind(data_source).words}")
+    means = "each language's mean subtracted" if wanted else "languages' means kept"
+    words = DataSourceKind(data_source).words
+    return Measured(frame, f"{SIMILARITIES[measure].title} of texts, {means}, on {words} (stored as profile {profile})")
 
 
 def intermediates(cur: duckdb.DuckDBPyConnection, *, run_ids: list[str]) -> pd.DataFrame:

@@ -15,6 +15,8 @@ import duckdb
 import pandas as pd
 
 from core.languages import language
+from core.measures.difficulty.table import DIFFICULTIES
+from core.measures.similarity.table import SIMILARITIES
 from core.queries.covariates import (
     base_tasks,
     difficulties,
@@ -30,7 +32,7 @@ from core.queries.scales import Scale, divisors, trained_targets
 from core.spec.profile import ProfileKind, text_point
 from core.spec.run import DataSourceKind
 from core.store.counted import BASELINE, EARLIER, FLOOR, INTERMEDIATE, TARGET, reasons_in_words
-from core.store.gallery import own_first
+from core.store.gallery import own_first, whose
 from core.studies import ProfileRequest, StudyRequest
 
 _OF_TARGETS = frozenset({"in-task", "never trained", TARGET, BASELINE, FLOOR})
@@ -59,7 +61,8 @@ class PooledRuns(NamedTuple):
     @property
     def label(self) -> str:
         """Model, protocol, data and collection in one line."""
-        return f"{self.model} · {self.protocol} · {DataSourceKind(self.data_source).words} · {self.collection}"
+        words = DataSourceKind(self.data_source).words
+        return f"{self.model}, protocol {self.protocol}, {words}, {whose(self.collection)}"
 
 
 @dataclass(frozen=True)
@@ -134,8 +137,8 @@ class Evidence(NamedTuple):
         if reasons.empty:
             return ""
         whole = n + len(reasons)
-        verb = "is" if len(reasons) == 1 else "are"
-        return f"{len(reasons):,} of {whole:,} gains {verb} no evidence and left out: {reasons_in_words(reasons)}."
+        verb = "does not count and is" if len(reasons) == 1 else "do not count and are"
+        return f"{len(reasons):,} of {whole:,} gains {verb} left out: {reasons_in_words(reasons)}."
 
     @property
     def complete(self) -> pd.DataFrame:
@@ -357,13 +360,13 @@ def _missing(frame: pd.DataFrame, *, pooled: PooledRuns, options: AnalysisOption
         FLOOR: "left out: the baseline does not beat a rule that reads no meaning",
         "English": "left out: English is not transfer to another language",
         "in-task": "left out: the intermediate trains the target's own task",
-        "never trained": "left out: retrieval, which is never trained, is analysed by itself (--target)",
+        "never trained": "left out: nothing is trained for retrieval, so it is analysed by itself: choose it as target",
         "placebo": "left out: placebos",
         "third": "left out here: a third is compared with the other thirds of its task",
-        "no difficulty": f"no difficulty '{options.difficulty}' of the intermediate on {pooled.data_source}",
-        "difficulty undefined": "left out: difficulty is of one task with labels, not of a mixture or of MLM",
-        "no similarity": f"no similarity '{options.similarity}' of the intermediate's text to the target's "
-        f"{'test text in that language' if options.anchor == 'test' else 'English training text'}",
+        "no difficulty": f"{DIFFICULTIES[options.difficulty].title} of the intermediate was not measured on these data",
+        "difficulty undefined": "left out: a mixture of tasks, or language modelling, has no difficulty of its own",
+        "no similarity": f"{SIMILARITIES[options.similarity].title} of the intermediate's text and the target's "
+        f"{'test text in that language' if options.anchor == 'test' else 'English training text'} was not measured",
     }
     rows = []
     for reason, text in texts.items():

@@ -28,15 +28,16 @@ class Unit(NamedTuple):
 UNITS: dict[Scale, Unit] = {
     "headroom": Unit(
         "% of the head-room",
-        "A difference of scores as a share of what the target leaves above its floor: 1 less the score of chance or, "
-        "if that is higher, of the best rule that reads no meaning.",
+        "Head-room: what lies between a target's floor and a perfect score. The floor is the score of guessing or, if "
+        "that is higher, of the best rule that reads no meaning, such as the commonest label. With a floor of 50 %, "
+        "5 points are 10 % of the head-room.",
         100.0,
         0.01,
     ),
     "noise": Unit(
         "standard deviations of seeds",
-        "A difference of scores in standard deviations between seeds of the same chain at that target, pooled over "
-        "intermediates and languages.",
+        "Standard deviations of seeds: how many times larger a change is than what another seed alone does to the "
+        "score at that target, in all languages and after all intermediates.",
         1.0,
         0.2,
     ),

@@ -153,7 +153,7 @@ def encoded(
         caption = f"{what[:1].upper()}{what[1:]}, {table.num_rows} row{'s' if table.num_rows != 1 else ''}{unit}."
         caption += f" Data: {data}." if data else ""
         if out := n_all - table.num_rows:
-            caption += f" Left out: {out} that {'is' if out == 1 else 'are'} no evidence."
+            caption += f" Left out: {out} that {'does' if out == 1 else 'do'} not count."
         return latex_table(table, caption=caption, label=f"tab:{what.replace(' ', '-')}").encode()
     if data and "data" not in table.column_names:
         table = table.append_column("data", pa.array([data] * table.num_rows, pa.string()))

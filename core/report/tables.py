@@ -110,9 +110,9 @@ CELLS = {
     "gain": Column("gain, points", points, True), "low": Column("95 % low", points, True),
     "high": Column("95 % high", points, True), "tested_by": Column("interval and test over"),
     "n_seeds": Column("seeds", whole, True),
-    "score": Column("score, %", percent, True), "q_value": Column("q against zero", number, True),
+    "score": Column("score, %", percent, True), "q_value": Column("q (differs from zero?)", number, True),
     "n": Column("test examples", str, True), "in_task": Column("in-task", yes), "state": Column("state"),
-    "missing": Column("why missing"), "excluded": Column("why no evidence"),
+    "missing": Column("why missing"), "excluded": Column("why it does not count"),
 }  # fmt: skip
 """Of a heatmap's twin."""
 

@@ -28,26 +28,37 @@ FLOOR = "baseline at the floor"
 REASONS = {
     EARLIER: "The run or its baseline was made by an earlier version of the program, whose stages gave other results. "
     "Run both again.",
-    INTERMEDIATE: "The intermediate's development score does not beat chance and the best rule that reads no meaning, "
-    "or its predictions are all the same: there is nothing to transfer.",
-    TARGET: "The run's target stage did not learn the target in English: its development score does not beat chance "
-    "and the best rule that reads no meaning, or its predictions are all the same.",
-    BASELINE: "The baseline did not learn the target in English: its development score does not beat chance and the "
-    "best rule that reads no meaning, or its predictions are all the same.",
-    FLOOR: "In this language the baseline does not beat the best rule that reads no meaning: a gain over it says "
-    "nothing about transfer.",
+    INTERMEDIATE: "On English development data the intermediate does no better than guessing, or than the best rule "
+    "that reads no meaning (such as the commonest label), or it gives one answer to everything: there is nothing to "
+    "transfer.",
+    TARGET: "On English development data the run does no better at the target than guessing, or than the best rule "
+    "that reads no meaning (such as the commonest label), or it gives one answer to everything.",
+    BASELINE: "On English development data the baseline does no better at the target than guessing, or than the best "
+    "rule that reads no meaning (such as the commonest label), or it gives one answer to everything.",
+    FLOOR: "In this language the baseline does no better than the best rule that reads no meaning (such as the "
+    "commonest label): a gain over it says nothing about transfer.",
 }
 """What each reason means, for a reader."""
 
 
+_CLAUSES = {
+    EARLIER: EARLIER,
+    INTERMEDIATE: "whose intermediate was not learned",
+    TARGET: "whose target was not learned",
+    BASELINE: "whose baseline did not learn the target",
+    FLOOR: "whose baseline is at the floor",
+}
+"""Each reason as it follows a number."""
+
+
 def reasons_in_words(reasons: Iterable[str]) -> str:
-    """How often each reason is given, such as "264 made by an earlier version, 3 baseline at the floor".
+    """How often each reason is given, such as "264 made by an earlier version, 3 whose baseline is at the floor".
 
     Args:
         reasons: One of `REASONS` each.
     """
     counts = Counter(reasons)
-    return ", ".join(f"{counts[reason]:,} {reason}" for reason in REASONS if counts[reason])
+    return ", ".join(f"{counts[reason]:,} {clause}" for reason, clause in _CLAUSES.items() if counts[reason])
 
 
 _POOL = "collection, model, model_fingerprint, protocol_digest, data_source"

@@ -32,6 +32,7 @@ PREFIX = "gallery-"
 MEASURED = "measured"
 """The committed collection."""
 
+_WHOSE = {"yours": "run here", "measured": "came with the program"}
 _IMPORTED = "imported:"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
@@ -200,3 +201,12 @@ def _insert(cur: duckdb.DuckDBPyConnection, file: Path, family: Family, *, colle
         cur.execute(f"INSERT INTO {file.stem} BY NAME SELECT {kept} FROM read_parquet(?)", [str(file)])
     except (duckdb.Error, OSError, RunFolderDamaged, UnicodeDecodeError) as error:  # the last: of DuckDB's own message
         raise StoreError(f"{file} does not hold the table '{file.stem}': {error}") from error
+
+
+def whose(collection: str) -> str:
+    """Where the runs of a collection are from, as it stands in a sentence; one that was imported has its own name.
+
+    Args:
+        collection: measured, yours or a name.
+    """
+    return _WHOSE.get(collection, collection)

@@ -25,10 +25,10 @@ _FORMS: dict[Format, tuple[str, str]] = {
     "tex": ("LaTeX", "application/x-tex"),
 }
 _IMAGES = {"svg": "image/svg+xml", "png": "image/png"}
-_UNITS = "Files hold scores and gains as fractions, not per cent or points; an empty value means missing, never zero."
+_UNITS = "Files hold scores and gains as fractions, not per cent or points; an empty field is missing, not zero."
 _SVG = (
-    "SVG without more installs: open the HTML file; the camera in the figure's toolbar saves it. "
-    "PNG and SVG from here need `pip install kaleido==1.5.0` and Chrome or Chromium."
+    "For an SVG of the figure, open the HTML file and press the camera in its toolbar. PNG and SVG as buttons here "
+    "need `pip install kaleido==1.5.0` and Chrome or Chromium."
 )
 
 

@@ -25,8 +25,9 @@ def show_handout() -> None:
     """Draw both buttons and the commands that do the same."""
     with st.popover("Report and gallery", icon=":material/ios_share:", key="handout"):
         st.markdown(
-            "**Report**: one file with the answer, a heatmap per target, your notes, methods, versions and commands. "
-            "**Gallery**: the same as pages that open from disk, in a ZIP file. Each takes some seconds to make."
+            "**Report**: one file with the answer, a heatmap for each target, your notes, methods, versions and "
+            "commands. **Gallery**: the same as web pages in a ZIP file, which open without this program. Each takes "
+            "some seconds to make."
         )
         with st.container(horizontal=True):
             save_button("Report", _report, file=f"{_NAME}-report.html", mime="text/html")

@@ -32,11 +32,11 @@ def show_note(about: Noted) -> None:
             st.caption(md(f"Written {found.written_at[:10]}{f' by {found.written_by}' if found.written_by else ''}."))
         st.text_area(
             "Note", found.text if found else "", key=key, max_chars=MOST_CHARACTERS, disabled=read_only() is not None,
-            help="It stands in the report beside the numbers. An empty one takes the note away.",
+            help="The report prints it beside the numbers. Empty the field to remove the note.",
         )  # fmt: skip
-        st.button("Keep the note", key=f"{key}_keep", on_click=_keep, args=(about, key), disabled=bool(read_only()))
+        st.button("Save the note", key=f"{key}_keep", on_click=_keep, args=(about, key), disabled=bool(read_only()))
         if trouble := st.session_state.pop(f"{key}_error", None):
-            st.error(md(trouble), title="The note was not kept")
+            st.error(md(trouble), title="The note was not saved")
 
 
 def _keep(about: Noted, key: str) -> None:

@@ -28,6 +28,7 @@ STATE_LOOKS: dict[str, tuple[str, str]] = {
     "done": ("green", ":material/check_circle:"),
     "failed": ("red", ":material/error:"),
     "cancelled": ("orange", ":material/cancel:"),
+    "paused": ("orange", ":material/pause_circle:"),
     "lost": ("orange", ":material/help:"),
     "damaged": ("red", ":material/broken_image:"),
 }
@@ -61,9 +62,7 @@ def chart(
     except Exception as error:  # one figure must not take the rest of the page away; the log has the traceback
         _LOG.exception("The figure %s cannot be drawn", key)
         reason = f"{type(error).__name__}: {error}"
-        st.error(
-            md(f"{reason}\nThe numbers below and above are not touched by that."), title="This figure cannot be drawn"
-        )
+        st.error(md(f"{reason}\nThe rest of the page is not affected."), title="This figure cannot be drawn")
         return
     if source is not None:
         words = DataSourceKind(source).words
@@ -239,10 +238,18 @@ def score_columns() -> dict[str, Any]:
         "score": number("score, %", format="%.2f"),
         "baseline_score": number("baseline, %", format="%.2f"),
         "gain": number("gain, points", format="%+.2f"),
-        "excluded": "why no evidence",
-        "floor": number("floor, %", format="%.2f", help="What the best rule that reads no meaning scores."),
+        "excluded": "why it does not count",
+        "floor": number(
+            "floor, %",
+            format="%.2f",
+            help="What the best rule that reads no meaning scores (the commonest label, say).",
+        ),
         "floor_rule": "rule of the floor",
-        "score_last": number("last checkpoint, %", format="%.2f"),
+        "score_last": number(
+            "last checkpoint, %",
+            format="%.2f",
+            help="The score column is of the checkpoint that is best on English development data; this is of the last.",
+        ),
         "n": "test examples",
         "split": "split",
         "missing": "why missing",

@@ -350,7 +350,7 @@ def test_filtering_languages_changes_the_means(filled: Server, browser: object) 
     # The option itself is clicked: Enter chooses whatever the list has marked, all of it while it is being narrowed.
     visit.tab.get_by_role("combobox", name="Script").fill("Cyrl")
     visit.tab.get_by_role("option", name="Cyrl", exact=True).click()
-    visit.tab.get_by_text("2 of 15 languages pass the filter").wait_for()
+    visit.tab.get_by_text("2 of 15 languages are kept").wait_for()
     visit.settle()
     after = heatmap(visit)["means"]
     assert before[0] != after[0] and before[1] != after[1]

@@ -59,8 +59,8 @@ def test_the_first_visitor_of_a_fresh_server_sees_the_gallery_and_what_is_real(f
     """By a deep link, in the dark, on a phone: the store is built from the committed files while the page waits."""
     visit = _transfer(fresh, browser, "target=pawsx&cell=de~mnli", scheme="dark", width_px=390)
     visit.tab.get_by_role("heading", name="German (de) after MNLI").wait_for()
-    visit.tab.get_by_text("differs from zero after correction").wait_for()
-    visit.tab.get_by_text("measured · ").wait_for()
+    visit.tab.get_by_text("differs from zero, corrected for").wait_for()
+    visit.tab.get_by_text("came with the program, model").wait_for()
     # Twelve intermediates fit on a phone, as whole numbers.
     box = visit.tab.locator("table.heatmap")
     assert box.evaluate("table => table.getBoundingClientRect().right") <= 390
@@ -73,7 +73,7 @@ def test_flipped_examples_and_the_command_of_a_committed_cell(fresh: Server, bro
     visit = _transfer(fresh, browser, "target=pawsx&cell=de~mnli")
     visit.tab.get_by_role("tab", name="Flipped examples").click()
     visit.tab.get_by_text("Exact McNemar test").wait_for()
-    visit.tab.get_by_text("No answers or ids: the results that came with").wait_for()
+    visit.tab.get_by_text("Runs that came with the program hold no answers").wait_for()
     visit.settle()
     visit.check("flips of a committed cell")
     visit.tab.close()
@@ -83,7 +83,7 @@ def test_ranks_and_single_seeds_are_switches_in_the_url_and_back_takes_them_out(
     visit = _transfer(fresh, browser, "target=pawsx")
     gains = heatmap(visit)["means"]
     visit.tab.get_by_role("radio", name="rank", exact=True).click()
-    visit.tab.get_by_text("Rank of the gain within each language").wait_for()
+    visit.tab.get_by_text("Rank of the gain in its language").wait_for()
     visit.settle()
     assert "show=rank" in visit.tab.url
     ranks = heatmap(visit)["means"]

@@ -79,7 +79,7 @@ def test_a_name_that_is_not_there_is_said_with_the_nearest(home: Path, open_page
     text = _warnings(at)
     for part in ("No target named 'xnlii'. Did you mean 'xnli'?", "No data source named 'mirror'",
                  "No language named 'xx'", "No intermediate named 'mnlo'. Did you mean 'mnli'?",
-                 "No language family named 'Klingon'", "protocol 'quick' with the digest 999999"):  # fmt: skip
+                 "No language family named 'Klingon'", "protocol 'quick' with settings or weights 999999"):  # fmt: skip
         assert part in text, part
     assert not open_page(PAGE, target="xnli", cell="sw~mnli", protocol="quick").warning
 
@@ -138,7 +138,7 @@ def test_own_runs_stand_beside_the_gallerys_as_marked_columns_and_change_none_of
     of_gallery = [[row[place]["text"] for place in places] for row in grid["cells"]]
     assert of_gallery == [[cell["text"] for cell in row] for row in alone["cells"]]
     assert "Swahili (sw) after QQP (yours)" in [head.value for head in both.header] and not both.warning
-    assert any("enter no mean, test or rank of the gallery" in caption.value for caption in both.caption)
+    assert any("in no mean, test or rank of the other columns" in caption.value for caption in both.caption)
     hidden = checked(next(box for box in both.toggle if box.key == "hideown").set_value(True).run())
     assert _heat(hidden)["columns"] == alone["columns"] and "true" in hidden.query_params["hideown"]
 

@@ -39,12 +39,12 @@ def words(at: AppTest) -> str:
 def test_the_answer_and_every_part(home: Path, open_page: Open) -> None:
     fill(home, Planted(difficulty=0.02, similarity=0.012, spread=0.005, seeds=(1, 2), targets=TARGETS[:3]))
     for part, sign in {
-        "Effects": "Mean gain in % of the head-room", "Variance": "By target", "Measures": "a specification curve",
-        "Predictions": "NDCG",
-        "Claims": "supported if the whole", "Next": "Narrower: expected", "Numbers": "Fractions, not points",
+        "Effects": "Mean gain in % of the head-room", "Variance": "Within each target",
+        "Measures": "specification curve", "Predictions": "A selector ranks",
+        "Claims": "supported if the whole", "Next": "Narrower: by how much", "Numbers": "Gains are fractions",
     }.items():  # fmt: skip
         at = open_page(PAGE, part=part)
-        assert "Over 12 intermediate conditions" in words(at)
+        assert "This compares 12 intermediates" in words(at)
         text = words(at) + "".join(str(i.value) for i in at.info)
         assert sign.lower() in text.lower(), part
 
@@ -62,7 +62,7 @@ def test_every_selector_stands_beside_chance_on_its_own_pairs(home: Path, open_p
 def test_a_launch_freezes_its_ranking_and_the_page_shows_it(home: Path, open_page: Open) -> None:
     fill(home, Planted(difficulty=0.02, seeds=(1,), targets=TARGETS[:3]))
     at = open_page(PAGE, part="Predictions")
-    assert "None yet: a launch of two or more intermediates" in words(at)
+    assert "None yet. Whenever two or more intermediates" in words(at)
     at = open_page("pages/launch.py", target="sib200", intermediate="qqp")
     picked = next(m for m in at.multiselect if m.label == "Intermediates")
     checked(picked.set_value(["qqp", "sst2"]).run())
@@ -129,7 +129,7 @@ def test_a_long_fit_does_not_keep_the_page_waiting(
 ) -> None:
     """Above so many cells a process computes; the page has the rest at once, then the result, or why there is none."""
     fill(home, Planted(difficulty=0.02, similarity=0.012, spread=0.005, seeds=(1, 2), targets=TARGETS[:3]))
-    beside = "better than an intermediate effect plus a target effect"
+    beside = "better than the averages of that intermediate and that target alone"
     at_once = words(open_page(PAGE))
     assert beside in at_once
     now = Fit(JobState.RUNNING)
@@ -145,7 +145,7 @@ def test_a_long_fit_does_not_keep_the_page_waiting(
     monkeypatch.setattr(analysis_data, "MANY_CELLS", 100)
     monkeypatch.setattr(analysis_data, "ask", ask)
     at = open_page(PAGE)
-    assert "Over 12 intermediate conditions" in words(at)
+    assert "This compares 12 intermediates" in words(at)
     assert beside not in words(at), "not known yet"
     assert asked == [False, False], "by the page, and by the part that looks every second"
     now = Fit(JobState.FAILED, message="no disk")
@@ -167,14 +167,14 @@ def test_the_sentence_follows_the_filter(home: Path, open_page: Open) -> None:
     fill(home, Planted(difficulty=0.02, spread=0.005, seeds=(1, 2), targets=TARGETS[:2]))
     assert "2 targets" in words(open_page(PAGE))
     one = words(open_page(PAGE, target=TARGETS[0]))
-    assert "1 target," in one
+    assert "before 1 target in" in one
     assert "only one target, so the result may not hold for others" in one
 
 
 @pytest.mark.parametrize("n", [3])
 def test_too_few_conditions_say_so(home: Path, open_page: Open, n: int) -> None:
     fill(home, Planted(intermediates=INTERMEDIATES[:n], targets=TARGETS[:2]))
-    assert f"{n} intermediate conditions have gain, difficulty and similarity" in words(open_page(PAGE))
+    assert f"{n} intermediates have a gain, a difficulty and a similarity" in words(open_page(PAGE))
 
 
 def test_an_empty_store_shows_the_claims_and_what_they_need(home: Path, open_page: Open) -> None:

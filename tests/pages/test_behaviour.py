@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.actions.queue import delete, list_runs
+from core.actions.queue import delete, list_runs, looked_at
 from core.actions.words import duration
 from core.errors import JobError
 from core.jobs.records import JobState
@@ -71,7 +71,7 @@ def test_launch_refuses_a_wrong_mirror_in_words(open_page: Open) -> None:
     at = open_page("pages/launch.py", target="xnli", intermediate="qqp")
     at.multiselect[0].set_value(["xlm-r-base"])
     checked(at.segmented_control[0].set_value("mirror").run())
-    mirror = next(t for t in at.text_input if t.label == "Folder of the mirror")
+    mirror = next(t for t in at.text_input if t.label == "Folder of the data")
     checked(mirror.set_value("/no/such/folder").run())
     assert any("/no/such/folder does not exist" in w.value for w in at.warning)
     assert next(b for b in at.button if b.label == "Start").disabled
@@ -85,7 +85,7 @@ def test_runs_shows_a_failure_with_its_remedy(ids: dict[str, str], open_page: Op
 
 def test_runs_names_damaged_folders_and_still_shows_the_others(ids: dict[str, str], open_page: Open) -> None:
     at = open_page("pages/runs.py", run=ids["finished"])
-    assert any("1 damaged folder" in e.label for e in at.expander)
+    assert any("1 folder of runs cannot be read" in e.label for e in at.expander)
     damaged = next(d.value for d in at.dataframe if "folder" in d.value.columns)
     assert damaged["folder"].tolist() == [ids["damaged"]]
 
@@ -101,6 +101,31 @@ def test_retry_puts_a_cancelled_run_back_and_cancel_takes_it_out(
     assert {"Cancel", "Move to front"} <= {b.label for b in at.button}
     checked(next(b for b in at.button if b.label == "Cancel").click().run())
     assert {j.run_id: j.state for j in list_runs(paths)}[ids["cancelled"]] is JobState.CANCELLED
+
+
+def test_a_paused_run_says_so_and_keeps_its_place(ids: dict[str, str], open_page: Open, home: Path) -> None:
+    paths, run_id = AtlasPaths(home=home), ids["cancelled"]
+
+    def place() -> float | None:
+        return next(job.position for job in list_runs(paths) if job.run_id == run_id)
+
+    def press(at: AppTest, label: str) -> AppTest:
+        return checked(next(b for b in at.button if b.label == label).click().run())
+
+    at = press(press(open_page("pages/runs.py", run=run_id), "Retry"), "Move to front")
+    first = place()
+    at = press(at, "Pause")
+    text = _texts(at).replace("\\", "")
+    assert "paused]" in text and "Paused: resume it" in text
+    labels = {b.label for b in at.button}
+    assert "Resume" in labels and not {"Cancel", "Retry", "Pause"} & labels
+    at = press(at, "Resume")
+    assert looked_at(run_id, paths=paths).state is JobState.QUEUED and place() == first
+    study = looked_at(run_id, paths=paths).study
+    at = press(checked(at.selectbox(key="several_study").set_value(study).run()), "Pause: 1")
+    assert looked_at(run_id, paths=paths).is_paused
+    press(at, "Resume: 1")
+    assert looked_at(run_id, paths=paths).state is JobState.QUEUED and place() == first
 
 
 def test_several_runs_are_retried_and_deleted_at_once(ids: dict[str, str], open_page: Open, home: Path) -> None:
@@ -148,6 +173,25 @@ def test_a_locked_store_is_a_message_that_names_the_process(home: Path) -> None:
 def test_tasks_filter_by_search(open_page: Open) -> None:
     at = open_page("pages/tasks.py", q="tatoeba")
     assert "1 of" in _texts(at)
+
+
+def test_a_filter_of_tasks_goes_into_the_address_and_out_of_it_again(open_page: Open) -> None:
+    """By the server, so that each is an entry of the browser's history; Back takes the parameter away again."""
+    at = open_page("pages/tasks.py", role="target", type="tea")
+    assert "No type of task named 'tea'" in _texts(at).replace("\\", "")
+    targets = _count(at)
+    at = checked(at.selectbox(key="type").set_value("retrieval").run())
+    assert at.query_params["type"] in ("retrieval", ["retrieval"]) and _count(at) < targets
+    checked(at.text_input(key="q").set_value("tatoeba").run())
+    assert at.query_params["q"] in ("tatoeba", ["tatoeba"]) and _count(at) == 1
+    del at.query_params["type"], at.query_params["q"]
+    assert _count(checked(at.run())) == targets, "as Back does"
+    checked(at.button_group(key="role").set_value(None).run())
+    assert "role" not in at.query_params and _count(at) > targets
+
+
+def _count(at: AppTest) -> int:
+    return next(int(str(c.value).split()[0]) for c in at.caption if " tasks. " in str(c.value))
 
 
 @pytest.mark.parametrize(

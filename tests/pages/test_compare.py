@@ -31,7 +31,7 @@ def test_a_link_opens_the_comparison(ids: dict[str, str], open_page: Open) -> No
     assert at.multiselect[0].value == [ids["baseline"], ids["finished"]]
     text = _words(at)
     assert "**B − A:** +2.0 points on average over 14 languages" in text
-    assert "corrected over the 15 differences" in text  # the fixture keeps predictions of both
+    assert "corrected for the 15 differences" in text  # the fixture keeps predictions of both
     fields, columns = _tables(at)
     assert fields == ["intermediate", "intermediate · tasks"]
     assert columns == ["language", "A", "B", "B difference", "B interval", "B q", "B flips", "n"]
@@ -41,7 +41,7 @@ def test_a_link_opens_the_comparison(ids: dict[str, str], open_page: Open) -> No
 
 def test_another_first_run_turns_the_sign(ids: dict[str, str], open_page: Open) -> None:
     at = open_page(PAGE, ids=f"{ids['baseline']},{ids['finished']}")
-    first = next(s for s in at.selectbox if s.label == "Differences are to")
+    first = next(s for s in at.selectbox if s.label == "Compared with")
     checked(first.set_value(ids["finished"]).run())
     assert "**B − A:** −2.0 points" in _words(at)
     assert at.multiselect[0].value == [ids["finished"], ids["baseline"]]
@@ -60,9 +60,9 @@ def test_incomparable_runs_are_named_and_not_differenced(ids: dict[str, str], op
 def test_other_metrics_have_no_test_and_runs_without_predictions_say_so(ids: dict[str, str], open_page: Open) -> None:
     del ids
     at = open_page(PAGE, ids=_ids(("none", "xnli", 1), ("qqp", "xnli", 1)))
-    assert "needs per-example scores of both runs" in _words(at)
+    assert "needs stored scores of single examples of both runs" in _words(at)
     checked(next(s for s in at.selectbox if s.label == "Metric").set_value("macro_f1").run())
-    assert "of the headline metric alone" in _words(at)
+    assert "Only the main metric has intervals" in _words(at)
 
 
 def test_settings_as_axes(ids: dict[str, str], open_page: Open) -> None:
@@ -73,7 +73,7 @@ def test_settings_as_axes(ids: dict[str, str], open_page: Open) -> None:
 
 def test_strangers_too_many_and_too_few(ids: dict[str, str], open_page: Open) -> None:
     at = open_page(PAGE, ids="<b>nonsense</b>,~;DROP TABLE runs")
-    assert "the link may come from another one" in _words(at) and "Two runs to compare" in _words(at)
+    assert "the link may come from another installation" in _words(at) and "Two runs to compare" in _words(at)
     assert "One more run" in _words(open_page(PAGE, ids=ids["finished"]))
     every = [(name, "xnli", seed) for seed in (1, 2) for name in ("none", "mnli", "qqp", "cola")]
     assert len(open_page(PAGE, ids=_ids(*every)).multiselect[0].value) == MOST

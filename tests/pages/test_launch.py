@@ -93,8 +93,8 @@ def test_page_and_command_launch_alike(
 @pytest.mark.parametrize(
     ("slots", "devices", "said"),
     [
-        (("cpu:0", "cpu:1"), ["auto", "cpu"], "2 jobs at a time: cpu:0, cpu:1"),
-        (("cuda:0", "cuda:1"), ["auto", "cuda:0", "cuda:1", "cpu"], "2 jobs at a time: cuda:0, cuda:1."),
+        (("cpu:0", "cpu:1"), ["auto", "cpu"], "2 runs at a time: cpu:0, cpu:1"),
+        (("cuda:0", "cuda:1"), ["auto", "cuda:0", "cuda:1", "cpu"], "2 runs at a time: cuda:0, cuda:1."),
     ],
 )
 def test_how_jobs_compute_is_chosen_queued_and_printed(
@@ -228,7 +228,11 @@ def test_the_form_is_filled_from_a_run(ids: dict[str, str], open_page: Open, hom
 
 def test_slices_thirds_and_sizes_are_chosen(home: Path, open_page: Open) -> None:
     at = open_page("pages/launch.py", target="sib200", intermediate="mnli")
-    checked(next(p for p in at.get("button_group") if p.label == "As").set_value(["real", "hardest"]).run())
+    checked(
+        next(p for p in at.get("button_group") if p.label == "What of each is trained on")
+        .set_value(["real", "hardest"])
+        .run()
+    )
     checked(next(p for p in at.get("button_group") if p.label == "Domain").set_value("food").run())
     checked(at.number_input(key="size_target").set_value(100).run())
     words = _command(at).split()

@@ -162,10 +162,10 @@ def test_a_similarity_is_computed_stored_offered_and_drawn(filled: Path, home: P
     picker = next(box for box in at.selectbox if box.key == "measure")
     assert SIMILARITY.title in picker.options
     checked(picker.set_value(SIMILARITY.name).run())
-    assert "Sentence length (axis reversed: smaller is closer)" in _drawn(at)
+    assert "Sentence length (axis turned: smaller is closer)" in _drawn(at)
     at = open_page("pages/analysis.py", part="Effects", similarity=SIMILARITY.name)
     assert SIMILARITY.name in _options(at, "similarity")
-    assert "Sentence length, turned round, characters" in _drawn(at)
+    assert "Sentence length, sign turned, characters" in _drawn(at)
 
 
 def test_a_difficulty_is_computed_stored_offered_and_drawn(

@@ -27,26 +27,26 @@ def earlier(home: Path) -> None:
 @pytest.mark.usefixtures("earlier")
 def test_the_overview_says_how_many_count_and_why_the_others_do_not(open_page: Open) -> None:
     text = words(open_page("pages/overview.py"))
-    assert "has no gain that is evidence" in text
-    assert "4 of 4 gains are no evidence and left out: 4 made by an earlier version" in text
-    assert "4 gains (0 of them evidence, 0 on real data)" in text
-    assert "Nothing yet: outside English and in-task pairs no gain is evidence" in text
+    assert "No gain of the largest set of runs" in text
+    assert "counts. 4 of 4 gains do not count and are left out: 4 made by an earlier version" in text
+    assert "4 gains (0 of them count, 0 on real data)" in text
+    assert "Nothing yet: no gain counts." in text
 
 
 @pytest.mark.usefixtures("earlier")
 def test_the_analysis_names_the_reason_and_counts_them_if_asked(open_page: Open) -> None:
     text = words(open_page("pages/analysis.py"))
-    assert "no intermediate condition has gain" in text
-    assert "4 of 4 gains are no evidence and left out: 4 made by an earlier version" in text
-    assert "no evidence and left out" not in words(open_page("pages/analysis.py", excluded="true"))
+    assert "no intermediate has a gain" in text
+    assert "4 of 4 gains do not count and are left out: 4 made by an earlier version" in text
+    assert "do not count and are left out" not in words(open_page("pages/analysis.py", excluded="true"))
 
 
 @pytest.mark.usefixtures("earlier")
 def test_the_map_shows_them_in_brackets_and_the_cell_says_why(open_page: Open) -> None:
     at = open_page("pages/transfer.py", target="xnli", cell="de~mnli")
     text = words(at)
-    assert "4 of 4 values are no evidence, stand in brackets and enter no average and no test" in text
-    assert f"No evidence: {EARLIER}" in text and REASONS[EARLIER] in text
+    assert "4 of 4 values do not count: they stand in brackets, outside of averages and tests" in text
+    assert f"Does not count: {EARLIER}" in text and REASONS[EARLIER] in text
     cells = next(d.value for d in at.dataframe if "q_value" in d.value.columns)
     assert cells["shown"].notna().all() and cells["q_value"].isna().all()
     assert set(cells["excluded"]) == {EARLIER}
@@ -57,7 +57,7 @@ def test_a_run_says_what_was_not_learned(home: Path, open_page: Open) -> None:
     with Store.open(home / "atlas.duckdb") as store:
         plant(store, [Chain("none", scores=SCORES), chain])
     at = open_page("pages/runs.py", run=chain.run_id)
-    assert f"No evidence: {INTERMEDIATE}" in words(at)
+    assert f"Does not count: {INTERMEDIATE}" in words(at)
     rows = next(d.value for d in at.dataframe if "verdict" in d.value.columns)
     assert rows[["kind", "verdict"]].to_numpy().tolist() == [["intermediate", "not learned"], ["target", "learned"]]
-    assert any("Learned: 1 of 2 tasks" in e.label for e in at.expander)
+    assert any("Learned 1 of 2 tasks" in e.label for e in at.expander)

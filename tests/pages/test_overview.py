@@ -34,11 +34,13 @@ def test_three_sentences_of_the_fullest_collection(home: Path, open_page: Open) 
     at = open_page(PAGE)
     text = _words(at)
     assert (
-        "1. The largest set of runs (atlas-mini · quick · generated sentences, known truth · measured) has 12" in text
+        "1. The largest set of runs (atlas-mini, protocol quick, generated sentences, known truth, came with the "
+        "program) "
+        "tries 12" in text
     )
     assert "2. Of 35 pairs of intermediate and target with 2 seeds" in text  # PAWS before PAWS-X is in-task
-    assert "Over 12 intermediate conditions" in text
-    assert "harder by one standard deviation is associated with a gain" in text
+    assert "This compares 12 intermediates" in text
+    assert "with one standard deviation more difficulty, the gain is" in text
     assert len(_charts(at)) == 2
 
 
@@ -59,27 +61,27 @@ def test_the_three_collections_are_named_the_empty_ones_too(home: Path, open_pag
     text = _words(open_page(PAGE))
     assert "tables of" in text and "gains as printed" in text
     assert "26 runs, 26 finished" in text  # (12 intermediates + none) × 2 targets
-    assert "**Yours** · runs made here\nNone." in text.replace("\n\n", "\n")
-    assert "A single seed has no interval." in text
+    assert "**Yours** · runs made here\nNone yet." in text.replace("\n\n", "\n")
+    assert "One seed has no interval." in text
 
 
 def test_too_little_for_a_model_says_so_and_proposes_runs(home: Path, open_page: Open) -> None:
     _fill(home, Planted(intermediates=INTERMEDIATES[:3], seeds=(1, 2), targets=TARGETS[:2]))
     at = open_page(PAGE)
-    assert "The evidence does not answer the question yet: 3 intermediate conditions" in _words(at)
+    assert "The evidence does not answer the question yet: 3 intermediates" in _words(at)
 
 
 def test_gaps_come_with_the_command_that_fills_them(ids: dict[str, str], open_page: Open) -> None:
     del ids
     at = open_page(PAGE)
-    assert "Fill a gap: 36 cells are excluded" in _words(at)
+    assert "Fill a gap: 36 cells are left out" in _words(at)
     assert any("--intermediate none --target tatoeba" in str(code.value) for code in at.code)
 
 
 def test_an_empty_store_names_the_published_figures(open_page: Open) -> None:
     text = _words(open_page(PAGE))
     assert "There is no gain yet, so the question has no answer" in text
-    assert "tables of" in text and text.count("None.") == 2
+    assert "tables of" in text and text.count("None yet.") == 2
 
 
 def test_real_data_open_the_page_and_the_laboratory_stands_apart(home: Path, open_page: Open) -> None:
@@ -93,14 +95,14 @@ def test_real_data_open_the_page_and_the_laboratory_stands_apart(home: Path, ope
         add_scores(store, frame.assign(**real))
     text = _words(open_page(PAGE))
     assert "real data" in text.split("On real data, training on one more English task first (5 were tried")[0]
-    assert "1. The largest set of runs (e5-small-q4 · gallery · real data · yours)" in text
-    assert "Beside the real data there are runs on sentences that this program generates" in text
-    assert "It says nothing about XTREME" not in text
+    assert "1. The largest set of runs (e5-small-q4, protocol gallery, real data, run here)" in text
+    assert "Other runs were made on sentences that this program generates" in text
+    assert "say nothing about XTREME" not in text
     assert "**36 on real data**, 78 on generated sentences" in text  # (5 + 1) × 3 × 2 and (12 + 1) × 3 × 2
 
 
 def test_where_no_real_gain_counts_it_says_so_and_names_the_laboratory(home: Path, open_page: Open) -> None:
     _fill(home, Planted(seeds=(1, 2), targets=TARGETS[:3]))
     text = _words(open_page(PAGE))
-    assert "There is no gain on real data here. What follows is the laboratory" in text
+    assert "There is no gain on real data here. What follows is from the laboratory" in text
     assert "On generated sentences, training on one more English task first (12 were tried before 3 targets)" in text

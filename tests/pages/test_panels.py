@@ -60,9 +60,9 @@ def test_a_card_names_the_best_intermediate_and_its_best_and_worst_language(gain
     at = open_page("pages/overview.py")
     assert [(m.label, m.value) for m in at.metric] == [("SIB-200, after MNLI", "+6.7 points")]  # (30 + 0 - 10) / 3
     text = words(at)
-    assert "accuracy, mean over 3 of 3 languages; above zero in 1." in text
+    assert "accuracy, mean over 3 of 3 languages, in 1 of them above zero." in text
     assert "From −10.0 in Mandarin (zh) to +30.0 in German (de)." in text
-    assert "1 seed · best of 2" in text
+    assert "1 seed, best of 2 intermediates" in text
 
 
 def test_a_collection_says_how_much_of_it_is_finished(gained: None, home: Path, open_page: Open) -> None:
@@ -88,7 +88,7 @@ def test_the_map_opens_with_the_view_of_most_runs_and_its_table_has_the_gains(
     assert table == {key: pytest.approx(100 * gain) for key, gain in GAINS.items()}
     empty = cells[cells["shown"].isna()]
     assert empty[["intermediate", "lang", "state"]].to_numpy().tolist() == [["qqp", "zh", "missing"]]
-    assert "The row of means is over 2 languages that every intermediate has, without Mandarin (zh)." in words(at)
+    assert "The row of means is over the 2 languages that all intermediates have, without Mandarin (zh)." in words(at)
 
 
 def test_languages_are_ordered_by_what_is_asked_for(gained: None, open_page: Open) -> None:
@@ -156,25 +156,26 @@ def test_progress_is_of_the_run_and_time_left_of_what_runs() -> None:
     rows = run_rows(jobs, Known(done, {"c": "target not learned"}, left)).astype(object)
     found = rows.where(rows.notna(), None)[["run", "progress", "stage", "left", "evidence"]].to_numpy().tolist()
     assert found == [
-        ["c", 1.0, None, None, "none: target not learned"],
-        ["a", 0.25, "target XNLI: step 5 of 20", "2–4 min", None],
+        ["c", 1.0, None, None, "no: target not learned"],
+        ["a", 0.25, "training the target XNLI: step 5 of 20", "2–4 min", None],
         ["b", 0.5, None, None, None],  # it stopped half-way, and nothing is left that would end
         ["d", None, None, "5–9 min", None],
     ]
     # A run that executes says what it does before its first stage and between stages, too.
     early = [job(name, JobState.RUNNING) for name in "efghi"]
     assert run_rows(early, Known(done, {}, {}))["stage"].tolist() == [
-        "looking up the data", "reading the data: 2 splits so far", "loading the model",
-        "evaluation XNLI: the first language", "starting",
+        "looking up the data", "reading the data: 2 parts so far", "loading the model",
+        "scoring XNLI: the first language", "starting",
     ]  # fmt: skip
     # Where several studies are open, each has its line; the middle of 300 and 540 s is 402 s.
     evening = datetime(2026, 11, 29, 23, 55, tzinfo=UTC)
-    assert ends(jobs, left, now=evening) == ["All runs: 2 open, about 5–9 min left, done at about Mon 30 Nov 00:01."]
+    both = "All runs: 2 not finished, about 5–9 min left, done at about Mon 30 Nov 00:01."
+    assert ends(jobs, left, now=evening) == [both]
     named = [*jobs[:3], jobs[3]._replace(study="grid")]
     assert ends(named, left, now=evening) == [
-        "Without a study: 1 open, about 2–4 min left, done at about 23:57.",
-        "Study grid: 1 open, about 5–9 min left, done at about Mon 30 Nov 00:01.",
-        "All runs: 2 open, about 5–9 min left, done at about Mon 30 Nov 00:01.",
+        "Runs without a study: 1 not finished, about 2–4 min left, done at about 23:57.",
+        "Study grid: 1 not finished, about 5–9 min left, done at about Mon 30 Nov 00:01.",
+        both,
     ]
     assert ends(jobs, {}, now=evening) == []
 
@@ -211,7 +212,7 @@ def test_the_badge_says_how_much_an_answer_weighs_and_gaps_come_with_commands(we
     at = shown(show_answer, said, found, missing)
     text = words(at)
     assert badge in text and "**Harder goes with more.**" in text and "- One." in text
-    assert [e.label for e in at.expander] == ["4 cells are excluded: no gain"], "what was left out on purpose is no gap"
+    assert [e.label for e in at.expander] == ["4 cells are left out: no baseline"], "the others on purpose"
     assert [code.value for code in at.code] == [remedy]
 
 
@@ -224,7 +225,7 @@ def test_cells_that_differ_are_counted_among_those_that_were_tested() -> None:
     rest = ("n_seeds", "n_examples", "gained", "lost", "p_mcnemar", "method", "note")
     rows = rows.assign(intermediate=["mnli", "qqp", "squad", "cola"], lang="de", **dict.fromkeys(rest))
     at = shown(show_cells, rows, target="xnli", how=How("python -m core analyse --cells", "sample"))
-    assert "2 of 3 tested cells differ from zero" in words(at)
+    assert "2 of 3 tested gains differ from zero" in words(at)
     table = at.dataframe[0].value
     assert table["gain"].tolist() == pytest.approx([10.0, 2.0, 0.0, 30.0]), "points, not fractions"
 

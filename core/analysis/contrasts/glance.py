@@ -25,7 +25,11 @@ MEAN = "all of them"
 
 _WORDS = {
     "harder": ("the hardest third of a task's examples helps", "the easiest", "hard with easy examples"),
-    "nearer": ("the third nearest to the target's text helps", "the farthest", "near with far examples"),
+    "nearer": (
+        "the third nearest to the target's text helps",
+        "the farthest",
+        "examples near to the target's text with far ones",
+    ),
 }
 
 
@@ -99,7 +103,7 @@ def plain(found: Glance) -> str:
             one = rows[rows["part"] == "tasks"].iloc[0]
             begin = f"{found.data}, one English task was tried: it changes the score in other languages by "
             begin += f"{_number(one['estimate'], found.unit)} {found.unit.name}, which cannot be told from chance"
-        return f"{begin}; {_inside(found, 'harder')}; {_inside(found, 'nearer')}."
+        return f"{begin}. {_inside(found, 'harder')} {_inside(found, 'nearer')}"
     mean = whole.iloc[0]
     size = f"{_number(mean['estimate'], found.unit)} {found.unit.name} ({_limits(mean, found.unit)})"
     if mean["low"] > 0:
@@ -110,12 +114,17 @@ def plain(found: Glance) -> str:
         verdict = f"is not shown to change the score in other languages on average: {size}"
     targets = f"{found.n_targets} target{'s' if found.n_targets != 1 else ''}"
     return (
-        f"{found.data}, training on one more English task first ({n - 1} were tried before {targets}) {verdict}; "
-        f"{_inside(found, 'harder')}; {_inside(found, 'nearer')}."
+        f"{found.data}, training on one more English task first ({n - 1} were tried before {targets}) {verdict}. "
+        f"{_inside(found, 'harder')} {_inside(found, 'nearer')}"
     )
 
 
 def _inside(found: Glance, name: str) -> str:
+    said = _compared(found, name)
+    return f"{said[0].upper()}{said[1:]}."
+
+
+def _compared(found: Glance, name: str) -> str:
     label = next(contrast.label for contrast in CONTRASTS if contrast.name == name)
     subject, other, what = _WORDS[name]
     rows = found.rows[(found.rows["part"] == "contrasts") & (found.rows["name"] == label)]
@@ -123,7 +132,8 @@ def _inside(found: Glance, name: str) -> str:
         return f"too little compares {what} so far" if len(rows) else f"nothing compares {what} yet"
     row = rows.iloc[0]
     if row["low"] > 0 or row["high"] < 0:
-        return f"{subject} {'more' if row['low'] > 0 else 'less'} than {other} ({_number(row['estimate'], found.unit)})"
+        verb, size = "more" if row["low"] > 0 else "less", _number(row["estimate"], found.unit)
+        return f"{subject} {verb} than {other} (by {size} {found.unit.name})"
     return f"{subject} no differently from {other}, as far as can be told"
 
 

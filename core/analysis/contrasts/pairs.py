@@ -31,7 +31,9 @@ class Contrast(NamedTuple):
     label: str
     """The one less the other."""
     subject: str
-    """Begins the sentence that says what was found."""
+    """What is changed: begins the sentence that says what was found."""
+    compared: str
+    """What the two are, where nothing compares them yet."""
     field: str
     """Of `IntermediateSpec`, in which the two differ."""
     one: str | None
@@ -41,22 +43,28 @@ class Contrast(NamedTuple):
 
 
 CONTRASTS = (
-    Contrast("harder", "hardest − easiest third", "Harder thirds of the same task", "third", "hardest", "easiest"),
     Contrast(
-        "harder_alike", "hardest − easiest third, equally near to the target",
-        "Harder thirds that are equally near to the target", "third", "hardest", "easiest",
+        "harder", "hardest instead of easiest third", "Training on the hardest instead of the easiest third of a task",
+        "the hardest third of a task with its easiest third", "third", "hardest", "easiest",
     ),
     Contrast(
-        "nearer", "nearest − farthest third", "Thirds of the same task that are nearer to the target", "nearness",
-        "near", "far",
+        "harder_alike", "hardest instead of easiest third, equally near to the target",
+        "Training on the hardest instead of the easiest third of a task, both equally near to the target",
+        "the hardest third of a task with its easiest third, both equally near to the target",
+        "third", "hardest", "easiest",
     ),
     Contrast(
-        "labels", "task − its shuffled labels", "True labels, against shuffled ones of the same task,", "placebo",
-        None, Placebo.SHUFFLED,
+        "nearer", "nearest instead of farthest third",
+        "Training on the third of a task that is nearest to the target's text instead of the farthest",
+        "the third of a task nearest to the target's text with the farthest third", "nearness", "near", "far",
     ),
     Contrast(
-        "task", "task − MLM on its text", "Tasks, against masked-language modelling on their text,", "placebo",
-        None, Placebo.MLM,
+        "labels", "true instead of shuffled labels", "Training on a task with its true labels instead of shuffled ones",
+        "a task with the same task whose labels are shuffled", "placebo", None, Placebo.SHUFFLED,
+    ),
+    Contrast(
+        "task", "task instead of language modelling", "Training on a task instead of language modelling on its text",
+        "a task with masked-language modelling on the same text", "placebo", None, Placebo.MLM,
     ),
 )  # fmt: skip
 """In the order in which they are shown: difficulty, similarity, what is due to labels and to the task."""

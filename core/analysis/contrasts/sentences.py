@@ -22,7 +22,9 @@ def in_words(rows: pd.DataFrame) -> tuple[str, ...]:
     said = []
     for contrast in CONTRASTS:
         if contrast.name not in there.index:
-            said.append(f"{_title(contrast)}: only in English, or at targets that are never trained.")
+            said.append(
+                f"{contrast.subject}: the runs show it in English alone, or before targets that are not trained on."
+            )
             continue
         row = there.loc[contrast.name].to_dict()
         if row["n"] or contrast.name != "harder_alike":  # a refinement that nobody asked for is no gap
@@ -43,26 +45,23 @@ def for_people(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _sentence(contrast: Contrast, row: dict[Any, Any], *, unit: Unit) -> str:
     if not row["n"]:
-        why = "" if row["note"] == "no pair yet" else f" that counts ({row['note']})"
-        return f"{_title(contrast)}: there is no pair of runs{why} yet."
+        if row["note"] == "no pair yet":
+            return f"No runs compare {contrast.compared} yet."
+        return f"No runs that count compare {contrast.compared} yet ({row['note']})."
     size = _number(row["estimate"], unit)
-    tasks = f"over {row['n']} base tasks" if row["n"] > 1 else "in one base task"
-    head = f"{contrast.subject} change the zero-shot score by {size} {unit.name}"
+    tasks = f"on average over {row['n']} tasks" if row["n"] > 1 else "in one task"
+    head = f"{contrast.subject} changes the zero-shot score by {size} {unit.name}"
     if pd.isna(row["ci_low"]):
-        return f"{head} {tasks}: without an interval, this cannot be told from chance."
+        return f"{head} {tasks}: there is no interval, so this cannot be told from chance."
     low, high = _number(row["ci_low"], unit), _number(row["ci_high"], unit)
     if row["ci_low"] > 0:
-        verdict = "they raise it"
+        verdict = "it raises the score"
     elif row["ci_high"] < 0:
-        verdict = "they lower it"
+        verdict = "it lowers the score"
     else:
         most = max(abs(row["ci_low"]), abs(row["ci_high"]))
-        verdict = f"this can be chance, and a change of more than {abs(unit.factor * most):.1f} is unlikely"
-    return f"{head} ({low} to {high}) {tasks}: {verdict}."
-
-
-def _title(contrast: Contrast) -> str:
-    return contrast.label[0].upper() + contrast.label[1:]
+        verdict = f"this can be chance, and a change of more than {abs(unit.factor * most):.1f} either way is unlikely"
+    return f"{head} {tasks} (95 % interval {low} to {high}): {verdict}."
 
 
 def _number(value: float, unit: Unit) -> str:

@@ -176,23 +176,27 @@ def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, uni
     spread, n_left = each.spread, len(each.left)
     title = each.contrast.label[0].upper() + each.contrast.label[1:]
     if not spread.is_known:
-        there = {0: "no base task counts yet", 1: "one base task counts"}.get(spread.tasks, "all base tasks are alike")
-        return f"{title}: {there}. Two give a first interval; their spread tells how many are needed."
+        there = {0: "no task has been compared yet", 1: "one task has been compared"}
+        now = there.get(spread.tasks, "all tasks gave the same")
+        return f"{title}: {now}. Two tasks give a first interval, and their spread tells how many are needed."
     size = f"{unit.factor * find:.1f} {unit.name}"
     more = "" if tasks is None else f" ({tasks - spread.tasks} more than now)"
-    need = f"{f'more than {MOST}' if tasks is None else tasks} base tasks{more}"
-    said = [f"{title}: to find an effect of {size} in four of five studies takes {need}, at the spread seen."]
+    need = f"{f'more than {MOST}' if tasks is None else tasks} tasks{more}"
+    said = [
+        f"{title}: a study needs {need} to find an effect of {size} with a chance of 80 %, if tasks differ as much as "
+        "those seen."
+    ]
     if seeds is not None:
-        said.append(f"{seeds} seeds of the present ones would do, too.")
+        said.append(f"{seeds} seeds of the tasks that are there would do, too.")
     elif math.isfinite(spread.seed_variance):
         said.append("More seeds alone are not enough: the tasks themselves differ.")
     else:
-        said.append("What more seeds would do is not known: no base task has two.")
+        said.append("What more seeds would do is not known: no task was run with two.")
     if tasks is None or tasks - spread.tasks > n_left:
         most = spread.tasks + n_left
         least = unit.factor * spread.detectable(most)
-        left = f"{n_left} more can be run" if n_left else "No other can be run"
-        said.append(f"{left}: with all {most} an effect of {least:.1f} would be found.")
+        left = f"{n_left} more tasks can be run" if n_left else "No other task can be run"
+        said.append(f"{left}: with all {most}, an effect of {least:.1f} would be found.")
     return " ".join(said)
 
 
@@ -233,8 +237,8 @@ def _terms(analysis: Analysis, evidence: Evidence, *, unit: Unit) -> list[dict[s
         rows.append({
             "name": name, "label": what, "n": n, "n_unit": "intermediate conditions", "estimate": row["estimate"],
             "find": find, "tasks_needed": needed if needed <= MOST else None, "seeds_needed": None, "request": None,
-            "said": f"{what[0].upper()}{what[1:]}: to find {size} per standard deviation in four of five studies takes "
-            f"about {needed:,} conditions like the {n} of now. It compares tasks that differ in more than this; "
-            "thirds of one data set tell more.",
+            "said": f"{what[0].upper()}{what[1:]}: a study needs about {needed:,} intermediates (there are {n} now) to "
+            f"find {size} per standard deviation with a chance of 80 %. Such tasks differ in more than {name}, so "
+            "thirds of one task tell more.",
         })  # fmt: skip
     return rows

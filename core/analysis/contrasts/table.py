@@ -18,9 +18,9 @@ from core.measures.inference.correlation import t_limits
 from core.measures.inference.stats import minimum_detectable_effect
 from core.queries.evidence import Evidence
 from core.queries.scales import UNITS
-from core.store.counted import reasons_in_words
+from core.store.counted import REASONS, reasons_in_words
 
-ALL, ENGLISH, RETRIEVAL = "other languages", "English", "retrieval, never trained"
+ALL, ENGLISH, RETRIEVAL = "all targets", "all targets, in English", "retrieval, not trained on"
 """Groups that every contrast has; the first is what the question is about."""
 
 COLUMNS = (
@@ -120,9 +120,9 @@ def _row(name: str, kind: str, group: str, part: pd.DataFrame) -> dict[str, obje
     notes += ["all base tasks alike: no interval"] if found.n > 1 and math.isnan(found.low) else []
     if unlearned:
         sides = [int(part[f"{side}_unlearned"].sum()) for side in ("one", "other")]
-        notes.append(f"not learned: the first of the two in {sides[0]} of {len(part)} pairs, the second in {sides[1]}")
+        notes.append(f"of {len(part)} pairs the first was not learned in {sides[0]}, the second in {sides[1]}")
     if lost := int(part["scaled"].isna().sum()):
-        notes.append(f"{lost} pairs without this scale")
+        notes.append(f"{lost} pairs have no number in this unit")
     values = {"points": points.estimate, "points_low": points.low, "points_high": points.high} if points else {}
     return {
         "contrast": name, "group_kind": kind, "group": group, "estimate": found.estimate, "ci_low": found.low,
@@ -152,5 +152,5 @@ def _left_out(every: pd.DataFrame) -> str:
     if reasons.empty:
         return ""
     known = reasons_in_words(reasons)
-    others = [f"{n:,} {reason}" for reason, n in reasons.value_counts().items() if str(reason) not in known]
+    others = [f"{n:,} {reason}" for reason, n in reasons.value_counts().items() if reason not in REASONS]
     return f"left out: {', '.join(text for text in (known, *others) if text)}"

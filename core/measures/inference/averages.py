@@ -82,7 +82,7 @@ def spread_seen(found: AverageGain) -> str:
         found: From `average_gain`.
     """
     if not found.n_spread:
-        return "one seed, so how much baselines vary from seed to seed is not in it"
+        return "with one seed, it leaves out how much baselines vary from seed to seed"
     if found.n_spread < found.n_targets:
-        return f"the spread of baselines is seen at {found.n_spread} of {found.n_targets} targets"
-    return "the spread of baselines included"
+        return f"how much baselines vary from seed to seed is known at {found.n_spread} of {found.n_targets} targets"
+    return "how much baselines vary from seed to seed is included"

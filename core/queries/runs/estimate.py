@@ -325,7 +325,8 @@ def _basis(paces: Collection[Pace], *, machine: Machine) -> str:
     known = [pace for pace in paces if pace.n_measured]
     n, n_unknown = sum(pace.n_measured for pace in known), sum(not pace.n_measured for pace in paces)
     if not known:
-        return f"No stage was measured on {machine.kind} yet: times are guessed from the number of parameters."
+        return f"Nothing was measured on {machine.kind} yet: the time is guessed from the number of parameters."
     where = "" if any(pace.is_own for pace in known) else ", all on other machines"
     guessed = f"; {n_unknown} models were never measured and are guessed" if n_unknown else ""
-    return f"From the seconds of {n:,} earlier stages on {machine.kind}{where}, nine of ten within{guessed}."
+    head = f"The estimate is from {n:,} earlier trainings and scorings on {machine.kind}{where}"
+    return f"{head}; nine of ten runs end within it{guessed}."

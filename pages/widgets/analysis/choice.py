@@ -11,13 +11,17 @@ import streamlit as st
 
 from core.actions.command import asking
 from core.languages import language
+from core.measures.base import Measure
 from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.similarity.table import SIMILARITIES
 from core.queries.evidence import AnalysisOptions, Anchor, PooledRuns, pooled_runs_of
 from core.queries.filters import Filter
 from core.queries.scales import UNITS, Scale
 from pages.widgets.address import is_on, link_button, one_of, pick, settled, several_of
+from pages.widgets.shared import titles
 from pages.widgets.show import words_link
+
+_ANCHORS = {"test": "test text in each language", "train": "English training text"}
 
 
 class How(NamedTuple):
@@ -46,8 +50,9 @@ def choose(rows: pd.DataFrame) -> PooledRuns:
     by_address = {_address(row): row for row in rows.to_dict("records")}
     labels = {name: pooled_runs_of(row).label + _detail(row) for name, row in by_address.items()}
     picked = pick(
-        "Runs to pool", labels, key="runs", kind="set of runs",
-        help="Runs of one model, protocol and data source; others are not mixed in. Real data come first.",
+        "Runs to analyse", labels, key="runs", kind="set of runs",
+        help="Runs of one model, of one protocol (its hyper-parameters) and on one kind of data: they are never mixed "
+        "with others. Real data come first.",
     )  # fmt: skip
     settled()
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -67,30 +72,32 @@ def refine(targets: list[str], langs: list[str]) -> AnalysisOptions:
     # Closed at first: the answer comes before the ways to change it.
     with st.expander("Measures and filter", icon=":material/tune:"):
         with st.grid(4, min_column_width=180):
-            difficulty = _measure("Difficulty", list(DIFFICULTIES), key="difficulty")
-            similarity = _measure("Similarity", list(SIMILARITIES), key="similarity")
+            difficulty = _measure("Difficulty is measured by", DIFFICULTIES, key="difficulty")
+            similarity = _measure("Similarity is measured by", SIMILARITIES, key="similarity")
             anchor = one_of(
-                "Similarity to the target's", ["test", "train"], key="anchor",
-                help="test: its test text in each language; train: its English training text. Labels are not used.",
+                "Similarity to the target's", list(_ANCHORS), key="anchor", format_func=_ANCHORS.__getitem__,
+                help="Which text of the target the intermediate's text is compared with. Labels are not used.",
             )  # fmt: skip
-            picked = several_of("Targets", targets, key="target", placeholder="all targets")
+            picked = several_of("Targets", targets, key="target", placeholder="all targets", format_func=titles().of)
             families = several_of(
-                "Families", sorted({e.family for e in entries}), key="family", placeholder="all families"
-            )
+                "Language families", sorted({e.family for e in entries}), key="family", placeholder="all families",
+                help="IE: Indo-European.",
+            )  # fmt: skip
             scripts = several_of(
-                "Scripts", sorted({e.script for e in entries}), key="script", placeholder="all scripts"
-            )
+                "Scripts", sorted({e.script for e in entries}), key="script", placeholder="all scripts",
+                help="By ISO 15924: Latn is Latin, Deva is Devanagari, Hans is simplified Chinese.",
+            )  # fmt: skip
             scale = one_of(
-                "Averages over targets in", list(UNITS), key="scale",
+                "Unit of averages over targets", list(UNITS), key="scale",
                 format_func=lambda name: UNITS[name].name, help=" ".join(unit.meaning for unit in UNITS.values()),
             )  # fmt: skip
         with st.container(horizontal=True, gap="large"):
             with_in_task = is_on(
-                "Include in-task pairs", key="intask",
-                help="Intermediates that train the target's own task, such as SQuAD before XQuAD.",
+                "Include intermediates that train the target's own task", key="intask",
+                help="Called in-task, such as SQuAD before XQuAD: such a gain is no transfer from another task.",
             )  # fmt: skip
             with_excluded = is_on(
-                "Include gains that are no evidence", key="excluded",
+                "Include gains that do not count", key="excluded",
                 help="Gains of runs whose intermediate or target was not learned, whose baseline is at the floor, or "
                 "that an earlier version of the program made.",
             )  # fmt: skip
@@ -129,10 +136,12 @@ def recompute(
     return How(str(asking(command, wanted, options=options, after=(*after, "--json"))), pooled.data_source)
 
 
-def _measure(label: str, names: list[str], *, key: str) -> str:
-    labels = {m.name: m.label for m in (*DIFFICULTIES.values(), *SIMILARITIES.values())}
-    known = "; ".join(f"{name}: {labels[name]}" for name in names)
-    return one_of(label, names, key=key, help=f"{known}. Formulas: docs/measures.md.")
+def _measure(label: str, measures: Mapping[str, Measure], *, key: str) -> str:
+    known = "\n\n".join(f"**{each.title}**: {each.meaning}" for each in measures.values())
+    return one_of(
+        label, list(measures), key=key, format_func=lambda name: measures[name].title,
+        help=f"{known}\n\nTheir formulas stand in docs/measures.md.",
+    )  # fmt: skip
 
 
 def _address(row: Mapping[Hashable, Any]) -> str:
@@ -142,4 +151,4 @@ def _address(row: Mapping[Hashable, Any]) -> str:
 
 
 def _detail(row: dict[Any, Any]) -> str:
-    return f" ({row['intermediates']} intermediates, digest {str(row['protocol_digest'])[:6]})"
+    return f" ({row['intermediates']} intermediates before {row['targets']} targets)"

@@ -32,21 +32,26 @@ def show_claims(rows: pd.DataFrame) -> None:
     """
     rows = rows.sort_values("verdict", key=lambda verdicts: verdicts == "not testable", kind="stable")
     counts = rows["verdict"].value_counts()
-    st.caption(" · ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ". Every verdict names its n.")
+    st.caption(
+        " · ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ". Every verdict says on how many (n) it rests."
+    )
     flat = rows.to_dict("records")
     shown = rows.assign(
         said=[_said(str(row["verdict"])) for row in flat],
         value=[_value(row) for row in flat],
         generated=[_generated(row) for row in flat],
     )
-    columns = {"id": "id", "said": "verdict", "claim": "claim", "value": "estimate (95 %)", "n": "n", "n_unit": "of",
-               "unit": "unit", "tested_on": "tested on", "generated": "laboratory", "source": "source"}  # fmt: skip
-    table(shown, alt="Published claims with verdict, estimate, interval and n; generated data apart", key="claims",
-          columns=columns)  # fmt: skip
+    columns = {
+        "id": "id", "said": "verdict", "claim": "claim", "value": "estimate (95 % interval)", "n": "n",
+        "n_unit": "counted in", "unit": "unit", "tested_on": "tested on", "generated": "on generated sentences",
+        "source": "source",
+    }  # fmt: skip
+    alt = "What papers claimed, with verdict, estimate, interval and n; generated sentences apart"
+    table(shown, alt=alt, key="claims", columns=columns)
     with st.expander("What the verdicts mean", icon=":material/menu_book:"):
         for verdict, meaning in VERDICTS.items():
             st.markdown(f"- **{md(_said(verdict))}**: {md(meaning)}")
-        st.markdown(f"- **laboratory**: {md(LABORATORY)}")
+        st.markdown(f"- **on generated sentences**: {md(LABORATORY)}")
     picked = one_of("Look at a claim", list(rows["id"]), key="claim")
     row = rows[rows["id"] == picked].iloc[0]
     with st.container(border=True):
@@ -56,10 +61,13 @@ def show_claims(rows: pd.DataFrame) -> None:
         st.caption(md(f"{row['note']}" or "–"))
         if row["laboratory_on"]:
             st.caption(
-                md(f"Laboratory ({row['laboratory_on']}): {_generated(row.to_dict())}; {row['laboratory_note']}")
+                md(
+                    f"On generated sentences ({row['laboratory_on']}): {_generated(row.to_dict())}; "
+                    f"{row['laboratory_note']}"
+                )
             )
         if row["needs"]:
-            st.markdown("Runs that would judge it:")
+            st.markdown("These runs would test it:")
             show_command(row["needs"])
             st.page_link("pages/launch.py", label="Prepare a study", icon=":material/rocket_launch:",
                          query_params=_launch_of(str(row["needs"])))  # fmt: skip

@@ -65,7 +65,7 @@ def contrasts(version: Version, pooled: PooledRuns, options: AnalysisOptions, by
     return contrast_rows(gathered(version, pooled, options), by=by)
 
 
-@shared(max_entries=16, show_spinner="Fitting the crossed model …", hash_funcs=_KEYS)
+@shared(max_entries=16, show_spinner="Comparing across tasks …", hash_funcs=_KEYS)
 def fitted(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> Analysis:
     """The model, the naive regression and the permutations; shared, so not to be changed.
 
@@ -95,9 +95,7 @@ def held_out(version: Version, pooled: PooledRuns, options: AnalysisOptions, *, 
     return Fit(JobState.DONE, _held_out(version, pooled, options))
 
 
-@st.cache_data(
-    max_entries=16, show_spinner="Comparing with intermediate + target on held-out pairs …", hash_funcs=_KEYS
-)
+@st.cache_data(max_entries=16, show_spinner="Predicting pairs that were kept aside …", hash_funcs=_KEYS)
 def _held_out(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
     return additive_null(fitted(version, pooled, options))
 
@@ -180,7 +178,7 @@ def _grouped(version: Version, pooled: PooledRuns, options: AnalysisOptions, kin
     return fit_groups(_cells(version, pooled, options), kind=kind)
 
 
-@shared(max_entries=4, show_spinner="Collecting every measure …", hash_funcs=_KEYS)
+@shared(max_entries=4, show_spinner="Reading every measure …", hash_funcs=_KEYS)
 def _measured(version: Version, pooled: PooledRuns, options: AnalysisOptions) -> pd.DataFrame:
     found = gathered(version, pooled, options)
     with store().cursor() as cur:

@@ -45,11 +45,11 @@ def show_measures(rows: pd.DataFrame | None, *, options: AnalysisOptions, how: H
             alt = f"Effect of {term} under every pair of measures, with intervals"
             chart(draw, key=f"curve-{term}", alt=alt, source=how.source)
         for note, n in found["note"].dropna().value_counts().items():
-            st.caption(md(f"{n} pairs without {term}: {note}."))
+            st.caption(md(f"With {n} pairs of measures there is no estimate for {term}: {note}."))
     st.caption(
-        "The same gains and the same model with every measure of difficulty and of similarity (a specification curve): "
-        "a band for each measure of the term, a line in it for each measure of the other. The estimates share their "
-        "gains: compare their signs and sizes; do not count significant ones."
+        "Each line repeats the analysis of the same gains with another measure of difficulty and another measure of "
+        "similarity (a specification curve): a band is one measure of what is drawn, a line in it one measure of the "
+        "other. Compare signs and sizes; do not count how many are significant, because all use the same gains."
     )
     how_to(how, rows, name="measures")
 

@@ -18,8 +18,8 @@ from core.queries.evidence import Evidence
 from core.queries.scales import UNITS
 from pages.widgets.analysis.choice import How
 from pages.widgets.export import export_popover
-from pages.widgets.shared import mode
-from pages.widgets.show import chart, md, p_column, show_command, source_badge, table
+from pages.widgets.shared import mode, titles
+from pages.widgets.show import chart, language_label, md, p_column, show_command, source_badge, table
 
 _LOOKS = {
     "fair": ("green", ":material/balance:", "sufficient evidence"),
@@ -27,6 +27,16 @@ _LOOKS = {
     "none": ("red", ":material/block:", "no answer yet"),
 }
 _LEVEL = 0.05
+
+DETECTABLE = "The smallest effect that a study of this size finds with a chance of 80 %."
+"""Of a column."""
+Q_VALUE = "p value, corrected for the number of rows that were tested."
+GAINED = "Test examples that only the run with the intermediate got right."
+LOST = "Test examples that only the baseline got right."
+NDCG = "How well the best intermediates stand at the top of the ranking: 1 is perfect."
+REGRET = "What is lost by trying only the first 1, 3 or 5 of the ranking, as a share of the range of gains: 0 is best."
+ELSEWHERE = "Against ranking by the mean gain on the other targets, which needs no selector."
+NARROWER = "By how much the 95 % interval would shrink."
 
 
 def show_answer(said: Answer, found: Evidence, missing: pd.DataFrame) -> None:
@@ -43,11 +53,11 @@ def show_answer(said: Answer, found: Evidence, missing: pd.DataFrame) -> None:
         st.markdown(f"**{md(said.headline)}**")
         for detail in said.details:
             st.markdown(f"- {md(detail)}")
-        origins = "; ".join(f"{name}: {text}" for name, text in found.origins.items())
-        st.caption(md(f"Sentences are generated from the model's estimates. {origins}."))
+        origins = "; ".join(f"{name.capitalize()}: {text}" for name, text in found.origins.items())
+        st.caption(md(f"The program writes these sentences from the numbers. {origins}."))
     for gap in missing[missing["remedy"] != ""].to_dict("records"):
-        with st.expander(f"{gap['cells']} cells are excluded: {gap['what']}", icon=":material/rule:"):
-            st.markdown(md(f"{gap['why']}: {gap['names']}."))
+        with st.expander(f"{gap['cells']} cells are left out: {md(gap['why'])}", icon=":material/rule:"):
+            st.markdown(md(f"It is so for: {gap['names']}. This command makes what is missing:"))
             show_command(gap["remedy"])
 
 
@@ -63,24 +73,26 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
     if bins.empty or model.fit is None:
         st.info(model.problem or "Nothing to draw.", icon=":material/hourglass_empty:")
         return
-    titles = {name: scale_label(name, evidence=found) for name in ("difficulty", "similarity")}
+    axes = {name: scale_label(name, evidence=found) for name in ("difficulty", "similarity")}
     unit, factor = UNITS[found.options.scale].name, UNITS[found.options.scale].factor
     chart(
         lambda: gain_bins(
-            bins, x_title=titles["similarity"], y_title=titles["difficulty"], unit=unit, factor=factor, mode=mode()
+            bins, x_title=axes["similarity"], y_title=axes["difficulty"], unit=unit, factor=factor, mode=mode()
         ),
-        key="bins", alt="Mean gain by bins of difficulty and similarity, with intervals; the tab Numbers has the model",
-        source=found.pooled.data_source,
+        key="bins", source=found.pooled.data_source,
+        alt="Mean gain in fields of difficulty and similarity, with intervals; the part Numbers has the model",
     )  # fmt: skip
     st.caption(
-        f"Mean gain in {unit}, adjusted for target and language means; 95 % t interval over the "
-        "intermediates of a bin (n), none below two. Bins with few intermediates are unreliable."
+        f"Mean gain in {unit} of the intermediates whose difficulty and similarity fall into a field, after the "
+        "averages of targets and languages were taken out, with its 95 % interval over these intermediates (n; none "
+        "where n is 1). Fields with few intermediates are unreliable."
     )
     with st.grid(2, min_column_width=320):
-        for name, title in titles.items():
+        for name, title in axes.items():
             drawn = effects[name]
             if drawn is None:
-                st.caption(f"{name}: {model.prepared.dropped.get(name, 'not in the model')}.")
+                why = model.prepared.dropped.get(name, "not in the model")
+                st.caption(f"The effect of {name} is not drawn: {why}.")
                 continue
             draw = partial(
                 marginal_effect,
@@ -93,7 +105,10 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
             )
             alt = f"Model's effect of {name} with the intermediates around it"
             chart(draw, key=f"marginal-{name}", alt=alt, source=found.pooled.data_source)
-    st.caption("Line and band: crossed mixed model, other covariates at their means. Points: adjusted intermediates.")
+    st.caption(
+        "Line and band: what the model says (a mixed model, see docs/analysis.md) with its 95 % limits, all else at "
+        "its average. Points: intermediates, with the effects of all else taken out."
+    )
 
 
 def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, of: Evidence) -> None:
@@ -112,21 +127,21 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, of: 
     source, alt = of.pooled.data_source, "Shares of the variance of mean gains, with limits"
     chart(lambda: variance_shares(shares, mode=mode()), key="shares", alt=alt, source=source)
     st.caption(
-        "Fitted shares with 95 % limits in which all variances are uncertain together. The tab Numbers has the "
-        "formulas."
+        "Gains differ between cells. Which part of these differences goes with the difficulty, the language and so on, "
+        "as the model sees it, with 95 % limits. The part Numbers has the formulas."
     )
     if groups is None:
         return
     terms, parts = groups[groups["kind"] == "term"], groups[groups["kind"] == "share"]
     if not terms.empty:
-        st.markdown(f"**By {kind}**, one standard deviation within the group")
+        st.markdown(f"**Within each {kind}**: how much the gain changes with one standard deviation more")
         unit = UNITS[of.options.scale]
         draw = partial(group_effects, terms, unit=unit.name, factor=unit.factor, mode=mode())
         chart(draw, key="group-effects", alt=f"Effects by {kind} with intervals", source=source)
         alt = f"Shares of variance by {kind} with limits"
         chart(lambda: group_shares(parts, mode=mode()), key="group-shares", alt=alt, source=source)
         st.caption(
-            "Intervals are not corrected for the number of groups: a single significant group may be due to chance."
+            "Intervals are not corrected for the number of groups: if one of many leaves out zero, that may be chance."
         )
     for row in groups[groups["kind"].isna()].to_dict("records"):
         st.caption(md(f"{row['group']}: {row['note']}"))
@@ -144,22 +159,25 @@ def show_cells(rows: pd.DataFrame, *, target: str, how: How) -> None:
     percent = ("gain", "ci_low", "ci_high", "detectable")
     shown = rows.assign(**{name: 100 * rows[name].astype("float64") for name in percent})
     table(
-        shown, alt=f"A paired test of every cell of {target}", key="cells",
+        shown.assign(intermediate=shown["intermediate"].map(titles().of), lang=shown["lang"].map(language_label)),
+        alt=f"A paired test of every cell of {titles().of(target)}", key="cells_table",
         columns={
             "intermediate": "intermediate", "lang": "language", "gain": number("gain, points", format="%+.2f"),
             "ci_low": number("95 % from", format="%+.2f"), "ci_high": number("to", format="%+.2f"),
-            "q_value": p_column("q"), "p_value": p_column("p"),
-            "detectable": number("detectable, points", format="%.2f"), "n_seeds": "seeds", "n_examples": "examples",
-            "gained": "gained", "lost": "lost", "p_mcnemar": p_column("McNemar p"), "method": "method",
-            "note": "note",
+            "q_value": p_column("q", help=Q_VALUE), "p_value": p_column("p"),
+            "detectable": number("detectable, points", format="%.2f", help=DETECTABLE), "n_seeds": "seeds",
+            "n_examples": "examples", "gained": st.column_config.NumberColumn("gained", help=GAINED),
+            "lost": st.column_config.NumberColumn("lost", help=LOST),
+            "p_mcnemar": p_column("McNemar p", help="Whether more examples were gained than lost, or fewer."),
+            "method": "method", "note": "note",
         },
     )  # fmt: skip
     found = int((rows["q_value"].astype("float64") <= _LEVEL).sum())
     tested = int(rows["p_value"].notna().sum())
     st.caption(
-        f"{found} of {tested} tested cells differ from zero at a false discovery rate of 5 % "
-        "(Benjamini-Hochberg over the cells of this table). Detectable: the gain found with 80 % power; a "
-        "cell that does not differ may have a smaller gain."
+        f"A cell is one language after one intermediate. {found} of {tested} tested gains differ from zero, corrected "
+        "for the number of cells in this table (q at most 0.05: about one in twenty of those is a false alarm). A "
+        "cell that does not differ may still have a gain that is smaller than the detectable one."
     )
     how_to(how, rows, name=f"cells-{target}")
 
@@ -176,26 +194,26 @@ def show_predictions(rows: pd.DataFrame, *, how: How) -> None:
     table(
         shown, alt="Selectors: how well each ranks the intermediates of each target, before training", key="selectors",
         columns={
-            "selector": "selector", "direction": "held out", "pairs": "pairs", "targets": "targets",
-            "ndcg": number("NDCG", format="%.3f"), "ndcg_limits": "95 %",
+            "selector": "selector", "label": "what it does", "direction": "kept aside", "pairs": "pairs",
+            "targets": "targets", "ndcg": number("NDCG", format="%.3f", help=NDCG), "ndcg_limits": "95 %",
             "ndcg_random": number("chance", format="%.3f"), "ndcg_mnli": number("always MNLI", format="%.3f"),
             "ndcg_over_random": number("NDCG − chance", format="%+.3f"), "ndcg_over_random_limits": "95 %",
-            "ndcg_p": p_column("p"), "ndcg_over_mean": number("NDCG − mean elsewhere", format="%+.3f"),
-            "regret_at_1": number("regret@1", format="%.3f"), "regret_at_1_random": number("chance@1", format="%.3f"),
+            "ndcg_p": p_column("p"), "ndcg_over_mean": number("NDCG − mean elsewhere", format="%+.3f", help=ELSEWHERE),
+            "regret_at_1": number("regret@1", format="%.3f", help=REGRET),
+            "regret_at_1_random": number("chance@1", format="%.3f"),
             "regret_at_1_mnli": number("always MNLI@1", format="%.3f"),
             "regret_at_1_over_random": number("regret@1 − chance", format="%+.3f"),
             "regret_at_1_over_random_limits": "95 %", "regret_at_3": number("@3", format="%.3f"),
             "regret_at_5": number("@5", format="%.3f"), "kendall_tau": number("Kendall τ", format="%+.2f"),
-            "label": "what it does", "note": "why not evaluated",
+            "note": "why not evaluated",
         },
     )  # fmt: skip
     st.caption(
-        "NDCG (linear, 1 is perfect) and regret (share of the range of gains lost by trying the first k, 0 is best), "
-        "means over targets. Each selector is evaluated on the pairs for which it has a score, and so are chance and "
-        "always MNLI in its row. Compare selectors by their difference from chance; its limits and p exchange the "
-        "gains of whole intermediates, as those of one on many targets hang together. Chance of what learns is what it "
-        "reaches on exchanged gains. Mean elsewhere: the intermediate's mean gain on the other targets, which needs no "
-        "selector."
+        "A selector ranks the intermediates of a target before any of them is trained; its ranking is compared with "
+        "the gains that were then measured. Numbers are means over targets. Each selector is evaluated on the pairs "
+        "for which it has a score, and so are chance and always choosing MNLI in its row: compare selectors by their "
+        "difference from chance. The limits and p of that difference come from exchanging the gains of whole "
+        "intermediates."
     )
     how_to(how, rows, name="predictions")
 
@@ -216,15 +234,15 @@ def show_explained(rows: pd.DataFrame, *, target: str, how: How) -> None:
     wide = rows.pivot_table(index=["intermediate", "predicted", "gain"], columns="selector", values="contribution")
     wide = (100 * wide.reset_index(["predicted", "gain"])[["predicted", "gain", *names]]).reset_index()
     table(
-        wide.sort_values("predicted", ascending=False), key="explained",
-        alt=f"Predicted gains on {target} and what each selector adds to them",
+        wide.assign(intermediate=wide["intermediate"].map(titles().of)).sort_values("predicted", ascending=False),
+        key="explained", alt=f"Predicted gains on {titles().of(target)} and what each selector adds to them",
         columns={"intermediate": "intermediate", "predicted": number("predicted, points", format="%+.2f"),
                  "gain": number("gain, points", format="%+.2f")}
         | {name: number(name, format="%+.2f") for name in names},
     )  # fmt: skip
     st.caption(
-        "Points above the target's mean. The ridge was fitted to the other targets alone; what the selectors add sums "
-        "to the prediction."
+        "All selectors together (a ridge regression, fitted to the other targets alone) predict these gains, in points "
+        "above the target's mean. What the selectors add sums to the prediction."
     )
     how_to(how, rows, name=f"explained-{target}")
 
@@ -235,19 +253,19 @@ def show_frozen(rows: pd.DataFrame) -> None:
     Args:
         rows: As `frozen_rankings` returns them.
     """
-    st.markdown("**Rankings frozen before the runs**")
+    st.markdown("**Rankings that were written down before the runs**")
     if rows.empty:
         st.caption(
-            "None yet: a launch of two or more intermediates saves the ranking of every selector, which is "
-            "evaluated here once the runs have ended."
+            "None yet. Whenever two or more intermediates are launched, the ranking of every selector is written down "
+            "first and is compared with the gains here once the runs have ended."
         )
         return
     number = st.column_config.NumberColumn
     shown = _with_limits(rows, "ndcg", "ndcg_over_random")
     table(
-        shown, alt="Rankings frozen at launch, with their scores once the runs have ended", key="frozen",
+        shown, alt="Rankings written down at launch, with their scores once the runs have ended", key="frozen",
         columns={
-            "study": "study", "frozen_at": st.column_config.DatetimeColumn("frozen (UTC)", format="YYYY-MM-DD HH:mm"),
+            "study": "study", "frozen_at": st.column_config.DatetimeColumn("written (UTC)", format="YYYY-MM-DD HH:mm"),
             "model": "model", "target": "target", "selector": "selector", "state": "state", "choice": "its choice",
             "best": "the best", "ndcg": number("NDCG", format="%.3f"), "ndcg_limits": "95 %",
             "ndcg_random": number("chance", format="%.3f"),
@@ -258,8 +276,8 @@ def show_frozen(rows: pd.DataFrame) -> None:
         },
     )  # fmt: skip
     st.caption(
-        "Written when the launch was submitted and never again. `all`: mean over the targets of a launch, with limits "
-        "over them; one target has none. A selector sees no gain of the target it ranks for."
+        "A ranking is written when the runs are launched and never changed. `all`: mean over the targets of a launch, "
+        "with limits where there are two or more. A selector never sees a gain of the target it ranks for."
     )
 
 
@@ -270,19 +288,24 @@ def show_next(rows: pd.DataFrame, *, how: How) -> None:
         rows: As `propose` returns them.
         how: Command that says the same, and of what data.
     """
-    st.header("Missing pairs that narrow the answer most", anchor=False)
+    st.header("Runs that would narrow the answer across tasks most", anchor=False)
     if rows.empty:
         st.caption(NO_PAIR)
         return
     percent = st.column_config.NumberColumn
     shown = rows.assign(**{n: 100 * rows[n].astype("float64") for n in ("difficulty_narrower", "similarity_narrower")})
     columns = {
-        "kind": "kind", "intermediate": "intermediate", "target": "target", "runs": "runs",
-        "difficulty_narrower": percent("difficulty narrower, %", format="%.1f"),
-        "similarity_narrower": percent("similarity narrower, %", format="%.1f"), "why": "why", "command": "command",
+        "kind": "what", "intermediate": "intermediate", "target": "target", "runs": "runs",
+        "difficulty_narrower": percent("difficulty narrower, %", format="%.1f", help=NARROWER),
+        "similarity_narrower": percent("similarity narrower, %", format="%.1f", help=NARROWER), "why": "why",
+        "command": "command",
     }  # fmt: skip
     table(shown, alt="Runs that would narrow the intervals most", key="next", columns=columns)
-    st.caption("Narrower: expected reduction of the width of the 95 % interval, at the variances of the current model.")
+    st.caption(
+        "Fill: measure what is missing of runs that are there. Run: a new pair of intermediate and target. Seeds: more "
+        "seeds of pairs that are there. Narrower: by how much the 95 % interval of difficulty, or of similarity, would "
+        "shrink."
+    )
     if caution := caution_of(*rows["command"]):
         st.caption(md(caution))
     how_to(how, rows, name="next")
@@ -301,14 +324,16 @@ def show_numbers(figures: pd.DataFrame, *, how: How) -> None:
         columns={
             "kind": "kind", "name": "name", "estimate": number("estimate", format="%.5f"),
             "ci_low": number("95 % from", format="%.5f"), "ci_high": number("to", format="%.5f"),
-            "p_value": p_column("p"), "n": "n", "n_unit": "of", "unit": "unit",
-            "detectable": number("detectable", format="%.5f"), "method": "method", "formula": "formula", "note": "note",
+            "p_value": p_column("p"), "n": "n", "n_unit": "counted in", "unit": "unit",
+            "detectable": number("detectable", format="%.5f", help=DETECTABLE), "method": "method",
+            "formula": "formula", "note": "note",
         },
     )  # fmt: skip
     st.caption(
-        "Gains are in the scale that is chosen (fractions, not points, of the head-room). "
-        "`naive` treats every cell as independent and is shown for contrast; "
-        "`detectable` is the effect found with 80 % power."
+        "Gains are fractions in the unit that is chosen above (scaled gain): 0.05 is 5 % of the head-room. Kinds of "
+        "rows: `term`, an effect in the model; `naive`, the same in a plain regression, which takes every cell for "
+        "independent; `share`, a part of the variance; `residual`, what the model leaves at a target; `permutation`, "
+        "a test that exchanges intermediates; `null`, how well pairs that were kept aside are predicted."
     )
     how_to(how, figures, name="analysis")
 
@@ -322,7 +347,7 @@ def how_to(how: How, rows: pd.DataFrame, *, name: str) -> None:
         name: Of the rows, in words and in the files' names.
     """
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("How to recompute:")
+        st.caption("The same from a terminal:")
         st.code(how.command, language=None, wrap_lines=True)
         export_popover(f"transfer-atlas-{name}", rows, what=name, source=how.source)
 

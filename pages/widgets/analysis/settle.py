@@ -35,9 +35,9 @@ def show_settling(rows: pd.DataFrame) -> None:
     Args:
         rows: As `core.actions.proposals.would_settle` returns them.
     """
-    st.header("What would settle it", anchor=False)
+    st.header("What would settle what is open", anchor=False)
     if rows.empty:
-        st.caption("Every sentence of this page has a verdict.")
+        st.caption("Nothing is open: every sentence of this page is decided.")
         return
     for row in rows.to_dict("records"):
         with st.container(border=True):

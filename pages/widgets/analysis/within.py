@@ -11,7 +11,7 @@ from core.analysis.contrasts.sentences import for_people
 from core.figures.contrasts import forest
 from core.queries.scales import UNITS, Scale
 from pages.widgets.analysis.choice import How
-from pages.widgets.analysis.panels import how_to
+from pages.widgets.analysis.panels import DETECTABLE, how_to
 from pages.widgets.shared import mode, titles
 from pages.widgets.show import chart, md, p_column, source_badge, table
 
@@ -30,29 +30,31 @@ def show_contrasts(rows: pd.DataFrame, said: tuple[str, ...], *, scale: Scale, h
     shown = rows.assign(group=rows["group"].map(titles().of))
     if rows["estimate"].notna().any():
         draw = partial(forest, shown, factor=UNITS[scale].factor, mode=mode())
-        alt = "Contrasts inside data sets with their limits; the table holds the numbers"
+        alt = "Differences inside one task with their limits; the table holds the numbers"
         chart(draw, key="forest", alt=alt, source=how.source)
     number = st.column_config.NumberColumn
     table(
         for_people(shown),
-        alt="Contrasts inside data sets, each with interval and number of base tasks", key="contrasts",
+        alt="Differences inside one task, each with interval and number of base tasks", key="contrasts",
         columns={
-            "label": "contrast", "group": "where", "estimate": number("difference", format="%+.2f"),
+            "label": "trained on", "group": "where", "estimate": number("difference", format="%+.2f"),
             "ci_low": number("95 % from", format="%+.2f"), "ci_high": number("to", format="%+.2f"), "unit": "unit",
-            "n": "base tasks", "p_value": p_column("p"), "points": number("points", format="%+.2f"),
+            "n": "base tasks", "p_value": p_column("p"),
+            "points": number("points", format="%+.2f", help="The difference in points, where the row is one target."),
             "points_low": number("95 % from, points", format="%+.2f"),
             "points_high": number("to, points", format="%+.2f"),
-            "detectable": number("detectable", format="%.2f"), "targets": "targets", "langs": "languages",
-            "seeds": "seeds", "pairs": "pairs", "note": "note",
+            "detectable": number("detectable", format="%.2f", help=DETECTABLE),
+            "targets": "targets", "langs": "languages", "seeds": "seeds", "pairs": "pairs", "note": "note",
         },
     )  # fmt: skip
     st.caption(
         md(
-            "Two runs of a pair differ in one thing: the third of one data set, or the task and its placebo. Each "
-            "base task counts once, whatever it has of thirds, targets, languages and seeds; limits are Student's t "
-            "over base tasks and are not corrected for the number of rows. "
-            f"{UNITS[scale].meaning} Points: where the row is one target. Detectable: found with 80 % power. Targets "
-            "that are never trained (retrieval) stand apart."
+            "The two runs of a pair differ in one thing: which third of the task's examples is trained on, or whether "
+            "its labels are true, or whether it is trained on at all (language modelling on its text). A base task is "
+            "the whole task that the thirds are cut from; each counts once, however many targets, languages and seeds "
+            "it has. Limits are Student's t over base tasks, not corrected for the number of rows. "
+            f"{UNITS[scale].meaning} English is left out where it is not named; retrieval targets, which are not "
+            "trained on, stand apart."
         )
     )
     how_to(how, rows, name="contrasts")

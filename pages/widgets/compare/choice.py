@@ -15,6 +15,7 @@ from core.analysis.compare import FEWEST, MOST
 from core.figures.parallel import Line
 from core.queries.filters import Filter
 from core.queries.runs.listing import lineage, runs
+from core.spec.run import DataSourceKind
 from core.tasks.titles import Titles
 from pages.widgets.shared import store, titles, version
 from pages.widgets.show import md
@@ -43,10 +44,13 @@ def label(row: Mapping[Any, Any], named: Titles) -> str:
         row: Of `core.queries.runs.listing.runs`.
         named: What people read for its ids.
     """
-    state = "" if row["outcome"] == "finished" else f" · {'open' if pd.isna(row['outcome']) else row['outcome']}"
+    state = (
+        "" if row["outcome"] == "finished" else f" · {'not finished' if pd.isna(row['outcome']) else row['outcome']}"
+    )
     return (
         f"{named.of(row['intermediate'])} → {named.of(row['target'])}, seed {row['seed']} · "
-        f"{named.of_model(row['model'])} · {row['protocol']} · {row['data_source']} · {row['run_id']}{state}"
+        f"{named.of_model(row['model'])} · {row['protocol']} · {DataSourceKind(row['data_source']).words} · "
+        f"{row['run_id']}{state}"
     )
 
 
@@ -69,7 +73,7 @@ def choose(rows: pd.DataFrame) -> list[str]:
     picked, strangers = asked(rows.index)
     if strangers:
         st.warning(
-            f"No run {md(', '.join(strangers[:MOST]))} in this store: the link may come from another one.",
+            f"No run {md(', '.join(strangers[:MOST]))} here: the link may come from another installation.",
             icon=":material/search_off:",
         )
     targets = list(rows["target"].value_counts().index)
@@ -77,8 +81,8 @@ def choose(rows: pd.DataFrame) -> list[str]:
     left, right = st.columns([1, 3])
     with left:
         target = st.selectbox(
-            "Runs on target", targets, index=at, key="compare_target", format_func=titles().of,
-            help="Filters the list of runs. Runs already chosen stay.",
+            "Runs on the target", targets, index=at, key="compare_target", format_func=titles().of,
+            help="Narrows the list of runs. Runs that are chosen stay.",
         )  # fmt: skip
     offered = [*picked, *(name for name in rows.index[rows["target"] == target] if name not in picked)]
     labels = rows["label"].to_dict()
@@ -86,12 +90,12 @@ def choose(rows: pd.DataFrame) -> list[str]:
         st.session_state["compare_pick"] = picked
         st.multiselect(
             f"Runs, {FEWEST} to {MOST}", offered, key="compare_pick", max_selections=MOST, on_change=_on_pick,
-            format_func=lambda name: labels.get(name, name), placeholder="choose runs; the first is the reference",
+            format_func=lambda name: labels.get(name, name), placeholder="choose runs",
         )  # fmt: skip
     if len(picked) > 1:
         st.session_state["compare_first"] = picked[0]
         st.selectbox(
-            "Differences are to", picked, key="compare_first", on_change=_on_first, args=(tuple(picked),),
+            "Compared with", picked, key="compare_first", on_change=_on_first, args=(tuple(picked),),
             format_func=lambda name: labels.get(name, name),
         )  # fmt: skip
     return picked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,9 @@ import streamlit as st
 
 from core.analysis.compare import cautions, mean_differences, obstacles
 from core.figures.parallel import Line, parallel_languages, parallel_settings
+from core.store.gallery import whose
 from pages.widgets.export import export_popover
-from pages.widgets.shared import mode
+from pages.widgets.shared import mode, titles
 from pages.widgets.show import chart, language_label, md, p_column, points, source_badge, table
 
 _MOST_AXES = 10
@@ -26,10 +27,10 @@ def show_runs(rows: pd.DataFrame, lines: Sequence[Line]) -> None:
     Args:
         rows: As `known_runs` returns them.
     """
-    chosen = rows.loc[[line.run_id for line in lines]]
+    chosen, named = rows.loc[[line.run_id for line in lines]], titles()
     with st.container(horizontal=True, gap="small"):
         for line, row in zip(lines, chosen.to_dict("records"), strict=True):
-            name = f"{md(row['intermediate'])} → {md(row['target'])}, seed {row['seed']}"
+            name = f"{md(named.of(row['intermediate']))} → {md(named.of(row['target']))}, seed {row['seed']}"
             st.page_link(
                 "pages/runs.py", label=f"**{line.letter}** · {name}", help=f"Open run {line.run_id}",
                 query_params={"run": line.run_id},
@@ -37,10 +38,16 @@ def show_runs(rows: pd.DataFrame, lines: Sequence[Line]) -> None:
     kinds = [str(kind) for kind in chosen["data_source"].drop_duplicates()]
     mixed = " :orange[These runs are not on the same data.]" if len(kinds) > 1 else ""
     st.markdown(" ".join(map(source_badge, kinds)) + mixed)
-    facts = ("target", "model", "protocol", "collection")
-    common = [str(chosen[name].iloc[0]) for name in facts if chosen[name].nunique() == 1]
+    read: dict[str, Callable[[str], str]] = {
+        "target": named.of,
+        "model": named.of_model,
+        "protocol": str,
+        "collection": whose,
+    }
+    common = [f"{name} {say(str(chosen[name].iloc[0]))}" for name, say in read.items() if chosen[name].nunique() == 1]
     if common:
-        st.caption(f"All: {md(' · '.join(common))}. The others are compared with {lines[0].letter}.")
+        same = ", ".join(common).replace("collection ", "")
+        st.caption(f"All of them: {md(same)}. The others are compared with {lines[0].letter}.")
 
 
 def show_cautions(made: pd.DataFrame, lines: Sequence[Line]) -> None:
@@ -125,7 +132,7 @@ def show_lines(grid: pd.DataFrame, settings: pd.DataFrame, lines: Sequence[Line]
         return
     axes = axes_of(settings, scores.loc[same], kept, metric=metric)
     if axes.empty:
-        st.caption("The comparable runs have the same settings and no language in common.")
+        st.caption("The runs that can be compared have the same settings and no language in common.")
         return
     chart(
         lambda: parallel_settings(axes, kept, mode=mode()), key="parallel-settings",
@@ -145,7 +152,7 @@ def show_settings(settings: pd.DataFrame, lines: Sequence[Line], *, everything: 
     """
     shown = settings if everything else settings[settings["differs"]]
     if shown.empty:
-        st.caption("The runs are the same in every field.")
+        st.caption("The runs are the same in every setting.")
         return
     named = shown.rename(columns={line.run_id: line.letter for line in lines})
     # One pinned column, so that a phone still shows a run beside it.
@@ -158,7 +165,7 @@ def show_settings(settings: pd.DataFrame, lines: Sequence[Line], *, everything: 
           height=min(38 + 35 * len(named), 620))  # fmt: skip
     same = len(settings) - int(settings["differs"].sum())
     st.caption(
-        f"{int(settings['differs'].sum())} fields differ, {same} are the same. – marks a field that a run lacks."
+        f"{int(settings['differs'].sum())} settings differ, {same} are the same. –: the run has no such setting."
     )
 
 
@@ -200,7 +207,11 @@ def axes_of(settings: pd.DataFrame, scores: pd.DataFrame, lines: Sequence[Line],
 
 
 def _mean_text(row: dict[Any, Any], *, who: str, first: str) -> str:
-    limits = f" (95 % {points(row['low'])} to {points(row['high'])}, t over languages)" if pd.notna(row["low"]) else ""
+    limits = (
+        f" (95 % interval {points(row['low'])} to {points(row['high'])}, over languages)"
+        if pd.notna(row["low"])
+        else ""
+    )
     return (
         f"- **{who} − {first}:** {points(row['difference'])} points on average over {row['n_langs']} "
         f"language{'s' if row['n_langs'] != 1 else ''}{limits}, higher in {row['higher']}."
@@ -208,15 +219,15 @@ def _mean_text(row: dict[Any, Any], *, who: str, first: str) -> str:
 
 
 def _how(tests: pd.DataFrame | None, *, first: str) -> str:
-    said = f"Per cent; differences to {first} in percentage points. One run each: seeds are not averaged here. "
+    said = f"Scores in per cent, differences from {first} in points. Each column is one run: no mean over seeds. "
     if tests is None:
-        return said + "Intervals and tests are of the headline metric alone, whose per-example scores are stored."
+        return said + "Only the main metric has intervals: for it scores of single examples are stored."
     n = int(tests["p_value"].notna().sum())
     if not n:
-        return said + ("No interval: a paired test needs per-example scores of both runs, and a metric that has them.")
+        return said + ("No interval: that needs stored scores of single examples of both runs.")
     return said + (
-        f"Intervals: 95 %, paired bootstrap over the same test examples, valid for these two runs only; q: "
-        f"corrected over the {n} differences that were tested (Benjamini–Hochberg); * q below 0.05."
+        f"95 %: interval from a paired bootstrap over the same test examples, for these two runs alone. q: p value, "
+        f"corrected for the {n} differences that were tested (Benjamini–Hochberg). *: q below 0.05."
     )
 
 
@@ -242,7 +253,9 @@ def _wide(grid: pd.DataFrame, tests: pd.DataFrame | None, lines: Sequence[Line])
             columns[f"{letter} interval"] = st.column_config.TextColumn("95 %", width=120)
             columns[f"{letter} q"] = p_column("q", width=72)
             columns[f"{letter} flips"] = st.column_config.TextColumn(
-                "gained / lost", width=90, help="Examples that only this run, or only the first run, got right."
+                "gained / lost",
+                width=90,
+                help="Examples that only this run got right, and that only the first one did.",
             )
     n = grid[grid["n"].notna()].groupby("lang")["n"].agg(["min", "max"]).reindex(pd.unique(grid["lang"]))
     wide["n"] = [f"{a:.0f}" if a == b else f"{a:.0f}–{b:.0f}" for a, b in zip(n["min"], n["max"], strict=True)]

@@ -15,8 +15,8 @@ from core.spec.execution import FEWEST_TOKENS, Precision, execution_options
 from pages.widgets.shared import paths, read_only
 
 _EXECUTION = (
-    "How jobs compute, not what: a run keeps its id, results do not change beyond rounding, and nothing is trained "
-    "again for another device or number of tokens. Another precision has stages of its own and is recorded with them."
+    "These choices change how fast runs are, not what they find: results stay the same but for rounding. Another "
+    "precision is noted with the results, and is trained anew."
 )
 
 
@@ -26,31 +26,31 @@ def ask_execution() -> tuple[Where, list[str]]:
         machine = this_machine()
     except SpecError as error:  # said by the environment of the server
         return Where(), [str(error)]
-    with st.expander("Execution", icon=":material/memory:"):
+    with st.expander("Device, memory, precision", icon=":material/memory:"):
         st.caption(_EXECUTION)
         backend = _ask_backend()
         device = st.selectbox(
             "Device", [AUTO, *(slot for slot in machine.slots if not slot.startswith("cpu")), "cpu"],
             format_func=lambda d: f"auto ({', '.join(machine.slots)})" if d == AUTO else d,
-            help="Where jobs may run. A device that is busy is waited for.",
+            help="Where runs may compute. If it is busy, they wait.",
         )  # fmt: skip
         if machine.kind == "cpu":
             st.number_input(
-                "Jobs at a time", min_value=1, max_value=64, value=len(machine.slots), key="cpu_slots",
+                "Runs at a time", min_value=1, max_value=64, value=len(machine.slots), key="cpu_slots",
                 disabled=read_only() is not None, on_change=_set_slots,
-                help="They share the cores of this machine. It holds for all jobs that this application starts until "
-                "it ends; ATLAS_CPU_SLOTS sets it from the beginning.",
+                help="They share the cores of this machine. It holds for all runs until this program ends; the "
+                "environment variable ATLAS_CPU_SLOTS sets it from the start.",
             )  # fmt: skip
         precision = st.segmented_control(
             "Precision", [AUTO, *get_args(Precision)], default=AUTO, required=True,
-            help="What products are computed in. bf16 and fp16 round more, and are faster on devices with units for "
-            "them: there auto takes bf16, or fp16 on a GPU that has no bf16.",
+            help="Numbers of 32 bits (fp32) or 16 bits (bf16, fp16). 16 bits round more and are faster where the "
+            "device is made for them: there auto takes bf16, or fp16 on a GPU without bf16.",
         )  # fmt: skip
         batch_tokens = st.number_input(
             "Tokens at once in training", min_value=FEWEST_TOKENS, value=None, step=1024,
             placeholder="as many as the device can",
-            help="Most tokens that go through the model at once. Fewer need less memory and take longer; with dropout "
-            "they draw other masks, as another seed would.",
+            help="Most tokens that go through the model at once. Fewer need less memory and take longer. Where the "
+            "protocol has dropout, another number changes results as another seed would.",
         )  # fmt: skip
         is_checkpointed = st.toggle(
             "Gradient checkpointing",
@@ -74,6 +74,6 @@ def _ask_backend() -> str | None:
     usual, *others = places()
     backend = st.segmented_control(
         "Where", [usual, *others], default=usual, required=True,
-        help="This machine, or the cluster, as backend.yaml says; see docs/scale.md.",
+        help="On this machine or on the cluster that the file backend.yaml names; see docs/scale.md.",
     )  # fmt: skip
     return backend if backend != usual else None

@@ -27,7 +27,7 @@ from pages.widgets.shared import paths, read_only, warn_skipped
 _KINDS = {
     "real": "the task itself",
     Placebo.SHUFFLED: "placebo: shuffled labels",
-    Placebo.MLM: "placebo: masked-language modelling",
+    Placebo.MLM: "placebo: language modelling on its text",
     "easiest": "third: easiest",
     "middle": "third: middle",
     "hardest": "third: hardest",
@@ -35,9 +35,9 @@ _KINDS = {
     "far": "third: farthest from the target",
 }
 _SOURCES = {
-    DataSourceKind.SAMPLE: "bundled sample (offline)",
-    DataSourceKind.MIRROR: "local mirror of the hub",
-    DataSourceKind.HUB: "Hugging Face hub",
+    DataSourceKind.SAMPLE: "generated sentences (no download)",
+    DataSourceKind.MIRROR: "real data in a folder",
+    DataSourceKind.HUB: "real data from the Hugging Face hub",
 }
 _LARGEST_SEED = 2**31 - 1
 
@@ -69,10 +69,14 @@ def ask() -> tuple[StudyRequest | None, list[str]]:
     targets = st.multiselect(
         "Targets", known, default=_from_url("target", known, otherwise="xnli"),
         format_func=lambda t: tasks[t].title + _note(t, lacks),
-        help="Scored in every language; retrieval targets are scored without any target training.",
+        help="The tasks that are scored in every language. Retrieval targets are not trained on: the encoder is "
+        "scored as it is after the intermediate.",
     )  # fmt: skip
     seeds_text = st.text_input(
-        "Seeds", st.query_params.get("seeds", "1"), help="Whole numbers, such as: 1 2 3. Each seed is a separate run."
+        "Seeds",
+        st.query_params.get("seeds", "1"),
+        help="Numbers that fix everything random, such as: 1 2 3. Each seed is a run of its own; runs that differ in "
+        "the seed alone show how much is luck.",
     )
     protocol = _ask_protocol()
     with_baselines, name = _ask_rest()
@@ -87,7 +91,7 @@ def ask() -> tuple[StudyRequest | None, list[str]]:
     missing = [] if chosen_models else ["Choose a model."]
     missing += [] if intermediates else ["Choose an intermediate, or 'none' for the baseline alone."]
     missing += [] if targets else ["Choose a target: what is scored in every language."]
-    missing += [] if source is not DataSourceKind.MIRROR or mirror else ["Enter the folder of the mirror."]
+    missing += [] if source is not DataSourceKind.MIRROR or mirror else ["Enter the folder of the data."]
     return request, problems + missing
 
 
@@ -153,29 +157,29 @@ def _ask_intermediates(tasks: dict[str, TaskSpec], *, source: DataSourceKind, la
         "Intermediates", list(dict.fromkeys([*known, *asked])), default=asked or ["qqp"], accept_new_options=True,
         format_func=lambda n: "none (baseline)" if n == NO_INTERMEDIATE
         else tasks[n].title + _note(n, lacks) if n in tasks else n,
-        help="English tasks that are trained on before the target. Each is a separate run unless trained together. "
-        "Other forms can be typed, such as mnli@hardest:udpos; docs/adding.md has all of them.",
+        help="English tasks that are trained on before the target. Each is a run of its own unless they are trained "
+        "together. Other forms can be typed, such as mnli@hardest:udpos; docs/adding.md has all of them.",
     )  # fmt: skip
     n_tasks = len([n for n in names if n != NO_INTERMEDIATE and n in tasks])
     together = st.toggle(
-        "Train the chosen intermediates together, as one multi-task stage", disabled=n_tasks < 2,
-        help="Needs two or more." if n_tasks < 2 else "Mixed in proportion to size.",
+        "Train the chosen intermediates together (multi-task)", disabled=n_tasks < 2,
+        help="Choose two or more." if n_tasks < 2 else "Their examples are mixed in proportion to their numbers.",
     )  # fmt: skip
     kinds = st.pills(
-        "As", list(map(str, _KINDS)), selection_mode="multi", default=["real"], disabled=not n_tasks,
-        format_func=_KINDS.__getitem__,
-        help="Placebos use the same text without the task: a gain that remains is not due to the task. Thirds of its "
-        "examples are matched in size, labels and length; those by nearness in difficulty, too. Finding them takes two "
-        "trainings before the first.",
+        "What of each is trained on", list(map(str, _KINDS)), selection_mode="multi", default=["real"],
+        disabled=not n_tasks, format_func=_KINDS.__getitem__,
+        help="A placebo keeps the text and takes the task away: a gain that remains is not due to the task. A third "
+        "is a third of the task's examples, the easiest, say; thirds have equal numbers, labels and lengths, and "
+        "those by nearness to the target equal difficulty, too. To find them, two more models are trained first.",
     )  # fmt: skip
     part = _ask_slice() if source is DataSourceKind.SAMPLE and n_tasks else ""
     return intermediates_of(names, together=together and n_tasks > 1, kinds=kinds, part=part)
 
 
 def _ask_slice() -> str:
-    with st.expander("A slice of the generated sentences", icon=":material/filter_alt:"):
-        domain = st.pills("Domain", DOMAINS, help="What the intermediate's sentences are about; none chosen: all.")
-        difficulty = st.pills("Difficulty", get_args(Difficulty), help="How hard they are; none chosen: a mixture.")
+    with st.expander("A part of the generated sentences", icon=":material/filter_alt:"):
+        domain = st.pills("Domain", DOMAINS, help="What the intermediate's sentences are about; none: everything.")
+        difficulty = st.pills("Difficulty", get_args(Difficulty), help="How hard they are; none: a mixture.")
     return ",".join(word for word in (domain, difficulty) if word)
 
 
@@ -187,7 +191,7 @@ def _ask_protocol() -> str:
     name = str(
         st.selectbox(
             "Protocol", names, index=names.index(asked) if asked in every else 0,
-            help="Hyper-parameters of both stages.",
+            help="Its hyper-parameters: learning rate, batch size, epochs and so on, of both trainings.",
             format_func=lambda n: f"{every[n].name} (yours)" if n in own else n,
         )
     )  # fmt: skip
@@ -202,13 +206,12 @@ def _ask_sizes(protocol: ProtocolSpec) -> dict[str, int | None]:
         "target": ("Training examples of the target", protocol.target.max_train_examples),
         "test": ("Test examples per language", protocol.max_test_examples),
     }
-    with st.expander("Size of the stages", icon=":material/straighten:"), st.grid(3, min_column_width=140):
+    with st.expander("How many examples", icon=":material/straighten:"), st.grid(3, min_column_width=140):
         return {
             name: st.number_input(
                 label, min_value=10, value=None, step=100, disabled=read_only() is not None, key=f"size_{name}",
                 placeholder="all" if n is None else f"{n:,}",
-                help="Empty: as the protocol says. Another size is a protocol of its own, whose runs are compared with "
-                "one another alone.",
+                help="Empty: as the protocol says. With another number the runs are compared with one another alone.",
             )
             for name, (label, n) in usual.items()
         }  # fmt: skip
@@ -224,17 +227,21 @@ def _ask_source() -> tuple[DataSourceKind, str | None]:
     if source != DataSourceKind.MIRROR:
         return DataSourceKind(source), None
     folder = st.text_input(
-        "Folder of the mirror", st.query_params.get("mirror", ""), placeholder="/data/hub",
-        help="Data sets as <owner>/<name>.",
+        "Folder of the data", st.query_params.get("mirror", ""), placeholder="/data/hub",
+        help="It holds data sets as on the Hugging Face hub: <owner>/<name>, such as google/xtreme.",
     )  # fmt: skip
     return DataSourceKind.MIRROR, folder.strip() or None
 
 
 def _ask_rest() -> tuple[bool, str]:
     with_baselines = st.toggle(
-        "Also run the paired baselines", value=True, help="Without its baseline a run has scores but no gain."
+        "Also run the baselines",
+        value=True,
+        help="A baseline is the same run without the intermediate. Without it a run has scores but no gain.",
     )
-    name = st.text_input("Name of the study", "study", help="Lower-case letters, digits, dots, dashes.")
+    name = st.text_input(
+        "Name of the study", "study", help="All runs of this launch carry it. Lower-case letters, digits, dots, dashes."
+    )
     return with_baselines, name.strip()
 
 

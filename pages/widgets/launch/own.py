@@ -56,11 +56,11 @@ def show_own(request: StudyRequest | None) -> None:
     with st.expander("A task, model or protocol of your own", icon=":material/note_add:"):
         kind = st.segmented_control("What", list(KINDS), default="task", required=True, key="own_kind")
         if kind == "model":
-            st.caption("A model's folder or hub id needs no file: type it above, under Models.")
+            st.caption("A model needs no file: type its folder, or its id on the Hugging Face hub, above under Models.")
         file = st.file_uploader("A YAML file", type=["yaml", "yml"], key=f"own_file_{kind}", max_upload_size=1)
         given = file.getvalue().decode("utf-8", errors="replace") if file else template(kind, paths=paths())
         text = st.text_area(
-            "Or write it here; the example shows what belongs into it",
+            "Or write it here; the example shows what it needs",
             given,
             height=300,
             key=f"own_{kind}_{hash(given)}",
@@ -69,7 +69,7 @@ def show_own(request: StudyRequest | None) -> None:
             is_checked = st.button("Check", icon=":material/rule:", key="own_check")
             is_kept = st.button(
                 "Keep it", icon=":material/save:", key="own_keep", disabled=read_only() is not None,
-                help="Writes it into this installation; from then on it can be chosen above.",
+                help="Stores it here; from then on it can be chosen above.",
             )  # fmt: skip
         if is_checked or is_kept:
             _do(kind, text, request, keep=is_kept)

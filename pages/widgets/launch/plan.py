@@ -43,15 +43,15 @@ def show_plan(request: StudyRequest, where: Where) -> None:
     cost = found.cost
     st.metric("Time", span(*found.time), border=True, help=cost.basis)
     with st.grid(2, min_column_width=130):
-        st.metric("Runs", cost.n_runs, border=True, help="Baselines included.")
-        st.metric("Trainings", cost.n_trainings, border=True, help="Stages that runs share are trained once.")
-        st.metric("Test sets", cost.n_evaluations, border=True, help="One test set per run and language.")
-        st.metric("Disk", size(cost.disk_bytes), border=True, help="Weights of all stages and one checkpoint.")
+        st.metric("Runs", cost.n_runs, border=True, help="With their baselines.")
+        st.metric("Trainings", cost.n_trainings, border=True, help="What runs share is trained once.")
+        st.metric("Test sets", cost.n_evaluations, border=True, help="One for each run and language.")
+        st.metric("Disk", size(cost.disk_bytes), border=True, help="Weights of all trainings and one checkpoint.")
     notes = [f"{cost.n_done} of {cost.n_runs} runs are already finished and are not repeated."] if cost.n_done else []
     if cost.n_trainings_there:
-        notes.append(f"{cost.n_trainings_there} trainings are there already, left by earlier runs.")
+        notes.append(f"{cost.n_trainings_there} trainings are there already, from earlier runs.")
     if cost.n_trainings + cost.n_trainings_there < cost.n_trainings_without_reuse:
-        notes.append(f"Without reuse it would be {cost.n_trainings_without_reuse} trainings.")
+        notes.append(f"If runs shared nothing, there would be {cost.n_trainings_without_reuse} trainings.")
     st.caption(" ".join([*notes, cost.basis, found.where]))
 
 

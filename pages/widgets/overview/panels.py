@@ -16,6 +16,7 @@ from core.figures.multiples import gain_strips
 from core.models.default import SMALL_MODEL
 from core.queries.evidence import AnalysisOptions, PooledRuns
 from core.queries.overview import counts, findings, published_counts
+from core.store.gallery import whose
 from core.studies import StudyRequest
 from pages.widgets.analysis.data import gathered, proposals, quick_answer
 from pages.widgets.export import export_popover
@@ -24,8 +25,8 @@ from pages.widgets.show import chart, drawn, language_label, md, points, show_co
 
 _STEPS = 3
 _NAMES = {
-    "published": "numbers from papers, never mixed with runs",
-    "measured": "results that came with this application",
+    "published": "numbers from papers; they are never averaged with runs",
+    "measured": "runs that came with this program",
     "yours": "runs made here",
 }
 
@@ -88,9 +89,11 @@ def third_sentence(place: DeltaGenerator, version: tuple[str, int], pooled: Pool
         full = quick_answer(version, pooled)
     with place.container():
         within = " ".join(full.answer.within)
-        st.markdown(f"3. Inside data sets: {md(within)}\n4. Across tasks: {md(full.answer.headline)}")
+        st.markdown(f"3. Inside one task: {md(within)}\n4. Across tasks: {md(full.answer.headline)}")
         if EVERY_MEASURE in full.pending:
-            st.caption(f"{EVERY_MEASURE.capitalize()} is not computed yet. Open the complete analysis to compute it.")
+            st.caption(
+                "Whether other measures of difficulty and similarity say the same is computed on the page Analysis."
+            )
 
 
 def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
@@ -114,12 +117,12 @@ def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
         "Transfer holds the same numbers by language",
         source=pooled.data_source,
     )
-    lone = "" if pairs["low"].notna().any() else " A single seed has no interval."
+    lone = "" if pairs["low"].notna().any() else " One seed has no interval."
     st.caption(
-        f"{md(pooled.label)}. Means over the languages that the intermediates of a target share, without English; "
-        "95 % intervals over seeds, clipped at the edge; distances are square roots of points. Purple: above zero, "
-        "orange: below, grey: not significantly different from zero at a false discovery rate of 5 %; "
-        f"hollow: in-task.{lone}"
+        f"{md(pooled.label)}. Each dot is one intermediate: its mean gain over the languages that all intermediates of "
+        "that target were scored in, without English, with a 95 % interval over seeds, cut at the edge. The axis is "
+        "stretched near zero (square roots of points). Purple: above zero, orange: below, grey: cannot be told from "
+        f"zero (false discovery rate 5 %). Hollow: the intermediate trains the target's own task.{lone}"
     )
     export_popover(
         "mean-gains",
@@ -167,30 +170,33 @@ def next_steps(version: tuple[str, int], pooled: PooledRuns) -> None:
 
 
 def _step(row: dict[Any, Any]) -> str:
+    of = titles().of
+    between = ", ".join(of(name) for name in str(row["intermediate"]).split(", "))
     if row["kind"] == "fill":
-        return f"Fill a gap: {md(row['why'])} ({md(row['intermediate'])})."
+        return f"Fill a gap: {md(row['why'])} ({md(between)})."
     cost = f", {row['runs']:.0f} runs" if pd.notna(row["runs"]) else ""
-    return f"Run **{md(row['intermediate'])}** before **{md(row['target'])}**{cost}: {md(row['why'])}."
+    before = ", ".join(map(of, str(row["target"]).split()))
+    return f"Run **{md(between)}** before **{md(before)}**{cost}: {md(row['why'])}."
 
 
 def _counted(row: dict[Any, Any] | None) -> tuple[str, str]:
     if row is None:
-        return "None.", "`make gallery` makes measured runs; start your own on the page Launch."
+        return "None yet.", "Start your own on the page Launch."
     return (
         f"{row['runs']:,} runs, {row['finished']:,} finished: **{row['real']:,} on real data**, "
         f"{row['runs'] - row['real']:,} on generated sentences; {row['scores']:,} scores and {row['gains']:,} gains "
-        f"({row['counted']:,} of them evidence, {row['counted_real']:,} on real data) in {row['langs']} languages",
+        f"({row['counted']:,} of them count, {row['counted_real']:,} on real data) in {row['langs']} languages",
         f"models: {row['models']} · intermediates: {row['intermediates']} · targets: {row['targets']}",
     )
 
 
 def _published(row: dict[Any, Any]) -> tuple[str, str]:
     if not row["tables"]:
-        return "No table.", "The folder data/published of this copy is empty."
+        return "None.", "This copy of the program came without its folder data/published."
     return (
         f"{row['tables']} tables of {row['documents']} documents: {row['scores']:,} scores and {row['gains']:,} gains "
         f"as printed, in {row['langs']} languages",
-        f"targets: {row['targets']} · each table keeps its version, source and caution",
+        f"targets: {row['targets']} · each table says where it was printed and what to beware of",
     )
 
 
@@ -202,16 +208,16 @@ def first_steps(*, has_runs: bool) -> None:
     """
     st.header("Current evidence", anchor=False)
     st.markdown(
-        "There is no gain yet, so the question has no answer. A gain needs a finished run with an "
-        "intermediate and its paired baseline."
+        "There is no gain yet, so the question has no answer. A gain needs two finished runs that differ in one thing: "
+        "with an intermediate, and without (the baseline)."
     )
     with st.container(border=True):
-        begun = "No run has its paired baseline yet" if has_runs else "Nothing has been run yet"
+        begun = "No run has its baseline yet" if has_runs else "Nothing has been run yet"
         st.markdown(f"### {begun}: three steps to a first gain")
         st.markdown(
-            "1. **Launch** a small chain: the bundled tasks and the bundled encoder need no download and no GPU.\n"
-            "2. **Watch** it: scores appear language by language, and the job continues if this page is closed.\n"
-            "3. **Read** the gain per language on the transfer map."
+            "1. **Launch** a small run: the tasks and the encoder that come with the program need no download and no "
+            "GPU.\n2. **Watch** it: scores appear language by language, and it goes on if this page is closed.\n3. "
+            "**Read** the gain in each language on the page Transfer."
         )
         first = {"model": SMALL_MODEL, "intermediate": "mnli", "target": "xnli"}
         st.page_link(
@@ -229,14 +235,12 @@ def finding_cards(rows: pd.DataFrame) -> None:
     """
     st.header("What stands out", anchor=False)
     if rows.empty:
-        st.markdown(
-            "Nothing yet: outside English and in-task pairs no gain is evidence. The page *Transfer* shows every value "
-            "in brackets, with the reason."
-        )
+        st.markdown("Nothing yet: no gain counts. The page *Transfer* shows every value in brackets, with the reason.")
         return
     st.caption(
-        "For each target and setting, the intermediate with the largest mean gain over languages other than English, "
-        "in-task pairs left out. The maximum of several is biased upwards: these are observations, not tests."
+        "For each target, the intermediate with the largest mean gain over languages other than English; intermediates "
+        "that train the target's own task are left out. The best of several looks better than it is: these are "
+        "observations, not tests."
     )
     with st.grid(3, min_column_width=280):
         for row in rows.to_dict("records"):
@@ -251,13 +255,14 @@ def _card(row: dict[Any, Any]) -> None:
             f"{named.of(row['target'])}, after {named.of(row['intermediate'])}", f"{points(row['mean_gain'])} points"
         )
         st.markdown(
-            f"{row['metric'].replace('_', ' ')}, mean over {row['langs']} of {row['target_langs']} languages; "
-            f"above zero in {row['helped']}. From {points(row['worst_gain'])} in {language_label(row['worst_lang'])} "
-            f"to {points(row['best_gain'])} in {language_label(row['best_lang'])}."
+            f"{row['metric'].replace('_', ' ')}, mean over {row['langs']} of {row['target_langs']} languages, in "
+            f"{row['helped']} of them above zero. From {points(row['worst_gain'])} in "
+            f"{language_label(row['worst_lang'])} to {points(row['best_gain'])} in {language_label(row['best_lang'])}."
         )
         seeds = f"{row['seeds']} seed" + ("s" if row["seeds"] != 1 else "")
-        rivals = f"best of {row['rivals']}" if row["rivals"] > 1 else "only intermediate run"
-        st.caption(md(f"{row['collection']} · {row['model']} · {row['protocol']} · {seeds} · {rivals}"))
+        rivals = f"best of {row['rivals']} intermediates" if row["rivals"] > 1 else "the only intermediate tried"
+        made = f"model {row['model']}, protocol {row['protocol']}, {seeds}"
+        st.caption(md(f"{made}, {rivals}, {whose(row['collection'])}"))
         st.space("stretch")
         keys = ("collection", "model", "target", "protocol", "data_source")
         st.page_link(

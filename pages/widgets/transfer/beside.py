@@ -110,8 +110,10 @@ def notes(own: Own, grid: Grid, gallery: Grid) -> list[str]:
         grid: Its cells and means.
         gallery: Those of the gallery.
     """
-    other = f" They were made by another protocol ({own.protocol})." if own.protocol else ""
-    said = f"Columns “yours” are runs made here: they enter no mean, test or rank of the gallery's.{other}"
+    other = (
+        f" They were made by another protocol ({own.protocol}), with other hyper-parameters." if own.protocol else ""
+    )
+    said = f"Columns “(yours)” are runs made here. They are in no mean, test or rank of the other columns.{other}"
     if grid.averaged != gallery.averaged:
         said += f" Their means are over {len(grid.averaged)} languages."
     return [said]

@@ -45,7 +45,7 @@ def show_summary(cell: Cell, cells: pd.DataFrame) -> None:
         st.markdown(summary(cell_of))
         if pd.notna(cell_of["value"]) and pd.notna(cell_of["excluded"]):
             st.markdown(
-                f":orange[:material/block:] **No evidence: {cell_of['excluded']}.** {REASONS[cell_of['excluded']]}"
+                f":orange[:material/block:] **Does not count: {cell_of['excluded']}.** {REASONS[cell_of['excluded']]}"
             )
 
 
@@ -97,8 +97,8 @@ def reproduction(rows: pd.DataFrame, title: Callable[[str], str]) -> list[str]:
             exact.append(f"{size})")
         else:
             other.append(f"{size} equal, at most {points(row['largest']).lstrip('+')} points apart)")
-    said = [f"Your runs reproduce the gallery exactly: {', '.join(exact)}."] if exact else []
-    return said + ([f"Your runs differ from the gallery: {', '.join(other)}."] if other else [])
+    said = [f"Your runs reproduce those of the program exactly: {', '.join(exact)}."] if exact else []
+    return said + ([f"Your runs differ from those of the program: {', '.join(other)}."] if other else [])
 
 
 def summary(cell: dict[Any, Any]) -> str:
@@ -115,8 +115,8 @@ def summary(cell: dict[Any, Any]) -> str:
         if pd.notna(cell["q_value"]):
             low, high = (cell_text(cell[name], quantity="gain") for name in ("low", "high"))
             parts[-1] += f" (95 % interval {low} to {high}, {TESTS[cell['tested_by']]})"
-            verdict = "differs from zero" if cell["significant"] else "does not differ from zero"
-            parts.append(f"{verdict} after correction (q = {cell['q_value']:.2g})")
+            verdict = "differs from zero" if cell["significant"] else "may be nothing"
+            parts.append(f"{verdict}, corrected for the number of cells (q = {cell['q_value']:.2g})")
     parts.append(f"score {cell_text(cell['score'], quantity='score')} %")
     parts.append(f"{cell['n_seeds']} seed{'s' if cell['n_seeds'] != 1 else ''}")
     parts += ["in-task: trains the target's own task"] if cell["in_task"] else []
@@ -159,7 +159,7 @@ def _curves(run: dict[str, Any], *, source: str) -> None:
             scores.append(found.dev_scores.assign(stage=f"{role}: " + found.dev_scores["stage"].astype(str)))
     every_step, every_score = (pd.concat(frames) if frames else pd.DataFrame() for frames in (steps, scores))
     if every_step.empty and every_score.empty:
-        st.caption("No curves: the stages of these runs were reused from others, or the runs hold only scores.")
+        st.caption("No curves: these runs reused trainings of others, or only their scores came with the program.")
         return
     left, right = st.columns(2)
     if not every_score.empty:
@@ -178,15 +178,15 @@ def _flips(run: dict[str, Any], *, lang: str, metric: str) -> None:
         return
     found = flipped(version(), run["run_id"], run["baseline_run_id"], lang, metric)
     if found is None:
-        st.caption(f"The two runs have no per-example scores for {md(metric)} in {language_label(lang)}.")
+        st.caption(f"No scores of single examples are stored for {md(metric)} in {language_label(lang)}.")
         return
     gained, lost = int((found.rows["change"] > 0).sum()), int((found.rows["change"] < 0).sum())
     line = f"**{gained}** examples scored higher and **{lost}** lower, of {found.n} that both runs answered."
     if found.test is not None:
-        line += f" Exact McNemar test: p = {found.test.p_value:.2g}; valid for this seed only."
+        line += f" Exact McNemar test: p = {found.test.p_value:.2g}; for this seed alone."
     st.markdown(line)
     if "example_id" not in found.rows:
-        st.caption("No answers or ids: the results that came with the application hold only numbers.")
+        st.caption("Runs that came with the program hold no answers and no sentences: only numbers.")
         rows = found.rows.head(_MOST_ROWS)
     else:
         rows = _with_texts(found.rows.head(_MOST_ROWS), run, lang=lang)
@@ -214,14 +214,14 @@ def _with_texts(rows: pd.DataFrame, run: dict[str, Any], *, lang: str) -> pd.Dat
     """The rows with their sentences, once the reader asks for them: they are read from the data source each time."""
     found = detail(version(), run["run_id"])
     if found is None or found.run["data_source"] == "hub":
-        st.caption("Predictions hold only ids; the sentences are on the hub.")
+        st.caption("Answers are stored without sentences; those are on the Hugging Face hub.")
         return rows
-    if not st.toggle("Show the sentences", key="flip_texts", help="Read from the data source; nothing is stored."):
+    if not st.toggle("Show the sentences", key="flip_texts", help="Read from the data each time, and not stored."):
         return rows
     try:
         texts = _sentences(found.run["spec"], lang, tuple(rows["example_id"]))
     except AtlasError as error:
-        st.warning(md(error), title="Ids only")
+        st.warning(md(error), title="The sentences cannot be read")
         return rows
     return rows.assign(text=rows["example_id"].map(texts))
 
@@ -231,5 +231,5 @@ def _command(run: dict[str, Any]) -> None:
     if found is None:
         st.caption("This run has not been read yet; it appears within seconds.")
         return
-    st.markdown("Asks for the run and its baseline; what is finished is not done again.")
+    st.markdown("This command makes the run and its baseline; what is finished is not done again.")
     show_command(again(found.run))

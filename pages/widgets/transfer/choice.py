@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.queries.transfer import View, choices
 from core.spec.run import DataSourceKind
+from core.store.gallery import whose
 from pages.widgets.address import DETAIL, pick
 from pages.widgets.shared import store, titles
 from pages.widgets.show import md, source_badge
@@ -19,11 +20,11 @@ PUBLISHED = "published"
 
 _COLLECTIONS = {
     "yours": "runs made here",
-    "measured": "measured results that came with the application",
+    "measured": "runs that came with the program",
     PUBLISHED: "numbers from papers",
 }
 
-_HELP = "; ".join(f"{name}: {text}" for name, text in _COLLECTIONS.items()) + "; any other: imported results of others"
+_HELP = "Results of different kinds are never mixed. A name stands for results that were imported under it."
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -60,14 +61,14 @@ def choose(rows: pd.DataFrame, *, with_published: bool) -> Chosen:
     said = st.container(width="content")
     with rest:
         names = [*dict.fromkeys(rows["collection"]), *([PUBLISHED] if with_published else [])]
-        options = {str(name): str(name) for name in names}
+        options = {str(name): _COLLECTIONS.get(str(name), str(name)) for name in names}
         picked = pick("Collection", options, key="collection", kind="collection", help=_HELP)
     address = {"collection": picked}
     if picked == PUBLISHED:
-        said.caption(_COLLECTIONS[PUBLISHED])
+        said.caption(_COLLECTIONS[PUBLISHED].capitalize())
         return Chosen(None, address)
     rows = rows[rows["collection"] == picked]
-    named = [picked]
+    named = [whose(picked)]
     for key, label, column, shown in _PICKERS:
         options = dict(zip(rows[column], rows[shown], strict=True))
         options = {name: _READ[key](text) for name, text in options.items()} if key in _READ else options
@@ -75,9 +76,10 @@ def choose(rows: pd.DataFrame, *, with_published: bool) -> Chosen:
             hidden = {"label_visibility": "collapsed"} if key == "target" else {}
             address[key] = pick(label, options, key=key, kind=label.lower(), **hidden)
         rows = rows[rows[column] == address[key]]
-        named += [str(options[address[key]])] if key not in {"target", "source"} else []
+        if key not in {"target", "source"}:
+            named.append(f"{label.lower()} {options[address[key]]}")
     row = rows.iloc[0].to_dict()
-    said.markdown(f"{source_badge(row['data_source'])} :small[{md(' · '.join(named))}]")
+    said.markdown(f"{source_badge(row['data_source'])} :small[{md(', '.join(named))}]")
     fingerprint = None if pd.isna(row["model_fingerprint"]) else row["model_fingerprint"]
     view = View(**{name: row[name] for name in View._fields} | {"model_fingerprint": fingerprint})
     return Chosen(view, address)
@@ -93,7 +95,8 @@ _PICKERS = (
 """Parameter of the address, label of the picker, column of what the address says and of what people read."""
 _READ: dict[str, Callable[[str], str]] = {
     "target": lambda name: titles().of(name),
-    "source": lambda name: f"{DataSourceKind(name).words} ({name})",
+    "metric": lambda name: name.replace("_", " "),
+    "source": lambda name: DataSourceKind(name).words,
 }
 """How people read what the column holds."""
 

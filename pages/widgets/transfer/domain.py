@@ -37,8 +37,8 @@ def no_profile(view: View) -> None:
     """
     empty(
         "No map of domains yet",
-        "A domain profile embeds a sample of every task's texts and measures how alike they are. It trains nothing. "
-        "From a terminal:",
+        "The map shows how alike the texts of tasks are: a sentence encoder turns a sample of every task's sentences "
+        "into vectors. Nothing is trained. This command makes it:",
     )
     show_command(profile_command(version(), view.data_source))
 
@@ -71,8 +71,9 @@ def show_domains(view: View, gains: Grid, choices: list[Encoder], *, made_of: Ma
             encoder = next(c for c in choices if c.name == name)
         projection = one_of("Map", _PROJECTIONS, key="map", widget=st.segmented_control)
         centred = is_on(
-            "Languages centred", key="centred",
-            help="Subtracts each language's mean first, so that the same domain in two languages is close together.",
+            "Take languages' differences out", key="centred",
+            help="Subtracts each language's own mean from its vectors (centring), so that texts on one topic in two "
+            "languages lie close together.",
         )  # fmt: skip
     points = map_points(version(), encoder.profile_id, projection.lower(), centred=centred)
     if projection == "UMAP" and points["x"].isna().all():
@@ -80,7 +81,10 @@ def show_domains(view: View, gains: Grid, choices: list[Encoder], *, made_of: Ma
         points = map_points(version(), encoder.profile_id, "pca", centred=centred)
     profiled = (encoder.profile_id, projection, centred)
     map_figure = _map(view, gains, points, made_of=made_of, profiled=profiled)
-    st.caption(f"Sentences embedded by {md(encoder.name)}. The axes are the same for every target.")
+    st.caption(
+        f"Each mark is the mean vector of a text by the encoder {md(encoder.name)}: near marks are similar texts. The "
+        "axes have no meaning of their own and are the same for every target."
+    )
     rows = target_similarities(version(), encoder.profile_id, view.target)
     scatter = _scatter(view, gains, rows, made_of=made_of, profiled=profiled)
     figures = {"Map of domains": map_figure, "Similarity against gain": scatter.draw if scatter else None}
@@ -103,11 +107,11 @@ def umap_advice(profile_id: str, *, data_source: str) -> str:
     install = "" if has_umap() else f"Install the package with `pip install {UMAP_PACKAGE}`. "
     own = paths().profile(profile_id).root
     if own.is_dir():
-        measure = f"Move the folder `{own}` away, then measure the texts again; vectors and pairs are kept"
+        measure = f"Move the folder `{own}` away, then measure the texts again (their vectors are kept)"
     else:
-        measure = "This profile came with the application. Measure one of your own"
+        measure = "These measurements came with the program. Make your own"
     return (
-        f"This is PCA: the profile was made without UMAP, which is optional. {install}{measure}: "
+        f"This is PCA: the texts were measured without UMAP, which is optional. {install}{measure}: "
         f"`{profile_command(version(), data_source)}`"
     )
 
@@ -127,7 +131,7 @@ def _map(
     names, langs = list(pd.unique(gains.cells["intermediate"])), list(pd.unique(gains.cells["lang"]))
     there = placed(points, target=view.target, names=names, langs=langs)
     if there[there["is_shown"]]["x"].notna().sum() == 0:
-        st.caption("This profile has no positions for these tasks.")
+        st.caption("The texts of these tasks were not measured.")
         return None
     chosen = Cell(made_of.selected.lang, point_name(made_of.selected.intermediate, there))
     named = titles()
@@ -181,7 +185,7 @@ def _scatter(
     lang = selected.lang if selected.lang in set(gains.cells["lang"]) else None
     points = scatter_points(gains, rows[wanted], lang=lang)
     if points.empty:
-        st.caption("No intermediate has both a mean gain that is evidence and a similarity here.")
+        st.caption("No intermediate has both a gain that counts and a similarity here.")
         return None
     axis = Axis(measure.title, measure.direction > 0)
     chart(
@@ -201,7 +205,7 @@ def _scatter(
     )
     n_cut = cut_bars(points)
     cut = (
-        f" {n_cut} wide gain interval{'s' if n_cut != 1 else ''} clipped here; hover for the full limits."
+        f" {n_cut} wide gain interval{'s are' if n_cut != 1 else ' is'} cut here; point at a mark for its limits."
         if n_cut
         else ""
     )

@@ -104,10 +104,10 @@ def show_map(view: View, address: dict[str, str]) -> None:
         here = address | ({"cell": write(selected)} if write(selected) else {})
         link_button(f"Copy link to this {what}", here, key="copy_link")
     if not look.kept:
-        empty("No language is left", "The filter excludes every language of this view: widen it.")
+        empty("No language is left", "The filter takes away every language: widen it.")
         return
     if not intermediates and look.quantity != "score":
-        empty("No intermediate here yet", "Only baselines were run, so there is no gain. Switch to *score*.")
+        empty("No intermediate here yet", "Only baselines were run, so there is no gain. Look at the *score* instead.")
         return
     shown = DisplayOptions(_order(view, look, selected), look.seed, look.quantity)
     found = view_grid(version(), view, shown)
@@ -147,7 +147,8 @@ def _look(langs: list[str], seeds: list[int], *, with_own: bool) -> _Look:
         say_unknown(key, known, kind=kind)
     title = one_of(
         "Colour shows", list(_TITLES), key="show", widget=st.segmented_control,
-        help="Rank and z-score compare the gains of the intermediates within each language.",
+        help="Gain: score minus that of the baseline, the same run without the intermediate. Rank: 1 is the largest "
+        "gain of a language. z-score: how many standard deviations a gain lies above the language's mean.",
     )  # fmt: skip
     with st.popover("Order, filter, seeds", icon=":material/filter_list:"):
         columns = cast("ColumnOrder", one_of("Order intermediates by", get_args(ColumnOrder), key="columns"))
@@ -249,7 +250,7 @@ def _heatmap(
 def _answer(selected: Cell, cells: pd.DataFrame) -> None:
     """What a click asks, where the eye is; runs, curves and examples follow below."""
     if not (selected.lang and selected.intermediate):
-        st.caption("Click a cell, or pick a language and an intermediate above, to see the runs behind it.")
+        st.caption("Click a cell, or choose a language and an intermediate above, to see what is behind it.")
         return
     show_summary(selected, cells)
 
@@ -258,14 +259,14 @@ def _notes(shown: DisplayOptions, found: Grid) -> list[str]:
     cells = found.cells
     of = "Mean over seeds" if shown.seed is None else f"Seed {shown.seed} alone"
     notes = {
-        "gain": [f"{of}, in percentage points; orange below and purple above zero."],
+        "gain": [f"{of}, in percentage points of gain; orange below and purple above zero."],
         "score": [f"{of}, in per cent."],
-        "rank": [f"Rank of the gain within each language, 1 is the largest. {of}."],
-        "z": [f"Gain minus the language's mean, over its standard deviation across intermediates. {of}."],
+        "rank": [f"Rank of the gain in its language: 1 is the largest. {of}."],
+        "z": [f"How many standard deviations a gain lies above the mean of its language. {of}."],
     }[shown.quantity]
     left_out = [code for code in shown.langs if code not in found.averaged]
     if found.averaged and len(shown.langs) > 1:
-        notes.append(f"The row of means is over {len(found.averaged)} languages that every intermediate has")
+        notes.append(f"The row of means is over the {len(found.averaged)} languages that all intermediates have")
         notes[-1] += f", without {', '.join(map(language_label, left_out))}." if left_out else "."
     excluded = how_excluded(found)
     notes += [excluded] if excluded else []
@@ -273,13 +274,13 @@ def _notes(shown: DisplayOptions, found: Grid) -> list[str]:
     if shown.quantity != "score" and not (excluded and all_excluded):
         n_found = int(cells["significant"].sum())
         notes.append(
-            f"\\* {n_found} of {found.n_tested} gains differ from zero after correction ({how_tested(cells)}; "
-            f"Benjamini–Hochberg over the cells shown, q < {LEVEL})."
+            f"\\* {n_found} of {found.n_tested} gains differ from zero ({how_tested(cells)}; corrected for the number "
+            f"of cells by Benjamini–Hochberg, q < {LEVEL})."
             if found.n_tested
-            else "No interval: a cell needs two seeds that differ, or per-example scores."
+            else "No interval: a cell needs two seeds that differ, or stored scores of single examples."
         )
-    notes += ["– no value; hover over the cell for the reason."] if cells["value"].isna().any() else []
-    notes += ["† in-task: the intermediate trains the target's own task."] if cells["in_task"].any() else []
+    notes += ["– no value; point at the cell for the reason."] if cells["value"].isna().any() else []
+    notes += ["† the intermediate trains the target's own task (in-task)."] if cells["in_task"].any() else []
     return notes
 
 
@@ -304,14 +305,14 @@ def _twin(shown: DisplayOptions, cells: pd.DataFrame) -> None:
             "shown": number(look.title, format=signed),
             "shown_low": number(f"95 % low ({of})", format="%+.2f"),
             "shown_high": number("95 % high", format="%+.2f"),
-            "shown_sd": number("sd over seeds", format="%.2f"),
+            "shown_sd": number("standard deviation over seeds", format="%.2f"),
             "n_seeds": number("seeds"),
-            "q_value": p_column("q against zero"),
+            "q_value": p_column("q (differs from zero?)"),
             "tested_by": "interval and test over",
             "n": "test examples",
             "in_task": st.column_config.CheckboxColumn("in-task"),
             "state": "state",
             "missing": "why missing",
-            "excluded": "why no evidence",
+            "excluded": "why it does not count",
         },
     )

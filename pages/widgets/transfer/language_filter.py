@@ -84,8 +84,8 @@ def language_filter(codes: list[str]) -> list[str]:
     wanted = _pickers(entries)
     kept = [entry.code for entry in entries if wanted.keeps(entry)]
     st.caption(
-        f"{len(kept)} of {len(codes)} languages pass the filter. A narrowed range excludes languages whose "
-        "distance or size is not known. Means and correlations use only the languages that pass."
+        f"{len(kept)} of {len(codes)} languages are kept; means and correlations are over these. A narrowed range "
+        "leaves out languages whose distance or size is not known."
     )
     return kept
 
@@ -122,15 +122,23 @@ def hidden_without_value(cells: pd.DataFrame, *, told: tuple[str, ...], chosen: 
 
 
 def _pickers(entries: list[Language]) -> Wanted:
-    families = several_of("Family", sorted({e.family for e in entries}), key="family")
-    scripts = several_of("Script", sorted({e.script for e in entries}), key="script")
+    families = several_of(
+        "Language family", sorted({e.family for e in entries}), key="family", help="IE: Indo-European."
+    )
+    scripts = several_of(
+        "Script",
+        sorted({e.script for e in entries}),
+        key="script",
+        help="By ISO 15924: Latn is Latin.",
+    )
     distance = between(
         st.slider, "Distance from English", DISTANCES, key="distance", step=0.05,
-        help="1 − cosine of URIEL's predicted syntax vectors (lang2vec 1.1.2, `syntax_knn`).",
+        help="How unlike English the grammar of a language is, 0 to 1: 1 − cosine of the syntax vectors of the "
+        "database URIEL (lang2vec 1.1.2, `syntax_knn`).",
     )  # fmt: skip
     millions = between(
         st.select_slider, "Wikipedia, million articles", (SIZES[0], SIZES[-1]), key="wikipedia", steps=SIZES,
-        help="Hu et al. 2020, Table 5: a proxy for the size of the pretraining text in a language.",
+        help="A hint at how much text of a language the encoder was pretrained on (Hu et al. 2020, Table 5).",
     )  # fmt: skip
     return Wanted(tuple(families), tuple(scripts), distance, millions)
 

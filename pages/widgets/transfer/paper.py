@@ -42,7 +42,7 @@ def _sheet(view: View, quantity: Quantity, found: Grid, notes: Sequence[str], he
     data = DataSourceKind(view.data_source).words
     of = f"{titles().of(view.target)} ({view.metric.replace('_', ' ')})"
     # The page's notes are Markdown, and paper has no pointer.
-    plain = (note.replace("\\*", "*").replace("; hover over the cell for the reason", "") for note in notes)
+    plain = (note.replace("\\*", "*").replace("; point at the cell for the reason", "") for note in notes)
     return Sheet(found, quantity, f"{_WHAT[quantity]} on {of}, {view.model}, {data}", tuple(plain), head)
 
 

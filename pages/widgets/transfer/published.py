@@ -138,7 +138,7 @@ def _sheet(sheet: Sheet) -> None:
     )
     cells["text"] = [marked_text(cell, kind=sheet.kind) for cell in cells.to_dict("records")]
     cells["hover"] = [_hover(cell, kind=sheet.kind) for cell in cells.to_dict("records")]
-    map_tab, table_tab = st.tabs(["Map", "Table"])
+    map_tab, table_tab = st.tabs(["Heatmap", "Table"])
     with map_tab:
         _map(cells, sheet)
     with table_tab:
@@ -227,10 +227,10 @@ def _facts(name: str) -> None:
     named = ("model", "intermediate", "target", "lang", "metric", "printed", "source")
     columns = {column: column for column in named if rows[column].notna().any()}
     table(rows, alt="Facts of the document, as printed", columns=columns)
-    st.caption("Facts as printed: no scores, so there is no map.")
+    st.caption("These are facts, not scores by language, so there is no heatmap.")
     _download(rows, name)
 
 
 def _download(rows: pd.DataFrame, name: str) -> None:
     export_popover(f"published-{name}", rows, what="published figures")
-    st.caption("The file holds fractions, not per cent, and the figures as printed; every row names its source.")
+    st.caption("The file holds fractions, not per cent, and the numbers as printed; every row names its source.")

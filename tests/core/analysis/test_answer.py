@@ -65,15 +65,18 @@ SURE = Term(0.5, 0.2, 0.8)
 @pytest.mark.parametrize(
     ("term", "words"),
     [
-        (Term(0.5, 0.2, 0.8), "harder by one standard deviation is associated with a gain 0.50 % of the "
-                              "head-room larger (95 % interval +0.20 to +0.80)"),
-        (Term(-0.5, -0.8, -0.2), "harder by one standard deviation is associated with a gain 0.50 % of the "
-                                 "head-room smaller (95 % interval −0.80 to −0.20)"),
-        (Term(0.1, -0.7, 0.9), "no effect of difficulty is found; effects above 0.90 % of the head-room"),
-        (Term(-0.1, -0.9, 0.7), "no effect of difficulty is found; effects above 0.90 % of the head-room"),
-        (Term(0.1, -1.1, 1.3), "(95 % interval −1.10 to +1.30 % of the head-room per standard deviation)"),
-        (Term(0.3, 0.0, 0.6), "no effect of difficulty is found"),
-        (None, "difficulty cannot be estimated: it does not vary in these runs"),
+        (Term(0.5, 0.2, 0.8), "Harder intermediates help more: with one standard deviation more difficulty, the gain "
+                              "is 0.50 % of the head-room larger (95 % interval +0.20 to +0.80)."),
+        (Term(-0.5, -0.8, -0.2), "Harder intermediates help less: with one standard deviation more difficulty, the "
+                                 "gain is 0.50 % of the head-room smaller (95 % interval −0.80 to −0.20)."),
+        (Term(0.1, -0.7, 0.9), "help neither more nor less, as far as can be told: with one standard deviation more "
+                               "difficulty, the gain changes by at most 0.90 % of the head-room"),
+        (Term(-0.1, -0.9, 0.7), "the gain changes by at most 0.90 % of the head-room"),
+        (Term(0.1, -1.1, 1.3), "may help more or less, these runs cannot tell: with one standard deviation more "
+                               "difficulty, the gain changes by +0.10 % of the head-room (95 % interval −1.10 to "
+                               "+1.30)."),
+        (Term(0.3, 0.0, 0.6), "Harder intermediates help neither more nor less"),
+        (None, "The effect of difficulty cannot be estimated: it is the same in all these runs."),
     ],
     ids=["above", "below", "none up", "none down", "wide", "ends at zero", "constant"],
 )  # fmt: skip
@@ -83,22 +86,27 @@ def test_what_is_said_of_a_term(term: Term | None, words: str) -> None:
 
 def test_the_size_of_the_evidence_is_told() -> None:
     found = said(SURE, SURE)
-    assert found.headline.startswith(
-        "Over 12 intermediate conditions (12 base tasks), 2 targets, 2 languages and 2 seeds of m · quick · generated"
+    assert (
+        "This compares 12 intermediates (made of 12 base tasks) before 2 targets in 2 languages, with 2 seeds: m, "
+        "protocol "
+        "quick, generated" in found.headline
     )
     assert (found.weight, found.reasons) == ("fair", ())
     few = MANY._replace(tasks=1, targets=1, langs=1)
-    assert "(1 base task), 1 target, 1 language and 1 seed of" in said(SURE, SURE, units=few, seeds=1).headline
+    assert (
+        "(made of 1 base task) before 1 target in 1 language, with 1 seed: "
+        in said(SURE, SURE, units=few, seeds=1).headline
+    )
 
 
 @pytest.mark.parametrize(
     ("units", "reason"),
     [
-        ({"intermediates": 7, "tasks": 7}, "only 7 conditions, where 8 or more are needed"),
+        ({"intermediates": 7, "tasks": 7}, "only 7 intermediates, where 8 or more are needed"),
         ({"intermediates": 8, "tasks": 8}, None),
-        ({"intermediates": 8, "tasks": 3}, "slices or placebos of only 3 base tasks"),
+        ({"intermediates": 8, "tasks": 3}, "parts or placebos of only 3 base tasks"),
         ({"intermediates": 8, "tasks": 4}, None),
-        ({"seeds": 1}, "only one seed, so variation between seeds is unknown"),
+        ({"seeds": 1}, "only one seed, so nobody knows what another seed would give"),
         ({"targets": 1}, "only one target, so the result may not hold for others"),
     ],
     ids=["seven", "eight", "three sets", "four sets", "one seed", "one target"],
@@ -117,9 +125,9 @@ def test_a_design_that_would_miss_two_points_is_called_thin() -> None:
         said(SURE._replace(detectable=2.5), SURE),
         said(SURE._replace(detectable=2.5), SURE._replace(detectable=3)),
     )
-    assert one.reasons == ("an effect of difficulty below 2.50 % of the head-room would often go undetected",)
+    assert one.reasons == ("an effect of difficulty below 2.50 % of the head-room would often be missed",)
     assert both.reasons == (
-        "an effect of difficulty or similarity below 3.00 % of the head-room would often go undetected",
+        "an effect of difficulty or similarity below 3.00 % of the head-room would often be missed",
     )
     assert said(SURE._replace(detectable=2.0), SURE).weight == "fair"
 
@@ -148,32 +156,32 @@ def test_a_sign_that_hangs_on_the_measure_is_a_reason_to_doubt() -> None:
 @pytest.mark.parametrize(
     ("null", "words"),
     [
-        (Term(0.3, 0.1, 0.5), "predict held-out pairs better than an intermediate effect"),
-        (Term(-0.3, -0.5, -0.1), "predict held-out pairs worse than"),
-        (Term(0.1, -0.1, 0.3), "do not clearly predict held-out pairs better than"),
+        (Term(0.3, 0.1, 0.5), "difficulty and similarity make the prediction of its gain better than the averages"),
+        (Term(-0.3, -0.5, -0.1), "make the prediction of its gain worse than"),
+        (Term(0.1, -0.1, 0.3), "do not clearly make the prediction of its gain better than"),
     ],
 )
 def test_the_additive_null_is_beaten_or_not(null: Term, words: str) -> None:
     found = "\n".join(said(SURE, SURE, null=null).details)
     assert words in found
-    assert "over 12 conditions" in found
-    assert "held-out" not in "\n".join(said(SURE, SURE).details)
+    assert "over 12 intermediates" in found
+    assert "kept aside" not in "\n".join(said(SURE, SURE).details)
 
 
 def test_what_a_naive_regression_would_print_stands_beside_how_much_too_narrow_it_is() -> None:
     (line,) = [text for text in said(SURE, None).details if "independent" in text]
     # Our interval is 0.6 points wide, the naive one 1.
     assert (
-        "treated the 48 cells as independent would report difficulty +1.00 to +2.00 (the mixed model's "
-        "interval is 0.6 times as wide)" in line
+        "takes the 48 cells for independent, would give the 95 % intervals +1.00 to +2.00 for difficulty (the interval "
+        "above is 0.6 times as wide)" in line
     )
 
 
 def test_gaps_that_can_be_filled_are_told_and_those_on_purpose_are_not() -> None:
     gaps = (("no gain", 4, "mnli", "no baseline", "python -m core run"), ("English", 9, "mnli", "left out", None))
     details = said(SURE, SURE, missing=gaps).details
-    assert details[-1] == "4 cells are excluded: no baseline (mnli)."
-    assert not any("left out" in detail for detail in details)
+    assert details[-1] == "4 cells are left out: no baseline (mnli)."
+    assert not any("9 cells" in detail for detail in details)
 
 
 def test_without_a_model_the_problem_is_the_answer() -> None:
@@ -183,6 +191,7 @@ def test_without_a_model_the_problem_is_the_answer() -> None:
     found = answer(evidence, Analysis(PREPARED, None, estimates_frame([]), "Three conditions are too few."))
     assert found == Answer(
         "The evidence does not answer the question yet: Three conditions are too few.",
-        ("2 of 3 gains are no evidence and left out: 1 intermediate not learned, 1 baseline at the floor.",), "none",
+        ("2 of 3 gains do not count and are left out: 1 whose intermediate was not learned, 1 whose baseline is at the "
+         "floor.",), "none",
         ("Three conditions are too few.",),
     )  # fmt: skip

@@ -173,12 +173,12 @@ def test_a_term_that_does_not_vary_is_dropped_with_a_reason(found: Analysis) -> 
 
 def test_by_target_family_and_script(strong: Evidence) -> None:
     found = by_group(strong, kind="target")
-    assert set(found["group"]) == set(TARGETS) - {"tatoeba"}, "which is never trained"
+    assert set(found["group"]) == set(TARGETS) - {"tatoeba"}, "nothing is trained for retrieval"
     terms = found[(found["kind"] == "term") & (found["name"] == "difficulty")]
     assert (terms["ci_low"] > 0).sum() >= 3
     assert set(by_group(strong, kind="script")["group"]) == {"Deva", "Hans", "Latn"}
     refused = by_group(strong, kind="family", least=99)
-    assert refused["note"].str.contains("12 conditions, 99 needed").all()
+    assert refused["note"].str.contains("12 intermediates, 99 needed").all()
 
 
 def test_the_sentence_follows_the_numbers(
@@ -186,10 +186,10 @@ def test_the_sentence_follows_the_numbers(
 ) -> None:
     said = answer(strong, found, null=strong_null)
     assert said.weight == "fair"
-    assert "an intermediate that is harder by one standard deviation is associated with a gain" in said.headline
+    assert "Harder intermediates help more: with one standard deviation more difficulty, the gain is" in said.headline
     assert "% of the head-room larger" in said.headline
     assert any("better than an intermediate effect plus a target effect" in d for d in said.details)
-    assert "no effect of difficulty is found" in answer(nothing, none_found).headline
+    assert "Harder intermediates help neither more nor less" in answer(nothing, none_found).headline
     turned = gather(Planted(difficulty=-0.02, similarity=-0.012, spread=0.006))
     assert "% of the head-room smaller" in answer(turned, analyse(turned)).headline
 
@@ -206,11 +206,11 @@ def test_thin_evidence_is_called_thin() -> None:
     thin = gather(Planted(intermediates=INTERMEDIATES[:5], seeds=(1,), spread=0.02))
     said = answer(thin, analyse(thin))
     assert said.weight == "thin"
-    assert "only 5 conditions, where 8 or more are needed" in said.headline
+    assert "only 5 intermediates, where 8 or more are needed" in said.headline
     none = gather(Planted(intermediates=INTERMEDIATES[:3]))
     said = answer(none, analyse(none))
     assert said.weight == "none"
-    assert said.headline.startswith("The evidence does not answer the question yet: 3 intermediate conditions")
+    assert said.headline.startswith("The evidence does not answer the question yet: 3 intermediates")
 
 
 def test_bins_count_intermediates(strong: Evidence) -> None:

@@ -79,7 +79,9 @@ def test_without_a_model_the_farthest_pair_comes_first() -> None:
     assert found[["kind", "intermediate", "target"]].to_numpy().tolist() == [
         ["run", "rte", "sib200"], ["run", "swag", "sib200"]
     ]  # fmt: skip
-    assert found["worth"].isna().all() and set(found["why"]) == {"far from what was run"}
+    assert found["worth"].isna().all() and set(found["why"]) == {
+        "its difficulty and similarity are unlike those of what was run"
+    }
     assert none_left.empty
 
 

@@ -120,7 +120,7 @@ def test_selectors_without_features_say_so(store: Store) -> None:
     with store.cursor() as cur:
         found = selectors(cur, gather(store))
     assert set(SELECTORS) <= set(found.absent)
-    assert "needs the encoder's features" in found.absent["logme"]
+    assert "reads the encoder's features" in found.absent["logme"]
     assert "the same for every pair" in found.absent["size"]
     rows = judge_selectors(found)
     assert rows[rows["ndcg"].isna()]["note"].notna().all()
@@ -145,7 +145,7 @@ def test_features_of_another_encoder_say_nothing(store: Store) -> None:
     add_selectors(store, rows.assign(selector="logme", n=500), model="xlm-r-base")
     with store.cursor() as cur:
         found = selectors(cur, gather(store))
-    assert "no profile of atlas-mini on sample holds them" in found.absent["logme"]
+    assert "not measured: it reads the encoder's features" in found.absent["logme"]
     assert "logme" in found.unmeasured and "size" not in found.unmeasured
     assert (found.request.kind, found.request.model) == ("selectors", "atlas-mini")
 

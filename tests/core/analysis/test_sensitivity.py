@@ -69,7 +69,7 @@ def test_a_sign_that_hangs_on_the_measure_is_said_in_the_answer(rows: pd.DataFra
     model = analyse(world.found)
     torn = answer(world.found, model, every=rows)
     assert "whether difficulty helps or hurts depends on the measure" in torn.headline
-    assert any(detail.startswith("Difficulty, ") and "above zero" in detail for detail in torn.details)
+    assert any(detail.startswith("With other measures") and "above zero" in detail for detail in torn.details)
     both = answer(
         world.found, model, every=pd.concat([rows, rows[rows["name"] == "difficulty"].assign(name="similarity")])
     )
@@ -86,13 +86,15 @@ def test_the_spread_in_words(rows: pd.DataFrame) -> None:
          "ci_high": [0.02, -0.02, 0.05]}
     )  # fmt: skip
     assert spread_in_words(some, term="difficulty", unit=UNITS["headroom"]) == (
-        "Difficulty, 3 pairs of measures: of the 95 % intervals 1 lie above zero and 1 below; "
-        "estimates from −3.00 to +2.00 % of the head-room, the middle one +1.00."
+        "With other measures of difficulty and similarity (3 pairs of measures), the effect of difficulty is −3.00 to "
+        "+2.00 % of the head-room, +1.00 in the middle; 1 95 % interval above zero, 1 below."
     )
-    assert "none leaves out zero" in spread_in_words(some[2:], term="difficulty", unit=UNITS["headroom"])
+    assert "zero lies inside every 95 % interval" in spread_in_words(
+        some[2:], term="difficulty", unit=UNITS["headroom"]
+    )
     assert (
         spread_in_words(rows[:0], term="similarity", unit=UNITS["headroom"])
-        == "No pair of measures has a model with similarity."
+        == "The effect of similarity cannot be estimated with any measure."
     )
 
 
@@ -100,4 +102,4 @@ def test_a_pair_without_a_model_says_why(world: World) -> None:
     few = world.cells[world.cells["intermediate"].isin(sorted(set(world.cells["intermediate"]))[:3])]
     found = sensitivity(few)
     assert found["estimate"].isna().all()
-    assert found["note"].str.startswith("3 intermediate conditions have gain").all()
+    assert found["note"].str.startswith("3 intermediates have a gain").all()

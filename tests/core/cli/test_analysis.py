@@ -42,7 +42,7 @@ def test_analyse_answers_in_words_and_numbers(home: Path) -> None:
     rows = rows_of("analyse", "--by", "target", "--cells")
     assert rows[0]["name"] == "contrast 1", "inside data sets first"
     headline = next(row for row in rows if row["name"] == "headline")
-    assert "8 intermediate conditions" in str(headline["label"])
+    assert "8 intermediates" in str(headline["label"])
     kinds = {str(row["kind"]) for row in rows}
     assert {"answer", "contrast", "term", "naive", "share", "null", "permutation", "cell"} <= kinds
     difficulty = next(row for row in rows if (row["kind"], row["name"]) == ("term", "difficulty"))
@@ -59,7 +59,7 @@ def test_contrasts_are_a_command_of_their_own(home: Path) -> None:
     assert [row["contrast"] for row in rows] == ["harder", "harder_alike", "nearer", "labels", "task"]
     assert {row["n"] for row in rows} == {0}
     said = CliRunner().invoke(app, ["contrasts", "--scale", "noise"], catch_exceptions=False).stdout
-    assert "Hardest − easiest third: there is no pair of runs yet." in said
+    assert "No runs compare the hardest third of a task with its easiest third yet." in said
     with pytest.raises(UnknownName, match="headroom"):
         CliRunner().invoke(app, ["contrasts", "--scale", "points"], catch_exceptions=False)
 
@@ -143,7 +143,7 @@ def test_next_says_what_would_settle_each_open_sentence(home: Path) -> None:
     rows = [row for row in rows_of("next") if row["kind"] == "settle"]
     assert [row["name"] for row in rows if row["n_unit"] == "base tasks"] == ["harder", "nearer", "labels", "task"]
     for row in rows[:4]:
-        assert "no base task counts yet" in str(row["said"])
+        assert "no task has been compared yet" in str(row["said"])
         assert str(row["command"]).startswith("python -m core run ")
         assert row["runs"] > 0
         assert 0 < row["seconds_low"] <= row["seconds_high"]

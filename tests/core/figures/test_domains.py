@@ -98,7 +98,7 @@ def test_gains_are_in_points_with_both_intervals() -> None:
     # 95 % limits of MNLI: gain 2 [1, 3], similarity 0.9 [0.8, 0.95]; QQP has none.
     assert counted.error_y.array[0] == pytest.approx(1.0) and counted.error_y.array[1] is None
     assert counted.error_x.arrayminus[0] == pytest.approx(0.1) and counted.error_x.array[0] == pytest.approx(0.05)
-    assert list(others.text) == ["squad†"] and "not counted" in others.name
+    assert list(others.text) == ["squad†"] and "does not count" in others.name
     assert [list(c) for c in counted.customdata] == [["", "mnli"], ["", "qqp"]]
     assert "mean over 14 languages, 2 seeds" in counted.hovertext[0]
 

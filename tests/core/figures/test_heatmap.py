@@ -67,7 +67,7 @@ def test_a_value_that_is_no_evidence_stands_in_brackets_and_says_why() -> None:
     cells = _cells().assign(excluded=["baseline at the floor", None, None, "baseline at the floor"])
     heat, dashes, clicks = transfer_heatmap(cells, quantity="gain").data
     assert [plain(text) for text in heat.text[0]] == ["(+1.2*)", "−3.5†"]
-    assert "(baseline at the floor: in no average, no test)" in clicks.text[0]
+    assert "(does not count: baseline at the floor)" in clicks.text[0]
     assert list(dashes.text) == ["–"], "a hole has nothing to put in brackets"
 
 
@@ -92,7 +92,7 @@ def test_the_row_of_means_stands_first_and_chooses_no_language() -> None:
     assert list(dashes.y) == ["mean", "sw"]
     assert [list(c) for c in clicks.customdata[:2]] == [["", "mnli"], ["", "squad"]]
     assert "mean over 2 languages" in clicks.text[0] and "+0.6 points [+0.1, +1.1]" in clicks.text[0]
-    assert "not every one of them" in clicks.text[1]
+    assert "it lacks a value in one of them" in clicks.text[1]
     box = next(s for s in fig.layout.shapes if s.type == "rect")
     assert (box.y0, box.y1) == pytest.approx((1.53, 2.47))  # below the means and English
 

@@ -116,7 +116,7 @@ def test_a_failure_is_told_and_tried_again_only_when_asked(
     ended(files)
     fit = ask(FitKind.ADDITIVE_NULL, few, paths=paths)
     assert fit.state is JobState.FAILED
-    assert "3 intermediate conditions" in str(fit.message)
+    assert "3 intermediates" in str(fit.message)
     assert len(starts) == 1
     assert ask(FitKind.ADDITIVE_NULL, few, paths=paths, again=True).state is JobState.RUNNING
     assert len(starts) == 2

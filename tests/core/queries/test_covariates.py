@@ -90,7 +90,7 @@ def test_what_a_run_read_counts_before_what_its_protocol_would_take(store: Store
 
 def test_measures_of_distance_are_turned_and_say_so(store: Store) -> None:
     assert SIMILARITIES["centroid_cosine"].direction == 1 and SIMILARITIES["mmd"].direction == -1
-    turned = {name for name, measure in SIMILARITIES.items() if "turned round" in measure.label}
+    turned = {name for name, measure in SIMILARITIES.items() if "sign turned" in measure.label}
     assert turned == {name for name, measure in SIMILARITIES.items() if measure.direction < 0}
     add_similarity(store, {("mnli", "sib200:test:de"): 0.75}, measure="mmd")
     with store.cursor() as cur:
@@ -108,16 +108,16 @@ def test_a_pair_is_found_whichever_text_comes_first_and_intermediates_are_no_tar
         none = similarities(cur, measure="centroid_cosine", data_source="hub")
     assert both.frame.to_numpy().tolist() == [["mnli", "sib200", "test", "de", 0.1]]
     assert kept.frame.to_numpy().tolist() == [["squad", "pawsx", "train", "en", 0.2]]
-    assert "each language's mean removed" in both.origin and "languages' means kept" in kept.origin
-    assert none.frame.empty and none.origin == "no domain profile on data source 'hub'"
+    assert "each language's mean subtracted" in both.origin and "languages' means kept" in kept.origin
+    assert none.frame.empty and none.origin == "not measured on real data, hub"
 
 
 @pytest.mark.parametrize(
     ("model", "weights", "words"),
     [
-        ("atlas-mini", None, "of the runs' own model under protocol 'quick' on sample"),
-        ("atlas-mini", "new", "of the runs' model with other weights under"),
-        ("mbert", None, "of 'atlas-mini', as 'mbert' has no profile under"),
+        ("atlas-mini", None, "by the runs' own model, trained by protocol quick on generated sentences"),
+        ("atlas-mini", "new", "by the runs' model with other weights, trained by"),
+        ("mbert", None, "by atlas-mini, as that of mbert was not measured, trained by"),
     ],
 )
 def test_whose_difficulty_it_is_is_told(store: Store, model: str, weights: str | None, words: str) -> None:
@@ -128,4 +128,4 @@ def test_whose_difficulty_it_is_is_told(store: Store, model: str, weights: str |
         none = difficulties(cur, measure="headroom", like=like._replace(data_source="hub"))
     assert words in found.origin
     assert found.frame.to_numpy().tolist() == [["mnli", -0.2], ["qqp", -0.6]], "hardest first"
-    assert none.frame.empty and none.origin == "no difficulty profile on data source 'hub'"
+    assert none.frame.empty and none.origin == "not measured on real data, hub"

@@ -123,7 +123,7 @@ def test_settings_are_never_pooled(store: Store) -> None:
         assert runs_to_pool(cur, Filter(model="mbert")).model == "mbert"
     assert set(ask(store).frame["model"]) == {"atlas-mini"}
     note = ask(store, AnalysisOptions(wanted=Filter(model="mbert"))).origins["difficulty"]
-    assert "as 'mbert' has no difficulty profile" not in note or "'atlas-mini'" in note
+    assert "as that of mbert was not measured" not in note or "by atlas-mini" in note
 
 
 @pytest.mark.parametrize(

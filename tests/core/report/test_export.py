@@ -156,7 +156,7 @@ def test_latex_leaves_out_what_is_no_evidence_and_says_how_many() -> None:
         }
     )
     text = encoded(rows, what="means", form="tex", columns=("intermediate", "gain")).decode()
-    assert "2 rows" in text and "Left out: 1 that is no evidence." in text and "0.2" not in text
+    assert "2 rows" in text and "Left out: 1 that does not count." in text and "0.2" not in text
     whole = encoded(rows, what="means", form="tex", columns=("intermediate", "excluded")).decode()
     assert "3 rows" in whole and "Left out" not in whole
     assert encoded(rows, what="means", form="csv").decode().count("\n") == 4

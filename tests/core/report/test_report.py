@@ -169,7 +169,7 @@ def test_the_report_says_what_it_is_about_and_how_to_have_it_again(report: str, 
     assert "How do the difficulty of an English intermediate task" in report
     assert found.full.answer.headline.split(":")[0] in report
     for text in ("Benjamini–Hochberg", "python -m core report report.html", "commit 0123456789ab", "0365a02f0c12",
-                 "no difficulty profile on data source", "--data-source sample --model xlm-r-base"):  # fmt: skip
+                 "not measured on", "--data-source sample --model xlm-r-base"):  # fmt: skip
         assert text in report, text
     assert found.chapters[0].command.endswith("--target xnli --seeds 1 2 --protocol quick")
 
@@ -184,7 +184,7 @@ def test_an_answer_with_intervals_and_every_number_behind_it() -> None:
             found = gather(cur, AnalysisOptions(wanted=Filter(target=TARGETS[1])), paths=PATHS)
             everything = gather(cur, AnalysisOptions(), paths=PATHS)
     text = report_html(everything, made=MADE)
-    assert "8 intermediate conditions" in text and "95 % interval" in text
+    assert "8 intermediates" in text and "95 % interval" in text
     assert {"term", "naive", "share", "null"} <= set(everything.full.estimates["kind"])
     assert text.count("<tr>") > len(everything.full.estimates)
     assert {c.heatmap.view.target for c in found.chapters} == {TARGETS[1]}

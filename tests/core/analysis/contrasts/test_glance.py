@@ -63,8 +63,8 @@ def test_whole_tasks_and_contrasts_by_hand() -> None:
     dots = found.dots[found.dots["name"] == "mnli"]
     assert dots["target"].tolist() == ["pawsx", "udpos"] and dots["value"].tolist() == pytest.approx([0.02, 0.03])
     inside = found.rows[found.rows["part"] == "contrasts"].set_index("name")["estimate"]
-    assert inside["hardest − easiest third"] == pytest.approx(0.04)
-    assert inside["task − its shuffled labels"] == pytest.approx(0.02)
+    assert inside["hardest instead of easiest third"] == pytest.approx(0.04)
+    assert inside["true instead of shuffled labels"] == pytest.approx(0.02)
     assert set(found.dots["target"]) == {"pawsx", "udpos"}
 
 
@@ -75,7 +75,7 @@ def test_the_sentence_says_what_the_data_are() -> None:
 
 def _said(mean: tuple[float, float, float], harder: tuple[float, float, float] | None = None) -> str:
     rows = [("tasks", MEAN, *mean, 2), ("tasks", "mnli", *mean, 2), ("tasks", "qqp", *mean, 2)]
-    rows += [("contrasts", "hardest − easiest third", *harder, 3)] if harder else []
+    rows += [("contrasts", "hardest instead of easiest third", *harder, 3)] if harder else []
     frame = pd.DataFrame(rows, columns=["part", "name", "estimate", "low", "high", "n"])
     return plain(Glance(frame, pd.DataFrame(), UNITS["headroom"], 2, "On real data"))
 
@@ -87,7 +87,10 @@ def test_the_sentence_claims_no_more_than_its_limits() -> None:
     assert "lowers the score" in _said((-0.01, -0.015, -0.005))
     text = _said((0.01, -0.005, 0.025))
     assert "is not shown to change" in text and "raises" not in text
-    assert "nothing compares hard with easy examples yet; nothing compares near with far examples yet." in text
+    assert (
+        "Nothing compares hard with easy examples yet. Nothing compares examples near to the target's text with far "
+        "ones yet." in text
+    )
     nan = float("nan")
     assert "too little compares hard with easy examples so far" in _said((0.01, 0, 0.02), (0.02, nan, nan))
     assert "helps less than the easiest (−2.0)" in _said((0.01, 0, 0.02), (-0.02, -0.03, -0.01))

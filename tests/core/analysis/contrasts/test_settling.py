@@ -52,7 +52,7 @@ def test_the_number_of_tasks_gives_the_power_that_is_said() -> None:
     found = np.mean((low > 0) | (high < 0))
     assert 0.76 < found < 0.88, f"{m} tasks: {found}"
     assert m > row["n"] == len(BASES)
-    assert f"{m} base tasks ({m - len(BASES)} more than now)" in row["said"]
+    assert f"{m} tasks ({m - len(BASES)} more than now)" in row["said"]
 
 
 def gather_sd() -> float:
@@ -66,7 +66,7 @@ def gather_sd() -> float:
 def test_seeds_are_enough_only_where_they_are_the_noise() -> None:
     by_seeds = rows_of(gather(noisy(tasks=0.0, seeds=0.06, effect=0.015))).loc["harder"]
     assert 2 < by_seeds["seeds_needed"] < 60
-    assert f"{by_seeds['seeds_needed']} seeds of the present ones would do" in by_seeds["said"]
+    assert f"{by_seeds['seeds_needed']} seeds of the tasks that are there would do" in by_seeds["said"]
     by_tasks = rows_of(gather(noisy(tasks=0.06, seeds=0.001, effect=0.01))).loc["harder"]
     assert pd.isna(by_tasks["seeds_needed"])
     assert "More seeds alone are not enough" in by_tasks["said"]
@@ -76,7 +76,7 @@ def test_with_one_seed_its_noise_is_not_guessed() -> None:
     frame = noisy(tasks=0.06, seeds=0.0)
     row = rows_of(gather(frame[frame["seed"] == 1])).loc["harder"]
     assert pd.isna(row["seeds_needed"])
-    assert "no base task has two" in row["said"]
+    assert "no task was run with two" in row["said"]
 
 
 def test_a_contrast_nobody_ran_asks_for_tasks_that_can_be_started(tmp_path: Path) -> None:

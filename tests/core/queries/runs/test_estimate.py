@@ -141,9 +141,11 @@ def test_times_are_what_such_stages_took(tmp_path: Path) -> None:
     assert found.seconds_low == pytest.approx(102.4 * (share + 0.1) + 3, rel=0.002)
     assert found.seconds_high == pytest.approx(146.6 * (share + 0.1) + 3, rel=0.002)
     assert found.n_evaluations == 2
-    assert found.basis == "From the seconds of 100 earlier stages on cpu, nine of ten within."
+    assert (
+        found.basis == "The time is that of 100 earlier trainings and scorings on cpu; nine of ten runs take so long."
+    )
     gpu = of(study(intermediates=0, targets=1, seeds=1), machine=Machine(("cuda:0",)), paths=paths)
-    assert "No stage was measured on cuda" in gpu.basis
+    assert "Nothing was measured on cuda" in gpu.basis
 
 
 def test_slots_divide_the_time_whatever_they_are_called(tmp_path: Path) -> None:
