@@ -139,6 +139,15 @@ def read_whole(file: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
         raise RunFolderDamaged(f"{file.name} cannot be read: {error.strerror or error}.") from error
 
 
+def name_as_text(name: str) -> str:
+    """A name of a file as text that can be stored and shown: bytes that are not UTF-8 in hexadecimal digits.
+
+    Args:
+        name: As the system gave it.
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def is_there(file: Path) -> bool:
     """Whether something of that name can be seen; a folder of another user may hide what is in it.
 

@@ -151,6 +151,15 @@ def shortened(value: object) -> str:
     return found if len(found) <= 120 else f"{found[:117]}..."
 
 
+def first_line(error: Exception) -> str:
+    """What an error of a library says, without the statement and the marks below it.
+
+    Args:
+        error: Of DuckDB, say.
+    """
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def folder_named(text: str, *, beside: Path | None = None) -> Path:
     """The absolute path that a user named: `~` and `~name` are homes, other names lie beside a folder.
 

@@ -20,7 +20,7 @@ from core.errors import RunFolderDamaged, StoreError
 from core.files import MOST_TABLE, check_regular
 from core.languages import check_language
 from core.paths import AtlasPaths
-from core.spec.plain import shortened
+from core.spec.plain import first_line, shortened
 from core.store.connection import Store
 from core.store.example_scores import drop_other_quantities
 from core.store.profiles import PARTS as PROFILE_PARTS
@@ -160,7 +160,9 @@ def load_family(store: Store, family: Family, *, collection: Collection) -> int:
             if files:
                 cur.execute("INSERT INTO ingested VALUES (?, 0, ?)", [name, stamp])
     except (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError) as error:
-        raise StoreError(f"The files {folder}/{family.head}.parquet … do not belong together: {error}") from error
+        raise StoreError(
+            f"The files {folder}/{family.head}.parquet … do not belong together: {first_line(error)}"
+        ) from error
     return len(files)
 
 
@@ -200,7 +202,7 @@ def _insert(cur: duckdb.DuckDBPyConnection, file: Path, family: Family, *, colle
         check_regular(file.stat(), file=file, most_bytes=MOST_TABLE)
         cur.execute(f"INSERT INTO {file.stem} BY NAME SELECT {kept} FROM read_parquet(?)", [str(file)])
     except (duckdb.Error, OSError, RunFolderDamaged, UnicodeDecodeError) as error:  # the last: of DuckDB's own message
-        raise StoreError(f"{file} does not hold the table '{file.stem}': {error}") from error
+        raise StoreError(f"{file} does not hold the table '{file.stem}': {first_line(error)}") from error
 
 
 def whose(collection: str) -> str:

@@ -20,14 +20,15 @@ import pyarrow as pa
 from core.errors import RunFolderDamaged, StoreError, StoreLocked, as_damage
 from core.files import draft_beside, file_errors
 from core.paths import AtlasPaths, refuse_read_only
+from core.spec.plain import first_line
 from core.store.connection import Store, is_open_here
 from core.store.example_scores import drop_other_quantities, read_example_scores
 from core.store.gallery import FAMILIES, collections, load_family
-from core.store.profiles import PREFIX, ingest_profiles
+from core.store.profiles import PREFIX, ingest_profiles, is_name
 from core.store.published import load_published
 from core.store.rankings import ingest_rankings
 from core.store.reducer import RUN_TABLES, Row, RunTables, reduce_run
-from core.store.setting_aside import insert_table, thorough_stamp, written_apart
+from core.store.setting_aside import folders_in, insert_table, name_strays, thorough_stamp, written_apart
 
 PARTS = (*RUN_TABLES, "credits")
 """Tables that hold rows of a run beside `runs`."""
@@ -69,7 +70,7 @@ def ingest(store: Store, paths: AtlasPaths) -> IngestReport:
     try:
         return _ingest(store, paths)
     except (duckdb.Error, OSError) as error:
-        raise StoreError(f"The index cannot be brought up to date: {error}") from error
+        raise StoreError(f"The index cannot be brought up to date: {first_line(error)}") from error
 
 
 def _ingest(store: Store, paths: AtlasPaths) -> IngestReport:
@@ -81,12 +82,15 @@ def _ingest(store: Store, paths: AtlasPaths) -> IngestReport:
     _committed(store, "published", folder=paths.published, load=partial(load_published, store, paths))
     ingest_rankings(store, paths)
     profiles = ingest_profiles(store, paths)
-    changes = _look(store, paths)
+    names, strays = folders_in(paths.runs, belongs=_is_runs)
+    strays |= folders_in(paths.profiles, belongs=is_name)[1]
+    name_strays(store, (paths.runs, paths.profiles, paths.rankings, paths.imported, paths.gallery), strays=strays)
+    changes = _look(store, paths, names=names)
 
     def take(cur: duckdb.DuckDBPyConnection, unfit: Mapping[str, str]) -> None:
         nonlocal changes
         # Looked at again inside the lock: another thread may have taken them meanwhile.
-        changes = _look(store, paths)
+        changes = _look(store, paths, names=folders_in(paths.runs, belongs=_is_runs)[0])
         stamps = changes.new | changes.updated
         _forget(cur, [*changes.updated, *changes.gone])
         names = list(stamps)
@@ -120,7 +124,7 @@ def _committed(store: Store, name: str, *, folder: Path, load: Callable[[], int]
     reason = None
     try:
         load()
-    except StoreError as error:
+    except (StoreError, OSError) as error:  # the second: a folder of another user
         reason = str(error)
     if reason is None and refused is None:
         return
@@ -173,7 +177,11 @@ def _refuse_open(path: Path) -> None:
         return
 
 
-def _look(store: Store, paths: AtlasPaths) -> _Changes:
+def _is_runs(name: str) -> bool:
+    return not is_name(name)
+
+
+def _look(store: Store, paths: AtlasPaths, *, names: Iterable[str]) -> _Changes:
     with store.cursor() as cur:
         # Ids of profiles begin with a letter of their own, names of committed files have a colon.
         rows = cur.execute(
@@ -183,7 +191,7 @@ def _look(store: Store, paths: AtlasPaths) -> _Changes:
         ).fetchall()
         damaged = {name for (name,) in cur.execute("SELECT folder FROM damaged").fetchall()}
     known: dict[str, str] = dict(rows)
-    found = _stamps(paths)
+    found = _stamps(paths, names=names)
     found |= {name: thorough_stamp(paths.run(name).root) for name in damaged & found.keys()}
     return _Changes(
         new={name: stamp for name, stamp in found.items() if name not in known},
@@ -192,15 +200,12 @@ def _look(store: Store, paths: AtlasPaths) -> _Changes:
     )
 
 
-def _stamps(paths: AtlasPaths) -> dict[str, str]:
+def _stamps(paths: AtlasPaths, *, names: Iterable[str]) -> dict[str, str]:
     """Stamps by folder: a file made or renamed moves the folder's time, one that is written in place its own."""
-    if not paths.runs.is_dir():
-        return {}
-    with os.scandir(paths.runs) as entries:
-        folders = sorted((e.name, e.path) for e in entries if not e.name.startswith(".") and e.is_dir())
+    root = os.fspath(paths.runs)
     run = paths.run("any")
     read = tuple(f"/{file.name}" for file in (run.events, run.spec, run.job, run.predictions, run.environment))
-    return {name: stamp for name, path in folders if (stamp := _stamp(path, read=read)) is not None}
+    return {name: stamp for name in names if (stamp := _stamp(f"{root}/{name}", read=read)) is not None}
 
 
 def _stamp(folder: str, *, read: tuple[str, ...]) -> str | None:

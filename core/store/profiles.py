@@ -5,7 +5,6 @@ A profile that has not ended has no rows; a finished one whose files cannot be r
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -23,7 +22,7 @@ from core.paths import AtlasPaths, ProfilePaths
 from core.spec.base import canonical
 from core.spec.profile import ProfileSpec, profile_id_of
 from core.store.connection import Store
-from core.store.setting_aside import insert_table, read_events, thorough_stamp, written_apart
+from core.store.setting_aside import folders_in, insert_table, read_events, thorough_stamp, written_apart
 
 PARTS = (
     *("profile_texts", "profile_skips", "similarities", "positions", "difficulties", "encoder_changes"),
@@ -78,16 +77,22 @@ def _look(store: Store, paths: AtlasPaths) -> ProfileChanges:
     with store.cursor() as cur:
         rows = cur.execute("SELECT run_id, stamp FROM ingested WHERE starts_with(run_id, ?)", [PREFIX]).fetchall()
     known: dict[str, str] = dict(rows)
-    found: dict[str, str] = {}
-    if paths.profiles.is_dir():
-        with os.scandir(paths.profiles) as entries:
-            names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
-        found = {name: stamp for name in names if (stamp := _stamp(paths.profile(name))) is not None}
+    names, _ = folders_in(paths.profiles, belongs=is_name)
+    found = {name: stamp for name in names if (stamp := _stamp(paths.profile(name))) is not None}
     return ProfileChanges(
         new={name: stamp for name, stamp in found.items() if name not in known},
         updated={name: stamp for name, stamp in found.items() if name in known and known[name] != stamp},
         gone=tuple(name for name in known if name not in found),
     )
+
+
+def is_name(name: str) -> bool:
+    """Whether a profile's folder can have this name.
+
+    Args:
+        name: Of any folder.
+    """
+    return name.startswith(PREFIX)
 
 
 def _stamp(profile: ProfilePaths) -> str | None:

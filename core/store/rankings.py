@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from core.errors import RunFolderDamaged, as_damage
-from core.files import read_whole, written_beside
+from core.files import name_as_text, read_whole, written_beside
 from core.paths import AtlasPaths
 from core.spec.ranking import FrozenRanking
 from core.store.connection import Store
@@ -58,7 +58,7 @@ def ingest_rankings(store: Store, paths: AtlasPaths) -> int:
     A file that cannot be read is listed as damaged.
     """
     files = sorted(paths.rankings.glob("*.json"))
-    stamp = ";".join(f"{f.name}:{seen.st_size}:{seen.st_mtime_ns}" for f in files if (seen := f.lstat()))
+    stamp = ";".join(f"{name_as_text(f.name)}:{seen.st_size}:{seen.st_mtime_ns}" for f in files if (seen := f.lstat()))
     with store.cursor() as cur:
         known = cur.execute("SELECT value FROM meta WHERE key = ?", [_STAMP]).fetchone()
     if stamp == (known[0] if known else ""):
@@ -68,10 +68,10 @@ def ingest_rankings(store: Store, paths: AtlasPaths) -> int:
         cur.execute("DELETE FROM damaged WHERE starts_with(folder, ?)", [_DAMAGED])
         for file in files:
             try:
-                with as_damage(file.name):
+                with as_damage(name_as_text(file.name)):
                     table = _rows(FrozenRanking.model_validate_json(read_whole(file)), file=file)
             except RunFolderDamaged as error:
-                cur.execute("INSERT INTO damaged VALUES (?, ?)", [f"{_DAMAGED}{file.name}", str(error)])
+                cur.execute("INSERT INTO damaged VALUES (?, ?)", [f"{_DAMAGED}{name_as_text(file.name)}", str(error)])
                 continue
             insert_table(cur, "rankings", table=table)
         cur.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [_STAMP, stamp])

@@ -8,9 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import duckdb
+import orjson
 import pyarrow as pa
 
-from core.files import read_whole
+from core.files import name_as_text, read_whole
 from core.paths import RunPaths
 from core.store.connection import Store
 
@@ -18,6 +19,9 @@ Cursor = duckdb.DuckDBPyConnection
 
 _UNFIT = (duckdb.DatabaseError, pa.ArrowException, ValueError, TypeError, ArithmeticError)
 """What rows raise that have no place in the tables: too large a number, half a letter, a column of another type."""
+
+_STRAYS = "strays"
+"""Key under which the index keeps the names it lists as strays, JSON."""
 
 _MOST_OF_A_REASON = 300
 _MOST_EVENTS = 2**29
@@ -66,6 +70,58 @@ def _unfit(names: Iterable[str], *, alone: Callable[[Cursor, str], None]) -> dic
     return reasons
 
 
+def folders_in(root: Path, *, belongs: Callable[[str], bool]) -> tuple[list[str], dict[str, str]]:
+    """Names of the folders that may be of jobs, in order; and what lies there under a name that no job has, with why.
+
+    Such a name may be that of something else in the index, or no text at all.
+
+    Args:
+        root: Folder of the folders; nothing where it is none.
+        belongs: Whether a name may be one of these jobs'.
+    """
+    try:
+        with os.scandir(root) as entries:
+            found = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+    except OSError:  # `name_strays` says so
+        return [], {}
+    texts = {name: name if name.isascii() else name_as_text(name) for name in found}
+    names = [name for name, text in texts.items() if name == text and ":" not in name and belongs(name)]
+    strays = sorted(texts.keys() - names)
+    why = f"No folder in {root.name} can have such a name: move it away or rename it."
+    return names, {f"{root.name}/{texts[name]}": why for name in strays}
+
+
+def name_strays(store: Store, roots: Iterable[Path], *, strays: Mapping[str, str]) -> None:
+    """List as damaged what lies in a folder of ours and is not ours, or lies in its place, as long as it lies there.
+
+    Args:
+        store: Written where the list changed.
+        roots: Folders of ours that need not be there.
+        strays: As `folders_in` returns them, of all roots.
+    """
+    now = {**{f"{root.name}/": why for root in roots if (why := _why_no_folder(root))}, **strays}
+    with store.cursor() as cur:
+        row = cur.execute("SELECT value FROM meta WHERE key = ?", [_STRAYS]).fetchone()
+    before: list[str] = orjson.loads(row[0]) if row else []
+    if before == sorted(now):
+        return
+    with store.write() as cur:
+        cur.execute("DELETE FROM damaged WHERE folder IN (SELECT unnest($names::VARCHAR[]))", {"names": before})
+        for name, why in now.items():
+            cur.execute("INSERT OR REPLACE INTO damaged VALUES (?, ?)", [name, why])
+        cur.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [_STRAYS, orjson.dumps(sorted(now)).decode()])
+
+
+def _why_no_folder(root: Path) -> str | None:
+    try:
+        os.scandir(root).close()
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not root.is_symlink():
+            return None
+        return f"{root} cannot be listed ({error.strerror}), expected a folder: nothing in it is shown."
+    return None
+
+
 def thorough_stamp(folder: Path) -> str:
     """What can be seen of a folder and its files: it changes with every repair, one that was made in place, too.
 
@@ -80,7 +136,7 @@ def thorough_stamp(folder: Path) -> str:
         with suppress(OSError):
             # Permissions move the time of the change alone.
             now = path.stat()
-            seen.append(f"{path.name}:{now.st_size}:{now.st_mtime_ns}:{now.st_ctime_ns}:{now.st_mode}")
+            seen.append(f"{name_as_text(path.name)}:{now.st_size}:{now.st_mtime_ns}:{now.st_ctime_ns}:{now.st_mode}")
     return ";".join(seen)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -166,6 +167,54 @@ def test_every_kind_of_damage_is_listed_and_harms_no_other(store: Store, paths: 
     assert "events.jsonl, line 2: " in reasons[garbage.run_id]
     assert "events.jsonl, line 1: " in reasons[unknown.run_id] and "run_sang" in reasons[unknown.run_id]
     assert count(store, "SELECT string_agg(run_id) FROM runs") == good.run_id
+
+
+def test_a_name_that_no_job_has_takes_nothing_away_and_is_forgotten_when_it_goes(
+    store: Store, paths: AtlasPaths
+) -> None:
+    """Copies in the wrong folder, names of other things in the index, bytes that are no text."""
+    good = run_spec(seed=1)
+    run = write_run(paths, good, history(good, [scored("en", 0.5)]))
+    here = ("a:b", "imported:c:runs", "p0123456789ab", "gallery")
+    strays = [paths.runs / name for name in here] + [paths.profiles / good.run_id]
+    for folder in strays:
+        shutil.copytree(run.root, folder)
+    strays.append(paths.runs / os.fsdecode(b"\xff\xfe"))
+    strays[-1].mkdir()
+    paths.rankings.mkdir()
+    (paths.rankings / os.fsdecode(b"\xff.json")).write_text("{}")
+    (run.root / os.fsdecode(b"\xff")).write_text("")
+    for _ in range(2):
+        report = ingest(store, paths)
+    with store.cursor() as cur:
+        reasons = dict(cur.execute("SELECT * FROM damaged").fetchall())
+    assert sorted(reasons) == [
+        "gallery", f"profiles/{good.run_id}", "rankings/\\xff.json", "runs/\\xff\\xfe", "runs/a:b",
+        "runs/imported:c:runs", "runs/p0123456789ab",
+    ]  # fmt: skip
+    assert reasons["runs/a:b"] == "No folder in runs can have such a name: move it away or rename it."
+    assert report == (0, 0, 7, report.seconds)
+    assert count(store, "SELECT string_agg(run_id) FROM runs") == good.run_id
+    run.events.write_text("garbage\n")  # its stamp names every file in it
+    assert ingest(store, paths).n_damaged == 8
+    for folder in (*strays, paths.rankings):
+        shutil.rmtree(folder)
+    assert ingest(store, paths).n_damaged == 1
+
+
+def test_what_lies_in_the_place_of_a_folder_is_named(store: Store, paths: AtlasPaths) -> None:
+    """Results that vanish with a disk that is not mounted are no empty home."""
+    paths.runs.symlink_to("/nowhere/at/all")
+    paths.imported.write_text("x")
+    paths.gallery.symlink_to(paths.gallery.name)
+    assert ingest(store, paths).n_damaged == 3
+    with store.cursor() as cur:
+        reasons = dict(cur.execute("SELECT * FROM damaged").fetchall())
+    assert f"{paths.runs} cannot be listed (No such file or directory), expected a folder" in reasons["runs/"]
+    assert "Not a directory" in reasons["imported/"] and "symbolic links" in reasons["gallery/"]
+    for file in (paths.runs, paths.imported, paths.gallery):
+        file.unlink()
+    assert ingest(store, paths).n_damaged == 0
 
 
 def test_a_vanished_folder_and_a_mended_one(store: Store, paths: AtlasPaths) -> None:
