@@ -29,7 +29,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-_LONGEST_NAME = 100
+_LONGEST_NAME, _MOST_NAMES = 100, 120
 
 
 class AtlasError(Exception):
@@ -58,7 +58,9 @@ class UnknownName(SpecError):
         near = difflib.get_close_matches(name[:_LONGEST_NAME], self.known, n=1, cutoff=0.5)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
-        super().__init__(f"No {kind} named '{shown}'.{hint} Known: {', '.join(self.known) or 'none'}.")
+        more = f" and {len(self.known) - _MOST_NAMES:,} more" if len(self.known) > _MOST_NAMES else ""
+        listed = ", ".join(self.known[:_MOST_NAMES]) or "none"
+        super().__init__(f"No {kind} named '{shown}'.{hint} Known: {listed}{more}.")
 
     def __reduce__(self) -> tuple[object, ...]:
         """Rebuild across processes from the keyword arguments."""

@@ -90,5 +90,5 @@ def _told(found: Iterable[Moved], *, done: str, as_json: bool) -> None:
     note(f"{'; '.join(told)}." if told else "Nothing there.")
     if counts[Outcome.DIFFERS]:
         note("What differs was measured in both places; --replace takes the other results.")
-    if counts[Outcome.DAMAGED]:
+    if counts[Outcome.DAMAGED] or counts[Outcome.BROKEN]:
         raise typer.Exit(1)

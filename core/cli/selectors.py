@@ -17,7 +17,7 @@ from core.store.reading import cursor_for_reading
 from core.studies import NO_INTERMEDIATE, target_names
 from core.tasks import load_tasks
 
-_Column = Literal["model", "target", "protocol", "intermediate"]
+_Column = Literal["model", "target", "protocol", "intermediate", "collection"]
 _COLLECTIONS = ("published", "measured", "yours")
 
 
@@ -34,10 +34,10 @@ def checked(wanted: Filter) -> Filter:
     tasks = load_tasks(paths)
     for code in wanted.langs:
         check_language(code)
-    _known("collection", wanted.collection, known=_COLLECTIONS)
     _known("data source", wanted.data_source, known=map(str, DataSourceKind))
     _known("metric", wanted.metric, known=map(str, Metric))
     registered: dict[_Column, tuple[str, str | tuple[str, ...] | None, Iterable[str]]] = {
+        "collection": ("collection", wanted.collection, _COLLECTIONS),
         "model": ("model", wanted.model, load_models(paths)),
         "target": ("target", wanted.target, target_names(tasks)),
         "protocol": ("protocol", wanted.protocol, load_protocols()),
@@ -49,7 +49,8 @@ def checked(wanted: Filter) -> Filter:
         if any(name not in known for name in _each(names))
     }
     if strangers:
-        # Models are folders, and tasks and protocols files, that may be gone: what was run with them is in the store.
+        # Models are folders, and tasks and protocols files, that may be gone: what was run with them is in the store,
+        # as are collections that were imported.
         with cursor_for_reading(paths) as cur:
             for column, (kind, names, known) in strangers.items():
                 _known(kind, names, known={*known, *names_in_store(cur, column)})

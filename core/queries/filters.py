@@ -66,7 +66,7 @@ RUN_ONLY = frozenset({"langs", "metric"})
 
 
 def names_in_store(
-    cur: duckdb.DuckDBPyConnection, column: Literal["model", "target", "protocol", "intermediate"]
+    cur: duckdb.DuckDBPyConnection, column: Literal["model", "target", "protocol", "intermediate", "collection"]
 ) -> list[str]:
     """Every name that a run of the store has in a column, in alphabetical order.
 

@@ -42,5 +42,10 @@ def test_an_unknown_name_crosses_with_its_parts() -> None:
     assert (again.kind, again.name, again.known) == ("task", "xnil", ("mnli", "xnli"))
 
 
+def test_of_ten_thousand_known_names_the_nearest_and_some_are_listed() -> None:
+    said = str(UnknownName("run", "r9998x", known=[f"r{n}" for n in range(10_000)]))
+    assert "Did you mean 'r9998'?" in said and said.endswith(" and 9,880 more.") and len(said) < 1000
+
+
 def test_nothing_known_says_none() -> None:
     assert str(UnknownName("model", "a", known=[])) == "No model named 'a'. Known: none."

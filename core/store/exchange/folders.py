@@ -8,6 +8,7 @@ no folder yet. So both may be repeated at will, by many homes, and the same twic
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import shutil
 import time
@@ -19,15 +20,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from core.errors import RunFolderDamaged, SpecError, StoreError
-from core.files import digest_of, disk_full_as_error, draft_beside, file_errors, is_there, write_text
-from core.paths import AtlasPaths, RunPaths
+from core.errors import AtlasError, RunFolderDamaged, SpecError, StoreError, UnknownName, as_damage
+from core.files import digest_of, disk_full_as_error, draft_beside, file_errors, is_there, read_whole, write_text
+from core.paths import AtlasPaths, ProfilePaths, RunPaths
+from core.spec.base import run_id_of
+from core.spec.plain import first_line, folder_named, shortened
+from core.spec.profile import profile_id_of
+from core.spec.ranking import FrozenRanking
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 """Names of files that are taken from an address: no path, nothing hidden."""
+
+_OF_ONE = {errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EEXIST}
+"""What a system says of one folder or file that is not what it should be; the others may be."""
+
+_ONE_SLASH = re.compile(r"[a-z][a-z0-9+.-]+:/(?!/)")
+"""How an address begins that lacks a slash, and would be a folder here."""
 
 _DEAD_S = 3600.0
 """Seconds without a new file after which a folder that is being made is left over: its files take seconds each."""
@@ -43,6 +54,7 @@ class Outcome(StrEnum):
     UNFINISHED = "unfinished here"
     """The home holds the job without a result; nothing was changed."""
     DAMAGED = "damaged there"
+    BROKEN = "damaged here"
 
 
 class Moved(NamedTuple):
@@ -78,10 +90,14 @@ def address_of(text: str) -> Address:
     """
     from fsspec.core import url_to_fs  # noqa: PLC0415 half a second to import
 
+    if not text.strip() or _ONE_SLASH.match(text):
+        raise SpecError(f"{shortened(text)} is no address: expected a folder, or two slashes as in s3://bucket/atlas.")
     try:
-        files, root = url_to_fs(text if "://" in text else str(Path(text).expanduser().absolute()))
-    except (ValueError, ImportError, RuntimeError, OSError) as error:
-        raise SpecError(f"'{text}' cannot be reached: {error}. Name a folder or an address of fsspec.") from error
+        files, root = url_to_fs(text if "://" in text else str(folder_named(text)))
+    except Exception as error:  # whatever a file system's package raises
+        raise SpecError(
+            f"{shortened(text)} cannot be reached: {first_line(error)}. Name a folder or an address of fsspec."
+        ) from error
     return Address(files, root)
 
 
@@ -95,23 +111,20 @@ def push(paths: AtlasPaths, address: Address, *, only: Collection[str] = (), rep
         replace: Whether results of this home take the place of others of the same job.
 
     Raises:
+        UnknownName: Nothing that is finished has one of the ids.
         StoreError: The address cannot be read or written.
     """
     with _reached(address):
+        address.files.makedirs(address.root, exist_ok=True)
+        names = {run.run_id for run, _ in _finished_here(paths, only=())}
+        _check_named("finished run or profile", only, known=names)
         for run, kind in _finished_here(paths, only=only):
-            there = address.at(kind, run.run_id)
-            mine, theirs = _manifest(run), _marker(address, there)
-            if theirs is not None and (theirs == mine or not replace):
-                yield Moved(run.run_id, Outcome.THERE if theirs == mine else Outcome.DIFFERS)
-                continue
-            marker = f"{there}/{run.pushed.name}"
-            if address.files.exists(marker):
-                address.files.rm_file(marker)
-            address.files.makedirs(there, exist_ok=True)
-            for name in mine:
-                address.files.put_file(str(run.root / name), f"{there}/{name}")
-            address.files.pipe_file(marker, orjson.dumps(mine))
-            yield Moved(run.run_id, Outcome.COPIED)
+            try:
+                yield Moved(run.run_id, _push_job(run, address, there=address.at(kind, run.run_id), replace=replace))
+            except RunFolderDamaged as error:
+                yield Moved(run.run_id, Outcome.BROKEN, str(error))
+            except _DamagedThere as error:
+                yield Moved(run.run_id, Outcome.DAMAGED, str(error))
         yield from _push_rankings(paths, address, only=only)
 
 
@@ -127,27 +140,83 @@ def pull(paths: AtlasPaths, address: Address, *, only: Collection[str] = (), rep
         replace: Whether results there take the place of others of the same job here.
 
     Raises:
-        StoreError: The address cannot be read.
+        UnknownName: Nothing there has one of the ids.
+        StoreError: The address cannot be read, or there is nothing at it.
         DiskFull: No space is left; what was copied stays.
         NotWritable: The home cannot be written.
     """
     with _reached(address):
+        names: set[str] = set()
+        if not address.files.exists(address.root):
+            raise StoreError(f"There is nothing at {shortened(address.root)}, expected what `push` wrote to.")
         for job_of, folder in _of_kinds(paths):
             _sweep(folder)
             for there in _listed(address, folder.name):
                 run = job_of(PurePosixPath(there).name)
+                names.add(run.run_id)
                 if (only and run.run_id not in only) or not _PLAIN.fullmatch(run.run_id):
                     continue
-                theirs = _marker(address, there)
-                if theirs is None:  # still being pushed, or never to its end
-                    continue
                 try:
+                    theirs = _marker(address, there)
+                    if theirs is None:  # still being pushed, or never to its end
+                        continue
                     outcome = _pull_job(run, address, there=there, theirs=theirs, replace=replace)
-                except RunFolderDamaged as error:
+                except (RunFolderDamaged, _DamagedThere) as error:
                     yield Moved(run.run_id, Outcome.DAMAGED, str(error))
                 else:
                     yield Moved(run.run_id, outcome)
         yield from _pull_rankings(paths, address, only=only)
+        _check_named("run or profile at the address", only, known=names)
+
+
+class _DamagedThere(Exception):
+    """What lies at the address under one name is not what `push` writes."""
+
+
+@contextmanager
+def _one(name: str) -> Iterator[None]:
+    """Tell what is wrong with one file at the address from an address that cannot be reached."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OF_ONE:
+            raise
+        raise _DamagedThere(f"{name} cannot be read or written there: {error.strerror}. Remove it there.") from error
+
+
+def _check_named(kind: str, only: Collection[str], *, known: Collection[str]) -> None:
+    for name in only:
+        if name not in known:
+            raise UnknownName(kind, name, known=known)
+
+
+def _check_spec(file: Path, run: RunPaths) -> None:
+    """Refuse a spec that is garbage, or another job's: whoever pulls it could not read the folder."""
+    with as_damage(file.name):
+        id_of = profile_id_of if isinstance(run, ProfilePaths) else run_id_of
+        if (made := id_of(orjson.loads(read_whole(file)))) != run.run_id:
+            raise RunFolderDamaged(f"{file.name} is of {made}: the folder was copied or renamed.")
+
+
+def _push_job(run: RunPaths, address: Address, *, there: str, replace: bool) -> Outcome:
+    _check_spec(run.spec, run)
+    with as_damage(run.run_id):
+        mine = _manifest(run)
+    with _one(run.run_id):
+        try:
+            theirs = _marker(address, there)
+        except RunFolderDamaged:
+            theirs = None
+        if theirs is not None and (theirs == mine or not replace):
+            return Outcome.THERE if theirs == mine else Outcome.DIFFERS
+        marker = f"{there}/{run.pushed.name}"
+        if address.files.exists(marker):
+            address.files.rm_file(marker)
+        address.files.makedirs(there, exist_ok=True)
+        for name in mine:
+            address.files.put_file(str(run.root / name), f"{there}/{name}")
+        address.files.pipe_file(marker, orjson.dumps(mine))
+    return Outcome.COPIED
 
 
 def _of_kinds(paths: AtlasPaths) -> tuple[tuple[Callable[[str], RunPaths], Path], ...]:
@@ -179,11 +248,20 @@ def _manifest(run: RunPaths) -> dict[str, str]:
 
 def _marker(address: Address, there: str) -> dict[str, str] | None:
     """Digests by name at the address; None where the folder is not whole."""
+    name = RunPaths(Path("any")).pushed.name
     try:
-        found = orjson.loads(address.files.cat_file(f"{there}/{RunPaths(Path('any')).pushed.name}"))
+        with _one(name):
+            found = orjson.loads(address.files.cat_file(f"{there}/{name}"))
     except (FileNotFoundError, orjson.JSONDecodeError):  # the second: a push that ended while it wrote the marker
         return None
-    return found if isinstance(found, dict) and found else None
+    if not isinstance(found, dict) or not found:
+        raise RunFolderDamaged(f"{name} holds {shortened(found)}, expected digests by name. Push it again.")
+    return found
+
+
+def _is_of_a_job(name: str, run: RunPaths) -> bool:
+    own = {file.name for file in (run.spec, run.events, run.environment, run.job, run.finished)}
+    return name in own or (name.endswith(".parquet") and len(name) < 100 and _PLAIN.fullmatch(name) is not None)  # noqa: PLR2004
 
 
 def _pull_job(run: RunPaths, address: Address, *, there: str, theirs: Mapping[str, Any], replace: bool) -> Outcome:
@@ -194,8 +272,8 @@ def _pull_job(run: RunPaths, address: Address, *, there: str, theirs: Mapping[st
             return Outcome.THERE
         if not replace:
             return Outcome.DIFFERS
-    if strange := [name for name in theirs if not _PLAIN.fullmatch(name)]:
-        raise RunFolderDamaged(f"Its marker names '{strange[0]}', which is no file of a job.")
+    if strange := [name for name in theirs if not _is_of_a_job(name, run)]:
+        raise RunFolderDamaged(f"Its marker names {shortened(strange[0])}, which is no file of a job.")
     if missing := {run.spec.name, run.events.name, run.finished.name} - theirs.keys():
         raise RunFolderDamaged(f"{', '.join(sorted(missing))} is missing. Push it again from where it was made.")
     draft = draft_beside(run.root)
@@ -204,6 +282,7 @@ def _pull_job(run: RunPaths, address: Address, *, there: str, theirs: Mapping[st
             draft.mkdir(parents=True)
         for name, digest in theirs.items():
             _fetch(address, f"{there}/{name}", into=draft / name, digest=str(digest))
+        _check_spec(draft / run.spec.name, run)
         with file_errors(run.root):
             if run.root.exists():
                 run.root.replace(aside := draft_beside(run.root))
@@ -218,11 +297,12 @@ def _pull_job(run: RunPaths, address: Address, *, there: str, theirs: Mapping[st
 
 def _fetch(address: Address, source: str, *, into: Path, digest: str) -> None:
     try:
-        with disk_full_as_error(into):
+        with disk_full_as_error(into), _one(into.name):
             address.files.get_file(source, str(into))
+            found = digest_of(into)
     except FileNotFoundError as error:
         raise RunFolderDamaged(f"{into.name} is missing. Push it again from where it was made.") from error
-    if digest_of(into) != digest:
+    if found != digest:
         raise RunFolderDamaged(f"{into.name} is not what was pushed: its digest differs. Push it with --replace.")
 
 
@@ -231,11 +311,21 @@ def _push_rankings(paths: AtlasPaths, address: Address, *, only: Collection[str]
         return
     address.files.makedirs(address.at(paths.rankings.name), exist_ok=True)
     for file in sorted(paths.rankings.glob("*.json")):
-        there, text = address.at(paths.rankings.name, file.name), file.read_bytes()
-        is_whole = address.files.exists(there) and address.files.size(there) == len(text)
-        if not is_whole:
-            address.files.pipe_file(there, text)
-        yield Moved(file.stem, Outcome.THERE if is_whole else Outcome.COPIED)
+        there = address.at(paths.rankings.name, file.name)
+        try:
+            with as_damage(file.name):
+                text = read_whole(file)
+            _check_ranking(text, name=file.stem)
+            with _one(file.name):
+                is_whole = address.files.exists(there) and address.files.size(there) == len(text)
+                if not is_whole:
+                    address.files.pipe_file(there, text)
+        except RunFolderDamaged as error:
+            yield Moved(file.stem, Outcome.BROKEN, str(error))
+        except _DamagedThere as error:
+            yield Moved(file.stem, Outcome.DAMAGED, str(error))
+        else:
+            yield Moved(file.stem, Outcome.THERE if is_whole else Outcome.COPIED)
 
 
 def _pull_rankings(paths: AtlasPaths, address: Address, *, only: Collection[str]) -> Iterator[Moved]:
@@ -244,18 +334,28 @@ def _pull_rankings(paths: AtlasPaths, address: Address, *, only: Collection[str]
         if name.suffix != ".json" or not _PLAIN.fullmatch(name.stem):
             continue
         file = paths.ranking(name.stem)
-        if is_there(file):
-            yield Moved(name.stem, Outcome.THERE)
-            continue
-        text = address.files.cat_file(there)
         try:
-            orjson.loads(text)
-        except orjson.JSONDecodeError:  # a push that ended while it wrote
+            if is_there(file):
+                yield Moved(name.stem, Outcome.THERE)
+                continue
+            with _one(name.name):
+                text = address.files.cat_file(there)
+            if not text.rstrip().endswith(b"}"):  # a push that ended while it wrote
+                continue
+            _check_ranking(text, name=name.stem)
+        except (RunFolderDamaged, _DamagedThere) as error:
+            yield Moved(name.stem, Outcome.DAMAGED, str(error))
             continue
         with file_errors(file):
             file.parent.mkdir(parents=True, exist_ok=True)
         write_text(file, text.decode())
         yield Moved(name.stem, Outcome.COPIED)
+
+
+def _check_ranking(text: bytes, *, name: str) -> None:
+    with as_damage(f"{name}.json"):
+        if (made := FrozenRanking.model_validate_json(text).ranking_id) != name:
+            raise RunFolderDamaged(f"{name}.json is of ranking {made}: it was copied or renamed.")
 
 
 def _listed(address: Address, folder: str) -> list[str]:
@@ -269,8 +369,11 @@ def _listed(address: Address, folder: str) -> list[str]:
 def _reached(address: Address) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except AtlasError:
+        raise
+    except Exception as error:  # whatever a file system's package raises
+        where = shortened(address.files.unstrip_protocol(address.root))
         raise StoreError(
-            f"'{address.files.unstrip_protocol(address.root)}' cannot be read or written: {error}. What was copied is "
-            "whole; the same command goes on with the rest."
+            f"{where} cannot be read or written: {first_line(error)}. What was copied is whole; the same command goes "
+            "on with the rest."
         ) from error

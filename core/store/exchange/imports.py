@@ -13,6 +13,7 @@ import orjson
 from core.errors import SpecError, StoreError
 from core.files import draft_beside, file_errors
 from core.paths import AtlasPaths
+from core.spec.plain import shortened
 from core.store.connection import Store
 from core.store.exchange.folders import Outcome, address_of, pull
 from core.store.exchange.tables import save_gallery
@@ -49,8 +50,8 @@ def import_results(paths: AtlasPaths, source: str, *, name: str) -> Imported:
     """
     if not may_be_named(name):
         raise SpecError(
-            f"'{name}' cannot be the name of a collection: expected small letters, digits, '-' and '_', at most 40, "
-            f"and none of {', '.join(TAKEN)}."
+            f"{shortened(name)} cannot be the name of a collection: expected small letters, digits, '-' and '_', at "
+            f"most 40, and none of {', '.join(TAKEN)}."
         )
     folder = paths.imported / name
     draft = draft_beside(folder)
@@ -75,7 +76,8 @@ def import_results(paths: AtlasPaths, source: str, *, name: str) -> Imported:
 
 def _tables_of(source: str, *, into: Path) -> tuple[str, ...]:
     """The tables of a source in a folder; what was left out, with reasons."""
-    given = Path(source).expanduser()
+    found = address_of(source)
+    given = Path(found.root)
     heads = [given / f"{family.head}.parquet" for family in FAMILIES]
     if "://" not in source and any(head.is_file() for head in heads):
         for family in FAMILIES:
@@ -86,7 +88,7 @@ def _tables_of(source: str, *, into: Path) -> tuple[str, ...]:
         return ()
     with tempfile.TemporaryDirectory(prefix="atlas-import-", ignore_cleanup_errors=True) as home:
         there = AtlasPaths(Path(home))
-        moved = list(pull(there, address_of(source)))
+        moved = list(pull(there, found))
         with Store.open(":memory:") as store:
             ingest(store, there)
             with store.cursor() as cur:
@@ -109,7 +111,7 @@ def _checked(folder: Path, *, source: str) -> tuple[int, int]:
     runs, profiles = row or (0, 0)
     if not runs + profiles:
         raise StoreError(
-            f"'{source}' holds no finished run and no profile. Expected a folder with runs.parquet, or an address that "
-            "`python -m core push` wrote to."
+            f"{shortened(source)} holds no finished run and no profile. Expected a folder with runs.parquet, or an "
+            "address that `python -m core push` wrote to."
         )
     return int(runs), int(profiles)

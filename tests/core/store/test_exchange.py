@@ -13,7 +13,7 @@ from fsspec.implementations.local import LocalFileSystem
 from typer.testing import CliRunner
 
 from core.cli.main import app
-from core.errors import NotWritable, SpecError, StoreError
+from core.errors import NotWritable, SpecError, StoreError, UnknownName
 from core.paths import AtlasPaths
 from core.store.connection import Store
 from core.store.exchange.folders import Address, Moved, Outcome, address_of, pull, push
@@ -62,7 +62,7 @@ def test_two_homes_are_equal_and_the_same_twice_copies_nothing(address: str, tmp
     ], "no log, no weights"
 
 
-class _Cut(Exception):
+class _Cut(BaseException):
     """The process ends here."""
 
 
@@ -131,6 +131,11 @@ def test_what_is_queued_here_is_left_and_a_push_in_progress_is_not_taken(tmp_pat
     assert counts(list(pull(b, there))) == {Outcome.UNFINISHED: 1}
 
 
+def _in_its_place(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -138,6 +143,10 @@ def test_what_is_queued_here_is_left_and_a_push_in_progress_is_not_taken(tmp_pat
         (lambda f: (f / "spec.json").unlink(), "spec.json is missing"),
         (lambda f: (f / "pushed.json").write_text('{"../../x": "1"}'), "names '../../x', which is no file of a job"),
         (lambda f: (f / "pushed.json").write_text('{"spec.json": "1"}'), "events.jsonl, finished.json is missing"),
+        (lambda f: (f / "pushed.json").write_text('{"cancel": "1"}'), "names 'cancel', which is no file of a job"),
+        (lambda f: (f / "pushed.json").write_text("[1]"), "holds [1], expected digests by name"),
+        (lambda f: _in_its_place(f / "pushed.json"), "pushed.json cannot be read or written there: Is a directory"),
+        (lambda f: _in_its_place(f / "spec.json"), "spec.json cannot be read or written there: Is a directory"),
     ],
 )
 def test_a_copy_that_is_not_what_was_pushed_is_named_and_the_rest_taken(spoil, said: str, tmp_path: Path) -> None:  # noqa: ANN001
@@ -158,14 +167,55 @@ def test_drafts_of_killed_pulls_go_and_those_of_living_ones_stay(tmp_path: Path)
         (b.runs / name).mkdir(parents=True)
         then = (b.runs / name).stat().st_mtime - age
         os.utime(b.runs / name, (then, then))
+    (tmp_path / "there").mkdir()
     list(pull(b, address_of(str(tmp_path / "there"))))
     assert [p.name for p in b.runs.iterdir()] == [".new.1-a.tmp"]
 
 
-@pytest.mark.parametrize("text", ["nosuch://x/y", "~nosuchuser/x"])
-def test_an_address_that_nothing_answers_to(text: str) -> None:
-    with pytest.raises(SpecError, match="cannot be reached"):
+def test_one_bad_name_on_either_side_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    """A copied folder, a ranking that is a folder, and at the address files where folders are expected."""
+    a, b, there = home(tmp_path / "a", seeds=range(2)), home(tmp_path / "b"), tmp_path / "there"
+    shutil.copytree(a.run(run_spec(seed=0).run_id).root, a.runs / "0123456789ab")
+    a.ranking("r1").mkdir(parents=True)
+    a.ranking("r2").write_text("{}")
+    sent = {m.name: m.message for m in push(a, address_of(str(there))) if m.outcome is Outcome.BROKEN}
+    assert "the folder was copied or renamed" in (sent.pop("0123456789ab") or "")
+    assert "r1.json is a folder" in (sent.pop("r1") or "") and "r2.json" in (sent.pop("r2") or "") and not sent
+    (there / "runs" / "fedcba987654").write_text("x")
+    (there / "runs" / "loop").symlink_to("loop")
+    (there / "rankings" / "r1.json").mkdir()
+    found = list(pull(b, address_of(str(there))))
+    assert counts(found) == {Outcome.COPIED: 2, Outcome.DAMAGED: 3}
+    assert dump(b)["runs"] == dump(home(tmp_path / "c", seeds=range(2)))["runs"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nosuch://x/y", "~nosuchuser/x", "github://x/y", "tar://x::/etc/passwd", "x" * 5000],
+)
+def test_an_address_that_nothing_answers_to(text: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be reached") as error:
         address_of(text)
+    with pytest.raises(SpecError, match="cannot be reached"):
+        import_results(home(tmp_path), text, name="ana")
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("text", ["", "  ", "s3:/bucket/atlas"])
+def test_what_would_be_a_folder_by_mistake_is_no_address(text: str) -> None:
+    with pytest.raises(SpecError, match="two slashes as in s3://bucket/atlas"):
+        address_of(text)
+
+
+def test_what_is_not_there_is_no_empty_answer(tmp_path: Path) -> None:
+    a, there = home(tmp_path / "a", seeds=range(1)), address_of(str(tmp_path / "there"))
+    with pytest.raises(StoreError, match="There is nothing at"):
+        list(pull(a, there))
+    with pytest.raises(UnknownName, match="No finished run or profile named 'nosuch'"):
+        list(push(a, there, only=("nosuch",)))
+    list(push(a, there))
+    with pytest.raises(UnknownName, match="No run or profile at the address named 'nosuch'"):
+        list(pull(a, there, only=("nosuch",)))
 
 
 def test_an_address_that_is_a_file(tmp_path: Path) -> None:
@@ -250,3 +300,6 @@ def test_the_import_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     found = CliRunner().invoke(app, ["import", str(tmp_path / "there"), "--name", "ana", "--json"])
     assert json.loads(found.stdout) == [{"collection": "ana", "runs": 2, "profiles": 0, "left_out": 0}]
     assert found.stderr == "Compare with: python -m core gains --collection ana\n"
+    assert CliRunner().invoke(app, found.stderr.split("python -m core ")[1].split()).exit_code == 0
+    with pytest.raises(UnknownName, match="Did you mean 'ana'"):
+        CliRunner().invoke(app, ["gains", "--collection", "anna"], catch_exceptions=False)
