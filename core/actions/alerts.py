@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import urllib.request
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from http.client import HTTPException
 from typing import NamedTuple
 
 import duckdb
@@ -130,16 +131,38 @@ def _send(who: str, new: Sequence[Alert]) -> None:
     rest = len(lines) - MOST_SHOWN
     text = "\n".join([*lines[:MOST_SHOWN], *([f"and {rest} more"] if rest > 0 else [])])
     try:
-        if who.startswith(("https://", "http://")):
+        if _is_address(who):
             body = json.dumps({"text": text, "alerts": [alert._asdict() for alert in new[:MOST_SHOWN]]}).encode()
             asked = urllib.request.Request(who, data=body, headers={"Content-Type": "application/json"})  # noqa: S310
             urllib.request.urlopen(asked, timeout=_WAIT_S).close()  # noqa: S310  # one of the two
         else:
             nothing = subprocess.DEVNULL
             subprocess.run([*shlex.split(who), text], timeout=_WAIT_S, check=True, stdin=nothing, stdout=nothing)
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        said = f"{ALERT} is {shortened(who)}, which cannot be told ({type(error).__name__}: {error})."
+    except (OSError, ValueError, HTTPException, subprocess.SubprocessError) as error:
+        said = f"{ALERT} names {_in_short(who)}, which cannot be told ({_why(error)})."
         raise JobError(f"{said} It must be an address that takes JSON, or a command.") from error
+
+
+def _in_short(who: str) -> str:
+    """What is told, as a page may show it: addresses and words of a command can hold a secret."""
+    if not _is_address(who):
+        return f"the command {shortened(next(iter(who.split()), ''))}"
+    return f"an address of {shortened(who.split('/')[2].rpartition('@')[2])}"
+
+
+def _why(error: Exception) -> str:
+    """Why, without what was sent or where to."""
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"it ended with {error.returncode}"
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it did not end within {_WAIT_S:.0f} s"
+    if isinstance(error, (HTTPException, UnicodeError)):
+        return "it is no address"
+    return str(error.strerror or error) if isinstance(error, OSError) else str(error)
+
+
+def _is_address(who: str) -> bool:
+    return who.lower().startswith(("https://", "http://"))
 
 
 def _disk(paths: AtlasPaths, environ: Mapping[str, str]) -> list[Alert]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -56,7 +57,7 @@ def note(text: str) -> None:
     Args:
         text: One line.
     """
-    typer.echo(text, err=True)
+    typer.echo(_visible(text), err=True)
 
 
 @contextmanager
@@ -95,7 +96,16 @@ def _cell(value: Any, *, name: str) -> str:  # noqa: ANN401  # whatever a row ho
         return "<0.0001" if text == "0.0000" and name.startswith(("p_", "q_")) else text
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
-    return str(value)
+    return _visible(str(value)).replace("\n", "\\n")
+
+
+_STEERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What moves a terminal's cursor, colours it or turns letters round, and halves of letters."""
+
+
+def _visible(text: str) -> str:
+    """Text of others, in which nothing steers the terminal."""
+    return _STEERS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def readable(words: list[str]) -> list[str]:

@@ -125,8 +125,16 @@ def test_an_address_is_told_each_thing_once_and_again_when_it_comes_back(
 def test_a_command_gets_the_text_as_one_word_and_a_failure_is_told_and_tried_again(tmp_path: Path) -> None:
     paths, many = AtlasPaths(tmp_path), [Alert("lost", f"r{n}", "$(touch x); `y`") for n in range(25)]
     write = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"
-    with pytest.raises(JobError, match="ATLAS_ALERT is '/nowhere/at/all', which cannot be told"):
+    with pytest.raises(JobError, match="names the command '/nowhere/at/all', which cannot be told"):
         tell(many, paths=paths, environ={"ATLAS_ALERT": "/nowhere/at/all"})
+    for who, said in (
+        ("false", "it ended with 1"), ("http://a b/", "it is no address"), ("http://x/\n y", "it is no address"),
+        ("'unclosed", "No closing quotation"), ("HTTP://me:secret@127.0.0.1:1/hook?secret", "of '127.0.0.1:1', which"),
+    ):  # fmt: skip
+        with pytest.raises(JobError) as error:
+            tell(many, paths=paths, environ={"ATLAS_ALERT": who})
+        line = str(error.value)
+        assert said in line and "secret" not in line and "\n" not in line and len(line) < 250
     told = f"{sys.executable} -c '{write}' {tmp_path / 'said.txt'}"
     assert tell(many, paths=paths, environ={"ATLAS_ALERT": told}) == 25
     lines = (tmp_path / "said.txt").read_text().splitlines()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.cli.console import show
+from core.cli.console import note, show
 from core.cli.progress import said_last
 
 
@@ -18,6 +18,15 @@ def test_a_p_value_is_never_zero_and_zero_has_no_sign(capsys: pytest.CaptureFixt
     ]  # fmt: skip
     show(rows, as_json=True, empty="")
     assert '"p_value": 4e-05' in capsys.readouterr().out, "JSON keeps the number"
+
+
+def test_nothing_that_others_wrote_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder's name or a reason may hold line breaks, colours, and marks that turn letters round."""
+    note("a\x1b[31m\u202eb\udcff\nc")
+    show([{"name": "a\x1b]0;x\x07\nb"}], as_json=False, empty="")
+    said = capsys.readouterr()
+    assert said.err == "a\\x1b[31m\\u202eb\\udcff\nc\n"
+    assert said.out.splitlines()[1] == "a\\x1b]0;x\\x07\\nb"
 
 
 @pytest.mark.parametrize(
