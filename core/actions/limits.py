@@ -92,8 +92,12 @@ def limits(environ: Mapping[str, str], *, public: bool) -> Limits:
     """
     said = environ.get(FOLDERS)
     named = [word for word in (said or "").split(os.pathsep) if word]
+    try:
+        folders = tuple(map(folder_named, named))
+    except SpecError as error:
+        raise SpecError(f"{FOLDERS}: {error}") from error
     return Limits(
-        folders=tuple(map(folder_named, named)) if said is not None or public else None,
+        folders=folders if said is not None or public else None,
         runs=_number(environ, MOST_RUNS, usual=_USUAL_RUNS if public else None),
         open_runs=_number(environ, MOST_OPEN, usual=_USUAL_OPEN if public else None),
         free_bytes=wanted_free(environ) if public else 0.0,

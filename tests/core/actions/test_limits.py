@@ -36,6 +36,8 @@ def test_nothing_is_limited_here_and_everything_there() -> None:
     for wrong in ("many", "-1", "9" * 5000, "٣"):
         with pytest.raises(SpecError, match="ATLAS_MOST_RUNS is .*, expected a whole number"):
             limits({"ATLAS_MOST_RUNS": wrong}, public=True)
+    with pytest.raises(SpecError, match="ATLAS_FOLDERS: '~nosuch/x' names no file or folder"):
+        limits({"ATLAS_FOLDERS": "/data:~nosuch/x"}, public=False)
 
 
 @pytest.mark.parametrize(
