@@ -125,7 +125,8 @@ def statuses(paths: AtlasPaths) -> Iterator[JobStatus]:
 
 def _entries(paths: AtlasPaths) -> Iterator[tuple[Callable[[str], RunPaths], os.DirEntry[str]]]:
     for root, make in ((paths.runs, paths.run), (paths.profiles, paths.profile)):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(root) as entries:
+        # One that cannot be listed, a loop of links or another user's, is named by the index.
+        with contextlib.suppress(OSError), os.scandir(root) as entries:
             for entry in entries:
                 if not entry.name.startswith(".") and entry.is_dir():
                     yield make, entry

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core.actions.queue import list_profiles, list_runs
 from core.errors import DiskFull, NotWritable
 from core.jobs import dispatch, state
 from core.jobs.dispatch import Dispatcher
@@ -107,3 +108,10 @@ def test_garbage_in_a_running_jobs_events_keeps_the_dispatcher_alive(paths: Atla
     paths.run(specs[0].run_id).events.write_text('"stage_started" is no JSON\n{"event":{"type":"stage_started"}}\n')
     LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: states(paths) == {JobState.DONE})
+
+
+def test_a_folder_of_jobs_that_cannot_be_listed_holds_up_nothing(paths: AtlasPaths) -> None:  # noqa: F811
+    LocalBackend(paths).submit(SPECS[:1])
+    paths.profiles.symlink_to(paths.profiles)
+    assert [status.run_id for status in list_runs(paths)] == [SPECS[0].run_id]
+    assert list_profiles(paths) == []
