@@ -160,12 +160,16 @@ def is_of(backend: str, run: RunPaths) -> bool:
 
 
 def has_progressed(run: RunPaths) -> bool:
-    """Whether the last attempt of a job finished a stage or scored a language, as its facts say.
+    """Whether the last start of a job finished a stage or scored a language, as its facts say.
+
+    One that ended before its first fact has not, whatever the start before it did: `job.json` is written before each.
 
     Raises:
         RunFolderDamaged: They cannot be read.
     """
     try:
+        if run.events.stat().st_mtime_ns < run.job.stat().st_mtime_ns:
+            return False
         facts = read_whole(run.events, most_bytes=_MOST_FACTS)
     except FileNotFoundError:
         return False

@@ -18,7 +18,8 @@ from tools.faults.worker import STEP_S
 
 _ELSEWHERE = ("unshare", "--uts", "sh", "-c", 'hostname elsewhere && exec "$@"', "sh")
 """A process of another machine, by its name; needs root."""
-_LONGEST_S = 120.0
+_LONGEST_S = 300.0
+"""After which a dispatcher that has not ended is killed; what it had left undone counts as not done."""
 
 
 class Raced(NamedTuple):
@@ -77,4 +78,8 @@ def _race(paths: AtlasPaths, *, first: bool, elsewhere: tuple[str, ...], apart_s
         processes.append(subprocess.Popen(each, cwd=REPO, env=environ, stderr=subprocess.DEVNULL))
         time.sleep(apart_s)
     for process in processes:
-        process.wait(timeout=_LONGEST_S)
+        try:
+            process.wait(timeout=_LONGEST_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

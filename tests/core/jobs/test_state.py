@@ -104,9 +104,14 @@ def test_a_folder_that_was_copied_under_another_name_is_damaged_and_not_done(run
 def test_an_attempt_that_came_on_is_told_by_its_own_facts_alone(run: RunPaths) -> None:
     """Starts are counted anew then: three restarts of the machine within a week of training are no broken job."""
     assert not has_progressed(run)
+    os.utime(run.job, (1, 1))
     started, scored = '{"event":{"type":"run_started"}}\n', '{"event":{"type":"language_scored"}}\n'
     for facts, expected in ((started, False), (started + scored, True), (started + scored + started, False)):
         run.events.write_text(facts)
         assert has_progressed(run) == expected
     run.events.write_text(started + '{"event":{"type":"flagged","message":"\\"type\\":\\"language_scored\\""}}\n')
     assert not has_progressed(run)
+    run.events.write_text(started + scored)
+    os.utime(run.events, (1, 1))
+    os.utime(run.job, (2, 2))
+    assert not has_progressed(run), "it was started again, and ended before its first fact"
