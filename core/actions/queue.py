@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from core.errors import JobError, UnknownName
 from core.jobs.backend import BACKENDS, Backend, backend_class, backend_named, chosen_backend
 from core.jobs.folders import in_order, known_job, mark_paused, remove, statuses
-from core.jobs.records import JobState, JobStatus
+from core.jobs.records import LOCAL, JobState, JobStatus
 from core.jobs.state import derive_state, is_paused
 from core.paths import AtlasPaths, is_read_only, refuse_read_only
 from core.spec.execution import USUAL, ExecutionOptions
@@ -61,6 +62,15 @@ def open_of(study: str, *, paths: AtlasPaths) -> list[str]:
         UnknownName: No job was submitted with that name.
     """
     return [job.run_id for job in _of_study(study, paths=paths) if job.state in _OPEN]
+
+
+def queued_of(study: str, *, paths: AtlasPaths) -> list[str]:
+    """Ids of the runs and profiles of a study that wait, in order of the queue.
+
+    Raises:
+        UnknownName: No job was submitted with that name.
+    """
+    return [job.run_id for job in in_order(_of_study(study, paths=paths)) if job.state is JobState.QUEUED]
 
 
 def paused_of(study: str, *, paths: AtlasPaths) -> list[str]:
@@ -140,19 +150,23 @@ def retry(job_ids: Iterable[str], *, paths: AtlasPaths, execution: ExecutionOpti
     return found
 
 
-def move(job_id: str, *, place: int | Literal["first", "last"], paths: AtlasPaths) -> JobStatus:
-    """Give a queued run or profile another place.
+def move(job_ids: Sequence[str], *, place: int | Literal["first", "last"], paths: AtlasPaths) -> list[JobStatus]:
+    """Give queued runs or profiles another place, one behind the other in their order.
 
     Args:
-        place: 0 for the head of the queue; a number past the end is the end.
+        place: Of the first of them: 0 for the head of the queue; a number past the end is the end.
 
     Raises:
         UnknownName: There is no such run.
-        JobError: It is not queued, or the place is negative.
+        JobError: One is not queued, an engine decides over its order, or the place is negative; nothing is moved.
         NotWritable: Nothing may be changed here.
     """
     refuse_read_only()
-    found = _backend_of(job_id, paths=paths).move(job_id, place=place)
+    groups, found = defaultdict[str, list[str]](list), list[JobStatus]()
+    for job_id in job_ids:
+        groups[known_job(job_id, paths=paths).backend].append(job_id)
+    for name, ids in sorted(groups.items(), key=lambda group: group[0] == LOCAL):  # an engine refuses before any moves
+        found += backend_class(name)(paths).move(ids, place=place)
     wake(paths)
     return found
 

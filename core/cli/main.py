@@ -5,9 +5,8 @@ The chain is never imported here, save inside the commands that need it; a job i
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,8 +15,6 @@ from typing import Annotated, Any
 import typer
 
 import core
-from core.actions import queue
-from core.actions.alerts import MOST_SHOWN, alerts, in_short, of_store, tell
 from core.actions.command import command_of
 from core.actions.launch import Where, launch
 from core.actions.plan import plan
@@ -25,9 +22,11 @@ from core.actions.words import size, span
 from core.cli import analysis as cli_analysis
 from core.cli import exchange as cli_exchange
 from core.cli import export as cli_export
+from core.cli import jobs as cli_jobs
 from core.cli import models as cli_models
 from core.cli.console import errors_as_messages, note, readable, records, show
-from core.cli.options import Again, AsJson, DryRun, executing, filtered, launching
+from core.cli.jobs import state_row
+from core.cli.options import Again, AsJson, DryRun, filtered, launching
 from core.cli.profile import profile
 from core.cli.progress import follow
 from core.cli.prune import prune
@@ -43,8 +42,6 @@ from core.queries.gains import gains as query_gains
 from core.queries.published import averages as query_averages
 from core.queries.published import figures as query_figures
 from core.queries.published import tables as query_tables
-from core.queries.runs.listing import damaged as query_damaged
-from core.spec.execution import ExecutionOptions
 from core.spec.run import DataSourceKind
 from core.store.connection import Store
 from core.store.counted import reasons_in_words
@@ -58,11 +55,10 @@ app = typer.Typer(name="atlas", no_args_is_help=True)
 app.command()(profile)
 app.command()(prune)
 cli_exchange.register(app)
+cli_jobs.register(app)
 cli_analysis.register(app)
 cli_export.register(app)
 app.add_typer(cli_models.app, name="models")
-
-Ids = Annotated[list[str] | None, typer.Argument(help="Ids of runs.")]
 
 _MODELS = f"Models: names, hub ids or folders; default: {DEFAULT_MODEL}. For a first try: {SMALL_MODEL}."
 
@@ -190,85 +186,6 @@ def study(  # noqa: PLR0913  # one parameter per option
 
 
 @app.command()
-def runs(as_json: AsJson = False) -> None:
-    """List the runs with their states, folders that cannot be read, and what else needs somebody."""
-    paths = AtlasPaths.from_environment()
-    queue.wake(paths)
-    jobs = queue.list_runs(paths)
-    rows = [status._asdict() | {"state": str(status.state)} for status in jobs]
-    columns = ("run_id", "state", "model", "intermediate", "target", "seed", "protocol", "data_source", "message")
-    show(rows, as_json=as_json, empty="No runs yet. Start one: python -m core run --target xnli", columns=columns)
-    with open_for_reading(paths) as store, store.cursor() as cur:
-        for row in records(query_damaged(cur)):
-            note(f"damaged: {row['folder']}: {row['reason']}")
-        found = alerts(of_store(cur), jobs, paths=paths, environ=os.environ)
-    for alert in found[:MOST_SHOWN]:
-        note(f"{alert.kind}: {f'{alert.run_id}: ' if alert.run_id else ''}{alert.text}")
-    if len(found) > MOST_SHOWN:
-        note(f"In all: {in_short(found)}.")
-    tell(found, paths=paths, environ=os.environ)
-
-
-@app.command()
-def cancel(
-    run_ids: Ids = None,
-    study: Annotated[str | None, typer.Option(help="All runs of this study that have not ended.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Stop runs or a study, their whole process tree; finished stages are kept."""
-    _change(queue.cancel, run_ids, study, of=queue.open_of, as_json=as_json, empty="Nothing to stop.")
-
-
-@app.command()
-def pause(
-    run_ids: Ids = None,
-    study: Annotated[str | None, typer.Option(help="All runs of this study that have not ended.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Stop runs or a study until they are resumed; checkpoints and places in the queue are kept."""
-    _change(queue.pause, run_ids, study, of=queue.open_of, as_json=as_json, empty="Nothing to pause.")
-
-
-@app.command()
-def resume(
-    run_ids: Ids = None,
-    study: Annotated[str | None, typer.Option(help="All runs of this study that are paused.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Put paused runs back in their places; they go on from their last checkpoint."""
-    _change(queue.resume, run_ids, study, of=queue.paused_of, as_json=as_json, empty="Nothing is paused.")
-
-
-@app.command()
-@executing
-def retry(
-    *,
-    run_ids: Annotated[list[str], typer.Argument(help="Ids of runs.")],
-    execution: ExecutionOptions,
-    as_json: AsJson = False,
-) -> None:
-    """Put failed, cancelled or lost runs back into the queue; they go on from their last checkpoint."""
-    paths = AtlasPaths.from_environment()
-    rows = [_state_row(status) for status in queue.retry(run_ids, paths=paths, execution=execution)]
-    show(rows, as_json=as_json, empty="Nothing to retry.")
-
-
-@app.command()
-def move(
-    run_id: Annotated[str, typer.Argument(help="Id of a queued run.")],
-    place: Annotated[str, typer.Argument(help="first, last, or a number from 1.")],
-    as_json: AsJson = False,
-) -> None:
-    """Give a queued run another place in the queue."""
-    paths = AtlasPaths.from_environment()
-    if place not in {"first", "last"} and not place.isdigit():
-        raise SpecError(f"Place '{place}': expected first, last or a number from 1.")
-    wanted = int(place) - 1 if place.isdigit() else place
-    rows = [_state_row(queue.move(run_id, place=wanted, paths=paths))]  # type: ignore[arg-type]  # checked above
-    show(rows, as_json=as_json, empty="Nothing to move.")
-
-
-@app.command()
 @filtered
 def gains(
     wanted: Filter,
@@ -350,7 +267,7 @@ def _launch(request: StudyRequest, *, wait: bool, where: Where, again: bool, dry
     for text in launched.messages:
         note(text)
     if not wait:
-        show([_state_row(s) for s in launched.jobs], as_json=as_json, empty="Nothing to start.")
+        show([state_row(s) for s in launched.jobs], as_json=as_json, empty="Nothing to start.")
         return
     note(f"Stopping this command does not stop them. Again: {command_of(request, where=where)}")
     failed = follow(launched.specs, paths=paths)
@@ -379,22 +296,3 @@ def _show_gains(store: Store, *, wanted: Filter | None, run_ids: tuple[str, ...]
     alone = frame["missing"].isna() | (frame["missing"] == "is the baseline")
     for why, n in frame.loc[~alone, "missing"].value_counts().items():
         note(f"{n:,} of {len(frame):,} rows have no gain: {why}.")
-
-
-def _change(
-    change: Callable[..., list[JobStatus]],
-    run_ids: list[str] | None,
-    study: str | None,
-    *,
-    of: Callable[..., list[str]],
-    as_json: bool,
-    empty: str,
-) -> None:
-    """Do something to the runs that are named and to those of a study."""
-    paths = AtlasPaths.from_environment()
-    wanted = [*(run_ids or ()), *(of(study, paths=paths) if study is not None else ())]
-    show([_state_row(status) for status in change(wanted, paths=paths)], as_json=as_json, empty=empty)
-
-
-def _state_row(status: JobStatus) -> dict[str, object]:
-    return {"run_id": status.run_id, "state": str(status.state), "message": status.message}

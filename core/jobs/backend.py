@@ -91,15 +91,15 @@ class Backend(Protocol):
             JobError: It is done, queued, running or damaged.
         """
 
-    def move(self, job_id: str, *, place: int | Literal["first", "last"]) -> JobStatus:
-        """Give a queued job another place.
+    def move(self, job_ids: Sequence[str], *, place: int | Literal["first", "last"]) -> list[JobStatus]:
+        """Give queued jobs another place, one behind the other in their order; all or none.
 
         Args:
-            place: 0 for the head of the queue; a number past the end is the end.
+            place: Of the first of them: 0 for the head of the queue; a number past the end is the end.
 
         Raises:
             UnknownName: There is no such job.
-            JobError: It is not queued, or the place is negative.
+            JobError: One is not queued, or the place is negative.
         """
 
     def wake(self) -> bool:

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -170,23 +171,26 @@ def put_back(job_id: str, *, paths: AtlasPaths, backend: str, execution: Executi
     return derive_state(run)
 
 
-def move(job_id: str, *, place: int | Literal["first", "last"], paths: AtlasPaths) -> JobStatus:
+def move(job_ids: Sequence[str], *, place: int | Literal["first", "last"], paths: AtlasPaths) -> list[JobStatus]:
     """What `Backend.move` promises; places are counted over the jobs of all backends."""
-    status = known_job(job_id, paths=paths)
-    if status.state is not JobState.QUEUED:
-        raise JobError(f"Run {job_id} is {status.state}: only a queued one can be moved.")
+    moved = [known_job(job_id, paths=paths) for job_id in dict.fromkeys(job_ids)]
+    for status in moved:
+        if status.state is not JobState.QUEUED:
+            raise JobError(f"Run {status.run_id} is {status.state}: only a queued one can be moved.")
     if isinstance(place, int) and place < 0:
         raise JobError(f"Place {place}: expected 0 for the head of the queue, or a larger number.")
-    everything = in_order(map(derive_state, job_folders(paths)))
-    queue = [s for s in everything if s.state is JobState.QUEUED and s.run_id != job_id]
+    ids, everything = {status.run_id for status in moved}, in_order(map(derive_state, job_folders(paths)))
+    queue = [s for s in everything if s.state is JobState.QUEUED and s.run_id not in ids]
     at = {"first": 0, "last": len(queue)}[place] if isinstance(place, str) else min(place, len(queue))
     before = queue[at - 1].position if at > 0 else None
     after = queue[at].position if at < len(queue) else None
-    if before is not None and after is not None and not before < (before + after) / 2 < after:
-        _renumber([*queue[:at], status, *queue[at:]], paths=paths)
-    else:
-        _place(job_id, position=_between(before, after), paths=paths)
-    return derive_state(paths.job(job_id))
+    positions = _between(before, after, n=len(moved))
+    if all(low < high for low, high in pairwise([before, *positions, after]) if low is not None and high is not None):
+        for status, position in zip(moved, positions, strict=True):
+            _place(status.run_id, position=position, paths=paths)
+    else:  # they have come too close for a number between them
+        _renumber([*queue[:at], *moved, *queue[at:]], paths=paths)
+    return [derive_state(paths.job(status.run_id)) for status in moved]
 
 
 def remove(job_id: str, *, paths: AtlasPaths) -> None:
@@ -297,10 +301,12 @@ def _requeue(run: RunPaths, record: JobRecord) -> None:
         run.cancel.unlink(missing_ok=True)
 
 
-def _between(before: float | None, after: float | None) -> float:
+def _between(before: float | None, after: float | None, *, n: int) -> list[float]:
+    """So many positions in order between two."""
     if before is None:
-        return after - 1 if after is not None else 0.0
-    return (before + after) / 2 if after is not None else before + 1
+        return [(after if after is not None else float(n)) - n + i for i in range(n)]
+    step = (after - before) / (n + 1) if after is not None else 1.0
+    return [before + step * (i + 1) for i in range(n)]
 
 
 def _renumber(queue: list[JobStatus], *, paths: AtlasPaths) -> None:

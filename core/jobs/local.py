@@ -73,9 +73,9 @@ class LocalBackend(Backend):
         """Queue it again, last."""
         return folders.put_back(job_id, paths=self._paths, backend=self.name, execution=execution)
 
-    def move(self, job_id: str, *, place: int | Literal["first", "last"]) -> JobStatus:
-        """Give it another place in the queue."""
-        return folders.move(job_id, place=place, paths=self._paths)
+    def move(self, job_ids: Sequence[str], *, place: int | Literal["first", "last"]) -> list[JobStatus]:
+        """Give them another place in the queue."""
+        return folders.move(job_ids, place=place, paths=self._paths)
 
     def wake(self) -> bool:
         """Start the dispatcher, detached, where there is work and none runs; one that runs looks at once."""

@@ -71,7 +71,7 @@ class RayBackend(LocalBackend):
         self._ring()
         return found
 
-    def move(self, job_id: str, *, place: int | Literal["first", "last"]) -> JobStatus:
+    def move(self, job_ids: Sequence[str], *, place: int | Literal["first", "last"]) -> list[JobStatus]:
         """Refused: the order is Ray's.
 
         Raises:
@@ -79,8 +79,8 @@ class RayBackend(LocalBackend):
         """
         del place
         raise JobError(
-            f"Run {job_id} is in Ray's queue, whose order Ray decides. To let others by: "
-            f"python -m core cancel {job_id}, and retry it later."
+            f"Run {job_ids[0]} is in Ray's queue, whose order Ray decides. To let others by: "
+            f"python -m core cancel {job_ids[0]}, and retry it later."
         )
 
     def wake(self) -> bool:

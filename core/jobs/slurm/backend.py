@@ -99,13 +99,14 @@ class SlurmBackend(Backend):
         self._hand_over([job_id])
         return found
 
-    def move(self, job_id: str, *, place: int | Literal["first", "last"]) -> JobStatus:
+    def move(self, job_ids: Sequence[str], *, place: int | Literal["first", "last"]) -> list[JobStatus]:
         """Refused: the order is Slurm's.
 
         Raises:
             JobError: Always, with the command that Slurm has for it.
         """
         del place
+        job_id = job_ids[0]
         tasks = [said.task for said in own_task(look(self._paths).live.get(job_id, []))]
         command = f"scontrol update JobId={tasks[0] if tasks else 'ID'} Nice=100"
         raise JobError(f"Run {job_id} is in Slurm's queue, whose order Slurm decides; to let others by: {command}")

@@ -158,7 +158,7 @@ def _actions(job: JobStatus) -> None:
         ("Cancel", "cancel", {"running", "queued", "lost"}, lambda: queue.cancel([job.run_id], paths=paths())),
         ("Retry", "replay", {"failed", "cancelled", "lost"}, lambda: queue.retry([job.run_id], paths=paths())),
         ("Move to front", "vertical_align_top", {"queued"},
-         lambda: queue.move(job.run_id, place="first", paths=paths())),
+         lambda: queue.move([job.run_id], place="first", paths=paths())),
     ]  # fmt: skip
     wanted = [offer for offer in offers if job.shown in offer[2]]
     has_ended = job.state in {JobState.DONE, JobState.FAILED, JobState.CANCELLED}

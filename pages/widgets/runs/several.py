@@ -147,8 +147,7 @@ def do(act: Callable[[list[str]], object], run_ids: list[str]) -> None:
 
 
 def _to_front(run_ids: list[str]) -> None:
-    for run_id in reversed(run_ids):  # so that they keep their order
-        queue.move(run_id, place="first", paths=paths())
+    queue.move(run_ids, place="first", paths=paths())
 
 
 def _delete(run_ids: list[str]) -> None:

@@ -159,7 +159,7 @@ def test_the_command_runs_lists_twenty_and_counts_the_rest(
     monkeypatch.setenv("ATLAS_KEEP_FREE_GB", "0")
     monkeypatch.setattr(LocalBackend, "wake", lambda _self: False)
     monkeypatch.setattr(sys, "argv", ["atlas", "runs", "--json"])
-    monkeypatch.setattr("core.cli.main.MOST_SHOWN", 2)
+    monkeypatch.setattr("core.cli.jobs.MOST_SHOWN", 2)
     with pytest.raises(SystemExit) as end:
         command()
     said = capsys.readouterr().err.splitlines()

@@ -89,7 +89,7 @@ def test_a_backend_is_used_through_the_actions(paths: AtlasPaths, study: StudySp
     assert launched.messages == ("4 of 4 runs are queued or running.",)
     # Woken: its one slot is taken by a process that this machine does not know.
     assert states(paths) == [(ids[0], "toy", JobState.RUNNING), *((i, "toy", JobState.QUEUED) for i in ids[1:])]
-    assert queue.move(ids[3], place="first", paths=paths).state is JobState.QUEUED
+    assert queue.move([ids[3]], place="first", paths=paths)[0].state is JobState.QUEUED
     assert [job.state for job in queue.cancel([ids[0]], paths=paths)] == [JobState.CANCELLED]
     assert ids[0] not in ToyBackend.alive
     assert states(paths)[0] == (ids[3], "toy", JobState.RUNNING), "cancelling made room, and the first was started"
@@ -133,6 +133,7 @@ def test_a_backend_is_used_through_the_commands(
     assert ToyBackend.alive == {ids[1]}
     assert command("retry", ids[0])[0]["state"] == "queued"
     assert command("move", ids[0], "first")[0]["state"] == "queued"
+    assert [row["run_id"] for row in command("move", "first", "--study", "s")] == [ids[0], ids[2], ids[3]]
     assert [row["run_id"] for row in command("runs")] == [ids[1], ids[0], ids[2], ids[3]]
     monkeypatch.setenv("ATLAS_BACKEND", "toy")
     (profile,) = command("profile", "--kind", "difficulty", "--intermediate", "qqp", "--no-wait")

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.actions.queue import list_runs, queued_of
 from core.errors import DiskFull, JobError, UnknownName
 from core.jobs import local
 from core.jobs.local import LocalBackend
@@ -88,12 +89,12 @@ def test_a_cancelled_queued_run_leaves_the_queue(paths: AtlasPaths) -> None:
 def test_reorder_moves_to_any_place_even_where_numbers_run_out(paths: AtlasPaths) -> None:
     specs = [run_spec(seed=i) for i in range(4)]
     LocalBackend(paths).submit(specs)
-    LocalBackend(paths).move(specs[3].run_id, place="first")
+    LocalBackend(paths).move([specs[3].run_id], place="first")
     assert seeds(paths) == [3, 0, 1, 2]
-    LocalBackend(paths).move(specs[3].run_id, place="last")
+    LocalBackend(paths).move([specs[3].run_id], place="last")
     assert seeds(paths) == [0, 1, 2, 3]
     for i in range(200):  # halving the gap 200 times exhausts a float's 52 bits unless places are numbered anew
-        LocalBackend(paths).move(specs[2 + i % 2].run_id, place=1)
+        LocalBackend(paths).move([specs[2 + i % 2].run_id], place=1)
     assert seeds(paths) == [0, 3, 2, 1]
 
 
@@ -103,8 +104,30 @@ def test_unknown_runs_and_places_are_refused_with_what_to_do(paths: AtlasPaths) 
     with pytest.raises(UnknownName, match=f"No run named 'nope'.*Known: {spec.run_id}"):
         LocalBackend(paths).cancel("nope")
     with pytest.raises(JobError, match="expected 0 for the head"):
-        LocalBackend(paths).move(spec.run_id, place=-1)
+        LocalBackend(paths).move([spec.run_id], place=-1)
     assert len(LocalBackend(paths).jobs()) == 1
+
+
+def test_several_are_moved_together_in_their_order(paths: AtlasPaths) -> None:
+    specs = [run_spec(seed=seed) for seed in range(6)]
+    LocalBackend(paths).submit(specs, study="grid")
+    a, b, c, d, e, f = (spec.run_id for spec in specs)
+
+    def order() -> list[str]:
+        return [status.run_id for status in list_runs(paths)]
+
+    LocalBackend(paths).move([e, b], place="first")
+    assert order() == [e, b, a, c, d, f]
+    LocalBackend(paths).move([a, e], place=2)
+    assert order() == [b, c, a, e, d, f]
+    for _ in range(40):  # until no number is left between two neighbours
+        LocalBackend(paths).move([a, e], place=1)
+        LocalBackend(paths).move([d, f], place=1)
+    assert order() == [b, d, f, a, e, c]
+    with pytest.raises(UnknownName):
+        LocalBackend(paths).move([c, "0123456789ab"], place="first")
+    assert order() == [b, d, f, a, e, c], "all or none"
+    assert queued_of("grid", paths=paths) == order()
 
 
 def test_a_retry_keeps_the_options_that_it_does_not_name(paths: AtlasPaths) -> None:

@@ -47,7 +47,7 @@ def test_a_profile_waits_behind_a_run_and_is_listed_apart(paths: AtlasPaths) -> 
     assert [s.kind for s in list_runs(paths)] == ["run"]
     assert [s.run_id for s in list_profiles(paths)] == [_profile().profile_id]
     assert LocalBackend(paths).submit([_profile()]) == list_profiles(paths), "twice is once"
-    assert LocalBackend(paths).move(_profile().profile_id, place="first").position == pytest.approx(0.0)
+    assert LocalBackend(paths).move([_profile().profile_id], place="first")[0].position == pytest.approx(0.0)
 
 
 def test_a_profile_is_cancelled_and_retried_like_a_run(paths: AtlasPaths) -> None:

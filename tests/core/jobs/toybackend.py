@@ -50,8 +50,8 @@ class ToyBackend(Backend):
     def retry(self, job_id: str, *, execution: ExecutionOptions = USUAL) -> JobStatus:
         return folders.put_back(job_id, paths=self._paths, backend=self.name, execution=execution)
 
-    def move(self, job_id: str, *, place: int | Literal["first", "last"]) -> JobStatus:
-        return folders.move(job_id, place=place, paths=self._paths)
+    def move(self, job_ids: Sequence[str], *, place: int | Literal["first", "last"]) -> list[JobStatus]:
+        return folders.move(job_ids, place=place, paths=self._paths)
 
     def wake(self) -> bool:
         jobs = self.jobs()

@@ -195,7 +195,7 @@ def test_cancelled_tasks_are_withdrawn_and_a_retried_job_has_one_task_again(path
     ours.step()
     assert len(ray.told) == 6 and ray.told[5]["node"] == Node((first.run_id,)), "nobody shares the stage any more"
     with pytest.raises(JobError, match="order Ray decides"):
-        queue.move(first.run_id, place="first", paths=paths)
+        queue.move([first.run_id], place="first", paths=paths)
 
 
 @pytest.mark.usefixtures("installed")

@@ -236,7 +236,7 @@ def test_what_waits_for_a_stage_that_ended_badly_is_let_go(paths: AtlasPaths, sc
     SlurmBackend(paths).wake()
     assert scripts.told() == ["scontrol update JobId=7_0 Dependency="]
     with pytest.raises(JobError, match="order Slurm decides; to let others by: scontrol update JobId=7_0 Nice=100"):
-        queue.move(first.run_id, place="first", paths=paths)
+        queue.move([first.run_id], place="first", paths=paths)
 
 
 def test_a_task_whose_jobs_have_ended_does_nothing(paths: AtlasPaths, scripts: Slurm) -> None:
