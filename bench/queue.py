@@ -15,8 +15,9 @@ from bench.table import Row
 from core.actions.queue import list_runs
 from core.files import write_text
 from core.holding import held
+from core.jobs.backend import backend_class
 from core.jobs.dispatch import Dispatcher
-from core.jobs.local import LocalBackend
+from core.jobs.records import LOCAL
 from core.paths import AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import ingest
@@ -40,12 +41,13 @@ def main() -> list[Row]:
         paths = AtlasPaths(home=Path(folder))
         paths.slots.mkdir(parents=True)
         dispatcher, first = Dispatcher(paths, worker="none", slots=("cpu:0",)), paths.run(specs[0].run_id)
-        LocalBackend(paths).submit(specs[:1])
+        backend = backend_class(LOCAL)(paths)
+        backend.submit(specs[:1])
         # This process holds the first run and with it the one slot: nothing is started, what is left is the look.
         with Store.open(paths.database) as store, held(first) as mine:
             write_text(first.process, mine.model_dump_json())
             steps: dict[str, Callable[[], object]] = {
-                "submitted": lambda: LocalBackend(paths).submit(specs),
+                "submitted": lambda: backend.submit(specs),
                 "listed first": lambda: list_runs(paths),
                 "listed again": lambda: list_runs(paths),
                 "dispatcher's first look": dispatcher.step,

@@ -110,14 +110,14 @@ class StoreError(AtlasError):
 class StoreLocked(StoreError):
     """Another process holds the database file."""
 
-    def __init__(self, found: str, remedy: str) -> None:
+    def __init__(self, found: str, remedy: str = "") -> None:
         """What holds it, and what to do where the file itself is needed.
 
         Args:
             found: A sentence.
             remedy: Another.
         """
-        super().__init__(f"{found} {remedy}")
+        super().__init__(f"{found} {remedy}".strip())
         self.found = found
 
 

@@ -49,7 +49,7 @@ def test_nothing_is_made_before_a_button_is_pressed() -> None:
     assert not at.exception
     assert [button.label for button in at.get("download_button")] == ["CSV", "Parquet", "LaTeX", "HTML"]
     assert at.code[0].value == "python -m core runs"
-    assert any("never zero" in caption.value for caption in at.caption)
+    assert any("is missing, not zero" in caption.value for caption in at.caption)
 
 
 def test_the_files_hold_the_rows(offered: dict[str, tuple[str, Callable[[], bytes]]]) -> None:

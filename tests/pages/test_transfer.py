@@ -181,7 +181,7 @@ def test_the_filter_recomputes_means_and_the_scatter(profiled: dict[str, str], o
     assert _means(european)[place] == f"{100 * cells['de', 'cola']:+.1f}".replace("-", "−")
     assert "mean gain over 13 languages" in _texts(everything)
     assert "mean gain over 1 language:" in _texts(european)
-    assert "2 of 15 languages pass the filter" in _texts(european)
+    assert "2 of 15 languages are kept" in _texts(european)
 
 
 def test_a_filter_that_keeps_nothing_says_so(ids: dict[str, str], open_page: Open) -> None:

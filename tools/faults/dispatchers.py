@@ -10,7 +10,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from core.jobs.local import LocalBackend
+from core.jobs.backend import backend_class
+from core.jobs.records import LOCAL
 from core.paths import REPO, AtlasPaths
 from tools.faults.home import runs_of
 from tools.faults.kills import OPTIONS
@@ -54,7 +55,7 @@ def two_dispatchers(home: Path, *, n: int, rng: Random) -> Raced:
     for number in range(n):
         paths = AtlasPaths(home=home / str(number))
         specs = runs_of(paths, seeds=1)
-        LocalBackend(paths).submit(specs)
+        backend_class(LOCAL)(paths).submit(specs)
         elsewhere = _ELSEWHERE if may_name and number % 2 else ()
         machines += bool(elsewhere)
         _race(paths, first=rng.random() < 0.5, elsewhere=elsewhere, apart_s=rng.uniform(0.0, 0.1))

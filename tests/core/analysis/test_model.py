@@ -188,7 +188,7 @@ def test_the_sentence_follows_the_numbers(
     assert said.weight == "fair"
     assert "Harder intermediates help more: with one standard deviation more difficulty, the gain is" in said.headline
     assert "% of the head-room larger" in said.headline
-    assert any("better than an intermediate effect plus a target effect" in d for d in said.details)
+    assert any("than the averages of that intermediate and that target alone" in d for d in said.details)
     assert "Harder intermediates help neither more nor less" in answer(nothing, none_found).headline
     turned = gather(Planted(difficulty=-0.02, similarity=-0.012, spread=0.006))
     assert "% of the head-room smaller" in answer(turned, analyse(turned)).headline
@@ -198,7 +198,7 @@ def test_the_sentence_changes_with_the_filter(strong: Evidence, found: Analysis)
     part = gather(EFFECT, options=AnalysisOptions(wanted=Filter(target="sib200")))
     said = answer(part, analyse(part))
     assert said.headline != answer(strong, found).headline
-    assert "1 target, " in said.headline
+    assert "before 1 target in " in said.headline
     assert "only one target, so the result may not hold for others" in said.reasons
 
 
@@ -246,7 +246,7 @@ def test_the_marginal_line_has_the_model_s_slope(strong: Evidence, found: Analys
     assert (drawn.line["low"] < drawn.line["high"]).all()
     assert (drawn.line["x"].min(), drawn.line["x"].max()) == (drawn.points["x"].min(), drawn.points["x"].max())
     assert (drawn.points["cells"].sum(), len(drawn.line)) == (strong.units.cells, 40)
-    assert "headroom" in scale_label("difficulty", evidence=strong).lower()
+    assert "head-room" in scale_label("difficulty", evidence=strong).lower()
 
 
 def test_unknown_columns_are_refused() -> None:

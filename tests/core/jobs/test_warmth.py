@@ -14,9 +14,10 @@ import pytest
 
 from core import processes
 from core.jobs import dispatch, warmth
-from core.jobs.dispatch import CPU_SLOTS, Dispatcher, Timing, ring
+from core.jobs.dispatch import Dispatcher, Timing, ring
 from core.jobs.local import LocalBackend
 from core.jobs.records import JobState
+from core.jobs.slots import CPU_SLOTS
 from core.jobs.warmth import Warmth
 from core.paths import AtlasPaths, RunPaths
 from core.processes import read_process

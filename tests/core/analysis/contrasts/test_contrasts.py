@@ -169,7 +169,7 @@ def test_what_was_not_learned(
     assert pair["excluded"] == excluded or (excluded is None and pd.isna(pair["excluded"]))
     if names[0] == "qqp@hardest" and excluded is None:
         row = row_of(contrast_rows(found._replace(frame=frame)), "harder")
-        assert row["unlearned"] == 1 and "not learned:" in row["note"]
+        assert row["unlearned"] == 1 and "was not learned in" in row["note"]
 
 
 def test_in_task_pairs_are_left_out_unless_wanted() -> None:
