@@ -92,6 +92,6 @@ def test_the_sentence_claims_no_more_than_its_limits() -> None:
         "ones yet." in text
     )
     nan = float("nan")
-    assert "too little compares hard with easy examples so far" in _said((0.01, 0, 0.02), (0.02, nan, nan))
-    assert "helps less than the easiest (−2.0)" in _said((0.01, 0, 0.02), (-0.02, -0.03, -0.01))
+    assert "oo little compares hard with easy examples so far" in _said((0.01, 0, 0.02), (0.02, nan, nan))
+    assert "less than the easiest (by −2.0 % of the head-room)" in _said((0.01, 0, 0.02), (-0.02, -0.03, -0.01))
     assert "helps no differently from the easiest, as far as can be told" in _said((0.01, 0, 0.02), (0.02, -0.1, 0.1))
