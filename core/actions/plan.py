@@ -11,11 +11,12 @@ import duckdb
 
 from core.actions.launch import ANYWHERE, Where
 from core.jobs.records import JobState
-from core.jobs.slots import AUTO, CPU_SLOTS, UNKNOWN_PARAMETERS_M, n_devices, slots_for, visible_slots
+from core.jobs.slots import CPU_SLOTS, UNKNOWN_PARAMETERS_M, slots_for, visible_slots
 from core.paths import AtlasPaths
 from core.queries.runs.estimate import StudyEstimate, estimate
 from core.queries.runs.estimate import time_left as left_of
 from core.queries.runs.pace import Machine, Span
+from core.spec.execution import AUTO, THREADS, n_devices
 from core.spec.run import StudySpec
 from core.studies import StudyRequest, build_study
 
@@ -95,7 +96,7 @@ def this_machine(device: str = AUTO, *, parameters_m: float = 0.0) -> Machine:
         SpecError: The number of CPU slots that the environment asks for is none.
     """
     slots = slots_for(_slots(), device=device, parameters_m=parameters_m, environ=os.environ)[:: n_devices(device)]
-    named = os.environ.get("ATLAS_THREADS", "")
+    named = os.environ.get(THREADS, "")
     shared = max(1, (os.cpu_count() or 1) // len(slots))
     return Machine(slots, int(named) if named.isdecimal() and int(named) else shared)
 

@@ -97,18 +97,19 @@ def _effect(rows: _Rows, *, name: str, words: tuple[str, str], unit: Unit) -> st
     row = rows["term", name]
     estimate, low, high = row["estimate"], row["ci_low"], row["ci_high"]
     limits = f"95 % interval {_signed(low, unit)} to {_signed(high, unit)}"
+    step = f"with one standard deviation more {words[1]}"
     if low > 0 or high < 0:
-        verb, more = ("more", "larger") if estimate > 0 else ("less", "smaller")
+        more = "larger" if estimate > 0 else "smaller"
         size = f"{_size(estimate, unit)} {unit.name} {more}"
-        return f"{words[0]} help {verb}: with one standard deviation more {words[1]}, the gain is {size} ({limits})."
+        return f"{words[0]} go with {more} gains: {step}, the gain is {size} ({limits})."
     if (high - low) / 2 > unit.small:
         return (
-            f"{words[0]} may help more or less, these runs cannot tell: with one standard deviation more {words[1]}, "
+            f"{words[0]} may go with larger or smaller gains, these runs cannot tell: {step}, "
             f"the gain changes by {_signed(estimate, unit)} {unit.name} ({limits})."
         )
     most = f"{_size(max(-low, high), unit)} {unit.name}"
     return (
-        f"{words[0]} help neither more nor less, as far as can be told: with one standard deviation more {words[1]}, "
+        f"{words[0]} go with neither larger nor smaller gains, as far as can be told: {step}, "
         f"the gain changes by at most {most} ({limits})."
     )
 

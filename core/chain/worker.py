@@ -31,7 +31,7 @@ from typing import IO, Any, NamedTuple
 
 import filelock
 
-from core.errors import DiskFull, NotWritable, RunFolderDamaged, SpecError
+from core.errors import DiskFull, JobError, NotWritable, RunFolderDamaged, SpecError
 from core.events import (
     ENVELOPE,
     Envelope,
@@ -46,7 +46,7 @@ from core.holding import Busy, beat, held
 from core.models import as_placed_here
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.processes import awaited_words, this_host
-from core.spec.execution import stored_execution
+from core.spec.execution import THREADS, n_devices, stored_execution
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec
 from core.spec.versions import CODE_VERSION
@@ -56,8 +56,6 @@ _RESERVE_BYTES = 65_536
 _LARGEST = 100_000
 SAVE_EVERY = "ATLAS_CHECKPOINT_SECONDS"
 """Environment variable: seconds between two checkpoints; 30 unless set."""
-THREADS = "ATLAS_THREADS"
-"""Environment variable: threads of torch on the CPU; torch's own choice unless set."""
 _PACKAGES = (
     *("torch", "transformers", "tokenizers", "sentence-transformers", "datasets", "numpy", "scipy", "pyarrow"),
     "safetensors",
@@ -232,18 +230,16 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, a
         RunStarted(run_id=job_id_of(spec), attempt=log.attempts + 1, device=device, pid=os.getpid(), threads=threads)
     )
     execution = stored_execution(files.job)
+    if n_devices(execution.device) > 1 + len(helpers):  # an engine gave it fewer
+        raise JobError(
+            f"The job asks for {n_devices(execution.device)} devices (--device {execution.device}) and was given "
+            f"{device}. Ask the engine for as many (backend.yaml), or submit it with --device auto."
+        )
     how = {"threads": threads} | execution.model_dump(mode="json", exclude={"device"})
     how["precision"] = precision_of(where, asked=execution.precision)
-    _write_json(files.environment, _environment(str(where)) | how | arithmetic(where))
-    world = (
-        paths,
-        where,
-        log.emit,
-        files.checkpoints,
-        _number(SAVE_EVERY, otherwise=30, least=0),
-        execution,
-        tuple(helpers),
-    )
+    _write_json(files.environment, _environment(",".join(map(str, (where, *helpers)))) | how | arithmetic(where))
+    every_s = _number(SAVE_EVERY, otherwise=30, least=0)
+    world = (paths, where, log.emit, files.checkpoints, every_s, execution, tuple(helpers))
     with memory_problems(where):
         if isinstance(spec, ProfileSpec):
             from core.profiling.recipe import execute_profile  # noqa: PLC0415  a run needs none of it

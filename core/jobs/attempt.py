@@ -1,4 +1,4 @@
-"""One start of a job's worker, beside which a task of an engine stays: what the worker is told, and how it ended."""
+"""One start of a job's worker, for the dispatcher and the tasks of engines: what it is told, and how it ended."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from core.files import write_text
-from core.jobs.dispatch import THREADS
 from core.jobs.folders import is_open
 from core.jobs.records import JobRecord, write_failure
-from core.jobs.slots import AUTO, n_devices, visible_slots
-from core.jobs.slots import device_of as device_of_slot
+from core.jobs.slots import device_of, visible_slots
 from core.paths import AtlasPaths, RunPaths
+from core.spec.execution import AUTO, THREADS, n_devices
 
 
 def first_open(jobs: Iterable[str], *, paths: AtlasPaths) -> RunPaths | None:
@@ -24,7 +23,7 @@ def first_open(jobs: Iterable[str], *, paths: AtlasPaths) -> RunPaths | None:
     return next((run for job in jobs if is_open(run := paths.job(job))), None)
 
 
-def device_of(job: JobRecord, environ: Mapping[str, str]) -> str:
+def device_here(job: JobRecord, environ: Mapping[str, str]) -> str:
     """Where a job computes on this machine: what it asked for, else the first device that the engine lets it see.
 
     Args:
@@ -33,7 +32,7 @@ def device_of(job: JobRecord, environ: Mapping[str, str]) -> str:
     """
     if not job.device.startswith(AUTO):
         return "cpu" if job.device.startswith("cpu") else job.device
-    devices = list(dict.fromkeys(map(device_of_slot, visible_slots(environ))))
+    devices = list(dict.fromkeys(map(device_of, visible_slots(environ))))
     return "cpu" if devices[0].startswith("cpu") else ",".join(devices[: n_devices(job.device)])
 
 
@@ -42,7 +41,7 @@ def worker_words(run: RunPaths, *, worker: str, device: str, is_stage: bool) -> 
 
     Args:
         worker: Module that executes a job.
-        device: From `device_of`.
+        device: From `device_here`.
         is_stage: Whether it trains the intermediate stage alone, which others wait for.
     """
     only = ["--only-intermediate"] if is_stage else []
@@ -58,16 +57,20 @@ def with_threads(environ: Mapping[str, str], *, given: str | None) -> dict[str, 
     return dict(environ) | ({THREADS: given} if given and THREADS not in environ else {})
 
 
-def how_it_ended(code: int) -> str:
+def how_it_ended(code: int | None, *, pid: int | None = None) -> str:
     """Why a worker left no end marker, for the user.
 
     Args:
-        code: Exit code; less than zero: the signal that ended it.
+        code: Exit code; less than zero: the signal that ended it; None: nobody saw it end.
+        pid: Of the worker, where it is of this machine.
     """
+    who = f"Its process {pid}" if pid is not None else "Its process"
+    if code is None:
+        return f"{who} ended unexpectedly (killed, or the machine was restarted)."
     if code < 0:
-        hint = ", as happens when memory runs out" if code == -signal.SIGKILL else ""
-        return f"Its process was ended by {signal.Signals(-code).name}{hint}; see worker.log."
-    return f"Its process ended with exit code {code} and wrote no end marker; see worker.log."
+        hint = ", as the kernel does when memory runs out" if code == -signal.SIGKILL else ""
+        return f"{who} was ended by {signal.Signals(-code).name}{hint}; see worker.log."
+    return f"{who} ended with exit code {code} and wrote no end marker; see worker.log."
 
 
 def has_kept_state(run: RunPaths, *, since: float) -> bool:

@@ -13,7 +13,6 @@ import json
 import logging
 import math
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from filelock import FileLock, Timeout
 from core.errors import AtlasError, DiskFull, NotWritable, RunFolderDamaged, SpecError
 from core.files import is_there, read_whole, write_text
 from core.holding import executing
+from core.jobs.attempt import give_up, how_it_ended
 from core.jobs.folders import is_open, job_folders, queue_key
 from core.jobs.prune import KEEP_FREE, make_room
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, has_progressed, is_of, read_job, write_failure
@@ -35,14 +35,12 @@ from core.jobs.state import derive_state
 from core.jobs.telling import ALERT, Teller
 from core.jobs.warmth import N_SPARE, Warmth
 from core.paths import AtlasPaths, RunPaths
-from core.processes import ProcessRecord, read_process, start_detached, stop_tree, this_host
-from core.spec.execution import PRECISION
+from core.processes import read_process, start_detached, stop_tree, this_host
+from core.spec.execution import PRECISION, THREADS, n_devices
 
 WORKER = "core.chain.worker"
 """Module that executes a run or profile; named and never imported, because it loads torch."""
 
-THREADS = "ATLAS_THREADS"
-"""Environment variable: threads of a job on the CPU."""
 SETTINGS = (
     *COUNTS,
     THREADS,
@@ -317,6 +315,8 @@ class Dispatcher:
             free = free_for(options, taken, device=status.device)
             # A job that needs what another is training lets others by. Where there are none its slot stays free: all
             # that it could do meanwhile is to hold memory, and whoever is submitted next finds the slot.
+            if not free and n_devices(status.device) > 1:
+                break  # were others let by, it would wait until all of its GPUs are idle at once
             if not free or (training := self._trainings.next_of(status)) in in_progress:
                 continue
             if not fits_beside(at_work, parameters_m=status.parameters_m, slot=free[0], environ=os.environ):
@@ -354,7 +354,7 @@ class Dispatcher:
 
     def _put_back(self, run: RunPaths, *, exit_code: int | None) -> None:
         process, job = read_process(run.process), read_job(run.job)
-        reason = _how_it_ended(process, exit_code=exit_code)
+        reason = how_it_ended(exit_code, pid=process.pid if process else None)
         if process:
             stop_tree(process)
         if job and has_progressed(run):  # what keeps ending gets nowhere; a long run may see many restarts
@@ -362,8 +362,8 @@ class Dispatcher:
         if job is None:
             _fail(run, f"{reason} The job was never submitted, so it is not restarted.")
         elif job.attempts >= job.attempts_allowed:
-            tries = f"The job was started {job.attempts} times and is not restarted: fix the cause, then retry it."
-            _fail(run, f"{reason} {tries}")
+            _LOG.warning("%s is given up: %s", run.run_id, reason)
+            give_up(run, reason=reason, starts=job.attempts)
         else:
             note = f"{reason} Put back into the queue, start {job.attempts + 1} of {job.attempts_allowed}."
             write_text(run.job, job.model_copy(update={"note": note}).model_dump_json())
@@ -376,16 +376,6 @@ def _changed_ns(run: RunPaths) -> int:
         return run.root.stat().st_ctime_ns
     except OSError:
         return 0
-
-
-def _how_it_ended(process: ProcessRecord | None, *, exit_code: int | None) -> str:
-    who = f"Its process {process.pid}" if process else "Its process"
-    if exit_code is None:
-        return f"{who} ended unexpectedly (killed, or the machine was restarted)."
-    if exit_code < 0:
-        hint = ", as the kernel does when memory runs out" if exit_code == -signal.SIGKILL else ""
-        return f"{who} was ended by {signal.Signals(-exit_code).name}{hint}; see worker.log."
-    return f"{who} ended with exit code {exit_code} and wrote no end marker; see worker.log."
 
 
 def _fail(run: RunPaths, message: str) -> None:

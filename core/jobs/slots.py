@@ -17,6 +17,7 @@ from typing import NamedTuple
 from core.errors import SpecError
 from core.paths import REPO
 from core.processes import total_memory_mb
+from core.spec.execution import AUTO, n_devices
 from core.spec.plain import shortened
 
 CPU_SLOTS = "ATLAS_CPU_SLOTS"
@@ -30,9 +31,6 @@ COUNTS = (CPU_SLOTS, GPU_SLOTS)
 
 USUAL_CPU_SLOTS = 2
 """A run and its baseline side by side, each on half of the cores: a job gains less from its second half of them."""
-
-AUTO = "auto"
-"""The device of a job that any slot may take; `auto:2` of one that takes two GPUs."""
 
 ASKED = "core.chain.accelerators"
 """Module that says what torch can use; named and never imported, because it loads torch."""
@@ -115,15 +113,6 @@ def _n_slots(environ: Mapping[str, str], variable: str, *, usual: int) -> int:
             f"{variable} is {shortened(asked)}, expected a whole number from 1 to {_MOST_SLOTS}: jobs at a time."
         )
     return int(asked)
-
-
-def n_devices(device: str) -> int:
-    """How many devices a job computes on at a time.
-
-    Args:
-        device: That it asked for.
-    """
-    return int(device.partition(":")[2] or 1) if device.startswith(AUTO) else 1 + device.count(",")
 
 
 def is_here(device: str, slots: Sequence[str]) -> bool:

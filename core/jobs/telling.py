@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 
-from core.paths import AtlasPaths
+from core.paths import REPO, AtlasPaths
 
 ALERT = "ATLAS_ALERT"
 """Environment variable: who is told, an address (`https://…`) or a command."""
@@ -58,6 +58,8 @@ class Teller:
         words, nothing = [sys.executable, *COMMAND], subprocess.DEVNULL
         env = {**environ, "ATLAS_HOME": str(self._paths.home)}
         try:
-            self._child = subprocess.Popen(words, env=env, stdin=nothing, stdout=nothing, start_new_session=True)
+            self._child = subprocess.Popen(
+                words, cwd=REPO, env=env, stdin=nothing, stdout=nothing, start_new_session=True
+            )
         except OSError as error:
             _LOG.warning("nobody was told: %s", error)

@@ -14,8 +14,13 @@ from core.spec.base import Spec
 FEWEST_TOKENS = 64
 """Least token budget that can be asked for."""
 
+AUTO = "auto"
+"""The device of a job that may run anywhere; `auto:2` of one that takes two GPUs."""
+
 Precision = Literal["bf16", "fp16", "fp32"]
 """What products are computed in."""
+THREADS = "ATLAS_THREADS"
+"""Environment variable: threads of a job on the CPU."""
 PRECISION = "ATLAS_PRECISION"
 """Environment variable: the precision of jobs that do not say one."""
 
@@ -43,6 +48,15 @@ class ExecutionOptions(Spec):
             asked: Only what was given to it counts.
         """
         return self.model_copy(update={name: getattr(asked, name) for name in asked.model_fields_set})
+
+
+def n_devices(device: str) -> int:
+    """How many devices a job computes on at a time.
+
+    Args:
+        device: That it asked for, as in `ExecutionOptions`.
+    """
+    return int(device.partition(":")[2] or 1) if device.startswith(AUTO) else 1 + device.count(",")
 
 
 USUAL = ExecutionOptions()

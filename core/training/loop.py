@@ -124,12 +124,10 @@ def train_stage(
             with_fast_dropout(module)
     with own_random_state(job.draws.number("dropout"), device=context.device), own_threads():
         training = _Training(context, job, encoder, objectives)
-        try:
+        with training.team:
             _resume(training)
             _announce(training)
             _loop(training)
-        finally:
-            training.team.end()
         _finish(training, adapters=adapters, compaction=compaction, keep=keep)
     progress = training.progress
     return StageResult(

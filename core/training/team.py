@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -88,18 +88,8 @@ class _Order(NamedTuple):
 _END = _Order(-1, 0, 0, 1.0)
 
 
-class _Parcel(NamedTuple):
-    """What a helper is given."""
-
-    stage: Stage
-    share: Share
-    threads: int
-    meeting: str
-    """File at which the processes meet."""
-
-
 class Team:
-    """The processes that compute a stage's gradients; without helpers this one alone."""
+    """The processes that compute a stage's gradients; without helpers this one alone. Leaving it ends them."""
 
     def __init__(self, stage: Stage, helpers: Sequence[torch.device] = ()) -> None:
         """Start the helpers, and meet them.
@@ -116,16 +106,34 @@ class Team:
         if not self._helpers:
             return
         self._folder = tempfile.TemporaryDirectory(prefix="atlas-team-")
-        meeting, of = str(Path(self._folder.name) / "meeting"), 1 + len(self._helpers)
+        file, of = Path(self._folder.name) / "stage.pt", 1 + len(self._helpers)
         goals = [replace(goal, dev_score=_never, judge=_never) for goal in stage.objectives]
-        copied = stage._replace(objectives=goals)
+        torch.save(stage._replace(objectives=goals), file)
         for rank, device in enumerate(self._helpers, start=1):
-            file = Path(self._folder.name) / f"{rank}.pt"
-            torch.save(_Parcel(copied, Share(rank, of), torch.get_num_threads(), meeting), file)
-            words = [sys.executable, "-m", "core.training.team", str(file), str(device)]
-            self._children.append(subprocess.Popen(words, cwd=REPO, stdin=subprocess.DEVNULL))
-        with self._told():
-            _meet(meeting, Share(0, of), stage.encoder.device)
+            words = ("-m", "core.training.team", file, device, rank, of, torch.get_num_threads())
+            command = [sys.executable, *map(str, words)]
+            self._children.append(subprocess.Popen(command, cwd=REPO, stdin=subprocess.DEVNULL))
+        try:
+            with self._told():
+                _meet(file, Share(0, of), stage.encoder.device)
+        except BaseException:
+            self._end()
+            raise
+
+    def __enter__(self) -> Team:
+        """The team itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_raised: object) -> None:
+        """Let the helpers end; where the stage was broken off they are killed: they may wait for what never comes."""
+        if not self._helpers:
+            return
+        if kind is None:
+            with suppress(RuntimeError, subprocess.TimeoutExpired):  # they are killed, then
+                _say(_END, device=self._stage.encoder.device)
+                for child in self._children:
+                    child.wait(timeout=_END_S)
+        self._end()
 
     def gradients(self, step: Step, *, scaler: torch.amp.GradScaler) -> float:
         """Add the gradients of a whole batch; the mean loss.
@@ -152,24 +160,13 @@ class Team:
             raise torch.OutOfMemoryError("out of memory on one of the stage's devices")
         return found
 
-    def end(self) -> None:
-        """Let the helpers end; those that do not are killed."""
-        if not self._helpers:
-            return
-        try:
-            if dist.is_initialized() and all(child.poll() is None for child in self._children):
-                _say(_END, device=self._stage.encoder.device)
-                for child in self._children:
-                    child.wait(timeout=_END_S)
-        except (RuntimeError, subprocess.TimeoutExpired):
-            pass  # they are killed
-        finally:
-            for child in self._children:
-                child.kill()
-                child.wait()
-            if dist.is_initialized():
-                dist.destroy_process_group()
-            self._folder.cleanup()
+    def _end(self) -> None:
+        for child in self._children:
+            child.kill()
+            child.wait()
+        if dist.is_initialized():
+            dist.destroy_process_group()
+        self._folder.cleanup()
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -185,7 +182,9 @@ class Team:
             ) from error
 
 
-def _meet(meeting: str, share: Share, device: torch.device) -> None:
+def _meet(file: Path, share: Share, device: torch.device) -> None:
+    """Join the processes of a stage, which find each other by a file beside what they were given."""
+    meeting = file.with_name("meeting")
     backend = dist.get_default_backend_for_device(device.type)
     where = device if device.type != "cpu" else None
     dist.init_process_group(
@@ -238,18 +237,18 @@ def _never() -> NoReturn:
     raise AssertionError("a helper scores nothing")
 
 
-def _help(parcel: _Parcel, device: torch.device) -> None:
+def _help(file: Path, device: torch.device, share: Share) -> None:
     """Compute one share of each step until there is none any more."""
-    stage, protocol = parcel.stage, parcel.stage.job.protocol
-    torch.set_num_threads(parcel.threads)
     torch.set_flush_denormal(True)
     if device.type == "cpu":
         fast_products()
     else:
         torch.get_device_module(device).set_device(device)
     register()
-    parameters = stage.parameters()
-    _meet(parcel.meeting, parcel.share, device)
+    # Written a moment ago by the process that started this one, into a folder of its own.
+    stage: Stage = torch.load(file, map_location=device, weights_only=False)
+    parameters, protocol = stage.parameters(), stage.job.protocol
+    _meet(file, share, device)
     while (order := _hear(device)).number >= 0:
         chosen = torch.zeros((int(order.n_chosen), 2), dtype=torch.int64, device=device)
         dist.broadcast(chosen, 0)
@@ -264,7 +263,7 @@ def _help(parcel: _Parcel, device: torch.device) -> None:
         stage.encoder.train(True)
         for objective in stage.objectives:
             objective.head.train(True)
-        loss = _tried(stage, step, scaled=partial(torch.mul, other=order.scale), share=parcel.share)
+        loss = _tried(stage, step, scaled=partial(torch.mul, other=order.scale), share=share)
         _summed(parameters, loss, device=device)
     dist.destroy_process_group()
 
@@ -277,12 +276,12 @@ def _end_with(parent: int) -> None:
 
 
 def main() -> None:
-    """`python -m core.training.team PARCEL DEVICE`: help with one stage, for the process that started this one."""
+    """`python -m core.training.team STAGE DEVICE RANK OF THREADS`: help with a stage, for who started this process."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    file, device = sys.argv[1:]
-    # Written a moment ago by the process that started this one, into a folder of its own.
-    parcel = torch.load(file, map_location=device, weights_only=False)
-    _help(parcel, torch.device(device))
+    file, device, *numbers = sys.argv[1:]
+    rank, of, threads = map(int, numbers)
+    torch.set_num_threads(threads)
+    _help(Path(file), torch.device(device), Share(rank, of))
 
 
 if __name__ == "__main__":

@@ -32,9 +32,9 @@ from core.jobs.ray.backend import DRIVER, RayBackend
 from core.jobs.ray.says import Says
 from core.jobs.ray.task import Order, execute
 from core.jobs.records import JobRecord, is_of, read_job, write_failure
-from core.jobs.slots import n_devices
 from core.paths import REPO, AtlasPaths
 from core.spec.cluster import RayOptions
+from core.spec.execution import n_devices
 
 UNREACHABLE = 69
 """Exit code of a second process that could not connect."""

@@ -23,10 +23,10 @@ from core.holding import is_held, lives
 from core.jobs import attempt
 from core.jobs.graph import Node
 from core.jobs.records import JobRecord, read_job
-from core.jobs.slots import AUTO
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.processes import GRACE_S, read_process
 from core.spec.cluster import OnNode
+from core.spec.execution import AUTO
 
 _LOOK_S = 1.0
 _DISK_WAIT_S = 30.0
@@ -96,7 +96,7 @@ def _counted(run: RunPaths) -> JobRecord | None:
 
 def _executed(run: RunPaths, job: JobRecord, *, node: Node, order: Order, has_gpu: bool) -> int:
     """Exit code of a worker, which is ended with this task where Ray stops that."""
-    device = attempt.device_of(job, os.environ) if has_gpu or job.device != AUTO else "cpu"
+    device = attempt.device_here(job, os.environ) if has_gpu or job.device != AUTO else "cpu"
     on_node, is_stage = order.on_node, node.stage is not None
     words = attempt.worker_words(run, worker=order.worker, device=device, is_stage=is_stage)
     command = [*on_node.container, on_node.python or sys.executable, *words]

@@ -73,7 +73,7 @@ class _Attempt:
         job = read_job(self._run.job)
         if job is None:
             return 0
-        device, is_stage = attempt.device_of(job, os.environ), self._task.stage is not None
+        device, is_stage = attempt.device_here(job, os.environ), self._task.stage is not None
         if not is_stage and not self._restarts:
             # Counted before the start, so that a worker that cannot even import is not started for ever.
             job = attempt.note(self._run, job, attempts=job.attempts + 1, slot=device, note=None)

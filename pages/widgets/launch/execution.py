@@ -10,8 +10,7 @@ from core.actions.launch import Where
 from core.actions.plan import set_cpu_slots, slots_in_words, this_machine
 from core.actions.queue import places
 from core.errors import SpecError
-from core.jobs.slots import AUTO
-from core.spec.execution import FEWEST_TOKENS, Precision, execution_options
+from core.spec.execution import AUTO, FEWEST_TOKENS, Precision, execution_options
 from pages.widgets.shared import paths, read_only
 
 _EXECUTION = (

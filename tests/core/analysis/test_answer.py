@@ -65,17 +65,19 @@ SURE = Term(0.5, 0.2, 0.8)
 @pytest.mark.parametrize(
     ("term", "words"),
     [
-        (Term(0.5, 0.2, 0.8), "Harder intermediates help more: with one standard deviation more difficulty, the gain "
-                              "is 0.50 % of the head-room larger (95 % interval +0.20 to +0.80)."),
-        (Term(-0.5, -0.8, -0.2), "Harder intermediates help less: with one standard deviation more difficulty, the "
-                                 "gain is 0.50 % of the head-room smaller (95 % interval −0.80 to −0.20)."),
-        (Term(0.1, -0.7, 0.9), "help neither more nor less, as far as can be told: with one standard deviation more "
-                               "difficulty, the gain changes by at most 0.90 % of the head-room"),
+        (Term(0.5, 0.2, 0.8), "Harder intermediates go with larger gains: with one standard deviation more "
+                              "difficulty, the gain is 0.50 % of the head-room larger (95 % interval +0.20 to +0.80)."),
+        (Term(-0.5, -0.8, -0.2), "Harder intermediates go with smaller gains: with one standard deviation more "
+                                 "difficulty, the gain is 0.50 % of the head-room smaller (95 % interval −0.80 to −0.20)."),
+        (Term(0.1, -0.7, 0.9), "go with neither larger nor smaller gains, as far as can be told: with one "
+                               "standard deviation more difficulty, the gain changes by at most 0.90 % of the "
+                        "head-room"),
         (Term(-0.1, -0.9, 0.7), "the gain changes by at most 0.90 % of the head-room"),
-        (Term(0.1, -1.1, 1.3), "may help more or less, these runs cannot tell: with one standard deviation more "
+        (Term(0.1, -1.1, 1.3), "may go with larger or smaller gains, these runs cannot tell: with one "
+                        "standard deviation more "
                                "difficulty, the gain changes by +0.10 % of the head-room (95 % interval −1.10 to "
                                "+1.30)."),
-        (Term(0.3, 0.0, 0.6), "Harder intermediates help neither more nor less"),
+        (Term(0.3, 0.0, 0.6), "Harder intermediates go with neither larger nor smaller gains"),
         (None, "The effect of difficulty cannot be estimated: it is the same in all these runs."),
     ],
     ids=["above", "below", "none up", "none down", "wide", "ends at zero", "constant"],

@@ -186,10 +186,13 @@ def test_the_sentence_follows_the_numbers(
 ) -> None:
     said = answer(strong, found, null=strong_null)
     assert said.weight == "fair"
-    assert "Harder intermediates help more: with one standard deviation more difficulty, the gain is" in said.headline
+    assert (
+        "Harder intermediates go with larger gains: with one standard deviation more difficulty, the gain is"
+        in said.headline
+    )
     assert "% of the head-room larger" in said.headline
     assert any("than the averages of that intermediate and that target alone" in d for d in said.details)
-    assert "Harder intermediates help neither more nor less" in answer(nothing, none_found).headline
+    assert "Harder intermediates go with neither larger nor smaller gains" in answer(nothing, none_found).headline
     turned = gather(Planted(difficulty=-0.02, similarity=-0.012, spread=0.006))
     assert "% of the head-room smaller" in answer(turned, analyse(turned)).headline
 

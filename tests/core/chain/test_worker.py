@@ -194,6 +194,16 @@ def test_a_failure_is_written_down(tmp_path: Path) -> None:
     assert last.type == "run_failed" and last.message == failed["message"]
 
 
+def test_fewer_devices_than_a_job_asks_for_is_a_failure_that_says_so(tmp_path: Path) -> None:
+    """An engine that was asked for one GPU gives one, whatever the job says."""
+    model, source = tiny_model(tmp_path / "model"), toy_mirror(tmp_path / "hub", kinds=("classification",))
+    paths = _place(toy_run(model, target="classification", source=source), tmp_path / "home")
+    paths.job.write_text('{"device": "auto:2"}')
+    assert _start(paths).wait(timeout=120) == 1
+    said = json.loads(paths.failed.read_text())["message"]
+    assert "asks for 2 devices (--device auto:2) and was given cpu. Ask the engine for as many" in said
+
+
 _PANICS = """
 import sys
 from tokenizers import Tokenizer, models, pre_tokenizers

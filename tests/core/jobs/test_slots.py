@@ -113,11 +113,15 @@ def test_a_job_of_two_gpus_waits_for_both(paths: AtlasPaths, started: list[Start
     queue(paths, 1)
     queue(paths, 2, device="auto:2")
     queue(paths, 3, device="cuda:1,cuda:2")
+    queue(paths, 4)
     step(paths, "cuda:0", "cuda:1", "cuda:2")
     assert places(started) == [(1, "cuda:0"), (2, "cuda:1,cuda:2")]
+    (paths.run(run_spec(seed=1).run_id).finished).write_text("{}")
+    step(paths, "cuda:0", "cuda:1", "cuda:2")
+    assert len(started) == 2, "nobody takes one of the GPUs that the next in the queue waits for"
     (paths.run(run_spec(seed=2).run_id).finished).write_text("{}")
     step(paths, "cuda:0", "cuda:1", "cuda:2")
-    assert places(started)[2:] == [(3, "cuda:1,cuda:2")]
+    assert places(started)[2:] == [(3, "cuda:1,cuda:2"), (4, "cuda:0")]
 
 
 def test_more_gpus_than_there_are_is_a_failure_that_says_so(paths: AtlasPaths, started: list[Start]) -> None:
