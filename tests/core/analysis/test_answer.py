@@ -68,7 +68,8 @@ SURE = Term(0.5, 0.2, 0.8)
         (Term(0.5, 0.2, 0.8), "Harder intermediates go with larger gains: with one standard deviation more "
                               "difficulty, the gain is 0.50 % of the head-room larger (95 % interval +0.20 to +0.80)."),
         (Term(-0.5, -0.8, -0.2), "Harder intermediates go with smaller gains: with one standard deviation more "
-                                 "difficulty, the gain is 0.50 % of the head-room smaller (95 % interval −0.80 to −0.20)."),
+                                 "difficulty, the gain is 0.50 % of the head-room smaller (95 % interval "
+                                 "−0.80 to −0.20)."),
         (Term(0.1, -0.7, 0.9), "go with neither larger nor smaller gains, as far as can be told: with one "
                                "standard deviation more difficulty, the gain changes by at most 0.90 % of the "
                         "head-room"),
