@@ -164,7 +164,7 @@ def test_a_similarity_is_computed_stored_offered_and_drawn(filled: Path, home: P
     checked(picker.set_value(SIMILARITY.name).run())
     assert "Sentence length (axis turned: smaller is closer)" in _drawn(at)
     at = open_page("pages/analysis.py", part="Effects", similarity=SIMILARITY.name)
-    assert SIMILARITY.name in _options(at, "similarity")
+    assert SIMILARITY.title in _options(at, "similarity")
     assert "Sentence length, sign turned, characters" in _drawn(at)
 
 
@@ -178,7 +178,7 @@ def test_a_difficulty_is_computed_stored_offered_and_drawn(
     assert set(rows["intermediate"]) == set(_INTERMEDIATES)
     assert (rows["value"] == rows["hardness"]).all() and rows["resamples"].eq(30).all()
     at = open_page("pages/analysis.py", part="Effects", difficulty=DIFFICULTY.name)
-    assert DIFFICULTY.name in _options(at, "difficulty")
+    assert DIFFICULTY.title in _options(at, "difficulty")
     assert "Surprise, nats an example" in _drawn(at)
 
 

@@ -170,6 +170,6 @@ def test_own_runs_beside_the_gallery(store: Store) -> None:
     ]
     assert others.empty
     assert reproduction(rows, str.upper) == [
-        "Your runs reproduce the gallery exactly: the baseline (2 of 2 languages), MNLI (2 of 2 languages).",
-        "Your runs differ from the gallery: QQP (1 of 2 languages equal, at most 2.0 points apart).",
+        "Your runs reproduce those of the program exactly: the baseline (2 of 2 languages), MNLI (2 of 2 languages).",
+        "Your runs differ from those of the program: QQP (1 of 2 languages equal, at most 2.0 points apart).",
     ]
