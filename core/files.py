@@ -148,6 +148,46 @@ def name_as_text(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
+def listed(folder: Path) -> dict[str, os.DirEntry[str]]:
+    """What lies in a folder, by name and in order, without what is hidden; nothing where it cannot be listed.
+
+    Args:
+        folder: It need not be there.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return {e.name: e for e in sorted(entries, key=lambda e: e.name) if not e.name.startswith(".")}
+    except OSError:
+        return {}
+
+
+def why_no_folder(folder: Path) -> str | None:
+    """Why a folder of ours cannot be listed; None: it can, or there is none.
+
+    Args:
+        folder: It need not be there.
+    """
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not folder.is_symlink():
+            return None
+        return f"{folder} cannot be listed ({error.strerror}), expected a folder: nothing in it is shown."
+    return None
+
+
+def is_folder_entry(entry: os.DirEntry[str]) -> bool:
+    """Whether what was listed is a folder: a link in a circle, or to where this user may not look, leads to none.
+
+    Args:
+        entry: Of `os.scandir`.
+    """
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def is_there(file: Path) -> bool:
     """Whether something of that name can be seen; a folder of another user may hide what is in it.
 

@@ -10,7 +10,7 @@ from pages.widgets.runs.alerts import show_alerts
 from pages.widgets.runs.detail import show_run
 from pages.widgets.runs.gallery import committed, show_gallery
 from pages.widgets.runs.jobs import jobs_now
-from pages.widgets.runs.listing import left_of, show_list
+from pages.widgets.runs.listing import left_of, show_damaged, show_list
 from pages.widgets.shared import start, version
 from pages.widgets.show import empty
 
@@ -52,6 +52,8 @@ if has_own and has_more:
         label_visibility="collapsed",
     )  # fmt: skip
     is_gallery = of == GALLERY
+if is_gallery or not (has_own or asked):
+    show_damaged()  # a folder of runs that is not there to be listed is no reason to say that there are none
 if is_gallery:
     if chosen := show_gallery():
         show_run(chosen, job=None)

@@ -16,7 +16,7 @@ import duckdb
 import yaml
 
 from core.actions.launch import ANYWHERE, Where
-from core.files import write_text
+from core.files import written_beside
 from core.models import load_models
 from core.paths import AtlasPaths, is_read_only
 from core.protocols import PROTOCOLS
@@ -115,13 +115,15 @@ def protocol_name(protocol: ProtocolSpec, *, paths: AtlasPaths) -> str:
 
     Raises:
         DiskFull: No space is left for the file.
+        NotWritable: It cannot be written.
     """
     if PROTOCOLS.get(protocol.name) == protocol:
         return protocol.name
     file = paths.protocol(protocol.name, digest=protocol.digest())
     if not file.exists() and not is_read_only():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, yaml.safe_dump(protocol.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+        with written_beside(file) as draft:
+            text = yaml.safe_dump(protocol.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+            draft.write_text(text, encoding="utf-8")
     return str(file)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from core.actions.command import protocol_name
 from core.errors import SpecError
-from core.files import write_text
+from core.files import file_errors, is_there, written_beside
 from core.models import load_models, skipped_model_files
 from core.paths import AtlasPaths, refuse_read_only
 from core.protocols import PROTOCOLS, read_protocol_file
@@ -18,7 +18,7 @@ from core.spec.base import Spec
 from core.spec.model import ModelSpec
 from core.spec.protocol import ProtocolSpec
 from core.spec.task import TaskSpec
-from core.spec.yaml import read_spec_file
+from core.spec.yaml import own_files, read_spec_file
 from core.tasks import load_tasks, read_task_file, skipped_task_files
 
 _YOURS = "yours.yaml"
@@ -43,13 +43,27 @@ def own_protocols(paths: AtlasPaths) -> dict[str, ProtocolSpec]:
     Args:
         paths: The Atlas home.
     """
-    found: dict[str, ProtocolSpec] = {}
-    for file in sorted(paths.protocols.glob("*.y*ml")):
+    return _own_protocols(paths)[0]
+
+
+def skipped_protocol_files(paths: AtlasPaths) -> tuple[str, ...]:
+    """Why files in the folder of protocols cannot be used, one text a file; empty where all are sound.
+
+    Args:
+        paths: The Atlas home.
+    """
+    return _own_protocols(paths)[1]
+
+
+def _own_protocols(paths: AtlasPaths) -> tuple[dict[str, ProtocolSpec], tuple[str, ...]]:
+    found = dict[str, ProtocolSpec]()
+    files, problems = own_files(paths.protocols)
+    for file in files:
         try:
             found[str(file)] = read_protocol_file(file)
-        except SpecError:
-            continue
-    return found
+        except SpecError as error:
+            problems.append(str(error))
+    return found, tuple(problems)
 
 
 KINDS: dict[str, OwnKind] = {
@@ -59,7 +73,7 @@ KINDS: dict[str, OwnKind] = {
         load_models, lambda paths: paths.user_models, skipped_model_files,
     ),
     "protocol": OwnKind(
-        read_protocol_file, lambda _: PROTOCOLS, lambda paths: paths.protocols, lambda _: ()
+        read_protocol_file, lambda _: PROTOCOLS, lambda paths: paths.protocols, skipped_protocol_files
     ),
 }  # fmt: skip
 """What can be brought, by its name."""
@@ -89,7 +103,7 @@ def read_own(kind: str, text: str, *, paths: AtlasPaths) -> Spec:
     Raises:
         SpecError: It cannot be used; the message names the field, what was found and what is expected.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with file_errors(Path(_YOURS)), tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / _YOURS
         file.write_text(text, encoding="utf-8")
         try:
@@ -120,12 +134,12 @@ def save_own(kind: str, text: str, *, paths: AtlasPaths) -> str:
         return protocol_name(found, paths=paths)
     assert isinstance(found, TaskSpec | ModelSpec)
     file = KINDS[kind].folder(paths) / f"{found.name}.yaml"
-    if file.exists():
+    if is_there(file):
         raise SpecError(f"{file} is there already and cannot be used as it is; mend or remove it, then try again.")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_text(file, text)
+    with written_beside(file) as draft:
+        draft.write_text(text, encoding="utf-8")
     for problem in KINDS[kind].skipped(paths):
         if problem.startswith(str(file)):  # what only shows beside the others, such as parts that are not there
-            file.unlink()
+            file.unlink(missing_ok=True)
             raise SpecError(problem.replace(str(file), _YOURS))
     return found.name

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from core.actions.limits import OPEN_TO_ALL, is_public, served_at
+from core.actions.notes import skipped_notes
+from core.actions.own import skipped_protocol_files
 from core.actions.queue import list_profiles, list_runs
 from core.errors import AtlasError, SpecError
 from core.jobs.records import JobState
@@ -153,9 +155,13 @@ def _model(paths: AtlasPaths) -> Check:
 
 
 def _files(paths: AtlasPaths) -> Iterator[Check]:
-    """Task and model files of the user that cannot be used."""
-    for kind, texts in (("task file", skipped_task_files(paths)), ("model file", skipped_model_files(paths))):
-        for text in texts:
+    """Files of the user that cannot be used."""
+    skipped = {
+        "task file": skipped_task_files, "model file": skipped_model_files, "protocol file": skipped_protocol_files,
+        "note": skipped_notes,
+    }  # fmt: skip
+    for kind, of in skipped.items():
+        for text in of(paths):
             yield Check(kind, "wrong", text, "It is skipped; everything else goes on.")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from core.errors import JobError, RunFolderDamaged, UnknownName
-from core.files import draft_beside, file_errors, is_there, read_whole, write_text
+from core.files import draft_beside, file_errors, is_folder_entry, is_there, read_whole, write_text
 from core.jobs.records import JobRecord, JobState, JobStatus, read_job
 from core.jobs.state import PAUSED, derive_state, is_paused, queued_status
 from core.paths import AtlasPaths, RunPaths
@@ -113,15 +113,19 @@ _DONE: dict[str, tuple[int, JobStatus]] = {}
 def statuses(paths: AtlasPaths) -> Iterator[JobStatus]:
     """The jobs of all backends, unsorted; one look at each folder."""
     for make, entry in _entries(paths):
-        changed = entry.stat().st_mtime_ns
+        try:
+            changed = entry.stat().st_mtime_ns
+        except OSError:  # it was deleted since it was listed
+            continue
         before = _DONE.get(entry.path)
         if before is not None and before[0] == changed:
             yield before[1]
             continue
-        status = derive_state(make(entry.name))
+        status = derive_state(run := make(entry.name))
         if status.state is JobState.DONE:
             _DONE[entry.path] = (changed, status)
-        yield status
+        if status.state is not JobState.DAMAGED or is_there(run.root):
+            yield status
 
 
 def _entries(paths: AtlasPaths) -> Iterator[tuple[Callable[[str], RunPaths], os.DirEntry[str]]]:
@@ -129,7 +133,7 @@ def _entries(paths: AtlasPaths) -> Iterator[tuple[Callable[[str], RunPaths], os.
         # One that cannot be listed, a loop of links or another user's, is named by the index.
         with contextlib.suppress(OSError), os.scandir(root) as entries:
             for entry in entries:
-                if not entry.name.startswith(".") and entry.is_dir():
+                if not entry.name.startswith(".") and is_folder_entry(entry):
                     yield make, entry
 
 
@@ -201,7 +205,7 @@ def remove(job_id: str, *, paths: AtlasPaths) -> None:
     """
     root = paths.job(job_id).root
     away = draft_beside(root)  # its name begins with a dot, which no list shows
-    with file_errors(root):
+    with file_errors(root), contextlib.suppress(FileNotFoundError):  # somebody else was quicker
         root.rename(away)
         shutil.rmtree(away)
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
 from core.errors import RunFolderDamaged, SpecError, as_damage
-from core.files import read_whole
+from core.files import is_folder_entry, listed, read_whole
 from core.jobs.folders import open_jobs
 from core.paths import STAGE_MARKER, AtlasPaths
 from core.spec.sharing import trained_by_job
@@ -146,26 +148,34 @@ def _needed(paths: AtlasPaths) -> _Needed:
     return _Needed(frozenset(names), frozenset(seeds))
 
 
+class _Stage(NamedTuple):
+    """What its marker says of a finished stage."""
+
+    kind: str
+    """target or intermediate."""
+    name: str
+    """What it was trained on."""
+    seed: int
+    """Of its training."""
+
+
 def _is_needed(stage: Path, *, needed: _Needed) -> bool:
-    marker = _marker(stage)
-    if marker is None:
-        return True
-    name, seed = str(marker["name"]), int(marker["identity"]["seed"])
-    return seed in needed.seeds or (name, seed) in needed.names
+    found = _stage_in(stage)
+    return found is None or found.seed in needed.seeds or (found.name, found.seed) in needed.names
 
 
 def _stages(paths: AtlasPaths, *, rules: Rules) -> Iterator[Prunable]:
     wanted = {
         kind for kind, is_wanted in (("target", rules.targets), ("intermediate", rules.intermediates)) if is_wanted
     }
-    if not wanted or not paths.stages.is_dir():
+    if not wanted:
         return
     needed = _needed(paths)
-    for folder in sorted(paths.stages.iterdir()):
-        if folder.name.startswith(".") or not folder.is_dir() or (marker := _marker(folder)) is None:
-            continue
-        if marker["kind"] in wanted and not _is_needed(folder, needed=needed):
-            what = f"weights of the {marker['kind']} stage '{marker['name']}', seed {marker['identity']['seed']}"
+    for name, entry in listed(paths.stages).items():
+        folder = paths.stage(name)
+        found = _stage_in(folder) if is_folder_entry(entry) else None
+        if found and found.kind in wanted and not _is_needed(folder, needed=needed):
+            what = f"weights of the {found.kind} stage '{found.name}', seed {found.seed}"
             yield Prunable(folder, what, _size(folder))
 
 
@@ -174,24 +184,31 @@ def _unused(paths: AtlasPaths, *, days: float | None) -> Iterator[Prunable]:
         return  # a job that waits may read any of it
     oldest = time.time() - days * _DAY_S
     for root, what in ((paths.states, "states of frozen layers"), (paths.embeddings, "sentence embeddings")):
-        for folder in sorted(root.iterdir()) if root.is_dir() else ():
-            files = [folder, *folder.rglob("*")] if folder.is_dir() else [folder]
-            if not folder.name.endswith(".lock") and max(_used(file) for file in files) < oldest:
-                yield Prunable(folder, what, _size(folder))
+        for name in listed(root):
+            used = (max(there.st_mtime, there.st_atime) for there in _seen(root / name))
+            if not name.endswith(".lock") and max(used, default=math.inf) < oldest:
+                yield Prunable(root / name, what, _size(root / name))
 
 
-def _marker(folder: Path) -> dict[str, Any] | None:
+def _stage_in(folder: Path) -> _Stage | None:
+    """None: not a stage, or one whose marker is damaged, as the next run that needs it says."""
     try:
-        found: dict[str, Any] = json.loads((folder / STAGE_MARKER).read_bytes())
-        return found if {"kind", "name", "identity"} <= found.keys() else None
-    except (OSError, ValueError, AttributeError):
-        return None  # not a stage, or a damaged one: the next run that needs it says so
+        with as_damage(STAGE_MARKER):
+            found = json.loads(read_whole(folder / STAGE_MARKER))
+            return _Stage(str(found["kind"]), str(found["name"]), int(found["identity"]["seed"]))
+    except RunFolderDamaged:
+        return None
 
 
-def _used(file: Path) -> float:
-    there = file.stat()
-    return max(there.st_mtime, there.st_atime)
+def _seen(path: Path) -> list[os.stat_result]:
+    """What the system says of a file, or of a folder and all in it; without what goes while it is looked at."""
+    found = list[os.stat_result]()
+    inside = (Path(root, name) for root, folders, names in os.walk(path) for name in (*folders, *names))
+    for file in (path, *(() if path.is_symlink() else inside)):
+        with suppress(OSError):
+            found.append(file.lstat())
+    return found
 
 
 def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
+    return sum(there.st_size for there in _seen(path) if stat.S_ISREG(there.st_mode))

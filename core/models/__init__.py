@@ -24,7 +24,7 @@ from core.models.packed import PACKAGES, check_can_be_made
 from core.paths import AtlasPaths
 from core.spec.base import digest
 from core.spec.model import ModelSpec
-from core.spec.yaml import read_spec_file
+from core.spec.yaml import own_files, read_spec_file
 
 # huggingface_hub's own rule, which it enforces with an error of its own; owners begin with a letter or digit.
 _HUB_ID = re.compile(r"(?!.*(--|\.\.)|.*\.git$)[A-Za-z0-9]([\w.-]{0,94}\w)?/\w([\w.-]{0,94}\w)?", re.ASCII)
@@ -53,8 +53,9 @@ def skipped_model_files(paths: AtlasPaths) -> tuple[str, ...]:
 
 
 def _load(paths: AtlasPaths) -> tuple[dict[str, ModelSpec], tuple[str, ...]]:
-    models, problems = dict(MODELS), list[str]()
-    for file in sorted(paths.user_models.glob("*.y*ml")):
+    models = dict(MODELS)
+    own, problems = own_files(paths.user_models)
+    for file in own:
         try:
             model = read_spec_file(file, kind=ModelSpec, example="docs/adding.md")
         except SpecError as error:

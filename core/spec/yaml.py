@@ -15,6 +15,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from core.errors import SpecError
+from core.files import listed, name_as_text, why_no_folder
 from core.spec.base import Spec
 from core.spec.plain import read_mapping, shortened
 
@@ -40,6 +41,26 @@ def read_spec_file(path: Path, *, kind: type[S], example: str) -> S:
         shown = [p for p in problems if not (p["type"] == "too_short" and p["loc"] in deeper)]
         lines = [_line(problem, kind=kind) for problem in shown]
         raise SpecError(f"{path}:\n" + "\n".join(f"  {line}" for line in lines) + f"\n  See {example}.") from error
+
+
+def own_files(folder: Path) -> tuple[list[Path], list[str]]:
+    """YAML files that a user put into a folder, in order; and why anything else that lies there is not read.
+
+    Args:
+        folder: It need not be there.
+    """
+    if (why := why_no_folder(folder)) is not None:
+        return [], [why]
+    files, problems = list[Path](), list[str]()
+    for name in listed(folder):
+        shown = f"{folder}/{name_as_text(name)}"
+        if not name.isprintable():
+            problems.append(f"{shown}: no file here can have such a name; rename it.")
+        elif not name.endswith((".yaml", ".yml")):
+            problems.append(f"{shown}: is not read: expected a name that ends in .yaml. Rename it, or move it away.")
+        else:
+            files.append(folder / name)
+    return files, problems
 
 
 def _line(problem: Mapping[str, Any], *, kind: type[BaseModel]) -> str:  # Any: values of pydantic's ErrorDetails

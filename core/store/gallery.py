@@ -25,6 +25,7 @@ from core.store.connection import Store
 from core.store.example_scores import drop_other_quantities
 from core.store.profiles import PARTS as PROFILE_PARTS
 from core.store.reducer import RUN_TABLES
+from core.store.setting_aside import folders_in
 
 PREFIX = "gallery-"
 """Before the id of whatever was committed: the same run or profile made here stays one of its own."""
@@ -119,8 +120,7 @@ def collections(paths: AtlasPaths, store: Store) -> list[Collection]:
         paths: The home.
         store: Open.
     """
-    found = paths.imported.iterdir() if paths.imported.is_dir() else ()
-    names = {folder.name for folder in found if may_be_named(folder.name) and folder.is_dir()}
+    names = set(folders_in(paths.imported, belongs=may_be_named)[0])
     with store.cursor() as cur:
         keys = cur.execute("SELECT run_id FROM ingested WHERE starts_with(run_id, ?)", [_IMPORTED]).fetchall()
     names |= {key.removeprefix(_IMPORTED).partition(":")[0] for (key,) in keys}
@@ -128,6 +128,15 @@ def collections(paths: AtlasPaths, store: Store) -> list[Collection]:
         Collection(MEASURED, paths.gallery),
         *(Collection(name, paths.imported / name) for name in sorted(names)),
     ]
+
+
+def strays_of_collections(paths: AtlasPaths) -> dict[str, str]:
+    """What lies among the imported collections and is none, with why.
+
+    Args:
+        paths: The home.
+    """
+    return folders_in(paths.imported, belongs=may_be_named)[1]
 
 
 def load_family(store: Store, family: Family, *, collection: Collection) -> int:

@@ -23,10 +23,10 @@ from core.paths import AtlasPaths, refuse_read_only
 from core.spec.plain import first_line
 from core.store.connection import Store, is_open_here
 from core.store.example_scores import drop_other_quantities, read_example_scores
-from core.store.gallery import FAMILIES, collections, load_family
+from core.store.gallery import FAMILIES, collections, load_family, strays_of_collections
 from core.store.profiles import PREFIX, ingest_profiles, is_name
 from core.store.published import load_published
-from core.store.rankings import ingest_rankings
+from core.store.rankings import ingest_rankings, strays_of_rankings
 from core.store.reducer import RUN_TABLES, Row, RunTables, reduce_run
 from core.store.setting_aside import folders_in, insert_table, name_strays, thorough_stamp, written_apart
 
@@ -83,7 +83,7 @@ def _ingest(store: Store, paths: AtlasPaths) -> IngestReport:
     ingest_rankings(store, paths)
     profiles = ingest_profiles(store, paths)
     names, strays = folders_in(paths.runs, belongs=_is_runs)
-    strays |= folders_in(paths.profiles, belongs=is_name)[1]
+    strays |= folders_in(paths.profiles, belongs=is_name)[1] | strays_of_collections(paths) | strays_of_rankings(paths)
     name_strays(store, (paths.runs, paths.profiles, paths.rankings, paths.imported, paths.gallery), strays=strays)
     changes = _look(store, paths, names=names)
 

@@ -13,10 +13,11 @@ from core.files import name_as_text, read_whole, written_beside
 from core.paths import AtlasPaths
 from core.spec.ranking import FrozenRanking
 from core.store.connection import Store
-from core.store.setting_aside import insert_table
+from core.store.setting_aside import insert_table, strays_in
 
 _STAMP = "rankings"
 _DAMAGED = "rankings/"
+_ENDING = ".json"
 NOBODY = "none"
 """Intermediate in the row of a selector that knows no intermediate."""
 
@@ -65,7 +66,7 @@ def ingest_rankings(store: Store, paths: AtlasPaths) -> int:
         return 0
     with store.write() as cur:
         cur.execute("DELETE FROM rankings")
-        cur.execute("DELETE FROM damaged WHERE starts_with(folder, ?)", [_DAMAGED])
+        cur.execute("DELETE FROM damaged WHERE starts_with(folder, ?) AND ends_with(folder, ?)", [_DAMAGED, _ENDING])
         for file in files:
             try:
                 with as_damage(name_as_text(file.name)):
@@ -76,6 +77,15 @@ def ingest_rankings(store: Store, paths: AtlasPaths) -> int:
             insert_table(cur, "rankings", table=table)
         cur.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [_STAMP, stamp])
     return len(files)
+
+
+def strays_of_rankings(paths: AtlasPaths) -> dict[str, str]:
+    """What lies among the rankings and is none, with why; a ranking that cannot be read is not among it.
+
+    Args:
+        paths: The home.
+    """
+    return strays_in(paths.rankings, belongs=lambda e: e.name.endswith(_ENDING), expected="files that end in .json")
 
 
 def _rows(found: FrozenRanking, *, file: Path) -> pa.Table:

@@ -11,7 +11,7 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from core.files import name_as_text, read_whole
+from core.files import is_folder_entry, listed, name_as_text, read_whole, why_no_folder
 from core.paths import RunPaths
 from core.store.connection import Store
 
@@ -71,24 +71,34 @@ def _unfit(names: Iterable[str], *, alone: Callable[[Cursor, str], None]) -> dic
 
 
 def folders_in(root: Path, *, belongs: Callable[[str], bool]) -> tuple[list[str], dict[str, str]]:
-    """Names of the folders that may be of jobs, in order; and what lies there under a name that no job has, with why.
+    """Names of the folders that may be of jobs, in order; and what else lies there, with why it is not read.
 
-    Such a name may be that of something else in the index, or no text at all.
+    It has a name that no job has, which may be that of something else in the index or no text at all, or is no folder.
 
     Args:
         root: Folder of the folders; nothing where it is none.
         belongs: Whether a name may be one of these jobs'.
     """
-    try:
-        with os.scandir(root) as entries:
-            found = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
-    except OSError:  # `name_strays` says so
-        return [], {}
+    found = listed(root)  # where it cannot be, `name_strays` says so
     texts = {name: name if name.isascii() else name_as_text(name) for name in found}
-    names = [name for name, text in texts.items() if name == text and ":" not in name and belongs(name)]
-    strays = sorted(texts.keys() - names)
+    folders = {name for name, entry in found.items() if is_folder_entry(entry)}
+    names = [n for n, text in texts.items() if n in folders and n == text and ":" not in n and belongs(n)]
     why = f"No folder in {root.name} can have such a name: move it away or rename it."
-    return names, {f"{root.name}/{texts[name]}": why for name in strays}
+    none = f"It is no folder, or a link to none that can be read. Mend the link, or move it out of {root.name}."
+    strays = sorted(texts.keys() - names)
+    return names, {f"{root.name}/{texts[name]}": why if name in folders else none for name in strays}
+
+
+def strays_in(root: Path, *, belongs: Callable[[os.DirEntry[str]], bool], expected: str) -> dict[str, str]:
+    """What lies in a folder of ours and is not read, with why.
+
+    Args:
+        root: The folder; nothing where it is none.
+        belongs: Whether an entry is read.
+        expected: What is, in the plural.
+    """
+    why = f"It is not read: expected {expected}. Mend it, or move it out of {root.name}."
+    return {f"{root.name}/{name_as_text(n)}": why for n, entry in listed(root).items() if not belongs(entry)}
 
 
 def name_strays(store: Store, roots: Iterable[Path], *, strays: Mapping[str, str]) -> None:
@@ -99,7 +109,7 @@ def name_strays(store: Store, roots: Iterable[Path], *, strays: Mapping[str, str
         roots: Folders of ours that need not be there.
         strays: As `folders_in` returns them, of all roots.
     """
-    now = {**{f"{root.name}/": why for root in roots if (why := _why_no_folder(root))}, **strays}
+    now = {**{f"{root.name}/": why for root in roots if (why := why_no_folder(root))}, **strays}
     with store.cursor() as cur:
         row = cur.execute("SELECT value FROM meta WHERE key = ?", [_STRAYS]).fetchone()
     before: list[str] = orjson.loads(row[0]) if row else []
@@ -110,16 +120,6 @@ def name_strays(store: Store, roots: Iterable[Path], *, strays: Mapping[str, str
         for name, why in now.items():
             cur.execute("INSERT OR REPLACE INTO damaged VALUES (?, ?)", [name, why])
         cur.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [_STRAYS, orjson.dumps(sorted(now)).decode()])
-
-
-def _why_no_folder(root: Path) -> str | None:
-    try:
-        os.scandir(root).close()
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) and not root.is_symlink():
-            return None
-        return f"{root} cannot be listed ({error.strerror}), expected a folder: nothing in it is shown."
-    return None
 
 
 def thorough_stamp(folder: Path) -> str:

@@ -13,7 +13,7 @@ from core.errors import SpecError, UnknownName
 from core.paths import AtlasPaths
 from core.spec.run import IntermediateSpec, Placebo
 from core.spec.task import TaskSpec
-from core.spec.yaml import read_spec_file
+from core.spec.yaml import own_files, read_spec_file
 from core.tasks import (
     beyond_xtreme,
     ccg,
@@ -105,8 +105,9 @@ def skipped_task_files(paths: AtlasPaths) -> tuple[str, ...]:
 
 
 def _load(paths: AtlasPaths) -> tuple[dict[str, TaskSpec], tuple[str, ...]]:
-    tasks, problems, files = dict(TASKS), list[str](), dict[str, Path]()
-    for file in sorted(paths.user_tasks.glob("*.y*ml")):
+    tasks, files = dict(TASKS), dict[str, Path]()
+    own, problems = own_files(paths.user_tasks)
+    for file in own:
         try:
             task = read_task_file(file)
             check_name(task.name, file=file)

@@ -190,7 +190,8 @@ def md(text: object) -> str:
     Args:
         text: Names, messages, anything a user or a file may have written.
     """
-    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+!|$:~" else c for c in str(text))
+    sendable = str(text).encode("utf-8", "backslashreplace").decode()  # names of files may be no text
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+!|$:~" else c for c in sendable)
 
 
 def words_link() -> None:

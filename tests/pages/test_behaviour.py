@@ -85,7 +85,7 @@ def test_runs_shows_a_failure_with_its_remedy(ids: dict[str, str], open_page: Op
 
 def test_runs_names_damaged_folders_and_still_shows_the_others(ids: dict[str, str], open_page: Open) -> None:
     at = open_page("pages/runs.py", run=ids["finished"])
-    assert any("1 folder of runs cannot be read" in e.label for e in at.expander)
+    assert any("1 folder or file cannot be read" in e.label for e in at.expander)
     damaged = next(d.value for d in at.dataframe if "folder" in d.value.columns)
     assert damaged["folder"].tolist() == [ids["damaged"]]
 

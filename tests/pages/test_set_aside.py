@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -35,13 +36,27 @@ def test_every_page_works_beside_a_bad_run_and_a_bad_task_file(home: Path, open_
     write_run(paths, good, history(good, [scored("en", 0.5)]))
     paths.user_tasks.mkdir()
     (paths.user_tasks / "mine.yaml").write_text("name: mytask\ntitle: 2026-13-45\ntyp: classification\n")
+    for folder in (paths.user_tasks, paths.user_models, paths.protocols, paths.imported, paths.notes):
+        folder.mkdir(exist_ok=True)
+        (folder / os.fsdecode(b"\xff.yaml")).write_text("x")
+    (paths.runs / "circle").symlink_to("circle")
     for page in PAGES:
         at = open_page(f"pages/{page}.py")
         if page == "runs":
             assert bad in str([table.value for table in at.dataframe]), "the folder is named"
             assert "No language named 'english!'" in str([table.value.to_dict() for table in at.dataframe])
+            assert good.run_id in str([table.value.to_dict() for table in at.dataframe])
         if page == "tasks":
             assert "Did you mean 'type'" in str([box.value for box in at.warning])
+            assert r"xff.yaml: no file here can have such a name" in str([box.value for box in at.warning]).replace(
+                "\\", ""
+            )
+
+
+def test_runs_work_where_something_else_lies_in_the_place_of_their_folder(home: Path, open_page: Open) -> None:
+    AtlasPaths(home).runs.symlink_to("runs")
+    at = open_page("pages/runs.py")
+    assert "symbolic links" in str([table.value.to_dict() for table in at.dataframe])
 
 
 @pytest.mark.parametrize("page", ["overview", "runs"])

@@ -10,7 +10,8 @@ import streamlit as st
 from pydantic import ValidationError
 
 from core.actions.command import protocol_name
-from core.actions.own import own_protocols
+from core.actions.own import own_protocols, skipped_protocol_files
+from core.errors import AtlasError
 from core.models import load_models, skipped_model_files
 from core.models.default import SMALL_MODEL, default_model
 from core.protocols import load_protocols, resized
@@ -60,7 +61,8 @@ def address_of(request: StudyRequest) -> list[tuple[str, str]]:
 def ask() -> tuple[StudyRequest | None, list[str]]:
     """Draw the form; the request, and what cannot be read in it."""
     tasks, models = load_tasks(paths()), load_models(paths())
-    warn_skipped((*skipped_task_files(paths()), *skipped_model_files(paths())))
+    skipped = (skipped_task_files, skipped_model_files, skipped_protocol_files)
+    warn_skipped([text for files in skipped for text in files(paths())])
     source, mirror = _ask_source()
     lacks = missing_here(str(source), mirror)
     chosen_models = _ask_models(models)
@@ -78,9 +80,10 @@ def ask() -> tuple[StudyRequest | None, list[str]]:
         help="Numbers that fix everything random, such as: 1 2 3. Each seed is a run of its own; runs that differ in "
         "the seed alone show how much is luck.",
     )
-    protocol = _ask_protocol()
+    protocol, unkept = _ask_protocol()
     with_baselines, name = _ask_rest()
     seeds, problems = read_seeds(seeds_text)
+    problems += unkept
     try:
         request = StudyRequest(
             name=name, models=tuple(chosen_models), intermediates=tuple(intermediates), targets=tuple(targets),
@@ -183,7 +186,8 @@ def _ask_slice() -> str:
     return ",".join(word for word in (domain, difficulty) if word)
 
 
-def _ask_protocol() -> str:
+def _ask_protocol() -> tuple[str, list[str]]:
+    """What the request names, and why a changed one cannot be kept here."""
     own = own_protocols(paths())
     every = load_protocols() | own
     asked = st.query_params.get("protocol")
@@ -197,7 +201,12 @@ def _ask_protocol() -> str:
     )  # fmt: skip
     st.caption(every[name].summary)
     changed = resized(every[name], **_ask_sizes(every[name]))
-    return name if changed is every[name] else protocol_name(changed, paths=paths())
+    if changed is every[name]:
+        return name, []
+    try:
+        return protocol_name(changed, paths=paths()), []
+    except AtlasError as error:  # a full disk, a home that cannot be written
+        return name, [str(error)]
 
 
 def _ask_sizes(protocol: ProtocolSpec) -> dict[str, int | None]:

@@ -87,7 +87,7 @@ class Listing:
         """The time of the folder of runs, which moves when one is added."""
         try:
             return self._where.runs.stat().st_mtime_ns
-        except FileNotFoundError:
+        except OSError:  # none yet, or something else in its place, which is named
             return None
 
 

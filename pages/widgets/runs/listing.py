@@ -62,7 +62,7 @@ def show_list(jobs: Jobs) -> str | None:
         jobs: All runs.
     """
     refresh(str(paths().home))
-    _damaged_folders()
+    show_damaged()
     states = [state for state in STATE_LOOKS if jobs.counts[state]]
     shown_states = st.pills(
         "State", states, selection_mode="multi", key="state",
@@ -301,14 +301,15 @@ def _on_pick() -> None:
         st.query_params.pop("run", None)
 
 
-def _damaged_folders() -> None:
+def show_damaged() -> None:
+    """Draw the folded list of what cannot be read, with why; nothing where all can."""
     with store().cursor() as cur:
         rows = damaged(cur)
     if rows.empty:
         return
     n = len(rows)
     with st.expander(
-        f"{n} folder{'s' if n > 1 else ''} of runs cannot be read; others are not affected",
+        f"{n} folder{'s' if n > 1 else ''} or file{'s' if n > 1 else ''} cannot be read; others are not affected",
         icon=":material/warning:",
     ):
-        st.dataframe(rows, hide_index=True, alt="Damaged run folders and why they cannot be read")
+        st.dataframe(rows, hide_index=True, alt="Folders and files that cannot be read, and why")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from core.actions.own import KINDS, own_protocols, read_own, save_own, template
 from core.errors import NotWritable, SpecError
 from core.models import load_models
 from core.paths import AtlasPaths
 from core.tasks import load_tasks, skipped_task_files
+from tools.faults.garbage import garbled
 
 
 @pytest.fixture
@@ -51,3 +57,66 @@ def test_a_home_for_visitors_keeps_nothing(paths: AtlasPaths, monkeypatch: pytes
     with pytest.raises(NotWritable):
         save_own("task", template("task", paths=paths), paths=paths)
     assert not paths.user_tasks.exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(
+    max_examples=25,
+    phases=(Phase.explicit, Phase.generate),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(rng=st.randoms(use_true_random=False))
+def test_garbage_in_a_file_is_named_and_the_others_are_known(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, rng: Random
+) -> None:
+    paths = AtlasPaths(tmp_path_factory.mktemp("home"))
+    own, known = KINDS[kind], own_protocols if kind == "protocol" else KINDS[kind].known
+    before, text = len(known(paths)), template(kind, paths=paths).encode()
+    files = [own.folder(paths) / f"{name}.yaml" for name in ("good", "mine")]
+    files[0].parent.mkdir()
+    files[0].write_bytes(text.replace(b"name: ", b"name: other-", 1))
+    others = known(paths)
+    files[1].write_bytes(text)
+    whole = known(paths)
+    assert len(whole) == before + 2 and own.skipped(paths) == ()
+    files[1].write_bytes(garbled(text, rng))
+    found, problems = known(paths), own.skipped(paths)
+    assert len(found) + len(problems) == before + 2, "it is known or named"
+    assert [str(files[1])] * len(problems) == [problem.split(":")[0] for problem in problems]
+    assert all(len(problem) < 4000 for problem in problems)
+    assert {name: found[name] for name in others} == others
+    files[1].write_bytes(text)
+    assert known(paths) == whole and own.skipped(paths) == ()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_file_of_ours_is_named(paths: AtlasPaths, kind: str) -> None:
+    own, known = KINDS[kind], own_protocols if kind == "protocol" else KINDS[kind].known
+    folder = own.folder(paths)
+    folder.mkdir()
+    text = template(kind, paths=paths)
+    (folder / "mine.yaml").write_text(text)
+    whole = known(paths)
+    for name in ("mine.yaml.txt", os.fsdecode(b"\xff.yaml"), "a\nb.yaml", ".DS_Store"):
+        (folder / name).write_text(text)
+    (folder / "folder.yaml").mkdir()
+    os.mkfifo(folder / "pipe.yaml")
+    (folder / "circle.yaml").symlink_to("circle.yaml")
+    assert known(paths) == whole
+    assert sorted(problem.removeprefix(f"{folder}/").partition(": ")[0] for problem in own.skipped(paths)) == [
+        r"\xff.yaml", "a\nb.yaml", "circle.yaml", "folder.yaml", "mine.yaml.txt", "pipe.yaml",
+    ]  # fmt: skip
+    shutil.rmtree(folder)
+    folder.symlink_to(folder.name)
+    assert own.skipped(paths) == (
+        f"{folder} cannot be listed (Too many levels of symbolic links), expected a folder: nothing in it is shown.",
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_folder_that_cannot_be_made_is_one_line(paths: AtlasPaths, kind: str) -> None:
+    KINDS[kind].folder(paths).write_text("in its place")
+    with pytest.raises(NotWritable, match="cannot be written"):
+        save_own(kind, template(kind, paths=paths).replace("quick", "mine"), paths=paths)

@@ -138,3 +138,32 @@ def test_a_full_disk_loses_target_weights_until_enough_is_free(
     assert kept.is_dir()
     with pytest.raises(SpecError, match=r"ATLAS_KEEP_FREE_GB is 'much'; expected GB that stay free"):
         make_room(paths, {KEEP_FREE: "much"})
+
+
+@pytest.mark.parametrize(
+    "marker",
+    ["", "[", "[" * 100_000, "5", '{"kind": ["target"], "name": "x", "identity": {"seed": 1}}',
+     '{"kind": "target", "name": "x", "identity": 5}', '{"kind": "target", "name": "x", "identity": {"seed": "y"}}'],
+)  # fmt: skip
+def test_a_damaged_marker_of_a_stage_stops_nothing(paths: AtlasPaths, marker: str) -> None:
+    """`prune` ended in a traceback at it, and so did the dispatcher before it started a job on a full disk."""
+    stage(paths, "aa", "xnli")
+    (stage(paths, "bb", "udpos") / STAGE_MARKER).write_text(marker)
+    (paths.stages / "cc").symlink_to("cc")
+    assert names(paths) == ["aa"]
+    assert [each.path.name for each in make_room(paths, {KEEP_FREE: "1e9"})] == ["aa"]
+    assert paths.stage("bb").is_dir()
+
+
+def test_links_among_the_kept_states_count_as_they_are(paths: AtlasPaths) -> None:
+    paths.embeddings.mkdir(parents=True)
+    for name, goal in (("nowhere", "nosuch"), ("circle", "circle"), ("home", str(paths.home))):
+        (paths.embeddings / name).symlink_to(goal)
+    assert names(paths) == []
+    for file in paths.embeddings.iterdir():
+        os.utime(file, (0, 0), follow_symlinks=False)
+    assert sorted(names(paths)) == ["circle", "home", "nowhere"]
+    assert {each.size for each in prunable(paths, rules=EVERYTHING)} == {0}
+    for each in prunable(paths, rules=EVERYTHING):
+        prune(each, paths=paths)
+    assert names(paths) == [] and paths.home.is_dir()

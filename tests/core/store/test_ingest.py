@@ -8,15 +8,20 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from core.actions.queue import list_profiles, list_runs
 from core.errors import StoreError, StoreLocked, UnknownName
 from core.events import Flagged, LanguageSkipped, RunFailed, RunStarted, StageStarted, StepLogged
-from core.paths import REPO, AtlasPaths
+from core.jobs import folders
+from core.jobs.records import JobStatus
+from core.jobs.state import derive_state
+from core.paths import REPO, AtlasPaths, RunPaths
 from core.report.export import export
 from core.store.connection import Store
 from core.store.ingest import PARTS, ingest, rebuild
@@ -158,9 +163,10 @@ def test_every_kind_of_damage_is_listed_and_harms_no_other(store: Store, paths: 
     write_run(paths, unknown, []).events.write_text(
         '{"seq":0,"time":"2026-01-01T00:00:00.000Z","event":{"type":"run_sang"}}\n'
     )
-    assert ingest(store, paths)[:3] == (7, 0, 6)
+    assert ingest(store, paths)[:3] == (7, 0, 7)
     with store.cursor() as cur:
         reasons = dict(cur.execute("SELECT * FROM damaged").fetchall())
+    assert reasons["runs/a-file"].startswith("It is no folder, or a link to none")
     assert reasons["empty"] == "There is no spec.json."
     assert reasons["badjson"].startswith("spec.json: ") and reasons["latin"].startswith("spec.json: ")
     assert f"is of run {good.run_id}, but the folder is named moved" in reasons["moved"]
@@ -200,6 +206,64 @@ def test_a_name_that_no_job_has_takes_nothing_away_and_is_forgotten_when_it_goes
     for folder in (*strays, paths.rankings):
         shutil.rmtree(folder)
     assert ingest(store, paths).n_damaged == 1
+
+
+def test_a_link_in_a_circle_takes_no_run_away(store: Store, paths: AtlasPaths) -> None:
+    """It ended the list of all folders: whatever the system named behind it was gone without a word."""
+    for seed in (1, 2, 3):
+        spec = run_spec(seed=seed)
+        write_run(paths, spec, history(spec, [scored("en", 0.5)]))
+    for root in (paths.runs, paths.profiles, paths.imported):
+        root.mkdir(exist_ok=True)
+        (root / "circle").symlink_to("circle")
+        (root / "unmounted").symlink_to("/nowhere/at/all")
+    (paths.imported / "Ana").mkdir()
+    paths.rankings.mkdir()
+    (paths.rankings / "read.me").write_text("x")
+    assert ingest(store, paths).n_damaged == 8
+    assert count(store, "SELECT count(*) FROM runs") == 3
+    assert len(list_runs(paths)) == 3 and not list_profiles(paths)
+    with store.cursor() as cur:
+        reasons = dict(cur.execute("SELECT * FROM damaged").fetchall())
+    said = "It is no folder, or a link to none that can be read. Mend the link, or move it out of runs."
+    assert reasons["runs/circle"] == reasons["runs/unmounted"] == said
+    assert "can have such a name" in reasons["imported/Ana"]
+    assert reasons["rankings/read.me"].startswith("It is not read: expected files that end in .json.")
+    (paths.rankings / "new.json").write_text("{")  # rankings are read anew, and forget only what is theirs
+    assert ingest(store, paths).n_damaged == 9
+    for root in (paths.runs, paths.profiles, paths.imported):
+        (root / "circle").unlink()
+        (root / "unmounted").unlink()
+    shutil.rmtree(paths.rankings)
+    (paths.imported / "Ana").rmdir()
+    assert ingest(store, paths).n_damaged == 0
+
+
+def test_a_run_that_is_deleted_while_it_is_listed_ends_no_list(
+    paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = [run_spec(seed=seed) for seed in (1, 2, 3)]
+    for spec in specs:
+        write_run(paths, spec, history(spec, [scored("en", 0.5)]))
+    gone = paths.run(specs[1].run_id)
+    usual = folders._entries
+
+    def listed(paths: AtlasPaths) -> Iterator[tuple[object, os.DirEntry[str]]]:
+        for make, entry in list(usual(paths)):
+            if entry.name == gone.run_id and gone.root.exists():
+                shutil.rmtree(gone.root)
+            yield make, entry
+
+    monkeypatch.setattr(folders, "_entries", listed)
+    assert {job.run_id for job in list_runs(paths)} == {specs[0].run_id, specs[2].run_id}
+
+    def derived(run: RunPaths) -> JobStatus:
+        shutil.rmtree(run.root)
+        return derive_state(run)
+
+    monkeypatch.setattr(folders, "derive_state", derived)
+    monkeypatch.setattr(folders, "_DONE", {})
+    assert list_runs(paths) == [], "what goes between two looks is not called damaged"
 
 
 def test_what_lies_in_the_place_of_a_folder_is_named(store: Store, paths: AtlasPaths) -> None:

@@ -18,6 +18,7 @@ from core.jobs.folders import job_folders
 from core.jobs.records import JobState
 from core.jobs.state import derive_state
 from core.paths import RunPaths
+from core.processes import ProcessRecord
 from core.spec.base import run_id_of
 from core.spec.ranking import FrozenRanking, RankedIntermediate, SelectorRanking
 from core.store.connection import Store
@@ -60,6 +61,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         run = write_run(paths, spec, history(spec, [scored("de", 0.5)]))
         write_predictions(run.predictions, CREDITS[0.5])
         run.environment.write_text('{"precision": "fp32"}')
+        run.process.write_text(ProcessRecord(pid=2**22 + 1, started=0.0).model_dump_json())
+        run.hold.write_bytes(run.process.read_bytes())
+        run.heartbeat.write_text("00000000000000012.000")
     bad = paths.run(run_spec("mnli", seed=2).run_id)
     profile = _finished(paths, _spec(seed=1))
     _finished(paths, _spec(seed=2))
@@ -75,10 +79,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         save_ranking(ranking, paths=paths)
     with Store.open(":memory:") as store:
         ingest(store, paths)
-        save_gallery(store, folder=paths.gallery, ids=[bad.run_id, profile.run_id])
+        for folder in (paths.gallery, paths.imported / "ana"):
+            save_gallery(store, folder=folder, ids=[bad.run_id, profile.run_id])
         ingest(store, paths)
         rows = dump(store)
-        assert rows["damaged"] == [] and len(rows["runs"]) == 4 and len(rows["rankings"]) == 2
+        assert rows["damaged"] == [] and len(rows["runs"]) == 5 and len(rows["rankings"]) == 2
         yield Made(paths, store, bad, profile, rows)
 
 
@@ -133,6 +138,10 @@ RUN_FILES: dict[str, Callable[[RunPaths], Path]] = {
     "job": lambda run: run.job,
     "predictions": lambda run: run.predictions,
     "environment": lambda run: run.environment,
+    "process": lambda run: run.process,
+    "finished": lambda run: run.finished,
+    "heartbeat": lambda run: run.heartbeat,
+    "hold": lambda run: run.hold,
 }
 
 
@@ -160,13 +169,17 @@ def test_garbage_in_a_ranking(made: Made, rng: Random) -> None:
 
 
 @pytest.mark.parametrize("name", ["runs", "scores", "similarities"])
+@pytest.mark.parametrize("collection", ["gallery", "imported/ana"])
 @usual
 @randomly
-def test_garbage_in_the_gallery_leaves_what_was_read_before(made: Made, name: str, rng: Random) -> None:
-    file = made.paths.gallery / f"{name}.parquet"
+def test_garbage_in_a_collection_leaves_what_was_read_before(
+    made: Made, collection: str, name: str, rng: Random
+) -> None:
+    file = made.paths.home / collection / f"{name}.parquet"
     head = "profiles" if name == "similarities" else "runs"
-    committed = {f"gallery-{made.bad.run_id}", f"gallery-{made.profile.run_id}", f"gallery/{head}"}
-    check(made, file, garbled(file.read_bytes(), rng), names=committed)
+    prefix = "gallery-" if collection == "gallery" else "ana."
+    names = {f"{prefix}{made.bad.run_id}", f"{prefix}{made.profile.run_id}", f"{collection}/{head}"}
+    check(made, file, garbled(file.read_bytes(), rng), names=names)
 
 
 @pytest.mark.parametrize("name", ["spec", "events", "job", "predictions"])
@@ -181,7 +194,7 @@ def test_a_folder_and_a_pipe_in_place_of_a_file(made: Made, name: str) -> None:
         found = dump(made.store)
         assert [folder for folder, _ in found["damaged"]] == [made.bad.run_id]
         assert f"{file.name} is " in str(found["damaged"][0][1]), "which file it is"
-        assert len(found["runs"]) == 3
+        assert len(found["runs"]) == 4
         derive_state(made.bad)
         shutil.rmtree(file) if file.is_dir() else file.unlink()
         file.write_bytes(original)
