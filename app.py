@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.widgets.nav import ICON, TITLE, pages, sign_out, style
+from pages.widgets.nav import ICON, TITLE, pages, style
+from pages.widgets.sign_in import sign_out
 
 st.set_page_config(page_title=TITLE, page_icon=ICON, layout="wide")
 style()

@@ -6,12 +6,12 @@ Beside `app.py`, a folder named `pages/` switches Streamlit's older router on un
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
+
+from pages.widgets.sign_in import sign_in
 
 TITLE = "Transfer Atlas"
 """Name of the application."""
@@ -47,22 +47,6 @@ def pages() -> dict[str, list[StreamlitPage]]:
     }
 
 
-def visitor() -> str | None:
-    """Who has signed in: mail address, else name, else the provider's id; None where nobody has to."""
-    if not st.user.get("is_logged_in"):
-        return None
-    return next((str(st.user[key]) for key in ("email", "name", "sub") if st.user.get(key)), None)
-
-
-def sign_out() -> None:
-    """Below the page: who is signed in, and the way out; nothing where nobody has to."""
-    if (who := visitor()) is None:
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.text(f"Signed in as {who}")
-        st.button("Sign out", icon=":material/logout:", on_click=st.logout, key="sign_out")
-
-
 def guard() -> None:
     """Start again through `app.py` when a page was run without it, and ask who is there; first line of every page."""
     if not st.session_state.get("_routed"):
@@ -70,21 +54,4 @@ def guard() -> None:
         st.set_page_config(page_title=TITLE, page_icon=ICON, layout="wide")
         st.navigation(pages(), position="hidden")
         st.rerun()
-    _sign_in()
-
-
-def _sign_in() -> None:
-    """Where the server's secrets name a provider of OpenID Connect, show nothing before the visitor has signed in."""
-    if st.user.get("is_logged_in", True):  # says nothing where no provider is named
-        return
-    st.title(TITLE)
-    if find_spec("authlib") is None:
-        st.error("The secrets of this server ask for a sign-in, which needs a package: pip install 'streamlit[auth]'.")
-        st.stop()
-    st.markdown("This server shows its pages to those who sign in, and keeps with each run who launched it.")
-    named = [name for name, value in st.secrets["auth"].items() if isinstance(value, Mapping)]
-    with st.container(horizontal=True):
-        for provider in named or [None]:
-            label = f"Sign in with {provider}" if provider else "Sign in"
-            st.button(label, icon=":material/login:", on_click=st.login, args=(provider,), key=f"sign_in_{provider}")
-    st.stop()
+    sign_in(TITLE)

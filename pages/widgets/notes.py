@@ -7,9 +7,9 @@ import streamlit as st
 from core.actions.notes import MOST_CHARACTERS, note_on, write_note
 from core.errors import AtlasError
 from core.spec.note import Noted
-from pages.widgets.nav import visitor
 from pages.widgets.shared import paths, read_only
 from pages.widgets.show import md
+from pages.widgets.sign_in import visitor
 
 _BEGINNING = 60
 
@@ -20,14 +20,20 @@ def show_note(about: Noted) -> None:
     Args:
         about: Run or cell.
     """
-    found, key = note_on(about, paths=paths()), f"note_{about.digest()}"
-    if found is None and read_only():
+    key, damage = f"note_{about.digest()}", None
+    try:
+        found = note_on(about, paths=paths())
+    except AtlasError as error:
+        found, damage = None, str(error)
+    if found is None and damage is None and read_only():
         return
-    label = "Add a note"
+    label = "Add a note" if damage is None else "A note that cannot be read"
     if found is not None:
         line = " ".join(found.text.split())
         label = f"Note: {line[:_BEGINNING]}{'…' if len(line) > _BEGINNING else ''}"
     with st.expander(md(label), icon=":material/edit_note:"):
+        if damage is not None:
+            st.warning(md(f"{damage} A note that you save takes its place."))
         if found is not None:
             st.caption(md(f"Written {found.written_at[:10]}{f' by {found.written_by}' if found.written_by else ''}."))
         st.text_area(

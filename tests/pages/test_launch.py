@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl
 import pytest
 import streamlit as st
 import yaml
+from streamlit import config
+from streamlit.runtime.secrets import Secrets
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
@@ -21,7 +23,7 @@ from core.models.default import default_model
 from core.paths import REPO, AtlasPaths
 from core.protocols import read_protocol_file
 from core.store.connection import Store
-from pages.widgets import nav, server
+from pages.widgets import server, sign_in
 from tests.makers.tables import TARGETS, Planted, planted
 from tests.pages.conftest import Open, checked
 from tools import gallery
@@ -259,20 +261,32 @@ def test_a_task_of_ones_own_is_tried_kept_and_refused_without_data(home: Path, o
 
 
 def _below() -> None:
-    from pages.widgets.nav import sign_out  # noqa: PLC0415  # a script of its own
+    from pages.widgets.sign_in import sign_out  # noqa: PLC0415  # a script of its own
 
     sign_out()
+
+
+AUTH = {
+    "redirect_uri": "https://atlas.example.org/oauth2callback", "cookie_secret": "x", "client_id": "y",
+    "client_secret": "z", "server_metadata_url": "https://accounts.example.org/.well-known/openid-configuration",
+}  # fmt: skip
+
+
+def with_secrets(monkeypatch: pytest.MonkeyPatch, **content: object) -> None:
+    secrets = Secrets()
+    secrets._secrets = content
+    monkeypatch.setattr(st, "secrets", secrets)
 
 
 def test_where_visitors_sign_in_a_run_keeps_who_launched_it(
     home: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(st, "secrets", {"auth": {"cookie_secret": "x", "client_id": "y"}})
+    with_secrets(monkeypatch, auth=AUTH)
     monkeypatch.setattr(st, "user", {"is_logged_in": False})
-    monkeypatch.setattr(nav, "find_spec", lambda _name: None)
+    monkeypatch.setattr(sign_in, "find_spec", lambda _name: None)
     at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=30).run())
     assert "pip install 'streamlit[auth]'" in at.error[0].value and not at.button
-    monkeypatch.setattr(nav, "find_spec", lambda _name: "there")
+    monkeypatch.setattr(sign_in, "find_spec", lambda _name: "there")
     checked(at.run())
     assert [b.label for b in at.button] == ["Sign in"] and not (home / "atlas.duckdb").exists()
     monkeypatch.setattr(st, "user", {"is_logged_in": True, "email": "ada@example.org", "name": "Ada"})
@@ -286,3 +300,50 @@ def test_where_visitors_sign_in_a_run_keeps_who_launched_it(
     known = next(iter(jobs.values()))["run_id"]
     cancel([str(known)], paths=AtlasPaths(home)), retry([str(known)], paths=AtlasPaths(home))
     assert looked_at(str(known), paths=AtlasPaths(home)).launched_by == "ada@example.org", "whoever retries it"
+    monkeypatch.setattr(st, "user", {"is_logged_in": True, "email": "", "name": "A\n" * 400 + "\udcff"})
+    assert sign_in.visitor() == "A " * 100
+
+
+@pytest.mark.parametrize(
+    ("auth", "said"),
+    [
+        ({}, "The section [auth] of this server's secrets is empty."),
+        ("x", "The section [auth] of this server's secrets is empty."),
+        ({"client_id": "y"}, "lack what a sign-in needs: redirect_uri in [auth], cookie_secret in [auth], client_sec"),
+        (AUTH | {"cookie_secret": " "}, "needs: cookie_secret in [auth]."),
+        (AUTH | {"client_id": 5}, "needs: client_id in [auth]."),
+        (AUTH | {"acme": {"client_id": "y"}}, "client_secret in [auth.acme], server_metadata_url in [auth.acme]."),
+        (AUTH | {"redirect_uri": "https://atlas.example.org/"}, "must end with /oauth2callback"),
+        (AUTH | {"a_b": AUTH}, "a name without '_' is expected"),
+        (AUTH | {"client_kwargs": {"prompt": "login"}}, None),
+        (AUTH | {"acme": AUTH}, None),
+    ],
+)
+def test_secrets_that_let_nobody_sign_in_are_said(
+    auth: object, said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in, "find_spec", lambda _name: "there")
+    found = sign_in.unusable(auth)
+    assert (said is None and found is None) or (said is not None and found is not None and said in found)
+
+
+@pytest.mark.parametrize("content", [b"[auth\n", b'[auth]\nclient_id = "\xff"\n', b"[auth]\n", None])
+def test_secrets_that_cannot_be_used_shut_the_server(
+    content: bytes | None, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a letter too few in its secrets a server that asked for a sign-in was open to everybody."""
+    file = tmp_path / "secrets.toml"
+    file.mkdir() if content is None else file.write_bytes(content)
+    monkeypatch.setattr(st, "secrets", Secrets())
+    usual = st.get_option
+    monkeypatch.setattr(st, "get_option", lambda name: [str(file)] if name == "secrets.files" else usual(name))
+    monkeypatch.setattr(config, "get_option", st.get_option)
+    monkeypatch.setattr(sign_in, "find_spec", lambda _name: "there")
+    at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=30).run())
+    wanted = "is empty" if content == b"[auth]\n" else "The secrets of this server cannot be read."
+    assert wanted in at.error[0].value and not at.button and not at.markdown
+    assert not (home / "atlas.duckdb").exists(), "nothing was looked up"
+    file.rmdir() if content is None else file.write_bytes(b"other = 1\n")
+    st.secrets._secrets = None
+    at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=30).run())
+    assert not at.error and (home / "atlas.duckdb").exists(), "secrets without a sign-in ask for none"

@@ -12,9 +12,9 @@ from core.errors import SpecError
 from core.jobs.records import JobState
 from core.studies import StudyRequest, build_study, problems
 from pages.widgets.launch.visitors import note_started, refused
-from pages.widgets.nav import visitor
 from pages.widgets.shared import paths, refresh, store
 from pages.widgets.show import md
+from pages.widgets.sign_in import visitor
 
 
 def wrong_with(request: StudyRequest) -> list[str]:

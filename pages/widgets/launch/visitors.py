@@ -11,9 +11,9 @@ from core.actions.queue import looked_at
 from core.jobs.records import JobState
 from core.spec.run import DataSourceKind
 from core.studies import StudyRequest
-from pages.widgets.nav import visitor
 from pages.widgets.server import is_open, within
 from pages.widgets.shared import paths
+from pages.widgets.sign_in import visitor
 
 _OPEN = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.LOST})
 
