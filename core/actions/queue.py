@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
-from core.errors import JobError, UnknownName
+from core.errors import AtlasError, JobError, UnknownName
 from core.jobs.backend import BACKENDS, Backend, backend_class, backend_named, chosen_backend
 from core.jobs.folders import in_order, known_job, mark_paused, remove, statuses
 from core.jobs.records import LOCAL, JobState, JobStatus
@@ -17,6 +17,7 @@ from core.spec.execution import USUAL, ExecutionOptions
 PLACES = tuple(BACKENDS)
 """Names of all backends."""
 
+_MOST_NAMED = 3
 _OPEN = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.LOST})
 
 
@@ -88,19 +89,18 @@ def pause(job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:
 
     Raises:
         UnknownName: There is no such run.
-        JobError: It neither waits nor runs.
+        JobError: It neither waits nor runs; of several, all others are paused.
         NotWritable: Nothing may be changed here.
     """
-    refuse_read_only()
-    found = []
-    for job_id in job_ids:
+
+    def one(job_id: str) -> JobStatus:
         status = known_job(job_id, paths=paths)
         if status.state not in _OPEN:
             raise JobError(f"Run {job_id} is {status.state}: only a queued or running one can be paused.")
         backend_class(status.backend)(paths).cancel(job_id)
-        found.append(mark_paused(job_id, paths=paths))
-    wake(paths)
-    return found
+        return mark_paused(job_id, paths=paths)
+
+    return _each(one, job_ids, paths=paths)
 
 
 def resume(job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:
@@ -108,15 +108,17 @@ def resume(job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:
 
     Raises:
         UnknownName: There is no such run.
-        JobError: It is not paused.
+        JobError: It is not paused; of several, all others are resumed.
         NotWritable: Nothing may be changed here.
     """
-    ids = list(job_ids)
-    for job_id in ids:
+
+    def one(job_id: str) -> JobStatus:
         status = known_job(job_id, paths=paths)
         if status.state is not JobState.CANCELLED or not is_paused(paths.job(job_id)):
             raise JobError(f"Run {job_id} is {status.state} and not paused: `retry` queues a cancelled one again.")
-    return retry(ids, paths=paths)
+        return backend_class(status.backend)(paths).retry(job_id, execution=USUAL)
+
+    return _each(one, job_ids, paths=paths)
 
 
 def cancel(job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:
@@ -124,13 +126,10 @@ def cancel(job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:
 
     Raises:
         UnknownName: There is no such run.
-        JobError: It has ended already.
+        JobError: It has ended already; of several, all others are stopped.
         NotWritable: Nothing may be changed here.
     """
-    refuse_read_only()
-    found = [_backend_of(job_id, paths=paths).cancel(job_id) for job_id in job_ids]
-    wake(paths)
-    return found
+    return _each(lambda job_id: _backend_of(job_id, paths=paths).cancel(job_id), job_ids, paths=paths)
 
 
 def retry(job_ids: Iterable[str], *, paths: AtlasPaths, execution: ExecutionOptions = USUAL) -> list[JobStatus]:
@@ -141,13 +140,14 @@ def retry(job_ids: Iterable[str], *, paths: AtlasPaths, execution: ExecutionOpti
 
     Raises:
         UnknownName: There is no such run.
-        JobError: It is done, queued, running or damaged.
+        JobError: It is done, queued, running or damaged; of several, all others are queued.
         NotWritable: Nothing may be changed here.
     """
-    refuse_read_only()
-    found = [_backend_of(job_id, paths=paths).retry(job_id, execution=execution) for job_id in job_ids]
-    wake(paths)
-    return found
+
+    def one(job_id: str) -> JobStatus:
+        return _backend_of(job_id, paths=paths).retry(job_id, execution=execution)
+
+    return _each(one, job_ids, paths=paths)
 
 
 def move(job_ids: Sequence[str], *, place: int | Literal["first", "last"], paths: AtlasPaths) -> list[JobStatus]:
@@ -208,6 +208,26 @@ def warm(paths: AtlasPaths) -> None:
     """
     if not is_read_only():
         chosen_backend(None, paths=paths).warm()
+
+
+def _each(act: Callable[[str], JobStatus], job_ids: Iterable[str], *, paths: AtlasPaths) -> list[JobStatus]:
+    """Change every job that can be; the others are named afterwards: one of several may have ended meanwhile."""
+    refuse_read_only()
+    ids, found, refused = list(dict.fromkeys(job_ids)), list[JobStatus](), list[AtlasError]()
+    for job_id in ids:
+        try:
+            found.append(act(job_id))
+        except AtlasError as error:
+            refused.append(error)
+    wake(paths)
+    if refused and len(ids) == 1:
+        raise refused[0]
+    if refused:
+        texts = list(dict.fromkeys(map(str, refused)))
+        more = f" And {len(texts) - _MOST_NAMED:,} more." if len(texts) > _MOST_NAMED else ""
+        said = " ".join(texts[:_MOST_NAMED])
+        raise JobError(f"{len(found):,} of {len(ids):,} were changed, the others could not be. {said}{more}")
+    return found
 
 
 def _of_study(study: str, *, paths: AtlasPaths) -> list[JobStatus]:

@@ -20,7 +20,7 @@ from core.jobs import local
 from core.jobs.backend import BACKENDS, Backend, backend_class, chosen_backend
 from core.jobs.dispatch import Dispatcher
 from core.jobs.local import LocalBackend
-from core.jobs.records import JobRecord, JobState, read_job
+from core.jobs.records import JobRecord, JobState, read_job, write_failure
 from core.paths import REPO, AtlasPaths
 from core.spec.run import StudySpec
 from core.spec.versions import CODE_VERSION
@@ -166,6 +166,22 @@ def test_a_paused_study_keeps_its_places_and_goes_on(paths: AtlasPaths, backend:
     assert {row["state"] for row in command("resume", "--study", "s")} == {"queued"}
     assert in_place(paths) == [run_id for run_id in order if run_id != gone]
     assert command("resume", "--study", "s") == []
+
+
+def test_one_of_several_that_cannot_be_changed_holds_no_other_back(paths: AtlasPaths) -> None:
+    """As when it ends, or another session resumes it, between the list and the click."""
+    launch(REQUEST, paths=paths, cursor=no_cursor, where=Where(backend="local"))
+    first, ended, *rest = in_place(paths)
+    write_failure(paths.run(ended).failed, error="Diverged", message="nan")
+    for act, state in ((queue.pause, "paused"), (queue.resume, "queued"), (queue.cancel, "cancelled")):
+        with pytest.raises(JobError, match=f"^{len(rest) + 1} of {len(rest) + 2} were changed.* Run {ended} is failed"):
+            act([first, ended, ended, *rest], paths=paths)
+        assert {queue.looked_at(run_id, paths=paths).shown for run_id in (first, *rest)} == {state}
+    assert {job.state for job in queue.retry([ended, first], paths=paths)} == {JobState.QUEUED}
+    with pytest.raises(JobError, match=f"^{len(rest) - 1} of {len(rest) + 1} were changed.*No run named 'x'"):
+        queue.retry([first, *rest[1:], "x"], paths=paths)
+    with pytest.raises(UnknownName):
+        queue.retry(["x"], paths=paths)
 
 
 def test_a_failed_job_goes_to_the_backend_it_is_submitted_to_again(paths: AtlasPaths, study: StudySpec) -> None:
