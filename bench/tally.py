@@ -10,7 +10,7 @@ import argparse
 import json
 import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,11 +73,10 @@ def tally(
     """
     sums: dict[str, np.ndarray] = {}
     done = 0
-    for line in file.read_text().splitlines() if file and file.is_file() else ():
-        block = json.loads(line)
-        if (block["name"], block["seed"]) == (name, seed):
-            done = max(done, block["until"])
-            _add(sums, block["sums"])
+    for until, counted in _blocks(file, name=name, seed=seed) if file and file.is_file() else ():
+        if done < until <= done + BLOCK:  # else the block before it cannot be read, and is simulated again
+            done = until
+            _add(sums, counted)
     while done < replications:
         until, part = min(done + BLOCK, replications), {}
         for number in range(done, until):
@@ -87,9 +86,26 @@ def tally(
         done = until
         if file:
             line = {"name": name, "seed": seed, "until": until, "sums": {k: v.tolist() for k, v in part.items()}}
-            with file.open("a") as out:
-                out.write(json.dumps(line) + "\n")
+            with file.open("ab") as out:
+                out.write(b"" if _ends_a_line(file) else b"\n")
+                out.write(json.dumps(line).encode() + b"\n")
     return {what: _share(*values) for what, values in sums.items()}
+
+
+def _blocks(file: Path, *, name: str, seed: int) -> Iterator[tuple[int, dict[str, list[float]]]]:
+    """How far each block went and its sums; a line that was not written to its end, or is damaged, is left out."""
+    for line in file.read_bytes().splitlines():
+        try:
+            block = json.loads(line)
+            if (block["name"], block["seed"]) == (name, seed):
+                counted = {str(what): [float(n), float(t), float(q)] for what, (n, t, q) in block["sums"].items()}
+                yield int(block["until"]), counted
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
+            continue
+
+
+def _ends_a_line(file: Path) -> bool:
+    return not file.is_file() or file.read_bytes()[-1:] in {b"", b"\n"}
 
 
 def percent(share: Share | None) -> str:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from core.errors import AtlasError, DiskFull, NotWritable, RunFolderDamaged, SpecError
+from core.errors import AtlasError, DiskFull, NotWritable, RunFolderDamaged, SpecError, as_damage
 from core.files import is_there, read_whole, write_text
 from core.holding import executing
 from core.jobs.attempt import give_up, how_it_ended
@@ -37,6 +37,7 @@ from core.jobs.warmth import N_SPARE, Warmth
 from core.paths import AtlasPaths, RunPaths
 from core.processes import read_process, start_detached, stop_tree, this_host
 from core.spec.execution import PRECISION, THREADS, n_devices
+from core.spec.plain import shortened
 
 WORKER = "core.chain.worker"
 """Module that executes a run or profile; named and never imported, because it loads torch."""
@@ -127,6 +128,12 @@ def ring(paths: AtlasPaths, environ: Mapping[str, str]) -> None:
     write_text(paths.bell, json.dumps({name: environ[name] for name in SETTINGS if name in environ}))
 
 
+def _of_environment(value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(f"{shortened(value)} is no setting of an environment")
+    return value
+
+
 class _Aside(NamedTuple):
     changed_ns: int
     """Time of the folder's last change when it was set aside: another one, and it is tried again."""
@@ -174,7 +181,7 @@ class Dispatcher:
     def _bell(self) -> int:
         try:
             return self._paths.bell.stat().st_mtime_ns
-        except FileNotFoundError:
+        except OSError:  # nobody has rung, or something else lies there
             return 0
 
     def _take_on_settings(self) -> None:
@@ -183,10 +190,11 @@ class Dispatcher:
         if rung == self._rung:
             return
         try:
-            said = json.loads(read_whole(self._paths.bell, most_bytes=2**20))
-        except (OSError, ValueError, RunFolderDamaged):
-            return
-        if not isinstance(said, dict) or not all(isinstance(text, str) for text in said.values()):
+            with as_damage(self._paths.bell.name):
+                found = {**json.loads(read_whole(self._paths.bell, most_bytes=2**20))}
+                said = {name: _of_environment(found[name]) for name in SETTINGS if name in found}
+        except RunFolderDamaged as error:
+            _LOG.warning("%s The settings stay as they are.", error)
             return
         if said == {name: os.environ[name] for name in SETTINGS if name in os.environ}:
             return

@@ -56,7 +56,7 @@ class Warmth:
         try:
             # A wish from the future is of before the clock was set back: at worst a job starts some seconds later.
             return may_be_warm(os.environ) and 0 <= time.time() - self._paths.warm_wish.stat().st_mtime < WISH_S
-        except FileNotFoundError:
+        except OSError:  # nobody did, or something else lies there
             return False
 
     def tend(self, *, is_needed: bool, most: int = 1) -> None:

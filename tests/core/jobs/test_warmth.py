@@ -243,6 +243,29 @@ def test_a_dispatcher_without_jobs_takes_on_the_settings_of_who_rings(
     assert "secret" not in paths.bell.read_text()
 
 
+@pytest.mark.parametrize(
+    "said", ["", "[", "[" * 100_000, "5", '["a"]', f'{{"{CPU_SLOTS}": 5}}', f'{{"{CPU_SLOTS}": "2\\u0000"}}', None]
+)
+def test_a_bell_that_says_nonsense_changes_no_setting(
+    paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch, said: str | None
+) -> None:
+    """Deep nesting ended the dispatcher, and with it the queue."""
+    monkeypatch.setenv(CPU_SLOTS, "3")
+    dispatcher = Dispatcher(paths, worker=WORKER, slots=("cpu",))
+    paths.bell.parent.mkdir(parents=True, exist_ok=True)
+    if said is None:
+        paths.bell.symlink_to(paths.bell.name)
+        paths.warm_wish.symlink_to(paths.warm_wish.name)
+    else:
+        paths.bell.write_text(said)
+    dispatcher.step()
+    assert os.environ[CPU_SLOTS] == "3" and not dispatcher.warmth.is_wished()
+    paths.bell.unlink()
+    ring(paths, {CPU_SLOTS: "4", "PATH": "/nowhere"})
+    dispatcher.step()
+    assert os.environ[CPU_SLOTS] == "4" and os.environ["PATH"] != "/nowhere"
+
+
 def test_code_that_changed_after_it_was_loaded_is_loaded_again(tmp_path: Path) -> None:
     """Whatever the clock says: the times of the files are compared with themselves."""
     own = processes._sources()

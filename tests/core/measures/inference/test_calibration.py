@@ -89,5 +89,18 @@ def test_a_tally_that_was_stopped_goes_on_and_says_the_same(tmp_path: Path) -> N
     assert {json.loads(line)["name"] for line in file.read_text().splitlines()} == {"x", "other"}
 
 
+def test_counts_that_were_damaged_are_counted_again(tmp_path: Path) -> None:
+    def simulate(rng: np.random.Generator) -> dict[str, float | None]:
+        return {"half": float(rng.random() < 0.5)}
+
+    file, whole = tmp_path / "counts.jsonl", tally("x", simulate, replications=4 * BLOCK)
+    tally("x", simulate, replications=4 * BLOCK, file=file)
+    first, second, third, fourth = file.read_bytes().splitlines()
+    for damaged in (second[:-9], b"\xff", b"[" * 100_000, second.replace(b"1.0", b"{}"), b'{"name": "x", "seed": 0}'):
+        file.write_bytes(b"\n".join([first, damaged, third, fourth[:-5]]))  # and killed while it wrote the last
+        for _ in range(2):
+            assert tally("x", simulate, replications=4 * BLOCK, file=file) == whole
+
+
 def test_every_slow_case_is_a_simulation() -> None:
     assert set(CASES) < set(SIMULATIONS)
