@@ -17,6 +17,7 @@ def pytest_configure() -> None:
     os.environ["ATLAS_GALLERY"] = NO_GALLERY
     os.environ["ATLAS_WARM"] = "0"
     os.environ["ATLAS_PRECISION"] = "fp32"  # the same numbers on a processor with units for bfloat16 and on one without
+    os.environ["OMP_NUM_THREADS"] = "1"  # two processes test on two cores: more threads wait for each other
 
 
 @pytest.fixture(autouse=True)
