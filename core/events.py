@@ -220,6 +220,11 @@ class LanguageScored(_Fact):
     """With the selected checkpoint."""
     score_last: float | None = None
     """With the last checkpoint; None where it is the selected one and not scored apart, or none was trained."""
+    score_mean: float | None = None
+    """Mean over the last checkpoints; None: the protocol does not have them scored."""
+    score_oracle: float | None = None
+    """With the checkpoint that is best on development data of this language, which is not zero-shot; None: there are
+    none, or the protocol does not have the checkpoints scored."""
     floor: float | None = None
     """What the best rule that reads no meaning scores on the same examples; None: before floors were reported."""
     floor_rule: str | None = None

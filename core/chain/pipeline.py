@@ -125,16 +125,23 @@ def _evaluate(
         )
     )
     last_folder = final.last_encoder if final and has_head else None
+    selected = _candidate(context, final, labels=labels, weights=final.encoder if final else None)
+    last = _candidate(context, final, labels=labels, weights=last_folder) if last_folder else None
+    protocol = spec.stage_protocol(Role.TARGET, task.name)
+    known = {final.encoder: selected, last_folder: last} if final else {}
+    every = final.checkpoints() if final and has_head and protocol.score_checkpoints else ()
     job = EvaluationJob(
         key=key,
         earlier=earlier,
         task=task,
-        selected=_candidate(context, final, labels=labels, weights=final.encoder if final else None),
-        last=_candidate(context, final, labels=labels, weights=last_folder) if last_folder else None,
+        selected=selected,
+        last=last,
+        checkpoints=tuple(known.get(w) or _candidate(context, final, labels=labels, weights=w) for w in every),
         last_is_selected=has_head and last_folder is None,
         missing=missing,
         load=partial(context.loader.scored, labels=labels),
         rules=taught(trainings[-1].data[0].train) if has_head else {},
+        most_dev=protocol.max_dev_examples,
         max_length=spec.protocol.max_length,
         layer=_first_set(spec.protocol.retrieval_layer, spec.model.retrieval_layer),
         pooling=spec.protocol.retrieval_pooling or spec.model.retrieval_pooling,
@@ -169,8 +176,7 @@ def _candidate(
     protocol = context.spec.stage_protocol(Role.TARGET, task.name)
     freeze(encoder, protocol, where=f"Model '{model.path}'", kept_in=context.paths.states)
     head = learning_of(task.type).head(encoder, len(labels), None)
-    states = final.heads("selected" if weights == final.encoder else "last")
-    head.load_state_dict(states[task.name])
+    head.load_state_dict(final.heads(weights)[task.name])
     return Candidate(encoder, head=head.to(context.device))
 
 

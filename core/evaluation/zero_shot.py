@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from core.heads.states import Encoder
 from core.measures.inference.one_sided import one_sided_above
 from core.spec.task import Metric, TaskSpec
 from core.training.context import RunContext
+from core.training.loader import first_examples
 from core.types.base import MetricScore, Prediction
 from core.types.table import learning_of, task_type
 
@@ -45,6 +46,8 @@ PREDICTION_SCHEMA = pa.schema(
     ]
 )
 _EMBED_TOKENS = 8192
+MEAN_OF = 3
+"""Checkpoints, the last ones, that `score_mean` is the mean of; fewer where a stage has fewer."""
 RANDOM_RANKING = "a random ranking of the candidates"
 """The rule that a search by sentence vectors must beat."""
 
@@ -73,6 +76,8 @@ class EvaluationJob:
     """What the scores are of."""
     last: Candidate | None
     """The last checkpoint where it is another one."""
+    checkpoints: Sequence[Candidate]
+    """Every checkpoint of the target stage in order, where the protocol has them scored; else none."""
     last_is_selected: bool
     """Whether `score_last` equals `score`."""
     load: Callable[[SplitRole, str], Split]
@@ -81,6 +86,8 @@ class EvaluationJob:
     """Languages that planning found no data for, and has reported, with the reasons."""
     rules: Rules
     """What a model must beat, taught by English training data; of a type that is not trained: none."""
+    most_dev: int | None
+    """Development examples of a language that the oracle chooses a checkpoint by; None: all of them."""
     max_length: int | None
     """Upper bound on the length of inputs."""
     layer: int | None
@@ -159,6 +166,7 @@ def _score_language(job: EvaluationJob, split: Split) -> _Scored:
     features = with_states(features, encoder=job.selected.encoder)  # other runs have the same test texts
     predictions, scores = _predicted(job.selected, split, features)
     last = _predicted(job.last, split, features)[1] if job.last else None
+    means, oracle = _over_checkpoints(job, split, features) if job.checkpoints else ({}, {})
     best = floors(job.rules, split, metrics=list(scores))
     facts = [
         LanguageScored(
@@ -166,6 +174,8 @@ def _score_language(job: EvaluationJob, split: Split) -> _Scored:
             metric=metric,
             score=found.score,
             score_last=last[metric].score if last else found.score if job.last_is_selected else None,
+            score_mean=means.get(metric),
+            score_oracle=oracle.get(metric),
             floor=best[metric].found.score if metric in best else None,
             floor_rule=best[metric].rule if metric in best else None,
             floor_p=p_above(found, best[metric]) if metric in best else None,
@@ -190,6 +200,30 @@ def _predicted(
     ranks = Metric.MRP in split.task.metrics
     logits = label_scores(candidate.encoder, candidate.head, features=features, split=split) if ranks else None
     return predictions, score(split, predictions, label_scores=logits)
+
+
+def _over_checkpoints(
+    job: EvaluationJob,
+    split: Split,
+    features: Any,  # noqa: ANN401  `Features`, kept short
+) -> tuple[dict[Metric, float], dict[Metric, float]]:
+    """The mean over the last checkpoints and the score of the oracle's, which is chosen by the headline metric.
+
+    Keung et al. 2020 (2004.15001) show how far the two ways of choosing a checkpoint lie apart.
+    """
+    each = [_predicted(candidate, split, features)[1] for candidate in job.checkpoints]
+    means = {metric: float(np.mean([found[metric].score for found in each[-MEAN_OF:]])) for metric in each[-1]}
+    try:
+        dev = first_examples(job.load("dev", split.lang), n=job.most_dev)
+    except HubUnreachable:
+        raise
+    except DataError:
+        return means, {}
+    features = featurise(dev, encoder=job.selected.encoder, max_length=job.max_length)
+    features = with_states(features, encoder=job.selected.encoder)
+    by_dev = [_predicted(candidate, dev, features)[1][job.task.headline].score for candidate in job.checkpoints]
+    chosen = each[int(np.argmax(by_dev))]
+    return means, {metric: found.score for metric, found in chosen.items()}
 
 
 def _search(job: EvaluationJob, split: Split) -> _Scored:

@@ -158,13 +158,15 @@ def cell_runs(cur: duckdb.DuckDBPyConnection, view: View, *, lang: str, intermed
 
     Returns:
         One row per run in order of seed; columns `seed`, `outcome` (NULL: not ended), `score`, `score_last`,
-        `baseline_score`, `gain` (fractions or NULL), `floor` (of the baseline; NULL where it is not known),
-        `floor_rule`, `n`, `split`, `missing`, `excluded`, `note`, `run_id`, `baseline_run_id`.
+        `score_mean`, `score_oracle`, `baseline_score`, `gain` (fractions or NULL), `floor` (of the baseline;
+        NULL where it is not known), `floor_rule`, `n`, `split`, `missing`, `excluded`, `note`, `run_id`,
+        `baseline_run_id`.
     """
     return cur.execute(
         f"""
         WITH chosen AS ({CHOSEN} AND intermediate = $intermediate)
-        SELECT r.seed, r.outcome, s.score, s.score_last, g.baseline_score, g.gain, coalesce(g.floor, s.floor) AS floor,
+        SELECT r.seed, r.outcome, s.score, s.score_last, s.score_mean, s.score_oracle, g.baseline_score, g.gain,
+               coalesce(g.floor, s.floor) AS floor,
                coalesce(g.floor_rule, s.floor_rule) AS floor_rule, s.n, s.split,
                coalesce(g.missing, k.reason) AS missing, g.excluded, g.note, r.run_id, g.baseline_run_id
         FROM chosen r

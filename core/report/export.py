@@ -28,7 +28,8 @@ _SQL = {
     """,
     "scores": """
         SELECT r.collection, r.model, r.intermediate, r.target, s.lang, s.metric, r.protocol, r.data_source, r.seed,
-               s.score, s.score_last, s.floor, s.floor_rule, s.floor_p, s.n, s.split, s.fingerprint, s.run_id
+               s.score, s.score_last, s.score_mean, s.score_oracle, s.floor, s.floor_rule, s.floor_p, s.n, s.split,
+               s.fingerprint, s.run_id
         FROM scores s JOIN current_runs r USING (run_id)
         ORDER BY collection, model, target, intermediate, seed, lang, metric, run_id
     """,

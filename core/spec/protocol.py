@@ -25,7 +25,7 @@ USUAL_BATCH_TOKENS = 8192
 class StageProtocol(GrowingSpec):
     """Hyper-parameters of one fine-tuning stage."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"freeze_layers", "lora_rank", "lora_alpha"})
+    later: ClassVar[frozenset[str]] = frozenset({"freeze_layers", "lora_rank", "lora_alpha", "score_checkpoints"})
 
     learning_rate: float = Field(gt=0, le=1)
     """Peak learning rate of AdamW."""
@@ -74,6 +74,9 @@ class StageProtocol(GrowingSpec):
     and added to them at the end of the stage; None: the weights are trained."""
     lora_alpha: int | None = Field(default=None, ge=1)
     """Adapters are multiplied by this over their rank; None: twice the rank."""
+    score_checkpoints: bool = False
+    """Of a target stage: keep the weights at each of the `evaluations` and score them all, for two more columns of a
+    run, the mean of the last checkpoints and the oracle; memory and disk for so many encoders more."""
     _batch_tokens: int = PrivateAttr(default=USUAL_BATCH_TOKENS)
 
     @property
@@ -158,6 +161,14 @@ class ProtocolSpec(Spec):
     """Pooling for retrieval; None: the model's own."""
     stated: dict[str, str] = {}
     """For a published protocol: field → where the paper states it, or "ours" where it does not."""
+
+    @model_validator(mode="after")
+    def _checkpoints_of_the_target(self) -> Self:
+        if self.intermediate.score_checkpoints:
+            raise ValueError(
+                "score_checkpoints stands under intermediate, whose checkpoints are not scored: put it under target"
+            )
+        return self
 
     def stage_for(self, role: Role, task: str) -> StageProtocol:
         """Hyper-parameters of a stage on a task, overrides applied.

@@ -314,6 +314,8 @@ def _language_scored(tables: RunTables, event: facts.LanguageScored) -> None:
         "metric": str(event.metric),
         "score": event.score,
         "score_last": event.score_last,
+        "score_mean": event.score_mean,
+        "score_oracle": event.score_oracle,
         "floor": event.floor,
         "floor_rule": event.floor_rule,
         "floor_p": event.floor_p,

@@ -371,6 +371,11 @@ def m013_matched(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("ALTER TABLE splits ADD COLUMN matched VARCHAR;")  # JSON of `core.spec.match.Match`; NULL: no third
 
 
+def m015_checkpoints(con: duckdb.DuckDBPyConnection) -> None:
+    """Two more columns of a run: the mean of its last checkpoints, and the oracle's."""
+    con.execute("ALTER TABLE scores ADD COLUMN score_mean DOUBLE; ALTER TABLE scores ADD COLUMN score_oracle DOUBLE;")
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("001_first_tables", m001_first_tables),
     ("002_gains", m002_gains),
@@ -386,5 +391,6 @@ MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("012_evidence", m012_evidence),
     ("013_matched", m013_matched),
     ("014_imported", m014_imported),
+    ("015_checkpoints", m015_checkpoints),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""

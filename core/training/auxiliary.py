@@ -41,7 +41,7 @@ from core.training.checkpoints import Checkpoints, anew_if_damaged
 from core.training.context import RunContext
 from core.training.gradients import StageJob
 from core.training.loader import EnglishData
-from core.training.loop import train_stage
+from core.training.loop import Checkpoint, train_stage
 from core.training.seeds import Draws
 from core.training.stages import StageFolder, StageIdentity, only_one
 from core.types.base import Prediction
@@ -202,7 +202,7 @@ def _train(context: RunContext, run: AuxiliaryRun, *, job: StageJob) -> _Trained
     head, found = goals[0].head, dict[str, AuxiliaryResult]()
     assert isinstance(head, SummaryHead | TokenHead)  # supervised objectives hold heads of tasks
 
-    def keep(which: str) -> None:
+    def keep(which: Checkpoint) -> None:
         # Scored before the checkpoint is cleared: a kill in between costs the scoring, not the training.
         if which == "selected":
             blank = run.data.without_input

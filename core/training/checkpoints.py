@@ -1,7 +1,8 @@
 """Resumable state of the stage in progress: written beside and renamed, so that a kill at any moment leaves one whole.
 
-Two kinds of file: `<key>.pt`, everything that the next step depends on, with the one before it in `<key>-before.pt`;
-and `<key>-best-<step>.pt`, the weights that model selection would take, removed once no state on disk names it. torch
+Three kinds of file: `<key>.pt`, everything that the next step depends on, with the one before it in `<key>-before.pt`;
+`<key>-best-<step>.pt`, the weights that model selection would take, removed once no state on disk names it; and
+`<key>-at-<step>.pt`, the weights of each checkpoint where all of them are scored, kept until the stage ends. torch
 writes a checksum of each tensor, and all are checked before a file is used: a damaged one costs time, never the run.
 """
 
@@ -104,6 +105,35 @@ class Checkpoints:
         """
         with as_damage(self.best_file(step).name):
             return _read(self.best_file(step))
+
+    def point_file(self, step: int) -> Path:
+        """Weights of a checkpoint that is scored whether it is the best or not.
+
+        Args:
+            step: Steps taken.
+        """
+        return self.folder / f"{self.key}-at-{step}.pt"
+
+    def save_point(self, weights: dict[str, Any], *, step: int) -> None:
+        """Write the weights of a checkpoint that will be scored.
+
+        Args:
+            weights: Module name → state dict.
+            step: Steps taken.
+        """
+        write(weights, self.point_file(step))
+
+    def load_point(self, step: int) -> dict[str, Any]:
+        """Weights that `save_point` wrote.
+
+        Args:
+            step: Steps taken.
+
+        Raises:
+            RunFolderDamaged: The file is gone, or not as it was written.
+        """
+        with as_damage(self.point_file(step).name):
+            return _read(self.point_file(step))
 
     def save(self, state: dict[str, Any], *, progress: Progress) -> None:
         """Write the state, keep the one before it, then drop best files that neither names.

@@ -97,7 +97,9 @@ class Loader:
             n = max(1, round(protocol.train_share * len(train.examples)))
             train = subsample(train, n=n, seed=draws.number("share"))
         dev = load_split(task, role="dev", lang="en", origin=origin)
-        return EnglishData(train=train, dev=_first(dev._replace(labels=train.labels), n=protocol.max_dev_examples))
+        return EnglishData(
+            train=train, dev=first_examples(dev._replace(labels=train.labels), n=protocol.max_dev_examples)
+        )
 
     def text(self, target: TaskSpec, *, n: int) -> tuple[str, ...]:
         """English training texts of a target, a sample that no run's seed moves; nothing is reported.
@@ -145,7 +147,7 @@ class Loader:
             n: At most so many, from the first on.
         """
         split = load_split(like.train.task, role="dev", lang="en", origin=self._origin(Role.INTERMEDIATE))
-        split = _first(split._replace(labels=like.train.labels), n=n)
+        split = first_examples(split._replace(labels=like.train.labels), n=n)
         intermediate = self._spec.intermediate
         is_shuffled = intermediate is not None and intermediate.placebo is Placebo.SHUFFLED
         draws = Draws(self._spec.seed, "intermediate", (split.task.name,))
@@ -162,10 +164,10 @@ class Loader:
         )
 
     def scored(self, role: SplitRole, lang: str, *, labels: tuple[str, ...]) -> Split:
-        """A split of the target that is scored (or, for mining, one that the threshold is chosen on).
+        """A split of the target: one that is scored, or one that mining's threshold or the oracle is chosen on.
 
         Args:
-            role: `test`, or `dev` for mining.
+            role: `test`; `dev` for mining and the oracle.
             labels: Of the training split; empty for retrieval.
         """
         task = self._spec.task(self._spec.target)
@@ -214,7 +216,13 @@ class Loader:
         return split
 
 
-def _first(split: Split, *, n: int | None) -> Split:
+def first_examples(split: Split, *, n: int | None) -> Split:
+    """The first part of a split.
+
+    Args:
+        split: A development set.
+        n: Examples; None: all of them.
+    """
     if n is None or n >= len(split.examples):
         return split
     examples = split.examples[:n]

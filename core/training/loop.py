@@ -52,8 +52,11 @@ class StageResult:
     """Of each task, with the checkpoint that goes on."""
 
 
-Keep = Callable[[Literal["selected", "last"]], None]
-"""Called when the encoder and the heads hold the named weights; `last` only where it is not the selected one."""
+Checkpoint = Literal["selected", "last"] | int
+"""Which weights of a stage: those that go on, the last ones, or those at a step."""
+
+Keep = Callable[[Checkpoint], None]
+"""Called when the encoder and the heads hold the named weights: each checkpoint once, the selected one at the end."""
 
 
 @dataclass
@@ -100,7 +103,7 @@ class _Training:
 def train_stage(
     context: RunContext, job: StageJob, *, encoder: Encoder, objectives: list[Objective], keep: Keep
 ) -> StageResult:
-    """Fine-tune an encoder on one or several tasks, and hand the selected weights and the last ones to `keep`.
+    """Fine-tune an encoder on one or several tasks, and hand the selected weights and others to `keep`.
 
     Args:
         context: Device, events, checkpoints.
@@ -266,6 +269,8 @@ def _score_dev(training: _Training) -> None:
         progress.judged = [f._replace(p_value=f.p_value and min(1.0, n * f.p_value))._asdict() for f in judged]
     if is_best and not by_last and progress.step < training.total:
         training.files.save_best(training.weights(), step=progress.step)
+    if training.job.protocol.score_checkpoints:
+        training.files.save_point(training.weights(), step=progress.step)
 
 
 def _out_of_patience(training: _Training) -> bool:
@@ -320,13 +325,25 @@ def _finish(training: _Training, *, adapters: Adapters, compaction: Compaction, 
     training.optimiser.state.clear()  # the whole matrix takes its place in memory
     protocol, total, epoch_steps = training.job.protocol, training.total, training.epoch_steps
     last, best = training.progress.step, training.progress.best_step
-    decay = left_of_unused(training.encoder, protocol, step=last, total=total, epoch_steps=epoch_steps)
+
+    def decay(step: int) -> float:
+        return left_of_unused(training.encoder, protocol, step=step, total=total, epoch_steps=epoch_steps)
+
+    def keep_in_between(which: Checkpoint, *, step: int) -> None:
+        with compaction.whole(decay=decay(step)), adapters.merged():
+            keep(which)
+
     if best is not None and best != last:
-        with compaction.whole(decay=decay), adapters.merged():
-            keep("last")
+        keep_in_between("last", step=last)
+    others = [step for step in sorted(training.points) if step < last and step != best]
+    for step in others if protocol.score_checkpoints else []:
+        training.load_weights(training.files.load_point(step))
+        keep_in_between(step, step=step)
+    if best is not None and best != last:
         training.load_weights(training.files.load_best(best))
-        decay = left_of_unused(training.encoder, protocol, step=best, total=total, epoch_steps=epoch_steps)
-    compaction.end(decay=decay)
+    elif others and protocol.score_checkpoints:
+        training.load_weights(training.files.load_point(last))
+    compaction.end(decay=decay(best or last))
     adapters.merge()
     keep("selected")
     training.files.clear()

@@ -18,7 +18,7 @@ from core.training import objectives
 from core.training.checkpoints import Checkpoints, anew_if_damaged
 from core.training.context import RunContext
 from core.training.gradients import StageJob
-from core.training.loop import StageResult, train_stage
+from core.training.loop import Checkpoint, StageResult, train_stage
 from core.training.plan import Training
 from core.training.stages import StageFolder, StageWriter, only_one
 
@@ -109,9 +109,9 @@ def _train(context: RunContext, training: Training, *, parent: StageFolder | Non
     writer = StageWriter(context.paths.stage(job.key))
     heads = {goal.name: goal.head for goal in goals}
 
-    def keep(which: str) -> None:
+    def keep(which: Checkpoint) -> None:
         if which == "selected" or job.kind == "target":
-            writer.keep("selected" if which == "selected" else "last", encoder=encoder, heads=heads)
+            writer.keep(which, encoder=encoder, heads=heads)
 
     result = train_stage(context, job, encoder=encoder, objectives=goals, keep=keep)
     facts = {

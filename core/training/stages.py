@@ -28,6 +28,9 @@ from core.spec.execution import Precision
 from core.spec.protocol import StageProtocol
 from core.spec.run import Placebo
 
+_AT = "step-"
+"""Before the number of steps in the name of a folder."""
+
 
 class StageIdentity(Spec):
     """Everything that decides what a training gives; its digest is the key."""
@@ -75,13 +78,21 @@ class StageFolder:
         """Folder of the last encoder; None where the last is the selected one or is not kept."""
         return self.root / "last" if (self.root / "last").is_dir() else None
 
-    def heads(self, which: Literal["selected", "last"] = "selected") -> dict[str, dict[str, Any]]:
+    def checkpoints(self) -> tuple[Path, ...]:
+        """Folders of all the weights that were kept, in the order of their steps."""
+        facts = self.marker()
+        kept = {int(folder.name.removeprefix(_AT)): folder for folder in self.root.glob(f"{_AT}*")}
+        kept[facts["steps"]] = self.last_encoder or self.encoder
+        kept[facts["best_step"]] = self.encoder
+        return tuple(kept[step] for step in sorted(kept))
+
+    def heads(self, weights: Path | None = None) -> dict[str, dict[str, Any]]:
         """State dict of each head by task name.
 
         Args:
-            which: Of the selected or the last checkpoint.
+            weights: Folder of the encoder that they belong to; None: the selected one.
         """
-        flat = load_file(str((self.encoder if which == "selected" else self.root / "last") / "heads.safetensors"))
+        flat = load_file(str((weights or self.encoder) / "heads.safetensors"))
         heads: dict[str, dict[str, Any]] = {}
         for name, tensor in flat.items():
             task, parameter = name.split("/", 1)
@@ -132,15 +143,17 @@ class StageWriter:
         shutil.rmtree(self._beside, ignore_errors=True)
         self._beside.mkdir(parents=True)
 
-    def keep(self, which: Literal["selected", "last"], *, encoder: Encoder, heads: dict[str, Head | MlmHead]) -> None:
+    def keep(
+        self, which: Literal["selected", "last"] | int, *, encoder: Encoder, heads: dict[str, Head | MlmHead]
+    ) -> None:
         """Write the weights as they are now.
 
         Args:
-            which: Which checkpoint they are.
+            which: Which checkpoint they are; a number is its step.
             encoder: Float32.
             heads: By task name; heads of masked-language modelling are not kept.
         """
-        folder = self._beside / ("encoder" if which == "selected" else "last")
+        folder = self._beside / ("encoder" if which == "selected" else "last" if which == "last" else f"{_AT}{which}")
         save_encoder(encoder, folder)
         flat = {
             f"{task}/{name}": tensor.detach().cpu().contiguous()

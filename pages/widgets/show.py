@@ -226,15 +226,32 @@ def in_percent(scores: pd.DataFrame) -> pd.DataFrame:
     """Rows of scores with their fractions in percent and points, as `score_columns` names them.
 
     Args:
-        scores: Columns `score`, `baseline_score`, `gain`, `score_last`, `floor`, and any others.
+        scores: Columns `score`, `baseline_score`, `gain`, `floor`, those that begin with `score_`, and others.
     """
-    fractions = ("score", "baseline_score", "gain", "score_last", "floor")
+    fractions = ("score", "baseline_score", "gain", "score_last", "score_mean", "score_oracle", "floor")
     return scores.assign(**{name: 100 * scores[name].astype("float64") for name in fractions})
 
 
-def score_columns() -> dict[str, Any]:
-    """What the columns of a table of scores are called."""
+def score_columns(scores: pd.DataFrame) -> dict[str, Any]:
+    """What the columns of a table of scores are called.
+
+    Args:
+        scores: The table; columns of checkpoints that no row has are left out.
+    """
     number = st.column_config.NumberColumn
+    asked_for = {
+        "score_mean": number(
+            "mean of last checkpoints, %",
+            format="%.2f",
+            help="Mean score of the last three checkpoints of the target stage.",
+        ),
+        "score_oracle": number(
+            "oracle (not zero-shot), %",
+            format="%.2f",
+            help="With the checkpoint that is best on development data of the language itself. Zero-shot transfer "
+            "has no such data: this says how much a better choice of the checkpoint could give.",
+        ),
+    }
     return {
         "score": number("score, %", format="%.2f"),
         "baseline_score": number("baseline, %", format="%.2f"),
@@ -251,6 +268,7 @@ def score_columns() -> dict[str, Any]:
             format="%.2f",
             help="The score column is of the checkpoint that is best on English development data; this is of the last.",
         ),
+        **{name: column for name, column in asked_for.items() if scores[name].notna().any()},
         "n": "test examples",
         "split": "split",
         "missing": "why missing",

@@ -34,14 +34,14 @@ def paired_scores(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
     """Scores of a run beside those of its baseline.
 
     Returns:
-        Columns `lang`, `metric`, `score`, `score_last`, `baseline_score`, `gain`, `floor` (fractions or NULL),
-        `floor_rule`, `n`, `split`, `missing` (why there is no gain; NULL for a baseline), `excluded` (why the gain is
-        no evidence), `note`. Order: headline metric first, English first, lang.
+        Columns `lang`, `metric`, `score`, `score_last`, `score_mean`, `score_oracle`, `baseline_score`, `gain`,
+        `floor` (fractions or NULL), `floor_rule`, `n`, `split`, `missing` (why there is no gain; NULL for a baseline),
+        `excluded` (why the gain is no evidence), `note`. Order: headline metric first, English first, lang.
     """
     return cur.execute(
         """
-        SELECT s.lang, s.metric, s.score, s.score_last, g.baseline_score, g.gain, s.floor, s.floor_rule, s.n, s.split,
-               g.missing, g.excluded, g.note
+        SELECT s.lang, s.metric, s.score, s.score_last, s.score_mean, s.score_oracle, g.baseline_score, g.gain,
+               s.floor, s.floor_rule, s.n, s.split, g.missing, g.excluded, g.note
         FROM scores s JOIN runs r ON r.run_id = s.run_id
         LEFT JOIN gains g ON g.run_id = s.run_id AND g.lang = s.lang AND g.metric = s.metric
         WHERE s.run_id = $run_id ORDER BY s.metric <> r.headline_metric, s.metric, s.lang <> 'en', s.lang

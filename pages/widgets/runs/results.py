@@ -39,7 +39,7 @@ def show_scores(found: RunDetail) -> None:
             shown,
             alt="Scores of this run per language and metric",
             height=min(38 + 35 * len(shown), 520),
-            columns={"language": "language", "metric": "metric", **score_columns()},
+            columns={"language": "language", "metric": "metric", **score_columns(shown)},
         )
     dots = partial(language_dots, headline, chance=float(str(found.run["chance"])), metric=metric)
     export_popover(

@@ -127,7 +127,7 @@ def _runs(runs: pd.DataFrame) -> None:
     table(
         in_percent(runs),
         alt="Runs behind the chosen cell, one row per seed",
-        columns={"seed": "seed", **score_columns(), "run_id": "run", "baseline_run_id": "baseline run"},
+        columns={"seed": "seed", **score_columns(runs), "run_id": "run", "baseline_run_id": "baseline run"},
     )
     with st.container(horizontal=True):
         for run in runs.head(12).to_dict("records"):

@@ -7,9 +7,11 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from core.chain.pipeline import execute
 from core.chain.worker import EventLog
@@ -32,6 +34,7 @@ from core.events import (
 from core.heads.states import Encoder
 from core.paths import STAGE_MARKER, AtlasPaths
 from core.spec.model import ModelSpec
+from core.spec.protocol import ProtocolSpec
 from core.spec.run import DataSource, RunSpec
 from core.spec.versions import CODE_VERSION
 from tests.fakes import ARCHITECTURES, KINDS, TRAINED, WORDS, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run
@@ -171,6 +174,62 @@ def test_a_stage_that_was_trained_with_other_arithmetic_is_reused_and_named(
         f"The stage 'toy_classification' was trained elsewhere (threads {threads + 1}, here {threads}): trained here"
     )
     assert [e.kind for e in events if isinstance(e, StageReused)] == ["target"]
+
+
+def test_four_columns_of_one_run(tmp_path: Path, model: ModelSpec) -> None:
+    """The mean of the last checkpoints and the oracle, against runs that end where a checkpoint was taken.
+
+    German development data are its test data, so its oracle is the best of all checkpoints; English development data
+    are what the selection sees.
+    """
+    source = toy_mirror(tmp_path / "hub", kinds=("classification",), n=30)
+    german = tmp_path / "hub" / "toy" / "classification" / "de"
+    shutil.copy(german / "test-00000-of-00001.parquet", german / "validation-00000-of-00001.parquet")
+    stage = {"schedule": "constant", "warmup_fraction": 0.0, "dropout": 0.0, "max_steps": 4}
+
+    def scores(name: str, **changes: object) -> dict[str, LanguageScored]:
+        protocol = toy_protocol(**stage)
+        protocol = protocol.model_copy(update={"target": protocol.target.model_copy(update=changes)})
+        run = toy_run(model, target="classification", source=source, protocol=protocol)
+        return {str(e.lang): e for e in _execute(run, tmp_path / name) if isinstance(e, LanguageScored)}
+
+    alone = [scores(str(n), max_steps=n, evaluations=1, selection="last") for n in (1, 2, 3, 4)]
+    assert len({each["de"].score for each in alone}) > 1, "checkpoints differ, or nothing is shown"
+    for selection in ("best", "last"):
+        found = scores(selection, evaluations=4, selection=selection, score_checkpoints=True)
+        for lang in ("en", "de"):
+            assert found[lang].score_last == alone[3][lang].score
+            assert found[lang].score_mean == pytest.approx(np.mean([each[lang].score for each in alone[1:]]))
+        assert found["de"].score_oracle == max(each["de"].score for each in alone)
+        assert selection == "last" or found["en"].score_oracle == found["en"].score
+    (german / "validation-00000-of-00001.parquet").unlink()
+    found = scores("without", evaluations=4, score_checkpoints=True)
+    assert found["de"].score_oracle is None and found["de"].score_mean is not None
+    with pytest.raises(ValidationError, match="score_checkpoints stands under intermediate"):
+        ProtocolSpec.model_validate(toy_protocol(score_checkpoints=True).model_dump())
+
+
+def test_an_interrupted_stage_has_the_columns_of_an_undisturbed_one(
+    tmp_path: Path, source: DataSource, model: ModelSpec
+) -> None:
+    protocol = toy_protocol()
+    target = protocol.target.model_copy(update={"evaluations": 4, "score_checkpoints": True})
+    protocol = protocol.model_copy(update={"target": target})
+    run = toy_run(model, target="regression", source=source, protocol=protocol)
+    undisturbed = [e for e in _execute(run, tmp_path / "undisturbed") if isinstance(e, LanguageScored)]
+    seen = list[Event]()
+
+    def stop(event: Event) -> None:
+        seen.append(event)
+        if sum(isinstance(e, DevScored) for e in seen) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(toy_context(run, tmp_path / "home", emit=stop))
+    events = _execute(run, tmp_path / "home")
+    assert next(e.resumed_at for e in events if isinstance(e, StageStarted)) == 2
+    assert [e for e in events if isinstance(e, LanguageScored)] == undisturbed
+    assert all(e.score_mean is not None for e in undisturbed)
 
 
 def test_scored_languages_are_not_scored_again(tmp_path: Path, source: DataSource, model: ModelSpec) -> None:

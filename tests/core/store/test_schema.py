@@ -146,6 +146,8 @@ EXPECTED: dict[str, list[str]] = {
         "floor DOUBLE",
         "floor_rule VARCHAR",
         "floor_p DOUBLE",
+        "score_mean DOUBLE",
+        "score_oracle DOUBLE",
     ],
     "skips": [
         "run_id VARCHAR!",
