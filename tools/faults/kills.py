@@ -25,7 +25,7 @@ from core.store.connection import Store
 from core.store.ingest import ingest
 from tools.faults.garbage import garbled
 from tools.faults.home import runs_of
-from tools.faults.worker import score_of
+from tools.faults.worker import checkpoint, score_of, told_beside
 
 OPTIONS = ("--worker-module", "tools.faults.worker", "--poll-s", "0.05", "--idle-s", "2")
 """Of a dispatcher whose jobs are stand-ins."""
@@ -89,7 +89,7 @@ def campaign(paths: AtlasPaths, *, faults: int, seeds: int, rng: Random, most_s:
         if sum(counts[kind] for kind in ("workers", "dispatchers", "files")) < faults:
             _hurt(paths, [r for r, s in states.items() if s.state is not JobState.DONE], counts=counts, rng=rng)
         time.sleep(rng.uniform(0.0, 0.2))
-    ends = Counter(line.split()[0] for line in _lines(paths.home / "finished.txt"))
+    ends = Counter(line.split()[1] for line in _lines(told_beside(paths.home)))
     return Killed(
         faults=sum(counts[kind] for kind in ("workers", "dispatchers", "files")),
         workers=counts["workers"],
@@ -120,7 +120,7 @@ def _hurt(paths: AtlasPaths, open_runs: list[str], *, counts: Counter[str], rng:
                 os.kill(record.pid, signal.SIGKILL)
                 counts["workers"] += 1
     elif what < 0.85:
-        file = rng.choice((run.process, run.heartbeat, run.hold, run.root / "step.json"))
+        file = rng.choice((run.process, run.heartbeat, run.hold, checkpoint(run, f"t-{run.run_id}")))
         if file.exists():
             with contextlib.suppress(OSError):
                 file.write_bytes(garbled(file.read_bytes(), rng))

@@ -16,7 +16,7 @@ from core.paths import AtlasPaths
 from core.processes import read_process, stop_tree
 from tests.core.jobs import grids
 from tests.core.jobs.grids import facts, grid, home, no_cursor, started, states
-from tests.core.jobs.ray.cluster import MISSING, WAIT_S, Cluster, cluster
+from tools.engines.ray import MISSING, WAIT_S, Cluster, cluster
 
 pytestmark = pytest.mark.skipif(MISSING, reason=f"Ray is not installed: pip install {PACKAGE}")
 

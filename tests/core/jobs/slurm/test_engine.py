@@ -18,7 +18,7 @@ from core.processes import read_process
 from core.spec.run import RunSpec, StudySpec
 from tests.core.jobs import grids
 from tests.core.jobs.grids import facts, grid, home, no_cursor, started, states
-from tests.core.jobs.slurm.cluster import MISSING, cluster, said_of_jobs
+from tools.engines.slurm import MISSING, cluster, said_of_jobs
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no {', '.join(MISSING)}: apt-get install slurm-wlm")
 
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no {', '.join(MISSING)}:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Toy tasks, a tiny model and a running cluster."""
     grids.make_world(tmp_path)
-    with cluster(tmp_path / "slurm") as said:
-        for name, value in (grids.SETTINGS | said).items():
+    with cluster(tmp_path / "slurm") as nodes:
+        for name, value in (grids.SETTINGS | nodes.said).items():
             monkeypatch.setenv(name, value)
         yield tmp_path
 

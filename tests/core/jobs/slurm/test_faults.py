@@ -16,8 +16,8 @@ from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.spec.run import RunSpec
 from tests.core.jobs.fakeworker import read
-from tests.core.jobs.slurm.cluster import MISSING, cluster, said_of_jobs
 from tests.makers.folders import run_spec
+from tools.engines.slurm import MISSING, cluster, said_of_jobs
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no {', '.join(MISSING)}: apt-get install slurm-wlm")
 
@@ -29,8 +29,8 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AtlasPath
     (paths.home / "fake.txt").write_text("once=sleep=120")  # the first start of each lasts, later ones end at once
     monkeypatch.setenv("ATLAS_HOME", str(paths.home))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with cluster(tmp_path / "slurm") as said:
-        for name, value in said.items():
+    with cluster(tmp_path / "slurm") as nodes:
+        for name, value in nodes.said.items():
             monkeypatch.setenv(name, value)
         yield paths
 

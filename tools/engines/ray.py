@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 import socket
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from tools.engines import node
+
 MISSING = importlib.util.find_spec("ray") is None
 STORE_BYTES = 80_000_000
 WAIT_S = 180
@@ -23,8 +24,15 @@ WAIT_S = 180
 class Cluster:
     """What was started, by name."""
 
-    def __init__(self, folder: Path, *, port: int) -> None:
-        self._folder, self._port = folder, port
+    def __init__(self, folder: Path, *, port: int, is_apart: bool) -> None:
+        """Start nothing yet.
+
+        Args:
+            folder: Taken for what Ray writes; its path is short, because Ray makes sockets in it.
+            port: Of the head.
+            is_apart: Whether nodes are machines of their own (`node.start`); the head never is.
+        """
+        self._folder, self._port, self._is_apart = folder, port, is_apart
         self._started: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str) -> None:
@@ -38,29 +46,27 @@ class Cluster:
         if name == "head":
             options.insert(0, "--head")
         # Ray lets what it executes give way to all else of a machine, unless it is told not to.
-        environ = os.environ | {"RAY_worker_niceness": "0"}
-        with self._log(name).open("wb") as log:
-            self._started[name] = subprocess.Popen(
-                [*command, *options],
-                env=environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+        self._log(name).unlink(missing_ok=True)
+        self._started[name] = node.start(
+            [*command, *options],
+            name=name, log=self._log(name), environ={"RAY_worker_niceness": "0"},
+            is_apart=self._is_apart and name != "head",
+        )  # fmt: skip
 
     def kill(self, name: str) -> None:
         """End all its processes at once, those of jobs too, as where the power goes."""
-        node = self._started.pop(name)
-        with contextlib.suppress(psutil.NoSuchProcess):
-            below = psutil.Process(node.pid).children(recursive=True)
-            for process in below:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            node.kill()
-            psutil.wait_procs(below, timeout=10)
-        node.wait()
+        node.cut(self._started.pop(name))
+
+    def end(self, name: str) -> None:
+        """Have a node end in good order; `kill` takes away what is left of it."""
+        for process in psutil.Process(self._started[name].pid).children(recursive=True):
+            if process.name() == "raylet":
+                process.terminate()
 
     def with_process(self, pid: int) -> str:
         """The node whose process it is."""
         above = {process.pid for process in psutil.Process(pid).parents()}
-        return next(name for name, node in self._started.items() if node.pid in above)
+        return next(name for name, started in self._started.items() if started.pid in above)
 
     def kill_all(self) -> None:
         """Nodes first."""
@@ -87,14 +93,19 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(*nodes: str) -> Iterator[tuple[Cluster, dict[str, str]]]:
-    """A running head, and nodes that join it; the variables by which commands find it."""
+def cluster(*nodes: str, is_apart: bool = False) -> Iterator[tuple[Cluster, dict[str, str]]]:
+    """A running head, and nodes that join it; the variables by which commands find it.
+
+    Args:
+        nodes: Their names.
+        is_apart: Whether they are machines of their own (`node.start`).
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     # Ray makes sockets of long names in it, so it is no folder of a test.
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
-        found = Cluster(Path(folder), port=port)
+        found = Cluster(Path(folder), port=port, is_apart=is_apart)
         try:
             for name in ("head", *nodes):
                 found.start(name)

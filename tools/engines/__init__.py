@@ -1,0 +1,1 @@
+"""Slurm and Ray on this machine, for as long as something is tried: `python -m tools.engines`."""
