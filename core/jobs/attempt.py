@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from core.files import write_text
+from core.holding import is_held, lives
 from core.jobs.folders import is_open
 from core.jobs.records import JobRecord, write_failure
 from core.jobs.slots import device_of, visible_slots
 from core.paths import AtlasPaths, RunPaths
+from core.processes import read_process
 from core.spec.execution import AUTO, THREADS, n_devices
 
 
@@ -21,6 +23,12 @@ def first_open(jobs: Iterable[str], *, paths: AtlasPaths) -> RunPaths | None:
         jobs: Their ids.
     """
     return next((run for job in jobs if is_open(run := paths.job(job))), None)
+
+
+def is_executed(run: RunPaths) -> bool:
+    """Whether a process executes a job, perhaps one that was started for it before and whose node its engine lost."""
+    process = read_process(run.process)
+    return is_held(run) or (process is not None and lives(run, process))
 
 
 def device_here(job: JobRecord, environ: Mapping[str, str]) -> str:

@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 from core.errors import AtlasError, DiskFull
 from core.files import is_there
-from core.holding import is_held, lives
+from core.holding import is_held
 from core.jobs import attempt
 from core.jobs.graph import Node
 from core.jobs.records import JobRecord, read_job
 from core.paths import REPO, AtlasPaths, RunPaths
-from core.processes import GRACE_S, read_process
+from core.processes import GRACE_S
 from core.spec.cluster import OnNode
 from core.spec.execution import AUTO
 
@@ -58,7 +58,7 @@ def execute(node: Node, *, order: Order, has_gpu: bool, after: object = None) ->
     paths, reason = AtlasPaths(Path(order.home)), "Its node or its process died."
     while (run := attempt.first_open(node.jobs, paths=paths)) is not None:
         try:
-            if _is_executed(run):  # by who was started for it before: its node is lost to Ray, and yet it may live
+            if attempt.is_executed(run):  # by who was started for it before: Ray lost its node, and yet it may live
                 time.sleep(_LOOK_S)
                 continue
             job = _counted(run)
@@ -79,11 +79,6 @@ def execute(node: Node, *, order: Order, has_gpu: bool, after: object = None) ->
             if not is_held(run):
                 run.process.unlink(missing_ok=True)  # so that it reads as queued and not as lost
     return "ended before"
-
-
-def _is_executed(run: RunPaths) -> bool:
-    process = read_process(run.process)
-    return is_held(run) or (process is not None and lives(run, process))
 
 
 def _counted(run: RunPaths) -> JobRecord | None:

@@ -19,15 +19,15 @@ from filelock import FileLock, Timeout
 
 from core.errors import AtlasError, JobError, RunFolderDamaged, SpecError, as_damage
 from core.files import file_errors, is_there, read_whole, write_text
-from core.holding import executing, is_held, lives
-from core.jobs import folders
+from core.holding import executing, is_held, lives, since_beat_elsewhere
+from core.jobs import attempt, folders
 from core.jobs.backend import Backend, backend_file
 from core.jobs.folders import is_open
 from core.jobs.graph import trainings_of
 from core.jobs.records import JobStatus, read_job, write_failure
 from core.jobs.slurm import engine
 from core.jobs.slurm.arrays import Submission, Task, arrays, ranges
-from core.jobs.slurm.book import FRESH_S, Book, forget_look, look, own_task, submissions
+from core.jobs.slurm.book import FRESH_S, Book, Known, forget_look, look, own_task, submissions
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
 from core.processes import read_process
@@ -40,6 +40,8 @@ _CANCELLED = "cancelled"
 """Name of an empty note: somebody cancelled jobs."""
 _NOT_ITS_FAULT = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL"})
 """Ends that do not count as tries of the job."""
+_SILENT_S = 120.0
+"""Without a heartbeat, after which a task that Slurm believes to be running is started again."""
 _CHECKED: dict[str, float] = {}
 """Home → moment of the last comparison, of the monotonic clock."""
 
@@ -124,7 +126,7 @@ class SlurmBackend(Backend):
                 return self._compare()
         except Timeout:
             return False
-        except (JobError, SpecError) as error:  # Slurm is away or refuses: lists of jobs show it beside each
+        except AtlasError as error:  # Slurm is away or refuses, or the disk is full: lists of jobs show it beside each
             with suppress(AtlasError):
                 write_text(self._paths.slurm_trouble, str(error))
             return False
@@ -138,10 +140,9 @@ class SlurmBackend(Backend):
         if process is None:
             return False
         seen = look(AtlasPaths(run.root.parent.parent))
-        if not seen.is_known:
-            return lives(run, process)
-        tasks = seen.live.get(run.run_id, [])
-        return any(one.says is not None and one.says.state in engine.RUNNING for one in tasks)
+        says = [one.says for one in seen.live.get(run.run_id, []) if one.says is not None]
+        # Slurm may take an hour to find that a node has lost a job: whoever has not beaten for a minute is gone.
+        return lives(run, process) and (not seen.is_known or any(said.state in engine.RUNNING for said in says))
 
     @staticmethod
     def awaits(run: RunPaths) -> str | None:
@@ -150,7 +151,8 @@ class SlurmBackend(Backend):
         seen = look(paths)
         for said in own_task(seen.live.get(run.run_id, [])):
             reason = "" if said.reason in {"", "None"} else f" ({said.reason})"
-            return f"Slurm {said.task}: {said.state.lower()}{reason}"
+            silent = ", but nobody has begun, or is heard of any more" if said.state in engine.RUNNING else ""
+            return f"Slurm {said.task}: {said.state.lower()}{reason}{silent}"
         if is_there(paths.slurm_trouble):
             with suppress(OSError, RunFolderDamaged):
                 return f"Not handed to Slurm yet: {read_whole(paths.slurm_trouble).decode(errors='replace')}"
@@ -182,6 +184,8 @@ class SlurmBackend(Backend):
         engine.release(
             [k.says.task for k in book.tasks if k.says and k.is_live and k.says.reason == "DependencyNeverSatisfied"]
         )
+        self._free_held(book)
+        engine.requeue([k.says.task for k in book.tasks if k.says and self._is_lost(k)])
         notes = sorted(self._paths.slurm_wanted.glob("*"))
         wanted = [job for note in notes for job in _ids(note)]
         wanted += self._vanished(book, but_not={*live, *wanted})
@@ -218,6 +222,37 @@ class SlurmBackend(Backend):
                 raise
             numbers.append(number)
         forget_look(self._paths)
+
+    def _free_held(self, book: Book) -> None:
+        """Have Slurm try again what it holds because a node could not start it; that counts as a start of the job."""
+        for known in book.tasks:
+            if known.says is None or known.says.reason not in engine.HELD:
+                continue
+            run = attempt.first_open(known.task.jobs, paths=self._paths)
+            job = read_job(run.job) if run else None
+            if run is None or job is None:
+                if known.task.stage is None:
+                    engine.cancel([known.says.task])  # its job was done by another task meanwhile
+                continue
+            reason = f"Slurm could not start it ({known.says.reason})."
+            if job.attempts < job.attempts_allowed:
+                attempt.note(run, job, attempts=job.attempts + 1, note=f"{reason} Slurm was asked to try again.")
+                engine.free(known.says.task)
+            else:
+                attempt.give_up(run, reason=reason, starts=job.attempts)
+                if known.task.stage is None:  # a stage has another run to carry it
+                    engine.cancel([known.says.task])
+
+    def _is_lost(self, known: Known) -> bool:
+        """Whether a task that Slurm believes to be running began in this start, and has been silent for minutes.
+
+        A node that died and came back within seconds of the start of a job is not asked for it again for an hour.
+        """
+        if known.says is None or known.says.state != "RUNNING":
+            return False
+        run = attempt.first_open(known.task.jobs, paths=self._paths)
+        age_s = None if run is None or is_held(run) else since_beat_elsewhere(run)
+        return age_s is not None and _SILENT_S < age_s < known.says.runs_s
 
     def _stop_cancelled(self, book: Book) -> None:
         """Have Slurm stop jobs that were cancelled, and stages that no open job needs any more."""

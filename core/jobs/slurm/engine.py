@@ -22,7 +22,7 @@ TASK = "core.jobs.slurm.task"
 _NAME = "atlas-"
 _WAIT_S = 60.0
 _MOST_WORDS = 500
-_FORMAT = "%F|%K|%T|%r|%j|%i"
+_FORMAT = "%F|%K|%T|%r|%j|%i|%M"
 
 WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"})
 """States of a task that Slurm will start, or start again."""
@@ -30,6 +30,10 @@ RUNNING = frozenset(
     {"RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
 )
 """States of a task that has a node."""
+
+
+HELD = frozenset({"launch failed requeued held", "JobHoldMaxRequeue"})
+"""Why Slurm itself holds a task until somebody releases it: a node could not start it, or it was put back too often."""
 
 
 class SlurmSays(NamedTuple):
@@ -47,6 +51,8 @@ class SlurmSays(NamedTuple):
     """Our name of the array."""
     task: str
     """What `scancel` calls the task."""
+    runs_s: float = 0.0
+    """Seconds since Slurm started it, or started it again."""
 
     @property
     def is_live(self) -> bool:
@@ -68,10 +74,20 @@ def queue() -> list[SlurmSays]:
     said = _answer(["squeue", "--noheader", "--array", "--states=all", f"--format={_FORMAT}"])
     found = []
     for line in said.splitlines():
-        array, index, state, reason, name, task = (line.split("|", 5) + [""] * 6)[:6]
+        array, index, state, reason, name, task, runs = (line.split("|", 6) + [""] * 7)[:7]
         if name.startswith(_NAME) and index.isdecimal():
-            found.append(SlurmSays(array, int(index), state, reason, name.removeprefix(_NAME), task))
+            token = name.removeprefix(_NAME)
+            found.append(SlurmSays(array, int(index), state, reason.replace("_", " "), token, task, _seconds(runs)))
     return found
+
+
+def _seconds(text: str) -> float:
+    """A time as `squeue` has it: `2:01`, `1-04:00:00`."""
+    days, _, clock = text.rpartition("-")
+    parts = clock.split(":")
+    if not all(part.isdecimal() for part in (*parts, days or "0")):
+        return 0.0
+    return int(days or 0) * 86_400.0 + sum(int(part) * 60**place for place, part in enumerate(reversed(parts)))
 
 
 def submit(options: SlurmOptions, *, paths: AtlasPaths, token: str, numbers: str, after: str | None, batch: str) -> str:
@@ -154,6 +170,31 @@ def cancel(tasks: Sequence[str]) -> None:
     """
     for start in range(0, len(tasks), _MOST_WORDS):
         _answer(["scancel", "--quiet", *tasks[start : start + _MOST_WORDS]])
+
+
+def requeue(tasks: Sequence[str]) -> None:
+    """Have Slurm start tasks again that it believes to be running.
+
+    Args:
+        tasks: As `SlurmSays.task`.
+
+    Raises:
+        JobError: Slurm does not answer.
+    """
+    for task in tasks:
+        _answer(["scontrol", "requeue", task])
+
+
+def free(task: str) -> None:
+    """Have Slurm consider a task again that it holds.
+
+    Args:
+        task: As `SlurmSays.task`.
+
+    Raises:
+        JobError: Slurm does not answer.
+    """
+    _answer(["scontrol", "release", task])
 
 
 def release(tasks: Sequence[str]) -> None:

@@ -29,6 +29,7 @@ from core.paths import REPO, AtlasPaths, RunPaths
 _RESTARTS = "SLURM_RESTART_COUNT"
 _THREADS_GIVEN = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
 _MOST_STAGE_STARTS = 3
+_LOOK_S = 1.0
 
 
 def main(words: list[str] | None = None) -> int:
@@ -45,7 +46,8 @@ def main(words: list[str] | None = None) -> int:
     paths = AtlasPaths.from_environment()
     submission = Submission.model_validate_json(read_whole(options.list))
     task = next(task for task in submission.tasks if task.index == options.number)
-    run = attempt.first_open(task.jobs, paths=paths)
+    while (run := attempt.first_open(task.jobs, paths=paths)) is not None and attempt.is_executed(run):
+        time.sleep(_LOOK_S)  # by who was started for it before: its node is lost to Slurm, and yet it may live
     # Cancelled or done meanwhile; or the stage of jobs that have all ended.
     return 0 if run is None else _Attempt(run, task, worker=options.worker_module).execute()
 

@@ -46,7 +46,7 @@ class Slurm:
     """Scripts that note what they are told; `says` is what squeue answers."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.runs = folder, "0:10"
         folder.mkdir()
         scripts = {"sbatch": _SBATCH, "squeue": _SQUEUE, "scancel": _OTHER, "scontrol": _OTHER}
         for name, text in scripts.items():
@@ -74,7 +74,7 @@ class Slurm:
             for known in reversed(book.Book(paths, ()).tasks):
                 if known.task.jobs[0] == job and (known.task.stage is not None) == is_stage:
                     index = known.task.index
-                    found.append(f"7|{index}|{state}|{' '.join(reason)}|atlas-{known.token}|7_{index}")
+                    found.append(f"7|{index}|{state}|{' '.join(reason)}|atlas-{known.token}|7_{index}|{self.runs}")
                     break
         (self.folder / "queue").write_text("".join(f"{line}\n" for line in found))
         book._LOOKS.clear()
@@ -164,6 +164,75 @@ def test_states_follow_slurm_and_no_local_number(paths: AtlasPaths, scripts: Slu
     assert state(paths, first)[0] is JobState.RUNNING, "it beats, and Slurm does not answer"
     os.utime(run.heartbeat, (time.time() - 90, time.time() - 90))
     assert state(paths, first) == (JobState.QUEUED, "Slurm cannot be asked from this machine, or does not answer.")
+
+
+def test_a_task_whose_node_lost_it_is_not_running_and_is_started_again(paths: AtlasPaths, scripts: Slurm) -> None:
+    (spec,) = [run_spec()]
+    SlurmBackend(paths).submit([spec])
+    run = paths.run(spec.run_id)
+    run.process.write_text(ProcessRecord(pid=os.getpid(), started=1.0, host="node-3").model_dump_json())
+    beat(run.heartbeat)
+    scripts.says(paths, f"{spec.run_id} RUNNING")
+    assert state(paths, spec)[0] is JobState.RUNNING
+    # The node died and came back within seconds: Slurm asks it for the job again in an hour.
+    os.utime(run.heartbeat, (time.time() - 130, time.time() - 130))
+    scripts.says(paths, f"{spec.run_id} RUNNING")
+    silent = (JobState.QUEUED, "Slurm 7_0: running, but nobody has begun, or is heard of any more")
+    assert state(paths, spec) == silent
+    SlurmBackend(paths).wake()
+    assert scripts.told() == [], "the heartbeat is of before: this start loads its container"
+    scripts.runs = "1-00:02:20"
+    scripts.says(paths, f"{spec.run_id} RUNNING")
+    SlurmBackend(paths).wake()
+    assert scripts.told() == ["scontrol requeue 7_0"]
+    scripts.says(paths, f"{spec.run_id} SUSPENDED")
+    SlurmBackend(paths).wake()
+    assert len(scripts.told()) == 1, "stopped by an administrator, and not lost"
+
+
+def test_a_task_that_slurm_holds_because_no_node_could_start_it_is_freed_and_given_up_after_three(
+    paths: AtlasPaths, scripts: Slurm
+) -> None:
+    first, second, *_ = specs = grid()
+    SlurmBackend(paths).submit(specs)
+    lines = (f"stage:{first.run_id} PENDING launch_failed_requeued_held", f"{second.run_id} PENDING held")
+    for tries in (1, 2, 3):
+        scripts.says(paths, *lines)
+        SlurmBackend(paths).wake()
+        job = read_job(paths.run(first.run_id).job)
+        assert job is not None and job.attempts == tries and "Slurm could not start it" in (job.note or "")
+        assert scripts.told() == ["scontrol release 7_0"] * tries, "who is held by a user stays so"
+    for _ in range(2):
+        scripts.says(paths, *lines)
+        SlurmBackend(paths).wake()
+    found, message = state(paths, first)
+    assert found is JobState.FAILED and "(launch failed requeued held). The job was started 3 times" in (message or "")
+    assert state(paths, second)[0] is JobState.QUEUED, "the next carries the stage"
+    assert scripts.told()[3:] == ["scontrol release 7_0"]
+    paths.run(second.run_id).finished.write_text("{}")
+    scripts.says(paths, *lines)
+    SlurmBackend(paths).wake()
+    assert scripts.told()[4:] == ["scancel --quiet 7_0"], "nobody needs it any more"
+
+
+def test_a_task_waits_for_the_process_that_an_earlier_start_left(
+    paths: AtlasPaths, scripts: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (spec,) = [run_spec()]
+    SlurmBackend(paths).submit([spec])
+    run, waited = paths.run(spec.run_id), []
+    run.process.write_text(ProcessRecord(pid=os.getpid(), started=1.0, host="node-3").model_dump_json())
+    beat(run.heartbeat)
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        assert not run.log.exists(), "not started beside it"
+        if len(waited) == 3:
+            run.finished.write_text("{}")  # it was not lost, and ends
+
+    monkeypatch.setattr("core.jobs.slurm.task.time.sleep", sleep)
+    (file,) = book.submissions(paths)
+    assert task_main([str(file), "0"]) == 0 and len(waited) == 3 and not run.log.exists()
 
 
 def test_cancelled_jobs_and_stages_that_nobody_needs_are_stopped_in_one_call(paths: AtlasPaths, scripts: Slurm) -> None:
