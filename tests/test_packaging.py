@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +88,21 @@ def test_the_module_offers_no_completion(monkeypatch: pytest.MonkeyPatch, capsys
 def test_the_changelog_has_a_release_of_this_version() -> None:
     releases = re.findall(r"^## (\S+)", (REPO / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert releases[:2] == ["Unreleased", core.__version__]
+
+
+def test_the_container_is_made_by_the_commands_of_the_makefile(tmp_path: Path) -> None:
+    """What is copied before the installation is all that it reads, and what a container is told exists."""
+    lines = (REPO / "Containerfile").read_text(encoding="utf-8").splitlines()
+    until = next(i for i, line in enumerate(lines) if line.startswith("RUN if"))
+    for name in next(line for line in lines if line.startswith("COPY")).split()[1:-1]:
+        shutil.copy(REPO / name, tmp_path / name)
+    making = lines[until].rpartition("; ")[2]
+    said = subprocess.run([*making.split(), "--dry-run"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "pip install --quiet --requirement requirements-dev.txt" in said.stdout, "all of it, torch and Ray too"
+    told = next(line for line in lines if line.startswith("CMD")).removeprefix("CMD ")
+    for words in (json.loads(told), ["make", "test"]):
+        done = subprocess.run([*words, "--dry-run"], cwd=REPO, capture_output=True, text=True, check=True)
+        assert ".venv/bin/" in done.stdout
+    image = re.search(r"FROM \S+/python:(\d+\.\d+)-", "\n".join(lines))
+    wanted = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert image and f">={image[1]}" == wanted, "the Python that everything is tested with"
