@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -17,8 +18,9 @@ from typing import Any, Literal, NamedTuple
 
 from core.errors import JobError, RunFolderDamaged, UnknownName
 from core.files import draft_beside, file_errors, is_folder_entry, is_there, read_whole, write_text
+from core.jobs.backend import backend_class
 from core.jobs.records import JobRecord, JobState, JobStatus, read_job
-from core.jobs.state import PAUSED, derive_state, is_paused, queued_status
+from core.jobs.state import PAUSED, derive_state, is_paused, is_untouched, queued_status
 from core.paths import AtlasPaths, RunPaths
 from core.spec.base import canonical
 from core.spec.execution import ExecutionOptions
@@ -27,6 +29,7 @@ from core.spec.profile import ProfileSpec, raw_id_of
 from core.spec.run import RunSpec
 from core.spec.versions import CODE_VERSION
 
+_TICK_NS = 2_000_000_000
 _ORDER = (
     JobState.RUNNING,
     JobState.QUEUED,
@@ -106,26 +109,36 @@ def open_jobs(paths: AtlasPaths) -> Iterator[RunPaths]:
             yield run
 
 
-_DONE: dict[str, tuple[int, JobStatus]] = {}
-"""Folder → its time when it was read, and what was read: a done job's folder changes when it is run again."""
+_KEPT: dict[str, tuple[int, JobStatus]] = {}
+"""Folder → the time of its last change when it was read, and what was read of one that is done or untouched."""
 
 
 def statuses(paths: AtlasPaths) -> Iterator[JobStatus]:
     """The jobs of all backends, unsorted; one look at each folder."""
     for make, entry in _entries(paths):
         try:
-            changed = entry.stat().st_mtime_ns
+            changed = entry.stat().st_ctime_ns
         except OSError:  # it was deleted since it was listed
             continue
-        before = _DONE.get(entry.path)
+        before = _KEPT.get(entry.path)
         if before is not None and before[0] == changed:
-            yield before[1]
+            yield before[1] if before[1].state is JobState.DONE else _waiting(make(entry.name), before[1])
             continue
         status = derive_state(run := make(entry.name))
-        if status.state is JobState.DONE:
-            _DONE[entry.path] = (changed, status)
+        if status.state is JobState.DONE or _stays(run, status, changed=changed):
+            _KEPT[entry.path] = (changed, status)
         if status.state is not JobState.DAMAGED or is_there(run.root):
             yield status
+
+
+def _stays(run: RunPaths, status: JobStatus, *, changed: int) -> bool:
+    """Whether what was read of a job holds until its folder changes, but for what its engine holds it back for."""
+    is_settled = time.time_ns() - changed > _TICK_NS  # else it may change again at what counts as the same time
+    return status.state is JobState.QUEUED and is_settled and is_untouched(run) and _waiting(run, status) == status
+
+
+def _waiting(run: RunPaths, status: JobStatus) -> JobStatus:
+    return status._replace(message=backend_class(status.backend).awaits(run))
 
 
 def _entries(paths: AtlasPaths) -> Iterator[tuple[Callable[[str], RunPaths], os.DirEntry[str]]]:

@@ -132,9 +132,7 @@ def stand_of(run: RunPaths, *, backend: str = LOCAL) -> Stand:  # noqa: PLR0911 
     Args:
         backend: Who executes it.
     """
-    markers = (run.finished, run.process, run.hold, run.cancel, run.failed)
-    if not _names_in(run) & {marker.name for marker in markers}:
-        # As thousands in a queue are: nobody has touched it, so nothing else is looked for.
+    if is_untouched(run):  # as thousands in a queue are, so nothing else is looked for
         return Stand(JobState.QUEUED, message=backend_class(backend).awaits(run))
     if run.finished.exists():
         return Stand(JobState.DONE)
@@ -152,6 +150,12 @@ def stand_of(run: RunPaths, *, backend: str = LOCAL) -> Stand:  # noqa: PLR0911 
         return Stand(JobState.FAILED, message=failure)
     awaited = backend_class(backend).awaits(run)
     return Stand(JobState.LOST if process and awaited is None else JobState.QUEUED, process, awaited)
+
+
+def is_untouched(run: RunPaths) -> bool:
+    """Whether a job waits since it was submitted: nobody has begun, cancelled or ended it."""
+    markers = (run.finished, run.process, run.hold, run.cancel, run.failed)
+    return not _names_in(run) & {marker.name for marker in markers}
 
 
 def is_paused(run: RunPaths) -> bool:
