@@ -32,6 +32,7 @@ from core.events import (
     StageStarted,
 )
 from core.heads.states import Encoder
+from core.jobs.prune import Rules, prunable, prune
 from core.paths import STAGE_MARKER, AtlasPaths
 from core.spec.model import ModelSpec
 from core.spec.protocol import ProtocolSpec
@@ -152,6 +153,26 @@ def test_stages_are_reused_and_a_damaged_one_is_trained_again(
     shutil.rmtree(AtlasPaths(home).run(first.run_id).root)
     flags = [e.message for e in _execute(first, home) if isinstance(e, Flagged) and e.flag == "stage_damaged"]
     assert len(flags) == 1 and "stage.json: KeyError: 'judged'" in flags[0]
+
+
+def test_pruning_frees_what_it_said_and_the_run_made_again_has_its_numbers(
+    tmp_path: Path, source: DataSource, model: ModelSpec
+) -> None:
+    paths = AtlasPaths(tmp_path / "home")
+    run = toy_run(model, target="classification", intermediate="toy_tagging", source=source, protocol=_FAST)
+
+    def told() -> list[Event]:
+        return [e for e in _execute(run, paths.home) if isinstance(e, LanguageScored | DevScored)]
+
+    def size() -> int:
+        return sum(file.stat().st_size for file in paths.stages.rglob("*") if file.is_file())
+
+    before, full = told(), size()
+    found = prunable(paths, rules=Rules(intermediates=True))
+    freed = sum(prune(each, paths=paths) for each in found)
+    assert len(found) == 2 and freed == sum(each.size for each in found) == full - size() and size() == 0
+    shutil.rmtree(paths.run(run.run_id).root)
+    assert told() == before and size() == full
 
 
 def test_a_stage_that_was_trained_with_other_arithmetic_is_reused_and_named(
