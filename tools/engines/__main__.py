@@ -20,9 +20,9 @@ from random import Random
 from typing import Any
 
 from tools.engines import ray, slurm
-from tools.engines.faults import campaign
-from tools.engines.hurting import hurt
 from tools.engines.study import compared
+from tools.faults.engines import campaign
+from tools.faults.hurting import hurt
 
 ENGINES = ("local", "slurm", "ray")
 

@@ -34,6 +34,7 @@ class Cluster:
         """
         self._folder, self._port, self._is_apart = folder, port, is_apart
         self._started: dict[str, subprocess.Popen[bytes]] = {}
+        self._leaving = set[str]()
 
     def start(self, name: str) -> None:
         """Start the head, or a node with one processor, whose custom resource is its name; not waited for."""
@@ -55,10 +56,12 @@ class Cluster:
 
     def kill(self, name: str) -> None:
         """End all its processes at once, those of jobs too, as where the power goes."""
+        self._leaving.discard(name)
         node.cut(self._started.pop(name))
 
     def end(self, name: str) -> None:
         """Have a node end in good order; `kill` takes away what is left of it."""
+        self._leaving.add(name)
         for process in psutil.Process(self._started[name].pid).children(recursive=True):
             if process.name() == "raylet":
                 process.terminate()
@@ -76,13 +79,17 @@ class Cluster:
     def wait(self) -> None:
         """Wait until all that was started is up; Ray gives a node half a minute, which a busy machine may not have."""
         end = time.monotonic() + WAIT_S
-        while waiting := [name for name in self._started if "Ray runtime started" not in self._log(name).read_text()]:
-            for name in waiting:
-                if self._started[name].poll() is not None:
-                    self.start(name)
+        while any("Ray runtime started" not in self._log(name).read_text() for name in self._started):
+            self.revive()
             if time.monotonic() > end:
                 raise TimeoutError(self.logs())
             time.sleep(0.2)
+
+    def revive(self) -> None:
+        """Start again what has ended by itself."""
+        for name, process in list(self._started.items()):
+            if process.poll() is not None and name not in self._leaving:
+                self.start(name)
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.actions import queue
-from core.jobs.folders import job_folders
 from core.jobs.records import LOCAL, JobState
 from core.jobs.state import derive_state
 from core.paths import REPO, AtlasPaths, RunPaths
@@ -104,7 +103,7 @@ def compared(folder: Path, *, engines: tuple[str, ...], most_s: float) -> Compar
             driver = read_process(paths.ray_driver.process)
             if driver is not None:
                 stop_tree(driver)  # it waits for more jobs, some seconds long
-        scores.append({run.run_id: _scores(run) for run in job_folders(paths)})
+        scores.append({run.run_id: _scores(run) for run in _runs(paths)})
         shutil.rmtree(paths.stages, ignore_errors=True)
     return Compared(
         executed,
@@ -117,7 +116,7 @@ def _execute(paths: AtlasPaths, file: Path, *, engine: str, most_s: float) -> Ex
     began = time.monotonic()
     words = [sys.executable, "-m", "core", "study", str(file), "--backend", engine, "--no-wait"]
     subprocess.run(words, cwd=REPO, check=True, stdout=subprocess.DEVNULL)
-    runs = list(job_folders(paths))
+    runs = _runs(paths)
     while not all(derive_state(run).state is JobState.DONE for run in runs):
         if time.monotonic() - began > most_s:
             break
@@ -184,6 +183,10 @@ def facts(run: RunPaths, kind: str) -> list[dict[str, object]]:
         return []
     events = [json.loads(line)["event"] for line in run.events.read_text(encoding="utf-8").splitlines()]
     return [event for event in events if event["type"] == kind]
+
+
+def _runs(paths: AtlasPaths) -> list[RunPaths]:
+    return [paths.run(status.run_id) for status in queue.list_runs(paths)]
 
 
 def _scores(run: RunPaths) -> list[dict[str, object]]:

@@ -21,8 +21,8 @@ from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.spec.run import RunSpec
 from core.studies import StudyRequest, build_study
-from tools.engines.hurting import Hurt
 from tools.engines.study import facts
+from tools.faults.hurting import Hurt
 from tools.faults.worker import score_of, told_beside
 
 LOOK_S = 0.5

@@ -245,10 +245,13 @@ class HurtRay(Hurt):
         return True
 
     def _begin(self) -> None:
-        self._nodes.start("head")
-        self._nodes.wait()
-        for name in self._names:
+        for name in ("head", *self._names):
             self._nodes.start(name)
+
+    def mend(self, *, at_once: bool = False) -> None:
+        """Start again, too, what ended because its head was not there yet, or because the machine was busy."""
+        super().mend(at_once=at_once)
+        self._nodes.revive()
 
     def _told_to_go(self, rng: Random) -> bool:
         """A node ends in good order, as one does that a cloud takes back."""
