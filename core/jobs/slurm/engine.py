@@ -87,7 +87,7 @@ def _seconds(text: str) -> float:
     parts = clock.split(":")
     if not all(part.isdecimal() for part in (*parts, days or "0")):
         return 0.0
-    return int(days or 0) * 86_400.0 + sum(int(part) * 60**place for place, part in enumerate(reversed(parts)))
+    return int(days or 0) * 86_400.0 + sum(int(part) * 60.0**place for place, part in enumerate(reversed(parts)))
 
 
 def submit(options: SlurmOptions, *, paths: AtlasPaths, token: str, numbers: str, after: str | None, batch: str) -> str:
