@@ -90,7 +90,7 @@ class Hurt:
     def fill(self, rng: Random) -> bool:
         """Leave no space on the disk of the home, for some seconds."""
         file = self.paths.home / "full"
-        if not self.is_whole():
+        if not self.is_whole() or not self.running():
             return False
         with contextlib.suppress(OSError), file.open("wb", buffering=0) as stream:
             for size in (2**20, 2**12, 1):
