@@ -172,8 +172,8 @@ class SlurmBackend(Backend):
             with suppress(AtlasError):
                 write_text(self._paths.slurm_trouble, str(error))
             raise JobError(
-                f"Slurm did not take the jobs: {error} They stay queued and are handed over as soon as it does; "
-                f"what they ask for is in {self._paths.backend_file}."
+                f"Slurm did not take the jobs: {str(error).rstrip('.')}. They stay queued and are handed over as soon "
+                f"as it does; what they ask for is in {self._paths.backend_file}."
             ) from error
 
     def _compare(self) -> bool:
