@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from core.errors import DiskFull, NotWritable, RunFolderDamaged
 
@@ -126,17 +127,43 @@ def read_whole(file: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
         RunFolderDamaged: It is no regular file, larger than any of ours, or cannot be read.
     """
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # else a pipe without a writer is waited for
-        try:
-            check_regular(os.fstat(descriptor), file=file, most_bytes=most_bytes)
-            with open(descriptor, "rb", closefd=False) as stream:  # noqa: PTH123  a descriptor, no path
-                return stream.read(most_bytes)
-        finally:
-            os.close(descriptor)
+        with opened(file, most_bytes=most_bytes) as stream:
+            return stream.read(most_bytes)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise RunFolderDamaged(f"{file.name} cannot be read: {error.strerror or error}.") from error
+
+
+@contextmanager
+def opened(file: Path, *, most_bytes: int | None = None) -> Iterator[BinaryIO]:
+    """A regular file, open for reading: a pipe that nobody writes would be waited for, a device has no end.
+
+    Args:
+        most_bytes: Largest size; None: any.
+
+    Raises:
+        OSError: It is not there, or cannot be read.
+        RunFolderDamaged: It is no regular file, or larger.
+    """
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        check_regular(os.fstat(descriptor), file=file, most_bytes=most_bytes)
+        with open(descriptor, "rb", closefd=False) as stream:  # noqa: PTH123  a descriptor, no path
+            yield stream
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def opened_log(file: Path) -> Iterator[BinaryIO]:
+    """A log that processes append to; made if needed.
+
+    Raises:
+        OSError: It cannot be written: a folder, or a pipe that nobody reads, which would be waited for.
+    """
+    with open(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666), "ab") as stream:  # noqa: PTH123
+        yield stream
 
 
 def name_as_text(name: str) -> str:
@@ -200,13 +227,13 @@ def is_there(file: Path) -> bool:
         return False
 
 
-def check_regular(found: os.stat_result, *, file: Path, most_bytes: int = MOST_BYTES) -> None:
+def check_regular(found: os.stat_result, *, file: Path, most_bytes: int | None = MOST_BYTES) -> None:
     """Refuse what is no file to read: a folder, a pipe, a device, or gigabytes.
 
     Args:
         found: What the system says of it.
         file: Its name, for the message.
-        most_bytes: Largest size.
+        most_bytes: Largest size; None: any.
 
     Raises:
         RunFolderDamaged: It is one of these.
@@ -214,7 +241,7 @@ def check_regular(found: os.stat_result, *, file: Path, most_bytes: int = MOST_B
     if not stat.S_ISREG(found.st_mode):
         kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no file but a pipe, socket or device"
         raise RunFolderDamaged(f"{file.name} is {kind}: expected a file.")
-    if found.st_size > most_bytes:
+    if most_bytes is not None and found.st_size > most_bytes:
         raise RunFolderDamaged(
             f"{file.name} has {found.st_size / 2**20:,.0f} MB, expected {most_bytes / 2**20:,.0f} MB at most."
         )

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from core.errors import JobError, RunFolderDamaged
-from core.files import draft_beside, read_whole
+from core.files import draft_beside, opened, read_whole
 from core.paths import RunPaths
 from core.processes import ProcessRecord, is_alive, read_process, record_of
 
@@ -136,9 +136,9 @@ def since_beat_elsewhere(run: RunPaths) -> float | None:
     A process that was started a moment ago has written its record and no heartbeat yet: then the record counts.
     """
     for file in (run.heartbeat, run.process):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RunFolderDamaged):
             # Opened, because a network file system looks at the server's copy then and not at what it remembers.
-            with file.open("rb") as stream:
+            with opened(file) as stream:
                 changed = os.fstat(stream.fileno()).st_mtime
             return max(0.0, time.time() + _ahead_s(run.root.parent, int(time.monotonic() // 60)) - changed)
     return None

@@ -14,7 +14,8 @@ REPO = Path(__file__).resolve().parent.parent
 GLOSSARY = REPO / "docs" / "glossary.md"
 """The words of this program, which a page shows."""
 
-MADE_MODELS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "transfer-atlas" / "models"
+_CACHES = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  nobody's home is no error
+MADE_MODELS = Path(_CACHES).resolve() / "transfer-atlas" / "models"
 """Model folders made from packages: the user's, as the hub's cache is, and not of one Atlas home."""
 
 
@@ -22,15 +23,14 @@ MADE_MODELS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").r
 def _absolute(named: str, beside: str) -> Path:
     # A page asks some hundred times for its home, and each part of a resolved path is a question to the kernel.
     try:
-        return Path(beside, Path(named).expanduser()).resolve()
+        return Path(str(Path(beside, Path(named).expanduser()).resolve()).encode().decode())  # DuckDB's are UTF-8
     except (RuntimeError, OSError, ValueError) as error:
-        raise SpecError(f"'{named}' names no folder ({error}): set ATLAS_HOME or ATLAS_GALLERY to one.") from error
+        said = f"'{named[:200]}' names no folder ({str(error)[:200]})"
+        raise SpecError(f"{said}: set ATLAS_HOME or ATLAS_GALLERY to one.") from error
 
 
-READ_ONLY = (
-    "ATLAS_READ_ONLY is set: this Transfer Atlas shows results, and nothing can be started or changed here. To run "
-    "something, start one of your own without ATLAS_READ_ONLY."
-)
+READ_ONLY = """ATLAS_READ_ONLY is set: this Transfer Atlas shows results, and nothing can be started or changed here. \
+To run something, start one of your own without ATLAS_READ_ONLY."""
 """What a user is told who tries."""
 
 

@@ -22,7 +22,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import RunFolderDamaged
-from core.files import read_whole, write_text
+from core.files import opened_log, read_whole, write_text
 from core.paths import REPO
 
 GRACE_S = 5.0
@@ -159,7 +159,7 @@ def awaited_words(module: str) -> list[str] | None:
         return None
     said = json.loads(line)
     os.environ.update(said["environ"])
-    with Path(said["log"]).open("ab") as log, Path(os.devnull).open("rb") as nothing:
+    with opened_log(Path(said["log"])) as log, Path(os.devnull).open("rb") as nothing:
         for stream, number in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(stream.fileno(), number)
     words: list[str] = said["words"]
@@ -192,7 +192,7 @@ def held_memory_mb() -> float:
 
 
 def _started(module: str, *words: str, log: Path, environ: Mapping[str, str], stdin: int) -> subprocess.Popen[bytes]:
-    with log.open("ab") as out:
+    with opened_log(log) as out:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *words],
             cwd=REPO,

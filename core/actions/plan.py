@@ -98,7 +98,7 @@ def this_machine(device: str = AUTO, *, parameters_m: float = 0.0) -> Machine:
     slots = slots_for(_slots(), device=device, parameters_m=parameters_m, environ=os.environ)[:: n_devices(device)]
     named = os.environ.get(THREADS, "")
     shared = max(1, (os.cpu_count() or 1) // len(slots))
-    return Machine(slots, int(named) if named.isdecimal() and int(named) else shared)
+    return Machine(slots, int(named[:9]) if named.isdecimal() and int(named[:9]) else shared)
 
 
 def set_cpu_slots(n: int) -> None:

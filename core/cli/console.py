@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import re
 import sys
@@ -64,8 +66,12 @@ def note(text: str) -> None:
 def errors_as_messages() -> Iterator[None]:
     """Turn an `AtlasError` into its text on standard error and exit status 1, a busy store into a note.
 
-    Bugs keep their traceback, other warnings their place in the code.
+    Bugs keep their traceback, other warnings their place in the code. A letter that the terminal's encoding lacks is
+    printed as its number.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
         shown = warnings.showwarning
         warnings.showwarning = lambda w, *rest: note(str(w)) if isinstance(w, StoreBusy) else shown(w, *rest)
@@ -76,9 +82,9 @@ def errors_as_messages() -> Iterator[None]:
             sys.exit(1)
         except OSError as error:
             # A file that the user named, or a disk: the program's own have errors of their own.
-            if error.filename is None:
+            if error.filename is None and error.errno not in {errno.ENOSPC, errno.EDQUOT}:
                 raise
-            note(f"error: {error.filename}: {error.strerror}.")
+            note(f"error: {error.filename or 'what is printed cannot be written'}: {error.strerror}.")
             sys.exit(1)
 
 

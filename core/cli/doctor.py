@@ -16,6 +16,7 @@ from core.actions.notes import skipped_notes
 from core.actions.own import skipped_protocol_files
 from core.actions.queue import list_profiles, list_runs
 from core.errors import AtlasError, SpecError
+from core.jobs.backend import backend_file
 from core.jobs.records import JobState
 from core.jobs.slots import CPU_SLOTS, GPU_SLOTS, ask_torch, device_of, visible_slots
 from core.models import resolve_model, skipped_model_files
@@ -163,6 +164,10 @@ def _files(paths: AtlasPaths) -> Iterator[Check]:
     for kind, of in skipped.items():
         for text in of(paths):
             yield Check(kind, "wrong", text, "It is skipped; everything else goes on.")
+    try:
+        backend_file(paths)
+    except SpecError as error:
+        yield Check("backend file", "wrong", str(error), "Jobs for Slurm and Ray wait; everything else goes on.")
 
 
 def _folders(paths: AtlasPaths) -> Iterator[Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import orjson
 from core.actions.queue import wake
 from core.cli.console import note
 from core.errors import RunFolderDamaged, as_damage
+from core.files import opened
 from core.jobs.records import JobState
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
@@ -69,11 +71,12 @@ def latest_event(events: Path) -> dict[str, Any] | None:
     Args:
         events: `events.jsonl` of a run, which a job may be appending to.
     """
-    if not events.exists():
+    try:
+        with opened(events) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            lines = file.read().split(b"\n")[:-1]
+    except FileNotFoundError:
         return None
-    with events.open("rb") as file:
-        file.seek(max(0, events.stat().st_size - _TAIL_BYTES))
-        lines = file.read().split(b"\n")[:-1]
     if not lines or not lines[-1].startswith(b"{"):
         return None
     event: dict[str, Any] = orjson.loads(lines[-1])["event"]

@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import yaml
 
 from core.errors import DataError, MissingSplit, ScriptOnlyDataset
+from core.spec.plain import shortened
 
 FORMATS: Mapping[str, str] = {
     ".parquet": "parquet",
@@ -75,6 +76,8 @@ def open_local(root: Path, *, path: str, kind: str = "mirror") -> Folder:
             "Give another with --mirror FOLDER, or use --data-source sample."
         )
     folder = root / path
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\0" in path:
+        raise MissingSplit(f"{shortened(path)} points outside of the {kind}. Expected an id as <owner>/<name>.")
     if not folder.is_dir():
         present = sorted(str(p.relative_to(root)) for p in root.glob("*/*") if p.is_dir())
         hint = f"It holds {_some(present)}." if present else "It holds no data set as <owner>/<name>."

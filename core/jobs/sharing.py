@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from core.errors import RunFolderDamaged, as_damage
-from core.files import read_whole
+from core.files import opened, read_whole
 from core.jobs.records import JobStatus
 from core.paths import AtlasPaths
 from core.spec.sharing import SharedTraining, trained_by_job
@@ -89,10 +89,10 @@ class Trainings:
         if not trainings or trainings[-1].stage in reported.keys:
             return reported.keys
         try:
-            with self._paths.job(job_id).events.open("rb") as stream:
+            with opened(self._paths.job(job_id).events) as stream:
                 stream.seek(reported.n_bytes)
                 new = stream.read()
-        except OSError:
+        except (OSError, RunFolderDamaged):
             return reported.keys
         whole = new[: new.rfind(b"\n") + 1]
         reported.n_bytes += len(whole)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from core.errors import ModelError, RunFolderDamaged, UnsafeWeights
-from core.files import read_whole
+from core.files import name_as_text, opened, read_whole
 from core.spec.plain import shortened
 
 _TOKENIZER_FILES = (
     "tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "vocab.json",
 )  # fmt: skip
+_LONGEST_HEADER = 100_000_000
+"""Bytes, as the safetensors library has it."""
 _ENCODERS = frozenset({
     "albert", "bert", "big_bird", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2",
     "distilbert", "electra", "ernie", "esm", "esmc", "eurobert", "flaubert", "fnet", "funnel", "gte", "ibert",
@@ -84,7 +87,7 @@ def check_files(folder: Path) -> None:
     try:
         for file in _weights_files(folder):
             _check_weights_file(file)
-    except OSError as error:
+    except (OSError, RunFolderDamaged) as error:
         raise ModelError(
             f"{folder}: its weights cannot be read ({error}). Copy or download the model again."
         ) from error
@@ -124,7 +127,10 @@ def _weights_files(folder: Path) -> list[Path]:
     named = _json(index).get("weight_map") if index.is_file() else None
     if not isinstance(named, dict):
         raise _no_weights(folder)
-    return sorted({folder / str(name) for name in named.values()})
+    names = {str(name) for name in named.values()}
+    if away := [name for name in names if Path(name).name != name or "\0" in name]:
+        raise ModelError(f"{index}: names {shortened(away[0])}, expected names of files beside it.")
+    return sorted(folder / name for name in names)
 
 
 def _check_weights_file(file: Path) -> None:
@@ -132,9 +138,9 @@ def _check_weights_file(file: Path) -> None:
     if not file.is_file():
         raise ModelError(f"{file}: no such file, but the index beside it names it. Copy or download the model whole.")
     size = file.stat().st_size
-    with file.open("rb") as stream:
+    with opened(file) as stream:
         length = int.from_bytes(stream.read(8), "little")
-        raw = stream.read(length) if 8 + length <= size else b""
+        raw = stream.read(length) if 8 + length <= size and length <= _LONGEST_HEADER else b""
     try:
         header = json.loads(raw)
         ends = [int(tensor["data_offsets"][1]) for name, tensor in header.items() if name != "__metadata__"]
@@ -153,15 +159,21 @@ def fingerprint(folder: Path) -> str:
 
     Args:
         folder: A model folder.
+
+    Raises:
+        ModelError: One of the files cannot be read, or is none.
     """
     names = {"config.json", "tokenizer_config.json", "special_tokens_map.json", "merges.txt", *_TOKENIZER_FILES}
-    files = [p for p in sorted(folder.iterdir()) if p.name in names or p.suffix == ".safetensors"]
     total = hashlib.sha256()
-    for file in files:
-        total.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                total.update(block)
+    try:
+        files = [p for p in sorted(folder.iterdir()) if p.name in names or p.suffix == ".safetensors"]
+        for file in files:
+            with opened(file) as stream:
+                total.update(f"{name_as_text(file.name)}\0{os.fstat(stream.fileno()).st_size}\0".encode())
+                while block := stream.read(1 << 20):
+                    total.update(block)
+    except (OSError, RunFolderDamaged) as error:
+        raise ModelError(f"{folder}: cannot be read as a whole ({error}). Copy or download the model again.") from error
     return total.hexdigest()[:16]
 
 

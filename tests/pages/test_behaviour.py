@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -217,6 +218,8 @@ def test_tail_starts_at_a_whole_line(tmp_path: Path) -> None:
     assert tail(log) == "first line\nsecond\nthird\n"
     assert tail(log, n_bytes=10) == "third\n"  # "ond\nthird\n": the cut line goes
     assert tail(tmp_path / "none") == ""
+    os.mkfifo(tmp_path / "pipe")
+    assert tail(tmp_path / "pipe") == tail(tmp_path) == "", "nobody is waited for"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -208,6 +209,12 @@ def test_on_a_server_that_others_can_reach_a_form_names_no_folder_and_starts_few
     checked(at.run())
     assert any("'/etc' may not be named here" in w.value.replace("\\", "") for w in at.warning)
     assert not any("No folder" in w.value for w in at.warning), "it was looked at"
+    checked(at.segmented_control(key="own_kind").set_value("model").run())
+    (example,) = [area for area in at.text_area if "path:" in area.value]
+    checked(example.set_value(re.sub(r"(?m)^path: .*$", "path: /etc", example.value)).run())
+    checked(at.button(key="own_keep").click().run())
+    assert "'/etc' may not be named here" in at.error[0].value.replace("\\", "")
+    assert not AtlasPaths(home).user_models.exists(), "it would be a name for any folder"
 
 
 def _command(at: AppTest) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import AtlasError, DiskFull
-from core.files import is_there
+from core.files import is_there, opened_log
 from core.holding import is_held
 from core.jobs import attempt
 from core.jobs.graph import Node
@@ -100,7 +100,7 @@ def _executed(run: RunPaths, job: JobRecord, *, node: Node, order: Order, has_gp
     environ = attempt.with_threads(os.environ, given=order.threads) | {"ATLAS_HOME": order.home}
     # Counted before the start: of a node that dies nobody hears why.
     job = attempt.note(run, job, attempts=job.attempts + 1, slot=device, note=None)
-    with run.log.open("ab") as log:
+    with opened_log(run.log) as log:
         child = subprocess.Popen(command, cwd=REPO, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         code = child.wait()

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from core.errors import AtlasError
-from core.files import is_there, read_whole
+from core.files import is_there, opened_log, read_whole
 from core.holding import is_held
 from core.jobs import attempt
 from core.jobs.dispatch import WORKER
@@ -82,7 +82,7 @@ class _Attempt:
         words = attempt.worker_words(self._run, worker=self._worker, device=device, is_stage=is_stage)
         given = next((os.environ[name] for name in _THREADS_GIVEN if os.environ.get(name, "").isdecimal()), None)
         environ = attempt.with_threads(os.environ, given=given)
-        with self._run.log.open("ab") as log:
+        with opened_log(self._run.log) as log:
             self._child = subprocess.Popen(
                 [sys.executable, *words], cwd=REPO, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )

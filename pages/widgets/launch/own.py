@@ -11,6 +11,7 @@ from core.actions.own import KINDS, read_own, save_own, template
 from core.data.check import check_task_file
 from core.data.there import tasks_there
 from core.errors import AtlasError, SpecError
+from core.spec.model import ModelSpec
 from core.spec.run import DataSource, DataSourceKind
 from core.spec.task import TaskSpec
 from core.studies import StudyRequest, checked_source
@@ -80,6 +81,8 @@ def show_own(request: StudyRequest | None) -> None:
 def _do(kind: str, text: str, request: StudyRequest | None, *, keep: bool) -> None:
     try:
         found = read_own(kind, text, paths=paths())
+        if isinstance(found, ModelSpec) and (why := refused(StudyRequest(models=(found.path,)))):
+            raise SpecError(" ".join(why))  # kept, it would be a name for any folder of the server
         if keep:
             name = save_own(kind, text, paths=paths())
             st.session_state["_own_kept"] = f"Kept as {name}: choose it above."

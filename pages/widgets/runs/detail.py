@@ -13,8 +13,9 @@ import streamlit as st
 from core.actions import queue
 from core.actions.command import request_again, run_again
 from core.actions.words import duration, span
-from core.errors import AtlasError
+from core.errors import AtlasError, RunFolderDamaged
 from core.figures.lineage import lineage
+from core.files import opened
 from core.jobs.records import JobState, JobStatus
 from core.queries.runs.detail import progress
 from core.queries.runs.pace import Span
@@ -111,11 +112,11 @@ def tail(file: Path, *, n_bytes: int = _TAIL_BYTES) -> str:
         n_bytes: Most bytes to read.
     """
     try:
-        with file.open("rb") as opened:
+        with opened(file) as stream:
             start = max(0, file.stat().st_size - n_bytes)
-            opened.seek(start)
-            text = opened.read().decode("utf-8", errors="replace")
-    except OSError:
+            stream.seek(start)
+            text = stream.read(n_bytes).decode("utf-8", errors="replace")
+    except (OSError, RunFolderDamaged):
         return ""
     return text.partition("\n")[2] if start else text
 

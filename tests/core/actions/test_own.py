@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from core.actions.own import KINDS, own_protocols, read_own, save_own, template
+from core.cli.doctor import _files
 from core.errors import NotWritable, SpecError
+from core.jobs.backend import backend_file
 from core.models import load_models
 from core.paths import AtlasPaths
 from core.tasks import load_tasks, skipped_task_files
@@ -89,6 +91,22 @@ def test_garbage_in_a_file_is_named_and_the_others_are_known(
     assert {name: found[name] for name in others} == others
     files[1].write_bytes(text)
     assert known(paths) == whole and own.skipped(paths) == ()
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
+@given(rng=st.randoms(use_true_random=False))
+def test_garbage_in_what_engines_are_asked_for_is_named(tmp_path_factory: pytest.TempPathFactory, rng: Random) -> None:
+    paths = AtlasPaths(tmp_path_factory.mktemp("home"))
+    good = b"slurm:\n  partition: gpu\n  gres: gpu:1\n  time: '24:00:00'\nray:\n  cpus: 0.5\n  memory: 32G\n"
+    paths.backend_file.write_bytes(garbled(good, rng))
+    named = [check for check in _files(paths) if check.check == "backend file"]
+    try:
+        backend_file(paths)
+        assert named == []
+    except SpecError as error:
+        assert str(error).startswith(f"{paths.backend_file}:") and [check.found for check in named] == [str(error)]
+    paths.backend_file.write_bytes(good)
+    assert list(_files(paths)) == [] and backend_file(paths).slurm.partition == "gpu"
 
 
 @pytest.mark.parametrize("kind", KINDS)

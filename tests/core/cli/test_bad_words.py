@@ -134,9 +134,21 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
 def test_a_home_of_nobody_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    monkeypatch.setenv(variable, "~nosuch/x")
-    code, text = said(capsys, monkeypatch, "gains")
-    assert code == 1 and "'~nosuch/x' names no folder" in text
+    for named, wanted in (
+        ("~nosuch/x", "'~nosuch/x' names no folder"),
+        ("/tmp/\udcff", r"'/tmp/\udcff' names no folder ('utf-8' codec"),  # DuckDB ended in std::bad_cast
+    ):
+        monkeypatch.setenv(variable, named)
+        code, text = said(capsys, monkeypatch, "gains")
+        assert code == 1 and wanted in text and len(text) < 600
+
+
+def test_a_number_of_threads_of_thousands_of_digits_is_no_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATLAS_THREADS", "9" * 5000)
+    code, text = said(capsys, monkeypatch, "run", "--target", "xnli", "--model", "atlas-mini", "--dry-run")
+    assert code == 0 and "Traceback" not in text
 
 
 def test_a_number_of_slots_that_is_none_queues_nothing(

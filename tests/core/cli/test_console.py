@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from core.cli.console import note, show
+from core.cli.console import errors_as_messages, note, show
 from core.cli.progress import said_last
+from core.paths import REPO
 
 
 def test_a_p_value_is_never_zero_and_zero_has_no_sign(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,3 +46,25 @@ def test_a_line_that_is_no_fact_does_not_end_the_watching(tmp_path: Path, line: 
     file.write_bytes(good + line + b"\n")
     assert said_last(file) is None
     assert said_last(tmp_path / "none") is None
+
+
+def test_a_full_disk_behind_the_output_and_a_terminal_without_the_letters_are_no_tracebacks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit) as end, errors_as_messages():
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert end.value.code == 1
+    assert capsys.readouterr().err == "error: what is printed cannot be written: No space left on device.\n"
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="latin-1"))
+    with errors_as_messages():
+        sys.stdout.write("±1 → \u2013 \udcff")
+        sys.stdout.flush()
+    assert raw.getvalue() == rb"\xb11 \u2192 \u2013 \udcff".replace(rb"\xb1", b"\xb1")
+
+
+def test_a_user_without_a_home_is_no_error() -> None:
+    """As a container's often is."""
+    code = "import pwd\ndef none(_): raise KeyError\npwd.getpwuid = none\nimport core.paths"
+    environ = {name: text for name, text in os.environ.items() if name not in {"HOME", "XDG_CACHE_HOME"}}
+    subprocess.run([sys.executable, "-c", code], env=environ, cwd=REPO, check=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.data.layout import open_local
 from core.data.lookup import look_up_studied, missing_tests, nothing_there
 from core.data.origin import DataOrigin
 from core.data.there import lacking, tasks_there
@@ -38,6 +39,17 @@ def test_languages_without_test_data_are_found_and_equal_reasons_said_once(origi
     assert "de, fr: " in text and text.count("has no split 'test' in configuration 'bucc18.{lang}'") == 1
     assert "zh: " in text and "PAN-X.7" not in text and "and 25 more" in text
     assert len(text) < 900
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc", "a/../../outside", "a\0b"])
+def test_a_data_set_is_looked_for_in_its_mirror_alone(tmp_path: Path, path: str) -> None:
+    """A task that a visitor brings could list any folder of the server."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret").write_text("x")
+    (tmp_path / "hub").mkdir()
+    with pytest.raises(MissingSplit, match="points outside of the mirror") as refused:
+        open_local(tmp_path / "hub", path=path)
+    assert "secret" not in str(refused.value)
 
 
 def test_mining_needs_development_pairs(origin: DataOrigin) -> None:

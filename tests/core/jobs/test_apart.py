@@ -26,15 +26,20 @@ SPECS = [run_spec(seed=seed) for seed in (1, 2, 3)]
 def test_a_log_that_cannot_be_opened_fails_its_job_and_the_next_one_starts(paths: AtlasPaths) -> None:  # noqa: F811
     """The dispatcher died of it at each look, and every state said "queued"."""
     LocalBackend(paths).submit(SPECS)
-    first = paths.run(SPECS[0].run_id)
+    first, second = (paths.run(spec.run_id) for spec in SPECS[:2])
     first.log.mkdir()
+    os.mkfifo(second.log)  # opening it would wait for somebody who reads
     LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: states(paths) == {JobState.DONE, JobState.FAILED})
     failed = derive_state(first)
     assert failed.state is JobState.FAILED
     assert failed.message == f"It could not be started: [Errno 21] Is a directory: '{first.log}'"
-    first.log.rmdir()
-    LocalBackend(paths).retry(first.run_id)
+    assert (
+        derive_state(second).message == f"It could not be started: [Errno 6] No such device or address: '{second.log}'"
+    )
+    first.log.rmdir(), second.log.unlink()
+    for run in (first, second):
+        LocalBackend(paths).retry(run.run_id)
     LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: states(paths) == {JobState.DONE})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -92,6 +93,10 @@ def test_a_stage_is_in_progress_from_the_start_of_its_job_until_its_folder_is_th
     known = Trainings(paths)
     assert known.in_progress([running]) == {known.next_of(same)}, "it has reported nothing yet"
     assert known.next_of(other) not in known.in_progress([running])
+    events = paths.job(running.run_id).events
+    os.mkfifo(events)  # whoever opens it waits for a writer, and with the dispatcher the queue
+    assert known.in_progress([running]) == {known.next_of(same)}
+    events.unlink()
     report(paths, running, "mnli")
     assert known.in_progress([running]) == {known.next_of(same)}
     paths.stage("mnli").mkdir(parents=True)

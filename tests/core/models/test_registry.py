@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import resource
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -168,6 +170,50 @@ def test_weights_that_are_cut_off_are_named(atlas: AtlasPaths, folder: Path, con
     file = folder / "model.safetensors"
     file.write_bytes(content)
     with pytest.raises(ModelError, match=rf"{re.escape(str(file))}: the weights are cut off or damaged \({found}\)"):
+        resolve_model(str(folder), paths=atlas)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("pipe", "merges.txt is no file but a pipe"),
+        ("device", "x.safetensors is no file but a pipe, socket or device"),
+        ("folder", "x.safetensors is a folder"),
+        ("circle", "symbolic links"),
+        ("nowhere", "No such file or directory"),
+    ],
+)
+def test_what_has_no_end_or_is_no_file_is_not_read(atlas: AtlasPaths, folder: Path, name: str, found: str) -> None:
+    """The form waited for it without end."""
+    match name:
+        case "pipe":
+            os.mkfifo(folder / "merges.txt")
+        case "device":
+            (folder / "x.safetensors").symlink_to("/dev/zero")
+        case "folder":
+            (folder / "x.safetensors").mkdir()
+        case _:
+            (folder / "merges.txt").symlink_to("merges.txt" if name == "circle" else "nosuch")
+    with pytest.raises(ModelError, match=f"cannot be read as a whole .*{found}"):
+        resolve_model(str(folder), paths=atlas)
+
+
+def test_a_header_of_gigabytes_is_not_taken_into_memory(atlas: AtlasPaths, folder: Path) -> None:
+    file, size = folder / "model.safetensors", 2**33
+    with file.open("r+b") as stream:
+        stream.write((size - 8).to_bytes(8, "little"))
+        stream.truncate(size)  # as a hole: it takes no room
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match="8,589,934,592 bytes, without a whole header"):
+        resolve_model(str(folder), paths=atlas)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20, "kilobytes"
+
+
+@pytest.mark.parametrize("named", ["/etc/passwd", "../other/model.safetensors", "a/b.safetensors", "x\0y"])
+def test_an_index_names_files_beside_it_alone(atlas: AtlasPaths, folder: Path, named: str) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": named}}))
+    with pytest.raises(ModelError, match="expected names of files beside it"):
         resolve_model(str(folder), paths=atlas)
 
 
