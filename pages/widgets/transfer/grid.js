@@ -17,7 +17,9 @@ export default function (component) {
   table.setAttribute("aria-label", data.alt);
   table.append(head(data), body(data));
   box.append(table);
+  const scrolled = root.querySelector(".box")?.scrollTop || 0;
   root.replaceChildren(box, scale(data.scale), tip);
+  box.scrollTop = scrolled;
 
   const pick = (cell) => setTriggerValue("picked", [cell.dataset.lang, cell.dataset.name]);
   const fit = () => fitColumns(root, table, data.columns.length);
@@ -32,6 +34,8 @@ export default function (component) {
     root.dataset.focus = cell.dataset.at;
     if (focus) cell.focus();
   };
+  if (root.dataset.chosen !== data.chosen[0]) reveal(box, table.querySelector("tbody th.chosen"));
+  root.dataset.chosen = data.chosen[0];
   enter(at(focused) || at("0,0") || stops[0], { focus: had_focus });
   table.onclick = (event) => {
     const cell = event.target.closest("[data-at]");
@@ -70,6 +74,14 @@ export default function (component) {
   return () => watcher.disconnect();
 }
 
+// A chosen language that lies outside of the box is brought to its middle, below the heads, which stay.
+function reveal(box, cell) {
+  if (!cell) return;
+  const [area, here] = [box.getBoundingClientRect(), cell.getBoundingClientRect()];
+  const top = area.top + box.querySelector("thead").getBoundingClientRect().height;
+  if (here.top < top || here.bottom > area.bottom) box.scrollTop += here.top - (top + area.bottom - here.height) / 2;
+}
+
 function head(data) {
   const part = document.createElement("thead");
   const row = document.createElement("tr");
@@ -80,13 +92,22 @@ function head(data) {
     if (data.own.includes(name)) cell.classList.add("own");
     cell.scope = "col";
     mark(cell, { at: `-1,${column}`, lang: "", name, hover: title });
-    const text = element("span", "");
-    text.textContent = title;
-    cell.append(text);
+    cell.append(...heading(title));
     row.append(cell);
   });
   part.append(row);
   return part;
+}
+
+// "SST-2 (hardest) (not learned)": the name, and on a second line, smaller, what tells it apart.
+function heading(title) {
+  const [name, ...notes] = title.split(" (");
+  const line = element("span", "task");
+  line.textContent = name;
+  if (!notes.length) return [line];
+  const small = element("span", "note");
+  small.textContent = notes.map((note) => note.replace(/\)$/, "")).join(", ");
+  return [line, small];
 }
 
 function body(data) {
