@@ -36,7 +36,7 @@ class Style(NamedTuple):
 STYLES: dict[Kind, Style] = {
     "intermediate": Style("intermediates", "circle", 13, 0),
     "train": Style("target, training text", "diamond", 14, 1),
-    "test": Style("target, test text by language", "square", 8, 1),
+    "test": Style("its test texts", "square", 8, 1),
 }
 """Every kind of point."""
 
@@ -58,6 +58,7 @@ def domain_map(
     selected: Cell | None = None,
     title: Callable[[str], str] = str,
     mode: Mode = "light",
+    height_px: int = HEIGHT_PX,
 ) -> go.Figure:
     """Scatter of texts by kind.
 
@@ -67,6 +68,8 @@ def domain_map(
             nothing), `is_shown`; those not shown widen the window only.
         selected: What is ringed, if anything.
         title: From a task or an intermediate to what people read.
+        mode: Theme.
+        height_px: Of the whole figure.
 
     Raises:
         ValueError: No point is shown.
@@ -77,12 +80,12 @@ def domain_map(
         raise ValueError("No points to draw: found 0 that are shown, expected at least one.")
     chosen = [_is_chosen(key, role, selected) for key, role in zip(shown["key"], shown["role"], strict=True)]
     window = (_ends(points["x"].dropna()), _ends(points["y"].dropna()))
-    shown = _with_places(shown.assign(is_chosen=chosen), window)
+    shown = _with_places(shown.assign(is_chosen=chosen), window, height_px)
     fig = go.Figure(
         [_points(shown[shown["role"] == role], role, mode) for role in STYLES if role in set(shown["role"])]
     )
     fig.add_trace(_rings(shown[shown["is_chosen"]], mode))
-    frame(fig, height_px=HEIGHT_PX, mode=mode)
+    frame(fig, height_px=height_px, mode=mode)
     fig.update_xaxes(range=list(window[0]), showticklabels=False, zeroline=False)
     fig.update_yaxes(range=list(window[1]), showticklabels=False, zeroline=False)
     fig.update_layout(clickmode="event+select", margin={"l": 8, "r": 8, "t": 30, "b": 8})
@@ -95,7 +98,9 @@ def _ends(values: pd.Series) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _with_places(shown: pd.DataFrame, window: tuple[tuple[float, float], tuple[float, float]]) -> pd.DataFrame:
+def _with_places(
+    shown: pd.DataFrame, window: tuple[tuple[float, float], tuple[float, float]], height_px: int
+) -> pd.DataFrame:
     """Add `place` of each name ("" for none): the chosen ones choose first, then the target, tasks, languages."""
     order = shown.assign(rank=[_FIRST.index(role) for role in shown["role"]])
     order = order.sort_values(["is_chosen", "rank"], ascending=[False, True], kind="stable")
@@ -103,7 +108,7 @@ def _with_places(shown: pd.DataFrame, window: tuple[tuple[float, float], tuple[f
         Named(r["x"], r["y"], r["label"], RING_PX if r["is_chosen"] else STYLES[r["role"]].size)
         for r in order.to_dict("records")
     ]
-    places = name_places(named, window=window, height_px=HEIGHT_PX - _FRAME_PX)
+    places = name_places(named, window=window, height_px=height_px - _FRAME_PX)
     return shown.assign(place=pd.Series([place or "" for place in places], index=order.index))
 
 

@@ -39,6 +39,7 @@ def similarity_scatter(
     selected: Cell | None = None,
     title: Callable[[str], str] = str,
     mode: Mode = "light",
+    height_px: int = HEIGHT_PX,
 ) -> go.Figure:
     """Scatter of an intermediate's closeness to the target against its gain.
 
@@ -49,6 +50,8 @@ def similarity_scatter(
         axis: The measure.
         selected: The intermediate that is ringed, if any.
         title: From an intermediate to what people read.
+        mode: Theme.
+        height_px: Of the whole figure.
 
     Raises:
         ValueError: There is no point.
@@ -56,7 +59,7 @@ def similarity_scatter(
     if points.empty:
         raise ValueError("No points to draw: found 0 rows, expected at least one intermediate with both values.")
     fig = go.Figure()
-    points = _with_places(points.assign(title=points["intermediate"].map(title)), axis, selected)
+    points = _with_places(points.assign(title=points["intermediate"].map(title)), axis, selected, height_px)
     for counted in (True, False):
         rows = points[points["counts"] == counted]
         if len(rows):
@@ -67,13 +70,15 @@ def similarity_scatter(
         hoverinfo="skip", selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
         marker={"symbol": "circle-open", "size": RING_PX, "color": HIGHLIGHT[mode], "line": {"width": 3}},
     )  # fmt: skip
-    frame(fig, height_px=HEIGHT_PX, mode=mode)
+    frame(fig, height_px=height_px, mode=mode)
     arrow = "larger is closer" if axis.larger_is_closer else "axis turned: smaller is closer"
     fig.update_xaxes(title_text=f"{axis.title} ({arrow}) →", range=_range(points, axis))
     fig.update_yaxes(
         title_text="gain, points", zeroline=True, zerolinecolor=GRID[mode], zerolinewidth=2, range=_heights(points)
     )
     fig.update_layout(clickmode="event+select", margin={"l": 8, "r": 8, "t": 30, "b": 8})
+    if points["counts"].all():  # one kind of point needs no legend
+        fig.update_layout(showlegend=False, margin={"t": 8})
     return fig
 
 
@@ -108,7 +113,7 @@ def _heights(points: pd.DataFrame) -> list[float]:
     return [low - room, high + room]
 
 
-def _with_places(points: pd.DataFrame, axis: Axis, selected: Cell | None) -> pd.DataFrame:
+def _with_places(points: pd.DataFrame, axis: Axis, selected: Cell | None, height_px: int) -> pd.DataFrame:
     """Add `place` of each name, "" where it would cover another and is left to the hover; the chosen one is first."""
     left, right = _range(points, axis)
     low, high = _heights(points)
@@ -119,7 +124,7 @@ def _with_places(points: pd.DataFrame, axis: Axis, selected: Cell | None) -> pd.
         for r in order.to_dict("records")
     ]
     places = name_places(  # between the two bars of a point, where neither crosses its name
-        named, window=((left, right), (low, high)), height_px=HEIGHT_PX - _FRAME_PX, first="top right"
+        named, window=((left, right), (low, high)), height_px=height_px - _FRAME_PX, first="top right"
     )
     return points.assign(place=pd.Series([place or "" for place in places], index=order.index))
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.actions.command import domain_profile
 from core.analysis.cells import Grid
@@ -27,6 +28,8 @@ from pages.widgets.transfer.data import Encoder, MadeOf, map_points, target_simi
 from pages.widgets.transfer.selection import on_click
 
 _PROJECTIONS = ("PCA", "UMAP")
+_MAP_PX, _SCATTER_PX = 266, 218
+"""Both end above the lower edge of a window of 800 pixels; files have the figures' own heights."""
 
 
 def no_profile(view: View) -> None:
@@ -64,7 +67,8 @@ def show_domains(view: View, gains: Grid, choices: list[Encoder], *, made_of: Ma
         choices: Sentence encoders with a profile, at least one.
         made_of: What decides the cells, and what is chosen.
     """
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    settings = st.popover("Map and similarity", icon=":material/scatter_plot:")
+    with settings:
         encoder = choices[0]
         if len(choices) > 1:
             name = one_of("Sentence encoder", [c.name for c in choices], key="encoder")
@@ -81,12 +85,12 @@ def show_domains(view: View, gains: Grid, choices: list[Encoder], *, made_of: Ma
         points = map_points(version(), encoder.profile_id, "pca", centred=centred)
     profiled = (encoder.profile_id, projection, centred)
     map_figure = _map(view, gains, points, made_of=made_of, profiled=profiled)
-    st.caption(
-        f"Each mark is the mean vector of a text by the encoder {md(encoder.name)}: near marks are similar texts. The "
-        "axes have no meaning of their own and are the same for every target."
-    )
     rows = target_similarities(version(), encoder.profile_id, view.target)
-    scatter = _scatter(view, gains, rows, made_of=made_of, profiled=profiled)
+    scatter = _scatter(view, gains, rows, made_of=made_of, profiled=profiled, settings=settings)
+    st.caption(
+        f"In the map each mark is the mean vector of a text by the encoder {md(encoder.name)}: near marks are similar "
+        "texts. The axes have no meaning of their own and are the same for every target."
+    )
     figures = {"Map of domains": map_figure, "Similarity against gain": scatter.draw if scatter else None}
     export_popover(
         f"domains-{view.target}",
@@ -138,7 +142,7 @@ def _map(
     heads = tuple(map(named.of, names))
     chart(
         lambda: drawn(
-            lambda: domain_map(there, selected=chosen, title=named.of, mode=made_of.mode),
+            lambda: domain_map(there, selected=chosen, title=named.of, mode=made_of.mode, height_px=_MAP_PX),
             "domain map",
             made_of,
             profiled,
@@ -169,7 +173,13 @@ def point_name(intermediate: str | None, drawn: pd.DataFrame) -> str | None:
 
 
 def _scatter(
-    view: View, gains: Grid, rows: pd.DataFrame, *, made_of: MadeOf, profiled: tuple[str, str, bool]
+    view: View,
+    gains: Grid,
+    rows: pd.DataFrame,
+    *,
+    made_of: MadeOf,
+    profiled: tuple[str, str, bool],
+    settings: DeltaGenerator,
 ) -> _Scatter | None:
     selected, (*_, centred), named = made_of.selected, profiled, titles()
     there = set(rows["measure"])
@@ -178,7 +188,8 @@ def _scatter(
     if not names or text is None:
         st.caption(md(no_reference_text(rows, target=named.of(view.target))))
         return None
-    name = one_of("Similarity", names, key="measure", format_func=lambda n: SIMILARITIES[n].title)
+    with settings:
+        name = one_of("Similarity", names, key="measure", format_func=lambda n: SIMILARITIES[n].title)
     measure = SIMILARITIES[name]
     wanted = (rows["measure"] == name) & (rows["role"] == text.role) & (rows["lang"] == text.lang)
     wanted &= rows["centred"] == (centred and measure.is_embedded)
@@ -190,7 +201,9 @@ def _scatter(
     axis = Axis(measure.title, measure.direction > 0)
     chart(
         lambda: drawn(
-            lambda: similarity_scatter(points, axis=axis, selected=selected, title=named.of, mode=made_of.mode),
+            lambda: similarity_scatter(
+                points, axis=axis, selected=selected, title=named.of, mode=made_of.mode, height_px=_SCATTER_PX
+            ),
             "scatter",
             made_of,
             profiled,

@@ -37,7 +37,7 @@ def _ring(fig: go.Figure) -> list[tuple[float, float]]:
 
 def test_points_by_kind_with_names_and_what_a_click_chooses() -> None:
     fig = domain_map(_points())
-    assert [t.name for t in fig.data[:3]] == ["intermediates", "target, training text", "target, test text by language"]
+    assert [t.name for t in fig.data[:3]] == ["intermediates", "target, training text", "its test texts"]
     assert list(fig.data[0].text) == ["mnli", "qqp"]
     assert [list(c) for c in fig.data[2].customdata] == [["de", ""]]
     assert "test text in German" in fig.data[2].hovertext[0]
