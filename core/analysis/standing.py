@@ -16,6 +16,7 @@ from core.analysis.cells import LEVEL, common_languages
 from core.measures.inference.averages import average_gain, spread_seen
 from core.measures.inference.correlation import t_limits
 from core.measures.inference.stats import benjamini_hochberg
+from core.queries.covariates import base_tasks
 from core.queries.evidence import Evidence, seeds_in_words
 from core.queries.scales import UNITS, Unit, trained_targets
 
@@ -52,6 +53,8 @@ def pair_gains(evidence: Evidence) -> pd.DataFrame:
 def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     """The sentence on how much there is, and what an intermediate changes on average.
 
+    Thirds, slices and placebos of a task are no further tasks: the average is over whole ones.
+
     Args:
         pairs: As `pair_gains` returns them.
     """
@@ -59,17 +62,20 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     out = f" {evidence.left_out}" if evidence.left_out else ""
     if frame.empty:
         return f"No gain of the largest set of runs ({evidence.pooled.label}) counts.{out}"
-    names = {"intermediate": "intermediate", "target": "target", "lang": "language"}
-    size = {column: _count(frame[column].nunique(), name) for column, name in names.items()}
+    names = list(frame["intermediate"].unique())
+    whole = [name for name in names if base_tasks(name) == name] or names
+    parts = len(names) - len(whole)
     head = (
-        f"The largest set of runs ({evidence.pooled.label}) tries {size['intermediate']} before {size['target']} in "
-        f"{size['lang']}, with {seeds_in_words(frame)}"
+        f"The largest set of runs ({evidence.pooled.label}) tries {_count(len(whole), 'intermediate')}"
+        + (f" and {_count(parts, 'part')} or placebo{'s' * (parts > 1)} of them" if parts else "")
+        + f" before {_count(frame['target'].nunique(), 'target')} in {_count(frame['lang'].nunique(), 'language')}, "
+        f"with {seeds_in_words(frame)}"
     )
     kept = pairs[~pairs["in_task"].astype(bool)]
     if kept.empty:
         return f"{head}. Without intermediates that train the target's own task, no gain outside English is left.{out}"
     runs = seed_gains(evidence).merge(kept[["intermediate", "target"]])
-    runs = runs[runs["scaled"].notna()]
+    runs = runs[runs["scaled"].notna() & runs["intermediate"].isin(whole)]
     retrieval = frame.loc[~trained_targets(frame["target_type"]), "target"].unique()
     apart, runs = runs[runs["target"].isin(retrieval)], runs[~runs["target"].isin(retrieval)]
     unit = UNITS[evidence.options.scale]
@@ -79,7 +85,9 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     if not said:
         return f"{head}. No target has two seeds that differ, so there is no average in {unit.name}.{out}"
     changed = f"On average an intermediate changes the zero-shot score by {', and by '.join(said)}"
-    own = "English, and intermediates that train the target's own task (in-task), are not in the average."
+    left = ["English", "intermediates that train the target's own task (in-task)"]
+    left += ["parts and placebos of tasks"] if parts else []
+    own = f"{', '.join(left[:-1])}{',' * (len(left) > 2)} and {left[-1]} are not in the average."
     return f"{head}. {changed}. {own}{out}"
 
 

@@ -69,6 +69,15 @@ def test_the_extent_by_hand(store: Store) -> None:
     )
 
 
+def test_parts_of_a_task_are_no_further_tasks_of_the_average(store: Store) -> None:
+    whole = {("mnli", "sib200", "de"): [0.02], ("qqp", "sib200", "de"): [0.0], ("cola", "sib200", "de"): [0.01]}
+    parts = {("mnli@hardest", "sib200", "de"): [-0.3], ("mnli~shuffled", "sib200", "de"): [-0.5]}
+    text = extent(found := _fill(store, whole | parts), pair_gains(found))
+    assert "tries 3 intermediates and 2 parts or placebos of them before 1 target" in text
+    assert "by +1.00 % of the head-room (95 % interval −1.48 to +3.48, Student's t over 3 intermediates" in text
+    assert "(in-task), and parts and placebos of tasks are not in the average." in text
+
+
 def test_a_study_under_way_says_how_many_seeds_its_pairs_have(store: Store) -> None:
     found = _fill(store, {("mnli", "sib200", "de"): [0.02, 0.03], ("qqp", "sib200", "de"): [0.0]})
     assert "in 1 language, with 1 to 2 seeds" in extent(found, pair_gains(found))
