@@ -20,7 +20,7 @@ from core.queries.evidence import AnalysisOptions
 from core.tasks import load_tasks
 from pages.widgets.address import one_of
 from pages.widgets.analysis import data, panels
-from pages.widgets.analysis.choice import choose, recompute, refine
+from pages.widgets.analysis.choice import KINDS, PARTS, choose, recompute, refine
 from pages.widgets.analysis.claims import show_claims
 from pages.widgets.analysis.fit_progress import watch
 from pages.widgets.analysis.measures import show_measures
@@ -32,8 +32,6 @@ from pages.widgets.show import empty
 start()
 now = version()
 rows = data.available(now)
-KINDS = ("target", "family", "script")
-PARTS = ("Effects", "Variance", "Measures", "Cells", "Predictions", "Claims", "Next", "Numbers")
 
 if rows.empty:
     empty(
@@ -67,7 +65,9 @@ panels.show_answer(full.answer, found, data.gaps(now, pooled, options))
 settle_link(full.answer.weight)
 watch(null, compare, what="Predicting pairs of intermediate and target that were kept aside")
 
-part = one_of("Show", PARTS, key="part", widget=st.segmented_control, label_visibility="collapsed")
+part = one_of(
+    "Show", list(PARTS), key="part", widget=st.segmented_control, label_visibility="collapsed", format_func=PARTS.get
+)
 if part == "Effects":
     panels.show_effects(found, model, *data.surfaces(now, pooled, options))
 elif part == "Variance":

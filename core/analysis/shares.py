@@ -26,7 +26,7 @@ def share_rows(fit: MixedFit, *, cells: Cells) -> list[EstimateRow]:
         return []
     rows = [
         estimate_row(
-            "share", name, label=name if name in terms else f"which {name}, beyond the terms", low=i.low, high=i.high,
+            "share", name, label=name if name in terms else _beyond(name), low=i.low, high=i.high,
             estimate=i.estimate, n=i.n, n_unit="intermediates" if name in terms else name, unit="share of variance",
             method=i.method, formula=_TERM if name in terms else _COMPONENT,
         )
@@ -45,3 +45,8 @@ def share_rows(fit: MixedFit, *, cells: Cells) -> list[EstimateRow]:
 
 _TERM = "(b^2 - se^2) var(x) / total variance of cells' mean gains"
 _COMPONENT = "variance component / total variance of cells' mean gains"
+
+
+def _beyond(name: str) -> str:
+    """What a factor adds to the measured properties, as a figure's row says it."""
+    return f"which {name.replace(' x ', ' × ')}, all else that sets it apart"

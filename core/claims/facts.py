@@ -187,4 +187,5 @@ def _in_words(left_out: pd.DataFrame, *, n: int) -> str:
 def _label(rows: pd.DataFrame) -> str:
     models = ", ".join(sorted(rows["model"].unique()))
     first = rows.iloc[0]
-    return f"{models} · {first['protocol']} · {first['data_source']} · {first['collection']}"
+    of = (str(first[name]) for name in ("protocol", "protocol_digest", "data_source"))
+    return PooledRuns(str(first["collection"]), models, None, *of).label

@@ -177,7 +177,7 @@ def specification_curve(
             "one standard deviation<br>%{customdata[2]} intermediates<extra></extra>",
         )  # fmt: skip
     frame(fig, height_px=80 + max(36, 9 * len(within)) * len(middles), mode=mode)
-    fig.update_xaxes(title_text=f"{term}: {unit} for one sd", zeroline=True,
+    fig.update_xaxes(title_text=f"effect of {term}, {unit} per standard deviation", zeroline=True,
                      zerolinecolor=MUTED[mode], zerolinewidth=1.5)  # fmt: skip
     fig.update_yaxes(tickvals=list(range(len(middles))), ticktext=list(middles.index), showgrid=False, zeroline=False,
                      range=[-0.6, len(middles) - 0.4])  # fmt: skip

@@ -81,18 +81,18 @@ class Chapter(NamedTuple):
                 "says why."
             )
         if found.averaged and cells["lang"].nunique() > 1:
-            notes.append(f"The row of means is over {len(found.averaged)} languages that every intermediate has.")
+            notes.append(f"The row of means is over the {len(found.averaged)} languages that all intermediates have.")
         excluded = how_excluded(found)
         notes += [excluded] if excluded else []
         if found.n_tested:
             notes.append(
-                f"* {int(cells['significant'].sum())} of {found.n_tested} gains differ from zero after correction "
-                f"({how_tested(cells)}; Benjamini–Hochberg over the cells shown, q < {LEVEL})."
+                f"* {int(cells['significant'].sum())} of {found.n_tested} gains differ from zero "
+                f"({how_tested(cells)}; corrected for the number of cells by Benjamini–Hochberg, q < {LEVEL})."
             )
         elif found.n_excluded < cells["value"].notna().sum():
-            notes.append("No interval: a cell needs two seeds that differ, or per-example scores.")
+            notes.append("No interval: a cell needs two seeds that differ, or stored scores of single examples.")
         notes += ["– no value; the table says why."] if cells["value"].isna().any() else []
-        notes += ["† in-task: the intermediate trains the target's own task."] if cells["in_task"].any() else []
+        notes += ["† the intermediate trains the target's own task (in-task)."] if cells["in_task"].any() else []
         return notes
 
 

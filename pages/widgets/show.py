@@ -211,14 +211,25 @@ def words() -> None:
     st.markdown("\n".join(kept))
 
 
-def show_command(command: str) -> None:
+def show_command(command: str, *, with_caution: bool = True) -> None:
     """A command of the program, and what must be done to it before it can start.
 
     Args:
         command: As it is typed.
+        with_caution: False where several stand together and `show_caution` follows them.
     """
     st.code(command, language=None, wrap_lines=True)
-    if caution := caution_of(command):
+    if with_caution:
+        show_caution(command)
+
+
+def show_caution(*commands: str) -> None:
+    """What must be done to commands before they can start, once for all of them.
+
+    Args:
+        commands: As they are typed.
+    """
+    if caution := caution_of(*commands):
         st.caption(md(caution))
 
 

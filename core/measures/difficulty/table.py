@@ -133,8 +133,8 @@ DIFFICULTIES: dict[str, DifficultyMeasure] = by_name(
     DifficultyMeasure(
         name="curve_area",
         title="Area under the learning curve",
-        meaning="Mean headroom taken over budgets of an eighth, a quarter, a half and the whole of the protocol's, "
-        "each doubling counted alike. A task that is learned late is hard.",
+        meaning="Mean share of the head-room reached over budgets of an eighth, a quarter, a half and the whole of the "
+        "protocol's, each doubling counted alike. A task that is learned late is hard.",
         formula="mean over log2 of the budget of (score - floor) / (1 - floor), by trapezoids",
         unit="share of the head-room",
         direction=-1,

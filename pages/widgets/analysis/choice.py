@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.actions.command import asking
-from core.languages import language
+from core.languages import family_name, language, script_name
 from core.measures.base import Measure
 from core.measures.difficulty.table import DIFFICULTIES
 from core.measures.similarity.table import SIMILARITIES
@@ -18,10 +18,20 @@ from core.queries.evidence import AnalysisOptions, Anchor, PooledRuns, pooled_ru
 from core.queries.filters import Filter
 from core.queries.scales import UNITS, Scale
 from pages.widgets.address import is_on, link_button, one_of, pick, settled, several_of
-from pages.widgets.shared import titles
+from pages.widgets.shared import protocol_words, titles
 from pages.widgets.show import words_link
 
 _ANCHORS = {"test": "test text in each language", "train": "English training text"}
+
+
+KINDS = ("target", "family", "script")
+"""What results are split by."""
+
+PARTS = {
+    part: part for part in ("Effects", "Variance", "Measures", "Cells", "Predictions", "Claims", "Next", "Numbers")
+}
+"""The parts of the page as the address names them, and as people read them."""
+PARTS |= {"Measures": "Other measures", "Next": "What to run next"}
 
 
 class How(NamedTuple):
@@ -49,10 +59,11 @@ def choose(rows: pd.DataFrame) -> PooledRuns:
     """
     by_address = {_address(row): row for row in rows.to_dict("records")}
     labels = {name: pooled_runs_of(row).label + _detail(row) for name, row in by_address.items()}
+    used = dict.fromkeys(str(name) for name in rows["protocol"])
     picked = pick(
         "Runs to analyse", labels, key="runs", kind="set of runs",
         help="Runs of one model, of one protocol (its hyper-parameters) and on one kind of data: they are never mixed "
-        "with others. Real data come first.",
+        "with others. Real data come first. " + " ".join(filter(None, map(protocol_words, used))),
     )  # fmt: skip
     settled()
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -81,11 +92,11 @@ def refine(targets: list[str], langs: list[str]) -> AnalysisOptions:
             picked = several_of("Targets", targets, key="target", placeholder="all targets", format_func=titles().of)
             families = several_of(
                 "Language families", sorted({e.family for e in entries}), key="family", placeholder="all families",
-                help="IE: Indo-European.",
+                format_func=family_name,
             )  # fmt: skip
             scripts = several_of(
-                "Scripts", sorted({e.script for e in entries}), key="script", placeholder="all scripts",
-                help="By ISO 15924: Latn is Latin, Deva is Devanagari, Hans is simplified Chinese.",
+                "Scripts", sorted({e.script for e in entries}, key=script_name), key="script",
+                placeholder="all scripts", format_func=script_name,
             )  # fmt: skip
             scale = one_of(
                 "Unit of averages over targets", list(UNITS), key="scale",

@@ -51,6 +51,11 @@ def show_measures(rows: pd.DataFrame | None, *, options: AnalysisOptions, how: H
         "similarity (a specification curve): a band is one measure of what is drawn, a line in it one measure of the "
         "other. Compare signs and sizes; do not count how many are significant, because all use the same gains."
     )
+    there = {*rows["difficulty_measure"], *rows["similarity_measure"]}
+    with st.expander("What each measure asks", icon=":material/help:"):
+        for measure in (*DIFFICULTIES.values(), *SIMILARITIES.values()):
+            if measure.name in there:
+                st.markdown(f"- **{md(measure.title)}**: {md(measure.meaning)}")
     how_to(how, rows, name="measures")
 
 

@@ -18,7 +18,7 @@ from core.queries.evidence import Evidence
 from core.queries.scales import UNITS
 from pages.widgets.analysis.choice import How
 from pages.widgets.export import export_popover
-from pages.widgets.shared import mode, titles
+from pages.widgets.shared import group_titles, mode, titles
 from pages.widgets.show import chart, language_label, md, p_column, show_command, source_badge, table
 
 _LOOKS = {
@@ -51,8 +51,9 @@ def show_answer(said: Answer, found: Evidence, missing: pd.DataFrame) -> None:
     with st.container(border=True):
         st.markdown(f":{color}-badge[{icon} {text}] {source_badge(found.pooled.data_source)}")
         st.markdown(f"**{md(said.headline)}**")
-        for detail in said.details:
-            st.markdown(f"- {md(detail)}")
+        with st.expander("How sure that is, and what else the differences go with", icon=":material/rule:"):
+            for detail in said.details:
+                st.markdown(f"- {md(detail)}")
         origins = "; ".join(f"{name.capitalize()}: {text}" for name, text in found.origins.items())
         st.caption(md(f"The program writes these sentences from the numbers. {origins}."))
     for gap in missing[missing["remedy"] != ""].to_dict("records"):
@@ -132,6 +133,7 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, of: 
     )
     if groups is None:
         return
+    groups = groups.assign(group=group_titles(groups))
     terms, parts = groups[groups["kind"] == "term"], groups[groups["kind"] == "share"]
     if not terms.empty:
         st.markdown(f"**Within each {kind}**: how much the gain changes with one standard deviation more")
@@ -330,8 +332,8 @@ def show_numbers(figures: pd.DataFrame, *, how: How) -> None:
         },
     )  # fmt: skip
     st.caption(
-        "Gains are fractions in the unit that is chosen above (scaled gain): 0.05 is 5 % of the head-room. Kinds of "
-        "rows: `term`, an effect in the model; `naive`, the same in a plain regression, which takes every cell for "
+        "A scaled gain is a gain in the unit that is chosen above, as a fraction: 0.05 is 5 % of the head-room. Kinds "
+        "of rows: `term`, an effect in the model; `naive`, the same in a plain regression, which takes every cell for "
         "independent; `share`, a part of the variance; `residual`, what the model leaves at a target; `permutation`, "
         "a test that exchanges intermediates; `null`, how well pairs that were kept aside are predicted."
     )

@@ -11,7 +11,7 @@ from core.actions.words import cost
 from core.analysis.answer import Weight
 from core.errors import AtlasError
 from pages.widgets.launch.plan import show_started, start_study
-from pages.widgets.show import md, show_command
+from pages.widgets.show import md, show_caution, show_command
 
 
 def settle_link(weight: Weight) -> None:
@@ -53,4 +53,5 @@ def show_settling(rows: pd.DataFrame) -> None:
                     show_started(start_study(row["request"], ANYWHERE))
                 except AtlasError as error:
                     st.error(md(str(error)))
-            show_command(row["command"])
+            show_command(row["command"], with_caution=False)
+    show_caution(*rows.loc[rows["request"].notna(), "command"])

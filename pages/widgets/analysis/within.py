@@ -12,7 +12,7 @@ from core.figures.contrasts import forest
 from core.queries.scales import UNITS, Scale
 from pages.widgets.analysis.choice import How
 from pages.widgets.analysis.panels import DETECTABLE, how_to
-from pages.widgets.shared import mode, titles
+from pages.widgets.shared import group_titles, mode
 from pages.widgets.show import chart, md, p_column, source_badge, table
 
 
@@ -26,12 +26,28 @@ def show_contrasts(rows: pd.DataFrame, said: tuple[str, ...], *, scale: Scale, h
         how: Command that says the same, and of what data.
     """
     st.markdown(source_badge(how.source) if how.source else "")
-    st.markdown("\n".join(f"- **{md(sentence)}**" for sentence in said))
-    shown = rows.assign(group=rows["group"].map(titles().of))
+    shown = rows.assign(group=group_titles(rows))
     if rows["estimate"].notna().any():
         draw = partial(forest, shown, factor=UNITS[scale].factor, mode=mode())
         alt = "Differences inside one task with their limits; the table holds the numbers"
         chart(draw, key="forest", alt=alt, source=how.source)
+    st.markdown("\n".join(f"- **{md(sentence)}**" for sentence in said))
+    with st.expander("Numbers as a table, and the command", icon=":material/table:"):
+        _numbers(shown)
+        how_to(how, rows, name="contrasts")
+    st.caption(
+        md(
+            "The two runs of a pair differ in one thing: which third of the task's examples is trained on, or whether "
+            "its labels are true, or whether it is trained on at all (language modelling on its text). A base task is "
+            "the whole task that the thirds are cut from; each counts once, however many targets, languages and seeds "
+            "it has. Limits are Student's t over base tasks, not corrected for the number of rows. "
+            f"{UNITS[scale].meaning} English is left out where it is not named; retrieval targets, which are not "
+            "trained on, stand apart."
+        )
+    )
+
+
+def _numbers(shown: pd.DataFrame) -> None:
     number = st.column_config.NumberColumn
     table(
         for_people(shown),
@@ -47,14 +63,3 @@ def show_contrasts(rows: pd.DataFrame, said: tuple[str, ...], *, scale: Scale, h
             "targets": "targets", "langs": "languages", "seeds": "seeds", "pairs": "pairs", "note": "note",
         },
     )  # fmt: skip
-    st.caption(
-        md(
-            "The two runs of a pair differ in one thing: which third of the task's examples is trained on, or whether "
-            "its labels are true, or whether it is trained on at all (language modelling on its text). A base task is "
-            "the whole task that the thirds are cut from; each counts once, however many targets, languages and seeds "
-            "it has. Limits are Student's t over base tasks, not corrected for the number of rows. "
-            f"{UNITS[scale].meaning} English is left out where it is not named; retrieval targets, which are not "
-            "trained on, stand apart."
-        )
-    )
-    how_to(how, rows, name="contrasts")

@@ -13,7 +13,7 @@ from core.queries.evidence import AnalysisOptions, PooledRuns, pooled_runs_of
 from core.spec.run import DataSourceKind
 from pages.widgets.analysis.data import contrasts, gathered
 from pages.widgets.export import export_popover
-from pages.widgets.shared import mode, titles
+from pages.widgets.shared import mode, protocol_words, titles
 from pages.widgets.show import chart, drawn, md, source_badge, words_link
 
 
@@ -26,8 +26,8 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
     """
     found = glanced(version, pooled)
     st.markdown(
-        f"{source_badge(pooled.data_source)} &nbsp; model {md(pooled.model)}, trained by the protocol "
-        f"{md(pooled.protocol)}"
+        f"{source_badge(pooled.data_source)} &nbsp; Model: {md(titles().of_model(pooled.model))}. "
+        f"{protocol_words(pooled.protocol)}"
     )
     if not DataSourceKind(pooled.data_source).is_real:
         st.markdown(md(no_real(rows)))

@@ -21,7 +21,7 @@ from core.studies import StudyRequest
 from pages.widgets.analysis.data import gathered, proposals, quick_answer
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, store, titles
-from pages.widgets.show import chart, drawn, language_label, md, points, show_command, source_badge
+from pages.widgets.show import chart, drawn, language_label, md, points, show_caution, show_command, source_badge
 
 _STEPS = 3
 _NAMES = {
@@ -166,7 +166,8 @@ def next_steps(version: tuple[str, int], pooled: PooledRuns) -> None:
         return
     for row in rows.to_dict("records"):
         st.markdown(f"- {_step(row)}")
-        show_command(row["command"])
+        show_command(row["command"], with_caution=False)
+    show_caution(*rows["command"])
 
 
 def _step(row: dict[Any, Any]) -> str:
@@ -251,17 +252,18 @@ def _card(row: dict[Any, Any]) -> None:
     named = titles()
     with st.container(border=True, height="stretch"):
         st.markdown(source_badge(row["data_source"]))
-        st.metric(
-            f"{named.of(row['target'])}, after {named.of(row['intermediate'])}", f"{points(row['mean_gain'])} points"
-        )
+        after = f"{named.of(row['target'])}, after {named.of(row['intermediate'])}"
+        none_helps = row["rivals"] > 1 and row["mean_gain"] < 0
+        st.metric(f"{after}: the smallest loss" if none_helps else after, f"{points(row['mean_gain'])} points")
         st.markdown(
             f"{row['metric'].replace('_', ' ')}, mean over {row['langs']} of {row['target_langs']} languages, in "
             f"{row['helped']} of them above zero. From {points(row['worst_gain'])} in "
             f"{language_label(row['worst_lang'])} to {points(row['best_gain'])} in {language_label(row['best_lang'])}."
         )
         seeds = f"{row['seeds']} seed" + ("s" if row["seeds"] != 1 else "")
-        rivals = f"best of {row['rivals']} intermediates" if row["rivals"] > 1 else "the only intermediate tried"
-        made = f"model {row['model']}, protocol {row['protocol']}, {seeds}"
+        best = "least harmful" if row["mean_gain"] < 0 else "best"
+        rivals = f"{best} of {row['rivals']} intermediates" if row["rivals"] > 1 else "the only intermediate tried"
+        made = f"model {titles().of_model(row['model'])}, protocol {row['protocol']}, {seeds}"
         st.caption(md(f"{made}, {rivals}, {whose(row['collection'])}"))
         st.space("stretch")
         keys = ("collection", "model", "target", "protocol", "data_source")
