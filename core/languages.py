@@ -122,6 +122,32 @@ def language(code: str) -> Language:
     return Language(code, tag.display_name(), "unknown", tag.maximize().script or "Zyyy", None, None)
 
 
+_SCRIPTS = {"Hans": "Chinese, simplified", "Hant": "Chinese, traditional", "Zyyy": "unknown"}
+"""Where CLDR's name of a script needs the language beside it."""
+
+
+@cache
+def script_name(code: str) -> str:
+    """English name of a script: `Cyrl` is Cyrillic.
+
+    Args:
+        code: ISO 15924; what is no such code stands for itself.
+    """
+    if code in _SCRIPTS:
+        return _SCRIPTS[code]
+    name = langcodes.Language.make(script=code).script_name()
+    return code if name.startswith("Unknown") else name
+
+
+def family_name(family: str) -> str:
+    """A family of the table as people read it: "IE: Germanic" is "Indo-European: Germanic".
+
+    Args:
+        family: As a language names it.
+    """
+    return family.replace("IE:", "Indo-European:")
+
+
 def check_language(code: str) -> str:
     """The code itself, if it names a language.
 

@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock, Thread
 
+import pandas as pd
 import streamlit as st
 
+from core.actions.own import own_protocols
 from core.actions.queue import wake
 from core.errors import AtlasError
 from core.figures.theme import Mode
+from core.languages import family_name, script_name
 from core.models import load_models
 from core.paths import READ_ONLY, AtlasPaths, is_read_only
+from core.protocols import in_short, load_protocols
 from core.store.connection import Store
 from core.store.ingest import ingest
 from core.store.reading import Opened, opened
@@ -143,6 +147,27 @@ def warn_skipped(problems: Sequence[str]) -> None:
 def titles() -> Titles:
     """What people read for the ids of tasks, models and intermediates, the user's own included."""
     return Titles(load_tasks(paths()).values(), load_models(paths()).values())
+
+
+def group_titles(rows: pd.DataFrame) -> list[str]:
+    """What people read for the groups of rows that are split by target, family or script.
+
+    Args:
+        rows: Columns `group_kind` and `group`.
+    """
+    read = {"family": family_name, "script": script_name}
+    kinds, groups = rows["group_kind"], rows["group"]
+    return [read.get(kind, titles().of)(str(group)) for kind, group in zip(kinds, groups, strict=True)]
+
+
+def protocol_words(name: str) -> str:
+    """What a protocol is, in one sentence; empty where none of that name is here now.
+
+    Args:
+        name: As a run holds it.
+    """
+    known = {protocol.name: protocol for protocol in own_protocols(paths()).values()} | load_protocols()
+    return f"Protocol {md(name)}: {in_short(known[name])}." if name in known else ""
 
 
 def mode() -> Mode:

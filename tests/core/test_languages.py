@@ -7,7 +7,7 @@ import csv
 import pytest
 
 from core.errors import UnknownName
-from core.languages import LANGUAGES, XTREME_LANGUAGES, check_language, language
+from core.languages import LANGUAGES, XTREME_LANGUAGES, check_language, family_name, language, script_name
 from core.paths import REPO
 
 TABLE_5 = REPO.parent / "shared" / "published" / "hu2020_xtreme_table5_languages.csv"
@@ -35,6 +35,14 @@ def test_codes_outside_the_table_come_from_cldr(code: str, name: str, script: st
     assert found.wikipedia_millions is None
     assert found.syntax_distance is None
     assert check_language(code) == code
+
+
+def test_people_read_the_names_of_scripts_and_families() -> None:
+    assert [script_name(code) for code in ("Cyrl", "Latn", "Hans", "odd")] == [
+        "Cyrillic", "Latin", "Chinese, simplified", "odd",
+    ]  # fmt: skip
+    assert all(" [" not in script_name(entry.script) for entry in LANGUAGES.values()), "a code that CLDR lacks"
+    assert (family_name("IE: Slavic"), family_name("Uralic")) == ("Indo-European: Slavic", "Uralic")
 
 
 def test_a_name_is_not_a_code() -> None:

@@ -20,7 +20,7 @@ from core.types.table import TYPES
 from pages.widgets.launch.form import intermediates_of, read_seeds
 from pages.widgets.runs.detail import tail
 from pages.widgets.show import md, points
-from pages.widgets.tasks.card import matches
+from pages.widgets.tasks.card import matches, read
 from tests.pages.conftest import Open, checked
 
 
@@ -241,3 +241,11 @@ def test_every_task_is_found_by_its_name_role_and_type() -> None:
         assert matches(task, search=task.name, role=str(task.roles[0]), kind=str(task.type))
         other = next(t for t in TYPES if t != task.type)
         assert not matches(task, search="", role=None, kind=str(other))
+
+
+def test_a_sentence_of_a_task_file_is_read_with_titles_and_names(home: Path) -> None:
+    del home  # where the user's own tasks would be
+    said = "kk, th and yo have none; mnli is more of the same, see ccg/train.tsv and 'rte'."
+    assert read(said, names={"mnli", "ccg", "rte"}) == (
+        "Kazakh, Thai and Yoruba have none; MNLI is more of the same, see ccg/train.tsv and 'rte'."
+    )

@@ -240,6 +240,10 @@ def _excluded(version: tuple[str, int]) -> dict[str, str]:
 def _table(rows: pd.DataFrame) -> None:
     config = st.column_config
     st.session_state["_run_order"] = rows["run"].tolist()
+    under_way = {
+        "stage": config.TextColumn("what it does", width=290),
+        "left": config.TextColumn("until it ends", width=110),
+    }
     table(
         rows.assign(data=rows["data"].map(lambda source: DataSourceKind(source).words, na_action="ignore")),
         key="runs_table",
@@ -253,8 +257,7 @@ def _table(rows: pd.DataFrame) -> None:
             "model": config.TextColumn("model", width="small"),
             "seed": config.NumberColumn("seed", width=60),
             "progress": config.ProgressColumn("progress", format="percent", min_value=0, max_value=1, width=120),
-            "stage": config.TextColumn("what it does", width=290),
-            "left": config.TextColumn("until it ends", width=110),
+            **{name: column for name, column in under_way.items() if rows[name].notna().any()},
             "evidence": config.TextColumn("counts?", width="medium"),
             "protocol": config.TextColumn("protocol", width="small"),
             "data": config.TextColumn("data", width="small"),

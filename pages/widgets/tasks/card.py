@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from core.languages import language
+from core.languages import LANGUAGES, language
 from core.queries.overview import data_of_tasks
 from core.spec.task import Role, TaskSpec
-from pages.widgets.shared import store, titles
+from core.tasks import load_tasks
+from pages.widgets.shared import paths, store, titles
 from pages.widgets.show import md, source_badge
 
+_ID = re.compile(r"(?<![\w/.'`-])[a-z][a-z0-9_]+(?![\w/'`-])")
+"""A word that may be an id, outside of paths and quotations."""
 _MANY = 12
 """Languages that are named before the rest is counted."""
 
@@ -68,6 +72,23 @@ def in_words(row: Mapping[Any, Any]) -> str:
     return ", ".join([*parts, runs])
 
 
+def read(text: str, *, names: Container[str]) -> str:
+    """A sentence of a task file as people read it: titles for ids of tasks, names for lists of languages' codes.
+
+    Args:
+        text: Such as "kk, th and yo have no development set; mnli is more of the same".
+        names: Ids of tasks.
+    """
+
+    def of_languages(found: re.Match[str]) -> str:
+        return re.sub(
+            r"\b[a-z]{2}\b", lambda code: language(code[0]).name if code[0] in LANGUAGES else code[0], found[0]
+        )
+
+    text = re.sub(r"\b[a-z]{2}(?:, [a-z]{2})+ and [a-z]{2}\b", of_languages, text)
+    return _ID.sub(lambda found: titles().of(found[0]) if found[0] in names else found[0], text)
+
+
 def card(task: TaskSpec, here: pd.DataFrame) -> None:
     """Draw a task.
 
@@ -88,7 +109,7 @@ def card(task: TaskSpec, here: pd.DataFrame) -> None:
             st.markdown(":gray-badge[:material/hourglass_empty: no run of this task here]")
         st.table(_facts(task), border="horizontal", hide_header=True, alt=f"Facts about {task.title}")
         for caution in task.cautions:
-            st.markdown(f":orange[:material/warning:] {md(caution)}")
+            st.markdown(f":orange[:material/warning:] {md(read(caution, names=load_tasks(paths())))}")
         st.space("stretch")
         with st.container(horizontal=True):
             for role in task.roles:

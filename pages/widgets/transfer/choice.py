@@ -12,7 +12,7 @@ from core.queries.transfer import View, choices
 from core.spec.run import DataSourceKind
 from core.store.gallery import whose
 from pages.widgets.address import DETAIL, pick
-from pages.widgets.shared import store, titles
+from pages.widgets.shared import protocol_words, store, titles
 from pages.widgets.show import md, source_badge
 
 PUBLISHED = "published"
@@ -68,7 +68,7 @@ def choose(rows: pd.DataFrame, *, with_published: bool) -> Chosen:
         said.caption(_COLLECTIONS[PUBLISHED].capitalize())
         return Chosen(None, address)
     rows = rows[rows["collection"] == picked]
-    named = [whose(picked)]
+    named = [] if picked == "measured" else [whose(picked)]
     for key, label, column, shown in _PICKERS:
         options = dict(zip(rows[column], rows[shown], strict=True))
         options = {name: _READ[key](text) for name, text in options.items()} if key in _READ else options
@@ -77,9 +77,10 @@ def choose(rows: pd.DataFrame, *, with_published: bool) -> Chosen:
             address[key] = pick(label, options, key=key, kind=label.lower(), **hidden)
         rows = rows[rows[column] == address[key]]
         if key not in {"target", "source"}:
-            named.append(f"{label.lower()} {options[address[key]]}")
+            named.append(options[address[key]] if key == "model" else f"{label.lower()} {options[address[key]]}")
     row = rows.iloc[0].to_dict()
-    said.markdown(f"{source_badge(row['data_source'])} :small[{md(', '.join(named))}]")
+    told = f"These runs: {_COLLECTIONS.get(picked, picked)}. {protocol_words(row['protocol'])}"
+    said.markdown(f"{source_badge(row['data_source'])} :small[{md(', '.join(named))}]", help=told)
     fingerprint = None if pd.isna(row["model_fingerprint"]) else row["model_fingerprint"]
     view = View(**{name: row[name] for name in View._fields} | {"model_fingerprint": fingerprint})
     return Chosen(view, address)
@@ -95,6 +96,7 @@ _PICKERS = (
 """Parameter of the address, label of the picker, column of what the address says and of what people read."""
 _READ: dict[str, Callable[[str], str]] = {
     "target": lambda name: titles().of(name),
+    "model": lambda label: titles().of_model(label),
     "metric": lambda name: name.replace("_", " "),
     "source": lambda name: DataSourceKind(name).words,
 }

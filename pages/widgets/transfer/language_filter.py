@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.analysis.cells import valued
-from core.languages import Language, language
+from core.languages import Language, family_name, language, script_name
 from pages.widgets.address import between, several_of
 from pages.widgets.show import language_label
 
@@ -122,14 +122,12 @@ def hidden_without_value(cells: pd.DataFrame, *, told: tuple[str, ...], chosen: 
 
 
 def _pickers(entries: list[Language]) -> Wanted:
-    families = several_of(
-        "Language family", sorted({e.family for e in entries}), key="family", help="IE: Indo-European."
-    )
+    families = several_of("Language family", sorted({e.family for e in entries}), key="family", format_func=family_name)
     scripts = several_of(
         "Script",
-        sorted({e.script for e in entries}),
+        sorted({e.script for e in entries}, key=script_name),
         key="script",
-        help="By ISO 15924: Latn is Latin.",
+        format_func=script_name,
     )
     distance = between(
         st.slider, "Distance from English", DISTANCES, key="distance", step=0.05,
