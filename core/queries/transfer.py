@@ -46,9 +46,9 @@ def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
     Returns:
         Columns `collection`, `model`, `model_fingerprint`, `target`, `metric`, `protocol`, `protocol_digest`,
-        `data_source`, `is_headline`, `runs`; on real data first where a gain of the setting counts; then yours, then
-        measured, then published; of these the views with most runs first, then with most languages; headline metrics
-        first.
+        `data_source`, `is_headline`, `runs`, `intermediates` (how many); on real data first where a gain of the
+        setting counts; then yours, then measured, then published; of these the views with most runs first, then with
+        most languages; headline metrics first.
     """
     return cur.execute(f"""
         WITH real AS (
@@ -56,7 +56,8 @@ def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             FROM counted_gains g JOIN runs r ON r.run_id = g.run_id WHERE r.data_source <> 'sample'
         )
         SELECT r.collection, r.model, r.model_fingerprint, r.target, s.metric, r.protocol, r.protocol_digest,
-               r.data_source, s.metric = r.headline_metric AS is_headline, count(DISTINCT r.run_id) AS runs
+               r.data_source, s.metric = r.headline_metric AS is_headline, count(DISTINCT r.run_id) AS runs,
+               count(DISTINCT r.intermediate) FILTER (r.intermediate <> 'none') AS intermediates
         FROM current_runs r JOIN scores s ON s.run_id = r.run_id
         LEFT JOIN real ON real.collection = r.collection AND real.model = r.model AND real.data_source = r.data_source
             AND real.protocol_digest = r.protocol_digest

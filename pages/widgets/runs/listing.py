@@ -260,7 +260,7 @@ def _table(rows: pd.DataFrame) -> None:
             **{name: column for name, column in under_way.items() if rows[name].notna().any()},
             "evidence": config.TextColumn("counts?", width="medium"),
             "protocol": config.TextColumn("protocol", width="small"),
-            "data": config.TextColumn("data", width="small"),
+            "data": config.TextColumn("data", width="medium"),
             "study": config.TextColumn("study", width="small"),
             "message": config.TextColumn("message", width="medium"),
             "run": config.TextColumn("run", width=120),

@@ -67,7 +67,7 @@ def choose(rows: pd.DataFrame, *, with_published: bool) -> Chosen:
     if picked == PUBLISHED:
         said.caption(_COLLECTIONS[PUBLISHED].capitalize())
         return Chosen(None, address)
-    rows = rows[rows["collection"] == picked]
+    rows = _asked_first(rows[rows["collection"] == picked])
     named = [] if picked == "measured" else [whose(picked)]
     for key, label, column, shown in _PICKERS:
         options = dict(zip(rows[column], rows[shown], strict=True))
@@ -84,6 +84,33 @@ def choose(rows: pd.DataFrame, *, with_published: bool) -> Chosen:
     fingerprint = None if pd.isna(row["model_fingerprint"]) else row["model_fingerprint"]
     view = View(**{name: row[name] for name in View._fields} | {"model_fingerprint": fingerprint})
     return Chosen(view, address)
+
+
+def _asked_first(rows: pd.DataFrame) -> pd.DataFrame:
+    """The views that have most of what the address names first, so that a part of an address is enough."""
+    met = pd.Series(0, index=rows.index)
+    for key, _, column, _ in _PICKERS:
+        if asked := st.query_params.get(key):
+            met += [str(name).partition(DETAIL)[0] == asked.partition(DETAIL)[0] for name in rows[column]]
+    return rows.loc[met.sort_values(ascending=False, kind="stable").index]
+
+
+def elsewhere(rows: pd.DataFrame, view: View) -> None:
+    """Where a target has gains, if not in this view: a link to each kind of data that has them.
+
+    Args:
+        rows: As `views` returns them.
+        view: What has none.
+    """
+    there = rows[(rows["target"] == view.target) & (rows["metric"] == view.metric) & (rows["intermediates"] > 0)]
+    for row in there.drop_duplicates(["collection", "data_source"]).to_dict("records"):
+        words = DataSourceKind(row["data_source"]).words
+        st.page_link(
+            "pages/transfer.py", icon=":material/arrow_forward:",
+            label=f"{words}, {whose(row['collection'])}: {row['intermediates']} "
+            f"intermediate{'s' * (row['intermediates'] > 1)} before {titles().of(view.target)}",
+            query_params={"collection": row["collection"]} | {key: row[column] for key, _, column, _ in _PICKERS},
+        )  # fmt: skip
 
 
 _PICKERS = (

@@ -92,7 +92,7 @@ function head(data) {
     if (data.own.includes(name)) cell.classList.add("own");
     cell.scope = "col";
     mark(cell, { at: `-1,${column}`, lang: "", name, hover: title });
-    cell.append(...heading(title));
+    cell.append(heading(title));
     row.append(cell);
   });
   part.append(row);
@@ -102,12 +102,16 @@ function head(data) {
 // "SST-2 (hardest) (not learned)": the name, and on a second line, smaller, what tells it apart.
 function heading(title) {
   const [name, ...notes] = title.split(" (");
-  const line = element("span", "task");
+  const whole = element("span", "");
+  const line = element("b", "");
   line.textContent = name;
-  if (!notes.length) return [line];
-  const small = element("span", "note");
-  small.textContent = notes.map((note) => note.replace(/\)$/, "")).join(", ");
-  return [line, small];
+  whole.append(line);
+  if (notes.length) {
+    const small = element("small", "");
+    small.textContent = notes.map((note) => note.replace(/\)$/, "")).join(", ");
+    whole.append(small);
+  }
+  return whole;
 }
 
 function body(data) {

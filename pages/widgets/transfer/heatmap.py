@@ -34,7 +34,7 @@ from pages.widgets.shared import mode, titles, version
 from pages.widgets.show import empty, language_label, md, p_column, table, words_link
 from pages.widgets.transfer.beside import MARK, Own, bare, is_own, joined, notes, own_beside, titled, told_apart
 from pages.widgets.transfer.cell import reproduction, show_cell, show_summary
-from pages.widgets.transfer.choice import views
+from pages.widgets.transfer.choice import elsewhere, views
 from pages.widgets.transfer.data import MadeOf, against_gallery, encoders, target_similarities, view_axes, view_grid
 from pages.widgets.transfer.domain import no_profile, show_domains
 from pages.widgets.transfer.grid import show_grid
@@ -107,7 +107,14 @@ def show_map(view: View, address: dict[str, str]) -> None:
         empty("No language is left", "The filter takes away every language: widen it.")
         return
     if not intermediates and look.quantity != "score":
-        empty("No intermediate here yet", "Only baselines were run, so there is no gain. Look at the *score* instead.")
+        words, named = DataSourceKind(view.data_source).words, titles().of(view.target)
+        empty(
+            f"Which intermediate helps {named} is not known on {words}",
+            "Only the baseline was run, so there is no gain. Look at the *score*, or launch an intermediate.",
+            page="pages/launch.py",
+            label="Launch a run",
+        )
+        elsewhere(views(version()), view)
         return
     shown = DisplayOptions(_order(view, look, selected), look.seed, look.quantity)
     found = view_grid(version(), view, shown)
