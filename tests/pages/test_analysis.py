@@ -41,7 +41,7 @@ def test_the_answer_and_every_part(home: Path, open_page: Open) -> None:
     for part, sign in {
         "Effects": "Mean gain in % of the head-room", "Variance": "Within each target",
         "Measures": "specification curve", "Predictions": "A selector ranks",
-        "Claims": "supported if the whole", "Next": "Narrower: by how much", "Numbers": "Gains are fractions",
+        "Claims": "supported if the whole", "Next": "Narrower: by how much", "Numbers": "A scaled gain is a gain",
     }.items():  # fmt: skip
         at = open_page(PAGE, part=part)
         assert "This compares 12 intermediates" in words(at)
