@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock, Thread
 
@@ -155,7 +155,7 @@ def group_titles(rows: pd.DataFrame) -> list[str]:
     Args:
         rows: Columns `group_kind` and `group`.
     """
-    read = {"family": family_name, "script": script_name}
+    read: dict[str, Callable[[str], str]] = {"family": family_name, "script": script_name}
     kinds, groups = rows["group_kind"], rows["group"]
     return [read.get(kind, titles().of)(str(group)) for kind, group in zip(kinds, groups, strict=True)]
 
