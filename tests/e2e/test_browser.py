@@ -261,6 +261,16 @@ def test_heatmap_and_map_stand_side_by_side_on_one_screen(filled: Server, browse
     assert seen["columns"] == len(heatmap(visit)["names"]) >= 2 and seen["langs"] >= 12
     box = visit.tab.locator(".js-plotly-plot").first.bounding_box()
     assert box["y"] + box["height"] <= 800 and box["x"] + box["width"] <= 1280
+    # The answer in three clicks, without scrolling: the target's picker, the target, the cell.
+    visit.go(filled.url + "/transfer")
+    visit.tab.get_by_role("combobox", name="Target").click()
+    visit.tab.get_by_role("option", name="XNLI", exact=True).click()
+    visit.tab.locator("td[data-lang=sw][data-name=mnli]").click()
+    visit.tab.get_by_role("heading", name="Swahili (sw) after MNLI").wait_for()
+    visit.settle()
+    answer = visit.tab.get_by_text("95 % interval").first.bounding_box()
+    assert answer["y"] + answer["height"] <= 800
+    assert visit.tab.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
     visit.tab.set_viewport_size({"width": 390, "height": 844})
     visit.settle()
     assert visit.tab.locator("tr:has(td[data-lang=en])").bounding_box()["y"] + 20 <= 844

@@ -60,7 +60,7 @@ def test_the_first_visitor_of_a_fresh_server_sees_the_gallery_and_what_is_real(f
     visit = _transfer(fresh, browser, "target=pawsx&cell=de~mnli", scheme="dark", width_px=390)
     visit.tab.get_by_role("heading", name="German (de) after MNLI").wait_for()
     visit.tab.get_by_text("differs from zero, corrected for").wait_for()
-    visit.tab.get_by_text("Multilingual E5 small, metric accuracy").wait_for()
+    visit.tab.get_by_text("Atlas mini, metric accuracy").wait_for()
     # Twelve intermediates fit on a phone, as whole numbers.
     box = visit.tab.locator("table.heatmap")
     assert box.evaluate("table => table.getBoundingClientRect().right") <= 390
