@@ -202,8 +202,8 @@ def test_the_match_of_a_third_is_a_table(home: Path) -> None:
 )
 def test_the_badge_says_how_much_an_answer_weighs_and_gaps_come_with_commands(weight: str, badge: str) -> None:
     remedy = "python -m core run --target xnli"
-    gaps = [("no gain", 4, "mnli", "no baseline", remedy), ("English", 9, "mnli", "left out", "")]
-    missing = pd.DataFrame(gaps, columns=["what", "cells", "names", "why", "remedy"])
+    rows = [("no gain", 4, "mnli", "no baseline", remedy), ("English", 9, "mnli", "left out", "")]
+    missing = pd.DataFrame(rows, columns=["what", "cells", "names", "why", "remedy"])
     pooled = PooledRuns("yours", "m", None, "quick", "d", "sample")
     found = Evidence(
         pd.DataFrame(), missing, Units(0, 0, 0, 0, 0, 0, 0), pooled, AnalysisOptions(), {"difficulty": "measured"}
@@ -212,7 +212,8 @@ def test_the_badge_says_how_much_an_answer_weighs_and_gaps_come_with_commands(we
     at = shown(show_answer, said, found, missing)
     text = words(at)
     assert badge in text and "**Harder goes with more.**" in text and "- One." in text
-    assert [e.label for e in at.expander] == ["4 cells are left out: no baseline"], "the others on purpose"
+    folded, *gaps = [e.label for e in at.expander]
+    assert folded.startswith("How sure that is") and gaps == ["4 cells are left out: no baseline"], "others on purpose"
     assert [code.value for code in at.code] == [remedy]
 
 

@@ -51,9 +51,9 @@ def show_answer(said: Answer, found: Evidence, missing: pd.DataFrame) -> None:
     with st.container(border=True):
         st.markdown(f":{color}-badge[{icon} {text}] {source_badge(found.pooled.data_source)}")
         st.markdown(f"**{md(said.headline)}**")
-        with st.expander("How sure that is, and what else the differences go with", icon=":material/rule:"):
-            for detail in said.details:
-                st.markdown(f"- {md(detail)}")
+        if said.details:
+            with st.expander("How sure that is, and what else the differences go with", icon=":material/rule:"):
+                st.markdown("\n".join(f"- {md(detail)}" for detail in said.details))
         origins = "; ".join(f"{name.capitalize()}: {text}" for name, text in found.origins.items())
         st.caption(md(f"The program writes these sentences from the numbers. {origins}."))
     for gap in missing[missing["remedy"] != ""].to_dict("records"):
