@@ -172,7 +172,8 @@ def test_pruning_frees_what_it_said_and_the_run_made_again_has_its_numbers(
     freed = sum(prune(each, paths=paths) for each in found)
     assert len(found) == 2 and freed == sum(each.size for each in found) == full - size() and size() == 0
     shutil.rmtree(paths.run(run.run_id).root)
-    assert told() == before and size() == full
+    assert told() == before
+    assert size() == pytest.approx(full, abs=64), "markers tell the seconds that a stage took, in more digits or fewer"
 
 
 def test_a_stage_that_was_trained_with_other_arithmetic_is_reused_and_named(
