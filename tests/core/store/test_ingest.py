@@ -262,7 +262,7 @@ def test_a_run_that_is_deleted_while_it_is_listed_ends_no_list(
         return derive_state(run)
 
     monkeypatch.setattr(folders, "derive_state", derived)
-    monkeypatch.setattr(folders, "_DONE", {})
+    monkeypatch.setattr(folders, "_KEPT", {})
     assert list_runs(paths) == [], "what goes between two looks is not called damaged"
 
 
