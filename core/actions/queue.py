@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
-from core.errors import AtlasError, JobError, UnknownName
-from core.jobs.backend import BACKENDS, Backend, backend_class, backend_named, chosen_backend
+from core.errors import AtlasError, JobError, SpecError, UnknownName
+from core.jobs.backend import BACKENDS, Backend, backend_class, backend_file, backend_named, chosen_backend
 from core.jobs.folders import in_order, known_job, mark_paused, remove, statuses
 from core.jobs.records import LOCAL, JobState, JobStatus
 from core.jobs.state import derive_state, is_paused
@@ -30,6 +30,19 @@ def places() -> list[str]:
     usual = backend_named(None)
     backend_class(usual)
     return [usual, *(name for name in PLACES if name != usual)]
+
+
+def skipped_backend_file(paths: AtlasPaths) -> str | None:
+    """Why `backend.yaml` cannot be used; None where it can, or where there is none.
+
+    Args:
+        paths: The Atlas home.
+    """
+    try:
+        backend_file(paths)
+    except SpecError as error:
+        return str(error)
+    return None
 
 
 def list_runs(paths: AtlasPaths) -> list[JobStatus]:

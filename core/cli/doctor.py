@@ -14,9 +14,8 @@ from typing import Literal, NamedTuple
 from core.actions.limits import OPEN_TO_ALL, is_public, served_at
 from core.actions.notes import skipped_notes
 from core.actions.own import skipped_protocol_files
-from core.actions.queue import list_profiles, list_runs
+from core.actions.queue import list_profiles, list_runs, skipped_backend_file
 from core.errors import AtlasError, SpecError
-from core.jobs.backend import backend_file
 from core.jobs.records import JobState
 from core.jobs.slots import CPU_SLOTS, GPU_SLOTS, ask_torch, device_of, visible_slots
 from core.models import resolve_model, skipped_model_files
@@ -164,10 +163,8 @@ def _files(paths: AtlasPaths) -> Iterator[Check]:
     for kind, of in skipped.items():
         for text in of(paths):
             yield Check(kind, "wrong", text, "It is skipped; everything else goes on.")
-    try:
-        backend_file(paths)
-    except SpecError as error:
-        yield Check("backend file", "wrong", str(error), "Jobs for Slurm and Ray wait; everything else goes on.")
+    if (problem := skipped_backend_file(paths)) is not None:
+        yield Check("backend file", "wrong", problem, "Jobs for Slurm and Ray wait; everything else goes on.")
 
 
 def _folders(paths: AtlasPaths) -> Iterator[Check]:
