@@ -221,18 +221,25 @@ def _grid_tabs(view: View, shown: DisplayOptions, grids: Grids, made_of: MadeOf,
             source=view.data_source,
         )
         words_link()
-        show_paper(view, shown.quantity, found, notes=[*_notes(shown, found), *grids.notes], head=partial(_head, idle))
+        show_paper(
+            view,
+            shown.quantity,
+            found,
+            notes=[*_notes(shown, found), *grids.notes],
+            head=partial(_head, idle, view.target),
+        )
 
 
-def _head(idle: frozenset[str], name: str) -> str:
+def _head(idle: frozenset[str], target: str, name: str) -> str:
     mark = " (yours)" if is_own(name) else " (not learned)" if name in idle else ""
-    return f"{titles().head(bare(name))}{mark}"
+    # "nearest to" the very target of the heatmap needs no name, which might be long.
+    return titles().head(bare(name)).replace(f" {titles().of(target)})", " target)") + mark
 
 
 def _heatmap(
     view: View, shown: DisplayOptions, grids: Grids, made_of: MadeOf, *, idle: frozenset[str]
 ) -> Callable[[], go.Figure]:
-    found, named, head = grids.found, titles(), partial(_head, idle)
+    found, named, head = grids.found, titles(), partial(_head, idle, view.target)
     n_columns = found.cells["intermediate"].nunique()
     means = found.means if found.averaged and len(shown.langs) > 1 else None
     table_of = heat_table(
