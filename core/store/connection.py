@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from core.errors import DiskFull, NotWritable, StoreError, StoreLocked
-from core.files import file_errors
+from core.files import file_errors, is_there
 from core.spec.versions import CODE_VERSION
 from core.store.current import choose_current
 from core.store.schema import MIGRATIONS
@@ -159,19 +159,30 @@ def is_open_here(path: Path) -> bool:
 
 
 def _connected(path: str) -> duckdb.DuckDBPyConnection:
+    is_new = path != ":memory:" and not is_there(Path(path))
     try:
         con = duckdb.connect(path, config=_NO_EXTENSIONS)
     except duckdb.Error as error:
-        raise _explained(error, path=path) from error
+        raise _not_made(error, path=path, is_new=is_new) from error
     try:
         _migrate(con, path=path)
     except duckdb.Error as error:
         con.close()
-        raise _explained(error, path=path) from error
+        raise _not_made(error, path=path, is_new=is_new) from error
     except StoreError:
         con.close()
         raise
     return con
+
+
+def _not_made(error: duckdb.Error, *, path: str, is_new: bool) -> StoreError | DiskFull:
+    found = _explained(error, path=path)
+    if is_new and isinstance(found, DiskFull):
+        # DuckDB takes what it had begun for no database, also once there is room.
+        for file in (Path(path), Path(f"{path}.wal")):
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+    return found
 
 
 def _migrate(con: duckdb.DuckDBPyConnection, *, path: str) -> None:

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from core.errors import AtlasError, NotWritable, StoreError
+from core.errors import AtlasError, DiskFull, NotWritable, StoreError
 from core.paths import AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import ingest, rebuild
@@ -46,6 +46,20 @@ def test_after_a_full_disk_is_freed_the_same_process_goes_on(small_disk: Path) -
             cur.execute("INSERT INTO damaged VALUES ('after', 'x')")
         with store.cursor() as cur:
             assert cur.execute("SELECT folder FROM damaged ORDER BY 1").fetchall() == [("after",), ("before",)]
+
+
+@pytest.mark.parametrize("room", [0, 4096, 20_000])
+def test_an_index_that_a_full_disk_left_no_room_for_leaves_nothing_behind(small_disk: Path, room: int) -> None:
+    """What DuckDB had begun was "no valid database" for ever, also after space was made."""
+    index, filler = small_disk / "atlas.duckdb", small_disk / "filler"
+    filler.write_bytes(b"x" * (shutil.disk_usage(small_disk).free - room))
+    for _ in range(2):
+        with pytest.raises(DiskFull, match="No space left to write .*atlas.duckdb"):
+            Store.open(index)
+        assert list(small_disk.iterdir()) == [filler]
+    filler.unlink()
+    with Store.open(index) as store:
+        assert store.version() == 0
 
 
 def test_a_failed_insert_is_what_is_told(tmp_path: Path) -> None:
