@@ -8,14 +8,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 from core.actions.notes import COLUMNS, MOST_CHARACTERS, note_on, noted, skipped_notes, write_note
 from core.errors import NotWritable, RunFolderDamaged, SpecError
 from core.paths import AtlasPaths
 from core.queries.filters import Filter
 from core.spec.note import Noted
+from tests.makers.garbage import randomly, tries
 from tools.faults.garbage import garbled
 
 CELL = Noted(model="m", protocol="quick", data_source="sample", intermediate="mnli", target="xnli", lang="sw")
@@ -55,14 +54,8 @@ def test_what_is_too_long_or_not_allowed_is_not_kept(tmp_path: Path, monkeypatch
     assert not paths.notes.exists()
 
 
-@settings(
-    max_examples=30,
-    phases=(Phase.explicit, Phase.generate),
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(rng=st.randoms(use_true_random=False))
+@tries(30)
+@randomly
 def test_garbage_in_a_note_is_named_and_the_others_are_there(
     tmp_path_factory: pytest.TempPathFactory, rng: Random
 ) -> None:

@@ -8,8 +8,6 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 from core.actions.own import KINDS, own_protocols, read_own, save_own, template
 from core.cli.doctor import _files
@@ -18,6 +16,7 @@ from core.jobs.backend import backend_file
 from core.models import load_models
 from core.paths import AtlasPaths
 from core.tasks import load_tasks, skipped_task_files
+from tests.makers.garbage import randomly, tries
 from tools.faults.garbage import garbled
 
 
@@ -62,14 +61,8 @@ def test_a_home_for_visitors_keeps_nothing(paths: AtlasPaths, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(
-    max_examples=25,
-    phases=(Phase.explicit, Phase.generate),
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(rng=st.randoms(use_true_random=False))
+@tries(25)
+@randomly
 def test_garbage_in_a_file_is_named_and_the_others_are_known(
     tmp_path_factory: pytest.TempPathFactory, kind: str, rng: Random
 ) -> None:
@@ -93,8 +86,8 @@ def test_garbage_in_a_file_is_named_and_the_others_are_known(
     assert known(paths) == whole and own.skipped(paths) == ()
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
-@given(rng=st.randoms(use_true_random=False))
+@tries(40)
+@randomly
 def test_garbage_in_what_engines_are_asked_for_is_named(tmp_path_factory: pytest.TempPathFactory, rng: Random) -> None:
     paths = AtlasPaths(tmp_path_factory.mktemp("home"))
     good = b"slurm:\n  partition: gpu\n  gres: gpu:1\n  time: '24:00:00'\nray:\n  cpus: 0.5\n  memory: 32G\n"

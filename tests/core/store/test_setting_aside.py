@@ -11,8 +11,6 @@ from random import Random
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 from core.jobs.folders import job_folders
 from core.jobs.records import JobState
@@ -28,6 +26,7 @@ from core.store.rankings import save_ranking
 from tests.core.store.test_gallery import CREDITS, write_predictions
 from tests.core.store.test_profiles import _finished, _spec
 from tests.makers.folders import history, run_spec, scored, write_run
+from tests.makers.garbage import randomly, tries
 from tools.faults.garbage import garbled
 from tools.faults.home import Home
 
@@ -123,14 +122,7 @@ def _is_of(row: tuple[object, ...], names: set[str]) -> bool:
     return any(isinstance(cell, str) and (cell in names or cell.removesuffix(".json") in names) for cell in row)
 
 
-usual = settings(
-    max_examples=4,
-    phases=(Phase.explicit, Phase.generate),
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-randomly = given(rng=st.randoms(use_true_random=False))
+usual = tries(4)
 
 RUN_FILES: dict[str, Callable[[RunPaths], Path]] = {
     "spec": lambda run: run.spec,

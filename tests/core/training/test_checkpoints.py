@@ -8,13 +8,12 @@ from random import Random
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from core.errors import RunFolderDamaged
 from core.events import Flagged, StageStarted
 from core.training.checkpoints import Checkpoints, Progress, anew_if_damaged
 from tests.core.training.test_loop import _equal, _stage
+from tests.makers.garbage import randomly, tries
 from tools.faults.garbage import garbled
 
 
@@ -46,8 +45,8 @@ def test_the_newest_state_and_the_one_before_it_are_kept_with_their_best_weights
     assert not list(tmp_path.iterdir())
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(rng=st.randoms(use_true_random=False))
+@tries(60)
+@randomly
 def test_garbage_in_the_newest_state_is_never_loaded(tmp_path_factory: pytest.TempPathFactory, rng: Random) -> None:
     """Of 409 damaged ones 39 ended the run for good, and 40 were loaded as if they were whole."""
     folder = tmp_path_factory.mktemp("checkpoints")
