@@ -110,13 +110,22 @@ def disk_full_as_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # DuckDB and pyarrow say it in words where they lose the number.
-        if error.errno not in _FULL and "No space left" not in str(error):
+        if not says_full(error):
             raise
         raise DiskFull(
             f"No space left to write {path}. Free some space (finished stages under cache/stages can be made again) "
             "or set ATLAS_HOME to a folder on another disk."
         ) from error
+
+
+def says_full(error: Exception) -> bool:
+    """Whether an error is of a disk that is full, or of a quota.
+
+    Args:
+        error: Of the system or of a library.
+    """
+    # DuckDB and pyarrow say it in words where they lose the number.
+    return getattr(error, "errno", None) in _FULL or "No space left" in str(error)
 
 
 def read_whole(file: Path, *, most_bytes: int = MOST_BYTES) -> bytes:

@@ -20,8 +20,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from core.errors import AtlasError, RunFolderDamaged, SpecError, StoreError, UnknownName, as_damage
-from core.files import digest_of, disk_full_as_error, draft_beside, file_errors, is_there, read_whole, write_text
+from core.errors import AtlasError, DiskFull, RunFolderDamaged, SpecError, StoreError, UnknownName, as_damage
+from core.files import (
+    digest_of,
+    disk_full_as_error,
+    draft_beside,
+    file_errors,
+    is_there,
+    read_whole,
+    says_full,
+    write_text,
+)
 from core.paths import AtlasPaths, ProfilePaths, RunPaths
 from core.spec.base import run_id_of
 from core.spec.plain import first_line, folder_named, shortened
@@ -113,6 +122,7 @@ def push(paths: AtlasPaths, address: Address, *, only: Collection[str] = (), rep
     Raises:
         UnknownName: Nothing that is finished has one of the ids.
         StoreError: The address cannot be read or written.
+        DiskFull: No space is left there; what was copied stays.
     """
     with _reached(address):
         address.files.makedirs(address.root, exist_ok=True)
@@ -373,7 +383,7 @@ def _reached(address: Address) -> Iterator[None]:
         raise
     except Exception as error:  # whatever a file system's package raises
         where = shortened(address.files.unstrip_protocol(address.root))
-        raise StoreError(
-            f"{where} cannot be read or written: {first_line(error)}. What was copied is whole; the same command goes "
-            "on with the rest."
-        ) from error
+        rest = "What was copied is whole; the same command goes on with the rest."
+        if says_full(error):
+            raise DiskFull(f"No space left at {where}. Free some space there. {rest}") from error
+        raise StoreError(f"{where} cannot be read or written: {first_line(error)}. {rest}") from error
