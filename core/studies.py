@@ -20,7 +20,7 @@ from core.paths import AtlasPaths
 from core.protocols import get_protocol, read_protocol_file
 from core.spec.base import Name, Seed, Spec
 from core.spec.model import ModelSpec
-from core.spec.plain import folder_named, is_folder, read_mapping, shortened
+from core.spec.plain import clipped, first_few, folder_named, is_folder, read_mapping, shortened
 from core.spec.profile import DEFAULT_RESAMPLES, DEFAULT_TEXTS, ProfileKind, ProfileSpec
 from core.spec.protocol import ProtocolSpec
 from core.spec.run import DataSource, DataSourceKind, IntermediateSpec, Placebo, StudySpec
@@ -152,7 +152,7 @@ def explain(error: ValidationError) -> str:
         if item["type"] == "string_pattern_mismatch":
             said = "expected small letters, digits, dots, dashes and underscores, a letter or digit first"
         parts.append(f"{place}: {said} (found {shortened(item['input'])}){advice(dict(item)).rstrip('.')}")
-    return "; ".join(parts) + "."
+    return "; ".join(first_few(parts)) + "."
 
 
 def build_study(request: StudyRequest, *, paths: AtlasPaths) -> StudySpec:
@@ -164,13 +164,15 @@ def build_study(request: StudyRequest, *, paths: AtlasPaths) -> StudySpec:
     Raises:
         AtlasError: The first thing that is wrong with the request.
     """
+    if not request.models or not request.intermediates:
+        raise SpecError("Expected at least one model and one intermediate ('none' for the baseline alone).")
     tasks = load_tasks(paths)
     intermediates = tuple(_intermediate(text, request=request, tasks=tasks) for text in request.intermediates)
     targets = tuple(_target(name, tasks=tasks) for name in request.targets)
     if not targets:
         raise SpecError(f"No target task was chosen. Targets: {', '.join(target_names(tasks))}.")
     if not request.seeds or len(set(request.seeds)) != len(request.seeds):
-        raise SpecError(f"Seeds {list(request.seeds)}: expected at least one, each once.")
+        raise SpecError(f"Seeds {shortened(list(request.seeds))}: expected at least one, each once.")
     between = dict.fromkeys(spec.before(task.name) for spec in intermediates if spec for task in targets)
     for spec in between:
         _has_text(spec, tasks=tasks)
@@ -322,15 +324,15 @@ def _intermediate(
     try:
         spec = IntermediateSpec.parse(text)
     except ValidationError as error:
-        raise SpecError(f"'{text}': {explain(error)}") from error
+        raise SpecError(f"'{clipped(text)}': {explain(error)}") from error
     for name in spec.tasks:
         _can_be_trained(get_task(name, tasks=tasks), spec=spec, tasks=tasks)
         reason = no_thirds_reason(get_task(name, tasks=tasks)) if spec.is_third else None
         if reason:
-            raise SpecError(f"'{text}': {reason}. Leave out '@…', or choose another task.")
+            raise SpecError(f"'{clipped(text)}': {reason}. Leave out '@…', or choose another task.")
     if (spec.domain or spec.difficulty) and request.data_source is not DataSourceKind.SAMPLE:
         raise SpecError(
-            f"'{text}' requests a domain or difficulty, which only the sample tasks have; "
+            f"'{clipped(text)}' requests a domain or difficulty, which only the sample tasks have; "
             f"the data source is '{request.data_source}'. Leave out '@…' or use --data-source sample."
         )
     return spec
@@ -371,7 +373,7 @@ def checked_source(request: StudyRequest | ProfileRequest) -> DataSource:
     if request.data_source is not DataSourceKind.MIRROR:
         if request.mirror:
             raise SpecError(
-                f"A mirror folder ({request.mirror}) was given with data source '{request.data_source}'. "
+                f"A mirror folder ({clipped(request.mirror)}) was given with data source '{request.data_source}'. "
                 "Use --data-source mirror, or leave the folder out."
             )
         return DataSource(kind=request.data_source)

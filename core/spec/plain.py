@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import reprlib
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ MOST_SIZE = 2_000_000
 MOST_DIGITS = 18
 """Of a whole number: what every column and library holds."""
 
-_LONGEST_PART, _LONGEST_PATH = 255, 4000
+_LONGEST_PART, _LONGEST_PATH, _MOST_PROBLEMS = 255, 4000, 8
 _CONTENT = "tag:yaml.org,2002:"
 
 
@@ -149,6 +150,25 @@ def shortened(value: object) -> str:
     except ValueError:  # a number of thousands of digits
         return f"a number of {value.bit_length() // 3:,} digits" if isinstance(value, int) else type(value).__name__
     return found if len(found) <= 120 else f"{found[:117]}..."
+
+
+def clipped(text: str) -> str:
+    """A text that somebody typed, as it is repeated inside a message: the beginning of a long one.
+
+    Args:
+        text: Without quotes, which the message has.
+    """
+    return text if len(text) <= _SHORT.maxstring else f"{text[: _SHORT.maxstring]}…"
+
+
+def first_few(problems: Sequence[str]) -> list[str]:
+    """As many problems as somebody reads at once, and how many more there are.
+
+    Args:
+        problems: A sentence or line each.
+    """
+    n = len(problems) - _MOST_PROBLEMS
+    return [*problems[:_MOST_PROBLEMS], *([f"and {n:,} more"] if n > 0 else [])]
 
 
 def first_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from core.errors import SpecError
 from core.spec.base import GrowingSpec, Name, Spec, run_id_of
 from core.spec.model import ModelSpec
+from core.spec.plain import clipped
 from core.spec.protocol import ProtocolSpec, StageProtocol
 from core.spec.task import Role, TaskSpec, closure
 
@@ -110,7 +111,7 @@ class IntermediateSpec(GrowingSpec):
     @classmethod
     def _sorted(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(tasks)) != len(tasks):
-            raise ValueError(f"an intermediate is named twice in {'+'.join(tasks)}")
+            raise ValueError(f"an intermediate is named twice in {clipped('+'.join(tasks))}")
         return tuple(sorted(tasks))
 
     @model_validator(mode="after")
@@ -161,13 +162,15 @@ class IntermediateSpec(GrowingSpec):
         is_misplaced = any(colon and word not in measured for word, colon, _ in parts)
         if match is None or is_misplaced or len(measured) > 1 or max(map(len, slices.values())) > 1:
             raise SpecError(
-                f"'{text}' does not name an intermediate. Write one task (mnli), several (mnli+qqp), "
+                f"'{clipped(text)}' does not name an intermediate. Write one task (mnli), several (mnli+qqp), "
                 "a placebo (mnli~shuffled, mnli~mlm), a difficulty third (mnli@hardest, @middle, @easiest), "
                 "the third nearest to or farthest from a target's text (mnli@near:udpos, @far:udpos) "
                 "or a slice of the sample tasks (mnli@food,hard)."
             )
         if match["placebo"] and match["placebo"] not in set(Placebo):
-            raise SpecError(f"'{text}': no placebo named '{match['placebo']}'. Known: {', '.join(Placebo)}.")
+            raise SpecError(
+                f"'{clipped(text)}': no placebo named '{clipped(match['placebo'])}'. Known: {', '.join(Placebo)}."
+            )
         return cls.model_validate(
             {
                 "tasks": tuple(match["tasks"].split("+")),

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from core.errors import SpecError
 from core.languages import check_language
 from core.spec.base import GrowingSpec, Name, Spec
+from core.spec.plain import shortened
 
 
 class Role(StrEnum):
@@ -175,8 +176,10 @@ class TaskSpec(GrowingSpec):
     @field_validator("languages")
     @classmethod
     def _languages_exist(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(codes)) != len(codes):
-            raise ValueError(f"languages are named twice: {sorted({c for c in codes if codes.count(c) > 1})}")
+        if twice := {code for code in codes if codes.count(code) > 1}:
+            raise ValueError(
+                f"languages are named twice: {shortened(sorted({c for c in codes if codes.count(c) > 1}))}"
+            )
         return tuple(check_language(code) for code in codes)
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from core.errors import SpecError
 from core.files import listed, name_as_text, why_no_folder
 from core.spec.base import Spec
-from core.spec.plain import read_mapping, shortened
+from core.spec.plain import clipped, first_few, read_mapping, shortened
 
 S = TypeVar("S", bound=Spec)
 
@@ -39,7 +39,7 @@ def read_spec_file(path: Path, *, kind: type[S], example: str) -> S:
         problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
         deeper = {problem["loc"][:-1] for problem in problems}  # an empty list whose members were refused
         shown = [p for p in problems if not (p["type"] == "too_short" and p["loc"] in deeper)]
-        lines = [_line(problem, kind=kind) for problem in shown]
+        lines = first_few([_line(problem, kind=kind) for problem in shown])
         raise SpecError(f"{path}:\n" + "\n".join(f"  {line}" for line in lines) + f"\n  See {example}.") from error
 
 
@@ -91,7 +91,7 @@ def advice(problem: Mapping[str, Any]) -> str:  # Any: as above
         words = '"yes" or "on"' if value else '"no" (Norwegian, say) or "off"'
         return f" YAML reads no and yes as false and true: write {words} in quotes."
     if problem["type"] in {"tuple_type", "list_type"} and isinstance(value, str):
-        return f" Write a list: [{value}]."
+        return f" Write a list: [{clipped(value)}]."
     return ""
 
 

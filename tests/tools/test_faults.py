@@ -42,7 +42,7 @@ def test_a_traceback_and_a_hang_are_seen(monkeypatch: pytest.MonkeyPatch) -> Non
         else:
             raise KeyError("a bug")
 
-    found = feed("reader", b'{"a": 1}', read, n=60, rng=Random(1))
+    found = feed("reader", Reader(b'{"a": 1}', read), n=60, rng=Random(1))
     assert found.refused and found.tracebacks and found.slow
     assert found.n == found.taken + found.refused + len(found.tracebacks) == 60
     assert "KeyError: 'a bug' for " in found.tracebacks[0]
@@ -71,6 +71,7 @@ def test_a_campaign_that_was_stopped_goes_on_after_the_readers_that_it_ended(
         return {name: read(name) for name in ("quick", "slow")}
 
     monkeypatch.setattr("tools.faults.__main__.all_readers", readers)
+    monkeypatch.setattr("tools.faults.__main__.hostile_readers", lambda _folder: {})
     words = [
         "--inputs",
         "30",

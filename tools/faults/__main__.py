@@ -18,6 +18,7 @@ from random import Random
 from core.paths import AtlasPaths
 from tools.faults.clocks import second_workers
 from tools.faults.dispatchers import two_dispatchers
+from tools.faults.hostile import hostile_readers
 from tools.faults.kills import campaign
 from tools.faults.readers import Outcome, all_readers, feed, together
 
@@ -51,12 +52,13 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _readers(folder: Path, options: argparse.Namespace) -> bool:
-    readers = {name: r for name, r in all_readers(folder).items() if not options.only or options.only in name}
+    known = {**all_readers(folder), **hostile_readers(folder)}
+    readers = {name: reader for name, reader in known.items() if not options.only or options.only in name}
     usual, found = options.inputs / sum(reader.share for reader in readers.values()), list[Outcome]()
     before = {(one.name, one.n): one for one in _noted(options)}
     for name, reader in readers.items():
         n = math.ceil(reader.share * usual)
-        one = before.get((name, n)) or feed(name, reader.good, reader.read, n=n, rng=Random(f"{options.seed} {name}"))
+        one = before.get((name, n)) or feed(name, reader, n=n, rng=Random(f"{options.seed} {name}"))
         _say(one)
         if options.notes and (name, n) not in before:
             with options.notes.open("a", encoding="utf-8") as notes:

@@ -37,6 +37,27 @@ VALUES: tuple[Any, ...] = (
 )
 """Values that no field of a record expects; Any: whatever JSON holds."""
 
+TEXTS: tuple[str, ...] = (
+    *(
+        "",
+        " ",
+        "-1",
+        "1e400",
+        "9" * 5000,
+        "a" * 300,
+        "é" * 3000,
+        "\ud800",
+        "a\nb",
+        "\u202e",
+        "%s%n",
+        "none,none",
+        "~nosuch/x",
+    ),
+    *("../../etc/passwd", "mnli+mnli+mnli", "mnli~mlm~mlm", "mnli@hardest:nosuch", "mnli@@", "'; DROP TABLE runs; --"),
+    *("--", "--help", "cuda:999", "auto:0", "[[[[", "{", "*.csv", "/dev/full", "NaN", "xnli,xnli"),
+)
+"""Words that somebody types, or a program, where a name, a number or a path is expected."""
+
 
 def garbled(original: bytes, rng: Random) -> bytes:
     """Another content in place of a file's.
@@ -56,6 +77,37 @@ def _nasty(original: bytes, rng: Random) -> bytes:
 def _noise(original: bytes, rng: Random) -> bytes:
     del original
     return bytes(rng.randrange(256) for _ in range(rng.randrange(200)))
+
+
+def several(original: bytes, rng: Random) -> bytes:
+    """A JSON record of which two or three fields have another value at once.
+
+    Args:
+        original: The record.
+        rng: Decides which.
+    """
+    record = json.loads(original)
+    for name in rng.sample(sorted(record), min(len(record), rng.choice((2, 3)))):
+        record[name] = _of_its_kind(record[name], rng) if rng.random() < _LIKELY else _with_another(record[name], rng)
+    return json.dumps(record).encode()
+
+
+_LIKELY = 0.8
+
+
+def _of_its_kind(value: Any, rng: Random) -> Any:  # noqa: ANN401  # as above
+    """What a check of types lets through."""
+    if isinstance(value, bool) or value is None:
+        return rng.choice((True, False, None, *TEXTS))
+    if isinstance(value, (int, float)):
+        return rng.choice((0, -1, 1, 3, 64, 2**31 - 1, 10**17, type(value)(1e6), 1e-300))
+    if isinstance(value, list):
+        found = [_of_its_kind(value[0] if value else "", rng) for _ in range(rng.choice((1, 1, 2, 40)))]
+        return rng.choice((found, [*value, *found], []))
+    if isinstance(value, dict) and value:
+        at = rng.choice(sorted(value))
+        return value | {at: _of_its_kind(value[at], rng)}
+    return rng.choice(TEXTS)
 
 
 def _cut(original: bytes, rng: Random) -> bytes:

@@ -95,9 +95,11 @@ class Reader(NamedTuple):
     """Reads another one."""
     share: float = 1.0
     """Inputs for each one of a reader that takes milliseconds: who brings a whole index up to date has fewer."""
+    garble: Callable[[bytes, Random], bytes] = garbled
+    """Makes a malformed content of the right one."""
 
 
-_SLOW = 0.03
+FEW = 0.03
 """Share of readers that bring an index up to date twice an input; of the quick ones' inputs, too, as many do."""
 
 
@@ -120,22 +122,21 @@ def all_readers(folder: Path) -> dict[str, Reader]:
     }
 
 
-def feed(name: str, good: bytes, read: Read, *, n: int, rng: Random) -> Outcome:
+def feed(name: str, reader: Reader, *, n: int, rng: Random) -> Outcome:
     """Give a reader so many malformed inputs.
 
     Args:
         name: Of the reader.
-        good: A content that is right.
-        read: The reader.
+        reader: It.
         n: Inputs.
         rng: Decides which.
     """
     counts, tracebacks, slow, longest = {"taken": 0, "refused": 0}, list[str](), list[str](), 0.0
     for _ in range(n):
-        content = garbled(good, rng)
+        content = reader.garble(reader.good, rng)
         began, at_work = time.monotonic(), time.process_time()
         try:
-            read(content, rng)
+            reader.read(content, rng)
             counts["taken"] += 1
         except AtlasError as error:
             counts["refused"] += 1
@@ -213,7 +214,7 @@ def _of_folders(home: Home) -> dict[str, Reader]:
 
         def alone(content: bytes, rng: Random) -> None:
             """Most often the folder by itself, which is quick."""
-            if rng.random() < _SLOW:
+            if rng.random() < FEW:
                 read(content, rng)
                 return
             _in_place(file, content, rng)
@@ -244,7 +245,7 @@ def _of_folders(home: Home) -> dict[str, Reader]:
 
         is_run = file.parent.parent == home.runs
         name = f"{file.parent.parent.name}/{file.name}" if is_run else f"{file.parent.name}/{file.name}"
-        return name, Reader(good, alone) if is_run else Reader(good, read, share=_SLOW)
+        return name, Reader(good, alone) if is_run else Reader(good, read, share=FEW)
 
     run = home.run(next(iter(sorted(path.name for path in home.runs.iterdir()))))
     files = (run.spec, run.events, run.job, run.process, run.finished, run.environment, run.predictions)
@@ -361,18 +362,29 @@ def _of_models(folder: Path) -> dict[str, Reader]:
 def _of_words() -> dict[str, Reader]:
     def words(content: bytes, rng: Random) -> None:
         strange = [content[:4000].replace(b"\0", b"0").decode("utf-8", "surrogateescape"), str(rng.choice(VALUES))]
-        line = [*rng.choice(_COMMANDS).split(), rng.choice(strange)]
-        said = io.StringIO()
-        before, sys.argv = sys.argv, ["core", *line]
-        try:
-            with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-                command()
-        except SystemExit as end:
-            if end.code not in {0, 1, 2, None}:
-                raise Unclear(f"exit {end.code} of {line}") from end
-            if end.code == 1 and len(said.getvalue()) > 40 * _MOST_TEXT:
-                raise Unclear(f"{len(said.getvalue()):,} characters for {line}") from end
-        finally:
-            sys.argv = before
+        run_words([*rng.choice(_COMMANDS).split(), rng.choice(strange)])
 
-    return {"command line": Reader(b"xnli", words, share=4 * _SLOW)}
+    return {"command line": Reader(b"xnli", words, share=4 * FEW)}
+
+
+def run_words(line: list[str]) -> None:
+    """Run a command in this process, whose answer nobody reads.
+
+    Args:
+        line: Its words.
+
+    Raises:
+        Unclear: It ends with another status than a command may, or says more than somebody reads.
+    """
+    said = io.StringIO()
+    before, sys.argv = sys.argv, ["core", *line]
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            command()
+    except SystemExit as end:
+        if end.code not in {0, 1, 2, None}:
+            raise Unclear(f"exit {end.code} of {line}") from end
+        if end.code == 1 and len(said.getvalue()) > 40 * _MOST_TEXT:
+            raise Unclear(f"{len(said.getvalue()):,} characters for {line}") from end
+    finally:
+        sys.argv = before

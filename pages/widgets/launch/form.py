@@ -17,6 +17,7 @@ from core.models.default import SMALL_MODEL, default_model
 from core.protocols import load_protocols, resized
 from core.sample.spec import DOMAINS, Difficulty
 from core.spec.model import ModelSpec
+from core.spec.plain import shortened
 from core.spec.protocol import ProtocolSpec
 from core.spec.run import MIRROR, DataSourceKind, Placebo
 from core.spec.task import TaskSpec
@@ -107,7 +108,7 @@ def read_seeds(text: str) -> tuple[tuple[int, ...], list[str]]:
     words = [w for w in re.split(r"[\s,;]+", text.strip()) if w]
     wrong = [w for w in words if not w.isascii() or not w.isdigit() or int(w[:12]) > _LARGEST_SEED]
     if wrong or not words:
-        found = f"found {', '.join(repr(w) for w in wrong)}" if wrong else "found none"
+        found = f"found {', '.join(map(shortened, wrong[:5]))}" if wrong else "found none"
         return (), [f"Seeds: {found}, expected whole numbers from 0 to {_LARGEST_SEED}, such as 1 2 3."]
     return tuple(dict.fromkeys(int(w) for w in words)), []
 
