@@ -25,9 +25,9 @@ from core.actions.launch import launch
 from core.actions.queue import cancel, list_runs, warm
 from core.events import ENVELOPE
 from core.jobs.records import JobState
-from core.jobs.warmth import WARM
 from core.paths import AtlasPaths, RunPaths
 from core.spec.run import DataSourceKind
+from core.spec.variables import WARM
 from core.store.reading import cursor_for_reading
 from core.studies import StudyRequest
 

@@ -13,20 +13,20 @@ REPO = Path(__file__).resolve().parent.parent
 """The checkout: what is committed lives under `REPO / "data"`, wherever `ATLAS_HOME` points."""
 GLOSSARY = REPO / "docs" / "glossary.md"
 """The words of this program, which a page shows."""
-
 _CACHES = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  nobody's home is no error
 MADE_MODELS = Path(_CACHES).resolve() / "transfer-atlas" / "models"
 """Model folders made from packages: the user's, as the hub's cache is, and not of one Atlas home."""
 
 
-@lru_cache(maxsize=64)
-def _absolute(named: str, beside: str) -> Path:
-    # A page asks some hundred times for its home, and each part of a resolved path is a question to the kernel.
+@lru_cache(maxsize=64)  # a page asks some hundred times, and each part of a resolved path is a question to the kernel
+def _absolute(variable: str, named: str, beside: str) -> Path:
     try:
-        return Path(str(Path(beside, Path(named).expanduser()).resolve()).encode().decode())  # DuckDB's are UTF-8
+        path = Path(str(Path(beside, Path(named).expanduser()).resolve()).encode().decode())  # DuckDB's are UTF-8
+        if (path.exists() and not path.is_dir()) or len(str(path)) > 1000:  # noqa: PLR2004  messages repeat it
+            raise ValueError("it is a file, or longer than 1,000 letters")
     except (RuntimeError, OSError, ValueError) as error:
-        said = f"'{named[:200]}' names no folder ({str(error)[:200]})"
-        raise SpecError(f"{said}: set ATLAS_HOME or ATLAS_GALLERY to one.") from error
+        raise SpecError(f"{variable}: {named[:60]!r} names no folder ({error.args[-1]}). Set it to one.") from error
+    return path
 
 
 READ_ONLY = """ATLAS_READ_ONLY is set: this Transfer Atlas shows results, and nothing can be started or changed here. \
@@ -198,8 +198,8 @@ class AtlasPaths:
         Raises:
             SpecError: The variable names no folder.
         """
-        named = os.environ.get("ATLAS_HOME")
-        return cls(home=_absolute(named, os.getcwd()) if named else REPO / "data")  # noqa: PTH109  # a key, no path
+        said = os.environ.get("ATLAS_HOME")  # where the process is, is a key and no path
+        return cls(home=_absolute("ATLAS_HOME", said, os.getcwd()) if said else REPO / "data")  # noqa: PTH109
 
     @property
     def runs(self) -> Path:
@@ -367,8 +367,8 @@ class AtlasPaths:
     @property
     def gallery(self) -> Path:
         """Measured results, committed; another folder where `ATLAS_GALLERY` names one."""
-        named = os.environ.get("ATLAS_GALLERY")
-        return _absolute(named, os.getcwd()) if named else REPO / "data" / "gallery"  # noqa: PTH109  as above
+        said = os.environ.get("ATLAS_GALLERY")
+        return _absolute("ATLAS_GALLERY", said, os.getcwd()) if said else REPO / "data" / "gallery"  # noqa: PTH109
 
     @property
     def sample_sources(self) -> Path:

@@ -27,8 +27,8 @@ from core.files import write_text
 from core.models import as_placed_here
 from core.models.available import availability
 from core.paths import AtlasPaths
-from core.spec.execution import PRECISION
 from core.spec.run import MIRROR, RunSpec
+from core.spec.variables import PRECISION
 from core.store.reading import open_for_reading
 from tools.gallery import saved_ids
 

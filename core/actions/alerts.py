@@ -22,12 +22,13 @@ from filelock import FileLock, Timeout
 
 from core.errors import JobError, RunFolderDamaged, SpecError, as_damage
 from core.files import file_errors, read_whole, write_text
-from core.jobs.prune import KEEP_FREE, wanted_free
+from core.jobs.prune import wanted_free
 from core.jobs.records import JobState, JobStatus
 from core.jobs.telling import ALERT
 from core.paths import AtlasPaths, is_read_only
 from core.queries.runs.listing import unwell
 from core.spec.plain import shortened
+from core.spec.variables import KEEP_FREE
 
 KINDS = ("diverged", "constant predictions", "at chance", "lost", "disk low")
 """What there can be."""

@@ -14,19 +14,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import SpecError
-from core.jobs.prune import KEEP_FREE, wanted_free
+from core.jobs.prune import wanted_free
 from core.paths import REPO, AtlasPaths
 from core.spec.plain import folder_named, shortened
+from core.spec.variables import KEEP_FREE, MOST_OPEN, MOST_RUNS, MOST_SESSIONS, number
 from core.studies import StudyRequest
 
 FOLDERS = "ATLAS_FOLDERS"
 """Environment variable: folders under which forms may name a mirror, a model or a protocol, as PATH lists its own."""
-MOST_RUNS = "ATLAS_MOST_RUNS"
-"""Environment variable: runs that one launch of a form may ask for."""
-MOST_OPEN = "ATLAS_MOST_OPEN_RUNS"
-"""Environment variable: runs of one visitor that wait or run at a time."""
-MOST_SESSIONS = "ATLAS_MOST_SESSIONS"
-"""Environment variable: browser sessions that the pages take at a time."""
 
 OPEN_TO_ALL = (
     "Everybody who can reach this server, or can sign in to it, can start and stop runs here: it listens beyond this "
@@ -168,12 +163,8 @@ def _elsewhere(word: str, *, within: Limits, own: Path) -> str | None:
 
 
 def _number(environ: Mapping[str, str], name: str, *, usual: int | None) -> int | None:
-    said = environ.get(name)
-    if said is None:
-        return usual
-    if not said.isascii() or not said.isdigit() or len(said) > len(str(10**9)):
-        raise SpecError(f"{name} is {shortened(said)}, expected a whole number, such as 200.")
-    return int(said)
+    found = number(name, environ, usual=usual)
+    return None if found is None else int(found)
 
 
 def _free(paths: AtlasPaths) -> float:

@@ -10,14 +10,16 @@ from typing import NamedTuple
 import duckdb
 
 from core.actions.launch import ANYWHERE, Where
+from core.jobs.backend import backend_class, backend_named
 from core.jobs.records import JobState
-from core.jobs.slots import CPU_SLOTS, UNKNOWN_PARAMETERS_M, slots_for, visible_slots
+from core.jobs.slots import UNKNOWN_PARAMETERS_M, slots_for, visible_slots
 from core.paths import AtlasPaths
 from core.queries.runs.estimate import StudyEstimate, estimate
 from core.queries.runs.estimate import time_left as left_of
 from core.queries.runs.pace import Machine, Span
-from core.spec.execution import AUTO, THREADS, n_devices
+from core.spec.execution import AUTO, n_devices
 from core.spec.run import StudySpec
+from core.spec.variables import CPU_SLOTS, THREADS, check_for_jobs, number
 from core.studies import StudyRequest, build_study
 
 
@@ -58,6 +60,8 @@ def plan(
     Raises:
         SpecError: The request has a problem, or the number of slots is none.
     """
+    check_for_jobs(os.environ)
+    backend_class(backend_named(where.backend))
     study = build_study(wanted, paths=paths) if isinstance(wanted, StudyRequest) else wanted
     largest = max(UNKNOWN_PARAMETERS_M if m.parameters_m is None else m.parameters_m for m in study.models)
     machine = this_machine(where.execution.device, parameters_m=largest)
@@ -96,9 +100,8 @@ def this_machine(device: str = AUTO, *, parameters_m: float = 0.0) -> Machine:
         SpecError: The number of CPU slots that the environment asks for is none.
     """
     slots = slots_for(_slots(), device=device, parameters_m=parameters_m, environ=os.environ)[:: n_devices(device)]
-    named = os.environ.get(THREADS, "")
     shared = max(1, (os.cpu_count() or 1) // len(slots))
-    return Machine(slots, int(named[:9]) if named.isdecimal() and int(named[:9]) else shared)
+    return Machine(slots, int(number(THREADS, os.environ, usual=shared)))
 
 
 def set_cpu_slots(n: int) -> None:

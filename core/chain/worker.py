@@ -14,7 +14,6 @@ import errno
 import importlib
 import importlib.metadata
 import json
-import math
 import os
 import platform
 import random
@@ -31,7 +30,7 @@ from typing import IO, Any, NamedTuple
 
 import filelock
 
-from core.errors import DiskFull, JobError, NotWritable, RunFolderDamaged, SpecError
+from core.errors import DiskFull, JobError, NotWritable, RunFolderDamaged
 from core.events import (
     ENVELOPE,
     Envelope,
@@ -46,16 +45,14 @@ from core.holding import Busy, beat, held
 from core.models import as_placed_here
 from core.paths import REPO, AtlasPaths, RunPaths
 from core.processes import awaited_words, this_host
-from core.spec.execution import THREADS, n_devices, stored_execution
+from core.spec.execution import n_devices, stored_execution
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec
+from core.spec.variables import SAVE_EVERY, THREADS, number
 from core.spec.versions import CODE_VERSION
 
 HEARTBEAT_S = 5.0
 _RESERVE_BYTES = 65_536
-_LARGEST = 100_000
-SAVE_EVERY = "ATLAS_CHECKPOINT_SECONDS"
-"""Environment variable: seconds between two checkpoints; 30 unless set."""
 _PACKAGES = (
     *("torch", "transformers", "tokenizers", "sentence-transformers", "datasets", "numpy", "scipy", "pyarrow"),
     "safetensors",
@@ -116,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m core.chain.worker", description="Execute one job folder.")
     parser.add_argument("folder", type=Path, nargs="?", help="run or profile folder with spec.json")
-    parser.add_argument("--device", default=os.environ.get("ATLAS_DEVICE", "cpu"), help="cpu, cuda:0 …")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda:0 …")
     parser.add_argument(
         "--granted",
         action="store_true",
@@ -212,7 +209,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, a
     from core.training.context import JobContext  # noqa: PLC0415
 
     if THREADS in os.environ:
-        torch.set_num_threads(int(_number(THREADS, otherwise=1, least=1)))
+        torch.set_num_threads(int(number(THREADS, os.environ, usual=1)))
     random.seed(spec.seed)
     np.random.seed(spec.seed)  # noqa: NPY002  third parties may draw from it
     torch.manual_seed(spec.seed)
@@ -238,7 +235,7 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, a
     how = {"threads": threads} | execution.model_dump(mode="json", exclude={"device"})
     how["precision"] = precision_of(where, asked=execution.precision)
     _write_json(files.environment, _environment(",".join(map(str, (where, *helpers)))) | how | arithmetic(where))
-    every_s = _number(SAVE_EVERY, otherwise=30, least=0)
+    every_s = number(SAVE_EVERY, os.environ, usual=30.0)
     world = (paths, where, log.emit, files.checkpoints, every_s, execution, tuple(helpers))
     with memory_problems(where):
         if isinstance(spec, ProfileSpec):
@@ -247,17 +244,6 @@ def _compute(spec: RunSpec | ProfileSpec, *, paths: AtlasPaths, log: EventLog, a
             execute_profile(JobContext(spec, *world))
         else:
             execute(JobContext(spec, *world), only_intermediate=asked.only_intermediate)
-
-
-def _number(variable: str, *, otherwise: float, least: int) -> float:
-    text = os.environ.get(variable, str(otherwise))
-    try:
-        found = float(text)
-    except ValueError:
-        found = math.nan
-    if not least <= found <= _LARGEST:
-        raise SpecError(f"{variable} is '{text}', expected a number from {least} to {_LARGEST}, or none at all.")
-    return found
 
 
 def _load() -> None:

@@ -17,11 +17,12 @@ from core.actions.own import skipped_protocol_files
 from core.actions.queue import list_profiles, list_runs, skipped_backend_file
 from core.errors import AtlasError, SpecError
 from core.jobs.records import JobState
-from core.jobs.slots import CPU_SLOTS, GPU_SLOTS, ask_torch, device_of, visible_slots
+from core.jobs.slots import ask_torch, device_of, visible_slots
 from core.models import resolve_model, skipped_model_files
 from core.models.default import default_model
 from core.paths import REPO, AtlasPaths, is_read_only
 from core.queries.runs.listing import damaged
+from core.spec.variables import CPU_SLOTS, GPU_SLOTS, wrong
 from core.store.connection import Store
 from core.store.reading import cursor_for_reading
 from core.tasks import skipped_task_files
@@ -49,7 +50,7 @@ def examine(paths: AtlasPaths) -> list[Check]:
     Args:
         paths: The Atlas home to examine.
     """
-    checks = [_python(), *_packages(), _torch(), _devices(), _memory(), _home(paths), _database(paths)]
+    checks = [_python(), *_packages(), *_variables(), _torch(), _devices(), _memory(), _home(paths), _database(paths)]
     checks += [*_files(paths), *_folders(paths), *_waiting(paths)]
     return [*checks, _server(), _model(paths), _samples(paths), _hub(), _git(), _browser()]
 
@@ -74,6 +75,10 @@ def _packages() -> Iterator[Check]:
             continue
         if found != wanted:
             yield Check(f"package {name}", "note", found, f"Tested with {wanted}; pip install {pinned}")
+
+
+def _variables() -> Iterator[Check]:
+    return (Check("variable", "wrong", text, "") for text in wrong(os.environ))
 
 
 def _torch() -> Check:

@@ -14,9 +14,9 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from core.errors import SpecError
 from core.heads.states import Encoder
-from core.spec.execution import PRECISION, Precision
+from core.spec.execution import Precision
+from core.spec.variables import PRECISION, word
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
@@ -162,13 +162,11 @@ def precision_of(device: torch.device, *, asked: Literal["auto"] | Precision) ->
     Raises:
         SpecError: The variable names none.
     """
-    named = os.environ.get(PRECISION, "auto") if asked == "auto" else asked
+    named = word(PRECISION, os.environ, usual="auto") if asked == "auto" else asked
     for known in get_args(Precision):
         if named == known:
             found: Precision = known
             return found
-    if named != "auto":
-        raise SpecError(f"{PRECISION} is '{named}', expected auto, {', '.join(get_args(Precision))}.")
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     return "bf16" if device.type == "cpu" and has_bf16_units() else "fp32"

@@ -26,11 +26,12 @@ from core.encoder.device import autocast
 from core.encoder.fitting import probe_pieces
 from core.encoder.memory import over_batches
 from core.encoder.predicting import INFERENCE_TOKENS
-from core.errors import DiskFull, ModelError, SpecError
+from core.errors import DiskFull, ModelError
 from core.files import written_beside
 from core.heads.frozen import CannotFreeze, FrozenPart
 from core.heads.states import Encoder, inputs_of
 from core.spec.protocol import StageProtocol
+from core.spec.variables import STATES_GB, number
 from core.types.pieces import Array, Features, Ints
 
 STATES_VERSION = 1
@@ -173,8 +174,4 @@ def _has_room(folder: Path, *, size: int) -> bool:
 
 
 def _most_bytes() -> int:
-    said = os.environ.get("ATLAS_STATES_GB", str(USUAL_SPACE_GB))
-    try:
-        return int(float(said) * 2**30)
-    except ValueError as error:
-        raise SpecError(f"ATLAS_STATES_GB is '{said}'; expected GB, such as 8, or 0 to keep none.") from error
+    return int(number(STATES_GB, os.environ, usual=USUAL_SPACE_GB) * 2**30)

@@ -13,7 +13,8 @@ from core.jobs.records import JobRecord, write_failure
 from core.jobs.slots import device_of, visible_slots
 from core.paths import AtlasPaths, RunPaths
 from core.processes import read_process
-from core.spec.execution import AUTO, THREADS, n_devices
+from core.spec.execution import AUTO, n_devices
+from core.spec.variables import THREADS
 
 
 def first_open(jobs: Iterable[str], *, paths: AtlasPaths) -> RunPaths | None:

@@ -160,7 +160,10 @@ def chosen_backend(name: str | None, *, paths: AtlasPaths, environ: Mapping[str,
 
 def backend_named(name: str | None, *, environ: Mapping[str, str] | None = None) -> str:
     """Name of the backend of new jobs, as `chosen_backend` takes it."""
-    return name or (os.environ if environ is None else environ).get(BACKEND) or LOCAL
+    said = (os.environ if environ is None else environ).get(BACKEND)
+    if not name and said and said not in BACKENDS:
+        raise UnknownName(f"job backend ({BACKEND})", said, known=BACKENDS)
+    return name or said or LOCAL
 
 
 def backend_file(paths: AtlasPaths) -> BackendFile:

@@ -27,32 +27,25 @@ from core.files import is_there, read_whole, write_text
 from core.holding import executing
 from core.jobs.attempt import give_up, how_it_ended
 from core.jobs.folders import is_open, job_folders, queue_key
-from core.jobs.prune import KEEP_FREE, make_room
+from core.jobs.prune import make_room
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, has_progressed, is_of, read_job, write_failure
 from core.jobs.sharing import Trainings
-from core.jobs.slots import COUNTS, HIDING, device_of, fits_beside, free_for, is_here, slots_for, visible_slots
+from core.jobs.slots import HIDING, device_of, fits_beside, free_for, is_here, slots_for, visible_slots
 from core.jobs.state import derive_state
 from core.jobs.telling import ALERT, Teller
 from core.jobs.warmth import N_SPARE, Warmth
 from core.paths import AtlasPaths, RunPaths
 from core.processes import read_process, start_detached, stop_tree, this_host
-from core.spec.execution import PRECISION, THREADS, n_devices
+from core.spec.execution import n_devices
 from core.spec.plain import shortened
+from core.spec.variables import OF_JOBS, THREADS, WARM
 
 WORKER = "core.chain.worker"
 """Module that executes a run or profile; named and never imported, because it loads torch."""
 
 SETTINGS = (
-    *COUNTS,
-    THREADS,
-    "ATLAS_CHECKPOINT_SECONDS",
-    "ATLAS_STATES_GB",
-    KEEP_FREE,
-    ALERT,
-    PRECISION,
-    *HIDING,
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
+    *(name for name in OF_JOBS if name != WARM),  # a warm worker is the dispatcher's own matter
+    *(ALERT, *HIDING, "OMP_NUM_THREADS", "MKL_NUM_THREADS"),
 )
 """Environment variables that a dispatcher without running jobs takes on from whoever rings."""
 

@@ -19,7 +19,6 @@ from core.jobs import folders
 from core.jobs.backend import Backend
 from core.jobs.dispatch import ring
 from core.jobs.records import LOCAL, JobStatus, is_of
-from core.jobs.slots import cpu_slots
 from core.jobs.state import derive_state
 from core.jobs.warmth import may_be_warm
 from core.paths import AtlasPaths, RunPaths
@@ -27,6 +26,7 @@ from core.processes import is_alive, read_process, start_detached, stop_tree
 from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileSpec
 from core.spec.run import RunSpec
+from core.spec.variables import check_for_jobs
 
 
 class LocalBackend(Backend):
@@ -52,7 +52,7 @@ class LocalBackend(Backend):
         launched_by: str | None = None,
     ) -> list[JobStatus]:
         """Write the folders in which the dispatcher looks for work."""
-        cpu_slots(os.environ)  # a number of slots that is none would keep them waiting
+        check_for_jobs(os.environ)  # a number of slots that is none would keep them waiting
         return folders.enqueue(
             specs, paths=self._paths, how=folders.Submission(self.name, study, execution, launched_by), again=again
         )
@@ -82,7 +82,7 @@ class LocalBackend(Backend):
         open_jobs = (run for run in folders.open_jobs(self._paths) if os.access(run.root, os.W_OK))
         if not any(is_of(self.name, run) for run in open_jobs):
             return False
-        cpu_slots(os.environ)
+        check_for_jobs(os.environ)
         with file_errors(self._paths.slots):
             if self._start_dispatcher():
                 return True

@@ -20,14 +20,13 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from core.errors import RunFolderDamaged, SpecError, as_damage
+from core.errors import RunFolderDamaged, as_damage
 from core.files import is_folder_entry, listed, read_whole
 from core.jobs.folders import open_jobs
 from core.paths import STAGE_MARKER, AtlasPaths
 from core.spec.sharing import trained_by_job
+from core.spec.variables import KEEP_FREE, number
 
-KEEP_FREE = "ATLAS_KEEP_FREE_GB"
-"""Environment variable: while less of the disk is free, finished runs lose their target weights."""
 USUAL_FREE_GB = 5.0
 _DAY_S = 86_400.0
 
@@ -115,14 +114,7 @@ def wanted_free(environ: Mapping[str, str]) -> float:
     Raises:
         SpecError: It is not a number of GB.
     """
-    said = environ.get(KEEP_FREE, str(USUAL_FREE_GB))
-    try:
-        gigabytes = float(said)
-    except ValueError:
-        gigabytes = -1.0
-    if not 0 <= gigabytes < math.inf:
-        raise SpecError(f"{KEEP_FREE} is '{said}'; expected GB that stay free, such as 20, or 0.")
-    return gigabytes * 1e9
+    return number(KEEP_FREE, environ, usual=USUAL_FREE_GB) * 1e9
 
 
 class _Needed(NamedTuple):

@@ -18,16 +18,7 @@ from core.errors import SpecError
 from core.paths import REPO
 from core.processes import total_memory_mb
 from core.spec.execution import AUTO, n_devices
-from core.spec.plain import shortened
-
-CPU_SLOTS = "ATLAS_CPU_SLOTS"
-"""Environment variable: jobs at a time on a machine without GPUs, which share its cores; else `USUAL_CPU_SLOTS`."""
-
-GPU_SLOTS = "ATLAS_GPU_SLOTS"
-"""Environment variable: jobs at a time on each GPU, which share its memory; else one."""
-
-COUNTS = (CPU_SLOTS, GPU_SLOTS)
-"""Both."""
+from core.spec.variables import CPU_SLOTS, GPU_SLOTS, number
 
 USUAL_CPU_SLOTS = 2
 """A run and its baseline side by side, each on half of the cores: a job gains less from its second half of them."""
@@ -41,7 +32,6 @@ HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
 UNKNOWN_PARAMETERS_M = 280.0
 """Taken for a model whose size is not known: XLM-R base."""
 
-_MOST_SLOTS = 256
 _SHARED = "#"
 # Weights, gradients and AdamW's two moments in float32 are 16 bytes; 118 M parameters took 2.2 GB in training.
 _BYTES_PER_PARAMETER, _JOB_MB, _MEMORY_SHARE = 20, 500, 0.75
@@ -79,7 +69,7 @@ def visible_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
     Raises:
         SpecError: The number of slots that the environment asks for is none.
     """
-    cpus, each = cpu_slots(environ), _n_slots(environ, GPU_SLOTS, usual=1)
+    cpus, each = cpu_slots(environ), int(number(GPU_SLOTS, environ, usual=1))
     gpus = _counted_by_nvidia(environ) or _found_by_torch(environ)
     return tuple(gpu if i == 1 else f"{gpu}{_SHARED}{i}" for i in range(1, each + 1) for gpu in gpus) or cpus
 
@@ -102,17 +92,8 @@ def cpu_slots(environ: Mapping[str, str]) -> tuple[str, ...]:
     Raises:
         SpecError: The variable holds no whole number from 1 to 256.
     """
-    n = _n_slots(environ, CPU_SLOTS, usual=min(USUAL_CPU_SLOTS, os.cpu_count() or 1))
+    n = int(number(CPU_SLOTS, environ, usual=min(USUAL_CPU_SLOTS, os.cpu_count() or 1)))
     return ("cpu",) if n == 1 else tuple(f"cpu:{i}" for i in range(n))
-
-
-def _n_slots(environ: Mapping[str, str], variable: str, *, usual: int) -> int:
-    asked = environ.get(variable, str(usual)).strip()
-    if not asked.isdecimal() or len(asked) > len(str(_MOST_SLOTS)) or not 1 <= int(asked) <= _MOST_SLOTS:
-        raise SpecError(
-            f"{variable} is {shortened(asked)}, expected a whole number from 1 to {_MOST_SLOTS}: jobs at a time."
-        )
-    return int(asked)
 
 
 def is_here(device: str, slots: Sequence[str]) -> bool:

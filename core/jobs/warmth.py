@@ -14,9 +14,8 @@ from pathlib import Path
 
 from core.paths import AtlasPaths
 from core.processes import Spare, free_memory_mb
+from core.spec.variables import WARM
 
-WARM = "ATLAS_WARM"
-"""Environment variable: 0 for no warm worker."""
 WISH_S = 600.0
 """Seconds after the last wish for a warm worker until its memory is given back."""
 LEAST_FREE_MB = 2000.0

@@ -19,11 +19,6 @@ AUTO = "auto"
 
 Precision = Literal["bf16", "fp16", "fp32"]
 """What products are computed in."""
-THREADS = "ATLAS_THREADS"
-"""Environment variable: threads of a job on the CPU."""
-PRECISION = "ATLAS_PRECISION"
-"""Environment variable: the precision of jobs that do not say one."""
-
 
 _DEVICE = r"^(auto(:[1-9]\d?)?|cpu(:\d+)?|(cuda|xpu):\d+(,(cuda|xpu):\d+)*|mps)$"
 

@@ -9,12 +9,8 @@ from typing import Any, Protocol, TypeVar, cast
 
 import streamlit as st
 
-from core.errors import SpecError
 from core.processes import held_memory_mb
-from core.spec.plain import shortened
-
-MOST_MEMORY = "ATLAS_MOST_MEMORY_GB"
-"""Environment variable: GB of memory above which the server forgets what it can compute again."""
+from core.spec.variables import MOST_MEMORY, number
 
 _USUAL_GB = 2.0
 _GROWTH = 1.25
@@ -54,16 +50,7 @@ def most_bytes(environ: Mapping[str, str]) -> float:
     Raises:
         SpecError: It is no number of gigabytes.
     """
-    said = environ.get(MOST_MEMORY)
-    if said is None:
-        return _USUAL_GB * 1e9
-    try:
-        found = float(said)
-    except ValueError:
-        found = 0.0
-    if not 0 < found < float("inf"):
-        raise SpecError(f"{MOST_MEMORY} is {shortened(said)}, expected gigabytes, such as 2.")
-    return found * 1e9
+    return number(MOST_MEMORY, environ, usual=_USUAL_GB) * 1e9
 
 
 class Bound:

@@ -9,8 +9,9 @@ import streamlit as st
 from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from core.actions.limits import MOST_SESSIONS, OPEN_TO_ALL, Limits, is_public, limits
+from core.actions.limits import OPEN_TO_ALL, Limits, is_public, limits
 from core.errors import SpecError
+from core.spec.variables import MOST_SESSIONS
 from pages.widgets.keeping import Bound
 from pages.widgets.show import md
 

@@ -230,7 +230,7 @@ def test_an_unknown_backend_is_named_with_those_there_are(
     known = ", ".join(sorted(BACKENDS))
     with pytest.raises(UnknownName, match=rf"No job backend named 'tyo'\. Did you mean 'toy'\? Known: {known}\."):
         launch(study, paths=paths, cursor=no_cursor, where=Where(backend="tyo"))
-    with pytest.raises(UnknownName, match="No job backend named 'slrm'.*Did you mean 'slurm'"):
+    with pytest.raises(UnknownName, match=r"No job backend \(ATLAS_BACKEND\) named 'slrm'.*Did you mean 'slurm'"):
         chosen_backend(None, paths=paths, environ={"ATLAS_BACKEND": "slrm"})
     assert queue.list_runs(paths) == [], "nothing was queued"
     launch(study, paths=paths, cursor=no_cursor, where=TOY)

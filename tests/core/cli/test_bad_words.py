@@ -11,6 +11,7 @@ import pytest
 from core.cli.main import main
 from core.jobs.local import LocalBackend
 from core.spec.plain import MOST_KB
+from core.spec.variables import OF_JOBS
 
 DEEP = "targets: " + "[" * 100_000
 ALIASES = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -136,25 +137,34 @@ def test_a_home_of_nobody_is_one_line(
 ) -> None:
     for named, wanted in (
         ("~nosuch/x", "'~nosuch/x' names no folder"),
-        ("/tmp/\udcff", r"'/tmp/\udcff' names no folder ('utf-8' codec"),  # DuckDB ended in std::bad_cast
+        ("/tmp/\udcff", r"'/tmp/\udcff' names no folder (surrogates not allowed)"),  # DuckDB ended in std::bad_cast
+        ("m" * 5000, "mmm' names no folder ("),
+        ("/" + "m/" * 600, "names no folder (it is a file, or longer than 1,000 letters)"),
+        (__file__, "names no folder (it is a file"),
     ):
         monkeypatch.setenv(variable, named)
         code, text = said(capsys, monkeypatch, "gains")
-        assert code == 1 and wanted in text and len(text) < 600
+        assert code == 1 and f"error: {variable}: " in text and wanted in text and len(text) < 250
 
 
-def test_a_number_of_threads_of_thousands_of_digits_is_no_traceback(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("words", ["run --target xnli --dry-run", "run --target xnli --no-wait"])
+def test_what_a_job_would_stumble_over_is_said_before_it_is_queued(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: Path, words: str
 ) -> None:
-    monkeypatch.setenv("ATLAS_THREADS", "9" * 5000)
-    code, text = said(capsys, monkeypatch, "run", "--target", "xnli", "--model", "atlas-mini", "--dry-run")
-    assert code == 0 and "Traceback" not in text
-
-
-def test_a_number_of_slots_that_is_none_queues_nothing(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: Path
-) -> None:
-    monkeypatch.setenv("ATLAS_CPU_SLOTS", "many")
-    code, text = said(capsys, monkeypatch, "run", "--target", "xnli", "--no-wait")
-    assert code == 1 and "ATLAS_CPU_SLOTS is 'many', expected a whole number" in text
+    """The job failed with it, an hour later."""
+    for name in OF_JOBS:
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "x" * 5000)
+            code, text = said(capsys, patch, *words.split())
+        assert code == 1 and f"error: {name} is 'xxx" in text and ", expected " in text
+        assert len(text) < 300 and "Traceback" not in text
     assert not (home / "home" / "runs").exists()
+
+
+@pytest.mark.parametrize("words", ["run --target xnli --dry-run", "run --target xnli --no-wait"])
+def test_a_usual_backend_that_is_none_is_named_with_its_variable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setenv("ATLAS_BACKEND", "slrm" * 1000)
+    code, text = said(capsys, monkeypatch, *words.split())
+    assert code == 1 and "error: No job backend (ATLAS_BACKEND) named 'slrm" in text and len(text) < 300

@@ -12,8 +12,8 @@ from core.encoder.device import autocast, precision_of
 from core.encoder.loading import load_encoder
 from core.errors import SpecError
 from core.heads.states import Batch, encode
-from core.spec.execution import PRECISION
 from core.spec.protocol import StageProtocol
+from core.spec.variables import PRECISION
 from core.training.stages import StageIdentity
 from tests.fakes import tiny_model
 

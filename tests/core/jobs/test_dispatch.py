@@ -17,11 +17,11 @@ from core.jobs.dispatch import Dispatcher, Timing, ring
 from core.jobs.folders import job_folders
 from core.jobs.local import LocalBackend
 from core.jobs.records import JobState
-from core.jobs.slots import CPU_SLOTS
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.processes import read_process, record_of
 from core.spec.execution import ExecutionOptions
+from core.spec.variables import CPU_SLOTS
 from tests.core.jobs.fakeworker import read
 from tests.makers.folders import run_spec
 

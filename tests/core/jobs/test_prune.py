@@ -14,12 +14,13 @@ from filelock import FileLock
 
 from core.errors import SpecError
 from core.jobs.folders import Submission, enqueue
-from core.jobs.prune import KEEP_FREE, Rules, make_room, prunable, prune
+from core.jobs.prune import Rules, make_room, prunable, prune
 from core.jobs.records import LOCAL
 from core.paths import STAGE_MARKER, AtlasPaths
 from core.spec.execution import USUAL
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import RunSpec
+from core.spec.variables import KEEP_FREE
 from tests.makers.folders import MODEL, PROTOCOL, SAMPLE, run_spec, task
 
 EVERYTHING = Rules(targets=True, intermediates=True, older_than_days=30)
@@ -136,7 +137,7 @@ def test_a_full_disk_loses_target_weights_until_enough_is_free(
     assert [each.path.name for each in gone] == ["aa"] and kept.is_dir()
     assert [each.path.name for each in make_room(paths, {})] == ["bb"]  # 5 GB unless said: all that may go
     assert kept.is_dir()
-    with pytest.raises(SpecError, match=r"ATLAS_KEEP_FREE_GB is 'much'; expected GB that stay free"):
+    with pytest.raises(SpecError, match=r"ATLAS_KEEP_FREE_GB is 'much', expected a number from 0 on: GB of the disk"):
         make_room(paths, {KEEP_FREE: "much"})
 
 

@@ -230,7 +230,7 @@ def test_the_longest_unused_states_make_room(tmp_path: Path, monkeypatch: pytest
     assert first.states is not None and second.states is not None
     assert np.isfinite(second.states).all(), "a job that reads a file goes on reading it"
     monkeypatch.setenv("ATLAS_STATES_GB", "much")
-    with pytest.raises(SpecError, match="ATLAS_STATES_GB is 'much'; expected GB, such as 8"):
+    with pytest.raises(SpecError, match="ATLAS_STATES_GB is 'much', expected a number from 0 on: GB for states"):
         with_states(featurise(toy_split("classification", seed=9), encoder=encoder), encoder=encoder)
 
 
