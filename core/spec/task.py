@@ -177,9 +177,7 @@ class TaskSpec(GrowingSpec):
     @classmethod
     def _languages_exist(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
         if twice := {code for code in codes if codes.count(code) > 1}:
-            raise ValueError(
-                f"languages are named twice: {shortened(sorted({c for c in codes if codes.count(c) > 1}))}"
-            )
+            raise ValueError(f"languages are named twice: {shortened(sorted(twice))}")
         return tuple(check_language(code) for code in codes)
 
     @model_validator(mode="after")
