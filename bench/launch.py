@@ -27,9 +27,9 @@ from core.events import ENVELOPE
 from core.jobs.records import JobState
 from core.paths import AtlasPaths, RunPaths
 from core.spec.run import DataSourceKind
-from core.spec.variables import WARM
 from core.store.reading import cursor_for_reading
 from core.studies import StudyRequest
+from core.variables import WARM
 
 BUNDLED = "atlas-mini"
 REQUEST = StudyRequest(models=(BUNDLED,), intermediates=("qqp",), targets=("xnli",))

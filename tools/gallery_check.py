@@ -28,8 +28,8 @@ from core.models import as_placed_here
 from core.models.available import availability
 from core.paths import AtlasPaths
 from core.spec.run import MIRROR, RunSpec
-from core.spec.variables import PRECISION
 from core.store.reading import open_for_reading
+from core.variables import PRECISION
 from tools.gallery import saved_ids
 
 TOLERANCE = 0.03

@@ -28,7 +28,7 @@ from core.jobs.telling import ALERT
 from core.paths import AtlasPaths, is_read_only
 from core.queries.runs.listing import unwell
 from core.spec.plain import shortened
-from core.spec.variables import KEEP_FREE
+from core.variables import KEEP_FREE
 
 KINDS = ("diverged", "constant predictions", "at chance", "lost", "disk low")
 """What there can be."""

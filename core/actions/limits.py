@@ -17,8 +17,8 @@ from core.errors import SpecError
 from core.jobs.prune import wanted_free
 from core.paths import REPO, AtlasPaths
 from core.spec.plain import folder_named, shortened
-from core.spec.variables import KEEP_FREE, MOST_OPEN, MOST_RUNS, MOST_SESSIONS, number
 from core.studies import StudyRequest
+from core.variables import KEEP_FREE, MOST_OPEN, MOST_RUNS, MOST_SESSIONS, number
 
 FOLDERS = "ATLAS_FOLDERS"
 """Environment variable: folders under which forms may name a mirror, a model or a protocol, as PATH lists its own."""

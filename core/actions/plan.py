@@ -19,8 +19,8 @@ from core.queries.runs.estimate import time_left as left_of
 from core.queries.runs.pace import Machine, Span
 from core.spec.execution import AUTO, n_devices
 from core.spec.run import StudySpec
-from core.spec.variables import CPU_SLOTS, THREADS, check_for_jobs, number
 from core.studies import StudyRequest, build_study
+from core.variables import CPU_SLOTS, THREADS, check_for_jobs, number
 
 
 class Plan(NamedTuple):

@@ -48,8 +48,8 @@ from core.processes import awaited_words, this_host
 from core.spec.execution import n_devices, stored_execution
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec
-from core.spec.variables import SAVE_EVERY, THREADS, number
 from core.spec.versions import CODE_VERSION
+from core.variables import SAVE_EVERY, THREADS, number
 
 HEARTBEAT_S = 5.0
 _RESERVE_BYTES = 65_536

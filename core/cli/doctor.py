@@ -22,10 +22,10 @@ from core.models import resolve_model, skipped_model_files
 from core.models.default import default_model
 from core.paths import REPO, AtlasPaths, is_read_only
 from core.queries.runs.listing import damaged
-from core.spec.variables import CPU_SLOTS, GPU_SLOTS, wrong
 from core.store.connection import Store
 from core.store.reading import cursor_for_reading
 from core.tasks import skipped_task_files
+from core.variables import CPU_SLOTS, GPU_SLOTS, wrong
 
 _GIB = 2**30
 _LOW_DISK_GIB = 5

@@ -16,7 +16,7 @@ import torch
 
 from core.heads.states import Encoder
 from core.spec.execution import Precision
-from core.spec.variables import PRECISION, word
+from core.variables import PRECISION, word
 
 _CPU_INFO = Path("/proc/cpuinfo")
 

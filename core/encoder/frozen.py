@@ -31,8 +31,8 @@ from core.files import written_beside
 from core.heads.frozen import CannotFreeze, FrozenPart
 from core.heads.states import Encoder, inputs_of
 from core.spec.protocol import StageProtocol
-from core.spec.variables import STATES_GB, number
 from core.types.pieces import Array, Features, Ints
+from core.variables import STATES_GB, number
 
 STATES_VERSION = 1
 """Raised when the same frozen part would give other states of the same pieces."""

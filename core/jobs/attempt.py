@@ -14,7 +14,7 @@ from core.jobs.slots import device_of, visible_slots
 from core.paths import AtlasPaths, RunPaths
 from core.processes import read_process
 from core.spec.execution import AUTO, n_devices
-from core.spec.variables import THREADS
+from core.variables import THREADS
 
 
 def first_open(jobs: Iterable[str], *, paths: AtlasPaths) -> RunPaths | None:

@@ -38,7 +38,7 @@ from core.paths import AtlasPaths, RunPaths
 from core.processes import read_process, start_detached, stop_tree, this_host
 from core.spec.execution import n_devices
 from core.spec.plain import shortened
-from core.spec.variables import OF_JOBS, THREADS, WARM
+from core.variables import OF_JOBS, THREADS, WARM
 
 WORKER = "core.chain.worker"
 """Module that executes a run or profile; named and never imported, because it loads torch."""

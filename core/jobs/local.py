@@ -26,7 +26,7 @@ from core.processes import is_alive, read_process, start_detached, stop_tree
 from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileSpec
 from core.spec.run import RunSpec
-from core.spec.variables import check_for_jobs
+from core.variables import check_for_jobs
 
 
 class LocalBackend(Backend):

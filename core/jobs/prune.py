@@ -25,7 +25,7 @@ from core.files import is_folder_entry, listed, read_whole
 from core.jobs.folders import open_jobs
 from core.paths import STAGE_MARKER, AtlasPaths
 from core.spec.sharing import trained_by_job
-from core.spec.variables import KEEP_FREE, number
+from core.variables import KEEP_FREE, number
 
 USUAL_FREE_GB = 5.0
 _DAY_S = 86_400.0

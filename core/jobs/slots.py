@@ -18,7 +18,7 @@ from core.errors import SpecError
 from core.paths import REPO
 from core.processes import total_memory_mb
 from core.spec.execution import AUTO, n_devices
-from core.spec.variables import CPU_SLOTS, GPU_SLOTS, number
+from core.variables import CPU_SLOTS, GPU_SLOTS, number
 
 USUAL_CPU_SLOTS = 2
 """A run and its baseline side by side, each on half of the cores: a job gains less from its second half of them."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from core.paths import AtlasPaths
 from core.processes import Spare, free_memory_mb
-from core.spec.variables import WARM
+from core.variables import WARM
 
 WISH_S = 600.0
 """Seconds after the last wish for a warm worker until its memory is given back."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 import streamlit as st
 
 from core.processes import held_memory_mb
-from core.spec.variables import MOST_MEMORY, number
+from core.variables import MOST_MEMORY, number
 
 _USUAL_GB = 2.0
 _GROWTH = 1.25

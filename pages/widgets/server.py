@@ -11,7 +11,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.actions.limits import OPEN_TO_ALL, Limits, is_public, limits
 from core.errors import SpecError
-from core.spec.variables import MOST_SESSIONS
+from core.variables import MOST_SESSIONS
 from pages.widgets.keeping import Bound
 from pages.widgets.show import md
 

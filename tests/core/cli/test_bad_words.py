@@ -11,7 +11,7 @@ import pytest
 from core.cli.main import main
 from core.jobs.local import LocalBackend
 from core.spec.plain import MOST_KB
-from core.spec.variables import OF_JOBS
+from core.variables import OF_JOBS
 
 DEEP = "targets: " + "[" * 100_000
 ALIASES = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -13,8 +13,8 @@ from core.encoder.loading import load_encoder
 from core.errors import SpecError
 from core.heads.states import Batch, encode
 from core.spec.protocol import StageProtocol
-from core.spec.variables import PRECISION
 from core.training.stages import StageIdentity
+from core.variables import PRECISION
 from tests.fakes import tiny_model
 
 CPU = torch.device("cpu")

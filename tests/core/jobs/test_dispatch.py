@@ -21,7 +21,7 @@ from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.processes import read_process, record_of
 from core.spec.execution import ExecutionOptions
-from core.spec.variables import CPU_SLOTS
+from core.variables import CPU_SLOTS
 from tests.core.jobs.fakeworker import read
 from tests.makers.folders import run_spec
 

@@ -15,7 +15,7 @@ from core.jobs.records import JobState
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.spec.profile import ProfileKind, ProfileSpec
-from core.spec.variables import CPU_SLOTS
+from core.variables import CPU_SLOTS
 from tests.makers.folders import MODEL, PROTOCOL, SAMPLE, run_spec, task
 
 _OPTIONS = ("--worker-module", "tests.core.jobs.fakeworker", "--poll-s", "0.05", "--idle-s", "0.2")

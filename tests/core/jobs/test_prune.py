@@ -20,7 +20,7 @@ from core.paths import STAGE_MARKER, AtlasPaths
 from core.spec.execution import USUAL
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import RunSpec
-from core.spec.variables import KEEP_FREE
+from core.variables import KEEP_FREE
 from tests.makers.folders import MODEL, PROTOCOL, SAMPLE, run_spec, task
 
 EVERYTHING = Rules(targets=True, intermediates=True, older_than_days=30)

@@ -22,7 +22,7 @@ from core.spec.execution import USUAL
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import RunSpec
 from core.spec.sharing import trained_by, trained_by_job
-from core.spec.variables import CPU_SLOTS
+from core.variables import CPU_SLOTS
 from tests.core.jobs.fakeworker import read
 from tests.core.jobs.test_dispatch import OPTIONS, started_for, starts, states, wait_for
 from tests.makers.folders import MODEL, PROTOCOL, SAMPLE, lines, run_spec, task

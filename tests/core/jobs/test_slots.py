@@ -18,7 +18,7 @@ from core.jobs.dispatch import Dispatcher, Timing, serve
 from core.jobs.records import JobState, read_job
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
-from core.spec.variables import CPU_SLOTS
+from core.variables import CPU_SLOTS
 from tests.makers.folders import run_spec
 
 

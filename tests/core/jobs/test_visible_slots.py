@@ -15,7 +15,7 @@ from core.chain import accelerators
 from core.errors import SpecError
 from core.jobs import slots
 from core.jobs.slots import ask_torch, device_of, slots_for, visible_slots
-from core.spec.variables import CPU_SLOTS
+from core.variables import CPU_SLOTS
 
 
 @pytest.fixture(autouse=True)

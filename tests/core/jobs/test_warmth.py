@@ -20,7 +20,7 @@ from core.jobs.records import JobState
 from core.jobs.warmth import Warmth
 from core.paths import AtlasPaths, RunPaths
 from core.processes import read_process
-from core.spec.variables import CPU_SLOTS
+from core.variables import CPU_SLOTS
 from tests.core.jobs.fakeworker import read
 from tests.core.jobs.test_dispatch import OPTIONS, started_for, starts, states, wait_for
 from tests.makers.folders import run_spec

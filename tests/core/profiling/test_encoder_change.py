@@ -18,7 +18,7 @@ from core.heads.states import Encoder
 from core.profiling.encoder_change import EncoderChange, measure_encoder_change
 from core.spec.model import ModelSpec
 from core.spec.run import DataSource, RunSpec
-from core.spec.variables import PRECISION
+from core.variables import PRECISION
 from tests.fakes import WORDS, tiny_model, toy_context, toy_mirror, toy_protocol, toy_run
 
 LANGS = ("en", "de", "sw")

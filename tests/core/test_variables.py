@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.errors import SpecError
-from core.spec.variables import (
+from core.variables import (
     ALL,
     CPU_SLOTS,
     KEEP_FREE,
