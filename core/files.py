@@ -137,7 +137,8 @@ def read_whole(file: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
     """
     try:
         with opened(file, most_bytes=most_bytes) as stream:
-            return stream.read(most_bytes)
+            # As much as there was: room for the most would be asked of the system, though the file is small.
+            return stream.read(os.fstat(stream.fileno()).st_size)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -66,8 +66,8 @@ def note(text: str) -> None:
 def errors_as_messages() -> Iterator[None]:
     """Turn an `AtlasError` into its text on standard error and exit status 1, a busy store into a note.
 
-    Bugs keep their traceback, other warnings their place in the code. A letter that the terminal's encoding lacks is
-    printed as its number.
+    Memory that ran out is one line, too. Bugs keep their traceback, other warnings their place in the code. A letter
+    that the terminal's encoding lacks is printed as its number.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -79,6 +79,9 @@ def errors_as_messages() -> Iterator[None]:
             yield
         except AtlasError as error:
             note(f"error: {error}")
+            sys.exit(1)
+        except MemoryError:
+            note("error: Memory ran out. Close other programs, or raise this one's limit (ulimit -v), and try again.")
             sys.exit(1)
         except OSError as error:
             # A file that the user named, or a disk: the program's own have errors of their own.

@@ -55,6 +55,9 @@ def test_a_full_disk_behind_the_output_and_a_terminal_without_the_letters_are_no
         raise OSError(errno.ENOSPC, "No space left on device")
     assert end.value.code == 1
     assert capsys.readouterr().err == "error: what is printed cannot be written: No space left on device.\n"
+    with pytest.raises(SystemExit) as end, errors_as_messages():
+        raise MemoryError
+    assert end.value.code == 1 and capsys.readouterr().err.startswith("error: Memory ran out. Close other programs")
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="latin-1"))
     with errors_as_messages():

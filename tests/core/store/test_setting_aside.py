@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from core.files import read_whole
 from core.jobs.folders import job_folders
 from core.jobs.records import JobState
 from core.jobs.state import derive_state
@@ -222,3 +223,10 @@ def test_a_number_that_no_column_holds_is_that_runs_damage(made: Made) -> None:
     made.bad.events.write_text(text)
     ingest(made.store, made.paths)
     assert dump(made.store) == made.rows
+
+
+def test_a_small_file_needs_little_memory_to_be_read(tmp_path: Path) -> None:
+    """Memory for the largest was asked for at each, which ended every command where memory is limited."""
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"small")
+    assert read_whole(file, most_bytes=2**45) == b"small"
