@@ -60,14 +60,26 @@ def plan(
     Raises:
         SpecError: The request has a problem, or the number of slots is none.
     """
-    check_for_jobs(os.environ)
-    backend_class(backend_named(where.backend))
+    check_settings(where.backend)
     study = build_study(wanted, paths=paths) if isinstance(wanted, StudyRequest) else wanted
     largest = max(UNKNOWN_PARAMETERS_M if m.parameters_m is None else m.parameters_m for m in study.models)
     machine = this_machine(where.execution.device, parameters_m=largest)
     # A stage is written beside its place and renamed: what is there is whole.
     cost = estimate(cur, study, machine=machine, exists=lambda key: paths.stage(key).is_dir(), again=again)
     return Plan(cost, machine)
+
+
+def check_settings(backend: str | None = None) -> None:
+    """Refuse what the environment says wrongly of jobs and where they run, before one is asked for.
+
+    Args:
+        backend: That was chosen; None: the usual one.
+
+    Raises:
+        SpecError: A variable holds something else than it may; `UnknownName` where there is no such backend.
+    """
+    check_for_jobs(os.environ)
+    backend_class(backend_named(backend))
 
 
 def slots_in_words(machine: Machine) -> str:

@@ -354,3 +354,12 @@ def test_secrets_that_cannot_be_used_shut_the_server(
     st.secrets._secrets = None
     at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=30).run())
     assert not at.error and (home / "atlas.duckdb").exists(), "secrets without a sign-in ask for none"
+
+
+@pytest.mark.parametrize(("variable", "value"), [("ATLAS_STATES_GB", "inf"), ("ATLAS_BACKEND", "slrm")])
+def test_what_the_environment_says_wrongly_of_jobs_is_said_above_the_plan(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    (warning,) = open_page("pages/launch.py").warning
+    assert variable in str(warning.value).replace("\\", "") and value in str(warning.value)

@@ -7,7 +7,7 @@ from typing import get_args
 import streamlit as st
 
 from core.actions.launch import Where
-from core.actions.plan import set_cpu_slots, slots_in_words, this_machine
+from core.actions.plan import check_settings, set_cpu_slots, slots_in_words, this_machine
 from core.actions.queue import places
 from core.errors import SpecError
 from core.spec.execution import AUTO, FEWEST_TOKENS, Precision, execution_options
@@ -22,6 +22,7 @@ _EXECUTION = (
 def ask_execution() -> tuple[Where, list[str]]:
     """Draw the folded part of the form: how jobs compute, as far as it was chosen, and what keeps them from running."""
     try:
+        check_settings()
         machine = this_machine()
     except SpecError as error:  # said by the environment of the server
         return Where(), [str(error)]
