@@ -115,8 +115,9 @@ def read_request(path: Path, *, kind: type[Request]) -> Request:
         SpecError: The file cannot be read, is not YAML, or has fields that are not known or not right.
     """
     raw = read_mapping(path, example="docs/adding.md")
-    if isinstance(raw.get("mirror"), str):
-        raw["mirror"] = str(folder_named(raw["mirror"], beside=path.parent))
+    for name, is_path in (("mirror", bool), ("protocol", _is_file)):
+        if isinstance(said := raw.get(name), str) and is_path(said):
+            raw[name] = str(folder_named(said, beside=path.parent))
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
@@ -293,9 +294,11 @@ def _model(text: str, *, paths: AtlasPaths) -> ModelSpec:
 
 
 def _protocol(text: str) -> ProtocolSpec:
-    if text.endswith((".yaml", ".yml")):
-        return read_protocol_file(folder_named(text))
-    return get_protocol(text)
+    return read_protocol_file(folder_named(text)) if _is_file(text) else get_protocol(text)
+
+
+def _is_file(protocol: str) -> bool:
+    return protocol.endswith((".yaml", ".yml"))
 
 
 def _check_frozen(protocol: ProtocolSpec, model: ModelSpec) -> None:

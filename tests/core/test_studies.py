@@ -138,6 +138,11 @@ def test_a_study_file_is_read_and_its_mistakes_are_named(tmp_path: Path) -> None
     request = read_study_file(file)
     assert request.seeds == (1, 2)
     assert request.mirror == str(tmp_path / "hub"), "a relative mirror is relative to the file"
+    assert request.protocol == "quick"
+    file.write_text("targets: [xnli]\nprotocol: mine/short.yaml\n")
+    assert read_study_file(file).protocol == str(tmp_path / "mine" / "short.yaml"), "and so is a protocol's file"
+    file.write_text("targets: [xnli]\nprotocol: full\n")
+    assert read_study_file(file).protocol == "full", "a name stays one"
     file.write_text("targets: [xnli]\nsedes: [1]\n")
     with pytest.raises(SpecError, match=r"grid\.yaml: sedes: Extra inputs are not permitted \(found \[1\]\)"):
         read_study_file(file)
