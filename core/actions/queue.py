@@ -233,6 +233,7 @@ def _each(act: Callable[[str], JobStatus], job_ids: Iterable[str], *, paths: Atl
         except AtlasError as error:
             refused.append(error)
     wake(paths)
+    found = [looked_at(status.run_id, paths=paths) for status in found]  # an engine may have refused them meanwhile
     if refused and len(ids) == 1:
         raise refused[0]
     if refused:

@@ -28,6 +28,7 @@ from core.jobs.records import JobStatus, read_job, write_failure
 from core.jobs.slurm import engine
 from core.jobs.slurm.arrays import Submission, Task, arrays, ranges
 from core.jobs.slurm.book import FRESH_S, Book, Known, forget_look, look, own_task, submissions
+from core.jobs.slurm.engine import Order
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
 from core.processes import read_process
@@ -96,9 +97,9 @@ class SlurmBackend(Backend):
         return derive_state(run)
 
     def retry(self, job_id: str, *, execution: ExecutionOptions = USUAL) -> JobStatus:
-        """Hand it to Slurm again."""
+        """Note that it is wanted; `wake` hands over all that are, in one array of a kind."""
         found = folders.put_back(job_id, paths=self._paths, backend=self.name, execution=execution)
-        self._hand_over([job_id])
+        self._want([job_id])
         return found
 
     def move(self, job_ids: Sequence[str], *, place: int | Literal["first", "last"]) -> list[JobStatus]:
@@ -158,11 +159,14 @@ class SlurmBackend(Backend):
                 return f"Not handed to Slurm yet: {read_whole(paths.slurm_trouble).decode(errors='replace')}"
         return None if seen.is_known else "Slurm cannot be asked from this machine, or does not answer."
 
-    def _hand_over(self, job_ids: Sequence[str]) -> None:
+    def _want(self, job_ids: Sequence[str]) -> None:
         with file_errors(self._paths.slurm):
             for folder in (self._paths.slurm_wanted, self._paths.slurm_logs):
                 folder.mkdir(parents=True, exist_ok=True)
         write_text(self._paths.slurm_wanted / secrets.token_hex(4), json.dumps(list(job_ids)))
+
+    def _hand_over(self, job_ids: Sequence[str]) -> None:
+        self._want(job_ids)
         try:
             with FileLock(self._paths.slurm_lock, timeout=_LOCK_WAIT_S):
                 self._compare()
@@ -181,11 +185,11 @@ class SlurmBackend(Backend):
         book = Book(self._paths, engine.queue())
         live = book.by_job()
         self._stop_cancelled(book)
-        engine.release(
-            [k.says.task for k in book.tasks if k.says and k.is_live and k.says.reason == "DependencyNeverSatisfied"]
-        )
+        live_says = [k.says for k in book.tasks if k.says and k.is_live]
+        never = [said.task for said in live_says if said.reason == "DependencyNeverSatisfied"]
+        engine.tell(Order.WAIT_FOR_NONE, never)
         self._free_held(book)
-        engine.requeue([k.says.task for k in book.tasks if k.says and self._is_lost(k)])
+        engine.tell(Order.START_AGAIN, [k.says.task for k in book.tasks if k.says and self._is_lost(k)])
         notes = sorted(self._paths.slurm_wanted.glob("*"))
         wanted = [job for note in notes for job in _ids(note)]
         wanted += self._vanished(book, but_not={*live, *wanted})
@@ -237,7 +241,7 @@ class SlurmBackend(Backend):
             reason = f"Slurm could not start it ({known.says.reason})."
             if job.attempts < job.attempts_allowed:
                 attempt.note(run, job, attempts=job.attempts + 1, note=f"{reason} Slurm was asked to try again.")
-                engine.free(known.says.task)
+                engine.tell(Order.FREE, [known.says.task])
             else:
                 attempt.give_up(run, reason=reason, starts=job.attempts)
                 if known.task.stage is None:  # a stage has another run to carry it

@@ -6,7 +6,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -172,42 +173,29 @@ def cancel(tasks: Sequence[str]) -> None:
         _answer(["scancel", "--quiet", *tasks[start : start + _MOST_WORDS]])
 
 
-def requeue(tasks: Sequence[str]) -> None:
-    """Have Slurm start tasks again that it believes to be running.
+class Order(Enum):
+    """What Slurm can be told of one task: words of `scontrol`, in which `{}` is the task."""
+
+    START_AGAIN = ("requeue", "{}")
+    """Though it believes it to be running."""
+    FREE = ("release", "{}")
+    """It was held, and is considered again."""
+    WAIT_FOR_NONE = ("update", "JobId={}", "Dependency=")
+    """What it waited for has ended badly."""
+
+
+def tell(order: Order, tasks: Iterable[str]) -> None:
+    """Give Slurm an order for each of some tasks.
 
     Args:
+        order: The same for all.
         tasks: As `SlurmSays.task`.
 
     Raises:
         JobError: Slurm does not answer.
     """
     for task in tasks:
-        _answer(["scontrol", "requeue", task])
-
-
-def free(task: str) -> None:
-    """Have Slurm consider a task again that it holds.
-
-    Args:
-        task: As `SlurmSays.task`.
-
-    Raises:
-        JobError: Slurm does not answer.
-    """
-    _answer(["scontrol", "release", task])
-
-
-def release(tasks: Sequence[str]) -> None:
-    """Have tasks wait no longer for another that ended badly.
-
-    Args:
-        tasks: As `SlurmSays.task`.
-
-    Raises:
-        JobError: Slurm does not answer.
-    """
-    for task in tasks:
-        _answer(["scontrol", "update", f"JobId={task}", "Dependency="])
+        _answer(["scontrol", *(word.format(task) for word in order.value)])
 
 
 def _answer(words: list[str], *, script: str | None = None) -> str:

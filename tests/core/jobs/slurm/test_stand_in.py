@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from core.actions import queue
 from core.cli.main import app
 from core.errors import JobError, SpecError, UnknownName
 from core.holding import beat
-from core.jobs.records import JobState, read_job
+from core.jobs.records import JobState, JobStatus, read_job
 from core.jobs.slurm import backend as slurm
 from core.jobs.slurm import book, engine
 from core.jobs.slurm.backend import SlurmBackend
@@ -291,11 +292,33 @@ def test_who_cancels_with_slurms_own_command_has_cancelled_the_run(paths: AtlasP
     SlurmBackend(paths).submit([spec])
     scripts.says(paths, f"{spec.run_id} CANCELLED")
     assert not SlurmBackend(paths).wake() and state(paths, spec)[0] is JobState.CANCELLED
-    SlurmBackend(paths).retry(spec.run_id)
+    queue.retry([spec.run_id], paths=paths)
     assert len(scripts.said()) == 2
     scripts.says(paths, f"{spec.run_id} PENDING")
     SlurmBackend(paths).wake()
     assert state(paths, spec)[0] is JobState.QUEUED, "what was said of the first task is over"
+
+
+@pytest.mark.parametrize(("stop", "put_back"), [(queue.cancel, queue.retry), (queue.pause, queue.resume)])
+def test_many_that_are_put_back_are_handed_over_together_and_a_refusal_is_shown(
+    paths: AtlasPaths, scripts: Slurm, stop: Callable[..., object], put_back: Callable[..., list[JobStatus]]
+) -> None:
+    ids = [spec.run_id for spec in grid()]
+    SlurmBackend(paths).submit(grid())
+    asked = [line.partition("--array=")[2].split()[0] for line in scripts.said()]
+    stop(ids, paths=paths)
+    scripts.says(paths)
+    (scripts.folder / "refuse").touch()
+    found = put_back(ids, paths=paths)
+    assert {job.state for job in found} == {JobState.QUEUED}
+    assert all("Not handed to Slurm yet: sbatch: " in (job.message or "") for job in found)
+    (scripts.folder / "refuse").unlink()
+    assert SlurmBackend(paths).wake()
+    again = [line.partition("--array=")[2].split()[0] for line in scripts.said()[len(asked) :]]
+    assert again == asked, "one array for the stage and the baselines, one for each that waits: as they were submitted"
+    scripts.says(paths, *(f"{run_id} PENDING" for run_id in ids))
+    SlurmBackend(paths).wake()
+    assert len(scripts.said()) == 2 * len(asked), "nothing is handed over twice"
 
 
 def test_what_waits_for_a_stage_that_ended_badly_is_let_go(paths: AtlasPaths, scripts: Slurm) -> None:
