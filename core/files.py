@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import secrets
 import stat
@@ -136,9 +137,8 @@ def read_whole(file: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
         RunFolderDamaged: It is no regular file, larger than any of ours, or cannot be read.
     """
     try:
-        with opened(file, most_bytes=most_bytes) as stream:
-            # As much as there was: room for the most would be asked of the system, though the file is small.
-            return stream.read(os.fstat(stream.fileno()).st_size)
+        with io.FileIO(_descriptor(file, most_bytes=most_bytes)) as stream:
+            return stream.readall()
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -156,13 +156,18 @@ def opened(file: Path, *, most_bytes: int | None = None) -> Iterator[BinaryIO]:
         OSError: It is not there, or cannot be read.
         RunFolderDamaged: It is no regular file, or larger.
     """
+    with open(_descriptor(file, most_bytes=most_bytes), "rb") as stream:  # noqa: PTH123  a descriptor, no path
+        yield stream
+
+
+def _descriptor(file: Path, *, most_bytes: int | None) -> int:
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
     try:
         check_regular(os.fstat(descriptor), file=file, most_bytes=most_bytes)
-        with open(descriptor, "rb", closefd=False) as stream:  # noqa: PTH123  a descriptor, no path
-            yield stream
-    finally:
+    except RunFolderDamaged:
         os.close(descriptor)
+        raise
+    return descriptor
 
 
 @contextmanager

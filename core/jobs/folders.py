@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from core.errors import JobError, RunFolderDamaged, UnknownName
 from core.files import draft_beside, file_errors, is_folder_entry, is_there, read_whole, write_text
 from core.jobs.backend import backend_class
 from core.jobs.records import JobRecord, JobState, JobStatus, read_job
-from core.jobs.state import PAUSED, derive_state, is_paused, is_untouched, queued_status
+from core.jobs.state import PAUSED, Summary, derive_state, is_paused, is_untouched, queued_status, summary_of
 from core.paths import AtlasPaths, RunPaths
 from core.spec.base import canonical
 from core.spec.execution import ExecutionOptions
@@ -58,23 +58,37 @@ def enqueue(
     specs: Sequence[RunSpec | ProfileSpec], *, paths: AtlasPaths, how: Submission, again: bool
 ) -> list[JobStatus]:
     """What `Backend.submit` promises."""
-    raws = [spec.model_dump(mode="json") for spec in specs]  # once, as there may be thousands
-    ids = [raw_id_of(raw) for raw in raws]
-    wanted = dict(zip(ids, raws, strict=True))
-    known = {job_id: derive_state(paths.job(job_id)) for job_id in wanted if paths.job(job_id).root.exists()}
+    asked = [_asked(spec) for spec in specs]
+    wanted = {each.job_id: each for each in asked}
+    known = {job_id: derive_state(run) for job_id in wanted if (run := paths.job(job_id)).root.exists()}
     for status in known.values():
         _refuse_damaged(status)
     last = _last_position(paths)
     records = {job_id: _new_record(job_id, how, position=last + place) for place, job_id in enumerate(wanted, start=1)}
-    fresh = {i: queued_status(wanted[i], records[i]) for i in wanted if i not in known}
-    _write_folders([(wanted[i], records[i]) for i in fresh], paths=paths)
+    fresh = {i: queued_status(wanted[i].summary, records[i]) for i in wanted if i not in known}
+    _write_folders([(wanted[i].text, records[i]) for i in fresh], paths=paths)
     for job_id, status in known.items():
         if again and status.state is JobState.DONE:
             _put_aside(paths.job(job_id))
         elif status.state not in {JobState.FAILED, JobState.CANCELLED}:
             continue
         _requeue(paths.job(job_id), records[job_id])
-    return [fresh.get(job_id) or derive_state(paths.job(job_id)) for job_id in ids]
+    return [fresh.get(each.job_id) or derive_state(paths.job(each.job_id)) for each in asked]
+
+
+class _Asked(NamedTuple):
+    """What is kept of a spec until its folder is written, as there may be thousands."""
+
+    job_id: str
+    text: str
+    """Its JSON."""
+    summary: Summary
+
+
+def _asked(spec: RunSpec | ProfileSpec) -> _Asked:
+    raw = spec.model_dump(mode="json")
+    text = canonical(raw)
+    return _Asked(raw_id_of(raw, text=text), text, summary_of(raw))
 
 
 def jobs_of(backend: str, *, paths: AtlasPaths) -> list[JobStatus]:
@@ -257,20 +271,22 @@ def _new_record(job_id: str, how: Submission, *, position: float) -> JobRecord:
     )  # fmt: skip
 
 
-def _write_folders(jobs: list[tuple[dict[str, Any], JobRecord]], *, paths: AtlasPaths) -> None:
+def _write_folders(jobs: list[tuple[str, JobRecord]], *, paths: AtlasPaths) -> None:
     # All drafts are complete before the first is renamed: a full disk leaves no part of a study behind.
     drafts: list[tuple[Path, Path]] = []
     with file_errors(paths.runs):
         try:
-            for raw, record in jobs:
+            for text, record in jobs:
                 root = paths.job(record.run_id).root
                 draft = RunPaths(draft_beside(root))
                 drafts.append((draft.root, root))
                 draft.root.mkdir(parents=True, exist_ok=True)
-                draft.spec.write_text(canonical(raw), encoding="utf-8")
-                draft.job.write_text(record.model_dump_json(), encoding="utf-8")
-            for draft_root, root in drafts:
-                _rename_new(draft_root, root)
+                draft.spec.write_bytes(text.encode())
+                draft.job.write_bytes(record.model_dump_json().encode())
+            drafts.reverse()
+            while drafts:
+                _rename_new(*drafts[-1])
+                drafts.pop()
         finally:
             for draft_root, _ in drafts:
                 shutil.rmtree(draft_root, ignore_errors=True)
@@ -283,6 +299,7 @@ def _rename_new(draft: Path, root: Path) -> None:
         # Somebody submitted the same run a moment ago: theirs is the same spec, so theirs stays.
         if not root.is_dir():
             raise
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def is_of_earlier_code(run: RunPaths) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import orjson
 
 from core.errors import RunFolderDamaged, as_damage
 from core.files import read_whole
 from core.holding import executing, since_beat, since_beat_elsewhere
 from core.jobs.backend import backend_class
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, failure_text, read_job
-from core.paths import ProfilePaths, RunPaths
+from core.paths import FitPaths, ProfilePaths, RunPaths
 from core.processes import ProcessRecord
 from core.spec.execution import USUAL
 from core.spec.run import IntermediateSpec
@@ -23,7 +24,12 @@ QUIET_S = 120.0
 
 _NO_SUMMARY = (None, None, None, None, None, None)
 _NO_PROTOCOL = "none"
-
+_MARKERS: dict[type[RunPaths], frozenset[str]] = {
+    kind: frozenset(file.name for file in (any_.finished, any_.process, any_.hold, any_.cancel, any_.failed))
+    for kind in (RunPaths, ProfilePaths, FitPaths)
+    for any_ in (kind(Path()),)
+}
+"""Names in a job's folder that only who has touched it leaves there."""
 
 PAUSED = "paused"
 """In the marker of a cancelled job that was paused."""
@@ -154,8 +160,7 @@ def stand_of(run: RunPaths, *, backend: str = LOCAL) -> Stand:  # noqa: PLR0911 
 
 def is_untouched(run: RunPaths) -> bool:
     """Whether a job waits since it was submitted: nobody has begun, cancelled or ended it."""
-    markers = (run.finished, run.process, run.hold, run.cancel, run.failed)
-    return not _names_in(run) & {marker.name for marker in markers}
+    return _MARKERS[type(run)].isdisjoint(_names_in(run))
 
 
 def is_paused(run: RunPaths) -> bool:
@@ -166,21 +171,20 @@ def is_paused(run: RunPaths) -> bool:
         return False
 
 
-def _names_in(run: RunPaths) -> set[str]:
+def _names_in(run: RunPaths) -> list[str]:
     try:
-        return set(os.listdir(run.root))  # noqa: PTH208  names alone, of thousands of folders
+        return os.listdir(run.root)  # noqa: PTH208  names alone, of thousands of folders
     except FileNotFoundError:
-        return set()
+        return []
 
 
-def queued_status(raw: dict[str, Any], job: JobRecord) -> JobStatus:
+def queued_status(summary: Summary, job: JobRecord) -> JobStatus:
     """State of a job whose folder is being written: what `derive_state` would say of it.
 
     Args:
-        raw: Its spec as plain JSON values.
+        summary: Of its spec.
         job: Its place in the queue.
     """
-    summary = _summary_of_raw(raw)
     return JobStatus(
         job.run_id, JobState.QUEUED, job.study, job.position, None, None, job.attempts, job.note,
         *summary[:6], submitted_at=job.submitted_at, kind=summary.kind, backend=job.backend,
@@ -203,12 +207,17 @@ def _read_summary(path: Path, mtime_ns: int) -> Summary:
     # Plain JSON and not `RunSpec`: a list of ten thousand runs needs six fields of each, the store checks the rest.
     del mtime_ns
     try:
-        return _summary_of_raw(json.loads(read_whole(path)))
+        return summary_of(orjson.loads(read_whole(path)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunFolderDamaged(f"{path} is not the spec of a run: {type(error).__name__}: {error}") from error
 
 
-def _summary_of_raw(spec: dict[str, Any]) -> Summary:
+def summary_of(spec: dict[str, Any]) -> Summary:
+    """What a list shows of a spec.
+
+    Args:
+        spec: A run's or a profile's, as plain JSON values.
+    """
     if "kind" in spec:
         return _summary_of_profile(spec)
     raw = spec["intermediate"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
@@ -47,8 +48,16 @@ class GrowingSpec(Spec):
         Args:
             fields: All of it.
         """
-        defaults = {name: type(self).model_fields[name].default for name in self.later}
-        return {name: value for name, value in fields.items() if name not in defaults or value != defaults[name]}
+        kept = dict(fields)
+        for name, default in _later_defaults(type(self)):
+            if name in kept and kept[name] == default:
+                del kept[name]
+        return kept
+
+
+@lru_cache(maxsize=100)
+def _later_defaults(kind: type[GrowingSpec]) -> tuple[tuple[str, object], ...]:
+    return tuple((name, kind.model_fields[name].default) for name in kind.later)
 
 
 def canonical(raw: object) -> str:
@@ -60,17 +69,18 @@ def canonical(raw: object) -> str:
     return json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def run_id_of(raw: dict[str, Any]) -> str:
+def run_id_of(raw: dict[str, Any], *, text: str | None = None) -> str:
     """Id of the run that a `spec.json` describes, also where it was written before a field was added.
 
     Args:
         raw: `RunSpec` as plain JSON values.
+        text: Its canonical JSON, from whoever has it at hand.
     """
     model = raw["model"]
     if model.get("fingerprint"):
         # The same folder elsewhere, or the same checkout on another machine, is the same model.
-        model = model | {"path": ""}
-    return digest(canonical(raw | {"model": model}))
+        return digest(canonical(raw | {"model": model | {"path": ""}}))
+    return digest(canonical(raw) if text is None else text)
 
 
 NEWER = "A newer version of Transfer Atlas may have written it: update the program."

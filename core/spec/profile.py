@@ -157,13 +157,14 @@ def job_id_of(spec: RunSpec | ProfileSpec) -> str:
     return spec.run_id if isinstance(spec, RunSpec) else spec.profile_id
 
 
-def raw_id_of(raw: dict[str, Any]) -> str:
+def raw_id_of(raw: dict[str, Any], *, text: str | None = None) -> str:
     """Id of the job that a `spec.json` describes, a run's or a profile's.
 
     Args:
         raw: Its plain JSON values.
+        text: Its canonical JSON, from whoever has it at hand.
     """
-    return profile_id_of(raw) if "kind" in raw else run_id_of(raw)
+    return profile_id_of(raw) if "kind" in raw else run_id_of(raw, text=text)
 
 
 def text_point(intermediate: str) -> str:

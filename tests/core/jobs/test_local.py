@@ -168,7 +168,7 @@ def test_a_pid_that_belongs_to_somebody_else_is_a_lost_job(paths: AtlasPaths) ->
 
 def test_a_full_disk_leaves_nothing_half_written(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     LocalBackend(paths).submit([run_spec(seed=1)])
-    real, written = Path.write_text, []
+    real, written = Path.write_bytes, []
 
     def write_until_full(self: Path, *args: object, **kwargs: object) -> int:
         written.append(self)
@@ -176,7 +176,7 @@ def test_a_full_disk_leaves_nothing_half_written(paths: AtlasPaths, monkeypatch:
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(self, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Path, "write_text", write_until_full)
+    monkeypatch.setattr(Path, "write_bytes", write_until_full)
     with pytest.raises(DiskFull, match="No space left to write .*ATLAS_HOME"):
         LocalBackend(paths).submit([run_spec(seed=2), run_spec(seed=3)])
     assert [p.name for p in paths.runs.iterdir()] == [run_spec(seed=1).run_id]
