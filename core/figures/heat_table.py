@@ -14,7 +14,18 @@ from typing import Any
 import pandas as pd
 import plotly.colors
 
-from core.figures.heatmap import LOOKS, MEAN, MISSING, Cell, Quantity, cell_hover, cell_marks, cell_text, mean_hovers
+from core.figures.heatmap import (
+    LOOKS,
+    MEAN,
+    MISSING,
+    Cell,
+    Quantity,
+    cell_hover,
+    cell_marks,
+    cell_text,
+    mean_hovers,
+    scale_ends,
+)
 from core.figures.numbers import ink_on
 from core.figures.theme import DIVERGING, SEQUENTIAL, Mode, colorscale
 from core.languages import language
@@ -53,8 +64,8 @@ def heat_table(
         raise ValueError("No cells to show: found 0 rows, expected at least one language and one intermediate.")
     columns = list(dict.fromkeys(cells["intermediate"]))
     langs = list(dict.fromkeys(cells["lang"]))
-    values = pd.concat([cells["value"], *([] if means is None else [means["value"]])])
-    scale = _Scale(values, quantity, mode)
+    drawn = cells if means is None else pd.concat([cells, means.assign(excluded=None)], ignore_index=True)
+    scale = _Scale(scale_ends(drawn["value"], drawn["excluded"], quantity=quantity), quantity, mode)
     rows: dict[str, dict[str, Any]] = {lang: {} for lang in langs}
     for row in cells.to_dict("records"):
         text = cell_text(row["value"], quantity=quantity)
@@ -82,17 +93,11 @@ def heat_table(
 class _Scale:
     """Colours of values, the same as those of the drawing."""
 
-    def __init__(self, values: pd.Series, quantity: Quantity, mode: Mode) -> None:
+    def __init__(self, ends: tuple[float, float], quantity: Quantity, mode: Mode) -> None:
         look = LOOKS[quantity]
-        shown = values.dropna().astype("float64") * look.factor
+        self.low, self.high = ends
         self._look, self._reversed = look, quantity == "rank"
-        colors = (DIVERGING if look.is_diverging else SEQUENTIAL)[mode]
-        self._stops = colorscale(colors)
-        if look.is_diverging:
-            self.high = max(float(shown.abs().max()), 0.1) if len(shown) else 1.0
-            self.low = -self.high
-        else:
-            self.low, self.high = (float(shown.min()), float(shown.max())) if len(shown) else (0.0, 1.0)
+        self._stops = colorscale((DIVERGING if look.is_diverging else SEQUENTIAL)[mode])
 
     def color(self, value: float) -> tuple[float, float, float]:
         """Red, green and blue, each 0 to 1, of a value as it is shown."""

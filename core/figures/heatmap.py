@@ -136,6 +136,25 @@ def cell_text(value: float | None, *, quantity: Quantity, marks: str = "") -> st
     return format(look.factor * value, look.form).replace("-", "−") + marks
 
 
+def scale_ends(values: pd.Series, excluded: pd.Series, *, quantity: Quantity) -> tuple[float, float]:
+    """Values as they are shown at which the colours end: of what counts, so that one odd value does not pale the rest.
+
+    What lies beyond has the colour of the end. Where nothing counts, all values do.
+
+    Args:
+        values: As stored, missing ones included.
+        excluded: Of each value why it does not count, missing where it does.
+        quantity: What the values are.
+    """
+    look, there = LOOKS[quantity], values.notna()
+    counted = there & excluded.isna()
+    shown = values[counted if counted.any() else there].astype("float64") * look.factor
+    if look.is_diverging:
+        high = max(float(shown.abs().max()), 0.1) if len(shown) else 1.0
+        return -high, high
+    return (float(shown.min()), float(shown.max())) if len(shown) else (0.0, 1.0)
+
+
 def cell_marks(row: dict[Hashable, Any]) -> str:
     """Signs behind a cell's number: that it differs from zero, that it is in-task.
 
@@ -199,19 +218,15 @@ def _colours(drawn: pd.DataFrame, rows: list[str], columns: list[str], quantity:
     look = LOOKS[quantity]
     shape = {"index": "lang", "columns": "intermediate"}
     values = drawn.pivot(**shape, values="value").reindex(index=rows, columns=columns).astype("float64") * look.factor
+    low, high = scale_ends(drawn["value"], drawn["excluded"], quantity=quantity)
     texts = drawn.pivot(**shape, values="text").reindex(index=rows, columns=columns)
     texts = texts.where(values.notna(), "").fillna("")
-    largest = values.abs().max().max()
-    bound = max(float(largest), 0.1) if pd.notna(largest) else 1.0
     scale = colorscale((DIVERGING if look.is_diverging else SEQUENTIAL)[mode])
-    limits: dict[str, float] = {"zmin": -bound, "zmid": 0, "zmax": bound}
-    if not look.is_diverging:
-        low = values.min().min()
-        limits = {"zmin": float(low), "zmax": float(values.max().max())} if pd.notna(low) else {}
+    middle = {"zmid": 0} if look.is_diverging else {}
     return go.Heatmap(
         z=[[None if pd.isna(v) else float(v) for v in row] for row in values.to_numpy()],
         x=columns, y=rows, text=texts.to_numpy(), colorscale=scale, reversescale=quantity == "rank", xgap=2, ygap=2,
-        hoverinfo="skip", colorbar=colour_bar(look.title), **limits,
+        hoverinfo="skip", colorbar=colour_bar(look.title), zmin=low, zmax=high, **middle,
     )  # fmt: skip
 
 

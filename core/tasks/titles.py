@@ -35,31 +35,28 @@ class Titles:
         Args:
             name: Such as `xnli`, `mnli+qqp`, `mnli~mlm`, `mnli@hardest`, `none`.
         """
+        return self._of(name, third=" third", target=None)
+
+    def head(self, name: str, *, target: str | None = None) -> str:
+        """The same, short enough for the head of a narrow column: "SST-2 (hardest)".
+
+        Args:
+            name: As for `of`.
+            target: Of the heatmap, which "nearest to target" then means; None: every target by its title.
+        """
+        return self._of(name, third="", target=target)
+
+    def _of(self, name: str, *, third: str, target: str | None) -> str:
         if name in self._tasks:
             return self._tasks[name]
         try:
             spec = IntermediateSpec.parse(name)
         except (SpecError, ValidationError):
             return name
-        slices = ", ".join(part for part in (spec.domain, spec.difficulty, self._third(spec)) if part)
+        to = "target" if spec.to and spec.to == target else self._tasks.get(spec.to or "", spec.to or "the target")
+        slices = ", ".join(part for part in (spec.domain, spec.difficulty, _third(spec, third, to)) if part)
         tasks = " + ".join(self._tasks.get(task, task) for task in spec.tasks)
         return tasks + (_PLACEBOS[spec.placebo] if spec.placebo else "") + (f" ({slices})" if slices else "")
-
-    def head(self, name: str) -> str:
-        """The same, short enough for the head of a narrow column: "SST-2 (hardest)".
-
-        Args:
-            name: As for `of`.
-        """
-        return self.of(name).replace(" third)", ")").replace("(third ", "(").replace(" third, ", ", ")
-
-    def _third(self, spec: IntermediateSpec) -> str | None:
-        if not spec.is_third:
-            return None
-        to = self._tasks.get(spec.to, spec.to) if spec.to else "the target"
-        if spec.nearness:
-            return f"third nearest to {to}" if spec.nearness == "near" else f"third farthest from {to}"
-        return f"{spec.third} third" + (f", matched to {to}" if spec.to else "")
 
     def of_model(self, label: str) -> str:
         """Title of a model.
@@ -69,3 +66,11 @@ class Titles:
         """
         name, dot, rest = label.partition(" · ")
         return self._models.get(name, name) + dot + rest
+
+
+def _third(spec: IntermediateSpec, word: str, to: str) -> str | None:
+    if not spec.is_third:
+        return None
+    if spec.nearness:
+        return f"{word} nearest to {to}".strip() if spec.nearness == "near" else f"{word} farthest from {to}".strip()
+    return f"{spec.third}{word}" + (f", matched to {to}" if spec.to else "")

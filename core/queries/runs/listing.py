@@ -60,8 +60,10 @@ def unwell(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         FROM runs WHERE collection = 'yours' AND outcome = 'failed' AND error = 'Diverged'
         UNION ALL
         SELECT CASE WHEN j.is_constant THEN 'constant predictions' ELSE 'at chance' END, run_id,
-               printf('The %s stage scores %.3f on English development data of %s, no better than %s (%.3f).',
-                      g.kind, j.score, j.task, j.rule, j.rule_score), g.position
+               printf('The %s stage scores %.3f on English development data of %s, %s than %s (%.3f).',
+                      g.kind, j.score, j.task,
+                      CASE WHEN j.score > j.rule_score THEN 'not clearly better' ELSE 'no better' END,
+                      j.rule, j.rule_score), g.position
         FROM judgements j JOIN stages g USING (run_id, key) JOIN runs r USING (run_id)
         WHERE r.collection = 'yours' AND NOT j.has_learned
           AND NOT (g.kind = 'intermediate' AND contains(r.intermediate, '~shuffled'))

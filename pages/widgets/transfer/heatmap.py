@@ -232,8 +232,7 @@ def _grid_tabs(view: View, shown: DisplayOptions, grids: Grids, made_of: MadeOf,
 
 def _head(idle: frozenset[str], target: str, name: str) -> str:
     mark = " (yours)" if is_own(name) else " (not learned)" if name in idle else ""
-    # "nearest to" the very target of the heatmap needs no name, which might be long.
-    return titles().head(bare(name)).replace(f" {titles().of(target)})", " target)") + mark
+    return titles().head(bare(name), target=target) + mark
 
 
 def _heatmap(

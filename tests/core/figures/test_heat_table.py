@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.figures.heat_table import heat_table
-from core.figures.heatmap import Cell, Quantity
+from core.figures.heatmap import Cell, Quantity, transfer_heatmap
 from core.figures.numbers import luminance
 from core.figures.theme import DIVERGING, Mode
 from tests.core.figures.test_heatmap import _cells, _means
@@ -40,6 +40,18 @@ def test_what_is_no_evidence_is_told_apart() -> None:
     cells = _cells().assign(excluded=["baseline at the floor", None, None, None])
     found = heat_table(cells, quantity="gain")["cells"]
     assert [cell["excluded"] for row in found for cell in row] == [True, False, False, False]
+
+
+def test_the_colours_end_at_what_counts() -> None:
+    """One stage that was not learned, 51 points below, would make every gain of the page white."""
+    cells = _cells().assign(value=[0.012, -0.51, 0.02, None], excluded=[None, "not learned", None, None])
+    found = heat_table(cells, quantity="gain", means=_means())
+    assert (found["scale"]["low"], found["scale"]["high"]) == ("−2.0", "+2.0")
+    assert found["cells"][1][1]["background"] == DIVERGING["light"][0]
+    heat = transfer_heatmap(cells, quantity="gain", means=_means()).data[0]
+    assert (heat.zmin, heat.zmid, heat.zmax) == (-2, 0, 2)
+    alone = heat_table(cells.assign(excluded="not learned"), quantity="gain")
+    assert alone["scale"]["high"] == "+51.0"
 
 
 def test_tooltips_are_text() -> None:

@@ -47,6 +47,12 @@ def test_the_head_of_a_column_is_as_short_as_it_can_be(name: str, head: str) -> 
     assert NAMED.head(name) == head
 
 
+def test_the_target_of_a_heatmap_needs_no_name_in_its_heads() -> None:
+    assert NAMED.head("mnli@near:panx", target="panx") == "MNLI (nearest to target)"
+    assert NAMED.head("mnli@hardest:panx", target="panx") == "MNLI (hardest, matched to target)"
+    assert NAMED.head("mnli@near:panx", target="udpos") == "MNLI (nearest to PAN-X)"
+
+
 def test_a_model_keeps_what_tells_it_from_its_namesake() -> None:
     assert NAMED.of_model("atlas-mini") == "Atlas mini"
     assert NAMED.of_model("atlas-mini · 2dfdcb") == "Atlas mini · 2dfdcb"
