@@ -72,7 +72,7 @@ def figure(
     wanted: Filter,
     out: Annotated[
         Path,
-        typer.Argument(help="File to write; .html; of a heatmap .svg and .tex; else .svg, .png, .pdf with kaleido."),
+        typer.Argument(help="File to write: .html, .svg, .pdf or .png; of a heatmap .tex, too."),
     ],
     kind: Annotated[
         str, typer.Option(help="heatmap, map (of domains) or scatter (similarity against gain).")
@@ -90,7 +90,7 @@ def figure(
     with open_for_reading(paths) as store, store.cursor() as cur:
         chapter = one_chapter(cur, wanted, similarity=similarity, paths=paths)
     label = f"{chapter.heatmap.view.target}: {chapter.heatmap.label}"
-    if kind == "heatmap" and out.suffix.lower() in PAPER:
+    if kind == "heatmap" and out.suffix.lower().removeprefix(".") in PAPER:
         write_sheet(chapter_sheet(chapter), file=out)
     else:
         drawn = draw(chapter, kind=kind)

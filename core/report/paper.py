@@ -1,28 +1,38 @@
-r"""A heatmap as it stands in a paper: LaTeX and SVG of one view, title and note inside, drawn without a browser."""
+r"""A heatmap as it stands in a paper: LaTeX, SVG and PDF of one view, title and notes inside, without a browser."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from xml.sax.saxutils import escape
 
 import pandas as pd
 
 from core.analysis.cells import Grid, in_columns, only, ordered_columns, valued
-from core.figures.heat_table import heat_table
-from core.figures.heatmap import Quantity, cell_marks, cell_text
+from core.figures.heatmap import Quantity, cell_marks, cell_text, transfer_heatmap, width_px
 from core.files import written_beside
 from core.languages import language
+from core.queries.transfer import View
 from core.report.latex import MISSING, escaped
+from core.spec.run import DataSourceKind
+from core.tasks.titles import Titles
 
 if TYPE_CHECKING:
     from core.report.gathered import Chapter
 
-_FONT = "Arial, Helvetica, DejaVu Sans, sans-serif"
-_LABEL_PX, _CELL_PX, _ROW_PX, _LETTER_PX, _LINE_PX = 150, 46, 22, 6.4, 15
+_WHAT: dict[Quantity, str] = {
+    "gain": "Gains", "score": "Scores", "rank": "Ranks of the gains", "z": "z-scores of the gains",
+}  # fmt: skip
 _MARKS = {"*": r"$^{*}$", "†": r"$^{\dag}$"}
+
+
+PAPER = {
+    "tex": ("LaTeX table", "application/x-tex"),
+    "svg": ("SVG", "image/svg+xml"),
+    "pdf": ("PDF", "application/pdf"),
+}
+"""Format → its name on a button, and what it is on the web."""
 
 
 class Sheet(NamedTuple):
@@ -48,9 +58,23 @@ def chapter_sheet(chapter: Chapter) -> Sheet:
     """
     found = only(chapter.heatmap.grid, langs=valued(chapter.heatmap.grid.cells))
     names = ordered_columns(found, order="mean gain", lang=None, similarity={})
-    title = f"Gains on {chapter.named.of(chapter.heatmap.view.target)}, {chapter.heatmap.label}"
+    view, named = chapter.heatmap.view, chapter.named
     notes = tuple(note.replace("; the table says why", "") for note in chapter.notes)
-    return Sheet(in_columns(found, names), "gain", title, notes, chapter.named.of)
+    title = sheet_title(view, "gain", named=named)
+    return Sheet(in_columns(found, names), "gain", title, notes, partial(named.head, target=view.target))
+
+
+def sheet_title(view: View, quantity: Quantity, *, named: Titles) -> str:
+    """What a sheet shows, in one line: quantity, target, metric, model and what the data are.
+
+    Args:
+        view: What is fixed.
+        quantity: What a cell is.
+        named: Titles of tasks and models.
+    """
+    of = f"{named.of(view.target)} ({view.metric.replace('_', ' ')})"
+    data = DataSourceKind(view.data_source).words
+    return f"{_WHAT[quantity]} on {of}, {named.of_model(view.model)}, {data}"
 
 
 def write_sheet(sheet: Sheet, *, file: Path) -> None:
@@ -58,15 +82,32 @@ def write_sheet(sheet: Sheet, *, file: Path) -> None:
 
     Args:
         sheet: What is written.
-        file: Its name ends in one of `PAPER`.
+        file: Its name ends in a dot and one of `PAPER`.
 
     Raises:
-        KeyError: It ends otherwise.
         DiskFull: No space is left; an existing file is as it was.
     """
-    text = PAPER[file.suffix.lower()](sheet)
+    content = sheet_file(sheet, form=file.suffix.lower().removeprefix("."))
     with written_beside(file) as draft:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(content)
+
+
+def sheet_file(sheet: Sheet, *, form: str) -> bytes:
+    """What a file of a sheet holds.
+
+    Args:
+        sheet: What is written.
+        form: One of `PAPER`.
+    """
+    if form == "tex":
+        return latex_sheet(sheet).encode()
+    from core.report.image import image  # noqa: PLC0415  # loads matplotlib
+
+    cells = sheet.grid.cells
+    means = sheet.grid.means if sheet.grid.averaged and cells["lang"].nunique() > 1 else None
+    drawn = transfer_heatmap(cells, quantity=sheet.quantity, means=means, title=sheet.named)
+    width = width_px(cells["intermediate"].nunique())
+    return image(drawn, form=form, title=sheet.title, notes=sheet.notes, width_px=width)
 
 
 def latex_sheet(sheet: Sheet) -> str:
@@ -100,40 +141,6 @@ def latex_sheet(sheet: Sheet) -> str:
     ])  # fmt: skip
 
 
-def svg_sheet(sheet: Sheet) -> str:
-    """The heatmap as a drawing of its own, on white: colours, numbers, marks, scale, title and notes.
-
-    Args:
-        sheet: What is drawn.
-    """
-    means = sheet.grid.means if sheet.grid.averaged and sheet.grid.cells["lang"].nunique() > 1 else None
-    table = heat_table(sheet.grid.cells, quantity=sheet.quantity, means=means, title=sheet.named)
-    width = max(_LABEL_PX + _CELL_PX * len(table["columns"]) + 20, 560)
-    title = textwrap.wrap(sheet.title, int((width - 20) / (_LETTER_PX * 1.15)))
-    notes = [line for note in sheet.notes for line in textwrap.wrap(note, int((width - 20) / (_LETTER_PX * 0.9)))]
-    head = 12 + 18 * len(title)
-    top = head + 12 + int(_LETTER_PX * 1.1 * max(len(name) for _, name in table["columns"]))
-    bottom = top + _ROW_PX * len(table["rows"])
-    height = bottom + 40 + _LINE_PX * len(notes)
-    parts = [_text(10, 20 + 18 * i, line, size=14, weight="bold") for i, line in enumerate(title)]
-    for i, (_, name) in enumerate(table["columns"]):
-        x = _LABEL_PX + _CELL_PX * (i + 0.5) + 4
-        parts.append(_text(x, top - 6, name, turned=True))
-    for j, (code, name) in enumerate(table["rows"]):
-        y = top + _ROW_PX * j
-        label = name if not code else f"{name} · {code}"
-        parts.append(_text(_LABEL_PX - 8, y + 15, label, anchor="end", weight="normal" if code else "bold"))
-        for i, cell in enumerate(table["cells"][j]):
-            parts += _cell(cell or {"text": "–"}, x=_LABEL_PX + _CELL_PX * i, y=y)
-    parts += _scale(table["scale"], y=bottom + 12)
-    parts += [_text(10, bottom + 44 + _LINE_PX * i, line, size=11, fill="#46545D") for i, line in enumerate(notes)]
-    box = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-family="{_FONT}" role="img">'
-        f'<title>{escape(sheet.title)}</title><rect width="100%" height="100%" fill="#FFFFFF"/>{"".join(parts)}</svg>\n'
-    )
-
-
 def _latex_row(name: str, row: list[dict[Any, Any]], quantity: Quantity) -> str:
     counted = [float(cell["value"]) for cell in row if _counts(cell)]
     best = (min if quantity == "rank" else max)(counted) if counted else None
@@ -152,36 +159,3 @@ def _latex_cell(cell: dict[Any, Any], quantity: Quantity, *, best: float | None)
 
 def _counts(cell: dict[Any, Any]) -> bool:
     return bool(pd.notna(cell["value"])) and bool(pd.isna(cell.get("excluded")))
-
-
-def _cell(cell: dict[str, Any], *, x: float, y: float) -> list[str]:
-    text = cell["text"] + cell.get("marks", "")
-    text = f"({text})" if cell.get("excluded") else text
-    middle = _text(x + _CELL_PX / 2, y + 15, text, anchor="middle", fill=cell.get("ink", "#46545D"), size=11)
-    if "background" not in cell:
-        return [middle]
-    size = f'width="{_CELL_PX - 2}" height="{_ROW_PX - 2}"'
-    return [f'<rect x="{x}" y="{y}" {size} fill="{cell["background"]}"/>', middle]
-
-
-def _scale(bar: dict[str, Any], *, y: float) -> list[str]:
-    step, left = 16, _LABEL_PX + 36
-    parts = [_text(left - 6, y + 10, bar["low"], anchor="end", size=11)]
-    parts += [
-        f'<rect x="{left + step * i}" y="{y}" width="{step}" height="12" fill="{color}"/>'
-        for i, color in enumerate(bar["colors"])
-    ]
-    return [*parts, _text(left + step * len(bar["colors"]) + 6, y + 10, f"{bar['high']}  {bar['title']}", size=11)]
-
-
-def _text(  # noqa: PLR0913  # what a text of SVG has
-    x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, weight: str = "normal",
-    fill: str = "#15212B", turned: bool = False,
-) -> str:  # fmt: skip
-    turn = f' transform="rotate(-90 {x:g} {y:g})"' if turned else ""
-    look = f'text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" fill="{fill}"'
-    return f'<text x="{x:g}" y="{y:g}" {look}{turn}>{escape(text)}</text>'
-
-
-PAPER: dict[str, Callable[[Sheet], str]] = {".tex": latex_sheet, ".svg": svg_sheet}
-"""Ending of a file → what writes its content."""

@@ -13,7 +13,6 @@ import streamlit as st
 from core.figures.theme import stamped
 from core.report.drawn import figure_html, slug
 from core.report.export import Format, encoded
-from core.report.image import has_engine, image
 from core.spec.run import DataSourceKind
 
 Figures = Mapping[str, Callable[[], go.Figure]]
@@ -24,12 +23,10 @@ _FORMS: dict[Format, tuple[str, str]] = {
     "parquet": ("Parquet", "application/vnd.apache.parquet"),
     "tex": ("LaTeX", "application/x-tex"),
 }
-_IMAGES = {"svg": "image/svg+xml", "png": "image/png"}
+_IMAGES = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
+_WIDTH_PX = 760
+"""Of the plot in an image: as wide as a figure is on a page."""
 _UNITS = "Files hold scores and gains as fractions, not per cent or points; an empty field is missing, not zero."
-_SVG = (
-    "For an SVG of the figure, open the HTML file and press the camera in its toolbar. PNG and SVG as buttons here "
-    "need `pip install kaleido==1.5.0` and Chrome or Chromium."
-)
 
 
 class Later(NamedTuple):
@@ -66,8 +63,8 @@ def export_popover(
             _tables(name, later, what=what, data="" if source is None else DataSourceKind(source).words)
         for title, draw in (figures or {}).items():
             _figure(name, title, draw if source is None else partial(_stamped, draw, source))
-        notes = ([_UNITS] if rows is not None else []) + ([_SVG] if figures and not has_engine() else [])
-        st.caption(" ".join(notes))
+        if rows is not None:
+            st.caption(_UNITS)
         if command:
             st.caption("The same from a terminal:")
             st.code(command, language=None, wrap_lines=True)
@@ -95,13 +92,15 @@ def _figure(name: str, title: str, draw: Callable[[], go.Figure]) -> None:
     with st.container(horizontal=True):
         file = f"{name}-{slug(title)}"
         save_button("HTML", lambda: figure_html(draw(), title=title).encode(), file=f"{file}.html", mime="text/html")
-        for form, mime in _IMAGES.items() if has_engine() else ():
-            content = partial(_image, draw, form=form)
+        for form, mime in _IMAGES.items():
+            content = partial(_image, draw, title, form)
             save_button(form.upper(), content, file=f"{file}.{form}", mime=mime)
 
 
-def _image(draw: Callable[[], go.Figure], *, form: str) -> bytes:
-    return image(draw(), form=form)
+def _image(draw: Callable[[], go.Figure], title: str, form: str) -> bytes:
+    from core.report.image import image  # noqa: PLC0415  # loads matplotlib
+
+    return image(draw(), form=form, title=title, width_px=_WIDTH_PX)
 
 
 def save_button(label: str, content: Callable[[], bytes], *, file: str, mime: str) -> None:

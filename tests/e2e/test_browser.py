@@ -337,16 +337,16 @@ def test_a_link_to_a_cell_opens_it_where_other_runs_are(filled: Server, browser:
 
 def test_a_paper_takes_two_clicks(filled: Server, browser: object, tmp_path: Path) -> None:
     visit = _transfer(filled, browser, "target=xnli")
-    for label, ending, begin in (("LaTeX table", "tex", "% needs"), ("SVG", "svg", "<svg")):
+    for label, ending, begin in (("LaTeX table", "tex", b"% needs"), ("SVG", "svg", b"<?xml"), ("PDF", "pdf", b"%PDF")):
         visit.tab.get_by_role("button", name="For a paper").click()
         with visit.tab.expect_download() as download:
             visit.tab.get_by_role("button", name=label, exact=True).click()
         file = tmp_path / f"map.{ending}"
         download.value.save_as(file)
-        assert file.read_text(encoding="utf-8").startswith(begin)
+        assert file.read_bytes().startswith(begin)
         visit.tab.keyboard.press("Escape")
         visit.settle()
-    visit.check("after both files")
+    visit.check("after the files")
     visit.tab.close()
 
 

@@ -1,4 +1,4 @@
-"""The heatmap as it stands in a paper: LaTeX and SVG, two clicks away and without a browser engine."""
+"""The heatmap as it stands in a paper: LaTeX, SVG and PDF, two clicks away and without a browser engine."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ import streamlit as st
 from core.analysis.cells import Grid
 from core.figures.heatmap import Quantity
 from core.queries.transfer import View
-from core.report.paper import Sheet, latex_sheet, svg_sheet
-from core.spec.run import DataSourceKind
+from core.report.paper import PAPER, Sheet, sheet_file, sheet_title
 from pages.widgets.export import save_button
 from pages.widgets.shared import titles
-
-_WHAT = {"gain": "Gains", "score": "Scores", "rank": "Ranks of the gains", "z": "z-scores of the gains"}
-_FORMS = (("LaTeX table", "tex", latex_sheet, "application/x-tex"), ("SVG", "svg", svg_sheet, "image/svg+xml"))
 
 
 def show_paper(
     view: View, quantity: Quantity, found: Grid, *, notes: Sequence[str], head: Callable[[str], str]
 ) -> None:
-    """A button that opens both files.
+    """A button that opens the files.
 
     Args:
         view: What is fixed.
@@ -34,17 +30,15 @@ def show_paper(
     name = f"transfer-{view.target}-{quantity}"
     make = partial(_sheet, view, quantity, found, notes, head)
     with st.popover("For a paper", icon=":material/article:", key=f"paper-{name}"), st.container(horizontal=True):
-        for label, ending, write, mime in _FORMS:
-            save_button(label, partial(_written, make, write), file=f"{name}-paper.{ending}", mime=mime)
+        for form, (label, mime) in PAPER.items():
+            save_button(label, partial(_written, make, form), file=f"{name}-paper.{form}", mime=mime)
 
 
 def _sheet(view: View, quantity: Quantity, found: Grid, notes: Sequence[str], head: Callable[[str], str]) -> Sheet:
-    data = DataSourceKind(view.data_source).words
-    of = f"{titles().of(view.target)} ({view.metric.replace('_', ' ')})"
     # The page's notes are Markdown, and paper has no pointer.
     plain = (note.replace("\\*", "*").replace("; point at the cell for the reason", "") for note in notes)
-    return Sheet(found, quantity, f"{_WHAT[quantity]} on {of}, {view.model}, {data}", tuple(plain), head)
+    return Sheet(found, quantity, sheet_title(view, quantity, named=titles()), tuple(plain), head)
 
 
-def _written(make: Callable[[], Sheet], write: Callable[[Sheet], str]) -> bytes:
-    return write(make()).encode()
+def _written(make: Callable[[], Sheet], form: str) -> bytes:
+    return sheet_file(make(), form=form)
