@@ -55,6 +55,25 @@ def held(run: RunPaths, *, patience_s: float = 3.0) -> Iterator[ProcessRecord]:
         os.close(lock)
 
 
+@contextlib.contextmanager
+def kept_idle(run: RunPaths, *, patience_s: float = 3.0) -> Iterator[None]:
+    """Keep a job from being executed for the moment in which its record is read and written anew.
+
+    Args:
+        patience_s: Seconds that it is tried.
+
+    Raises:
+        Busy: Another process executes the job, or changes its record and does not end.
+    """
+    lock = _locked(run.hold, patience_s=patience_s)
+    if lock is None:
+        raise _busy(run, read_process(run.hold))
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
 def _busy(run: RunPaths, holder: ProcessRecord | None) -> Busy:
     where = f" of {holder.host}" if holder and not holder.is_here else ""
     who = f"process {holder.pid}{where}" if holder else "another process"

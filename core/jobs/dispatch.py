@@ -28,7 +28,7 @@ from core.holding import executing
 from core.jobs.attempt import give_up, how_it_ended
 from core.jobs.folders import is_open, job_folders, queue_key
 from core.jobs.prune import make_room
-from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, has_progressed, is_of, read_job, write_failure
+from core.jobs.records import LOCAL, JobState, JobStatus, change_job, has_progressed, is_of, read_job, write_failure
 from core.jobs.sharing import Trainings
 from core.jobs.slots import HIDING, device_of, fits_beside, free_for, is_here, slots_for, visible_slots
 from core.jobs.state import derive_state
@@ -323,25 +323,25 @@ class Dispatcher:
             if not fits_beside(at_work, parameters_m=status.parameters_m, slot=free[0], environ=os.environ):
                 break  # in its turn: were smaller jobs let by, a large one would wait for the last of them
             with self._apart(run):
-                job = read_job(run.job)
-                if job is None:  # it was cancelled and removed a moment ago
+                if not self._start(run, slots=free, n_slots=len(options)):
                     continue
-                self._start(run, job, slots=free, n_slots=len(options))
                 taken |= set(free)
                 at_work.append(status.parameters_m)
                 in_progress |= {training} if training else set()
             n_left += 1
         return n_left
 
-    def _start(self, run: RunPaths, job: JobRecord, *, slots: Sequence[str], n_slots: int) -> None:
+    def _start(self, run: RunPaths, *, slots: Sequence[str], n_slots: int) -> bool:
+        """Whether it was started; not, where it was removed, or began elsewhere, a moment ago."""
         try:
             for each in make_room(self._paths, os.environ):
                 _LOG.info("removed %s, because little of the disk is free", each.what)
         except SpecError as error:  # the environment's, and no job's fault
             _LOG.warning("nothing is removed: %s", error)
         # Counted before the start, so that a worker that cannot even import is not started for ever.
-        record = job.model_copy(update={"attempts": job.attempts + 1, "slot": ",".join(slots), "note": None})
-        write_text(run.job, record.model_dump_json())
+        record = change_job(run, lambda job: {"attempts": job.attempts + 1, "slot": ",".join(slots), "note": None})
+        if record is None:
+            return False
         environ = {"ATLAS_HOME": str(self._paths.home)}
         if slots[0].startswith("cpu:") and THREADS not in os.environ:
             environ[THREADS] = str(max(1, (os.cpu_count() or 1) // n_slots))
@@ -352,6 +352,7 @@ class Dispatcher:
         )
         self._children[run.run_id] = child
         _LOG.info("%s started on %s, attempt %d, pid %d", run.run_id, words[-1], record.attempts, child.pid)
+        return True
 
     def _put_back(self, run: RunPaths, *, exit_code: int | None) -> None:
         process, job = read_process(run.process), read_job(run.job)

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 from core.errors import JobError, RunFolderDamaged, UnknownName
 from core.files import draft_beside, file_errors, is_folder_entry, is_there, read_whole, write_text
 from core.jobs.backend import backend_class
-from core.jobs.records import JobRecord, JobState, JobStatus, read_job
+from core.jobs.records import JobRecord, JobState, JobStatus, change_job, read_job
 from core.jobs.state import PAUSED, Summary, derive_state, is_paused, is_untouched, queued_status, summary_of
 from core.paths import AtlasPaths, RunPaths
 from core.spec.base import canonical
@@ -349,8 +349,5 @@ def _renumber(queue: list[JobStatus], *, paths: AtlasPaths) -> None:
 
 
 def _place(run_id: str, *, position: float, paths: AtlasPaths) -> None:
-    run = paths.job(run_id)
-    record = read_job(run.job)
-    if record is None:
+    if change_job(paths.job(run_id), lambda _: {"position": position}) is None:
         raise JobError(f"Run {run_id} left the queue while it was being moved. Reload the list of runs.")
-    write_text(run.job, record.model_copy(update={"position": position}).model_dump_json())

@@ -7,6 +7,8 @@ and never stored.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +17,7 @@ from pydantic import Field, ValidationError
 
 from core.errors import RunFolderDamaged
 from core.files import read_whole, write_text
+from core.holding import Busy, kept_idle
 from core.paths import RunPaths
 from core.spec.base import first_problem
 from core.spec.execution import USUAL, ExecutionOptions
@@ -144,6 +147,28 @@ def read_job(path: Path) -> JobRecord | None:
         return JobRecord.model_validate_json(raw)
     except ValidationError as error:
         raise RunFolderDamaged(f"{path}: {first_problem(error)}") from error
+
+
+def change_job(run: RunPaths, change: Callable[[JobRecord], Mapping[str, object]]) -> JobRecord | None:
+    """Write the record of a job anew while nobody else does and nobody executes it.
+
+    Args:
+        change: From the record as it is now to the fields that change.
+
+    Returns:
+        The new record; None where the job is executed, or was removed.
+
+    Raises:
+        RunFolderDamaged: The record cannot be read.
+        DiskFull: No space is left.
+    """
+    with suppress(Busy, FileNotFoundError), kept_idle(run):
+        job = read_job(run.job)
+        if job is not None:
+            job = job.model_copy(update=change(job))
+            write_text(run.job, job.model_dump_json())
+        return job
+    return None
 
 
 def is_of(backend: str, run: RunPaths) -> bool:

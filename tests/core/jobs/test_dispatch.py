@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.jobs import dispatch
+from core.errors import JobError
+from core.jobs import dispatch, records
 from core.jobs.dispatch import Dispatcher, Timing, ring
 from core.jobs.folders import job_folders
 from core.jobs.local import LocalBackend
-from core.jobs.records import JobState
+from core.jobs.records import JobState, read_job
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.processes import read_process, record_of
@@ -175,6 +177,40 @@ def test_a_device_that_is_not_there_fails_with_what_is(paths: AtlasPaths) -> Non
     LocalBackend(paths, options=OPTIONS).wake()
     wait_for(lambda: states(paths) == {JobState.FAILED})
     assert "requests cuda:3, but this machine has cpu" in (LocalBackend(paths).jobs()[0].message or "")
+
+
+def test_a_job_that_is_moved_in_the_instant_of_its_start_keeps_its_slot_and_its_place(
+    paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two write its record: the dispatcher where it runs, the move where it stands."""
+    spec, other = run_spec(seed=1), run_spec(seed=2)
+    backend, run = LocalBackend(paths), paths.run(spec.run_id)
+    backend.submit([spec, other])
+    before, said, write = read_job(run.job), list[str](), records.write_text
+    assert before is not None
+
+    def _move() -> None:
+        try:
+            backend.move([spec.run_id], place="last")
+            said.append("moved")
+        except JobError as error:
+            said.append(str(error))
+
+    mover = threading.Thread(target=_move)
+
+    def _slowly(path: Path, text: str) -> None:
+        if path == run.job and not mover.ident:
+            mover.start()
+            mover.join(0.3)  # time to read the record as it was and to write it, were it let
+        write(path, text)
+
+    monkeypatch.setattr(records, "write_text", _slowly)
+    (paths.home / "fake.txt").write_text("sleep=5")
+    Dispatcher(paths, worker="tests.core.jobs.fakeworker", slots=("cpu:0",)).step()
+    mover.join()
+    job = read_job(run.job)
+    assert job is not None and (job.attempts, job.slot) == (1, "cpu:0")
+    assert (job.position > before.position) == (said == ["moved"]), said
 
 
 def test_a_ring_while_a_job_runs_is_heard_once(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
