@@ -72,13 +72,13 @@ def fill(home: Path) -> dict[str, str]:
     paths = AtlasPaths(home=home)
     for seed in (1, 2):
         for name in ("none", "mnli", "qqp", "cola", "mnli~shuffled"):
-            _finish(paths, spec(name, "xnli", seed=seed), skip=("sw",) if name == "qqp" else ())
+            finish(paths, spec(name, "xnli", seed=seed), skip=("sw",) if name == "qqp" else ())
     for name in ("none", "squad"):
-        _finish(
+        finish(
             paths, spec(name, "xquad"), flags=(("in_task", "SQuAD is also XQuAD's training data."),) * (name == "squad")
         )
     no_baseline, failed, cancelled = spec("mnli", "tatoeba"), spec("stsb", "xnli"), spec("imdb~mlm", "udpos")
-    _finish(paths, no_baseline)
+    finish(paths, no_baseline)
     _fail(paths, failed)
     _submitted(paths, cancelled).cancel.touch()
     broken = paths.runs / "0123456789ab"
@@ -227,9 +227,7 @@ def _submitted(paths: AtlasPaths, run: RunSpec) -> RunPaths:
     return folder
 
 
-def _finish(
-    paths: AtlasPaths, run: RunSpec, *, skip: Sequence[str] = (), flags: Sequence[tuple[str, str]] = ()
-) -> None:
+def finish(paths: AtlasPaths, run: RunSpec, *, skip: Sequence[str] = (), flags: Sequence[tuple[str, str]] = ()) -> None:
     folder = _submitted(paths, run)
     target = run.task(run.target)
     scored = [lang for lang in target.languages if lang not in skip]
