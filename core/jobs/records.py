@@ -16,7 +16,7 @@ from typing import NamedTuple
 from pydantic import Field, ValidationError
 
 from core.errors import RunFolderDamaged
-from core.files import read_whole, write_text
+from core.files import disk_full_as_error, read_whole, write_text
 from core.holding import Busy, kept_idle
 from core.paths import RunPaths
 from core.spec.base import first_problem
@@ -162,7 +162,7 @@ def change_job(run: RunPaths, change: Callable[[JobRecord], Mapping[str, object]
         RunFolderDamaged: The record cannot be read.
         DiskFull: No space is left.
     """
-    with suppress(Busy, FileNotFoundError), kept_idle(run):
+    with suppress(Busy, FileNotFoundError), disk_full_as_error(run.hold), kept_idle(run):
         job = read_job(run.job)
         if job is not None:
             job = job.model_copy(update=change(job))

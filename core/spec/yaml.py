@@ -39,6 +39,8 @@ def read_spec_file(path: Path, *, kind: type[S], example: str) -> S:
         problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
         deeper = {problem["loc"][:-1] for problem in problems}  # an empty list whose members were refused
         shown = [p for p in problems if not (p["type"] == "too_short" and p["loc"] in deeper)]
+        # A misspelt field first: it says why another is missing.
+        shown.sort(key=lambda p: (p["type"] == "missing", p["type"] != "extra_forbidden"))
         lines = first_few([_line(problem, kind=kind) for problem in shown])
         raise SpecError(f"{path}:\n" + "\n".join(f"  {line}" for line in lines) + f"\n  See {example}.") from error
 

@@ -11,7 +11,7 @@ import pytest
 
 from core.actions.queue import list_profiles, list_runs
 from core.errors import DiskFull, NotWritable
-from core.jobs import dispatch, state
+from core.jobs import dispatch, records, state
 from core.jobs.dispatch import Dispatcher
 from core.jobs.local import LocalBackend
 from core.jobs.records import JobState
@@ -84,7 +84,7 @@ def test_a_full_disk_fails_no_job(
     def full(file: Path, text: str) -> None:
         raise DiskFull(f"No space left to write {file}.")
 
-    monkeypatch.setattr(dispatch, "write_text", full)
+    monkeypatch.setattr(records, "write_text", full)
     with caplog.at_level(logging.WARNING):
         Dispatcher(paths, worker="tests.core.jobs.fakeworker", slots=("cpu",)).step()
     assert "has to wait: No space left" in caplog.text
