@@ -64,6 +64,11 @@ class Grid(NamedTuple):
     n_excluded: int
     """Cells whose value is no evidence: shown, and in no mean and no test."""
 
+    @property
+    def shown_means(self) -> pd.DataFrame | None:
+        """The row of means; None where one language is shown, or none that every intermediate has."""
+        return self.means if self.averaged and self.cells["lang"].nunique() > 1 else None
+
 
 def grid(rows: pd.DataFrame, states: pd.DataFrame, *, shown: DisplayOptions, tests: pd.DataFrame | None = None) -> Grid:
     """The cells of a view and the row of means.

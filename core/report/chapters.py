@@ -101,13 +101,12 @@ def draw(chapter: Chapter, *, kind: str, mode: Mode = "light") -> Figure:
 def _heatmap(chapter: Chapter, mode: Mode) -> Figure:
     # Empty rows are left out of the drawing alone: the table has them, with their reasons.
     found = only(chapter.heatmap.grid, langs=valued(chapter.heatmap.grid.cells))
-    means = found.means if found.averaged and found.cells["lang"].nunique() > 1 else None
     width, idle = width_px(found.cells["intermediate"].nunique()), not_learned(found.cells)
 
     def head(name: str) -> str:
         return f"{chapter.named.of(name)} (not learned)" if name in idle else chapter.named.of(name)
 
-    return Figure(transfer_heatmap(found.cells, quantity="gain", means=means, title=head, mode=mode), width)
+    return Figure(transfer_heatmap(found.cells, quantity="gain", means=found.shown_means, title=head, mode=mode), width)
 
 
 def _domains(chapter: Chapter, mode: Mode) -> Figure | None:

@@ -17,6 +17,9 @@ from core.store.exchange.portable import portable_values
 Draw = Callable[[Mode], go.Figure]
 """Draws a figure for a background."""
 
+IMAGES = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
+"""Formats of a figure as an image, which `core.report.image` draws → what they are on the web."""
+
 CONFIG = {
     "displaylogo": False,
     "responsive": True,

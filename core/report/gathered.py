@@ -80,7 +80,7 @@ class Chapter(NamedTuple):
                 f"{len(bare)} of {len(langs)} languages have no value and are not drawn: {', '.join(bare)}; the table "
                 "says why."
             )
-        if found.averaged and cells["lang"].nunique() > 1:
+        if found.shown_means is not None:
             notes.append(f"The row of means is over the {len(found.averaged)} languages that all intermediates have.")
         excluded = how_excluded(found)
         notes += [excluded] if excluded else []

@@ -24,11 +24,9 @@ from core.errors import StoreError
 from core.figures.numbers import SCALE_LENGTH_PX
 from core.figures.theme import INK, MUTED
 from core.files import written_beside
-from core.report.drawn import figure_html
+from core.report.drawn import IMAGES, figure_html
 from core.report.redrawn import DPI, POINT, plain, redraw, sampled
 
-IMAGES = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
-"""Format → what it is on the web."""
 _WIDTH_PX = 1000
 _LETTER = 0.56
 """Mean width of a letter, in its height: for breaking lines."""

@@ -14,6 +14,7 @@ from core.figures.heatmap import Quantity, cell_marks, cell_text, transfer_heatm
 from core.files import written_beside
 from core.languages import language
 from core.queries.transfer import View
+from core.report.drawn import IMAGES
 from core.report.latex import MISSING, escaped
 from core.spec.run import DataSourceKind
 from core.tasks.titles import Titles
@@ -29,8 +30,7 @@ _MARKS = {"*": r"$^{*}$", "†": r"$^{\dag}$"}
 
 PAPER = {
     "tex": ("LaTeX table", "application/x-tex"),
-    "svg": ("SVG", "image/svg+xml"),
-    "pdf": ("PDF", "application/pdf"),
+    **{form: (form.upper(), IMAGES[form]) for form in ("svg", "pdf")},
 }
 """Format → its name on a button, and what it is on the web."""
 
@@ -104,8 +104,7 @@ def sheet_file(sheet: Sheet, *, form: str) -> bytes:
     from core.report.image import image  # noqa: PLC0415  # loads matplotlib
 
     cells = sheet.grid.cells
-    means = sheet.grid.means if sheet.grid.averaged and cells["lang"].nunique() > 1 else None
-    drawn = transfer_heatmap(cells, quantity=sheet.quantity, means=means, title=sheet.named)
+    drawn = transfer_heatmap(cells, quantity=sheet.quantity, means=sheet.grid.shown_means, title=sheet.named)
     width = width_px(cells["intermediate"].nunique())
     return image(drawn, form=form, title=sheet.title, notes=sheet.notes, width_px=width)
 
@@ -122,8 +121,8 @@ def latex_sheet(sheet: Sheet) -> str:
     cells, columns = sheet.grid.cells, [str(name) for name in pd.unique(sheet.grid.cells["intermediate"])]
     heads = " & ".join(rf"\rotatebox{{90}}{{{escaped(sheet.named(name))}}}" for name in columns)
     lines = [rf"language & {heads} \\", r"\midrule"]
-    if sheet.grid.averaged and cells["lang"].nunique() > 1:
-        means = {str(row["intermediate"]): row for row in sheet.grid.means.to_dict("records")}
+    if (shown := sheet.grid.shown_means) is not None:
+        means = {str(row["intermediate"]): row for row in shown.to_dict("records")}
         plain = {"excluded": None, "significant": False}
         lines += [_latex_row("mean", [means.get(name, {"value": None}) | plain for name in columns], sheet.quantity)]
         lines += [r"\midrule"]

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.figures.theme import stamped
-from core.report.drawn import figure_html, slug
+from core.report.drawn import IMAGES, figure_html, slug
 from core.report.export import Format, encoded
 from core.spec.run import DataSourceKind
 
@@ -23,7 +23,6 @@ _FORMS: dict[Format, tuple[str, str]] = {
     "parquet": ("Parquet", "application/vnd.apache.parquet"),
     "tex": ("LaTeX", "application/x-tex"),
 }
-_IMAGES = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 _WIDTH_PX = 760
 """Of the plot in an image: as wide as a figure is on a page."""
 _UNITS = "Files hold scores and gains as fractions, not per cent or points; an empty field is missing, not zero."
@@ -92,7 +91,7 @@ def _figure(name: str, title: str, draw: Callable[[], go.Figure]) -> None:
     with st.container(horizontal=True):
         file = f"{name}-{slug(title)}"
         save_button("HTML", lambda: figure_html(draw(), title=title).encode(), file=f"{file}.html", mime="text/html")
-        for form, mime in _IMAGES.items():
+        for form, mime in IMAGES.items():
             content = partial(_image, draw, title, form)
             save_button(form.upper(), content, file=f"{file}.{form}", mime=mime)
 

@@ -50,6 +50,10 @@ from pages.widgets.transfer.language_filter import (
 from pages.widgets.transfer.paper import show_paper
 from pages.widgets.transfer.selection import not_here, on_pick, pickers, read, write
 
+_MANY = 24
+"""Most intermediates whose columns fit beside a map of its usual width on a screen of 1,280 pixels."""
+_SHARES, _SHARES_OF_MANY = (7, 5), (5, 2)
+"""Of the width: heatmap and map."""
 _TITLES = {"gain": "gain", "score": "score", "rank": "rank", "z-score": "z"}
 _EXPORTED = {"gain": "cells", "score": "cell scores", "rank": "cell ranks", "z": "cell z-scores"}
 """What the rows of an export are, which decides the columns of its LaTeX table."""
@@ -198,7 +202,8 @@ def _views(view: View, shown: DisplayOptions, grids: Grids, made_of: MadeOf) -> 
         if not with_profile:
             no_profile(view)
         return
-    left, right = st.columns([7, 5], gap="medium")
+    n_columns = grids.found.cells["intermediate"].nunique()
+    left, right = st.columns(_SHARES if n_columns <= _MANY else _SHARES_OF_MANY, gap="medium")
     with left:
         _grid_tabs(view, shown, grids, made_of, idle=idle)
     with right:
@@ -240,7 +245,7 @@ def _heatmap(
 ) -> Callable[[], go.Figure]:
     found, named, head = grids.found, titles(), partial(_head, idle, view.target)
     n_columns = found.cells["intermediate"].nunique()
-    means = found.means if found.averaged and len(shown.langs) > 1 else None
+    means = found.shown_means
     table_of = heat_table(
         found.cells, quantity=shown.quantity, means=means, selected=made_of.selected, title=head, mode=made_of.mode
     )
@@ -278,7 +283,7 @@ def _notes(shown: DisplayOptions, found: Grid) -> list[str]:
         "z": [f"How many standard deviations a gain lies above the mean of its language. {of}."],
     }[shown.quantity]
     left_out = [code for code in shown.langs if code not in found.averaged]
-    if found.averaged and len(shown.langs) > 1:
+    if found.shown_means is not None:
         notes.append(f"The row of means is over the {len(found.averaged)} languages that all intermediates have")
         notes[-1] += f", without {', '.join(map(language_label, left_out))}." if left_out else "."
     excluded = how_excluded(found)

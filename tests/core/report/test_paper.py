@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -47,7 +48,7 @@ def test_the_best_rank_is_the_smallest() -> None:
     assert r"English (en) & 2$^{\dag}$ & \textbf{1}$^{*}$ \\" in latex_sheet(sheet).splitlines()
 
 
-def test_an_svg_has_letters_as_paths_and_nothing_beyond_its_edges(tmp_path: Path) -> None:
+def test_an_svg_has_letters_as_paths_and_says_everything(tmp_path: Path) -> None:
     file = tmp_path / "map.svg"
     write_sheet(_sheet(), file=file)
     text = file.read_text(encoding="utf-8")
@@ -71,5 +72,7 @@ def test_what_the_program_writes_needs_no_font_but_a_latin_one() -> None:
     codes = {code for task in TASKS.values() for code in task.languages}
     names = [language(code).name for code in codes] + [task.title for task in TASKS.values()]
     measures = (*DIFFICULTIES.values(), *SIMILARITIES.values())
-    for text in (*names, *(measure.title for measure in measures), *_sheet().notes):
+    drawn = re.findall(r"<!-- (.*?) -->", sheet_file(_sheet(), form="svg").decode())
+    assert "gain, points" in " ".join(drawn)
+    for text in (*names, *(measure.title for measure in measures), *drawn):
         assert text.replace("−", "-").encode("cp1252"), text

@@ -348,7 +348,7 @@ def test_published_tables_have_pages_of_their_own(
 # ---------------------------------------------------------------------------------------------------- single figures
 
 
-def test_a_figure_as_html_brings_its_own_plotly(cur: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_a_figure_brings_its_own_plotly_or_its_letters(cur: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     chapter = one_chapter(cur, Filter(target="xnli"), similarity="centroid_cosine", paths=PATHS)
     for kind in ("heatmap", "map", "scatter"):
         write_figure(draw(chapter, kind=kind).figure, file=tmp_path / f"{kind}.html", title="<t>")
@@ -356,6 +356,9 @@ def test_a_figure_as_html_brings_its_own_plotly(cur: duckdb.DuckDBPyConnection, 
         assert plotly_js()[:2000] in text and "cdn.plot.ly/plotly" not in text.replace(plotly_js(), "")
         assert "<title>&lt;t&gt;</title>" in text and "sendChartToCloud" in text
         assert f'content="{POLICY}"' in text
+        write_figure(draw(chapter, kind=kind).figure, file=tmp_path / f"{kind}.svg", title="<t>", notes=["One note."])
+        text = (tmp_path / f"{kind}.svg").read_text(encoding="utf-8")
+        assert "<!-- &lt;t&gt; -->" in text and "<!-- One note. -->" in text and "<!-- MNLI -->" in text
 
 
 def test_what_cannot_be_drawn_says_why_and_what_to_do(cur: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
