@@ -44,7 +44,7 @@ from core.files import write_text
 from core.holding import Busy, beat, held
 from core.models import as_placed_here
 from core.paths import REPO, AtlasPaths, RunPaths
-from core.processes import awaited_words, this_host
+from core.processes import awaited_words, leave, this_host
 from core.spec.execution import n_devices, stored_execution
 from core.spec.profile import ProfileSpec, job_id_of
 from core.spec.run import RunSpec
@@ -364,4 +364,4 @@ def _now() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

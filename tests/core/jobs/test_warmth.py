@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from core.jobs.dispatch import Dispatcher, Timing, ring
 from core.jobs.local import LocalBackend
 from core.jobs.records import JobState
 from core.jobs.warmth import Warmth
-from core.paths import AtlasPaths, RunPaths
+from core.paths import REPO, AtlasPaths, RunPaths
 from core.processes import read_process
 from core.variables import CPU_SLOTS
 from tests.core.jobs.fakeworker import read
@@ -278,3 +280,15 @@ def test_code_that_changed_after_it_was_loaded_is_loaded_again(tmp_path: Path) -
     assert processes._sources(loaded) != loaded
     file.unlink()
     assert processes._sources(loaded) == {str(file): 0}
+
+
+def test_a_process_that_leaves_gives_its_status_and_what_it_said_and_looks_for_no_cycles() -> None:
+    code = """
+import atexit, gc
+from core.processes import leave
+print("said")
+atexit.register(lambda: print("at exit", gc.get_freeze_count() > 0))
+leave(3)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.split("\n"), ended.stderr) == (3, ["said", "at exit True", ""], "")
