@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from core.errors import NotWritable, SpecError
+from core.errors import SpecError
 
 REPO = Path(__file__).resolve().parent.parent
 """The checkout: what is committed lives under `REPO / "data"`, wherever `ATLAS_HOME` points."""
@@ -27,26 +27,6 @@ def _absolute(variable: str, named: str, beside: str) -> Path:
     except (RuntimeError, OSError, ValueError) as error:
         raise SpecError(f"{variable}: {named[:60]!r} names no folder ({error.args[-1]}). Set it to one.") from error
     return path
-
-
-READ_ONLY = """ATLAS_READ_ONLY is set: this Transfer Atlas shows results, and nothing can be started or changed here. \
-To run something, start one of your own without ATLAS_READ_ONLY."""
-"""What a user is told who tries."""
-
-
-def is_read_only() -> bool:
-    """Whether the environment says that nothing here may be written, as on a public server."""
-    return os.environ.get("ATLAS_READ_ONLY", "") not in {"", "0"}
-
-
-def refuse_read_only() -> None:
-    """End what would write where nothing may be written.
-
-    Raises:
-        NotWritable: Nothing may.
-    """
-    if is_read_only():
-        raise NotWritable(READ_ONLY)
 
 
 STAGE_MARKER = "stage.json"

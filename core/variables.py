@@ -1,16 +1,17 @@
-"""Environment variables that hold a number or one word of a few: what each may hold, and the one way to read it.
+"""Environment variables that hold a number, a word, or yes or no: what each may hold, and the one way to read it.
 
-One more is a name, its line in `_NUMBERS` or `_WORDS`, and its sentence in the documents. What a job or its dispatcher
-reads belongs to `OF_JOBS`, too, so that whoever launches is told.
+One more is a name, its line in `_NUMBERS`, `_WORDS` or `_SWITCHES`, and its sentence in the documents. What a job
+or its dispatcher reads belongs to `OF_JOBS`, too, so that whoever launches is told.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar, get_args
 
-from core.errors import SpecError
+from core.errors import NotWritable, SpecError
 from core.spec.execution import Precision
 from core.spec.plain import shortened
 
@@ -37,7 +38,13 @@ MOST_MEMORY = "ATLAS_MOST_MEMORY_GB"
 PRECISION = "ATLAS_PRECISION"
 """The precision of jobs that do not say one."""
 WARM = "ATLAS_WARM"
-"""0 for no warm worker."""
+"""Whether a worker may be kept warm."""
+READ_ONLY = "ATLAS_READ_ONLY"
+"""Whether nothing may be started or changed here, as on a server for visitors."""
+
+LOOK_ONLY = f"""{READ_ONLY} is set: this Transfer Atlas shows results, and nothing can be started or changed here. \
+To run something, start one of your own without {READ_ONLY}."""
+"""What a user is told who tries."""
 
 T = TypeVar("T")
 _MOST_DIGITS = 9
@@ -62,11 +69,13 @@ _NUMBERS = {
     MOST_SESSIONS: _Number("sessions at a time", is_whole=True),
     MOST_MEMORY: _Number("GB of memory", least=0.001),
 }
-_WORDS = {PRECISION: ("auto", *get_args(Precision)), WARM: ("0", "1")}
+_WORDS = {PRECISION: ("auto", *get_args(Precision))}
+_SWITCHES = (WARM, READ_ONLY)
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 OF_JOBS = (CPU_SLOTS, GPU_SLOTS, THREADS, SAVE_EVERY, STATES_GB, KEEP_FREE, PRECISION, WARM)
 """What a job or its dispatcher reads, where nobody looks on."""
-ALL = (*_NUMBERS, *_WORDS)
+ALL = (*_NUMBERS, *_WORDS, *_SWITCHES)
 """Every variable of this module."""
 
 
@@ -109,6 +118,40 @@ def word(name: str, environ: Mapping[str, str], *, usual: str) -> str:
     return said
 
 
+def switch(name: str, environ: Mapping[str, str], *, usual: bool) -> bool:
+    """Whether a variable says yes, as `number` takes it; capitals do not matter.
+
+    Raises:
+        SpecError: It says neither yes nor no.
+    """
+    said = environ.get(name)
+    if said is None:
+        return usual
+    if (text := said.strip().lower()) not in (*_YES, *_NO):
+        raise SpecError(f"{name} is {shortened(said)}, expected {', '.join(_YES)} or {', '.join(_NO)}.")
+    return text in _YES
+
+
+def is_read_only() -> bool:
+    """Whether the environment says that nothing here may be written.
+
+    Raises:
+        SpecError: It says neither yes nor no.
+    """
+    return switch(READ_ONLY, os.environ, usual=False)
+
+
+def refuse_read_only() -> None:
+    """End what would write where nothing may be written.
+
+    Raises:
+        NotWritable: Nothing may.
+        SpecError: Whether it may is not said clearly.
+    """
+    if is_read_only():
+        raise NotWritable(LOOK_ONLY)
+
+
 def wrong(environ: Mapping[str, str], *, names: Iterable[str] = ALL) -> list[str]:
     """What is wrong with variables that are set, a sentence each.
 
@@ -121,6 +164,8 @@ def wrong(environ: Mapping[str, str], *, names: Iterable[str] = ALL) -> list[str
         try:
             if name in _WORDS:
                 word(name, environ, usual=_WORDS[name][0])
+            elif name in _SWITCHES:
+                switch(name, environ, usual=False)
             else:
                 number(name, environ, usual=None)
         except SpecError as error:

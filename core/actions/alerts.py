@@ -25,10 +25,10 @@ from core.files import file_errors, read_whole, write_text
 from core.jobs.prune import wanted_free
 from core.jobs.records import JobState, JobStatus
 from core.jobs.telling import ALERT
-from core.paths import AtlasPaths, is_read_only
+from core.paths import AtlasPaths
 from core.queries.runs.listing import unwell
 from core.spec.plain import shortened
-from core.variables import KEEP_FREE
+from core.variables import KEEP_FREE, is_read_only
 
 KINDS = ("diverged", "constant predictions", "at chance", "lost", "disk low")
 """What there can be."""

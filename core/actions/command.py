@@ -18,7 +18,7 @@ import yaml
 from core.actions.launch import ANYWHERE, Where
 from core.files import written_beside
 from core.models import load_models
-from core.paths import AtlasPaths, is_read_only
+from core.paths import AtlasPaths
 from core.protocols import PROTOCOLS
 from core.queries.evidence import AnalysisOptions, PooledRuns
 from core.queries.filters import Filter
@@ -28,6 +28,7 @@ from core.spec.profile import ProfileKind
 from core.spec.protocol import ProtocolSpec
 from core.spec.run import MIRROR, DataSourceKind
 from core.studies import ProfileRequest, StudyRequest
+from core.variables import is_read_only
 
 Request = StudyRequest | ProfileRequest
 

@@ -15,12 +15,13 @@ from core.errors import AtlasError
 from core.jobs.backend import chosen_backend
 from core.jobs.folders import is_of_earlier_code
 from core.jobs.records import JobState, JobStatus
-from core.paths import AtlasPaths, refuse_read_only
+from core.paths import AtlasPaths
 from core.spec.execution import USUAL, ExecutionOptions
 from core.spec.profile import ProfileKind, ProfileSpec
 from core.spec.run import RunSpec, StudySpec
 from core.store.rankings import save_ranking
 from core.studies import StudyRequest, build_study
+from core.variables import refuse_read_only
 
 OpenCursor = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 """Opens a cursor of a store that holds everything that is on disk now."""

@@ -9,9 +9,10 @@ import pandas as pd
 
 from core.errors import RunFolderDamaged, SpecError, as_damage
 from core.files import file_errors, is_there, listed, name_as_text, read_whole, why_no_folder, written_beside
-from core.paths import AtlasPaths, refuse_read_only
+from core.paths import AtlasPaths
 from core.queries.filters import Filter
 from core.spec.note import Note, Noted
+from core.variables import refuse_read_only
 
 _ENDING = ".json"
 

@@ -12,7 +12,7 @@ from core.actions.command import protocol_name
 from core.errors import SpecError
 from core.files import file_errors, is_there, written_beside
 from core.models import load_models, skipped_model_files
-from core.paths import AtlasPaths, refuse_read_only
+from core.paths import AtlasPaths
 from core.protocols import PROTOCOLS, read_protocol_file
 from core.spec.base import Spec
 from core.spec.model import ModelSpec
@@ -20,6 +20,7 @@ from core.spec.protocol import ProtocolSpec
 from core.spec.task import TaskSpec
 from core.spec.yaml import own_files, read_spec_file
 from core.tasks import load_tasks, read_task_file, skipped_task_files
+from core.variables import refuse_read_only
 
 _YOURS = "yours.yaml"
 

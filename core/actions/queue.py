@@ -11,8 +11,9 @@ from core.jobs.backend import BACKENDS, Backend, backend_class, backend_file, ba
 from core.jobs.folders import in_order, known_job, mark_paused, remove, statuses
 from core.jobs.records import LOCAL, JobState, JobStatus
 from core.jobs.state import derive_state, is_paused
-from core.paths import AtlasPaths, is_read_only, refuse_read_only
+from core.paths import AtlasPaths
 from core.spec.execution import USUAL, ExecutionOptions
+from core.variables import is_read_only, refuse_read_only
 
 PLACES = tuple(BACKENDS)
 """Names of all backends."""

@@ -20,12 +20,12 @@ from core.jobs.records import JobState
 from core.jobs.slots import ask_torch, device_of, visible_slots
 from core.models import resolve_model, skipped_model_files
 from core.models.default import default_model
-from core.paths import REPO, AtlasPaths, is_read_only
+from core.paths import REPO, AtlasPaths
 from core.queries.runs.listing import damaged
 from core.store.connection import Store
 from core.store.reading import cursor_for_reading
 from core.tasks import skipped_task_files
-from core.variables import CPU_SLOTS, GPU_SLOTS, wrong
+from core.variables import CPU_SLOTS, GPU_SLOTS, is_read_only, wrong
 
 _GIB = 2**30
 _LOW_DISK_GIB = 5
@@ -144,8 +144,11 @@ def _server() -> Check:
     address = served_at(os.environ)
     if not is_public(address):
         return Check("server", "good", f"{address}: this machine alone", "")
-    if is_read_only():
-        return Check("server", "good", f"{address or 'all addresses'}: for visitors, who change nothing", "")
+    try:
+        if is_read_only():
+            return Check("server", "good", f"{address or 'all addresses'}: for visitors, who change nothing", "")
+    except SpecError as error:
+        return Check("server", "wrong", str(error), "")
     return Check("server", "note", f"{address or 'all addresses'}: others can reach it", OPEN_TO_ALL)
 
 
@@ -203,7 +206,7 @@ def _samples(paths: AtlasPaths) -> Check:
 
 def _hub() -> Check:
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    if os.environ.get("HF_HUB_OFFLINE", "") not in {"", "0"}:
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}:
         return Check("hub", "note", "switched off by HF_HUB_OFFLINE", "Use --data-source mirror or sample.")
     code = (
         "import sys, urllib.request as u\n"

@@ -10,11 +10,12 @@ import typer
 
 from core.cli.console import note, show
 from core.cli.options import AsJson
-from core.paths import AtlasPaths, refuse_read_only
+from core.paths import AtlasPaths
 from core.store.exchange.folders import Moved, Outcome, address_of
 from core.store.exchange.folders import pull as take
 from core.store.exchange.folders import push as send
 from core.store.exchange.imports import import_results
+from core.variables import refuse_read_only
 
 Address = Annotated[
     str,

@@ -10,7 +10,8 @@ from core.cli.console import note, show
 from core.cli.options import AsJson
 from core.models import load_models, resolve_model, skipped_model_files
 from core.models.available import availability, get_model
-from core.paths import AtlasPaths, refuse_read_only
+from core.paths import AtlasPaths
+from core.variables import refuse_read_only
 
 app = typer.Typer(invoke_without_command=True)
 

@@ -11,7 +11,8 @@ from core.cli.console import note, show
 from core.cli.options import AsJson
 from core.jobs.prune import Prunable, Rules, prunable
 from core.jobs.prune import prune as remove
-from core.paths import AtlasPaths, refuse_read_only
+from core.paths import AtlasPaths
+from core.variables import refuse_read_only
 
 
 def prune(

@@ -24,8 +24,9 @@ from core.errors import RunFolderDamaged, StoreError, as_damage
 from core.files import check_regular, file_errors, read_whole, written_beside
 from core.jobs.records import JobState
 from core.jobs.state import Stand, stand_of
-from core.paths import READ_ONLY, AtlasPaths, FitPaths, is_read_only
+from core.paths import AtlasPaths, FitPaths
 from core.processes import start_detached
+from core.variables import LOOK_ONLY, is_read_only
 
 WORKER = "core.actions.fit_worker"
 """Module that computes a fit; named and never imported, because this room knows no model."""
@@ -91,7 +92,7 @@ def ask(kind: FitKind, cells: pd.DataFrame, *, paths: AtlasPaths, again: bool = 
     """
     if is_read_only():
         there = known(kind, cells, paths=paths)
-        return Fit(JobState.FAILED, message=READ_ONLY) if there is None else Fit(JobState.DONE, there)
+        return Fit(JobState.FAILED, message=LOOK_ONLY) if there is None else Fit(JobState.DONE, there)
     fit = paths.fit(fit_key(kind, cells))
     with file_errors(fit.root):
         fit.root.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from core.paths import AtlasPaths
 from core.processes import Spare, free_memory_mb
-from core.variables import WARM
+from core.variables import WARM, switch
 
 WISH_S = 600.0
 """Seconds after the last wish for a warm worker until its memory is given back."""
@@ -33,8 +33,11 @@ def may_be_warm(environ: Mapping[str, str]) -> bool:
 
     Args:
         environ: Environment to read.
+
+    Raises:
+        SpecError: It says neither yes nor no.
     """
-    return environ.get(WARM, "1").strip() != "0"
+    return switch(WARM, environ, usual=True)
 
 
 class Warmth:

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from core.errors import RunFolderDamaged, StoreError, StoreLocked, as_damage
 from core.files import draft_beside, file_errors
-from core.paths import AtlasPaths, refuse_read_only
+from core.paths import AtlasPaths
 from core.spec.plain import first_line
 from core.store.connection import Store, is_open_here
 from core.store.example_scores import drop_other_quantities, read_example_scores
@@ -29,6 +29,7 @@ from core.store.published import load_published
 from core.store.rankings import ingest_rankings, strays_of_rankings
 from core.store.reducer import RUN_TABLES, Row, RunTables, reduce_run
 from core.store.setting_aside import folders_in, insert_table, name_strays, thorough_stamp, written_apart
+from core.variables import refuse_read_only
 
 PARTS = (*RUN_TABLES, "credits")
 """Tables that hold rows of a run beside `runs`."""

@@ -15,9 +15,10 @@ from typing import NamedTuple
 import duckdb
 
 from core.errors import NotWritable, StoreLocked
-from core.paths import READ_ONLY, AtlasPaths, is_read_only
+from core.paths import AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import ingest
+from core.variables import LOOK_ONLY, is_read_only
 
 
 class StoreBusy(UserWarning):
@@ -43,7 +44,7 @@ def opened(paths: AtlasPaths) -> Opened:
         DiskFull: No space is left.
     """
     if is_read_only():
-        return Opened(Store.open(":memory:"), READ_ONLY, may_start=False)
+        return Opened(Store.open(":memory:"), LOOK_ONLY, may_start=False)
     try:
         return Opened(Store.open(paths.database), None, may_start=True)
     except StoreLocked as error:

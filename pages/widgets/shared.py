@@ -16,13 +16,14 @@ from core.errors import AtlasError
 from core.figures.theme import Mode
 from core.languages import family_name, script_name
 from core.models import load_models
-from core.paths import READ_ONLY, AtlasPaths, is_read_only
+from core.paths import AtlasPaths
 from core.protocols import in_short, load_protocols
 from core.store.connection import Store
 from core.store.ingest import ingest
 from core.store.reading import Opened, opened
 from core.tasks import load_tasks
 from core.tasks.titles import Titles
+from core.variables import LOOK_ONLY, is_read_only
 from pages.widgets.server import look_after
 from pages.widgets.show import md
 
@@ -131,7 +132,7 @@ def version() -> tuple[str, int]:
 
 def read_only() -> str | None:
     """Why nothing can be started or changed here; None: it can."""
-    return READ_ONLY if is_read_only() else None
+    return LOOK_ONLY if is_read_only() else None
 
 
 def warn_skipped(problems: Sequence[str]) -> None:

@@ -11,13 +11,14 @@ import pytest
 
 from core.actions import queue
 from core.actions.launch import launch, launch_profiles
-from core.errors import NotWritable
+from core.errors import NotWritable, SpecError
 from core.jobs.fits import FitKind, ask
 from core.jobs.records import JobState
-from core.paths import READ_ONLY, AtlasPaths
+from core.paths import AtlasPaths
 from core.store.ingest import rebuild
 from core.store.reading import cursor_for_reading, opened
 from core.studies import StudyRequest
+from core.variables import LOOK_ONLY
 from tests.makers.home import fill
 
 
@@ -50,14 +51,21 @@ def test_nothing_is_started_changed_or_made_anew(home: AtlasPaths) -> None:
     queue.wake(home)
     queue.warm(home)
     assert ask(FitKind.ADDITIVE_NULL, pd.DataFrame({"gain": [0.1]}), paths=home) == (
-        JobState.FAILED, None, 0, 0, READ_ONLY,
+        JobState.FAILED, None, 0, 0, LOOK_ONLY,
     )  # fmt: skip
     with opened(home).store as store:
         assert store.path is None
     assert _files(home) == before
 
 
-def test_zero_means_no(home: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ATLAS_READ_ONLY", "0")
-    with opened(home).store as store:
-        assert store.path == home.database
+def test_what_says_no_opens_the_home_and_what_says_nothing_clear_opens_nothing(
+    home: AtlasPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for said in ("0", "false"):
+        monkeypatch.setenv("ATLAS_READ_ONLY", said)
+        with opened(home).store as store:
+            assert store.path == home.database
+    monkeypatch.setenv("ATLAS_READ_ONLY", "perhaps")
+    for write in (partial(opened, home), partial(queue.cancel, ["0123456789ab"], paths=home)):
+        with pytest.raises(SpecError, match="^ATLAS_READ_ONLY is 'perhaps', expected 1, true"):
+            write()
