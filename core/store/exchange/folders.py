@@ -2,21 +2,24 @@
 
 Weights stay where they are. At the address each job is a folder as in a home, and its marker, written last, names the
 files with their digests: what an interrupted `push` left has none and is sent anew, what an interrupted `pull` left is
-no folder yet. So both may be repeated at will, by many homes, and the same twice is the same as once.
+no folder yet. So both may be repeated at will, by many homes, and the same twice is the same as once. What takes the
+place of others' results is written beside them, in a folder that the marker then names: until that one step theirs
+are whole.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import re
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 """Names of files that are taken from an address: no path, nothing hidden."""
+
+_FOLDER, _FILES = "folder", "files"
+"""Keys of the marker of what took the place of others' results: a folder beside it, and digests by name."""
 
 _OF_ONE = {errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EEXIST}
 """What a system says of one folder or file that is not what it should be; the others may be."""
@@ -170,13 +176,22 @@ def pull(paths: AtlasPaths, address: Address, *, only: Collection[str] = (), rep
                     theirs = _marker(address, there)
                     if theirs is None:  # still being pushed, or never to its end
                         continue
-                    outcome = _pull_job(run, address, there=there, theirs=theirs, replace=replace)
+                    outcome = _pull_job(run, address, theirs=theirs, replace=replace)
                 except (RunFolderDamaged, _DamagedThere) as error:
                     yield Moved(run.run_id, Outcome.DAMAGED, str(error))
                 else:
                     yield Moved(run.run_id, outcome)
         yield from _pull_rankings(paths, address, only=only)
         _check_named("run or profile at the address", only, known=names)
+
+
+class _Copy(NamedTuple):
+    """A job at an address, as its marker says."""
+
+    digests: dict[str, str]
+    """Of its files, by name."""
+    folder: str
+    """Where they lie."""
 
 
 class _DamagedThere(Exception):
@@ -217,16 +232,36 @@ def _push_job(run: RunPaths, address: Address, *, there: str, replace: bool) -> 
             theirs = _marker(address, there)
         except RunFolderDamaged:
             theirs = None
-        if theirs is not None and (theirs == mine or not replace):
-            return Outcome.THERE if theirs == mine else Outcome.DIFFERS
+        if theirs is not None:
+            if theirs.digests == mine or not replace:
+                return Outcome.THERE if theirs.digests == mine else Outcome.DIFFERS
+            _put_beside(run, address, there=there, mine=mine)
+            return Outcome.COPIED
         marker = f"{there}/{run.pushed.name}"
         if address.files.exists(marker):
             address.files.rm_file(marker)
-        address.files.makedirs(there, exist_ok=True)
-        for name in mine:
-            address.files.put_file(str(run.root / name), f"{there}/{name}")
+        _put(run, address, names=mine, into=there)
         address.files.pipe_file(marker, orjson.dumps(mine))
     return Outcome.COPIED
+
+
+def _put(run: RunPaths, address: Address, *, names: Iterable[str], into: str) -> None:
+    address.files.makedirs(into, exist_ok=True)
+    for name in names:
+        address.files.put_file(str(run.root / name), f"{into}/{name}")
+
+
+def _put_beside(run: RunPaths, address: Address, *, there: str, mine: Mapping[str, str]) -> None:
+    """Put results beside those that are there, then have the marker name them, then remove the others."""
+    said = orjson.dumps(mine, option=orjson.OPT_SORT_KEYS)
+    folder = hashlib.blake2b(said, digest_size=8).hexdigest()
+    _put(run, address, names=mine, into=f"{there}/{folder}")
+    marker = f"{there}/{run.pushed.name}"
+    address.files.pipe_file(f"{marker}.new", orjson.dumps({_FOLDER: folder, _FILES: mine}))
+    address.files.mv(f"{marker}.new", marker)
+    for other in _listed(address, there):
+        if PurePosixPath(other).name not in {folder, run.pushed.name}:
+            address.files.rm(other, recursive=True)
 
 
 def _of_kinds(paths: AtlasPaths) -> tuple[tuple[Callable[[str], RunPaths], Path], ...]:
@@ -256,17 +291,20 @@ def _manifest(run: RunPaths) -> dict[str, str]:
     return {file.name: digest_of(file) for file in named if file.is_file()}
 
 
-def _marker(address: Address, there: str) -> dict[str, str] | None:
-    """Digests by name at the address; None where the folder is not whole."""
+def _marker(address: Address, there: str) -> _Copy | None:
+    """What lies at the address; None where the folder is not whole."""
     name = RunPaths(Path("any")).pushed.name
     try:
         with _one(name):
             found = orjson.loads(address.files.cat_file(f"{there}/{name}"))
     except (FileNotFoundError, orjson.JSONDecodeError):  # the second: a push that ended while it wrote the marker
         return None
-    if not isinstance(found, dict) or not found:
+    digests, inside = found, ""
+    if isinstance(found, dict) and found.keys() == {_FOLDER, _FILES}:
+        digests, inside = found[_FILES], f"/{found[_FOLDER]}"
+    if not isinstance(digests, dict) or not digests or (inside and not _PLAIN.fullmatch(inside[1:])):
         raise RunFolderDamaged(f"{name} holds {shortened(found)}, expected digests by name. Push it again.")
-    return found
+    return _Copy(digests, f"{there}{inside}")
 
 
 def _is_of_a_job(name: str, run: RunPaths) -> bool:
@@ -274,24 +312,25 @@ def _is_of_a_job(name: str, run: RunPaths) -> bool:
     return name in own or (name.endswith(".parquet") and len(name) < 100 and _PLAIN.fullmatch(name) is not None)  # noqa: PLR2004
 
 
-def _pull_job(run: RunPaths, address: Address, *, there: str, theirs: Mapping[str, Any], replace: bool) -> Outcome:
+def _pull_job(run: RunPaths, address: Address, *, theirs: _Copy, replace: bool) -> Outcome:
+    digests = theirs.digests
     if run.root.exists():
         if not is_there(run.finished):
             return Outcome.UNFINISHED
-        if _manifest(run) == theirs:
+        if _manifest(run) == digests:
             return Outcome.THERE
         if not replace:
             return Outcome.DIFFERS
-    if strange := [name for name in theirs if not _is_of_a_job(name, run)]:
+    if strange := [name for name in digests if not _is_of_a_job(name, run)]:
         raise RunFolderDamaged(f"Its marker names {shortened(strange[0])}, which is no file of a job.")
-    if missing := {run.spec.name, run.events.name, run.finished.name} - theirs.keys():
+    if missing := {run.spec.name, run.events.name, run.finished.name} - digests.keys():
         raise RunFolderDamaged(f"{', '.join(sorted(missing))} is missing. Push it again from where it was made.")
     draft = draft_beside(run.root)
     try:
         with file_errors(run.root):
             draft.mkdir(parents=True)
-        for name, digest in theirs.items():
-            _fetch(address, f"{there}/{name}", into=draft / name, digest=str(digest))
+        for name, digest in digests.items():
+            _fetch(address, f"{theirs.folder}/{name}", into=draft / name, digest=str(digest))
         _check_spec(draft / run.spec.name, run)
         with file_errors(run.root):
             if run.root.exists():

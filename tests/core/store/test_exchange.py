@@ -123,6 +123,32 @@ def test_results_of_ones_own_stay_unless_the_others_are_asked_for(tmp_path: Path
     assert own.events.read_text() == a.run(spec.run_id).events.read_text()
 
 
+@pytest.mark.parametrize("cut", range(7))
+def test_a_replacement_that_is_cut_off_leaves_what_lay_there_whole(cut: int, tmp_path: Path) -> None:
+    a, b, c = home(tmp_path / "a", seeds=range(1)), home(tmp_path / "b"), home(tmp_path / "c")
+    spec = run_spec(seed=0)
+    newer = write_run(b, spec, history(spec, [scored("en", 0.9)]))
+    files = _Frail()
+    there = Address(files, str(tmp_path / "there"))
+    files.left = 10**6
+    list(push(a, there))
+    files.left = cut
+    try:
+        done = list(push(b, there, replace=True))
+    except _Cut:
+        done = []
+    files.left = 10**6
+    assert counts(list(pull(c, there))) == {Outcome.COPIED: 1}
+    kept = newer if done else a.run(spec.run_id)
+    assert c.run(spec.run_id).events.read_text() == kept.events.read_text()
+    assert bool(done) == (cut > 4), "four files and the marker are put there"
+    assert counts(list(push(b, there, replace=True))) == {Outcome.THERE if done else Outcome.COPIED: 1}
+    assert counts(list(pull(c, there, replace=True))) == {Outcome.THERE if done else Outcome.COPIED: 1}
+    assert c.run(spec.run_id).events.read_text() == newer.events.read_text()
+    left = sorted(p.name for p in (tmp_path / "there" / "runs" / spec.run_id).iterdir())
+    assert len(left) == 2 and left[1] == "pushed.json", "nothing of the former results"
+
+
 def test_what_is_queued_here_is_left_and_a_push_in_progress_is_not_taken(tmp_path: Path) -> None:
     a, b, there = home(tmp_path / "a", seeds=range(2)), home(tmp_path / "b"), address_of(str(tmp_path / "there"))
     write_run(b, run_spec(seed=0), [], finished=False)
@@ -145,6 +171,11 @@ def _in_its_place(file: Path) -> None:
         (lambda f: (f / "pushed.json").write_text('{"spec.json": "1"}'), "events.jsonl, finished.json is missing"),
         (lambda f: (f / "pushed.json").write_text('{"cancel": "1"}'), "names 'cancel', which is no file of a job"),
         (lambda f: (f / "pushed.json").write_text("[1]"), "holds [1], expected digests by name"),
+        (
+            lambda f: (f / "pushed.json").write_text('{"folder": "../x", "files": {"a": "b"}}'),
+            "expected digests by name",
+        ),
+        (lambda f: (f / "pushed.json").write_text('{"folder": 5, "files": [1]}'), "expected digests by name"),
         (lambda f: _in_its_place(f / "pushed.json"), "pushed.json cannot be read or written there: Is a directory"),
         (lambda f: _in_its_place(f / "spec.json"), "spec.json cannot be read or written there: Is a directory"),
     ],
