@@ -61,6 +61,7 @@ class Store:
         if file is not None:
             with file_errors(file):
                 file.parent.mkdir(parents=True, exist_ok=True)
+            check_place(file)
         return cls(_connected(str(path)), path=file)
 
     @contextlib.contextmanager
@@ -158,6 +159,21 @@ def is_open_here(path: Path) -> bool:
     return any(store.path is not None and store.path.resolve() == path.resolve() for store in tuple(_open_stores))
 
 
+def check_place(path: Path) -> None:
+    """Refuse what can be no database and no log of one: DuckDB would wait for a pipe without end.
+
+    Args:
+        path: Database file; it need not be there.
+
+    Raises:
+        StoreError: A folder, pipe, socket or device is in the place of one of them.
+    """
+    for file in (path, path.with_name(f"{path.name}.wal")):
+        if is_there(file) and not file.is_file():
+            kind = "a folder" if file.is_dir() else "a pipe, socket or device"
+            raise StoreError(f"{file} is {kind}, expected a database or nothing. Move it away; the index is made anew.")
+
+
 def _connected(path: str) -> duckdb.DuckDBPyConnection:
     is_new = path != ":memory:" and not is_there(Path(path))
     try:
@@ -223,8 +239,6 @@ def _explained(error: duckdb.Error, *, path: str) -> StoreError | DiskFull:
             f"{path} is open in {who}, and DuckDB lets one process at a time.",
             "Close that application, or give this one a home of its own with ATLAS_HOME=FOLDER.",
         )
-    if "Is a directory" in text:
-        return StoreError(f"{path} is a folder, expected a database or nothing. Move it away; the index is made anew.")
     if "Permission denied" in text or "Read-only file system" in text or "Operation not permitted" in text:
         return NotWritable(f"{path} cannot be written by this user: {text}")
     return StoreError(

@@ -21,7 +21,7 @@ from core.errors import RunFolderDamaged, StoreError, StoreLocked, as_damage
 from core.files import draft_beside, file_errors
 from core.paths import AtlasPaths
 from core.spec.plain import first_line
-from core.store.connection import Store, is_open_here
+from core.store.connection import Store, check_place, is_open_here
 from core.store.example_scores import drop_other_quantities, read_example_scores
 from core.store.gallery import FAMILIES, collections, load_family, strays_of_collections
 from core.store.profiles import PREFIX, ingest_profiles, is_name
@@ -145,6 +145,7 @@ def rebuild(store_path: Path, paths: AtlasPaths) -> IngestReport:
 
     Raises:
         StoreLocked: This or another process has the database open.
+        StoreError: Something else is in its place, such as a folder.
         NotWritable: The home cannot or may not be written.
         DiskFull: No space is left.
     """
@@ -167,6 +168,7 @@ def rebuild(store_path: Path, paths: AtlasPaths) -> IngestReport:
 def _refuse_open(path: Path) -> None:
     if is_open_here(path):
         raise StoreLocked(f"{path} is open in this process:", "close the store before it is rebuilt.")
+    check_place(path)
     if not path.exists():
         return
     try:

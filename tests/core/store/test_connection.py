@@ -98,15 +98,6 @@ def test_a_home_that_cannot_be_written_is_read_and_says_so(read_only: AtlasPaths
         rebuild(read_only.database, read_only)
 
 
-def test_a_folder_in_place_of_the_database_is_one_error(tmp_path: Path) -> None:
-    paths = AtlasPaths(home=tmp_path)
-    (paths.database / "x").mkdir(parents=True)
-    with pytest.raises(StoreError, match="is a folder, expected a database or nothing"):
-        Store.open(paths.database)
-    with pytest.raises(StoreError, match="cannot be written"):
-        rebuild(paths.database, paths)
-
-
 def test_ingest_says_what_the_index_says(tmp_path: Path) -> None:
     paths = AtlasPaths(home=tmp_path)
     with Store.open(":memory:") as store:

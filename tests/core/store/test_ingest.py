@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -382,6 +382,21 @@ def test_a_file_that_is_no_database_says_how_to_rebuild_and_is_rebuilt(paths: At
         Store.open(paths.database)
     rebuild(paths.database, paths)
     Store.open(paths.database).close()
+
+
+@pytest.mark.parametrize("name", ["atlas.duckdb", "atlas.duckdb.wal"])
+@pytest.mark.parametrize(("put", "kind"), [(Path.mkdir, "a folder"), (os.mkfifo, "a pipe, socket or device")])
+def test_what_can_be_no_index_is_named_and_left(
+    paths: AtlasPaths, name: str, put: Callable[[Path], None], kind: str
+) -> None:
+    file = paths.home / name
+    put(file)
+    for call in (lambda: Store.open(paths.database), lambda: rebuild(paths.database, paths)):
+        with pytest.raises(StoreError, match=f"/{name} is {kind}, expected a database or nothing. Move it away; the"):
+            call()
+    assert file.is_dir() or file.is_fifo()
+    file.replace(paths.home / "away")
+    rebuild(paths.database, paths)
 
 
 def test_a_newer_database_is_refused_and_an_older_one_is_brought_up(tmp_path: Path) -> None:
