@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import socket
@@ -150,6 +151,18 @@ def test_every_page(kind: str, scheme: str, width_px: int, browser: object, requ
         found += [f"{what}: {violation}" for violation in violations(visit.tab)] if is_wide else []
     assert found == []
     visit.tab.close()
+
+
+@pytest.mark.parametrize(("name", "status"), [("127.0.0.1", 101), ("localhost", 101), ("evil.example", 403)])
+def test_a_name_of_another_site_that_leads_here_is_refused(empty: Server, name: str, status: int) -> None:
+    """Its page has one origin with its own name, whatever machine that name leads to."""
+    host, port = empty.url.removeprefix("http://").split(":")
+    asked = http.client.HTTPConnection(host, int(port), timeout=60)
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    who = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Host": f"{name}:{port}", "Origin": f"http://{name}:{port}"}
+    asked.request("GET", "/_stcore/stream", headers=upgrade | who)
+    assert asked.getresponse().status == status
+    asked.close()
 
 
 def test_deep_link_on_a_fresh_server(browser: object, tmp_path: Path) -> None:
