@@ -11,7 +11,8 @@ import typer
 from core.cli.console import note, show
 from core.cli.options import AsJson
 from core.paths import AtlasPaths
-from core.store.exchange.folders import Moved, Outcome, address_of
+from core.store.exchange.address import address_of
+from core.store.exchange.folders import Moved, Outcome
 from core.store.exchange.folders import pull as take
 from core.store.exchange.folders import push as send
 from core.store.exchange.imports import import_results

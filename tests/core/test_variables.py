@@ -36,10 +36,7 @@ def test_what_is_right_is_read_and_what_is_not_set_is_usual() -> None:
     assert number(CPU_SLOTS, {CPU_SLOTS: " 4 "}, usual=None) == 4
     assert number(SAVE_EVERY, {SAVE_EVERY: "0.5"}, usual=30.0) == 0.5
     assert number(KEEP_FREE, {}, usual=5.0) == 5.0 and number(KEEP_FREE, {KEEP_FREE: "1e9"}, usual=5.0) == 1e9
-    assert (
-        word(PRECISION, {PRECISION: "bfloat16"}, usual="auto") == "bfloat16"
-        and word(PRECISION, {}, usual="auto") == "auto"
-    )
+    assert word(PRECISION, {PRECISION: "bf16"}, usual="auto") == "bf16" and word(PRECISION, {}, usual="auto") == "auto"
     assert wrong({CPU_SLOTS: "256", WARM: "1", "PATH": "x"}) == []
     with pytest.raises(SpecError, match=r"^ATLAS_CPU_SLOTS is '257', expected a whole number from 1 to 256: jobs at a"):
         check_for_jobs({CPU_SLOTS: "257", KEEP_FREE: "much"})

@@ -19,12 +19,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
-from core.errors import AtlasError, DiskFull, RunFolderDamaged, SpecError, StoreError, UnknownName, as_damage
+from core.errors import AtlasError, DiskFull, RunFolderDamaged, StoreError, UnknownName, as_damage
 from core.files import (
+    MOST_TABLE,
     digest_of,
     disk_full_as_error,
     draft_beside,
@@ -36,12 +37,10 @@ from core.files import (
 )
 from core.paths import AtlasPaths, ProfilePaths, RunPaths
 from core.spec.base import run_id_of
-from core.spec.plain import first_line, folder_named, shortened
+from core.spec.plain import first_line, shortened
 from core.spec.profile import profile_id_of
 from core.spec.ranking import FrozenRanking
-
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
+from core.store.exchange.address import Address, check_file
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 """Names of files that are taken from an address: no path, nothing hidden."""
@@ -51,9 +50,6 @@ _FOLDER, _FILES = "folder", "files"
 
 _OF_ONE = {errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EEXIST}
 """What a system says of one folder or file that is not what it should be; the others may be."""
-
-_ONE_SLASH = re.compile(r"[a-z][a-z0-9+.-]+:/(?!/)")
-"""How an address begins that lacks a slash, and would be a folder here."""
 
 _DEAD_S = 3600.0
 """Seconds without a new file after which a folder that is being made is left over: its files take seconds each."""
@@ -80,40 +76,6 @@ class Moved(NamedTuple):
     outcome: Outcome
     message: str | None = None
     """Of what is damaged."""
-
-
-class Address(NamedTuple):
-    """A folder that many homes can reach."""
-
-    files: AbstractFileSystem
-    root: str
-    """In the file system's own terms."""
-
-    def at(self, *parts: str) -> str:
-        """A path below it."""
-        return str(PurePosixPath(self.root, *parts))
-
-
-def address_of(text: str) -> Address:
-    """A folder or any address that fsspec knows, such as `s3://bucket/atlas` or `sftp://host/folder`.
-
-    Args:
-        text: As typed; `~` is the user's home.
-
-    Raises:
-        SpecError: No file system answers to it, or its package is missing.
-    """
-    from fsspec.core import url_to_fs  # noqa: PLC0415 half a second to import
-
-    if not text.strip() or _ONE_SLASH.match(text):
-        raise SpecError(f"{shortened(text)} is no address: expected a folder, or two slashes as in s3://bucket/atlas.")
-    try:
-        files, root = url_to_fs(text if "://" in text else str(folder_named(text)))
-    except Exception as error:  # whatever a file system's package raises
-        raise SpecError(
-            f"{shortened(text)} cannot be reached: {first_line(error)}. Name a folder or an address of fsspec."
-        ) from error
-    return Address(files, root)
 
 
 def push(paths: AtlasPaths, address: Address, *, only: Collection[str] = (), replace: bool = False) -> Iterator[Moved]:
@@ -296,6 +258,7 @@ def _marker(address: Address, there: str) -> _Copy | None:
     name = RunPaths(Path("any")).pushed.name
     try:
         with _one(name):
+            check_file(address, f"{there}/{name}")
             found = orjson.loads(address.files.cat_file(f"{there}/{name}"))
     except (FileNotFoundError, orjson.JSONDecodeError):  # the second: a push that ended while it wrote the marker
         return None
@@ -347,6 +310,7 @@ def _pull_job(run: RunPaths, address: Address, *, theirs: _Copy, replace: bool) 
 def _fetch(address: Address, source: str, *, into: Path, digest: str) -> None:
     try:
         with disk_full_as_error(into), _one(into.name):
+            check_file(address, source, most_bytes=MOST_TABLE)
             address.files.get_file(source, str(into))
             found = digest_of(into)
     except FileNotFoundError as error:
@@ -388,6 +352,7 @@ def _pull_rankings(paths: AtlasPaths, address: Address, *, only: Collection[str]
                 yield Moved(name.stem, Outcome.THERE)
                 continue
             with _one(name.name):
+                check_file(address, there)
                 text = address.files.cat_file(there)
             if not text.rstrip().endswith(b"}"):  # a push that ended while it wrote
                 continue

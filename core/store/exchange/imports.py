@@ -15,7 +15,8 @@ from core.files import draft_beside, file_errors
 from core.paths import AtlasPaths
 from core.spec.plain import shortened
 from core.store.connection import Store
-from core.store.exchange.folders import Outcome, address_of, pull
+from core.store.exchange.address import address_of
+from core.store.exchange.folders import Outcome, pull
 from core.store.exchange.tables import save_gallery
 from core.store.gallery import FAMILIES, TAKEN, Collection, load_family, may_be_named
 from core.store.ingest import ingest
@@ -104,8 +105,11 @@ def _tables_of(source: str, *, into: Path) -> tuple[str, ...]:
 def _checked(folder: Path, *, source: str) -> tuple[int, int]:
     """Numbers of runs and profiles, after the tables went into a store as they will."""
     with Store.open(":memory:") as store:
-        for family in FAMILIES:
-            load_family(store, family, collection=Collection(folder.name.split(".")[1], folder))
+        try:
+            for family in FAMILIES:
+                load_family(store, family, collection=Collection(folder.name.split(".")[1], folder))
+        except StoreError as error:  # of a copy that is gone when this is read
+            raise StoreError(str(error).replace(str(folder), source)) from error
         with store.cursor() as cur:
             row = cur.execute("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM profiles)").fetchone()
     runs, profiles = row or (0, 0)

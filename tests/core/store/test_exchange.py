@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from core.cli.main import app
 from core.errors import NotWritable, SpecError, StoreError, UnknownName
 from core.paths import AtlasPaths
 from core.store.connection import Store
-from core.store.exchange.folders import Address, Moved, Outcome, address_of, pull, push
+from core.store.exchange.address import Address, address_of
+from core.store.exchange.folders import Moved, Outcome, pull, push
 from core.store.exchange.imports import import_results
 from core.store.ingest import PARTS, ingest
 from tests.makers.folders import history, run_spec, scored, write_run
@@ -157,9 +159,9 @@ def test_what_is_queued_here_is_left_and_a_push_in_progress_is_not_taken(tmp_pat
     assert counts(list(pull(b, there))) == {Outcome.UNFINISHED: 1}
 
 
-def _in_its_place(file: Path) -> None:
+def _in_its_place(file: Path, *, put: Callable[[Path], None] = Path.mkdir) -> None:
     file.unlink()
-    file.mkdir()
+    put(file)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +178,10 @@ def _in_its_place(file: Path) -> None:
             "expected digests by name",
         ),
         (lambda f: (f / "pushed.json").write_text('{"folder": 5, "files": [1]}'), "expected digests by name"),
+        (lambda f: _in_its_place(f / "pushed.json", put=os.mkfifo), "pushed.json is no file there but a pipe"),
+        (lambda f: _in_its_place(f / "events.jsonl", put=os.mkfifo), "events.jsonl is no file there but a pipe"),
+        (lambda f: os.truncate(f / "pushed.json", 65 * 2**20), "pushed.json has 65 MB there, expected 64 MB at most"),
+        (lambda f: os.truncate(f / "events.jsonl", 3 * 2**30), "events.jsonl has 3,072 MB there, expected 2,048 MB"),
         (lambda f: _in_its_place(f / "pushed.json"), "pushed.json cannot be read or written there: Is a directory"),
         (lambda f: _in_its_place(f / "spec.json"), "spec.json cannot be read or written there: Is a directory"),
     ],
@@ -320,7 +326,7 @@ def test_what_holds_no_results_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="holds no finished run"):
         import_results(b, str(tmp_path), name="ana")
     (tmp_path / "runs.parquet").write_text("PAR1")
-    with pytest.raises(StoreError, match="runs.parquet does not hold the table"):
+    with pytest.raises(StoreError, match=f"^{tmp_path}/runs.parquet does not hold the table"):
         import_results(b, str(tmp_path), name="ana")
     assert not list(b.imported.iterdir())
 
