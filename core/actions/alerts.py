@@ -14,7 +14,9 @@ import shutil
 import subprocess
 import urllib.request
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from http.client import HTTPException
+from threading import Thread
 from typing import NamedTuple
 
 import duckdb
@@ -135,13 +137,29 @@ def _send(who: str, new: Sequence[Alert]) -> None:
         if _is_address(who):
             body = json.dumps({"text": text, "alerts": [alert._asdict() for alert in new[:MOST_SHOWN]]}).encode()
             asked = urllib.request.Request(who, data=body, headers={"Content-Type": "application/json"})  # noqa: S310
-            urllib.request.urlopen(asked, timeout=_WAIT_S).close()  # noqa: S310  # one of the two
+            _post(asked)
         else:
             nothing = subprocess.DEVNULL
             subprocess.run([*shlex.split(who), text], timeout=_WAIT_S, check=True, stdin=nothing, stdout=nothing)
     except (OSError, ValueError, HTTPException, subprocess.SubprocessError) as error:
         said = f"{ALERT} names {_in_short(who)}, which cannot be told ({_why(error)})."
         raise JobError(f"{said} It must be an address that takes JSON, or a command.") from error
+
+
+def _post(asked: urllib.request.Request) -> None:
+    """Ask beside, for `_WAIT_S` in all: a timeout of a socket begins anew with each byte that a server lets drip."""
+    answer = Future[None]()
+
+    def post() -> None:
+        try:
+            urllib.request.urlopen(asked, timeout=_WAIT_S).close()  # noqa: S310  # one of the two
+        except Exception as error:  # noqa: BLE001  # raised where the answer is waited for
+            answer.set_exception(error)
+        else:
+            answer.set_result(None)
+
+    Thread(target=post, daemon=True).start()
+    answer.result(timeout=_WAIT_S)
 
 
 def _in_short(who: str) -> str:
@@ -155,7 +173,7 @@ def _why(error: Exception) -> str:
     """Why, without what was sent or where to."""
     if isinstance(error, subprocess.CalledProcessError):
         return f"it ended with {error.returncode}"
-    if isinstance(error, subprocess.TimeoutExpired):
+    if isinstance(error, (subprocess.TimeoutExpired, TimeoutError)):
         return f"it did not end within {_WAIT_S:.0f} s"
     if isinstance(error, (HTTPException, UnicodeError)):
         return "it is no address"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from core.actions import alerts as alerts_module
 from core.actions.alerts import Alert, alerts, in_short, of_store, tell
 from core.actions.queue import list_runs
 from core.cli.main import main as command
@@ -121,6 +124,27 @@ def test_an_address_is_told_each_thing_once_and_again_when_it_comes_back(
     assert bodies[0]["alerts"] == [{"kind": "lost", "run_id": "abc", "text": "Gone."}]
     (paths.cache / "alerts.json").write_text("{")
     assert tell([lost], paths=paths, environ=environ) == 1, "who has forgotten tells again"
+
+
+def test_an_address_that_answers_a_byte_at_a_time_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts_module, "_WAIT_S", 1.0)
+    ended = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client, contextlib.suppress(OSError):
+            client.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not ended.wait(0.1):
+                client.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, args=(server,), daemon=True).start()
+        who = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        with pytest.raises(JobError, match=r"names an address of '127.0.0.1:\d+', .* \(it did not end within 1 s\)"):
+            tell([Alert("lost", "abc", "Gone.")], paths=AtlasPaths(tmp_path), environ={"ATLAS_ALERT": who})
+        ended.set()
 
 
 def test_a_command_gets_the_text_as_one_word_and_a_failure_is_told_and_tried_again(tmp_path: Path) -> None:
