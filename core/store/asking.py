@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 import duckdb
 
 from core.errors import SpecError, StoreError
+from core.spec.plain import shortened
 from core.store.connection import Store
 
 MOST_ROWS = 1000
 """Rows that are given unless more are asked for."""
 MOST_S = 60.0
-"""Seconds after which a question is given up."""
+"""Seconds after which a question is given up, unless more are asked for."""
+MOST_S_EVER = 86_400.0
+"""That may be asked for: a day."""
 
 
 class Rows(NamedTuple):
@@ -34,14 +37,17 @@ def ask(store: Store, sql: str, *, most_rows: int = MOST_ROWS, most_s: float = M
         store: Open store; it reads no file any more afterwards, so it is one that nobody else uses.
         sql: One statement.
         most_rows: Rows to give at most, from 1.
-        most_s: Seconds to wait.
+        most_s: Seconds to wait, up to a day.
 
     Raises:
-        SpecError: It is no single statement, it would write or read a file, or DuckDB does not understand it.
+        SpecError: It is no single statement, it would write or read a file, DuckDB does not understand it, or a limit
+            is none.
         StoreError: It took longer.
     """
-    if most_rows < 1:
-        raise SpecError(f"{most_rows} rows cannot be given: expected 1 or more.")
+    if not 1 <= most_rows < 2**31:
+        raise SpecError(f"{shortened(most_rows)} rows cannot be given: expected 1 to {2**31 - 1:,}.")
+    if not 0 < most_s <= MOST_S_EVER:  # nan, too, is none of these
+        raise SpecError(f"{most_s:g} seconds cannot be waited: expected more than 0, and {MOST_S_EVER:,.0f} at most.")
     with store.cursor() as cur:
         try:
             statements = cur.extract_statements(sql)

@@ -49,5 +49,9 @@ def test_whatever_is_no_question_changes_nothing(store: Store, sql: str, said: s
 def test_a_question_without_end_is_given_up(store: Store) -> None:
     with pytest.raises(StoreError, match=r"No answer within 0\.2 seconds"):
         ask(store, "SELECT sum(a.i * b.i) FROM range(1000000) a(i), range(1000000) b(i)", most_s=0.2)
-    with pytest.raises(SpecError, match="expected 1 or more"):
-        ask(store, "SELECT 1", most_rows=0)
+    for rows in (0, 2**70):
+        with pytest.raises(SpecError, match="rows cannot be given: expected 1 to 2,147,483,647"):
+            ask(store, "SELECT 1", most_rows=rows)
+    for seconds in (float("nan"), -1.0, 0.0, 1e300):
+        with pytest.raises(SpecError, match="seconds cannot be waited: expected more than 0, and 86,400 at most"):
+            ask(store, "SELECT 1", most_s=seconds)
