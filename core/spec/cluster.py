@@ -38,9 +38,9 @@ class SlurmOptions(OnNode):
     """Such as `gpu:1` or `gpu:a100:1`; one GPU is what a job uses."""
     cpus: int | None = Field(default=None, ge=1, le=1024)
     """Processors of a job, which are its threads, too."""
-    memory: Annotated[str, Field(pattern=r"^\d+[KMGT]?$")] | None = None
+    memory: str | None = Field(default=None, pattern=r"^\d+[KMGT]?$", examples=["32G"])
     """Of a job, such as `32G`."""
-    time: Annotated[str, Field(pattern=r"^(\d+-)?\d+(:\d\d){0,2}$")] | None = None
+    time: str | None = Field(default=None, pattern=r"^(\d+-)?\d+(:\d\d){0,2}$", examples=['"24:00:00"'])
     """Limit of a job, such as `"24:00:00"`; where it is hit the job goes on from its last checkpoint in a new turn."""
     signal_s: int = Field(default=90, ge=10, le=3600)
     """Seconds before that limit at which a job stops, to be put back into the queue."""
@@ -61,7 +61,7 @@ class RayOptions(OnNode):
     """Processors of a job, which are its threads, too: a whole number, or a share of one."""
     gpus: float | None = Field(default=None, ge=0, le=1)
     """Share of a GPU: at 0.5 two jobs have one; None: a whole one where the cluster has any."""
-    memory: Annotated[str, Field(pattern=r"^\d+[KMGT]$")] | None = None
+    memory: str | None = Field(default=None, pattern=r"^\d+[KMGT]$", examples=["32G"])
     """Of a job, such as `32G`; None: it is not looked at."""
     resources: dict[Word, Annotated[float, Field(gt=0)]] = {}
     """Further resources by the names that the nodes were started with, such as `{a100: 1}`."""
@@ -86,3 +86,8 @@ class BackendFile(Spec):
     """For `--backend slurm`."""
     ray: RayOptions = RayOptions()
     """For `--backend ray`."""
+
+    @field_validator("slurm", "ray", mode="before")
+    @classmethod
+    def _may_be_empty(cls, part: object) -> object:
+        return {} if part is None else part  # all of its lines are left out, or comments

@@ -62,7 +62,7 @@ def read_mapping(path: Path, *, example: str) -> dict[str, Any]:
         example: Where a complete example is, for the message.
 
     Raises:
-        SpecError: The file cannot be read, is no YAML of ours, or holds no fields.
+        SpecError: The file cannot be read, is no YAML of ours, or holds something else than fields.
     """
     text = _text(path, example=example)
     try:
@@ -73,6 +73,8 @@ def read_mapping(path: Path, *, example: str) -> dict[str, Any]:
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         # Its constructors say so where a value is not of the type that its tag names.
         raise SpecError(f"{path}: holds a value that YAML cannot read ({error}). See {example}.") from error
+    if raw is None:  # empty, or comments alone: no field was given
+        return {}
     if not isinstance(raw, dict):
         raise SpecError(f"{path}: holds {type(raw).__name__} where 'field: value' lines are expected. See {example}.")
     return {str(name): value for name, value in raw.items()}

@@ -13,6 +13,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from core.errors import SpecError
 from core.files import listed, name_as_text, why_no_folder
@@ -79,6 +80,8 @@ def _line(problem: Mapping[str, Any], *, kind: type[BaseModel]) -> str:  # Any: 
     expected = str(problem["msg"]).removeprefix("Value error, ")
     if not place:
         return expected
+    if problem["type"] == "string_pattern_mismatch" and (examples := _examples_at(kind, place)):
+        expected = f"text such as {examples[0]}"
     return f"field '{field}': found {found}; expected: {expected}.{advice(problem)}"
 
 
@@ -92,17 +95,24 @@ def advice(problem: Mapping[str, Any]) -> str:  # Any: as above
     if problem["type"] == "string_type" and isinstance(value, bool):
         words = '"yes" or "on"' if value else '"no" (Norwegian, say) or "off"'
         return f" YAML reads no and yes as false and true: write {words} in quotes."
+    if problem["type"] == "string_type" and isinstance(value, (int, float)):
+        return " YAML reads it as a number (12:00:00 as 43200): write it in quotes."
     if problem["type"] in {"tuple_type", "list_type"} and isinstance(value, str):
         return f" Write a list: [{clipped(value)}]."
     return ""
 
 
-def _fields_at(kind: type[BaseModel], place: list[str]) -> set[str]:
+def _examples_at(kind: type[BaseModel], place: list[str]) -> list[Any]:  # Any: values of fields
+    info = _fields_at(kind, place[:-1]).get(place[-1])
+    return (info.examples if info else None) or []
+
+
+def _fields_at(kind: type[BaseModel], place: list[str]) -> dict[str, FieldInfo]:
     here: type[BaseModel] | None = kind
     for part in place:
         info = here.model_fields.get(part) if here else None
         here = _record_in(info.annotation) if info else None
-    return set(here.model_fields) if here else set()
+    return here.model_fields if here else {}
 
 
 def _record_in(annotation: object) -> type[BaseModel] | None:

@@ -100,7 +100,7 @@ def _refusing(usual: object) -> object:
         (b'mirror: "a\\0b"\ndata_source: mirror\n', "names no file or folder (embedded null byte)"),
         (b"#" * (MOST_KB * 1024 + 1), "expected 512 KB at most"),
         (b"- a\n- b\n", "holds list where 'field: value' lines are expected"),
-        (b"", "holds NoneType where"),
+        (b"", "No target task was chosen"),
         (b"a: !!python/object/apply:os.system [ls]\n", "is not YAML that can be read safely"),
         (b'targets: [xnli]\nmodels: ["~nosuch/x"]\n', "'~nosuch/x' names no file or folder"),
     ],

@@ -107,7 +107,7 @@ def test_an_unknown_language_lists_the_nearest(atlas: AtlasPaths) -> None:
         ("name: [unclosed", "is not YAML that can be read safely"),
         ("!!python/object/apply:os.getcwd []", "is not YAML that can be read safely"),
         ("- a\n- b\n", "holds list where 'field: value' lines are expected"),
-        ("", "holds NoneType where 'field: value' lines are expected"),
+        ("# nothing yet\n", "field 'name' is missing"),
     ],
 )
 def test_what_is_not_a_mapping_is_refused(atlas: AtlasPaths, text: str, expected: str) -> None:

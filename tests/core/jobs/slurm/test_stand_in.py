@@ -15,6 +15,7 @@ from core.actions import queue
 from core.cli.main import app
 from core.errors import JobError, SpecError, UnknownName
 from core.holding import beat
+from core.jobs.backend import backend_file
 from core.jobs.records import JobState, JobStatus, read_job
 from core.jobs.slurm import backend as slurm
 from core.jobs.slurm import book, engine
@@ -23,7 +24,7 @@ from core.jobs.slurm.task import main as task_main
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths
 from core.processes import ProcessRecord
-from core.spec.cluster import SlurmOptions
+from core.spec.cluster import BackendFile, SlurmOptions
 from core.spec.run import RunSpec
 from tests.makers.folders import run_spec
 
@@ -132,8 +133,18 @@ def test_what_is_wrong_with_the_file_is_said_before_anything_is_queued(paths: At
         SlurmBackend(paths).submit(grid())
     text = str(told.value)
     assert "backend.yaml" in text and "'slurm.partitoin' is not known. Did you mean 'partition'?" in text
-    assert "field 'slurm.memory': found '32 gigabytes'" in text and "docs/scale.md" in text
+    assert "'slurm.memory': found '32 gigabytes'; expected: text such as 32G." in text and "docs/scale.md" in text
     assert not paths.runs.exists() and scripts.said() == []
+    paths.backend_file.write_text("slurm:\n  time: 12:00:00\n")
+    with pytest.raises(SpecError, match="write it in quotes"):
+        SlurmBackend(paths).submit(grid())
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "slurm:\nray:\n", "slurm:\n  # partition: gpu\n"])
+def test_what_is_left_out_of_the_file_is_as_the_site_has_it(paths: AtlasPaths, text: str) -> None:
+    paths.home.mkdir()
+    paths.backend_file.write_text(text)
+    assert backend_file(paths) == BackendFile()
 
 
 def test_without_slurm_nothing_is_queued(paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch) -> None:
