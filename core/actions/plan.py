@@ -10,9 +10,10 @@ from typing import NamedTuple
 import duckdb
 
 from core.actions.launch import ANYWHERE, Where
-from core.jobs.backend import backend_class, backend_named
-from core.jobs.records import JobState
-from core.jobs.slots import UNKNOWN_PARAMETERS_M, slots_for, visible_slots
+from core.errors import SpecError
+from core.jobs.backend import backend_class, backend_named, chosen_backend
+from core.jobs.records import LOCAL, JobState
+from core.jobs.slots import UNKNOWN_PARAMETERS_M, is_here, slots_for, visible_slots
 from core.paths import AtlasPaths
 from core.queries.runs.estimate import StudyEstimate, estimate
 from core.queries.runs.estimate import time_left as left_of
@@ -30,6 +31,10 @@ class Plan(NamedTuple):
     """Runs, trainings, time and disk."""
     machine: Machine
     """The slots that its jobs would take."""
+    backend: str = LOCAL
+    """Where they would run."""
+    lacks: str | None = None
+    """The device that they ask for and that this machine lacks."""
 
     @property
     def time(self) -> Span:
@@ -39,6 +44,11 @@ class Plan(NamedTuple):
     @property
     def where(self) -> str:
         """The slots, for the user."""
+        if self.backend != LOCAL:
+            slots = ", ".join(self.machine.slots)
+            return f"The time is that on this machine ({slots}); jobs run where {self.backend} has room."
+        if self.lacks is not None:
+            return f"They would fail here: this machine has no {self.lacks}."
         return slots_in_words(self.machine)
 
 
@@ -58,15 +68,17 @@ def plan(
         again: Whether runs that are done are run again.
 
     Raises:
-        SpecError: The request has a problem, or the number of slots is none.
+        SpecError: The request has a problem, the number of slots is none, or its backend takes no jobs.
     """
     check_settings(where.backend)
+    chosen_backend(where.backend, paths=paths).check()
     study = build_study(wanted, paths=paths) if isinstance(wanted, StudyRequest) else wanted
     largest = max(UNKNOWN_PARAMETERS_M if m.parameters_m is None else m.parameters_m for m in study.models)
-    machine = this_machine(where.execution.device, parameters_m=largest)
+    device = where.execution.device
+    machine = this_machine(device, parameters_m=largest)
     # A stage is written beside its place and renamed: what is there is whole.
     cost = estimate(cur, study, machine=machine, exists=lambda key: paths.stage(key).is_dir(), again=again)
-    return Plan(cost, machine)
+    return Plan(cost, machine, backend_named(where.backend), None if is_here(device, _slots()) else device)
 
 
 def check_settings(backend: str | None = None) -> None:
@@ -80,6 +92,19 @@ def check_settings(backend: str | None = None) -> None:
     """
     check_for_jobs(os.environ)
     backend_class(backend_named(backend))
+
+
+def why_none_there(backend: str | None, *, paths: AtlasPaths) -> str | None:
+    """Why no job can be submitted to a backend from here, such as a fault of `backend.yaml`; None where it can.
+
+    Args:
+        backend: That was chosen; None: the usual one.
+    """
+    try:
+        chosen_backend(backend, paths=paths).check()
+    except SpecError as error:
+        return str(error)
+    return None
 
 
 def slots_in_words(machine: Machine) -> str:

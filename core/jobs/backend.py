@@ -42,6 +42,13 @@ class Backend(Protocol):
     def __init__(self, paths: AtlasPaths) -> None:
         """Look after a home; nothing is read or started yet."""
 
+    def check(self) -> None:
+        """Refuse what would keep `submit` from taking any job: settings, `backend.yaml`, an engine that is not here.
+
+        Raises:
+            SpecError: With what to do about it.
+        """
+
     def submit(
         self,
         specs: Sequence[RunSpec | ProfileSpec],

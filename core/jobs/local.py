@@ -42,6 +42,10 @@ class LocalBackend(Backend):
         """
         self._paths, self._options = paths, tuple(options)
 
+    def check(self) -> None:
+        """A number of slots that is none would keep jobs waiting."""
+        check_for_jobs(os.environ)
+
     def submit(
         self,
         specs: Sequence[RunSpec | ProfileSpec],
@@ -52,7 +56,7 @@ class LocalBackend(Backend):
         launched_by: str | None = None,
     ) -> list[JobStatus]:
         """Write the folders in which the dispatcher looks for work."""
-        check_for_jobs(os.environ)  # a number of slots that is none would keep them waiting
+        self.check()
         return folders.enqueue(
             specs, paths=self._paths, how=folders.Submission(self.name, study, execution, launched_by), again=again
         )

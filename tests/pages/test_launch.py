@@ -129,7 +129,11 @@ def test_how_jobs_compute_is_chosen_queued_and_printed(
     assert other == {f"runs/{job['run_id']}/spec.json" for job in jobs}
 
 
-def test_a_home_with_a_cluster_has_the_choice_where_jobs_run(home: Path, open_page: Open) -> None:
+def test_a_home_with_a_cluster_has_the_choice_where_jobs_run(
+    home: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.slurm.engine.is_here", lambda: True)
+
     def where(at: AppTest) -> list[Any]:
         return [s for s in at.segmented_control if s.label == "Where"]
 
@@ -140,6 +144,10 @@ def test_a_home_with_a_cluster_has_the_choice_where_jobs_run(home: Path, open_pa
     assert (choice.options, choice.value) == (["local", "slurm", "ray"], "local")
     checked(choice.set_value("slurm").run())
     assert any(str(code.value).endswith(" --backend slurm") for code in at.code)
+    assert any("jobs run where slurm has room" in str(caption.value) for caption in at.caption)
+    (home / "backend.yaml").write_text("slurm: {partion: gpu}")
+    checked(at.run())
+    assert any("Did you mean 'partition'?" in str(warning.value) for warning in at.warning), "before anything starts"
 
 
 @pytest.mark.parametrize("has_wheel", [True, False])

@@ -38,6 +38,17 @@ class RayBackend(LocalBackend):
 
     name: ClassVar[str] = "ray"
 
+    def check(self) -> None:
+        """Ray is loaded here by the driver alone, with what `backend.yaml` says.
+
+        Raises:
+            SpecError: That file has a problem, or this machine has no Ray.
+        """
+        super().check()
+        backend_file(self._paths)
+        if not _is_installed():
+            raise SpecError(f"Ray is not installed here: pip install {PACKAGE}, or the version that the cluster has.")
+
     def submit(
         self,
         specs: Sequence[RunSpec | ProfileSpec],
@@ -52,9 +63,6 @@ class RayBackend(LocalBackend):
         Raises:
             SpecError: `backend.yaml` has a problem, or this machine has no Ray.
         """
-        backend_file(self._paths)
-        if not _is_installed():
-            raise SpecError(f"Ray is not installed here: pip install {PACKAGE}, or the version that the cluster has.")
         found = super().submit(specs, study=study, execution=execution, again=again, launched_by=launched_by)
         self._ring()
         return found

@@ -60,6 +60,16 @@ class SlurmBackend(Backend):
         """
         self._paths, self._words = paths, tuple(words)
 
+    def check(self) -> None:
+        """Slurm's commands are called from here, with what `backend.yaml` says.
+
+        Raises:
+            SpecError: That file has a problem, or this machine has no Slurm.
+        """
+        backend_file(self._paths)
+        if not engine.is_here():
+            raise SpecError("There is no sbatch on this machine: submit from one where Slurm is installed.")
+
     def submit(
         self,
         specs: Sequence[RunSpec | ProfileSpec],
@@ -75,9 +85,7 @@ class SlurmBackend(Backend):
             SpecError: `backend.yaml` has a problem, or this machine has no Slurm.
             JobError: A folder is damaged; or Slurm refuses the jobs, which stay queued then.
         """
-        backend_file(self._paths)
-        if not engine.is_here():
-            raise SpecError("There is no sbatch on this machine: submit from one where Slurm is installed.")
+        self.check()
         found = folders.enqueue(
             specs, paths=self._paths, how=folders.Submission(self.name, study, execution, launched_by), again=again
         )

@@ -7,7 +7,7 @@ from typing import get_args
 import streamlit as st
 
 from core.actions.launch import Where
-from core.actions.plan import check_settings, set_cpu_slots, slots_in_words, this_machine
+from core.actions.plan import check_settings, set_cpu_slots, slots_in_words, this_machine, why_none_there
 from core.actions.queue import places
 from core.errors import SpecError
 from core.spec.execution import AUTO, FEWEST_TOKENS, Precision, execution_options
@@ -58,9 +58,10 @@ def ask_execution() -> tuple[Where, list[str]]:
             "memory, more time, the same results.",
         )
         st.caption(slots_in_words(machine))
+    why = why_none_there(backend, paths=paths())
     said = {"device": device, "precision": precision, "batch_tokens": batch_tokens}
     said |= {"gradient_checkpointing": is_checkpointed or None}
-    return Where(backend, execution_options(**{n: v for n, v in said.items() if v != AUTO})), []
+    return Where(backend, execution_options(**{n: v for n, v in said.items() if v != AUTO})), [why] if why else []
 
 
 def _set_slots() -> None:

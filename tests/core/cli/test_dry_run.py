@@ -40,6 +40,8 @@ def test_dry_run_says_what_the_page_says_and_starts_nothing(
     assert (found.cost.n_runs, found.cost.n_trainings) == (6, 4 + 6)
     assert found.machine.kind == slots[0].partition(":")[0] and found.machine.kind in StudyEstimate(*found.cost).basis
     assert not AtlasPaths(tmp_path).runs.exists()
+    lacking = CliRunner().invoke(app, [*words, "--dry-run", "--device", "auto:2"])
+    assert "They would fail here: this machine has no auto:2." in lacking.stderr
     table = CliRunner().invoke(app, [*words, "--dry-run"])
     assert table.exit_code == 0 and "Nothing was started." in table.stderr and slots[-1] in table.stdout
 

@@ -151,6 +151,8 @@ def test_without_slurm_nothing_is_queued(paths: AtlasPaths, monkeypatch: pytest.
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(SpecError, match="no sbatch on this machine"):
         SlurmBackend(paths).submit(grid())
+    tried = CliRunner().invoke(app, ["run", "--target", "xnli", "--backend", "slurm", "--dry-run"])
+    assert isinstance(tried.exception, SpecError) and "no sbatch" in str(tried.exception)
     assert not paths.runs.exists() and not SlurmBackend(paths).wake()
 
 
