@@ -266,7 +266,7 @@ def asked(options: RayOptions, *, device: str, has_gpus: bool) -> dict[str, Any]
     several = n_devices(device)
     return {
         "num_cpus": options.cpus,
-        "num_gpus": 0 if device == "cpu" or not gpus else several if several > 1 else gpus,
+        "num_gpus": 0 if device.startswith("cpu") or not gpus else several if several > 1 else gpus,
         "memory": options.memory_bytes,
         "resources": dict(options.resources) or None,
     }

@@ -27,6 +27,7 @@ from core.jobs.state import derive_state
 from core.paths import REPO, AtlasPaths
 from core.processes import ProcessRecord
 from core.spec.cluster import OnNode
+from core.spec.execution import ExecutionOptions
 from core.spec.run import RunSpec
 from tests.core.jobs.fakeworker import read
 from tests.makers.folders import run_spec
@@ -160,10 +161,12 @@ def test_what_is_asked_follows_the_cluster_and_the_device_where_the_file_is_sile
     ours = driver(paths, ray)
     ours.step()
     assert (ray.told[0]["num_cpus"], ray.told[0]["num_gpus"], ray.told[0]["has_gpu"]) == (1, 1, True)
+    RayBackend(paths).submit([run_spec(seed=9)], execution=ExecutionOptions(device="cpu:0"))
+    ours.step()
     ray.resources[0]["GPU"] = 0
     RayBackend(paths).submit(grid()[3:])
     ours.step()
-    assert (ray.told[1]["num_gpus"], ray.told[1]["has_gpu"]) == (0, False)
+    assert [(told["num_gpus"], told["has_gpu"]) for told in ray.told[1:]] == [(0, False)] * 2
 
 
 @pytest.mark.usefixtures("installed")
