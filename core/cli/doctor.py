@@ -29,6 +29,7 @@ from core.variables import CPU_SLOTS, GPU_SLOTS, is_read_only, wrong
 
 _GIB = 2**30
 _LOW_DISK_GIB = 5
+_MOST_WAITING = 5
 
 
 class Check(NamedTuple):
@@ -189,9 +190,13 @@ def _folders(paths: AtlasPaths) -> Iterator[Check]:
 
 def _waiting(paths: AtlasPaths) -> Iterator[Check]:
     """Jobs that are not started, and why; the queue knows folders that the index has not looked at."""
-    for job in (*list_runs(paths), *list_profiles(paths)):
-        if job.state is JobState.QUEUED and job.message:
-            yield Check("queue", "note", f"{job.run_id}: {job.message}", "")
+    jobs = (*list_runs(paths), *list_profiles(paths))
+    waiting = [job for job in jobs if job.state is JobState.QUEUED and job.message]
+    for job in waiting[:_MOST_WAITING]:
+        yield Check("queue", "note", f"{job.run_id}: {job.message}", "")
+    if len(waiting) > _MOST_WAITING:  # on a cluster every job that waits has a reason
+        more = f"{len(waiting) - _MOST_WAITING:,} more jobs wait for a reason"
+        yield Check("queue", "note", more, "All of them: python -m core runs")
 
 
 def _samples(paths: AtlasPaths) -> Check:
