@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from core.errors import RunFolderDamaged, as_damage
-from core.files import read_whole
+from core.files import is_there, read_whole
 from core.holding import executing, since_beat, since_beat_elsewhere
 from core.jobs.backend import backend_class
 from core.jobs.records import LOCAL, JobRecord, JobState, JobStatus, failure_text, read_job
@@ -118,6 +118,8 @@ def _remark(run: RunPaths, job: JobRecord | None, stand: Stand) -> str | None:
     if stand.state is JobState.LOST:
         pid = stand.process.pid if stand.process else ""
         return f"Its process {pid} ended unexpectedly; the job is queued again automatically."
+    if stand.state is JobState.RUNNING and is_there(run.cancel):
+        return "It was asked to stop, and does so within seconds."  # its process is on another machine
     if stand.state is not JobState.QUEUED:
         return stand.message
     if job is None:

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from core.errors import AtlasError, JobError, RunFolderDamaged, SpecError, as_damage
 from core.files import file_errors, is_there, read_whole, write_text
-from core.holding import executing, is_held, lives, since_beat_elsewhere
+from core.holding import ELSEWHERE_S, executing, is_held, lives, since_beat_elsewhere
 from core.jobs import attempt, folders
 from core.jobs.backend import Backend, backend_file
 from core.jobs.folders import is_open
@@ -28,7 +28,7 @@ from core.jobs.records import JobStatus, read_job, write_failure
 from core.jobs.slurm import engine
 from core.jobs.slurm.arrays import Submission, Task, arrays, ranges
 from core.jobs.slurm.book import FRESH_S, Book, Known, forget_look, look, own_task, submissions
-from core.jobs.slurm.engine import Order
+from core.jobs.slurm.engine import Order, SlurmSays
 from core.jobs.state import derive_state
 from core.paths import AtlasPaths, RunPaths
 from core.processes import read_process
@@ -128,7 +128,9 @@ class SlurmBackend(Backend):
         if not is_new and not submissions(self._paths):
             return False
         since_s = time.monotonic() - _CHECKED.get(str(self._paths.home), -FRESH_S)
-        if not engine.is_here() or (since_s < FRESH_S and not is_new):
+        # What was refused is asked again as seldom as all else: a site dislikes a page that calls sbatch each second.
+        is_urgent = is_new and not is_there(self._paths.slurm_trouble)
+        if not engine.is_here() or (since_s < FRESH_S and not is_urgent):
             return False
         try:
             with FileLock(self._paths.slurm_lock, timeout=0):
@@ -136,8 +138,7 @@ class SlurmBackend(Backend):
         except Timeout:
             return False
         except AtlasError as error:  # Slurm is away or refuses, or the disk is full: lists of jobs show it beside each
-            with suppress(AtlasError):
-                write_text(self._paths.slurm_trouble, str(error))
+            self._note_trouble(error)
             return False
 
     @staticmethod
@@ -160,12 +161,15 @@ class SlurmBackend(Backend):
         seen = look(paths)
         for said in own_task(seen.live.get(run.run_id, [])):
             reason = "" if said.reason in {"", "None"} else f" ({said.reason})"
-            silent = ", but nobody has begun, or is heard of any more" if said.state in engine.RUNNING else ""
-            return f"Slurm {said.task}: {said.state.lower()}{reason}{silent}"
+            return f"Slurm {said.task}: {said.state.lower()}{reason}{_silence(said)}"
         if is_there(paths.slurm_trouble):
             with suppress(OSError, RunFolderDamaged):
                 return f"Not handed to Slurm yet: {read_whole(paths.slurm_trouble).decode(errors='replace')}"
         return None if seen.is_known else "Slurm cannot be asked from this machine, or does not answer."
+
+    def _note_trouble(self, error: AtlasError) -> None:
+        with suppress(AtlasError):
+            write_text(self._paths.slurm_trouble, " ".join(str(error).split()))  # one line, as lists show it
 
     def _want(self, job_ids: Sequence[str]) -> None:
         with file_errors(self._paths.slurm):
@@ -181,8 +185,7 @@ class SlurmBackend(Backend):
         except Timeout:
             pass  # whoever has it takes these along, or the next to look does
         except JobError as error:
-            with suppress(AtlasError):
-                write_text(self._paths.slurm_trouble, str(error))
+            self._note_trouble(error)
             raise JobError(
                 f"Slurm did not take the jobs: {str(error).rstrip('.')}. They stay queued and are handed over as soon "
                 f"as it does; what they ask for is in {self._paths.backend_file}."
@@ -319,6 +322,13 @@ class SlurmBackend(Backend):
         ended = {known.token for known in book.tasks} - live
         for token in ended:
             (self._paths.slurm / f"{token}.json").unlink(missing_ok=True)
+
+
+def _silence(said: SlurmSays) -> str:
+    """What is said of a task that has a node, though no process of its job is known."""
+    if said.state not in engine.RUNNING:
+        return ""
+    return ", its process starts" if said.runs_s < ELSEWHERE_S else ", but nobody has begun, or is heard of any more"
 
 
 def _ids(note: Path) -> list[str]:

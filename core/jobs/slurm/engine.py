@@ -217,5 +217,6 @@ def _answer(words: list[str], *, script: str | None = None) -> str:
         raise JobError(f"Slurm does not answer: {error}") from error
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())
-        raise JobError(f"{Path(words[0]).name}: {said or f'exit code {done.returncode}'}")
+        name = Path(words[0]).name
+        raise JobError(said if said.startswith(f"{name}: ") else f"{name}: {said or f'exit code {done.returncode}'}")
     return done.stdout

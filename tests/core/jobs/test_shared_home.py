@@ -73,7 +73,12 @@ def test_one_that_fell_silent_elsewhere_is_lost_within_a_minute_and_goes_on_here
     paths: AtlasPaths, run: RunPaths
 ) -> None:
     silent(run, seconds=ELSEWHERE_S - 5)
-    assert derive_state(run).state is JobState.RUNNING
+    run.cancel.touch()
+    stopping = derive_state(run)
+    assert stopping.state is JobState.RUNNING and "asked to stop" in (stopping.message or "")
+    run.cancel.unlink()
+    running = derive_state(run)
+    assert running.state is JobState.RUNNING and running.message is None
     silent(run, seconds=ELSEWHERE_S + 5)
     assert ELSEWHERE_S <= 60 and derive_state(run).state is JobState.LOST
     here = dispatcher(paths)

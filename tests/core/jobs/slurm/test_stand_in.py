@@ -191,12 +191,13 @@ def test_a_task_whose_node_lost_it_is_not_running_and_is_started_again(paths: At
     # The node died and came back within seconds: Slurm asks it for the job again in an hour.
     os.utime(run.heartbeat, (time.time() - 130, time.time() - 130))
     scripts.says(paths, f"{spec.run_id} RUNNING")
-    silent = (JobState.QUEUED, "Slurm 7_0: running, but nobody has begun, or is heard of any more")
-    assert state(paths, spec) == silent
+    assert state(paths, spec) == (JobState.QUEUED, "Slurm 7_0: running, its process starts")
     SlurmBackend(paths).wake()
     assert scripts.told() == [], "the heartbeat is of before: this start loads its container"
     scripts.runs = "1-00:02:20"
     scripts.says(paths, f"{spec.run_id} RUNNING")
+    silent = (JobState.QUEUED, "Slurm 7_0: running, but nobody has begun, or is heard of any more")
+    assert state(paths, spec) == silent
     SlurmBackend(paths).wake()
     assert scripts.told() == ["scontrol requeue 7_0"]
     scripts.says(paths, f"{spec.run_id} SUSPENDED")
@@ -269,9 +270,10 @@ def test_a_refusal_is_told_and_the_jobs_are_handed_over_when_slurm_takes_them(
     with pytest.raises(JobError, match="invalid partition specified: gpuu.*stay queued.*backend.yaml"):
         SlurmBackend(paths).submit(grid())
     found = state(paths, grid()[0])
-    assert found[0] is JobState.QUEUED and "Not handed to Slurm yet: sbatch: " in (found[1] or "")
-    assert not SlurmBackend(paths).wake(), "still refused"
+    assert found == (JobState.QUEUED, "Not handed to Slurm yet: sbatch: error: invalid partition specified: gpuu")
     (scripts.folder / "refuse").unlink()
+    assert not SlurmBackend(paths).wake() and not scripts.said(), "it is asked again after some seconds, as for states"
+    slurm._CHECKED.clear()
     assert SlurmBackend(paths).wake() and len(scripts.said()) == 3
     assert state(paths, grid()[0]) == (JobState.QUEUED, None)
     slurm._CHECKED.clear()
@@ -326,6 +328,7 @@ def test_many_that_are_put_back_are_handed_over_together_and_a_refusal_is_shown(
     assert {job.state for job in found} == {JobState.QUEUED}
     assert all("Not handed to Slurm yet: sbatch: " in (job.message or "") for job in found)
     (scripts.folder / "refuse").unlink()
+    slurm._CHECKED.clear()
     assert SlurmBackend(paths).wake()
     again = [line.partition("--array=")[2].split()[0] for line in scripts.said()[len(asked) :]]
     assert again == asked, "one array for the stage and the baselines, one for each that waits: as they were submitted"
