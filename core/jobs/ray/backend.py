@@ -99,7 +99,7 @@ class RayBackend(LocalBackend):
         if not _is_installed() or self._has_just_failed() or LocalBackend.is_alive(driver):
             return False
         with file_errors(driver.root):
-            for file in (driver.process, driver.heartbeat):  # of one that is gone
+            for file in (driver.process, driver.heartbeat, driver.failed):  # of one that is gone
                 file.unlink(missing_ok=True)
             environ = {"ATLAS_HOME": str(self._paths.home)}
             start_detached(DRIVER, *self._options, log=driver.log, environ=environ, record=driver.process)

@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from core.errors import AtlasError, RunFolderDamaged, SpecError
-from core.files import write_text
+from core.files import is_there, write_text
 from core.holding import Busy, beat, held
 from core.jobs.backend import backend_file
 from core.jobs.dispatch import WORKER
@@ -88,6 +88,8 @@ def _hand_over(paths: AtlasPaths, *, worker: str, idle_s: float) -> int:
 
             try:
                 address = backend_file(paths).ray.address or os.environ.get("RAY_ADDRESS") or "auto"
+                if not is_there(paths.ray_driver.failed):  # Ray tries for minutes, and lists are looked at meanwhile
+                    _note_trouble(paths, f"nobody has answered at '{address}' yet; Ray goes on trying for minutes.")
                 ray.init(address, namespace="atlas", log_to_driver=False, logging_level=logging.WARNING)
             except SpecError as error:
                 _note_trouble(paths, str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import sys
 import threading
 import time
 from pathlib import Path
@@ -20,9 +21,10 @@ from core.jobs.graph import Node
 from core.jobs.ray import backend as ray_backend
 from core.jobs.ray import says as ray_says
 from core.jobs.ray.backend import PACKAGE, RayBackend
-from core.jobs.ray.driver import Driver
+from core.jobs.ray.driver import UNREACHABLE, Driver
+from core.jobs.ray.driver import main as driver_main
 from core.jobs.ray.task import Order, execute
-from core.jobs.records import JobState, read_job, write_failure
+from core.jobs.records import JobState, failure_text, read_job, write_failure
 from core.jobs.state import derive_state
 from core.paths import REPO, AtlasPaths
 from core.processes import ProcessRecord
@@ -213,6 +215,24 @@ def test_what_ray_itself_cannot_do_is_tried_three_times(paths: AtlasPaths, ray: 
     found, message = state(paths, spec)
     assert found is JobState.FAILED and "up 3 times: ModuleNotFoundError: No module named 'core'" in (message or "")
     assert len(ray.told) == 3
+
+
+def test_while_an_address_is_tried_lists_say_that_nobody_has_answered_there(
+    paths: AtlasPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str | None] = []
+
+    def init(address: str, **options: object) -> None:
+        del address, options
+        said.append(failure_text(paths.ray_driver.failed))
+        raise ConnectionError("timed out")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert driver_main(["--once"]) == UNREACHABLE
+    assert said == ["nobody has answered at '10.0.0.1:6379' yet; Ray goes on trying for minutes."]
+    last = failure_text(paths.ray_driver.failed)
+    assert last == "no cluster answers at '10.0.0.1:6379' from this machine: timed out"
 
 
 @pytest.mark.usefixtures("installed")
