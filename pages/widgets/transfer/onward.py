@@ -87,8 +87,12 @@ def beside_in_words(rows: pd.DataFrame, request: StudyRequest, named: Titles) ->
             "came with the program."
         )
     others = ", ".join(dict.fromkeys(named.of_model(str(name)) for name in there["model"]))
-    rest = f" Those of {others} are there." if others else ""
-    return f"The program came with no results of this model, target and data to stand beside these.{rest}"
+    if not others:
+        return "No results of this target on these data came with the program: these will stand alone on Transfer."
+    return (
+        "On Transfer the results will stand alone: none of this model came with the program. Choose "
+        f"{others} to see yours beside those that did."
+    )
 
 
 def _of_gallery(rows: pd.DataFrame, fixed: Mapping[str, Any]) -> list[dict[Any, Any]]:
