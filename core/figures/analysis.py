@@ -58,7 +58,7 @@ def scatter_of_cells(
     for side, name in ((x, "x"), (y, "y")):
         points = points[points[name] > 0] if side.is_log else points
     _refuse_empty(points, "cells with both values")
-    parts = [("cells", points)] if colour is None else list(points.groupby(colour, sort=True))
+    parts = [("cells", points)] if colour is None else [(str(n), part) for n, part in points.groupby(colour)]
     fig, n_colours = go.Figure(), len(CATEGORICAL[mode])
     for i, (name, rows) in enumerate(parts):
         fig.add_scatter(
