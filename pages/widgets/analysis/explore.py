@@ -38,9 +38,9 @@ def show_any_two(read: Callable[[AnalysisOptions], Evidence], options: AnalysisO
     if both.empty:
         st.info(md(f"No cell has both: {_title(x)}, and {_title(y)}."), icon=":material/scatter_plot:")
         return
-    sides = {"x": Side(_title(x), KNOWN[x].is_log), "y": Side(_title(y), KNOWN[y].is_log)}
+    across_side, up_side = (Side(_title(name), KNOWN[name].is_log) for name in (x, y))
     by = None if colour == "none" else colour
-    draw = partial(scatter_of_cells, points, colour=by, title=titles().of, **sides)
+    draw = partial(scatter_of_cells, points, x=across_side, y=up_side, colour=by, title=titles().of)
     chart(
         partial(draw, mode=mode()), key="any-two", source=source,
         alt=f"{_title(y)} against {_title(x)}, one point per intermediate, target and language",
