@@ -142,9 +142,7 @@ def _map(
     heads = tuple(map(named.of, names))
     chart(
         lambda: drawn(
-            lambda: domain_map(
-                there, selected=chosen, title=named.of, mode=made_of.mode, height_px=_MAP_PX, plot_px=made_of.map_px
-            ),
+            lambda: domain_map(there, selected=chosen, title=named.of, mode=made_of.mode, height_px=_MAP_PX),
             "domain map",
             made_of,
             profiled,
@@ -204,13 +202,7 @@ def _scatter(
     chart(
         lambda: drawn(
             lambda: similarity_scatter(
-                points,
-                axis=axis,
-                selected=selected,
-                title=named.of,
-                mode=made_of.mode,
-                height_px=_SCATTER_PX,
-                plot_px=made_of.map_px,
+                points, axis=axis, selected=selected, title=named.of, mode=made_of.mode, height_px=_SCATTER_PX
             ),
             "scatter",
             made_of,
