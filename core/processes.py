@@ -173,7 +173,7 @@ def awaited_words(module: str) -> list[str] | None:
 def leave(status: int) -> NoReturn:
     """End this process as `sys.exit` does, but without Python's last look for cycles among all that is loaded.
 
-    With torch and transformers that look takes more than half of the processor time that loading them took.
+    With torch and transformers that look takes seconds.
 
     Args:
         status: Exit status.
