@@ -20,8 +20,11 @@ from core.files import draft_beside, opened, read_whole
 from core.paths import RunPaths
 from core.processes import ProcessRecord, is_alive, read_process, record_of
 
-ELSEWHERE_S = 60.0
-"""Seconds without a heartbeat after which a process of another machine counts as gone: it beats every five."""
+ELSEWHERE_S = 45.0
+"""Seconds without a heartbeat after which a process of another machine counts as gone: it beats every five.
+
+So no list says for a minute that a job runs whose machine has died, with room for who looks and who hands on.
+"""
 
 _AGAIN_S = 0.02
 

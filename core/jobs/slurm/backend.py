@@ -151,7 +151,7 @@ class SlurmBackend(Backend):
             return False
         seen = look(AtlasPaths(run.root.parent.parent))
         says = [one.says for one in seen.live.get(run.run_id, []) if one.says is not None]
-        # Slurm may take an hour to find that a node has lost a job: whoever has not beaten for a minute is gone.
+        # Slurm may take an hour to find that a node has lost a job: whoever has not beaten for `ELSEWHERE_S` is gone.
         return lives(run, process) and (not seen.is_known or any(said.state in engine.RUNNING for said in says))
 
     @staticmethod
