@@ -233,7 +233,8 @@ class SlurmBackend(Backend):
                 )
             except AtlasError:
                 file.unlink(missing_ok=True)
-                engine.cancel(numbers)  # all or none: what was taken of these jobs is handed over with the rest
+                with suppress(JobError):  # why the jobs were refused is what is told, and not this
+                    engine.cancel(numbers)  # all or none: what was taken of these jobs is handed over with the rest
                 raise
             numbers.append(number)
         forget_look(self._paths)

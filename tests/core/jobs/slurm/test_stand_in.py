@@ -33,6 +33,7 @@ cd {folder}
 if [ -e refuse ]; then echo "sbatch: error: invalid partition specified: gpuu" >&2; exit 1; fi
 n=$(( $(cat n 2>/dev/null || echo 100) + 1 )); echo $n > n
 echo "$*" >> said; cat > script.$n
+if [ -e once ]; then mv once refuse; fi
 echo $n
 """
 _SQUEUE = """#!/bin/bash
@@ -41,6 +42,7 @@ cat {folder}/queue 2>/dev/null
 """
 _OTHER = """#!/bin/bash
 echo "$(basename $0) $*" >> {folder}/told
+[ ! -e {folder}/refuse ]
 """
 
 
@@ -281,6 +283,15 @@ def test_a_refusal_is_told_and_the_jobs_are_handed_over_when_slurm_takes_them(
     scripts.says(paths, f"stage:{grid()[0].run_id} RUNNING", *(f"{spec.run_id} PENDING" for spec in grid()))
     SlurmBackend(paths).submit([later])
     assert "--dependency=aftercorr:7" in scripts.said()[-1], "the stage is at work already, of another submission"
+
+
+def test_a_refusal_is_told_though_what_was_taken_before_it_cannot_be_taken_back(
+    paths: AtlasPaths, scripts: Slurm
+) -> None:
+    (scripts.folder / "once").touch()
+    with pytest.raises(JobError, match="invalid partition specified: gpuu"):
+        SlurmBackend(paths).submit(grid())
+    assert len(scripts.said()) == 1 and scripts.told() == ["scancel --quiet 101"], "one was taken, the next refused"
 
 
 def test_a_job_that_vanished_is_handed_over_again_and_given_up_after_three_tries(
