@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from unittest import mock
@@ -25,6 +26,16 @@ def environment_stays() -> Iterator[None]:
     """What a test leaves in the environment, as a dispatcher does that takes on settings, ends with it."""
     with mock.patch.dict(os.environ):
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def heap_is_small() -> None:
+    """Objects that are there before a module's tests, torch's hundreds of thousands, are not looked through for garbage.
+
+    A training whose memory runs out has all of them looked through, and Python does so by itself now and then.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
