@@ -137,6 +137,10 @@ class StepLogged(_Fact):
     """At this step."""
     examples_per_s: float
     """Training examples per second since the last report."""
+    memory_mb: float | None = None
+    """Memory held at this step: resident (CPU), or that torch has reserved on the first device (GPU)."""
+    cores: float | None = Field(default=None, ge=0)
+    """Processor cores at work for the job's own process since the last report, in the mean."""
 
 
 class DevScored(_Fact):

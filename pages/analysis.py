@@ -22,6 +22,7 @@ from pages.widgets.address import one_of
 from pages.widgets.analysis import data, panels
 from pages.widgets.analysis.choice import KINDS, PARTS, choose, recompute, refine
 from pages.widgets.analysis.claims import show_claims
+from pages.widgets.analysis.explore import show_any_two
 from pages.widgets.analysis.fit_progress import watch
 from pages.widgets.analysis.measures import show_measures
 from pages.widgets.analysis.settle import settle_link, show_settling
@@ -32,7 +33,6 @@ from pages.widgets.show import empty
 start()
 now = version()
 rows = data.available(now)
-
 if rows.empty:
     empty(
         "No gain to analyse yet",
@@ -73,15 +73,15 @@ if part == "Effects":
 elif part == "Variance":
     kind = one_of("Split by", KINDS, key="by", widget=st.segmented_control)
     by_kind = partial(data.grouped, now, pooled, options, kind)
-    groups = by_kind()
-    watch(groups, by_kind, what=f"Fitting each {kind}")
+    watch(groups := by_kind(), by_kind, what=f"Fitting each {kind}")
     panels.show_shares(model, groups.frame, kind=kind, of=found)
 elif part == "Measures":
     watch(with_every, curves, what="Repeating the analysis with every other measure")
     show_measures(with_every.frame, options=options, how=how("analyse", every_measure=True))
+elif part == "Explore":
+    show_any_two(partial(data.gathered, now, pooled), options, source=pooled.data_source)
 elif part == "Cells":
-    has_gain = set(found.frame["target"])
-    if there := [name for name in load_tasks(paths()) if name in has_gain]:
+    if there := [name for name in load_tasks(paths()) if name in set(found.frame["target"])]:
         target = one_of("Target whose cells are tested", there, key="cells", format_func=titles().of)
         panels.show_cells(data.tested(now, pooled, options, target), target=target, how=how("analyse", target=target))
 elif part == "Predictions":

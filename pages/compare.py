@@ -7,6 +7,7 @@ guard()
 import streamlit as st
 
 st.title("Compare")
+st.caption("Two to six runs side by side: in what they differ, and what that did to the score in each language.")
 
 from core.analysis.compare import FEWEST
 from pages.widgets.address import is_on, one_of
@@ -41,6 +42,7 @@ if len(picked) < FEWEST:
 ids, chosen = tuple(picked), lines(rows, picked)
 panels.show_runs(rows, chosen)
 panels.show_cautions(data.made_of(now, ids), chosen)
+panels.show_excluded(data.excluded_of(now, ids), chosen)
 
 st.header("What differs", anchor=False)
 settings = data.settings_of(now, ids)

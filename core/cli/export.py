@@ -81,7 +81,7 @@ def figure(
     as_json: AsJson = False,
 ) -> None:
     """Write one figure of the Transfer page."""
-    from core.report.chapters import draw  # noqa: PLC0415  # loads plotly
+    from core.report.chapters import draw, figure_title  # noqa: PLC0415  # loads plotly
     from core.report.gathered import one_chapter  # noqa: PLC0415
     from core.report.image import write_figure  # noqa: PLC0415
     from core.report.paper import PAPER, chapter_sheet, write_sheet  # noqa: PLC0415
@@ -89,16 +89,15 @@ def figure(
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
         chapter = one_chapter(cur, wanted, similarity=similarity, paths=paths)
-    label = f"{chapter.heatmap.view.target}: {chapter.heatmap.label}"
     if kind == "heatmap" and out.suffix.lower().removeprefix(".") in PAPER:
         write_sheet(chapter_sheet(chapter), file=out)
     else:
         drawn = draw(chapter, kind=kind)
-        write_figure(drawn.figure, file=out, title=f"{kind}, {label}", width_px=drawn.width_px)
+        write_figure(drawn.figure, file=out, title=figure_title(chapter, kind=kind), width_px=drawn.width_px)
     if as_json:
         show([{"file": str(out), "kind": kind, "target": chapter.heatmap.view.target}], as_json=True, empty="")
     else:
-        typer.echo(f"{kind.capitalize()} of {label} written to {out}.")
+        typer.echo(f"Written to {out}: {figure_title(chapter, kind=kind)}.")
 
 
 @answering

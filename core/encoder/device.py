@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import torch
 
 from core.heads.states import Encoder
+from core.processes import held_memory_mb
 from core.spec.execution import Precision
 from core.variables import PRECISION, word
 
@@ -144,6 +145,19 @@ def peak_memory_mb(device: torch.device) -> float:
     if device.type != "cpu":
         return float(torch.get_device_module(device).max_memory_allocated(device)) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def memory_now_mb(device: torch.device) -> float:
+    """Memory held at this moment: reserved by torch on a GPU, resident on a CPU, in MB.
+
+    Args:
+        device: Where it computes.
+    """
+    if device.type == "mps":
+        return float(torch.mps.driver_allocated_memory()) / 2**20
+    if device.type != "cpu":
+        return float(torch.get_device_module(device).memory_reserved(device)) / 2**20
+    return held_memory_mb()
 
 
 @cache

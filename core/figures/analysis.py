@@ -1,21 +1,97 @@
-"""Difficulty × similarity → gain: bins, marginal effects, shares of variance, effects by group.
+"""Difficulty × similarity → gain: bins, marginal effects, shares of variance, effects by group; any two by cell.
 
 Gains are drawn in the unit that is named, shares in per cent; whiskers are 95 % limits and hovers say n and method.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
+import math
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from core.figures.numbers import colour_bar, write_numbers
 from core.figures.theme import CATEGORICAL, DIVERGING, MUTED, SYMBOLS, Mode, colorscale, frame
+from core.languages import language
 
 _BACKWARDS = ("similarity", "difficulty")
 _BANDS = ("low", "middle", "high")
+_SCATTER_PX = 460
+_DECADES = 2.5
+"""Powers of ten between the ends of a logarithmic axis above which 2 and 5 have no ticks."""
+
+
+class Side(NamedTuple):
+    """An axis of a scatter."""
+
+    title: str
+    """With the unit."""
+    is_log: bool = False
+    """Whether it goes by powers of ten."""
+
+
+def scatter_of_cells(
+    points: pd.DataFrame,
+    *,
+    x: Side,
+    y: Side,
+    colour: str | None = None,
+    title: Callable[[str], str] = str,
+    mode: Mode = "light",
+) -> go.Figure:
+    """One point per (intermediate, target, language), and one line of words at each.
+
+    Args:
+        points: Columns intermediate, target, lang, n_seeds, x, y; rows without one of the two are left out.
+        x: Across.
+        y: Up.
+        colour: Column whose values have colours and symbols of their own; None: one colour.
+        title: From a task or an intermediate to what people read.
+
+    Raises:
+        ValueError: No point has both values.
+    """
+    points = points[points["x"].notna() & points["y"].notna()]
+    for side, name in ((x, "x"), (y, "y")):
+        points = points[points[name] > 0] if side.is_log else points
+    _refuse_empty(points, "cells with both values")
+    parts = [("cells", points)] if colour is None else [(str(n), part) for n, part in points.groupby(colour)]
+    fig, n_colours = go.Figure(), len(CATEGORICAL[mode])
+    for i, (name, rows) in enumerate(parts):
+        fig.add_scatter(
+            x=_placed(rows["x"], x), y=_placed(rows["y"], y), mode="markers", name=title(str(name)),
+            marker={"size": 7, "color": CATEGORICAL[mode][i % n_colours], "opacity": 0.75,
+                    "symbol": SYMBOLS[(i + i // n_colours) % len(SYMBOLS)]},
+            hovertext=[_cell_line(row, x=x, y=y, title=title) for row in rows.to_dict("records")],
+            hovertemplate="%{hovertext}<extra></extra>",
+        )  # fmt: skip
+    frame(fig, height_px=_SCATTER_PX + 22 * (len(parts) // 6), mode=mode)
+    for side, name, update in ((x, "x", fig.update_xaxes), (y, "y", fig.update_yaxes)):
+        update(title_text=side.title, **(_powers(points[name]) if side.is_log else {}))
+    return fig.update_layout(showlegend=colour is not None)
+
+
+def _placed(values: pd.Series, side: Side) -> list[float]:
+    return (np.log10(values.astype("float64")) if side.is_log else values).tolist()
+
+
+def _powers(values: pd.Series) -> dict[str, Any]:
+    """Ticks of an axis that holds logarithms: plain numbers, so that every renderer draws the same."""
+    low, high = math.log10(values.min()), math.log10(values.max())
+    steps = (1, 2, 5) if high - low < _DECADES else (1,)
+    ticks = [step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]
+    ticks = [tick for tick in ticks if low - 0.3 < math.log10(tick) < high + 0.3]
+    return {"tickvals": [math.log10(tick) for tick in ticks], "ticktext": [f"{tick:,g}" for tick in ticks]}
+
+
+def _cell_line(row: dict[Hashable, Any], *, x: Side, y: Side, title: Callable[[str], str]) -> str:
+    where = f"{title(row['intermediate'])} → {title(row['target'])}, {language(row['lang']).name} ({row['lang']})"
+    seeds = f"{row['n_seeds']} seed{'s' * (row['n_seeds'] != 1)}"
+    up, across = (f"{value:.3g}".replace("-", "−") for value in (row["y"], row["x"]))
+    return f"{where}: {y.title} {up}, {x.title} {across}, {seeds}"
 
 
 def gain_bins(

@@ -93,15 +93,45 @@ def speed_curve(steps: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
     Raises:
         ValueError: There is no step.
     """
+    return _in_use(steps, steps["examples_per_s"], "examples a second", hover="%{y:.1f} examples/s", mode=mode)
+
+
+def memory_curve(steps: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
+    """Memory held, one line per stage.
+
+    Args:
+        steps: Columns `stage` (label), `step`, `memory_mb` (None where it was not reported), in order of step.
+
+    Raises:
+        ValueError: No step has its memory.
+    """
+    known = steps[steps["memory_mb"].notna()]
+    return _in_use(known, known["memory_mb"] / 1024, "memory, GB", hover="%{y:.2f} GB", mode=mode)
+
+
+def cores_curve(steps: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
+    """Processor cores at work in the mean since the step before, one line per stage.
+
+    Args:
+        steps: Columns `stage` (label), `step`, `cores` (None where it was not reported), in order of step.
+
+    Raises:
+        ValueError: No step has its cores.
+    """
+    known = steps[steps["cores"].notna()]
+    return _in_use(known, known["cores"], "processor cores at work", hover="%{y:.2f} cores", mode=mode)
+
+
+def _in_use(steps: pd.DataFrame, values: pd.Series, title: str, *, hover: str, mode: Mode) -> go.Figure:
     _refuse_empty(steps, "steps")
     fig = go.Figure()
     for i, (stage, rows) in enumerate(steps.groupby("stage", sort=False)):
         fig.add_scatter(
-            x=rows["step"], y=rows["examples_per_s"], name=str(stage), mode="lines",
+            x=rows["step"], y=values[rows.index], name=str(stage), mode="lines",
             line={"color": _color(i, mode), "width": 2},
-            hovertemplate="step %{x}<br>%{y:.1f} examples/s<extra>%{fullData.name}</extra>",
+            hovertemplate=f"step %{{x}}<br>{hover}<extra>%{{fullData.name}}</extra>",
         )  # fmt: skip
-    return _by_step(fig, "examples a second", mode=mode).update_yaxes(rangemode="tozero")
+    return _by_step(fig, title, mode=mode).update_yaxes(rangemode="tozero")
 
 
 def _by_step(fig: go.Figure, title: str, *, mode: Mode, height_px: int = 280) -> go.Figure:

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.figures.heatmap import HIGHLIGHT, Cell
-from core.figures.labels import Named, name_places
+from core.figures.labels import WIDTH_PX, Named, name_places
 from core.figures.theme import CATEGORICAL, INK, MUTED, Mode, frame
 from core.languages import language
 
@@ -59,6 +59,7 @@ def domain_map(
     title: Callable[[str], str] = str,
     mode: Mode = "light",
     height_px: int = HEIGHT_PX,
+    plot_px: float = WIDTH_PX,
 ) -> go.Figure:
     """Scatter of texts by kind.
 
@@ -70,6 +71,7 @@ def domain_map(
         title: From a task or an intermediate to what people read.
         mode: Theme.
         height_px: Of the whole figure.
+        plot_px: Width of the plot that names of points are placed for.
 
     Raises:
         ValueError: No point is shown.
@@ -80,7 +82,7 @@ def domain_map(
         raise ValueError("No points to draw: found 0 that are shown, expected at least one.")
     chosen = [_is_chosen(key, role, selected) for key, role in zip(shown["key"], shown["role"], strict=True)]
     window = (_ends(points["x"].dropna()), _ends(points["y"].dropna()))
-    shown = _with_places(shown.assign(is_chosen=chosen), window, height_px)
+    shown = _with_places(shown.assign(is_chosen=chosen), window, (plot_px, height_px))
     fig = go.Figure(
         [_points(shown[shown["role"] == role], role, mode) for role in STYLES if role in set(shown["role"])]
     )
@@ -99,7 +101,7 @@ def _ends(values: pd.Series) -> tuple[float, float]:
 
 
 def _with_places(
-    shown: pd.DataFrame, window: tuple[tuple[float, float], tuple[float, float]], height_px: int
+    shown: pd.DataFrame, window: tuple[tuple[float, float], tuple[float, float]], size: tuple[float, int]
 ) -> pd.DataFrame:
     """Add `place` of each name ("" for none): the chosen ones choose first, then the target, tasks, languages."""
     order = shown.assign(rank=[_FIRST.index(role) for role in shown["role"]])
@@ -108,7 +110,7 @@ def _with_places(
         Named(r["x"], r["y"], r["label"], RING_PX if r["is_chosen"] else STYLES[r["role"]].size)
         for r in order.to_dict("records")
     ]
-    places = name_places(named, window=window, height_px=height_px - _FRAME_PX)
+    places = name_places(named, window=window, width_px=size[0], height_px=size[1] - _FRAME_PX)
     return shown.assign(place=pd.Series([place or "" for place in places], index=order.index))
 
 

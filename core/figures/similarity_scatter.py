@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from core.figures.domain_map import RING_PX
 from core.figures.heatmap import HIGHLIGHT, IN_TASK, Cell, cell_text
-from core.figures.labels import Named, name_places
+from core.figures.labels import WIDTH_PX, Named, name_places
 from core.figures.theme import CATEGORICAL, GRID, INK, MUTED, Mode, frame
 
 HEIGHT_PX = 340
@@ -32,7 +32,7 @@ class Axis(NamedTuple):
     """Whether a large value means alike; otherwise the axis is turned round."""
 
 
-def similarity_scatter(
+def similarity_scatter(  # noqa: PLR0913  # what, how it looks, and how large
     points: pd.DataFrame,
     *,
     axis: Axis,
@@ -40,6 +40,7 @@ def similarity_scatter(
     title: Callable[[str], str] = str,
     mode: Mode = "light",
     height_px: int = HEIGHT_PX,
+    plot_px: float = WIDTH_PX,
 ) -> go.Figure:
     """Scatter of an intermediate's closeness to the target against its gain.
 
@@ -52,6 +53,7 @@ def similarity_scatter(
         title: From an intermediate to what people read.
         mode: Theme.
         height_px: Of the whole figure.
+        plot_px: Width of the plot that names of points are placed for.
 
     Raises:
         ValueError: There is no point.
@@ -59,7 +61,7 @@ def similarity_scatter(
     if points.empty:
         raise ValueError("No points to draw: found 0 rows, expected at least one intermediate with both values.")
     fig = go.Figure()
-    points = _with_places(points.assign(title=points["intermediate"].map(title)), axis, selected, height_px)
+    points = _with_places(points.assign(title=points["intermediate"].map(title)), axis, selected, (plot_px, height_px))
     for counted in (True, False):
         rows = points[points["counts"] == counted]
         if len(rows):
@@ -113,7 +115,7 @@ def _heights(points: pd.DataFrame) -> list[float]:
     return [low - room, high + room]
 
 
-def _with_places(points: pd.DataFrame, axis: Axis, selected: Cell | None, height_px: int) -> pd.DataFrame:
+def _with_places(points: pd.DataFrame, axis: Axis, selected: Cell | None, size: tuple[float, int]) -> pd.DataFrame:
     """Add `place` of each name, "" where it would cover another and is left to the hover; the chosen one is first."""
     left, right = _range(points, axis)
     low, high = _heights(points)
@@ -124,7 +126,7 @@ def _with_places(points: pd.DataFrame, axis: Axis, selected: Cell | None, height
         for r in order.to_dict("records")
     ]
     places = name_places(  # between the two bars of a point, where neither crosses its name
-        named, window=((left, right), (low, high)), height_px=height_px - _FRAME_PX, first="top right"
+        named, window=((left, right), (low, high)), width_px=size[0], height_px=size[1] - _FRAME_PX, first="top right"
     )
     return points.assign(place=pd.Series([place or "" for place in places], index=order.index))
 

@@ -130,6 +130,33 @@ _KINDS: dict[str, Callable[[Chapter, Mode], Figure | None]] = {
 }
 
 
+def figure_title(chapter: Chapter, *, kind: str) -> str:
+    """What a figure of a chapter shows and of what, in one line and in the names that pages use.
+
+    Args:
+        chapter: What was gathered.
+        kind: heatmap, map or scatter.
+    """
+    heatmap = chapter.heatmap
+    data = DataSourceKind(heatmap.view.data_source).words
+    of = f"protocol {heatmap.protocol}, {data}"
+    model = chapter.named.of_model(heatmap.view.model)
+    # The map holds texts alone, as a sentence encoder sees them: no run is in it.
+    rest = f"sentence encoder {chapter.encoder}, {data}" if kind == "map" else f"{model}, {of}"
+    return f"{_shows(chapter, kind)}, {rest}"
+
+
+def _shows(chapter: Chapter, kind: str) -> str:
+    view, found, near = chapter.heatmap.view, chapter.heatmap.grid, chapter.nearness
+    title = chapter.named.of(view.target)
+    size = f"{len(valued(found.cells))} languages by {found.cells['intermediate'].nunique()} intermediates"
+    return {
+        "heatmap": f"Heatmap of the gains in {view.metric} on {title}: {size}",
+        "map": f"Map of text domains: intermediates, and {title} in each language",
+        "scatter": f"{near.measure.title if near else ''} of each intermediate to {title} against its mean gain",
+    }[kind]
+
+
 def chapter_pages(chapters: Sequence[Chapter]) -> list[ChapterPage]:
     """All chapters, in order.
 
@@ -146,13 +173,7 @@ def chapter_pages(chapters: Sequence[Chapter]) -> list[ChapterPage]:
 def _page(chapter: Chapter, *, number: int, is_several: bool) -> ChapterPage:
     view, found, near = chapter.heatmap.view, chapter.heatmap.grid, chapter.nearness
     title, name = chapter.named.of(view.target), f"{number}-{slug(view.target)}"
-    size = f"{len(valued(found.cells))} languages by {found.cells['intermediate'].nunique()} intermediates"
-    alts = {
-        "heatmap": f"Heatmap of the gains in {view.metric} on {title}: {size}",
-        "map": f"Map of text domains: intermediates, and {title} in each language",
-        "scatter": f"{near.measure.title if near else ''} of each intermediate to {title} against its mean gain",
-    }
-    figures = {kind: _both(chapter, kind=kind, name=f"{kind}-{name}", alt=alt) for kind, alt in alts.items()}
+    figures = {kind: _both(chapter, kind=kind, name=f"{kind}-{name}", alt=_shows(chapter, kind)) for kind in _KINDS}
     assert figures["heatmap"] is not None  # every chapter has cells
     places = None if chapter.domains is None else chapter.domains[chapter.domains["is_shown"]]
     return ChapterPage(

@@ -24,6 +24,7 @@ from core.errors import SpecError, UnknownName
 from core.languages import LANGUAGES
 from core.measures.similarity.pair import SimilarityMeasure
 from core.measures.similarity.table import SIMILARITIES
+from core.models import load_models
 from core.paths import AtlasPaths
 from core.queries.evidence import AnalysisOptions
 from core.queries.filters import Filter
@@ -197,7 +198,7 @@ def _chapter(cur: duckdb.DuckDBPyConnection, heatmap: ViewCells, *, similarity: 
     langs = [str(code) for code in pd.unique(cells["lang"])]
     profile = current_profile(cur, data_source=view.data_source)
     command = str(_run_again(cur, heatmap, names, paths=paths))
-    named = Titles(load_tasks(paths).values())
+    named = Titles(load_tasks(paths).values(), load_models(paths).values())
     if profile is None:
         return Chapter(heatmap, None, "", None, command, named)
     drawn = placed(points(cur, profile), target=view.target, names=names, langs=langs)

@@ -286,6 +286,8 @@ def _step_logged(tables: RunTables, event: facts.StepLogged) -> None:
         "loss": event.loss,
         "learning_rate": event.learning_rate,
         "examples_per_s": event.examples_per_s,
+        "memory_mb": event.memory_mb,
+        "cores": event.cores,
     }
     if event.key in tables.stages:
         tables.stages[event.key]["step"] = event.step

@@ -250,8 +250,7 @@ def m006_profile_skips(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""
         CREATE TABLE profile_skips (
             profile_id VARCHAR NOT NULL, point VARCHAR NOT NULL, reason VARCHAR NOT NULL,
-            PRIMARY KEY (profile_id, point)
-        );
+            PRIMARY KEY (profile_id, point));
     """)
 
 
@@ -308,8 +307,7 @@ def m008_selectors_and_rankings(con: duckdb.DuckDBPyConnection) -> None:
 def m009_credits(con: duckdb.DuckDBPyConnection) -> None:
     """What each test example gave to a score: figures without a sentence or an id, so that they can be committed.
 
-    Two lists of one task, language and metric speak of the same examples in the same order where `scores.fingerprint`
-    is the same.
+    Lists of one task, language and metric are of the same examples in the same order where `scores.fingerprint` is.
     """
     con.execute("""
         CREATE TABLE credits (
@@ -376,6 +374,11 @@ def m015_checkpoints(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("ALTER TABLE scores ADD COLUMN score_mean DOUBLE; ALTER TABLE scores ADD COLUMN score_oracle DOUBLE;")
 
 
+def m016_in_use(con: duckdb.DuckDBPyConnection) -> None:
+    """Memory and processor cores in use along a training; NULL for what an earlier version trained."""
+    con.execute("ALTER TABLE steps ADD COLUMN memory_mb DOUBLE; ALTER TABLE steps ADD COLUMN cores DOUBLE;")
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("001_first_tables", m001_first_tables),
     ("002_gains", m002_gains),
@@ -392,5 +395,6 @@ MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("013_matched", m013_matched),
     ("014_imported", m014_imported),
     ("015_checkpoints", m015_checkpoints),
+    ("016_in_use", m016_in_use),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""

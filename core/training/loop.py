@@ -17,7 +17,14 @@ import numpy as np
 import torch
 
 from core.encoder.batches import step_items
-from core.encoder.device import own_random_state, own_threads, peak_memory_mb, random_state, set_random_state
+from core.encoder.device import (
+    memory_now_mb,
+    own_random_state,
+    own_threads,
+    peak_memory_mb,
+    random_state,
+    set_random_state,
+)
 from core.encoder.judging import Judgement
 from core.encoder.memory import halving
 from core.errors import Diverged
@@ -159,17 +166,19 @@ def _announce(training: _Training) -> None:
 def _loop(training: _Training) -> None:
     progress, job = training.progress, training.job
     logged, saved, loss, steps = time.monotonic(), time.monotonic(), 0.0, 0
+    worked = time.process_time()  # of all threads
     while progress.step < training.total and not _out_of_patience(training):
         loss += _step(training)
         steps += 1
         progress.step += 1
         now = time.monotonic()
         if now - logged >= _LOG_EVERY_S or progress.step in (1, training.total) or progress.step in training.points:
-            _log(training, loss=loss / steps, rate=steps * job.protocol.batch_size / max(now - logged, 1e-9))
-            logged, loss, steps = now, 0.0, 0
+            passed, busy = max(now - logged, 1e-9), time.process_time() - worked
+            _log(training, loss=loss / steps, rate=steps * job.protocol.batch_size / passed, cores=busy / passed)
+            logged, worked, loss, steps = now, time.process_time(), 0.0, 0
         if progress.step in training.points:
             _score_dev(training)
-            logged = time.monotonic()
+            logged, worked = time.monotonic(), time.process_time()
         if progress.step in training.points or time.monotonic() - saved >= training.context.save_every_s:
             _checkpoint(training)
             saved = time.monotonic()
@@ -278,7 +287,7 @@ def _out_of_patience(training: _Training) -> bool:
     return patience is not None and training.progress.since_best >= patience
 
 
-def _log(training: _Training, *, loss: float, rate: float) -> None:
+def _log(training: _Training, *, loss: float, rate: float, cores: float) -> None:
     protocol, step = training.job.protocol, training.progress.step
     training.context.emit(
         StepLogged(
@@ -287,6 +296,8 @@ def _log(training: _Training, *, loss: float, rate: float) -> None:
             loss=loss,
             learning_rate=rate_at(step - 1, total=training.total, protocol=protocol),
             examples_per_s=rate,
+            memory_mb=memory_now_mb(training.context.device),
+            cores=cores,
         )
     )
 

@@ -29,7 +29,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
 
 PAGES = ("", "transfer", "analysis", "launch", "runs", "compare", "tasks", "glossary")
-PARTS = ("Variance", "Measures", "Cells", "Predictions", "Claims", "Next", "Numbers")
+PARTS = ("Variance", "Measures", "Explore", "Cells", "Predictions", "Claims", "Next", "Numbers")
 """The tabs of Analysis that it does not open with."""
 IDLE = "[data-testid='stApp'][data-test-script-state='notRunning']"
 FLAGS = [

@@ -8,9 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.models.folders import fingerprint
+from core.paths import REPO, AtlasPaths
+from core.sample.build import ensure_sample
+from core.sample.build import fingerprint as sample_fingerprint
+from core.sample.spec import SampleSpec
 from core.store.connection import Store
 from core.store.exchange.tables import save_gallery
-from tests.e2e.test_browser import CHROMIUM, FLAGS, Server, _serve, _transfer, heatmap, sync_api
+from tests.e2e.test_browser import CHROMIUM, FLAGS, Server, Visit, _serve, _transfer, heatmap, sync_api
 from tests.makers.tables import Planted, add_rows, planted
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
@@ -21,7 +26,8 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve intermediates on PAWS-X and others, three seeds; after MNLI four in ten more examples are right."""
     folder, rng = tmp_path_factory.mktemp("gallery"), np.random.default_rng(0)
     with Store.open(":memory:") as store:
-        planted(store, Planted(langs=("en", "de", "zh", "ko")))
+        weights = fingerprint(REPO / "data" / "models" / "atlas-mini")
+        planted(store, Planted(langs=("en", "de", "zh", "ko"), setting={"model_fingerprint": weights}))
         with store.write() as cur:
             # Credits of right and wrong have the score as their mean: whole hundredths.
             cur.execute("UPDATE scores SET score = round(0.5 * score, 2)")
@@ -117,3 +123,56 @@ def test_languages_are_put_in_order_by_the_keyboard(fresh: Server, browser: obje
     assert heatmap(visit)["langs"] == ["mean", "en", "de", "zh", "ko"]  # 2.37, 1.09 and 0.47 million articles
     visit.check("another order")
     visit.tab.close()
+
+
+def test_a_run_is_launched_by_clicks_and_its_gain_stands_beside_the_gallery(
+    committed: Path, browser: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the form to the marked column: ten clicks and three typed numbers, and a real training between."""
+    monkeypatch.setenv("ATLAS_GALLERY", str(committed))
+    # The generated sentences, few of them: all take twenty seconds of a processor to make.
+    few = ensure_sample(AtlasPaths(home=tmp_path).cache, SampleSpec(scale=0.02))
+    few.rename(few.with_name(sample_fingerprint(SampleSpec())))
+    for server in _serve(tmp_path, {}):
+        visit, clicks = Visit(browser), 0
+
+        def click(role: str, name: str, *, visit: Visit = visit) -> None:
+            nonlocal clicks
+            visit.tab.get_by_role(role, name=name).first.click()
+            visit.tab.wait_for_timeout(300)
+            clicks += 1
+
+        visit.go(server.url + "/launch")
+        for label, option in (("Models", "Atlas mini"), ("Targets", "PAWS-X")):
+            field = visit.tab.locator("[data-testid=stMultiSelect]").filter(has_text=label)
+            field.get_by_role("button", name="Clear all").click()
+            clicks += 1
+            click("combobox", label)
+            click("option", option)
+            visit.tab.keyboard.press("Escape")
+            visit.settle()
+        visit.tab.get_by_text("beside those that came with the program").wait_for()
+        visit.tab.get_by_text("How many examples").click()
+        clicks += 1
+        for label in ("Training examples of the intermediate", "Training examples of the target", "Test examples per"):
+            visit.tab.get_by_role("spinbutton", name=label).fill("10")
+            visit.tab.keyboard.press("Enter")
+            visit.settle()
+        click("button", "Start")
+        click("link", "Watch them")
+        visit.tab.get_by_role("heading", name="QQP → PAWS-X").wait_for()
+        onward = visit.tab.get_by_role("link", name="See its gain on Transfer")
+        onward.wait_for(timeout=300_000)
+        visit.check("a finished run")
+        onward.click()
+        clicks += 1
+        visit.tab.get_by_role("heading", name="English (en) after QQP (yours)").wait_for()
+        visit.settle()
+        seen = heatmap(visit)
+        assert {"qqp", "yours/qqp", "mnli"} <= set(seen["names"]) and seen["chosen"] == [["en", "yours/qqp"]]
+        gain = visit.tab.locator("td.chosen .full").text_content()
+        assert gain is not None and float(gain.strip("()*†").replace("−", "-")) in [n / 10 for n in range(-1000, 1001)]
+        assert visit.tab.get_by_text("Columns “(yours)” are runs made here").count() == 1
+        assert clicks == 10
+        visit.check("beside the gallery")
+        visit.tab.close()

@@ -303,7 +303,8 @@ def _training(run: RunSpec) -> list[facts.Event]:
         out.append(facts.StageStarted(key=key, kind=kind, name=name, task_type=task_type, total_steps=40))
         for step in range(5, 45, 5):
             loss = 1.1 * 0.97**step
-            out.append(facts.StepLogged(key=key, step=step, loss=loss, learning_rate=2e-5, examples_per_s=50.0 + step))
+            used = {"examples_per_s": 50.0 + step, "memory_mb": 700.0 + step, "cores": 1.0}
+            out.append(facts.StepLogged(key=key, step=step, loss=loss, learning_rate=2e-5, **used))
             if step % 10 == 0:
                 metric = run.task(run.target).headline
                 out.append(facts.DevScored(key=key, step=step, metric=metric, score=0.4 + step / 200, n=100))

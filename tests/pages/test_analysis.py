@@ -40,7 +40,7 @@ def test_the_answer_and_every_part(home: Path, open_page: Open) -> None:
     fill(home, Planted(difficulty=0.02, similarity=0.012, spread=0.005, seeds=(1, 2), targets=TARGETS[:3]))
     for part, sign in {
         "Effects": "Mean gain in % of the head-room", "Variance": "Within each target",
-        "Measures": "specification curve", "Predictions": "A selector ranks",
+        "Measures": "specification curve", "Explore": "A picture is not a test", "Predictions": "A selector ranks",
         "Claims": "supported if the whole", "Next": "Narrower: by how much", "Numbers": "A scaled gain is a gain",
     }.items():  # fmt: skip
         at = open_page(PAGE, part=part)
@@ -182,3 +182,14 @@ def test_an_empty_store_shows_the_claims_and_what_they_need(home: Path, open_pag
     at = open_page(PAGE, claim="P1")
     assert "24 not testable" in words(at)  # P4 is tested on the paper's own table, which is always there
     assert any("python -m core run" in str(code.value) for code in at.code)
+
+
+def test_any_two_things_are_drawn_against_each_other_and_the_address_holds_them(home: Path, open_page: Open) -> None:
+    fill(home, Planted(difficulty=0.02, spread=0.005, seeds=(1, 2), targets=TARGETS[:2]))
+    at = open_page(PAGE, part="Explore", x="distance", y="baseline", colour="target")
+    assert "96 points: one for each intermediate, target and language" in words(at)  # 12 × 2 × 4
+    picked = {box.label: box.value for box in at.selectbox}
+    assert (picked["Across"], picked["Up"], picked["Colour by"]) == ("distance", "baseline", "target")
+    checked(next(box for box in at.selectbox if box.label == "Across").set_value("similarity-mmd").run())
+    assert at.query_params["x"] in ("similarity-mmd", ["similarity-mmd"])
+    assert any("No cell has both" in str(info.value) for info in at.info)

@@ -32,6 +32,7 @@ def test_a_link_opens_the_comparison(ids: dict[str, str], open_page: Open) -> No
     text = _words(at)
     assert "**B − A:** +2.0 points on average over 14 languages" in text
     assert "corrected for the 15 differences" in text  # the fixture keeps predictions of both
+    assert "The average above leaves English out" in text
     fields, columns = _tables(at)
     assert fields == ["intermediate", "intermediate · tasks"]
     assert columns == ["language", "A", "B", "B difference", "B interval", "B q", "B flips", "n"]

@@ -61,3 +61,5 @@ def test_a_run_says_what_was_not_learned(home: Path, open_page: Open) -> None:
     rows = next(d.value for d in at.dataframe if "verdict" in d.value.columns)
     assert rows[["kind", "verdict"]].to_numpy().tolist() == [["intermediate", "not learned"], ["target", "learned"]]
     assert any("Learned 1 of 2 tasks" in e.label for e in at.expander)
+    text = words(open_page("pages/compare.py", ids=f"{Chain('none', scores=SCORES).run_id},{chain.run_id}"))
+    assert f"B does not count: {INTERMEDIATE}" in text and "A does not count" not in text

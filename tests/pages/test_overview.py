@@ -75,6 +75,7 @@ def test_gaps_come_with_the_command_that_fills_them(ids: dict[str, str], open_pa
     del ids
     at = open_page(PAGE)
     assert "Fill a gap: 36 cells are left out" in _words(at)
+    assert "Parts and placebos of tasks (1) are in the export and on Transfer, not here." in _words(at)
     assert any("--intermediate none --target tatoeba" in str(code.value) for code in at.code)
 
 

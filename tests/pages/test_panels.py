@@ -124,7 +124,7 @@ def test_differences_are_to_the_first_run_in_points(gained: None, home: Path, op
     assert scores.loc["Swahili (sw)", "B difference"] == pytest.approx(-5)
     assert pd.isna(scores.loc["Mandarin (zh)", "B difference"]), "the first run has no score in Mandarin"
     assert "**B − A:** +10.0 points on average over 2 languages" in words(at)
-    assert "higher in 1." in words(at)
+    assert "B is higher than A in 1 of them." in words(at)
 
 
 def test_the_list_of_runs_is_narrowed_to_the_states_asked_for(ids: dict[str, str], open_page: Open) -> None:

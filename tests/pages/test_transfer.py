@@ -29,6 +29,7 @@ from pages.widgets.transfer import domain as domain_panel
 from pages.widgets.transfer.cell import summary
 from pages.widgets.transfer.domain import umap_advice
 from pages.widgets.transfer.language_filter import DISTANCES, ORDERS, Wanted, ordered
+from pages.widgets.transfer.onward import place_of
 from pages.widgets.transfer.selection import NOTHING, clicked, on_pick, read, write
 from tests.makers.home import bare, profile
 from tests.pages.conftest import Open, checked
@@ -481,3 +482,33 @@ def test_a_summary_has_interval_and_significance() -> None:
                  "differs from zero, corrected for the number of cells (q = 0.01)", "3 seeds"):  # fmt: skip
         assert part in text
     assert "may be nothing" in summary(cell | {"significant": False})
+
+
+def test_the_way_from_a_run_to_its_gain() -> None:
+    """Beside the gallery's where it has the same model, weights, target and data; else among one's own runs."""
+    same = {"model": "atlas-mini", "model_fingerprint": "f00d", "target": "xnli", "metric": "accuracy"}
+    same |= {"data_source": "sample", "protocol": "quick", "model_address": "atlas-mini", "is_headline": True}
+    rows = pd.DataFrame(
+        [
+            same | {"collection": "yours", "protocol_digest": "b", "protocol_address": "quick~b", "intermediates": 1},
+            same
+            | {"collection": "measured", "protocol_digest": "a", "protocol_address": "quick~a", "intermediates": 9},
+        ]
+    )
+    run = same | {"collection": "yours", "protocol_digest": "b", "intermediate": "qqp", "headline_metric": "accuracy"}
+    place = place_of(rows, run, lang="en")
+    assert place is not None and place.n_beside == 9
+    assert (place.address["collection"], place.address["protocol"]) == ("measured", "quick~a")
+    assert place.address["cell"] == "en~yours/qqp"
+    baseline = place_of(rows, run | {"intermediate": "none"}, lang="en")
+    assert baseline is not None and "cell" not in baseline.address
+    for change in ({"model_fingerprint": "cafe"}, {"data_source": "mirror"}, {"target": "pawsx"}):
+        mine = rows.assign(**change).head(1)
+        alone = place_of(pd.concat([mine, rows.tail(1)]), run | change, lang="de")
+        assert alone is not None and alone.n_beside == 0, change
+        assert (alone.address["collection"], alone.address["cell"]) == ("yours", "de~qqp")
+    assert place_of(rows.tail(1), run, lang="en") is None, "nothing of it has been read yet"
+    # A view holds one protocol of one's own: a run by another one stands among its own.
+    more = pd.concat([rows.assign(protocol_digest="a", protocol_address="quick~a"), rows.head(1)])
+    other = place_of(more, run, lang="en")
+    assert other is not None and other.address["collection"] == "yours"

@@ -48,13 +48,14 @@ def stages(cur: duckdb.DuckDBPyConnection, run_id: str) -> pd.DataFrame:
 def steps(cur: duckdb.DuckDBPyConnection, run_id: str, *, key: str | None = None) -> pd.DataFrame:
     """Training curve of a run.
 
-    Columns: key, step, loss, learning_rate, examples_per_s. Order: position of the stage, step.
+    Columns: key, step, loss, learning_rate, examples_per_s, memory_mb, cores (both NULL where they were not
+    reported). Order: position of the stage, step.
 
     Args:
         key: Only this stage; None: all of them.
     """
     sql = """
-        SELECT p.key, p.step, p.loss, p.learning_rate, p.examples_per_s
+        SELECT p.key, p.step, p.loss, p.learning_rate, p.examples_per_s, p.memory_mb, p.cores
         FROM steps p LEFT JOIN stages g USING (run_id, key)
         WHERE p.run_id = $run_id AND ($key::VARCHAR IS NULL OR p.key = $key) ORDER BY g.position, p.step
     """

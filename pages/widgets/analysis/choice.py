@@ -28,7 +28,8 @@ KINDS = ("target", "family", "script")
 """What results are split by."""
 
 PARTS = {
-    part: part for part in ("Effects", "Variance", "Measures", "Cells", "Predictions", "Claims", "Next", "Numbers")
+    part: part
+    for part in ("Effects", "Variance", "Measures", "Explore", "Cells", "Predictions", "Claims", "Next", "Numbers")
 }
 """The parts of the page as the address names them, and as people read them."""
 PARTS |= {"Measures": "Other measures", "Next": "What to run next"}

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.analysis.compare import paired_tests
 from core.queries.compare import made_by, metrics, score_grid
+from core.queries.runs.listing import no_evidence
 from core.queries.runs.settings import run_settings
 from pages.widgets.shared import store
 
@@ -48,6 +49,15 @@ def made_of(version: Version, run_ids: tuple[str, ...]) -> pd.DataFrame:
     del version  # part of the cache's key alone
     with store().cursor() as cur:
         return made_by(cur, run_ids)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def excluded_of(version: Version, run_ids: tuple[str, ...]) -> dict[str, str]:
+    """Why gains of some of the runs are no evidence."""
+    del version  # part of the cache's key alone
+    with store().cursor() as cur:
+        rows = no_evidence(cur)
+    return dict(rows.loc[rows["run_id"].isin(run_ids), ["run_id", "excluded"]].itertuples(index=False, name=None))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.analysis.compare import cautions, mean_differences, obstacles
 from core.figures.parallel import Line, parallel_languages, parallel_settings
+from core.store.counted import REASONS
 from core.store.gallery import whose
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, titles
@@ -58,6 +59,17 @@ def show_cautions(made: pd.DataFrame, lines: Sequence[Line]) -> None:
     """
     for text in cautions(made, letters={line.run_id: line.letter for line in lines}):
         st.warning(md(text), icon=":material/build_circle:")
+
+
+def show_excluded(excluded: Mapping[str, str], lines: Sequence[Line]) -> None:
+    """Which runs prove nothing, and why.
+
+    Args:
+        excluded: Run → reason.
+    """
+    for line in lines:
+        if why := excluded.get(line.run_id):
+            st.markdown(f":orange[:material/block:] **{line.letter} does not count: {md(why)}.** {md(REASONS[why])}")
 
 
 def show_obstacles(grid: pd.DataFrame, lines: Sequence[Line]) -> None:
@@ -214,7 +226,8 @@ def _mean_text(row: dict[Any, Any], *, who: str, first: str) -> str:
     )
     return (
         f"- **{who} − {first}:** {points(row['difference'])} points on average over {row['n_langs']} "
-        f"language{'s' if row['n_langs'] != 1 else ''}{limits}, higher in {row['higher']}."
+        f"language{'s' if row['n_langs'] != 1 else ''}{limits}. {who} is higher than {first} in {row['higher']} of "
+        "them."
     )
 
 
@@ -226,8 +239,10 @@ def _how(tests: pd.DataFrame | None, *, first: str) -> str:
     if not n:
         return said + ("No interval: that needs stored scores of single examples of both runs.")
     return said + (
-        f"95 %: interval from a paired bootstrap over the same test examples, for these two runs alone. q: p value, "
-        f"corrected for the {n} differences that were tested (Benjamini–Hochberg). *: q below 0.05."
+        "95 % interval: from a paired bootstrap over the same test examples, for these two runs alone. q: p value, "
+        f"corrected for the {n} differences that were tested (Benjamini–Hochberg). *: q below 0.05. Gained / lost: "
+        f"examples that only this run got right, and that only {first} did. The average above leaves English out, "
+        "which the target was trained in."
     )
 
 
@@ -250,7 +265,7 @@ def _wide(grid: pd.DataFrame, tests: pd.DataFrame | None, lines: Sequence[Line])
             wide[f"{letter} interval"] = [_limits(row) for row in part.to_dict("records")]
             wide[f"{letter} q"] = part["q_value"].astype("float64")
             wide[f"{letter} flips"] = [_flips(row) for row in part.to_dict("records")]
-            columns[f"{letter} interval"] = st.column_config.TextColumn("95 %", width=120)
+            columns[f"{letter} interval"] = st.column_config.TextColumn("95 % interval", width=120)
             columns[f"{letter} q"] = p_column("q", width=72)
             columns[f"{letter} flips"] = st.column_config.TextColumn(
                 "gained / lost",

@@ -10,11 +10,13 @@ from core.actions.words import size, span
 from core.data.there import lacking
 from core.errors import SpecError
 from core.jobs.records import JobState
-from core.studies import StudyRequest, build_study, problems
+from core.studies import NO_INTERMEDIATE, StudyRequest, build_study, problems
 from pages.widgets.launch.visitors import note_started, refused
-from pages.widgets.shared import paths, refresh, store
+from pages.widgets.shared import paths, refresh, store, titles, version
 from pages.widgets.show import md
 from pages.widgets.sign_in import visitor
+from pages.widgets.transfer.choice import views
+from pages.widgets.transfer.onward import beside_in_words
 
 
 def wrong_with(request: StudyRequest) -> list[str]:
@@ -53,6 +55,7 @@ def show_plan(request: StudyRequest, where: Where) -> None:
     if cost.n_trainings + cost.n_trainings_there < cost.n_trainings_without_reuse:
         notes.append(f"If runs shared nothing, there would be {cost.n_trainings_without_reuse} trainings.")
     st.caption(" ".join([*notes, cost.basis, found.where]))
+    st.caption(md(beside_in_words(views(version()), request, titles())))
 
 
 def start_study(request: StudyRequest, where: Where) -> Launched:
@@ -82,6 +85,8 @@ def show_started(launched: Launched) -> None:
         st.caption(md(launched.ranked))
     if launched.trouble:
         st.warning(md(launched.trouble))
-    running = (job for job in launched.jobs if job.state is JobState.RUNNING)
-    watched = {"run": next(running, launched.jobs[0]).run_id}  # else the first of the queue, which is the next to start
-    st.page_link("pages/runs.py", label="Watch them", icon=":material/monitoring:", query_params=watched)
+    # A run that has a gain, if there is one; one that runs; else the first of the queue, which is the next to start.
+    watched = min(launched.jobs, key=lambda j: (j.intermediate == NO_INTERMEDIATE, j.state is not JobState.RUNNING))
+    st.page_link(
+        "pages/runs.py", label="Watch them", icon=":material/monitoring:", query_params={"run": watched.run_id}
+    )

@@ -106,29 +106,32 @@ def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
     if pairs.empty:
         return
     st.header("Mean gain by target, in points", anchor=False)
-    n, named = pairs["target"].nunique(), titles()
-    heads = tuple(named.of(name) for column in ("target", "intermediate") for name in pd.unique(pairs[column]))
+    is_part = pairs["intermediate"].str.contains("[@~]")
+    shown, n_parts = (pairs, 0) if is_part.all() else (pairs[~is_part], pairs.loc[is_part, "intermediate"].nunique())
+    n, named = shown["target"].nunique(), titles()
+    heads = tuple(named.of(name) for column in ("target", "intermediate") for name in pd.unique(shown[column]))
     chart(
         lambda: drawn(
-            lambda: gain_strips(pairs, title=named.of, mode=mode()), "strips", version, pooled, heads, mode()
+            lambda: gain_strips(shown, title=named.of, mode=mode()), "strips", version, pooled, heads, mode()
         ),
         key="strips",
-        alt=f"Mean gain of {pairs['intermediate'].nunique()} intermediates before {n} targets, a strip each; the page "
+        alt=f"Mean gain of {shown['intermediate'].nunique()} intermediates before {n} targets, a strip each; the page "
         "Transfer holds the same numbers by language",
         source=pooled.data_source,
     )
-    lone = "" if pairs["low"].notna().any() else " One seed has no interval."
+    lone = "" if shown["low"].notna().any() else " One seed has no interval."
+    parts = f" Parts and placebos of tasks ({n_parts}) are in the export and on Transfer, not here." if n_parts else ""
     st.caption(
         f"{md(pooled.label)}. Each dot is one intermediate: its mean gain over the languages that all intermediates of "
         "that target were scored in, without English, with a 95 % interval over seeds, cut at the edge. The axis is "
         "stretched near zero (square roots of points). Purple: above zero, orange: below, grey: cannot be told from "
-        f"zero (false discovery rate 5 %). Hollow: the intermediate trains the target's own task.{lone}"
+        f"zero (false discovery rate 5 %). Hollow: the intermediate trains the target's own task.{lone}{parts}"
     )
     export_popover(
         "mean-gains",
         pairs,
         what="mean gains",
-        figures={"Mean gain by target": partial(gain_strips, pairs, title=named.of)},
+        figures={"Mean gain by target": partial(gain_strips, shown, title=named.of)},
         source=pooled.data_source,
     )
 

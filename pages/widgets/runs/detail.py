@@ -33,6 +33,7 @@ from pages.widgets.runs.results import show_curves, show_scores
 from pages.widgets.runs.several import offer_delete
 from pages.widgets.shared import mode, paths, refresh, store, titles, version
 from pages.widgets.show import chart, md, p_column, show_command, state_badge, table
+from pages.widgets.transfer.onward import offer as offer_transfer
 
 _TAIL_BYTES = 8192
 _OUTCOMES = {"finished": "done", "failed": "failed", "cancelled": "cancelled", None: "queued"}
@@ -70,6 +71,8 @@ def show_run(run_id: str, *, job: JobStatus | None, left: Span | None = None) ->
         st.caption(md(" · ".join([*facts, run_id])))
         if state == "running":
             st.markdown(f":blue[:material/pending:] {md(doing(_begun(version()).get(run_id, {}), named))}")
+        if run["outcome"] == "finished":
+            offer_transfer(run, scored=found.scores)
         if job:
             _actions(job)
         with st.container(horizontal=True):

@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from core.figures.curves import dev_curve, loss_curve, speed_curve
+from core.figures.curves import cores_curve, dev_curve, loss_curve, memory_curve, speed_curve
 from core.figures.progress import language_dots
 from pages.widgets.export import export_popover
 from pages.widgets.runs.held import RunDetail
@@ -80,10 +80,25 @@ def show_curves(found: RunDetail) -> None:
             chart(draw, key="dev", alt=alt, source=source)
     st.caption("Which checkpoint is scored is chosen on English development data alone.")
     if not found.steps.empty:
-        chart(
-            lambda: speed_curve(found.steps, mode=mode()),
-            key="speed",
-            alt="Training examples a second by step, one line per stage",
-            source=source,
-        )
-        st.caption("The most memory that a stage took stands in its line above (peak).")
+        _show_use(found.steps, source=source)
+
+
+def _show_use(steps: pd.DataFrame, *, source: str) -> None:
+    """What the training took of the machine: speed, memory and cores, as far as the job reported them."""
+    speed, memory, cores = st.columns(3)
+    with speed:
+        alt = "Training examples a second by step, one line per stage"
+        chart(partial(speed_curve, steps, mode=mode()), key="speed", alt=alt, source=source)
+    if steps["memory_mb"].notna().any():
+        with memory:
+            alt = "Memory held by step, one line per stage"
+            chart(partial(memory_curve, steps, mode=mode()), key="memory", alt=alt, source=source)
+    if steps["cores"].notna().any():
+        with cores:
+            alt = "Processor cores at work by step, one line per stage"
+            chart(partial(cores_curve, steps, mode=mode()), key="cores", alt=alt, source=source)
+    st.caption(
+        "Memory: on a processor what the run's process holds, on a GPU what it has reserved there. Cores: how many "
+        "processor cores its process kept busy, in the mean since the point before; with fewer than it was given it "
+        "waits for others, for data or for the GPU. The most memory that a stage took stands in its line above (peak)."
+    )

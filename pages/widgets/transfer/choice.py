@@ -69,7 +69,7 @@ def choose(rows: pd.DataFrame, *, with_published: bool) -> Chosen:
         return Chosen(None, address)
     rows = _asked_first(rows[rows["collection"] == picked])
     named = [] if picked == "measured" else [whose(picked)]
-    for key, label, column, shown in _PICKERS:
+    for key, label, column, shown in PICKERS:
         options = dict(zip(rows[column], rows[shown], strict=True))
         options = {name: _READ[key](text) for name, text in options.items()} if key in _READ else options
         with target_place if key == "target" else rest:
@@ -89,7 +89,7 @@ def choose(rows: pd.DataFrame, *, with_published: bool) -> Chosen:
 def _asked_first(rows: pd.DataFrame) -> pd.DataFrame:
     """The views that have most of what the address names first, so that a part of an address is enough."""
     met = pd.Series(0, index=rows.index)
-    for key, _, column, _ in _PICKERS:
+    for key, _, column, _ in PICKERS:
         if asked := st.query_params.get(key):
             met += [str(name).partition(DETAIL)[0] == asked.partition(DETAIL)[0] for name in rows[column]]
     return rows.loc[met.sort_values(ascending=False, kind="stable").index]
@@ -109,11 +109,11 @@ def elsewhere(rows: pd.DataFrame, view: View) -> None:
             "pages/transfer.py", icon=":material/arrow_forward:",
             label=f"{words}, {whose(row['collection'])}: {row['intermediates']} "
             f"intermediate{'s' * (row['intermediates'] > 1)} before {titles().of(view.target)}",
-            query_params={"collection": row["collection"]} | {key: row[column] for key, _, column, _ in _PICKERS},
+            query_params={"collection": row["collection"]} | {key: row[column] for key, _, column, _ in PICKERS},
         )  # fmt: skip
 
 
-_PICKERS = (
+PICKERS = (
     ("target", "Target", "target", "target"),
     ("model", "Model", "model_address", "model_label"),
     ("metric", "Metric", "metric", "metric"),

@@ -37,6 +37,8 @@ class MadeOf(NamedTuple):
     """Order of the intermediates."""
     mode: Mode
     """The reader's theme."""
+    map_px: int
+    """Width of the plots beside the heatmap, which names of points are placed for."""
 
 
 class Encoder(NamedTuple):

@@ -142,7 +142,9 @@ def _map(
     heads = tuple(map(named.of, names))
     chart(
         lambda: drawn(
-            lambda: domain_map(there, selected=chosen, title=named.of, mode=made_of.mode, height_px=_MAP_PX),
+            lambda: domain_map(
+                there, selected=chosen, title=named.of, mode=made_of.mode, height_px=_MAP_PX, plot_px=made_of.map_px
+            ),
             "domain map",
             made_of,
             profiled,
@@ -202,7 +204,13 @@ def _scatter(
     chart(
         lambda: drawn(
             lambda: similarity_scatter(
-                points, axis=axis, selected=selected, title=named.of, mode=made_of.mode, height_px=_SCATTER_PX
+                points,
+                axis=axis,
+                selected=selected,
+                title=named.of,
+                mode=made_of.mode,
+                height_px=_SCATTER_PX,
+                plot_px=made_of.map_px,
             ),
             "scatter",
             made_of,

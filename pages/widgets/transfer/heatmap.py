@@ -54,6 +54,8 @@ _MANY = 24
 """Most intermediates whose columns fit beside a map of its usual width on a screen of 1,280 pixels."""
 _SHARES, _SHARES_OF_MANY = (7, 5), (5, 2)
 """Of the width: heatmap and map."""
+_MAP_PX, _MAP_PX_OF_MANY = 400, 270
+"""Of the map's plot, on a screen of 1,280 pixels."""
 _TITLES = {"gain": "gain", "score": "score", "rank": "rank", "z-score": "z"}
 _EXPORTED = {"gain": "cells", "score": "cell scores", "rank": "cell ranks", "z": "cell z-scores"}
 """What the rows of an export are, which decides the columns of its LaTeX table."""
@@ -132,7 +134,8 @@ def show_map(view: View, address: dict[str, str]) -> None:
         more = notes(own, of_own, beside)
     told = without_value(found.cells, chosen=selected.lang, everything=look.everything)
     # Tests are corrected over all cells that are kept, so a figure of the same rows may say something else of them.
-    made_of = MadeOf(version(), view, shown, told, selected, look.columns, mode())
+    map_px = _MAP_PX if found.cells["intermediate"].nunique() <= _MANY else _MAP_PX_OF_MANY
+    made_of = MadeOf(version(), view, shown, told, selected, look.columns, mode(), map_px)
     grids = Grids(only(found, langs=told), only(in_columns(gains, _gallery(columns)), langs=told), own, tuple(more))
     _views(view, shown._replace(langs=told), grids, made_of)
     if hidden := hidden_without_value(found.cells, told=told, chosen=selected.lang):
@@ -202,8 +205,7 @@ def _views(view: View, shown: DisplayOptions, grids: Grids, made_of: MadeOf) -> 
         if not with_profile:
             no_profile(view)
         return
-    n_columns = grids.found.cells["intermediate"].nunique()
-    left, right = st.columns(_SHARES if n_columns <= _MANY else _SHARES_OF_MANY, gap="medium")
+    left, right = st.columns(_SHARES if made_of.map_px == _MAP_PX else _SHARES_OF_MANY, gap="medium")
     with left:
         _grid_tabs(view, shown, grids, made_of, idle=idle)
     with right:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from core.analysis.every_cell import every_cell, every_view
-from core.analysis.surfaces import adjusted, binned
+from core.analysis.surfaces import KNOWN, adjusted, any_two, binned
 from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, Units
 from core.queries.filters import Filter
 from core.store.connection import Store
@@ -113,3 +113,32 @@ def test_cells_are_narrowed_to_intermediates_and_languages_english_first(store: 
     assert some[["intermediate", "lang", "n_seeds"]].to_numpy().tolist() == [["mnli", "en", 2], ["mnli", "sw", 2]]
     assert some["gain"].tolist() == pytest.approx([0.1, 0.1])
     assert several["intermediate"].tolist() == ["mnli", "qqp"]
+
+
+def test_any_two_is_the_mean_over_seeds_of_cells_that_count_and_asks_for_the_measures_of_its_axes() -> None:
+    found = cells(
+        ("a", "t", "de", 0.2, 1, 10), ("a", "t", "de", 0.4, 1, 10), ("a", "t", "en", 0.9, 1, 10),
+        ("b", "t", "sw", 0.1, 2, 20), ("c", "t", "sw", 0.3, 3, None),
+    )  # fmt: skip
+    found.frame["seed"] = [1, 2, 1, 1, 1]
+    found.frame["why"] = [None, None, "English", None, "no similarity"]
+    found.frame["complete"] = found.frame["why"].isna()
+    asked: list[AnalysisOptions] = []
+
+    def read(options: AnalysisOptions) -> Evidence:
+        asked.append(options)
+        return found
+
+    rows = any_two(read, AnalysisOptions(), x="similarity-mmd", y="gain")
+    assert [options.similarity for options in asked] == ["mmd", AnalysisOptions().similarity]
+    there = rows[["intermediate", "lang", "n_seeds"]].to_numpy().tolist()
+    assert there == [["a", "de", 2], ["b", "sw", 1], ["c", "sw", 1]]
+    # English is out; what lacks a similarity stays for other axes, without a value here.
+    assert rows["x"].tolist()[:2] == [10, 20] and pd.isna(rows["x"][2])
+    assert rows["y"].tolist() == pytest.approx([30, 10, 30])
+    sizes = any_two(read, AnalysisOptions(), x="size", y="wikipedia")
+    assert sizes["x"].tolist() == pytest.approx([1000] * 3)  # log10 is 3
+    assert sizes["y"].tolist() == [2.37, 0.05, 0.05]
+    assert {known.column for known in KNOWN.values()} - {"wikipedia", "n", "score", "baseline_score"} <= set(
+        found.frame
+    )

@@ -76,6 +76,11 @@ def test_report_gallery_and_figure(ids: dict[str, str], tmp_path: Path) -> None:
     assert "no server is needed" in said("gallery", tmp_path / "g", "--collection", "yours")
     figure = rows_of("figure", tmp_path / "f.html", "--kind", "scatter", "--target", "xnli")
     assert figure == [{"file": str(tmp_path / "f.html"), "kind": "scatter", "target": "xnli"}]
+    title = "Centroid cosine of each intermediate to XNLI against its mean gain, XLM-R base, protocol quick, generated"
+    assert f"<title>{title}" in (tmp_path / "f.html").read_text(encoding="utf-8")  # names, as pages have them
+    assert "XNLI in each language, sentence encoder" in said(
+        "figure", tmp_path / "m.svg", "--kind", "map", "--target", "xnli"
+    )
 
 
 def test_submission_names_what_stands_in_its_way(ids: dict[str, str], tmp_path: Path) -> None:

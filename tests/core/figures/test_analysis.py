@@ -8,13 +8,17 @@ import pandas as pd
 import pytest
 
 from core.figures.analysis import (
+    Side,
     gain_bins,
     group_effects,
     group_shares,
     marginal_effect,
+    scatter_of_cells,
     specification_curve,
     variance_shares,
 )
+from core.report.drawn import IMAGES
+from core.report.image import image
 from tests.core.figures import plain
 
 UNIT = {"unit": "points", "factor": 100.0}
@@ -87,3 +91,34 @@ def test_a_band_for_each_measure_of_the_term_and_the_chosen_pair_apart() -> None
 def test_nothing_is_refused(draw: object) -> None:
     with pytest.raises(ValueError, match="found 0 rows"):
         draw(SHARES.iloc[:0].assign(group=""))  # type: ignore[operator]
+
+
+def test_a_scatter_has_one_line_of_words_a_point_and_goes_into_every_file() -> None:
+    rows = pd.DataFrame(
+        [
+            ("qqp", "xnli", "sw", 2, 1000.0, -1.25),
+            ("mnli", "xnli", "de", 1, 50.0, 2.0),
+            ("mnli", "xnli", "en", 1, None, 9),
+        ],
+        columns=["intermediate", "target", "lang", "n_seeds", "x", "y"],
+    )
+    sides = {"x": Side("training examples", is_log=True), "y": Side("gain, points")}
+    fig = scatter_of_cells(rows, colour="intermediate", title=str.upper, **sides)
+    assert [(dots.name, list(dots.x)) for dots in fig.data] == [
+        ("MNLI", [pytest.approx(1.699, abs=1e-3)]),
+        ("QQP", [3.0]),
+    ]
+    assert fig.data[0].marker.color != fig.data[1].marker.color
+    assert list(fig.data[1].hovertext) == [
+        "QQP → XNLI, Swahili (sw): gain, points −1.25, training examples 1e+03, 2 seeds"
+    ]
+    ticks = dict(zip(fig.layout.xaxis.ticktext, fig.layout.xaxis.tickvals, strict=True))
+    assert ticks["100"] == 2 and {"50", "200", "1,000"} < set(ticks) and fig.layout.yaxis.tickvals is None
+    for form in IMAGES:
+        assert len(image(fig, form=form, title="Any two", width_px=760)) > 1000
+    many = scatter_of_cells(rows.loc[[0] * 60].assign(intermediate=[f"i{n:02}" for n in range(60)]),
+                            colour="intermediate", **sides)  # fmt: skip
+    looks = {(dots.marker.color, dots.marker.symbol) for dots in many.data}
+    assert len(looks) == 49  # seven colours, seven symbols: more look like others, and the words tell them apart
+    with pytest.raises(ValueError, match="No cells with both values"):
+        scatter_of_cells(rows.assign(x=None), **sides)

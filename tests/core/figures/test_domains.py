@@ -50,6 +50,9 @@ def test_names_that_would_cover_others_are_left_to_the_hover_but_not_the_chosen_
     crowd = pd.concat([crowd, _points()], ignore_index=True)
     names = domain_map(crowd, selected=Cell("de", "task19")).data[0].text
     assert names[19] == "task19" and "" in names and len(names) == 22
+    row = pd.concat([_points()[:1].assign(label=f"task{i}", x=i / 10) for i in range(10)], ignore_index=True)
+    named = [sum(name != "" for name in domain_map(row, plot_px=px).data[0].text) for px in (1000, 400, 150)]
+    assert named[0] == 10 > named[2] and named[1] >= named[2] > 0  # a narrow plot has room for fewer
     pairs = pd.concat([_pairs()[:1].assign(intermediate=f"task{i}") for i in range(20)], ignore_index=True)
     names = similarity_scatter(pairs, axis=COSINE, selected=Cell("de", "task19")).data[0].text
     assert names[19] == "task19" and "" in names and len(names) == 20

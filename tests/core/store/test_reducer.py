@@ -129,10 +129,14 @@ def test_steps_after_the_checkpoint_are_taken_again_and_those_of_other_stages_st
     other = StepLogged(key="other", step=30, loss=1, learning_rate=1e-5, examples_per_s=1)
     scores = [DevScored(key=KEY, step=n, metric=Metric.ACCURACY, score=0.5, n=9) for n in (10, 20)]
     again = STAGE.model_copy(update={"resumed_at": 10})
-    run = write(paths, [STARTED, PLANNED, other, STAGE, step(10), step(11), *scores, again])
+    used = step(10).model_copy(update={"memory_mb": 700.0, "cores": 0.9})
+    run = write(paths, [STARTED, PLANNED, other, STAGE, used, step(11), *scores, again])
     found = reduce_run(run)
     assert {(row["key"], row["step"]) for row in found.rows("steps")} == {("other", 30), (KEY, 10)}
     assert [row["step"] for row in found.rows("dev_scores")] == [10]
+    # An event of an earlier version says nothing of what was in use.
+    in_use = {row["key"]: (row["memory_mb"], row["cores"]) for row in found.rows("steps")}
+    assert in_use == {"other": (None, None), KEY: (700.0, 0.9)}
     assert found.stages[KEY]["step"] == 10 and found.stages[KEY]["state"] == "running"
 
 

@@ -189,6 +189,8 @@ EXPECTED: dict[str, list[str]] = {
         "loss DOUBLE!",
         "learning_rate DOUBLE!",
         "examples_per_s DOUBLE!",
+        "memory_mb DOUBLE",
+        "cores DOUBLE",
     ],
     "difficulties": [
         "profile_id VARCHAR!",
