@@ -18,6 +18,7 @@ from core.languages import family_name, script_name
 from core.models import load_models
 from core.paths import AtlasPaths
 from core.protocols import in_short, load_protocols
+from core.queries.evidence import PooledRuns
 from core.store.connection import Store
 from core.store.ingest import ingest
 from core.store.reading import Opened, opened
@@ -148,6 +149,11 @@ def warn_skipped(problems: Sequence[str]) -> None:
 def titles() -> Titles:
     """What people read for the ids of tasks, models and intermediates, the user's own included."""
     return Titles(load_tasks(paths()).values(), load_models(paths()).values())
+
+
+def runs_title(pooled: PooledRuns) -> str:
+    """Runs that are pooled in one line, their model by its title."""
+    return pooled._replace(model=titles().of_model(pooled.model)).label
 
 
 def group_titles(rows: pd.DataFrame) -> list[str]:

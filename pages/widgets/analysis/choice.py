@@ -18,7 +18,7 @@ from core.queries.evidence import AnalysisOptions, Anchor, PooledRuns, pooled_ru
 from core.queries.filters import Filter
 from core.queries.scales import UNITS, Scale
 from pages.widgets.address import is_on, link_button, one_of, pick, settled, several_of
-from pages.widgets.shared import protocol_words, titles
+from pages.widgets.shared import protocol_words, runs_title, titles
 from pages.widgets.show import words_link
 
 _ANCHORS = {"test": "test text in each language", "train": "English training text"}
@@ -59,7 +59,7 @@ def choose(rows: pd.DataFrame) -> PooledRuns:
         rows: As `available` returns them, at least one.
     """
     by_address = {_address(row): row for row in rows.to_dict("records")}
-    labels = {name: pooled_runs_of(row).label + _detail(row) for name, row in by_address.items()}
+    labels = {name: runs_title(pooled_runs_of(row)) + _detail(row) for name, row in by_address.items()}
     used = dict.fromkeys(str(name) for name in rows["protocol"])
     picked = pick(
         "Runs to analyse", labels, key="runs", kind="set of runs",

@@ -20,7 +20,7 @@ from core.store.gallery import whose
 from core.studies import StudyRequest
 from pages.widgets.analysis.data import gathered, proposals, quick_answer
 from pages.widgets.export import export_popover
-from pages.widgets.shared import mode, store, titles
+from pages.widgets.shared import mode, runs_title, store, titles
 from pages.widgets.show import chart, drawn, language_label, md, points, show_caution, show_command, source_badge
 
 _STEPS = 3
@@ -122,10 +122,11 @@ def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
     lone = "" if shown["low"].notna().any() else " One seed has no interval."
     parts = f" Parts and placebos of tasks ({n_parts}) are in the export and on Transfer, not here." if n_parts else ""
     st.caption(
-        f"{md(pooled.label)}. Each dot is one intermediate: its mean gain over the languages that all intermediates of "
-        "that target were scored in, without English, with a 95 % interval over seeds, cut at the edge. The axis is "
-        "stretched near zero (square roots of points). Purple: above zero, orange: below, grey: cannot be told from "
-        f"zero (false discovery rate 5 %). Hollow: the intermediate trains the target's own task.{lone}{parts}"
+        f"{md(runs_title(pooled))}. Each dot is one intermediate: its mean gain over the languages that all "
+        "intermediates of that target were scored in, without English, with a 95 % interval over seeds, cut at the "
+        "edge. The axis is stretched near zero (square roots of points). Purple: above zero, orange: below, grey: "
+        "cannot be told from zero (false discovery rate 5 %). Hollow: the intermediate trains the target's own "
+        f"task.{lone}{parts}"
     )
     export_popover(
         "mean-gains",
