@@ -225,14 +225,14 @@ def load_protocols() -> dict[str, ProtocolSpec]:
 
 
 def in_short(protocol: ProtocolSpec) -> str:
-    """How much a protocol trains on: "4,000 training examples, once; some tasks more or fewer".
+    """How much a protocol trains on: "4,000 training examples, 1 epoch; some tasks more or fewer".
 
     Args:
         protocol: Its stage on the target is told.
     """
     stage = protocol.target
     size = f"{stage.max_train_examples:,} training examples" if stage.max_train_examples else "all training examples"
-    passes = "once" if stage.epochs == 1 else f"{stage.epochs:g} times"
+    passes = f"{stage.epochs:g} epoch{'s' * (stage.epochs != 1)}"
     return f"{size}, {passes}" + ("; some tasks more or fewer" if protocol.target_overrides else "")
 
 

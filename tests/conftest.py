@@ -21,6 +21,11 @@ def pytest_configure() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # two processes test on two cores: more threads wait for each other
 
 
+def pytest_unconfigure() -> None:
+    """Undo `heap_is_small`: DuckDB counts what is left at the end of the process."""
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def environment_stays() -> Iterator[None]:
     """What a test leaves in the environment, as a dispatcher does that takes on settings, ends with it."""
@@ -30,7 +35,7 @@ def environment_stays() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def heap_is_small() -> None:
-    """Objects that are there before a module's tests, torch's hundreds of thousands, are not looked through for garbage.
+    """Objects that are there before a module's tests, torch's hundreds of thousands, are not looked through each time.
 
     A training whose memory runs out has all of them looked through, and Python does so by itself now and then.
     """

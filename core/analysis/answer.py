@@ -110,14 +110,14 @@ def _effect(rows: _Rows, *, name: str, words: tuple[str, str], unit: Unit) -> st
     most = f"{_size(max(-low, high), unit)} {unit.name}"
     return (
         f"{words[0]} go with neither larger nor smaller gains, as far as can be told: {step}, "
-        f"the gain changes by at most {most} ({limits})."
+        f"the gain changes by {_signed(estimate, unit)} {unit.name} ({limits}), by {most} at most."
     )
 
 
 def _thin(evidence: Evidence, rows: _Rows) -> list[str]:
     units, unit, reasons = evidence.units, UNITS[evidence.options.scale], []
     if units.intermediates < ENOUGH_INTERMEDIATES:
-        reasons.append(f"only {units.intermediates} intermediates, where {ENOUGH_INTERMEDIATES} or more are needed")
+        reasons.append(f"only {units.intermediates} intermediates, which is fewer than {ENOUGH_INTERMEDIATES}")
     if units.tasks < units.intermediates and units.tasks < LEAST_TASKS:
         reasons.append(f"the intermediates are parts or placebos of only {_count(units.tasks, 'base task')}")
     if units.seeds < 2:
@@ -148,8 +148,8 @@ LEAST_TASKS = 4
 
 def _shares(rows: _Rows) -> str:
     said = [f"{text} {_limits(rows['share', name])}" for name, text in _PARTS.items() if ("share", name) in rows]
-    head = "What the differences between mean gains go with, in shares of their variance"
-    return f"{head}: {', '.join(said)}." if said else ""
+    head = "What the differences between mean gains go with, in shares of their variance (95 % intervals in brackets)"
+    return f"{head}: {', '.join(said)}. Nothing known explains the rest." if said else ""
 
 
 def _against(null: pd.DataFrame | None) -> list[str]:
@@ -157,15 +157,15 @@ def _against(null: pd.DataFrame | None) -> list[str]:
         return []
     row = by_name(null)["null", "improvement"]
     if row["ci_low"] > 0:
-        verdict = "make the prediction of its gain better"
+        verdict = "so they help"
     elif row["ci_high"] < 0:
-        verdict = "make the prediction of its gain worse"
+        verdict = "so they do harm"
     else:
-        verdict = "do not clearly make the prediction of its gain better"
-    removed = f"{_limits(row)} of the squared error goes away, over {row['n']} intermediates"
+        verdict = "so it is not clear that they help"
     return [
-        "Where a pair of intermediate and target was kept aside, difficulty and similarity "
-        f"{verdict} than the averages of that intermediate and that target alone ({removed})."
+        "The averages of an intermediate and of a target predict the gain of a pair that was kept aside. Difficulty "
+        f"and similarity take {_limits(row)} off the squared error of that prediction, over {row['n']} intermediates: "
+        f"{verdict}."
     ]
 
 
@@ -181,7 +181,7 @@ def _naive(rows: _Rows, *, unit: Unit) -> str:
             f"{times:.1f} times as wide)"
         )
     n = rows["naive", "intercept"]["n"]
-    head = f"A plain regression, which takes the {n} cells for independent, would give the 95 % intervals"
+    head = f"A plain regression wrongly takes the {n} cells for independent; it would give the 95 % intervals"
     return f"{head} {' and '.join(said)}." if said else ""
 
 

@@ -13,6 +13,7 @@ from core.queries.credits import view_tests
 from core.queries.filters import Filter
 from core.queries.transfer import View, choices, seed_rows, states
 from core.spec.run import DataSourceKind
+from core.tasks.titles import metric_title
 
 
 class ViewCells(NamedTuple):
@@ -31,7 +32,7 @@ class ViewCells(NamedTuple):
     def label(self) -> str:
         """Model, protocol, data and metric in one line."""
         data = DataSourceKind(self.view.data_source).words
-        return f"{self.view.model} · {self.protocol} · {data} · {self.view.metric.replace('_', ' ')}"
+        return f"{self.view.model} · {self.protocol} · {data} · {metric_title(self.view.metric)}"
 
     @property
     def table(self) -> pd.DataFrame:

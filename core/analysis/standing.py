@@ -67,7 +67,7 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     parts = len(names) - len(whole)
     head = (
         f"The largest set of runs ({evidence.pooled.label}) tries {_count(len(whole), 'intermediate')}"
-        + (f" and {_count(parts, 'part')} or placebo{'s' * (parts > 1)} of them" if parts else "")
+        + (f" and {_count(parts, 'part')} or placebo{'s' * (parts > 1)} of tasks" if parts else "")
         + f" before {_count(frame['target'].nunique(), 'target')} in {_count(frame['lang'].nunique(), 'language')}, "
         f"with {seeds_in_words(frame)}"
     )
@@ -83,7 +83,8 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
         (runs, ""), (apart, " before retrieval targets" + (", which are not trained on" if len(runs) else ""))
     ) if len(part)]  # fmt: skip
     if not said:
-        return f"{head}. No target has two seeds that differ, so there is no average in {unit.name}.{out}"
+        return f"{head}. No target was run with two seeds that gave different results, so there is no average in "
+        f"{unit.name}.{out}"
     changed = f"On average an intermediate changes the zero-shot score by {', and by '.join(said)}"
     left = ["English", "intermediates that train the target's own task (in-task)"]
     left += ["parts and placebos of tasks"] if parts else []
@@ -120,8 +121,9 @@ def verdicts(pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:
     tested = kept[kept["q_value"].notna()]
     if tested.empty:
         return (
-            f"None of the {_count(len(kept), 'pair')} of intermediate and target has two seeds that differ, so nobody "
-            f"knows what another seed would give, and no mean gain can be tested; {ends}."
+            f"None of the {_count(len(kept), 'pair')} of intermediate and target was run with two seeds that gave "
+            "different results, so nobody knows what another seed would give, and no mean gain can be tested over "
+            f"seeds; {ends}."
         )
     found = tested[tested["q_value"] < LEVEL]
     up, down = int((found["gain"] > 0).sum()), int((found["gain"] < 0).sum())

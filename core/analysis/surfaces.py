@@ -48,12 +48,12 @@ class Known(NamedTuple):
 KNOWN: dict[str, Known] = {
     "gain": Known("gain, points", "Score minus that of the same run without the intermediate.", "gain", 100),
     **{
-        f"difficulty-{name}": Known(f"difficulty → hard ({m.label})", f"{m.meaning} To the right, or up, is hard.",
+        f"difficulty-{name}": Known(f"difficulty ({m.label})", f"{m.meaning} To the right, or up, is hard.",
                                     "difficulty", difficulty=name)
         for name, m in DIFFICULTIES.items()
     },
     **{
-        f"similarity-{name}": Known(f"similarity → near ({m.label})", f"{m.meaning} To the right, or up, is near.",
+        f"similarity-{name}": Known(f"similarity ({m.label})", f"{m.meaning} To the right, or up, is near.",
                                     "similarity", similarity=name)
         for name, m in SIMILARITIES.items()
     },

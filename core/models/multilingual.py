@@ -39,7 +39,7 @@ MULTILINGUAL: tuple[ModelSpec, ...] = (
     ),
     ModelSpec(
         name="e5-small-q4",
-        title="Multilingual E5 small (4-bit weights, from a package)",
+        title="Multilingual E5 small, 4-bit (from a package)",
         path=str(MADE_MODELS / "e5-small-q4-1ebe66"),
         fingerprint="1ebe66983be2b88d",
         licence="MIT",

@@ -17,7 +17,7 @@ from core.queries.transfer import View
 from core.report.drawn import IMAGES
 from core.report.latex import MISSING, escaped
 from core.spec.run import DataSourceKind
-from core.tasks.titles import Titles
+from core.tasks.titles import Titles, metric_title
 
 if TYPE_CHECKING:
     from core.report.gathered import Chapter
@@ -72,7 +72,7 @@ def sheet_title(view: View, quantity: Quantity, *, named: Titles) -> str:
         quantity: What a cell is.
         named: Titles of tasks and models.
     """
-    of = f"{named.of(view.target)} ({view.metric.replace('_', ' ')})"
+    of = f"{named.of(view.target)} ({metric_title(view.metric)})"
     data = DataSourceKind(view.data_source).words
     return f"{_WHAT[quantity]} on {of}, {named.of_model(view.model)}, {data}"
 

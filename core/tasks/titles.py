@@ -15,6 +15,11 @@ from core.spec.task import TaskSpec
 _NOTE = re.compile(r"\s*\([^)]*\)$")
 _PLACEBOS = {Placebo.SHUFFLED: ", shuffled labels", Placebo.MLM: ", masked LM"}
 
+_METRICS = {
+    "f1": "F1", "macro_f1": "macro F1", "micro_f1": "micro F1", "mrp": "mean R-precision", "matthews": "Matthews",
+    "spearman": "Spearman", "pearson": "Pearson",
+}  # fmt: skip
+
 
 class Titles:
     """Short titles by id: `panx` is PAN-X, `mnli~shuffled` is MNLI, shuffled labels. An unknown id is its own title."""
@@ -66,6 +71,15 @@ class Titles:
         """
         name, dot, rest = label.partition(" · ")
         return self._models.get(name, name) + dot + rest
+
+
+def metric_title(name: str) -> str:
+    """What people read for a metric: "macro F1", "exact match", "Matthews".
+
+    Args:
+        name: Such as `macro_f1`; one that a paper printed may be another than ours.
+    """
+    return _METRICS.get(name) or name.replace("_", " ")
 
 
 def _third(spec: IntermediateSpec, word: str, to: str) -> str | None:

@@ -56,7 +56,7 @@ def test_every_selector_stands_beside_chance_on_its_own_pairs(home: Path, open_p
     judged = rows[rows["ndcg"].notna()]
     assert (judged["pairs"] > 0).all() and judged["ndcg_random"].notna().all()
     assert "−" in "".join(judged["ndcg_over_random_limits"]), "a difference has limits on both sides of zero somewhere"
-    assert "for which it has a score" in words(at)
+    assert "for which its selector has a score" in words(at)
 
 
 def test_a_launch_freezes_its_ranking_and_the_page_shows_it(home: Path, open_page: Open) -> None:
@@ -129,7 +129,7 @@ def test_a_long_fit_does_not_keep_the_page_waiting(
 ) -> None:
     """Above so many cells a process computes; the page has the rest at once, then the result, or why there is none."""
     fill(home, Planted(difficulty=0.02, similarity=0.012, spread=0.005, seeds=(1, 2), targets=TARGETS[:3]))
-    beside = "better than the averages of that intermediate and that target alone"
+    beside = "off the squared error of that prediction"
     at_once = words(open_page(PAGE))
     assert beside in at_once
     now = Fit(JobState.RUNNING)

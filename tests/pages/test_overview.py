@@ -62,7 +62,7 @@ def test_the_three_collections_are_named_the_empty_ones_too(home: Path, open_pag
     assert "tables of" in text and "gains as printed" in text
     assert "26 runs, 26 finished" in text  # (12 intermediates + none) × 2 targets
     assert "**Yours** · runs made here\nNone yet." in text.replace("\n\n", "\n")
-    assert "One seed has no interval." in text
+    assert "so no dot has an interval and none is tested." in text
 
 
 def test_too_little_for_a_model_says_so_and_proposes_runs(home: Path, open_page: Open) -> None:

@@ -60,7 +60,7 @@ def test_a_card_names_the_best_intermediate_and_its_best_and_worst_language(gain
     at = open_page("pages/overview.py")
     assert [(m.label, m.value) for m in at.metric] == [("SIB-200, after MNLI", "+6.7 points")]  # (30 + 0 - 10) / 3
     text = words(at)
-    assert "accuracy, mean over 3 of 3 languages, in 1 of them above zero." in text
+    assert "Mean gain in accuracy over 3 of 3 languages; it is above zero in 1." in text
     assert "From −10.0 in Mandarin (zh) to +30.0 in German (de)." in text
     assert "1 seed, best of 2 intermediates" in text
 
@@ -70,7 +70,8 @@ def test_a_collection_says_how_much_of_it_is_finished(gained: None, home: Path, 
     with Store.open(home / "atlas.duckdb") as store, store.write() as cur:
         cur.execute("UPDATE runs SET outcome = 'failed' WHERE intermediate = 'qqp'")
     text = words(open_page("pages/overview.py"))
-    assert "3 runs, 2 finished: **0 on real data**, 3 on generated sentences; 8 scores and 5 gains (5 of them" in text
+    said = "3 runs, 2 finished: **0 on real data**, 3 on generated sentences; 8 scores and 5 gains in all metrics (5 "
+    assert said in text
     assert "models: 1 · intermediates: 2 · targets: 1" in text
 
 

@@ -24,9 +24,9 @@ MEAN = "all of them"
 """Name of the row that stands for every whole task."""
 
 _WORDS = {
-    "harder": ("the hardest third of a task's examples helps", "the easiest", "hard with easy examples"),
+    "harder": ("the hardest third of a task's examples", "the easiest", "hard with easy examples"),
     "nearer": (
-        "the third nearest to the target's text helps",
+        "the third nearest to the target's text",
         "the farthest",
         "examples near to the target's text with far ones",
     ),
@@ -131,10 +131,13 @@ def _compared(found: Glance, name: str) -> str:
     if rows.empty or math.isnan(float(rows.iloc[0]["low"])):
         return f"too little compares {what} so far" if len(rows) else f"nothing compares {what} yet"
     row = rows.iloc[0]
+    size = f"{_number(row['estimate'], found.unit)} {found.unit.name}"
     if row["low"] > 0 or row["high"] < 0:
-        verb, size = "more" if row["low"] > 0 else "less", _number(row["estimate"], found.unit)
-        return f"{subject} {verb} than {other} (by {size} {found.unit.name})"
-    return f"{subject} no differently from {other}, as far as can be told"
+        return f"{subject} helps {'more' if row['low'] > 0 else 'less'} than {other} (by {size})"
+    sure = f"{size}, {_limits(row, found.unit)}"
+    if (row["high"] - row["low"]) / 2 > found.unit.small:
+        return f"whether {subject} helps more or less than {other} is open ({sure})"
+    return f"{subject} helps about as much as {other} ({sure})"
 
 
 def _trained(evidence: Evidence) -> frozenset[str]:

@@ -157,8 +157,8 @@ DIFFICULTIES: dict[str, DifficultyMeasure] = by_name(
     DifficultyMeasure(
         name="code_length",
         title="Prequential code length",
-        meaning="Bits that it takes to send the labels of the training set, block by block, each with the model "
-        "trained on the blocks before it. A task whose labels stay long to send is hard.",
+        meaning="How many bits the labels of the training set take, block by block, with the probabilities of the "
+        "model trained on the blocks before. A task whose labels take many bits to the end is hard.",
         formula="(uniform code of the first block + sum of -log2 p of later labels) / labels",
         unit="bits a decision",
         direction=1,

@@ -133,7 +133,8 @@ EMBEDDINGS = (
         title="MMD²",
         unit="no unit, around 0 for equal texts, below 2",
         direction=-1,
-        meaning="Are sentences nearer to their own text than to the other, at the median distance of sentences?",
+        meaning="How well can the two texts be told apart by how close their sentences lie to one another? 0: not at "
+        "all.",
         formula="unbiased MMD², kernel exp(−|a − b|² / 2h²), h the median distance",
         source="Gretton et al. 2012",
         function=mmd,
@@ -158,7 +159,8 @@ EMBEDDINGS = (
         title="Sliced Wasserstein distance",
         unit="units of the embedding, 0 or more",
         direction=-1,
-        meaning="How far must the sentences of one text be moved to become those of the other, seen from random sides?",
+        meaning="How far must the sentences of one text be moved to become those of the other? A mean over random "
+        "directions.",
         formula="root of the mean over 64 random directions of W₂² of the projections",
         source="Bonneel et al. 2015",
         function=sliced_wasserstein,

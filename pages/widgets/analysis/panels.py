@@ -84,9 +84,9 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
         alt="Mean gain in fields of difficulty and similarity, with intervals; the part Numbers has the model",
     )  # fmt: skip
     st.caption(
-        f"Mean gain in {unit} of the intermediates whose difficulty and similarity fall into a field, after the "
-        "averages of targets and languages were taken out, with its 95 % interval over these intermediates (n; none "
-        "where n is 1). Fields with few intermediates are unreliable."
+        f"Each field: mean gain in {unit} of the n intermediates whose difficulty and similarity lie in it, less the "
+        "averages of targets and languages, with its 95 % interval over these intermediates (none where n is 1). "
+        "Fields with few intermediates are unreliable."
     )
     with st.grid(2, min_column_width=320):
         for name, title in axes.items():
@@ -212,10 +212,10 @@ def show_predictions(rows: pd.DataFrame, *, how: How) -> None:
     )  # fmt: skip
     st.caption(
         "A selector ranks the intermediates of a target before any of them is trained; its ranking is compared with "
-        "the gains that were then measured. Numbers are means over targets. Each selector is evaluated on the pairs "
-        "for which it has a score, and so are chance and always choosing MNLI in its row: compare selectors by their "
-        "difference from chance. The limits and p of that difference come from exchanging the gains of whole "
-        "intermediates."
+        "the gains that were then measured. Numbers are means over targets. Each row uses the pairs "
+        "for which its selector has a score, for chance and for always choosing MNLI, too: compare selectors by their "
+        "difference from chance. The limits and p of that difference come from a permutation test, which exchanges "
+        "the gains of whole intermediates."
     )
     how_to(how, rows, name="predictions")
 
@@ -304,9 +304,9 @@ def show_next(rows: pd.DataFrame, *, how: How) -> None:
     }  # fmt: skip
     table(shown, alt="Runs that would narrow the intervals most", key="next", columns=columns)
     st.caption(
-        "Fill: measure what is missing of runs that are there. Run: a new pair of intermediate and target. Seeds: more "
-        "seeds of pairs that are there. Narrower: by how much the 95 % interval of difficulty, or of similarity, would "
-        "shrink."
+        "Fill: measure the difficulty or similarity that runs lack which are there. Run: a new pair of intermediate "
+        "and target. Seeds: more seeds of pairs that are there. Narrower: by how much the 95 % interval of difficulty, "
+        "or of similarity, would shrink."
     )
     if caution := caution_of(*rows["command"]):
         st.caption(md(caution))

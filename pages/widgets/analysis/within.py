@@ -40,9 +40,9 @@ def show_contrasts(rows: pd.DataFrame, said: tuple[str, ...], *, scale: Scale, h
             "The two runs of a pair differ in one thing: which third of the task's examples is trained on, or whether "
             "its labels are true, or whether it is trained on at all (language modelling on its text). A base task is "
             "the whole task that the thirds are cut from; each counts once, however many targets, languages and seeds "
-            "it has. Limits are Student's t over base tasks, not corrected for the number of rows. "
-            f"{UNITS[scale].meaning} English is left out where it is not named; retrieval targets, which are not "
-            "trained on, stand apart."
+            "it has. The 95 % intervals are Student's t over base tasks, not corrected for the number of rows. "
+            f"{UNITS[scale].meaning} English is left out, but in rows that name it; retrieval targets, on which "
+            "nothing is trained, have rows of their own."
         )
     )
 

@@ -173,8 +173,8 @@ def _ask_intermediates(tasks: dict[str, TaskSpec], *, source: DataSourceKind, la
         "What of each is trained on", list(map(str, _KINDS)), selection_mode="multi", default=["real"],
         disabled=not n_tasks, format_func=_KINDS.__getitem__,
         help="A placebo keeps the text and takes the task away: a gain that remains is not due to the task. A third "
-        "is a third of the task's examples, the easiest, say; thirds have equal numbers, labels and lengths, and "
-        "those by nearness to the target equal difficulty, too. To find them, two more models are trained first.",
+        "is a third of the task's examples, the easiest, say; thirds are alike in size, shares of labels and lengths, "
+        "and those by nearness to the target equal difficulty, too. To find them, two more models are trained first.",
     )  # fmt: skip
     part = _ask_slice() if source is DataSourceKind.SAMPLE and n_tasks else ""
     return intermediates_of(names, together=together and n_tasks > 1, kinds=kinds, part=part)
@@ -221,7 +221,8 @@ def _ask_sizes(protocol: ProtocolSpec) -> dict[str, int | None]:
             name: st.number_input(
                 label, min_value=10, value=None, step=100, disabled=read_only() is not None, key=f"size_{name}",
                 placeholder="all" if n is None else f"{n:,}",
-                help="Empty: as the protocol says. With another number the runs are compared with one another alone.",
+                help="Empty: as the protocol says. Runs with another number are not compared with runs of the "
+                "protocol as it is.",
             )
             for name, (label, n) in usual.items()
         }  # fmt: skip

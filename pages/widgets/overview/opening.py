@@ -46,8 +46,9 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
     st.caption(
         "Each row is an English task that was trained on first, or a comparison of two parts of one task. Diamond: "
         "mean over targets with its 95 % interval, coloured where zero lies outside (not corrected for the number of "
-        f"rows). Ring: one target. Arrow: the interval goes on to the number beside it. {unit.meaning} English, "
-        "retrieval, intermediates that train the target's own task and gains that do not count are not in it."
+        f"rows). Ring: one target. Arrow: the interval goes on to the number beside it. {unit.meaning} Left out: "
+        "English, retrieval targets (on which nothing is trained), intermediates that train the target's own task, and "
+        "gains that do not count, because nothing was learned, say."
     )
     with st.container(horizontal=True):
         st.page_link("pages/analysis.py", label="The complete analysis", icon=":material/insights:")

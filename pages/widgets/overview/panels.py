@@ -18,6 +18,7 @@ from core.queries.evidence import AnalysisOptions, PooledRuns
 from core.queries.overview import counts, findings, published_counts
 from core.store.gallery import whose
 from core.studies import StudyRequest
+from core.tasks.titles import metric_title
 from pages.widgets.analysis.data import gathered, proposals, quick_answer
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, runs_title, store, titles
@@ -119,14 +120,18 @@ def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
         "Transfer holds the same numbers by language",
         source=pooled.data_source,
     )
-    lone = "" if shown["low"].notna().any() else " One seed has no interval."
+    lone = (
+        ""
+        if shown["low"].notna().any()
+        else " No pair has results of two seeds yet, so no dot has an interval and none is tested."
+    )
     parts = f" Parts and placebos of tasks ({n_parts}) are in the export and on Transfer, not here." if n_parts else ""
     st.caption(
         f"{md(runs_title(pooled))}. Each dot is one intermediate: its mean gain over the languages that all "
         "intermediates of that target were scored in, without English, with a 95 % interval over seeds, cut at the "
-        "edge. The axis is stretched near zero (square roots of points). Purple: above zero, orange: below, grey: "
-        "cannot be told from zero (false discovery rate 5 %). Hollow: the intermediate trains the target's own "
-        f"task.{lone}{parts}"
+        "edge. The axis is stretched near zero (square roots of points). Purple: above zero, orange: below (false "
+        "discovery rate 5 %), grey: zero is possible, or nothing was tested. Hollow: the intermediate trains the "
+        f"target's own task.{lone}{parts}"
     )
     export_popover(
         "mean-gains",
@@ -190,7 +195,8 @@ def _counted(row: dict[Any, Any] | None) -> tuple[str, str]:
     return (
         f"{row['runs']:,} runs, {row['finished']:,} finished: **{row['real']:,} on real data**, "
         f"{row['runs'] - row['real']:,} on generated sentences; {row['scores']:,} scores and {row['gains']:,} gains "
-        f"({row['counted']:,} of them count, {row['counted_real']:,} on real data) in {row['langs']} languages",
+        f"in all metrics ({row['counted']:,} gains count, {row['counted_real']:,} on real data) in {row['langs']} "
+        "languages",
         f"models: {row['models']} · intermediates: {row['intermediates']} · targets: {row['targets']}",
     )
 
@@ -260,8 +266,8 @@ def _card(row: dict[Any, Any]) -> None:
         none_helps = row["rivals"] > 1 and row["mean_gain"] < 0
         st.metric(f"{after}: the smallest loss" if none_helps else after, f"{points(row['mean_gain'])} points")
         st.markdown(
-            f"{row['metric'].replace('_', ' ')}, mean over {row['langs']} of {row['target_langs']} languages, in "
-            f"{row['helped']} of them above zero. From {points(row['worst_gain'])} in "
+            f"Mean gain in {metric_title(row['metric'])} over {row['langs']} of {row['target_langs']} languages; it is "
+            f"above zero in {row['helped']}. From {points(row['worst_gain'])} in "
             f"{language_label(row['worst_lang'])} to {points(row['best_gain'])} in {language_label(row['best_lang'])}."
         )
         seeds = f"{row['seeds']} seed" + ("s" if row["seeds"] != 1 else "")

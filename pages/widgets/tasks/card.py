@@ -63,12 +63,12 @@ def in_words(row: Mapping[Any, Any]) -> str:
         row: Of `data_here`.
     """
     train, low, high = (None if pd.isna(row[name]) else int(row[name]) for name in ("train", "test_low", "test_high"))
-    parts = [f"{train:,} training examples"] if train is not None else []
+    parts = [f"up to {train:,} training examples"] if train is not None else []
     if low is not None and high is not None:
         size = f"{high:,}" if low == high else f"{low:,} to {high:,}"
         langs = f"{row['langs']} language{'s' if row['langs'] != 1 else ''}"
         parts.append(f"{size} test examples in {'each of ' if row['langs'] > 1 else ''}{langs}")
-    runs = f"read by {row['runs']:,} run{'s' if row['runs'] != 1 else ''} here"
+    runs = f"seen by {row['runs']:,} run{'s' if row['runs'] != 1 else ''} here"
     return ", ".join([*parts, runs])
 
 

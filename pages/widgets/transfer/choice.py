@@ -11,6 +11,7 @@ import streamlit as st
 from core.queries.transfer import View, choices
 from core.spec.run import DataSourceKind
 from core.store.gallery import whose
+from core.tasks.titles import metric_title
 from pages.widgets.address import DETAIL, pick
 from pages.widgets.shared import protocol_words, store, titles
 from pages.widgets.show import md, source_badge
@@ -124,7 +125,7 @@ PICKERS = (
 _READ: dict[str, Callable[[str], str]] = {
     "target": lambda name: titles().of(name),
     "model": lambda label: titles().of_model(label),
-    "metric": lambda name: name.replace("_", " "),
+    "metric": metric_title,
     "source": lambda name: DataSourceKind(name).words,
 }
 """How people read what the column holds."""

@@ -90,7 +90,7 @@ def beside_in_words(rows: pd.DataFrame, request: StudyRequest, named: Titles) ->
     if not others:
         return "No results of this target on these data came with the program: these will stand alone on Transfer."
     return (
-        "On Transfer the results will stand alone: none of this model came with the program. Choose "
+        "On Transfer the results will stand alone: none of this model on such data came with the program. Choose "
         f"{others} to see yours beside those that did."
     )
 

@@ -71,9 +71,9 @@ SURE = Term(0.5, 0.2, 0.8)
                                  "difficulty, the gain is 0.50 % of the head-room smaller (95 % interval "
                                  "−0.80 to −0.20)."),
         (Term(0.1, -0.7, 0.9), "go with neither larger nor smaller gains, as far as can be told: with one "
-                               "standard deviation more difficulty, the gain changes by at most 0.90 % of the "
-                        "head-room"),
-        (Term(-0.1, -0.9, 0.7), "the gain changes by at most 0.90 % of the head-room"),
+                               "standard deviation more difficulty, the gain changes by +0.10 % of the "
+                        "head-room (95 % interval −0.70 to +0.90), by 0.90 % of the head-room at most."),
+        (Term(-0.1, -0.9, 0.7), "(95 % interval −0.90 to +0.70), by 0.90 % of the head-room at most."),
         (Term(0.1, -1.1, 1.3), "may go with larger or smaller gains, these runs cannot tell: with one "
                         "standard deviation more "
                                "difficulty, the gain changes by +0.10 % of the head-room (95 % interval −1.10 to "
@@ -105,7 +105,7 @@ def test_the_size_of_the_evidence_is_told() -> None:
 @pytest.mark.parametrize(
     ("units", "reason"),
     [
-        ({"intermediates": 7, "tasks": 7}, "only 7 intermediates, where 8 or more are needed"),
+        ({"intermediates": 7, "tasks": 7}, "only 7 intermediates, which is fewer than 8"),
         ({"intermediates": 8, "tasks": 8}, None),
         ({"intermediates": 8, "tasks": 3}, "parts or placebos of only 3 base tasks"),
         ({"intermediates": 8, "tasks": 4}, None),
@@ -159,9 +159,12 @@ def test_a_sign_that_hangs_on_the_measure_is_a_reason_to_doubt() -> None:
 @pytest.mark.parametrize(
     ("null", "words"),
     [
-        (Term(0.3, 0.1, 0.5), "difficulty and similarity make the prediction of its gain better than the averages"),
-        (Term(-0.3, -0.5, -0.1), "make the prediction of its gain worse than"),
-        (Term(0.1, -0.1, 0.3), "do not clearly make the prediction of its gain better than"),
+        (
+            Term(0.3, 0.1, 0.5),
+            "Difficulty and similarity take 30 % (10 to 50) off the squared error of that prediction",
+        ),
+        (Term(-0.3, -0.5, -0.1), "over 12 intermediates: so they do harm."),
+        (Term(0.1, -0.1, 0.3), "over 12 intermediates: so it is not clear that they help."),
     ],
 )
 def test_the_additive_null_is_beaten_or_not(null: Term, words: str) -> None:
@@ -175,7 +178,8 @@ def test_what_a_naive_regression_would_print_stands_beside_how_much_too_narrow_i
     (line,) = [text for text in said(SURE, None).details if "independent" in text]
     # Our interval is 0.6 points wide, the naive one 1.
     assert (
-        "takes the 48 cells for independent, would give the 95 % intervals +1.00 to +2.00 for difficulty (the interval "
+        "wrongly takes the 48 cells for independent; it would give the 95 % intervals +1.00 to +2.00 for difficulty "
+        "(the interval "
         "above is 0.6 times as wide)" in line
     )
 
