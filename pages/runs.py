@@ -11,7 +11,7 @@ from pages.widgets.runs.detail import show_run
 from pages.widgets.runs.gallery import committed, show_gallery
 from pages.widgets.runs.jobs import jobs_now
 from pages.widgets.runs.listing import left_of, show_damaged, show_list
-from pages.widgets.shared import start, version
+from pages.widgets.shared import catch_up, start, version
 from pages.widgets.show import empty
 
 GALLERY = "Came with the program"
@@ -29,6 +29,7 @@ def watch() -> None:
     """The list and the chosen run, again every two seconds while a job is at work."""
     now = jobs_now()
     if every and not now.open:
+        catch_up()
         st.rerun()
     show_alerts(now)
     chosen = show_list(now)

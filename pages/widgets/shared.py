@@ -80,6 +80,11 @@ def refresh(home: str) -> int:
     return look.store.version()
 
 
+def catch_up() -> None:
+    """Take in all that jobs have written, however long that takes: who calls this does not look again by itself."""
+    _look(str(paths().home)).take(may_be_beside=False)
+
+
 class Look:
     """Looks at the folders of one home, one look at a time."""
 
@@ -94,9 +99,13 @@ class Look:
         self.store, _, self._may_start = _open(str(where.home))
         self.troubles: dict[str, str] = {}
 
-    def take(self) -> None:
-        """Look now, or beside the pages where the last look was slow."""
-        if self._took_s < SLOW_S:
+    def take(self, *, may_be_beside: bool = True) -> None:
+        """Look now, or beside the pages where the last look was slow.
+
+        Args:
+            may_be_beside: Else it is now, and after one that is under way.
+        """
+        if self._took_s < SLOW_S or not may_be_beside:
             self._take()
         elif time.monotonic() >= self._again_at and not self._lock.locked():
             Thread(target=self._take, daemon=True).start()
