@@ -47,8 +47,8 @@ def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     Returns:
         Columns `collection`, `model`, `model_fingerprint`, `target`, `metric`, `protocol`, `protocol_digest`,
         `data_source`, `is_headline`, `runs`, `intermediates` (how many); on real data first where a gain of the
-        setting counts; then yours, then measured, then published; of these the views with most runs first, then with
-        most languages; headline metrics first.
+        setting counts; then yours, then measured, then published; of these the views with most scores first, which are
+        runs times languages; headline metrics first.
     """
     return cur.execute(f"""
         WITH real AS (
@@ -63,8 +63,8 @@ def choices(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             AND real.protocol_digest = r.protocol_digest
             AND real.model_fingerprint IS NOT DISTINCT FROM r.model_fingerprint
         GROUP BY ALL
-        ORDER BY any_value(real.model IS NOT NULL) DESC, {own_first("r.collection")}, runs DESC,
-                 count(DISTINCT s.lang) DESC, r.model, r.target, is_headline DESC, s.metric, r.protocol, r.data_source,
+        ORDER BY any_value(real.model IS NOT NULL) DESC, {own_first("r.collection")}, count(*) DESC,
+                 r.model, r.target, is_headline DESC, s.metric, r.protocol, r.data_source,
                  r.protocol_digest, r.model_fingerprint
     """).df()
 

@@ -75,7 +75,7 @@ def test_a_collection_says_how_much_of_it_is_finished(gained: None, home: Path, 
     assert "models: 1 · intermediates: 2 · targets: 1" in text
 
 
-def test_the_map_opens_with_the_view_of_most_runs_and_its_table_has_the_gains(
+def test_the_map_opens_with_the_view_of_most_scores_and_its_table_has_the_gains(
     gained: None, home: Path, open_page: Open
 ) -> None:
     del gained

@@ -33,10 +33,11 @@ def ask(store: Store, sql: str, values: list[object]) -> None:
         cur.execute(sql, values)
 
 
-def test_yours_then_most_runs_then_most_languages_then_the_headline_metric(store: Store) -> None:
+def test_yours_then_most_scores_then_the_headline_metric(store: Store) -> None:
     add_scores(store, scores(("none", "de", 1, 0.5), ("none", "sw", 1, 0.5)))  # 1 run, 2 languages
     add_scores(store, scores(("none", "de", 1, 0.5), target="udpos"))  # 1 run, 1 language
-    add_scores(store, scores(("none", "de", 1, 0.5), ("mnli", "de", 1, 0.5), target="tatoeba"))  # 2 runs
+    more = scores(("none", "de", 1, 0.5), ("mnli", "de", 1, 0.5), ("mnli", "sw", 1, 0.5), target="tatoeba")
+    add_scores(store, more)  # 2 runs, 3 scores
     many = scores(*(("none", "de", seed, 0.5) for seed in range(5)), target="pawsx")
     add_scores(store, many.assign(collection="measured"))
     with store.cursor() as cur:
