@@ -7,7 +7,7 @@ question itself is `core.analysis.answer`'s.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -79,30 +79,38 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     retrieval = frame.loc[~trained_targets(frame["target_type"]), "target"].unique()
     apart, runs = runs[runs["target"].isin(retrieval)], runs[~runs["target"].isin(retrieval)]
     unit = UNITS[evidence.options.scale]
-    said = [_average(part, unit=unit) + where for part, where in (
+    averages = [(_average(part, unit=unit), where) for part, where in (
         (runs, ""), (apart, " before retrieval targets" + (", which are not trained on" if len(runs) else ""))
     ) if len(part)]  # fmt: skip
+    said = [average.said + where for average, where in averages]
+    spread = " ".join(dict.fromkeys(f"{a.spread[0].upper()}{a.spread[1:]}." for a, _ in averages if a.spread))
     if not said:
-        return f"{head}. No target was run with two seeds that gave different results, so there is no average in "
-        f"{unit.name}.{out}"
+        return (
+            f"{head}. No target was run with two seeds that gave different results, so there is no average in "
+            f"{unit.name}.{out}"
+        )
     changed = f"On average an intermediate changes the zero-shot score by {', and by '.join(said)}"
     left = ["English", "intermediates that train the target's own task (in-task)"]
     left += ["parts and placebos of tasks"] if parts else []
     own = f"{', '.join(left[:-1])}{',' * (len(left) > 2)} and {left[-1]} are not in the average."
-    return f"{head}. {changed}. {own}{out}"
+    return f"{head}. {changed}. {f'{spread} ' if spread else ''}{own}{out}"
 
 
-def _average(runs: pd.DataFrame, *, unit: Unit) -> str:
+class _Average(NamedTuple):
+    said: str
+    spread: str
+    """What a reader must know of the baselines' spread; empty without an interval."""
+
+
+def _average(runs: pd.DataFrame, *, unit: Unit) -> _Average:
     if runs["intermediate"].nunique() < 2:
         mean = float(runs.groupby("target")["scaled"].mean().mean())
-        return f"{_scaled(mean, unit)} {unit.name} (one intermediate, so no interval)"
+        return _Average(f"{_scaled(mean, unit)} {unit.name} (one intermediate, so no interval)", "")
     found = average_gain(runs["scaled"], intermediate=runs["intermediate"], target=runs["target"], seed=runs["seed"])
     i = found.interval
     limits = f"95 % interval {_scaled(i.low, unit)} to {_scaled(i.high, unit)}"
-    return (
-        f"{_scaled(i.estimate, unit)} {unit.name} ({limits}, Student's t over {i.n} intermediates; "
-        f"{spread_seen(found)})"
-    )
+    said = f"{_scaled(i.estimate, unit)} {unit.name} ({limits}, Student's t over {i.n} intermediates)"
+    return _Average(said, spread_seen(found))
 
 
 def verdicts(pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:

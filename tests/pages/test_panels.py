@@ -62,7 +62,7 @@ def test_a_card_names_the_best_intermediate_and_its_best_and_worst_language(gain
     text = words(at)
     assert "Mean gain in accuracy over 3 of 3 languages; it is above zero in 1." in text
     assert "From −10.0 in Mandarin (zh) to +30.0 in German (de)." in text
-    assert "1 seed, best of 2 intermediates" in text
+    assert "1 seed, best of 2 intermediates and parts" in text
 
 
 def test_a_collection_says_how_much_of_it_is_finished(gained: None, home: Path, open_page: Open) -> None:

@@ -46,6 +46,8 @@ class Glance(NamedTuple):
     """Trained targets among the dots of tasks."""
     data: str
     """What the data are, as a sentence begins with it."""
+    retrieval: pd.DataFrame | None = None
+    """The mean of all whole tasks before targets that are never trained, a row as in `rows`; None: there is none."""
 
 
 def glance(evidence: Evidence, contrasts: pd.DataFrame) -> Glance:
@@ -61,6 +63,7 @@ def glance(evidence: Evidence, contrasts: pd.DataFrame) -> Glance:
     """
     trained = _trained(evidence)
     runs = _whole_tasks(evidence, trained)
+    retrieval = _mean(_whole_tasks(evidence, frozenset(evidence.frame["target"]) - trained))
     pairs = runs.groupby(["intermediate", "target"], as_index=False)["scaled"].mean()
     tasks = pairs.groupby("intermediate")["scaled"].agg(["mean", "std", "size"]).reset_index()
     limits = t_limits(tasks["mean"], sd=tasks["std"], n=tasks["size"])
@@ -86,6 +89,7 @@ def glance(evidence: Evidence, contrasts: pd.DataFrame) -> Glance:
         there[list(rows.columns)].astype({"n": "int64"}), drawn[["part", "name", "target", "value"]],
         UNITS[evidence.options.scale], int(pairs["target"].nunique()),
         "On real data" if DataSourceKind(evidence.pooled.data_source).is_real else "On generated sentences",
+        retrieval if len(retrieval) else None,
     )  # fmt: skip
 
 
@@ -104,19 +108,27 @@ def plain(found: Glance) -> str:
             begin = f"{found.data}, one English task was tried: it changes the score in other languages by "
             begin += f"{_number(one['estimate'], found.unit)} {found.unit.name}, which cannot be told from chance"
         return f"{begin}. {_inside(found, 'harder')} {_inside(found, 'nearer')}"
-    mean = whole.iloc[0]
-    size = f"{_number(mean['estimate'], found.unit)} {found.unit.name} ({_limits(mean, found.unit)})"
-    if mean["low"] > 0:
-        verdict = f"raises the score in other languages on average, by {size}"
-    elif mean["high"] < 0:
-        verdict = f"lowers the score in other languages on average, by {size}"
-    else:
-        verdict = f"is not shown to change the score in other languages on average: {size}"
+    verdict = _verdict(whole.iloc[0], found.unit, "the score in other languages on average")
     targets = f"{found.n_targets} target{'s' if found.n_targets != 1 else ''}"
     return (
         f"{found.data}, training on one more English task first ({n - 1} were tried before {targets}) {verdict}. "
-        f"{_inside(found, 'harder')} {_inside(found, 'nearer')}"
+        f"{_retrieval(found)}{_inside(found, 'harder')} {_inside(found, 'nearer')}"
     )
+
+
+def _verdict(mean: pd.Series, unit: Unit, what: str) -> str:
+    size = f"{_number(mean['estimate'], unit)} {unit.name} ({_limits(mean, unit)})"
+    if mean["low"] > 0:
+        return f"raises {what}, by {size}"
+    if mean["high"] < 0:
+        return f"lowers {what}, by {size}"
+    return f"is not shown to change {what}: {size}"
+
+
+def _retrieval(found: Glance) -> str:
+    if found.retrieval is None:
+        return ""
+    return f"Before sentence retrieval, it {_verdict(found.retrieval.iloc[0], found.unit, 'that score')}. "
 
 
 def _inside(found: Glance, name: str) -> str:

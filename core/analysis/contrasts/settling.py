@@ -163,7 +163,7 @@ def _row(each: _Open, evidence: Evidence, *, unit: Unit, plan: Plan) -> dict[str
     return {
         "name": each.contrast.name, "label": title, "n": spread.tasks, "n_unit": "base tasks",
         "estimate": spread.estimate, "find": find, "tasks_needed": tasks, "seeds_needed": seeds,
-        "said": _said(each, find=find, tasks=tasks, seeds=seeds, unit=unit),
+        "said": _said(each, find=find, tasks=tasks, seeds=seeds, unit=unit, n_asked=len(bases)),
         "request": _request(each, bases, evidence, plan=plan),
     }  # fmt: skip
 
@@ -172,18 +172,18 @@ def _least(is_enough: Callable[[int], bool], *, first: int) -> int | None:
     return next((n for n in range(max(2, first), MOST + 1) if is_enough(n)), None)
 
 
-def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, unit: Unit) -> str:
+def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, unit: Unit, n_asked: int) -> str:
     spread, n_left = each.spread, len(each.left)
     title = each.contrast.label[0].upper() + each.contrast.label[1:]
     if not spread.is_known:
         there = {0: "no task has been compared yet", 1: "one task has been compared"}
         now = there.get(spread.tasks, "all tasks gave the same")
         return f"{title}: {now}. Two tasks give a first interval, and their spread tells how many are needed."
-    size = f"{unit.factor * find:.1f} {unit.name}"
+    size = f"{unit.factor * find:.1f} {unit.name}" + (", as seen so far," if find > unit.small else "")
     more = "" if tasks is None else f" ({tasks - spread.tasks} more than now)"
     need = f"{f'more than {MOST}' if tasks is None else tasks} tasks{more}"
     said = [
-        f"{title}: a study needs {need} to find an effect of {size} with a chance of 80 %, if tasks differ as much as "
+        f"{title}: {need} are needed to find an effect of {size} with a chance of 80 %, if tasks differ as much as "
         "those seen."
     ]
     if seeds is not None:
@@ -197,6 +197,8 @@ def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, uni
         least = unit.factor * spread.detectable(most)
         left = f"{n_left} more tasks can be run" if n_left else "No other task can be run"
         said.append(f"{left}: with all {most}, an effect of {least:.1f} would be found.")
+    if n_asked < n_left:
+        said.append(f"The runs below add {n_asked} of them.")
     return " ".join(said)
 
 
@@ -237,7 +239,7 @@ def _terms(analysis: Analysis, evidence: Evidence, *, unit: Unit) -> list[dict[s
         rows.append({
             "name": name, "label": what, "n": n, "n_unit": "intermediate conditions", "estimate": row["estimate"],
             "find": find, "tasks_needed": needed if needed <= MOST else None, "seeds_needed": None, "request": None,
-            "said": f"{what[0].upper()}{what[1:]}: a study needs about {needed:,} intermediates (there are {n} now) to "
+            "said": f"{what[0].upper()}{what[1:]}: about {needed:,} intermediates are needed (there are {n} now) to "
             f"find {size} per standard deviation with a chance of 80 %. Such tasks differ in more than {name}, so "
             "thirds of one task tell more.",
         })  # fmt: skip

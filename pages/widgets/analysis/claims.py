@@ -52,7 +52,8 @@ def show_claims(rows: pd.DataFrame) -> None:
         for verdict, meaning in VERDICTS.items():
             st.markdown(f"- **{md(_said(verdict))}**: {md(meaning)}")
         st.markdown(f"- **on generated sentences**: {md(LABORATORY)}")
-    picked = one_of("Look at a claim", list(rows["id"]), key="claim")
+    named = dict(zip(rows["id"], rows["claim"], strict=True))
+    picked = one_of("Look at a claim", list(named), key="claim", format_func=lambda name: f"{name}: {named[name]}")
     row = rows[rows["id"] == picked].iloc[0]
     with st.container(border=True):
         st.markdown(f"**{md(row['id'])} · {md(_said(row['verdict']))}** – {md(row['claim'])}")

@@ -184,7 +184,7 @@ def _step(row: dict[Any, Any]) -> str:
     between = ", ".join(of(name) for name in str(row["intermediate"]).split(", "))
     if row["kind"] == "fill":
         return f"Fill a gap: {md(row['why'])} ({md(between)})."
-    cost = f", {row['runs']:.0f} runs" if pd.notna(row["runs"]) else ""
+    cost = f", {row['runs']:.0f} new runs with their baselines" if pd.notna(row["runs"]) else ""
     before = ", ".join(map(of, str(row["target"]).split()))
     return f"Run **{md(between)}** before **{md(before)}**{cost}: {md(row['why'])}."
 
@@ -249,9 +249,9 @@ def finding_cards(rows: pd.DataFrame) -> None:
         st.markdown("Nothing yet: no gain counts. The page *Transfer* shows every value in brackets, with the reason.")
         return
     st.caption(
-        "For each target, the intermediate with the largest mean gain over languages other than English; intermediates "
-        "that train the target's own task are left out. The best of several looks better than it is: these are "
-        "observations, not tests."
+        f"The {_STEPS} targets, real data first, at which the best intermediate's mean gain over languages other than "
+        "English is farthest from zero; intermediates that train the target's own task are left out. The best of "
+        "several looks better than it is: these are observations, not tests."
     )
     with st.grid(3, min_column_width=280):
         for row in rows.to_dict("records"):
@@ -272,7 +272,8 @@ def _card(row: dict[Any, Any]) -> None:
         )
         seeds = f"{row['seeds']} seed" + ("s" if row["seeds"] != 1 else "")
         best = "least harmful" if row["mean_gain"] < 0 else "best"
-        rivals = f"{best} of {row['rivals']} intermediates" if row["rivals"] > 1 else "the only intermediate tried"
+        rivals = f"{best} of {row['rivals']} intermediates and parts"
+        rivals = rivals if row["rivals"] > 1 else "the only intermediate tried"
         made = f"model {titles().of_model(row['model'])}, protocol {row['protocol']}, {seeds}"
         st.caption(md(f"{made}, {rivals}, {whose(row['collection'])}"))
         st.space("stretch")

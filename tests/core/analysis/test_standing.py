@@ -64,7 +64,7 @@ def test_the_extent_by_hand(store: Store) -> None:
     assert "tries 3 intermediates before 1 target in 1 language, with 1 seed" in text
     # mean .01, sd .01, error .005774, t of two degrees of freedom 4.3027
     assert (
-        "by +1.00 % of the head-room (95 % interval −1.48 to +3.48, Student's t over 3 intermediates; with one seed"
+        "by +1.00 % of the head-room (95 % interval −1.48 to +3.48, Student's t over 3 intermediates). With one seed, "
         in text
     )
 
@@ -88,7 +88,7 @@ def test_a_baseline_that_was_lucky_once_widens_the_extent(store: Store) -> None:
     found = _fill(store, {(name, "sib200", "de"): gains for name, gains in seeds.items()})
     # Means .03 and .01; the worked case of test_averages.py: half width 6.1881 times the root of 5e-4.
     assert (
-        "95 % interval −11.84 to +15.84, Student's t over 2 intermediates; how much baselines vary from seed to seed "
+        "95 % interval −11.84 to +15.84, Student's t over 2 intermediates). How much baselines vary from seed to seed "
         "is in" in (extent(found, pair_gains(found)))
     )
 

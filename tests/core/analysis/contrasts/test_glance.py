@@ -57,6 +57,8 @@ def test_whole_tasks_and_contrasts_by_hand() -> None:
     assert tasks.index.tolist() == [MEAN, "paws", "mnli", "qqp"]  # thirds and placebos are none; sorted by estimate
     assert tasks["estimate"].tolist() == pytest.approx([(0.04 + 0.025 - 0.005) / 3, 0.04, 0.025, -0.005])
     assert tasks["n"].tolist() == [3, 1, 2, 2]
+    assert found.retrieval is not None
+    assert found.retrieval[["estimate", "n"]].to_numpy().tolist() == [[pytest.approx(0.4), 3]]  # at Tatoeba, apart
     assert pd.isna(tasks.loc["paws", "low"])  # at PAWS-X it is in-task: one target is left
     # Student's t with one degree of freedom: 0.025 ± 12.706 × 0.00707 / √2.
     assert tasks.loc["mnli", ["low", "high"]].tolist() == pytest.approx([0.025 - 0.06353, 0.025 + 0.06353], abs=1e-4)
@@ -74,10 +76,14 @@ def test_the_sentence_says_what_the_data_are() -> None:
 
 
 def _said(mean: tuple[float, float, float], harder: tuple[float, float, float] | None = None) -> str:
+    return plain(_shown(mean, harder))
+
+
+def _shown(mean: tuple[float, float, float], harder: tuple[float, float, float] | None = None) -> Glance:
     rows = [("tasks", MEAN, *mean, 2), ("tasks", "mnli", *mean, 2), ("tasks", "qqp", *mean, 2)]
     rows += [("contrasts", "hardest instead of easiest third", *harder, 3)] if harder else []
     frame = pd.DataFrame(rows, columns=["part", "name", "estimate", "low", "high", "n"])
-    return plain(Glance(frame, pd.DataFrame(), UNITS["headroom"], 2, "On real data"))
+    return Glance(frame, pd.DataFrame(), UNITS["headroom"], 2, "On real data")
 
 
 def test_the_sentence_claims_no_more_than_its_limits() -> None:
@@ -85,6 +91,12 @@ def test_the_sentence_claims_no_more_than_its_limits() -> None:
         (0.01, 0.005, 0.015)
     )
     assert "lowers the score" in _said((-0.01, -0.015, -0.005))
+    apart = _shown((0.01, -0.005, 0.025))
+    row = pd.DataFrame([("tasks", MEAN, -0.4, -0.6, -0.2, 6)], columns=apart.rows.columns)
+    assert (
+        "+2.5). Before sentence retrieval, it lowers that score, by −40.0 % of the head-room (95 % interval −60.0 to "
+        "−20.0). Nothing" in plain(apart._replace(retrieval=row))
+    )
     text = _said((0.01, -0.005, 0.025))
     assert "is not shown to change" in text and "raises" not in text
     assert (
