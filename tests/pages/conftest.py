@@ -67,7 +67,7 @@ def open_page(home: Path) -> Open:
     del home  # only its environment is needed
 
     def _open(page: str, **params: str) -> AppTest:
-        at = AppTest.from_file(str(REPO / "app.py"), default_timeout=30)
+        at = AppTest.from_file(str(REPO / "app.py"), default_timeout=120)
         for key, value in params.items():
             at.query_params[key] = value
         at.run()

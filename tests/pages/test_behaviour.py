@@ -165,7 +165,7 @@ def test_a_store_that_another_process_holds_is_read_from_the_folders_and_says_so
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=30).run())
+        at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=120).run())
         holder.kill()
     assert any(f"process {holder.pid}" in info.value for info in at.info) and not at.error
 

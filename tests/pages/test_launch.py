@@ -236,7 +236,7 @@ def test_the_form_is_filled_from_a_run(ids: dict[str, str], open_page: Open, hom
     again = next(str(code.value) for code in at.code if "-m core run" in str(code.value))
     (link,) = [found for found in at.get("page_link") if found.proto.label == "New from this"]
     asked = parse_qsl(link.proto.query_string)
-    launch = AppTest.from_file(str(REPO / "app.py"), default_timeout=30)
+    launch = AppTest.from_file(str(REPO / "app.py"), default_timeout=120)
     for name, value in asked:
         launch.query_params[name] = [*launch.query_params.get(name, []), value]
     checked(launch.run()).switch_page("pages/launch.py")
@@ -299,7 +299,7 @@ def test_where_visitors_sign_in_a_run_keeps_who_launched_it(
     with_secrets(monkeypatch, auth=AUTH)
     monkeypatch.setattr(st, "user", {"is_logged_in": False})
     monkeypatch.setattr(sign_in, "find_spec", lambda _name: None)
-    at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=30).run())
+    at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=120).run())
     assert "pip install 'streamlit[auth]'" in at.error[0].value and not at.button
     monkeypatch.setattr(sign_in, "find_spec", lambda _name: "there")
     checked(at.run())
@@ -354,13 +354,13 @@ def test_secrets_that_cannot_be_used_shut_the_server(
     monkeypatch.setattr(st, "get_option", lambda name: [str(file)] if name == "secrets.files" else usual(name))
     monkeypatch.setattr(config, "get_option", st.get_option)
     monkeypatch.setattr(sign_in, "find_spec", lambda _name: "there")
-    at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=30).run())
+    at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=120).run())
     wanted = "is empty" if content == b"[auth]\n" else "The secrets of this server cannot be read."
     assert wanted in at.error[0].value and not at.button and not at.markdown
     assert not (home / "atlas.duckdb").exists(), "nothing was looked up"
     file.rmdir() if content is None else file.write_bytes(b"other = 1\n")
     st.secrets._secrets = None
-    at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=30).run())
+    at = checked(AppTest.from_file(str(REPO / "app.py"), default_timeout=120).run())
     assert not at.error and (home / "atlas.duckdb").exists(), "secrets without a sign-in ask for none"
 
 

@@ -45,7 +45,7 @@ def words(at: AppTest) -> str:
 
 def shown(panel: Callable[..., None], *values: object, **options: object) -> AppTest:
     """One panel alone, with its arguments."""
-    script = AppTest.from_function(_draw, args=(panel.__module__, panel.__name__, values, options), default_timeout=30)
+    script = AppTest.from_function(_draw, args=(panel.__module__, panel.__name__, values, options), default_timeout=120)
     return checked(script.run())
 
 

@@ -72,7 +72,7 @@ def test_report_gallery_and_figure(ids: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="expected a name ending in .html"):
         said("report", tmp_path / "r.pdf")
     pages = rows_of("gallery", tmp_path / "g", "--collection", "yours")
-    assert [page["file"] for page in pages] == ["yours-xnli.html", "yours-xquad.html", "yours-tatoeba.html"]
+    assert [page["file"] for page in pages] == ["yours-xnli.html", "yours-tatoeba.html", "yours-xquad.html"]
     assert "no server is needed" in said("gallery", tmp_path / "g", "--collection", "yours")
     figure = rows_of("figure", tmp_path / "f.html", "--kind", "scatter", "--target", "xnli")
     assert figure == [{"file": str(tmp_path / "f.html"), "kind": "scatter", "target": "xnli"}]
