@@ -14,7 +14,7 @@ st.markdown(
 st.caption(
     "A pretrained encoder is fine-tuned on an English task first (the *intermediate*, such as QQP), then on the "
     "English training set of the task of interest (the *target*, such as XNLI), and scored on the target in every "
-    "language, most of which it was never trained on: zero-shot. A *gain* is that score minus the score of the same "
+    "language, most of which it was never fine-tuned on: zero-shot. A *gain* is that score minus the score of the same "
     "run without the intermediate (the *baseline*)."
 )
 

@@ -163,9 +163,9 @@ def _against(null: pd.DataFrame | None) -> list[str]:
     else:
         verdict = "so it is not clear that they help"
     return [
-        "The averages of an intermediate and of a target predict the gain of a pair that was kept aside. Difficulty "
-        f"and similarity take {_limits(row)} off the squared error of that prediction, over {row['n']} intermediates: "
-        f"{verdict}."
+        "The gain of a pair that was kept aside is predicted from the averages of its intermediate and its target. "
+        f"Difficulty and similarity take {_limits(row)} off the squared error of that prediction, over {row['n']} "
+        f"intermediates: {verdict}."
     ]
 
 

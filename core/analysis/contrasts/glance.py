@@ -24,10 +24,10 @@ MEAN = "all of them"
 """Name of the row that stands for every whole task."""
 
 _WORDS = {
-    "harder": ("the hardest third of a task's examples", "the easiest", "hard with easy examples"),
+    "harder": ("the hardest third of a task's examples", "the easiest third", "hard with easy examples"),
     "nearer": (
-        "the third nearest to the target's text",
-        "the farthest",
+        "the third of a task's examples that is nearest to the target's text",
+        "the farthest third",
         "examples near to the target's text with far ones",
     ),
 }
@@ -149,7 +149,7 @@ def _compared(found: Glance, name: str) -> str:
     sure = f"{size}, {_limits(row, found.unit)}"
     if (row["high"] - row["low"]) / 2 > found.unit.small:
         return f"whether {subject} helps more or less than {other} is open ({sure})"
-    return f"{subject} helps about as much as {other} ({sure})"
+    return f"after {subject} the score is about the same as after {other} ({sure})"
 
 
 def _trained(evidence: Evidence) -> frozenset[str]:

@@ -129,7 +129,7 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, of: 
     chart(lambda: variance_shares(shares, mode=mode()), key="shares", alt=alt, source=source)
     st.caption(
         "Gains differ between cells. Which part of these differences goes with the difficulty, the language and so on, "
-        "as the model sees it, with 95 % limits. The part Numbers has the formulas."
+        "as the mixed model sees it, with 95 % limits. The part Numbers has the formulas."
     )
     if groups is None:
         return
@@ -177,7 +177,8 @@ def show_cells(rows: pd.DataFrame, *, target: str, how: How) -> None:
     found = int((rows["q_value"].astype("float64") <= _LEVEL).sum())
     tested = int(rows["p_value"].notna().sum())
     st.caption(
-        f"A cell is one language after one intermediate. {found} of {tested} tested gains differ from zero, corrected "
+        f"A cell is one language after one intermediate. {found} of {tested} tested gains differ from zero (paired "
+        "tests over test examples and the seeds that there are: one seed says nothing of another), corrected "
         "for the number of cells in this table (q at most 0.05: about one in twenty of those is a false alarm). A "
         "cell that does not differ may still have a gain that is smaller than the detectable one."
     )
@@ -212,10 +213,10 @@ def show_predictions(rows: pd.DataFrame, *, how: How) -> None:
     )  # fmt: skip
     st.caption(
         "A selector ranks the intermediates of a target before any of them is trained; its ranking is compared with "
-        "the gains that were then measured. Numbers are means over targets. Each row uses the pairs "
-        "for which its selector has a score, for chance and for always choosing MNLI, too: compare selectors by their "
-        "difference from chance. The limits and p of that difference come from a permutation test, which exchanges "
-        "the gains of whole intermediates."
+        "the gains that were then measured. Numbers are means over targets. Each row uses the pairs for which its "
+        "selector has a score, and its values for chance and for always choosing MNLI are over the same pairs: compare "
+        "selectors by their difference from chance. The limits and p of that difference come from a permutation test, "
+        "which exchanges the gains of whole intermediates."
     )
     how_to(how, rows, name="predictions")
 
@@ -304,7 +305,7 @@ def show_next(rows: pd.DataFrame, *, how: How) -> None:
     }  # fmt: skip
     table(shown, alt="Runs that would narrow the intervals most", key="next", columns=columns)
     st.caption(
-        "Fill: measure the difficulty or similarity that runs lack which are there. Run: a new pair of intermediate "
+        "Fill: measure the difficulty or similarity that existing runs still lack. Run: a new pair of intermediate "
         "and target. Seeds: more seeds of pairs that are there. Narrower: by how much the 95 % interval of difficulty, "
         "or of similarity, would shrink."
     )

@@ -14,8 +14,9 @@ from core.spec.execution import AUTO, FEWEST_TOKENS, Precision, execution_option
 from pages.widgets.shared import paths, read_only
 
 _EXECUTION = (
-    "These choices change how fast runs are, not what they find: results stay the same but for rounding. Another "
-    "precision is noted with the results, and is trained anew."
+    "These choices change how fast runs are, not what they find: results stay the same but for rounding, and but for "
+    "what another number of tokens at once does to dropout. Another precision is noted with the results, and is "
+    "trained anew."
 )
 
 

@@ -174,7 +174,7 @@ def _ask_intermediates(tasks: dict[str, TaskSpec], *, source: DataSourceKind, la
         disabled=not n_tasks, format_func=_KINDS.__getitem__,
         help="A placebo keeps the text and takes the task away: a gain that remains is not due to the task. A third "
         "is a third of the task's examples, the easiest, say; thirds are alike in size, shares of labels and lengths, "
-        "and those by nearness to the target equal difficulty, too. To find them, two more models are trained first.",
+        "and those by nearness to the target in difficulty, too. To find them, two more models are trained first.",
     )  # fmt: skip
     part = _ask_slice() if source is DataSourceKind.SAMPLE and n_tasks else ""
     return intermediates_of(names, together=together and n_tasks > 1, kinds=kinds, part=part)

@@ -44,8 +44,9 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
         f"limits and a ring per target. {plain(found)}", source=pooled.data_source,
     )  # fmt: skip
     st.caption(
-        "Each row is an English task that was trained on first, or a comparison of two parts of one task. Diamond: "
-        "mean over targets with its 95 % interval, coloured where zero lies outside (not corrected for the number of "
+        "Each row is an English task that was trained on first, all of them, or a comparison of two thirds of a task. "
+        "Diamond: mean with its 95 % interval (over targets; in rows that join several tasks, over these), coloured "
+        "where zero lies outside (not corrected for the number of "
         f"rows). Ring: one target. Arrow: the interval goes on to the number beside it. {unit.meaning} Left out: "
         "English, retrieval targets (on which nothing is trained), intermediates that train the target's own task, and "
         "gains that do not count, because nothing was learned, say."

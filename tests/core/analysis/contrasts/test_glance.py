@@ -105,8 +105,14 @@ def test_the_sentence_claims_no_more_than_its_limits() -> None:
     )
     nan = float("nan")
     assert "oo little compares hard with easy examples so far" in _said((0.01, 0, 0.02), (0.02, nan, nan))
-    assert "less than the easiest (by −2.0 % of the head-room)" in _said((0.01, 0, 0.02), (-0.02, -0.03, -0.01))
+    assert "less than the easiest third (by −2.0 % of the head-room)" in _said((0.01, 0, 0.02), (-0.02, -0.03, -0.01))
     wide = _said((0.01, 0, 0.02), (0.02, -0.1, 0.1))
-    assert "Whether the hardest third of a task's examples helps more or less than the easiest is open (+2.0 % " in wide
+    assert (
+        "Whether the hardest third of a task's examples helps more or less than the easiest third is open (+2.0 % "
+        in wide
+    )
     close = _said((0.01, 0, 0.02), (0.002, -0.004, 0.008))
-    assert "helps about as much as the easiest (+0.2 % of the head-room, 95 % interval −0.4 to +0.8)" in close
+    assert (
+        "the score is about the same as after the easiest third (+0.2 % of the head-room, 95 % interval −0.4 to +0.8)"
+        in close
+    )
