@@ -33,6 +33,7 @@ def test_three_sentences_of_the_fullest_collection(home: Path, open_page: Open) 
                         setting={"collection": "measured"}))  # fmt: skip
     at = open_page(PAGE)
     text = _words(at)
+    assert "Model: Atlas mini. Targets: PAWS-X, TyDiQA-GoldP, UDPOS. " in text
     assert (
         "1. The largest set of runs (atlas-mini, protocol quick, generated sentences, known truth, came with the "
         "program) "

@@ -25,9 +25,10 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
         pooled: That first one.
     """
     found = glanced(version, pooled)
+    targets = ", ".join(sorted(map(titles().of, found.dots.loc[found.dots["part"] == "tasks", "target"].unique())))
     st.markdown(
         f"{source_badge(pooled.data_source)} &nbsp; Model: {md(titles().of_model(pooled.model))}. "
-        f"{protocol_words(pooled.protocol)}"
+        f"{f'Targets: {md(targets)}. ' if targets else ''}{protocol_words(pooled.protocol)}"
     )
     if not DataSourceKind(pooled.data_source).is_real:
         st.markdown(md(no_real(rows)))
