@@ -10,6 +10,7 @@ st.title("Compare")
 st.caption("Two to six runs side by side: in what they differ, and what that did to the score in each language.")
 
 from core.analysis.compare import FEWEST
+from core.tasks.titles import metric_title
 from pages.widgets.address import is_on, one_of
 from pages.widgets.compare import data, panels
 from pages.widgets.compare.choice import choose, known_runs, lines
@@ -62,4 +63,4 @@ panels.show_scores(grid, data.tests_of(now, ids, metric) if is_headline else Non
 
 st.header("Drawn as lines", anchor=False)
 kind = one_of("One axis for each of the", ["Languages", "Settings"], key="axes", widget=st.segmented_control)
-panels.show_lines(grid, settings, chosen, metric=metric, kind=kind)
+panels.show_lines(grid, settings, chosen, metric=metric_title(metric), kind=kind)

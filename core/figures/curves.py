@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -84,54 +86,48 @@ def curves_together(rows: pd.DataFrame, *, value: str, mode: Mode = "light") -> 
     return _by_step(fig, value, mode=mode, height_px=340)
 
 
-def speed_curve(steps: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
-    """Training examples a second, one line per stage: what the device did all the while.
+class Used(NamedTuple):
+    """Something that a training uses, as its steps report it."""
+
+    column: str
+    """Of the steps; None where an earlier version did not report it."""
+    title: str
+    """Of the axis, with the unit."""
+    hover: str
+    """How one value is written."""
+    factor: float = 1.0
+    """From what is stored to what is drawn."""
+
+
+USED = {
+    "speed": Used("examples_per_s", "examples a second", "%{y:.1f} examples/s"),
+    "memory": Used("memory_mb", "memory, GB", "%{y:.2f} GB", 1 / 1024),
+    "cores": Used("cores", "processor cores at work", "%{y:.2f} cores"),
+}
+"""What is drawn along a training, by its name."""
+
+
+def use_curve(steps: pd.DataFrame, *, of: str, mode: Mode = "light") -> go.Figure:
+    """What the training used all the while, one line per stage.
 
     Args:
-        steps: As `loss_curve` takes them.
+        steps: Columns `stage` (label), `step` and that of `USED`, in order of step.
+        of: Key of `USED`.
 
     Raises:
-        ValueError: There is no step.
+        ValueError: No step reports it.
     """
-    return _in_use(steps, steps["examples_per_s"], "examples a second", hover="%{y:.1f} examples/s", mode=mode)
-
-
-def memory_curve(steps: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
-    """Memory held, one line per stage.
-
-    Args:
-        steps: Columns `stage` (label), `step`, `memory_mb` (None where it was not reported), in order of step.
-
-    Raises:
-        ValueError: No step has its memory.
-    """
-    known = steps[steps["memory_mb"].notna()]
-    return _in_use(known, known["memory_mb"] / 1024, "memory, GB", hover="%{y:.2f} GB", mode=mode)
-
-
-def cores_curve(steps: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
-    """Processor cores at work in the mean since the step before, one line per stage.
-
-    Args:
-        steps: Columns `stage` (label), `step`, `cores` (None where it was not reported), in order of step.
-
-    Raises:
-        ValueError: No step has its cores.
-    """
-    known = steps[steps["cores"].notna()]
-    return _in_use(known, known["cores"], "processor cores at work", hover="%{y:.2f} cores", mode=mode)
-
-
-def _in_use(steps: pd.DataFrame, values: pd.Series, title: str, *, hover: str, mode: Mode) -> go.Figure:
-    _refuse_empty(steps, "steps")
+    used = USED[of]
+    known = steps[steps[used.column].notna()]
+    _refuse_empty(known, "steps")
     fig = go.Figure()
-    for i, (stage, rows) in enumerate(steps.groupby("stage", sort=False)):
+    for i, (stage, rows) in enumerate(known.groupby("stage", sort=False)):
         fig.add_scatter(
-            x=rows["step"], y=values[rows.index], name=str(stage), mode="lines",
+            x=rows["step"], y=used.factor * rows[used.column], name=str(stage), mode="lines",
             line={"color": _color(i, mode), "width": 2},
-            hovertemplate=f"step %{{x}}<br>{hover}<extra>%{{fullData.name}}</extra>",
+            hovertemplate=f"step %{{x}}<br>{used.hover}<extra>%{{fullData.name}}</extra>",
         )  # fmt: skip
-    return _by_step(fig, title, mode=mode).update_yaxes(rangemode="tozero")
+    return _by_step(fig, used.title, mode=mode).update_yaxes(rangemode="tozero")
 
 
 def _by_step(fig: go.Figure, title: str, *, mode: Mode, height_px: int = 280) -> go.Figure:

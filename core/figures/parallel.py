@@ -40,7 +40,7 @@ def parallel_languages(scores: pd.DataFrame, lines: Sequence[Line], *, metric: s
     Args:
         scores: Rows languages in their order (index: codes), columns run ids; fractions, NaN where a run has none.
         lines: The runs to draw, in order of their colours.
-        metric: What the scores are.
+        metric: What the scores are, as people read it.
 
     Raises:
         ValueError: There is no language or no run.
@@ -62,7 +62,7 @@ def parallel_languages(scores: pd.DataFrame, lines: Sequence[Line], *, metric: s
         type="category", categoryorder="array", categoryarray=codes, range=[len(codes) - 0.5, -0.5], tickvals=codes,
         ticktext=[f"{name} · {code}" for name, code in zip(names, codes, strict=True)],
     )  # fmt: skip
-    fig.update_xaxes(title_text=f"{metric.replace('_', ' ')}, %", showgrid=False, nticks=6)
+    fig.update_xaxes(title_text=f"{metric}, %", showgrid=False, nticks=6)
     fig.update_layout(margin={"l": 8, "r": 12, "t": 36, "b": 8})
     return fig
 

@@ -18,7 +18,7 @@ def language_dots(scores: pd.DataFrame, *, chance: float, metric: str, mode: Mod
     Args:
         scores: Columns `lang`, `score`, `baseline_score`, `floor` (fractions or NULL), `floor_rule`, `n`.
         chance: Score of a model that knows nothing, a fraction, drawn as a line.
-        metric: Name of the metric, for the axis.
+        metric: As people read it, for the axis.
 
     Raises:
         ValueError: There is no score.
@@ -57,6 +57,6 @@ def language_dots(scores: pd.DataFrame, *, chance: float, metric: str, mode: Mod
     frame(fig, height_px=ROW_PX * len(rows) + 110, mode=mode)
     fig.add_vline(x=100 * chance, line={"dash": "dot", "color": MUTED[mode]}, annotation_text="chance",
                   annotation_position="bottom right", annotation_font_color=MUTED[mode])  # fmt: skip
-    fig.update_xaxes(title_text=f"{metric.replace('_', ' ')}, %")
+    fig.update_xaxes(title_text=f"{metric}, %")
     fig.update_yaxes(type="category", categoryorder="array", categoryarray=names)
     return fig

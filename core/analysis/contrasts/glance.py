@@ -119,9 +119,9 @@ def plain(found: Glance) -> str:
 def _verdict(mean: pd.Series, unit: Unit, what: str) -> str:
     size = f"{_number(mean['estimate'], unit)} {unit.name} ({_limits(mean, unit)})"
     if mean["low"] > 0:
-        return f"raises {what}, by {size}"
+        return f"raises {what}: {size}"
     if mean["high"] < 0:
-        return f"lowers {what}, by {size}"
+        return f"lowers {what}: {size}"
     return f"is not shown to change {what}: {size}"
 
 
@@ -145,7 +145,7 @@ def _compared(found: Glance, name: str) -> str:
     row = rows.iloc[0]
     size = f"{_number(row['estimate'], found.unit)} {found.unit.name}"
     if row["low"] > 0 or row["high"] < 0:
-        return f"{subject} helps {'more' if row['low'] > 0 else 'less'} than {other} (by {size})"
+        return f"{subject} helps {'more' if row['low'] > 0 else 'less'} than {other} ({size})"
     sure = f"{size}, {_limits(row, found.unit)}"
     if (row["high"] - row["low"]) / 2 > found.unit.small:
         return f"whether {subject} helps more or less than {other} is open ({sure})"

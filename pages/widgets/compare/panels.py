@@ -13,7 +13,6 @@ from core.analysis.compare import cautions, mean_differences, obstacles
 from core.figures.parallel import Line, parallel_languages, parallel_settings
 from core.store.counted import REASONS
 from core.store.gallery import whose
-from core.tasks.titles import metric_title
 from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, titles
 from pages.widgets.show import chart, language_label, md, p_column, points, source_badge, table
@@ -215,7 +214,7 @@ def axes_of(settings: pd.DataFrame, scores: pd.DataFrame, lines: Sequence[Line],
     axes = kept[ids].set_axis(names, axis=0).astype(object)
     if len(scores):
         means = 100 * scores[ids].astype("float64").mean()
-        axes.loc[f"mean {metric_title(metric)}, %"] = [round(float(means[name]), 2) for name in ids]
+        axes.loc[f"mean {metric}, %"] = [round(float(means[name]), 2) for name in ids]
     return axes
 
 

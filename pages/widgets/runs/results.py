@@ -7,8 +7,9 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from core.figures.curves import cores_curve, dev_curve, loss_curve, memory_curve, speed_curve
+from core.figures.curves import USED, dev_curve, loss_curve, use_curve
 from core.figures.progress import language_dots
+from core.tasks.titles import metric_title
 from pages.widgets.export import export_popover
 from pages.widgets.runs.held import RunDetail
 from pages.widgets.shared import mode
@@ -23,8 +24,8 @@ def show_scores(found: RunDetail) -> None:
     if found.scores.empty:
         st.caption("No language has been scored yet. English training comes first.")
         return
-    metric = str(found.run["headline_metric"])
-    headline = found.scores[found.scores["metric"] == metric]
+    metric = metric_title(str(found.run["headline_metric"]))
+    headline = found.scores[found.scores["metric"] == found.run["headline_metric"]]
     left, right = st.columns(2)
     with left:
         chart(
@@ -85,18 +86,11 @@ def show_curves(found: RunDetail) -> None:
 
 def _show_use(steps: pd.DataFrame, *, source: str) -> None:
     """What the training took of the machine: speed, memory and cores, as far as the job reported them."""
-    speed, memory, cores = st.columns(3)
-    with speed:
-        alt = "Training examples a second by step, one line per stage"
-        chart(partial(speed_curve, steps, mode=mode()), key="speed", alt=alt, source=source)
-    if steps["memory_mb"].notna().any():
-        with memory:
-            alt = "Memory held by step, one line per stage"
-            chart(partial(memory_curve, steps, mode=mode()), key="memory", alt=alt, source=source)
-    if steps["cores"].notna().any():
-        with cores:
-            alt = "Processor cores at work by step, one line per stage"
-            chart(partial(cores_curve, steps, mode=mode()), key="cores", alt=alt, source=source)
+    reported = [name for name, used in USED.items() if steps[used.column].notna().any()]
+    for name, column in zip(reported, st.columns(len(USED)), strict=False):
+        with column:
+            alt = f"{USED[name].title} by step, one line per stage"
+            chart(partial(use_curve, steps, of=name, mode=mode()), key=name, alt=alt, source=source)
     st.caption(
         "Memory: on a processor what the run's process holds, on a GPU what it has reserved there. Cores: how many "
         "processor cores its process kept busy, in the mean since the point before; with fewer than it was given it "

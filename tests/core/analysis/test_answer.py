@@ -179,8 +179,7 @@ def test_what_a_naive_regression_would_print_stands_beside_how_much_too_narrow_i
     # Our interval is 0.6 points wide, the naive one 1.
     assert (
         "wrongly takes the 48 cells for independent; it would give the 95 % intervals +1.00 to +2.00 for difficulty "
-        "(the interval "
-        "above is 0.6 times as wide)" in line
+        "(the interval above is 0.6 times as wide)" in line
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from core.figures.curves import cores_curve, curves_together, dev_curve, loss_curve, memory_curve, speed_curve
+from core.figures.curves import curves_together, dev_curve, loss_curve, use_curve
 from core.figures.lineage import lineage
 from core.figures.progress import language_dots
 from core.figures.theme import CATEGORICAL, DIVERGING, INK, MUTED, SEQUENTIAL, SYMBOLS
@@ -105,7 +105,7 @@ def test_seeds_of_one_chain_share_a_colour_and_have_their_mean() -> None:
 
 def test_speed_has_a_line_per_stage_from_zero() -> None:
     rows = pd.DataFrame({"stage": ["i", "i", "t"], "step": [1, 2, 1], "examples_per_s": [3.0, 4.0, 9.0]})
-    fig = speed_curve(rows)
+    fig = use_curve(rows, of="speed")
     assert [list(line.y) for line in fig.data] == [[3, 4], [9]] and fig.layout.yaxis.rangemode == "tozero"
 
 
@@ -113,7 +113,7 @@ def test_memory_and_cores_leave_out_what_an_earlier_version_did_not_report() -> 
     rows = pd.DataFrame(
         {"stage": ["i", "i", "t"], "step": [1, 2, 1], "memory_mb": [None, 512.0, 2048.0], "cores": [None, 0.5, 1.9]}
     )
-    assert [(list(line.x), list(line.y)) for line in memory_curve(rows).data] == [([2], [0.5]), ([1], [2.0])]
-    assert [list(line.y) for line in cores_curve(rows).data] == [[0.5], [1.9]]
+    assert [(list(line.x), list(line.y)) for line in use_curve(rows, of="memory").data] == [([2], [0.5]), ([1], [2.0])]
+    assert [list(line.y) for line in use_curve(rows, of="cores").data] == [[0.5], [1.9]]
     with pytest.raises(ValueError, match="No steps to draw"):
-        memory_curve(rows.assign(memory_mb=None))
+        use_curve(rows.assign(memory_mb=None), of="memory")

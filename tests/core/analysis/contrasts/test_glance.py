@@ -87,14 +87,14 @@ def _shown(mean: tuple[float, float, float], harder: tuple[float, float, float] 
 
 
 def test_the_sentence_claims_no_more_than_its_limits() -> None:
-    assert "raises the score in other languages on average, by +1.0 % of the head-room (95 % interval +0.5" in _said(
+    assert "raises the score in other languages on average: +1.0 % of the head-room (95 % interval +0.5" in _said(
         (0.01, 0.005, 0.015)
     )
     assert "lowers the score" in _said((-0.01, -0.015, -0.005))
     apart = _shown((0.01, -0.005, 0.025))
     row = pd.DataFrame([("tasks", MEAN, -0.4, -0.6, -0.2, 6)], columns=apart.rows.columns)
     assert (
-        "+2.5). Before sentence retrieval, it lowers that score, by −40.0 % of the head-room (95 % interval −60.0 to "
+        "+2.5). Before sentence retrieval, it lowers that score: −40.0 % of the head-room (95 % interval −60.0 to "
         "−20.0). Nothing" in plain(apart._replace(retrieval=row))
     )
     text = _said((0.01, -0.005, 0.025))
@@ -105,7 +105,7 @@ def test_the_sentence_claims_no_more_than_its_limits() -> None:
     )
     nan = float("nan")
     assert "oo little compares hard with easy examples so far" in _said((0.01, 0, 0.02), (0.02, nan, nan))
-    assert "less than the easiest third (by −2.0 % of the head-room)" in _said((0.01, 0, 0.02), (-0.02, -0.03, -0.01))
+    assert "less than the easiest third (−2.0 % of the head-room)" in _said((0.01, 0, 0.02), (-0.02, -0.03, -0.01))
     wide = _said((0.01, 0, 0.02), (0.02, -0.1, 0.1))
     assert (
         "Whether the hardest third of a task's examples helps more or less than the easiest third is open (+2.0 % "
