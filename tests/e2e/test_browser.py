@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import http.client
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 import pytest
@@ -21,62 +16,22 @@ from core.paths import REPO, AtlasPaths
 from core.store.connection import Store
 from core.store.ingest import ingest
 from tests.e2e.accessible import violations
+from tests.e2e.visiting import CHROMIUM, FLAGS, Server, Visit, heatmap, served, transfer
 from tests.makers.home import bare, fill, profile
 from tests.makers.tables import add_scores
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
 
 PAGES = ("", "transfer", "analysis", "launch", "runs", "compare", "tasks", "glossary")
 PARTS = ("Variance", "Measures", "Explore", "Cells", "Predictions", "Claims", "Next", "Numbers")
 """The tabs of Analysis that it does not open with."""
-IDLE = "[data-testid='stApp'][data-test-script-state='notRunning']"
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
-    "--no-default-browser-check",
-]
-
-
-class Server(NamedTuple):
-    """A running application."""
-
-    url: str
-    ids: dict[str, str]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _serve(home: Path, ids: dict[str, str]) -> Iterator[Server]:
-    port = _free_port()
-    words = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
-    with (home / "server.log").open("wb") as log:
-        process = subprocess.Popen(words, cwd=REPO, env=os.environ | {"ATLAS_HOME": str(home)}, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).close()
-                break
-            except OSError:
-                log_text = (home / "server.log").read_text()
-                assert process.poll() is None and time.monotonic() < deadline, log_text
-                time.sleep(0.1)
-        yield Server(url, ids)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    yield from _serve(tmp_path_factory.mktemp("empty"), {})
+    with served(tmp_path_factory.mktemp("empty"), {}) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +41,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Store.open(AtlasPaths(home=home).database) as store:
         ingest(store, AtlasPaths(home=home))
         profile(store)
-    yield from _serve(home, ids)
+    with served(home, ids) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -95,43 +51,6 @@ def browser() -> Iterator[object]:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened
         opened.close()
-
-
-class Visit:
-    """A tab that remembers what went wrong in it."""
-
-    def __init__(self, browser: object, *, scheme: str = "light", width_px: int = 1280) -> None:
-        self.tab = browser.new_page(color_scheme=scheme, viewport={"width": width_px, "height": 1400})  # type: ignore[attr-defined]  # playwright is optional here
-        self.tab.set_default_timeout(120_000)
-        self.errors: list[str] = []
-        self.strangers: list[str] = []
-        self.tab.on("console", lambda m: self.errors.append(f"{m.text} {m.location}") if m.type == "error" else None)
-        self.tab.on("pageerror", lambda e: self.errors.append(str(e)))
-        self.tab.on("request", lambda r: self._note(r.url))
-
-    def _note(self, url: str) -> None:
-        if not url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")):
-            self.strangers.append(url)
-
-    def go(self, url: str) -> None:
-        """Open an address and wait until the page is drawn."""
-        self.tab.goto(url)
-        self.settle()
-
-    def settle(self) -> None:
-        """Wait until the script is idle."""
-        self.tab.wait_for_selector("h1")
-        self.tab.wait_for_selector(IDLE)
-        self.tab.wait_for_timeout(400)
-
-    def check(self, what: str) -> None:
-        """No exception, no console error, no foreign request, nothing wider than the window."""
-        assert self.tab.locator("[data-testid='stException']").count() == 0, what
-        # Below a page's path Streamlit's front end first looks for its server there: two expected 404s.
-        assert [e for e in self.errors if "_stcore" not in e] == [], what
-        assert self.strangers == [], what
-        for area in ("document.documentElement", "document.querySelector('[data-testid=stMain]')"):
-            assert self.tab.evaluate(f"{area}.scrollWidth - {area}.clientWidth") <= 0, f"{what}: {area} overflows"
 
 
 @pytest.mark.parametrize(("scheme", "width_px"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
@@ -167,7 +86,7 @@ def test_a_name_of_another_site_that_leads_here_is_refused(empty: Server, name: 
 
 def test_deep_link_on_a_fresh_server(browser: object, tmp_path: Path) -> None:
     """The first visitor of a server comes by a link: the right page, one menu, no dialog."""
-    for server in _serve(tmp_path, fill(tmp_path)):
+    with served(tmp_path, fill(tmp_path)) as server:
         visit = Visit(browser)
         visit.go(f"{server.url}/transfer?target=xquad&cell=de~squad")
         assert visit.tab.title() == "Transfer Atlas"  # the older router would say "transfer"
@@ -187,14 +106,6 @@ FOLLOW = """
     }))
 """
 """What each of them marks."""
-TABLE = """
-    table => ({
-        names: [...table.querySelectorAll('thead th')].map(cell => cell.dataset.name),
-        langs: [...table.querySelectorAll('tbody th')].map(cell => cell.dataset.lang || 'mean'),
-        means: [...table.querySelectorAll('tbody tr.mean td .full')].map(cell => cell.textContent),
-        chosen: [...table.querySelectorAll('td.chosen')].map(cell => [cell.dataset.lang, cell.dataset.name]),
-    })
-"""
 """What the table of the heatmap shows."""
 SEEN = """
     box => {
@@ -221,23 +132,6 @@ POINT = """
 """Where on the screen a named point of a figure lies."""
 
 
-def _transfer(server: Server, browser: object, query: str, **look: object) -> Visit:
-    visit = Visit(browser, **look)  # type: ignore[arg-type]  # scheme and width_px
-    visit.go(f"{server.url}/transfer?{query}")
-    visit.tab.locator("table.heatmap tbody td").first.wait_for()
-    return visit
-
-
-def heatmap(visit: Visit) -> dict[str, list[object]]:
-    """What the table of the heatmap shows now.
-
-    Args:
-        visit: To the Transfer page.
-    """
-    found: dict[str, list[object]] = visit.tab.locator("table.heatmap").evaluate(TABLE)
-    return found
-
-
 def _click(visit: Visit, x: float, y: float) -> None:
     visit.tab.mouse.move(x, y)
     visit.tab.wait_for_timeout(300)
@@ -245,7 +139,7 @@ def _click(visit: Visit, x: float, y: float) -> None:
 
 
 def test_a_click_goes_into_the_url_the_others_follow_and_back_takes_it_out(filled: Server, browser: object) -> None:
-    visit = _transfer(filled, browser, "target=xnli&cell=ru~mnli")
+    visit = transfer(filled, browser, "target=xnli&cell=ru~mnli")
     visit.tab.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 2")
     assert violations(visit.tab) == []
     before = visit.tab.evaluate(FOLLOW)
@@ -266,7 +160,7 @@ def test_a_click_goes_into_the_url_the_others_follow_and_back_takes_it_out(fille
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_heatmap_and_map_stand_side_by_side_on_one_screen(filled: Server, browser: object, scheme: str) -> None:
     """At 1280 × 800 without scrolling: every intermediate, twelve languages, the whole map."""
-    visit = _transfer(filled, browser, "target=xnli", scheme=scheme)
+    visit = transfer(filled, browser, "target=xnli", scheme=scheme)
     visit.tab.set_viewport_size({"width": 1280, "height": 800})
     visit.tab.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 2")
     visit.settle()
@@ -291,7 +185,7 @@ def test_heatmap_and_map_stand_side_by_side_on_one_screen(filled: Server, browse
 
 
 def test_the_table_works_by_keyboard_and_says_what_a_cell_holds(filled: Server, browser: object) -> None:
-    visit = _transfer(filled, browser, "target=xnli")
+    visit = transfer(filled, browser, "target=xnli")
     first = visit.tab.locator("[data-at='0,0']")
     first.focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
@@ -308,7 +202,7 @@ def test_the_table_works_by_keyboard_and_says_what_a_cell_holds(filled: Server, 
 
 
 def test_clicks_on_map_and_scatter_choose_the_intermediate_everywhere(filled: Server, browser: object) -> None:
-    visit = _transfer(filled, browser, "target=xnli&cell=ru~mnli")
+    visit = transfer(filled, browser, "target=xnli&cell=ru~mnli")
     visit.tab.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 2")
     for figure, name, title in ((MAP, "qqp", "QQP"), (SCATTER, "cola", "CoLA")):
         _click(visit, *visit.tab.evaluate(POINT, [figure, 0, title]))
@@ -323,7 +217,7 @@ def test_clicks_on_map_and_scatter_choose_the_intermediate_everywhere(filled: Se
 
 def test_a_link_to_a_cell_opens_it_where_other_runs_are(filled: Server, browser: object, tmp_path: Path) -> None:
     """Copied on one home, opened on another that has more runs; Back is not caught by the completed address."""
-    visit = _transfer(filled, browser, "cell=ru~mnli&target=xnli")
+    visit = transfer(filled, browser, "cell=ru~mnli&target=xnli")
     visit.tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visit.tab.get_by_role("button", name="Copy link to this cell").click()
     visit.tab.get_by_role("button", name="Copied").wait_for()
@@ -338,8 +232,8 @@ def test_a_link_to_a_cell_opens_it_where_other_runs_are(filled: Server, browser:
         frame = pd.DataFrame(rows, columns=["intermediate", "target", "lang", "seed", "score"])
         add_scores(store, frame.assign(data_source="mirror"))
     ids = fill(tmp_path)
-    for server in _serve(tmp_path, ids):
-        first = _transfer(server, browser, "")
+    with served(tmp_path, ids) as server:
+        first = transfer(server, browser, "")
         assert "target=udpos" in first.tab.url and "source=mirror" in first.tab.url
         first.go(server.url + link.removeprefix(filled.url))
         first.tab.get_by_role("heading", name="Russian (ru) after MNLI").wait_for()
@@ -349,7 +243,7 @@ def test_a_link_to_a_cell_opens_it_where_other_runs_are(filled: Server, browser:
 
 
 def test_a_paper_takes_two_clicks(filled: Server, browser: object, tmp_path: Path) -> None:
-    visit = _transfer(filled, browser, "target=xnli")
+    visit = transfer(filled, browser, "target=xnli")
     for label, ending, begin in (("LaTeX table", "tex", b"% needs"), ("SVG", "svg", b"<?xml"), ("PDF", "pdf", b"%PDF")):
         visit.tab.get_by_role("button", name="For a paper").click()
         with visit.tab.expect_download() as download:
@@ -364,7 +258,7 @@ def test_a_paper_takes_two_clicks(filled: Server, browser: object, tmp_path: Pat
 
 
 def test_filtering_languages_changes_the_means(filled: Server, browser: object) -> None:
-    visit = _transfer(filled, browser, "target=xnli")
+    visit = transfer(filled, browser, "target=xnli")
     before = heatmap(visit)["means"]
     visit.tab.get_by_text("Order, filter, seeds").click()
     # While the popover opens, a list that opens in it closes again.
@@ -387,8 +281,8 @@ def test_languages_without_a_value_come_by_a_switch_that_stands_in_the_url(brows
     with Store.open(AtlasPaths(home=tmp_path).database) as store:
         ingest(store, AtlasPaths(home=tmp_path))
         bare(store, "bg", "th", "ur", "vi")
-    for server in _serve(tmp_path, ids):
-        visit = _transfer(server, browser, "target=xnli", width_px=390)
+    with served(tmp_path, ids) as server:
+        visit = transfer(server, browser, "target=xnli", width_px=390)
         visit.tab.get_by_text("4 of 15 languages have no value here: bg, th, ur, vi.").wait_for()
         assert len(heatmap(visit)["langs"]) == 1 + 11
         visit.check("without them")
@@ -405,7 +299,7 @@ def test_languages_without_a_value_come_by_a_switch_that_stands_in_the_url(brows
 
 
 def test_a_phone_in_the_dark_chooses_by_the_pickers(filled: Server, browser: object) -> None:
-    visit = _transfer(filled, browser, "target=xnli", scheme="dark", width_px=390)
+    visit = transfer(filled, browser, "target=xnli", scheme="dark", width_px=390)
     for name, text in (("Language", "Russian"), ("Intermediate", "QQP")):
         visit.tab.get_by_role("combobox", name=name, exact=True).fill(text)
         visit.tab.keyboard.press("Enter")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_browser import CHROMIUM, Server, Visit, browser, filled
+from tests.e2e.test_browser import browser, filled
+from tests.e2e.visiting import CHROMIUM, Server, Visit
 
 __all__ = ["browser", "filled"]  # fixtures
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")

@@ -15,7 +15,8 @@ from core.sample.build import fingerprint as sample_fingerprint
 from core.sample.spec import SampleSpec
 from core.store.connection import Store
 from core.store.exchange.tables import save_gallery
-from tests.e2e.test_browser import CHROMIUM, FLAGS, Server, Visit, _serve, _transfer, heatmap, sync_api
+from tests.e2e.test_browser import sync_api
+from tests.e2e.visiting import CHROMIUM, FLAGS, Server, Visit, heatmap, served, transfer
 from tests.makers.tables import Planted, add_rows, planted
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
@@ -50,7 +51,8 @@ def fresh(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A server whose home holds nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ATLAS_GALLERY", str(committed))
-        yield from _serve(tmp_path_factory.mktemp("home"), {})
+        with served(tmp_path_factory.mktemp("home"), {}) as server:
+            yield server
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def browser() -> Iterator[object]:
 
 def test_the_first_visitor_of_a_fresh_server_sees_the_gallery_and_what_is_real(fresh: Server, browser: object) -> None:
     """By a deep link, in the dark, on a phone: the store is built from the committed files while the page waits."""
-    visit = _transfer(fresh, browser, "target=pawsx&cell=de~mnli", scheme="dark", width_px=390)
+    visit = transfer(fresh, browser, "target=pawsx&cell=de~mnli", scheme="dark", width_px=390)
     visit.tab.get_by_role("heading", name="German (de) after MNLI").wait_for()
     visit.tab.get_by_text("differs from zero, corrected for").wait_for()
     visit.tab.get_by_text("Atlas mini, metric accuracy").wait_for()
@@ -76,7 +78,7 @@ def test_the_first_visitor_of_a_fresh_server_sees_the_gallery_and_what_is_real(f
 
 
 def test_flipped_examples_and_the_command_of_a_committed_cell(fresh: Server, browser: object) -> None:
-    visit = _transfer(fresh, browser, "target=pawsx&cell=de~mnli")
+    visit = transfer(fresh, browser, "target=pawsx&cell=de~mnli")
     visit.tab.get_by_role("tab", name="Flipped examples").click()
     visit.tab.get_by_text("Exact McNemar test").wait_for()
     visit.tab.get_by_text("Runs that came with the program hold no answers").wait_for()
@@ -86,7 +88,7 @@ def test_flipped_examples_and_the_command_of_a_committed_cell(fresh: Server, bro
 
 
 def test_ranks_and_single_seeds_are_switches_in_the_url_and_back_takes_them_out(fresh: Server, browser: object) -> None:
-    visit = _transfer(fresh, browser, "target=pawsx")
+    visit = transfer(fresh, browser, "target=pawsx")
     gains = heatmap(visit)["means"]
     visit.tab.get_by_role("radio", name="rank", exact=True).click()
     visit.tab.get_by_text("Rank of the gain in its language").wait_for()
@@ -115,7 +117,7 @@ def test_ranks_and_single_seeds_are_switches_in_the_url_and_back_takes_them_out(
 
 
 def test_languages_are_put_in_order_by_the_keyboard(fresh: Server, browser: object) -> None:
-    visit = _transfer(fresh, browser, "target=pawsx")
+    visit = transfer(fresh, browser, "target=pawsx")
     visit.tab.get_by_text("Order, filter, seeds").click()
     visit.tab.get_by_role("combobox", name="Order languages by").fill("size")
     visit.tab.keyboard.press("Enter")
@@ -133,7 +135,7 @@ def test_a_run_is_launched_by_clicks_and_its_gain_stands_beside_the_gallery(
     # The generated sentences, few of them: all take twenty seconds of a processor to make.
     few = ensure_sample(AtlasPaths(home=tmp_path).cache, SampleSpec(scale=0.02))
     few.rename(few.with_name(sample_fingerprint(SampleSpec())))
-    for server in _serve(tmp_path, {}):
+    with served(tmp_path, {}) as server:
         visit, clicks = Visit(browser), 0
 
         def click(role: str, name: str, *, visit: Visit = visit) -> None:

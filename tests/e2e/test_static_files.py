@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from core.cli.main import app
 from core.store.connection import Store
 from tests.e2e.accessible import violations
-from tests.e2e.test_browser import CHROMIUM, FLAGS, sync_api
+from tests.e2e.test_browser import sync_api
+from tests.e2e.visiting import CHROMIUM, FLAGS
 from tests.makers.home import fill, profile
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
