@@ -38,6 +38,12 @@ from core.training.optimisation import parameter_groups, set_frozen
 _WAIT = timedelta(minutes=30)
 """Most that one waits for the others: a helper loads its modules, and the stage's own process scores in between."""
 _PARENT_S, _END_S = 1.0, 30.0
+_FIRST_LOOK_S, _LOOK_S = 5e-5, 0.05
+"""Between two looks whether the others are done, and are still there: growing from the first to the second."""
+_Look = Callable[[], None]
+"""Raises RuntimeError where one of the others is gone. gloo may miss that, and then waits as long as it may."""
+_left: list[object] = []
+"""Groups that somebody is gone from: ending one waits for what its gloo waits for."""
 
 
 class Stage(NamedTuple):
@@ -115,6 +121,8 @@ class Team:
             self._children.append(subprocess.Popen(command, cwd=REPO, stdin=subprocess.DEVNULL))
         try:
             with self._told():
+                for rank in range(1, of):
+                    _waited(_ready(file, rank).exists, look=self._look)
                 _meet(file, Share(0, of), stage.encoder.device)
         except BaseException:
             self._end()
@@ -130,10 +138,10 @@ class Team:
             return
         if kind is None:
             with suppress(RuntimeError, subprocess.TimeoutExpired):  # they are killed, then
-                _say(_END, device=self._stage.encoder.device)
+                _say(_END, device=self._stage.encoder.device, look=self._look)
                 for child in self._children:
                     child.wait(timeout=_END_S)
-        self._end()
+        self._end(is_broken=kind is not None)
 
     def gradients(self, step: Step, *, scaler: torch.amp.GradScaler) -> float:
         """Add the gradients of a whole batch; the mean loss.
@@ -149,22 +157,31 @@ class Team:
             return self._stage.gradients(step, scaled=scaler.scale, share=ALL)
         device = self._stage.encoder.device
         with self._told():
-            _say(_Order(step.number, step.batch_tokens, len(step.chosen), scaler.get_scale()), device=device)
-            dist.broadcast(torch.from_numpy(step.chosen).to(device), 0)
-            for parameter in self._parameters:
-                dist.broadcast(parameter.data, 0)
+            order = _Order(step.number, step.batch_tokens, len(step.chosen), scaler.get_scale())
+            _say(order, device=device, look=self._look)
+            for sent in (torch.from_numpy(step.chosen).to(device), *(p.data for p in self._parameters)):
+                _done(dist.broadcast(sent, 0, async_op=True), look=self._look)
         loss = _tried(self._stage, step, scaled=scaler.scale, share=Share(0, 1 + len(self._helpers)))
         with self._told():
-            found = _summed(self._parameters, loss, device=device)
+            found = _summed(self._parameters, loss, device=device, look=self._look)
         if found is None:
             raise torch.OutOfMemoryError("out of memory on one of the stage's devices")
         return found
 
-    def _end(self) -> None:
+    def _look(self) -> None:
+        if gone := self._gone():
+            raise RuntimeError(f"{', '.join(gone)} has ended")
+
+    def _gone(self) -> list[str]:
+        return [str(d) for d, c in zip(self._helpers, self._children, strict=True) if c.poll() is not None]
+
+    def _end(self, *, is_broken: bool = False) -> None:
         for child in self._children:
             child.kill()
             child.wait()
         if dist.is_initialized():
+            if is_broken:
+                _left.append(dist.group.WORLD)
             dist.destroy_process_group()
         self._folder.cleanup()
 
@@ -173,8 +190,7 @@ class Team:
         try:
             yield
         except RuntimeError as error:
-            gone = [str(d) for d, c in zip(self._helpers, self._children, strict=True) if c.poll() is not None]
-            if not gone:
+            if not (gone := self._gone()):
                 raise
             raise JobError(
                 f"The process that helped with {', '.join(gone)} has ended; worker.log has its last words. "
@@ -192,8 +208,33 @@ def _meet(file: Path, share: Share, device: torch.device) -> None:
     )
 
 
-def _say(order: _Order, *, device: torch.device) -> None:
-    dist.broadcast(torch.tensor(order, dtype=torch.float32, device=device), 0)
+def _ready(file: Path, rank: int) -> Path:
+    """What a helper makes when it has loaded what it needs."""
+    return file.with_name(f"ready-{rank}")
+
+
+def _waited(is_done: Callable[[], bool], *, look: _Look) -> None:
+    pause = _FIRST_LOOK_S
+    while not is_done():
+        look()
+        time.sleep(pause)
+        pause = min(2 * pause, _LOOK_S)
+
+
+def _done(work: dist.Work | None, *, look: _Look) -> None:
+    """Wait for what all do together, as long as all are there."""
+    assert work is not None, "this process is of the group"
+    _waited(work.is_completed, look=look)
+    work.wait()
+
+
+def _alone() -> None:
+    """A helper needs no look: it ends with the stage's own process."""
+
+
+def _say(order: _Order, *, device: torch.device, look: _Look) -> None:
+    look()  # what is sent to nobody may seem to be received
+    _done(dist.broadcast(torch.tensor(order, dtype=torch.float32, device=device), 0, async_op=True), look=look)
 
 
 def _hear(device: torch.device) -> _Order:
@@ -212,13 +253,15 @@ def _tried(stage: Stage, step: Step, *, scaled: Callable[[torch.Tensor], torch.T
         return None
 
 
-def _summed(parameters: Sequence[torch.nn.Parameter], loss: float | None, *, device: torch.device) -> float | None:
+def _summed(
+    parameters: Sequence[torch.nn.Parameter], loss: float | None, *, device: torch.device, look: _Look
+) -> float | None:
     """Add up everybody's gradients in the first process; the loss, or None where anybody's memory ran out.
 
     What nobody has a gradient for stays without one, so that the optimiser passes it over.
     """
     there = torch.tensor([p.grad is not None for p in parameters] + [loss is None], dtype=torch.int32, device=device)
-    dist.all_reduce(there, op=dist.ReduceOp.MAX)
+    _done(dist.all_reduce(there, op=dist.ReduceOp.MAX, async_op=True), look=look)
     *somewhere, is_full = there.tolist()
     if is_full:
         return None
@@ -226,10 +269,10 @@ def _summed(parameters: Sequence[torch.nn.Parameter], loss: float | None, *, dev
         if is_there:
             # A copy: the embedding fills its own place for gradients again in the next step.
             total = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
-            dist.reduce(total, 0)
+            _done(dist.reduce(total, 0, async_op=True), look=look)
             parameter.grad = total
     losses = torch.tensor([loss or 0.0], dtype=torch.float32, device=device)
-    dist.all_reduce(losses)
+    _done(dist.all_reduce(losses, async_op=True), look=look)
     return float(losses.item())
 
 
@@ -248,6 +291,7 @@ def _help(file: Path, device: torch.device, share: Share) -> None:
     # Written a moment ago by the process that started this one, into a folder of its own.
     stage: Stage = torch.load(file, map_location=device, weights_only=False)
     parameters, protocol = stage.parameters(), stage.job.protocol
+    _ready(file, share.rank).touch()
     _meet(file, share, device)
     while (order := _hear(device)).number >= 0:
         chosen = torch.zeros((int(order.n_chosen), 2), dtype=torch.int64, device=device)
@@ -264,7 +308,7 @@ def _help(file: Path, device: torch.device, share: Share) -> None:
         for objective in stage.objectives:
             objective.head.train(True)
         loss = _tried(stage, step, scaled=partial(torch.mul, other=order.scale), share=share)
-        _summed(parameters, loss, device=device)
+        _summed(parameters, loss, device=device, look=_alone)
     dist.destroy_process_group()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -43,17 +44,32 @@ def test_dropout_is_the_same_whoever_computes_it_and_memory_that_runs_out_heals(
     assert not _close(two, alone), "one device draws its dropout in order"
 
 
-def test_a_helper_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    accumulate = loop._accumulate
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_a_helper_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_noticed: bool) -> None:
+    """By gloo, too, which now and then misses it: then what all do together never comes to its end."""
+    accumulate, pending = loop._accumulate, SimpleNamespace(is_completed=lambda: False)
 
     def killing(training: _Training, **step: object) -> float:
         if training.progress.step == 1:
             (child,) = training.team._children
-            child.kill()
-            child.wait()
+
+            def kill(*_: object, **__: object) -> SimpleNamespace:
+                child.kill()
+                child.wait()
+                return pending
+
+            if is_noticed:
+                kill()
+            else:
+                monkeypatch.setattr(torch.distributed, "broadcast", kill)
         return accumulate(training, **step)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loop, "_accumulate", killing)
     with pytest.raises(JobError, match="that helped with cpu has ended.* goes on from its last checkpoint"):
         _stage(tmp_path, "classification", helpers=(CPU,), **SMALL)
     assert not torch.distributed.is_initialized()
+
+
+def test_a_helper_that_cannot_begin_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match="that helped with cuda:99 has ended"):
+        _stage(tmp_path, "classification", helpers=(torch.device("cuda:99"),), **SMALL)
