@@ -68,31 +68,29 @@ def named_best(facts: Facts) -> Finding:
 def multi_task(facts: Facts) -> Finding:
     """Gain of a multi-task intermediate less that of its best single task, targets being the units.
 
-    Which task is best is asked of the other targets: the best of several on the same one is so by luck, too.
+    It is less than each of the differences to a single task, so their lower limits bound it as they are, and their
+    upper ones at the level that Bonferroni's inequality gives: no task is chosen by the gains it is judged with.
     """
 
     def one(part: pd.DataFrame) -> Finding:
         table = gain_table(part)
-        differences = []
-        for name in [n for n in map(str, table.columns) if "+" in n]:
-            singles = [n for n in name.split("+") if n in table]
-            if singles:
-                differences.append(table[name] - _best_elsewhere(table[singles]))
-        if not differences:
+        mixtures = [(name, name.split("+")) for name in map(str, table.columns) if "+" in name]
+        pairs = [(name, task) for name, tasks in mixtures for task in tasks if task in table]
+        if not pairs:
             raise DataError("no multi-task intermediate beside one of its own tasks")
-        mean = pd.concat(differences, axis=1).mean(axis=1).dropna()
-        return Finding(t_interval(mean), "targets", note="against the component that gains most on the other targets")
+        values = [(table[name] - table[task]).dropna() for name, task in pairs]
+        plain = [t_interval(each) for each in values]
+        strict = [t_interval(each, level=1 - (1 - _LEVEL) / len(pairs)) for each in values]
+        least = min(plain, key=lambda interval: interval.estimate)
+        low, high = min(interval.low for interval in plain), min(interval.high for interval in strict)
+        method = f"the least of {len(pairs)} differences, t and Bonferroni" if len(pairs) > 1 else least.method
+        found = least._replace(low=low, high=high, method=method)
+        return Finding(found, "targets", note=f"against {', '.join(dict.fromkeys(task for _, task in pairs))}")
 
     return over_settings(facts, one, rows=trained_targets, absent="no gain of a multi-task intermediate")
 
 
-def _best_elsewhere(table: pd.DataFrame) -> pd.Series:
-    """Each target's gain of the task that gains most on the other targets; missing where there is no other."""
-    found = {}
-    for target in table.index:
-        means = table.drop(index=target).mean()
-        found[target] = table.loc[target, means.idxmax()] if means.notna().any() else np.nan
-    return pd.Series(found, dtype="float64")
+_LEVEL = 0.95
 
 
 def reasoning(facts: Facts) -> Finding:
