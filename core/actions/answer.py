@@ -19,8 +19,11 @@ from core.analysis.contrasts.table import contrast_rows
 from core.analysis.model import Analysis, additive_null, analyse
 from core.analysis.sensitivity import measured_cells, sensitivity
 from core.errors import DataError
+from core.models import load_models
+from core.paths import AtlasPaths
 from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
 from core.studies import StudyRequest
+from core.tasks.titles import Titles
 
 HELD_OUT = "how well pairs of intermediate and target that were kept aside are predicted"
 EVERY_MEASURE = "whether other measures of difficulty and similarity say the same"
@@ -66,11 +69,12 @@ def no_gain() -> str:
     )
 
 
-def answer_for(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions) -> FullAnswer:
+def answer_for(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions, *, paths: AtlasPaths) -> FullAnswer:
     """The answer of what the store holds, every part computed at once.
 
     Args:
         options: Rows to keep, and the measures that explain them; the runs with most intermediates are pooled.
+        paths: Of the models whose titles people read.
 
     Raises:
         UnknownName: There is no such measure.
@@ -84,6 +88,7 @@ def answer_for(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions) -> Full
     return answered(
         found, analysis,
         null=lambda: additive_null(analysis), every=lambda: sensitivity(measured_cells(cur, found)),
+        title=Titles((), load_models(paths).values()).of_model,
     )  # fmt: skip
 
 
@@ -103,21 +108,25 @@ def evidence_for(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions) -> Ev
     return evidence(cur, pooled, options=options)
 
 
-def answered(evidence: Evidence, analysis: Analysis, *, null: Part, every: Part) -> FullAnswer:
+def answered(
+    evidence: Evidence, analysis: Analysis, *, null: Part, every: Part, title: Callable[[str], str] = str
+) -> FullAnswer:  # fmt: skip
     """The answer from its parts; those that need a model are not asked for where there is none.
 
     Args:
         analysis: From `analyse`.
         null: From `additive_null`.
         every: From `sensitivity`.
+        title: From a model to what people read.
     """
     contrasts = contrast_rows(evidence)
     within = in_words(contrasts)
     if analysis.fit is None:
-        said = answer(evidence, analysis)._replace(within=within)
+        said = answer(evidence, analysis, title=title)._replace(within=within)
         return FullAnswer(said, evidence, contrasts, analysis, None, None, ())
     parts = {HELD_OUT: null(), EVERY_MEASURE: every()}
     pending = tuple(name for name, part in parts.items() if part is None)
-    said = answer(evidence, analysis, null=parts[HELD_OUT], every=parts[EVERY_MEASURE], pending=pending)
-    said = said._replace(within=within)
+    said = answer(
+        evidence, analysis, null=parts[HELD_OUT], every=parts[EVERY_MEASURE], pending=pending, title=title
+    )._replace(within=within)  # fmt: skip
     return FullAnswer(said, evidence, contrasts, analysis, parts[HELD_OUT], parts[EVERY_MEASURE], pending)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -41,6 +41,7 @@ def answer(
     null: pd.DataFrame | None = None,
     every: pd.DataFrame | None = None,
     pending: Sequence[str] = (),
+    title: Callable[[str], str] = str,
 ) -> Answer:
     """The sentences of an analysis; `core.actions.answer` makes the parts.
 
@@ -49,6 +50,7 @@ def answer(
         null: From `additive_null`; None: not computed yet.
         every: From `sensitivity`; None: not computed yet.
         pending: What is not computed yet, in words.
+        title: From a model to what people read.
     """
     if analysis.fit is None:
         headline = f"The evidence does not answer the question yet: {analysis.problem}"
@@ -57,11 +59,11 @@ def answer(
     rows, unit = by_name(analysis.estimates), UNITS[evidence.options.scale]
     phrases = [_effect(rows, name=name, words=words, unit=unit) for name, words in _WORDS.items()]
     reasons = [*_thin(evidence, rows), *_torn(every)]
-    units = evidence.units
+    units, pooled = evidence.units, evidence.pooled
     where = (
         f"This compares {_count(units.intermediates, 'intermediate')} (made of {_count(units.tasks, 'base task')}) "
         f"before {_count(units.targets, 'target')} in {_count(units.langs, 'language')}, with "
-        f"{seeds_in_words(evidence.complete)}: {evidence.pooled.label}."
+        f"{seeds_in_words(evidence.complete)}: {pooled._replace(model=title(pooled.model)).label}."
     )
     caution = "" if not reasons else " The evidence is thin: " + "; ".join(reasons) + "."
     headline = f"{phrases[0]} {phrases[1]} {where}{caution}"
@@ -110,7 +112,7 @@ def _effect(rows: _Rows, *, name: str, words: tuple[str, str], unit: Unit) -> st
     most = f"{_size(max(-low, high), unit)} {unit.name}"
     return (
         f"{words[0]} go with neither larger nor smaller gains, as far as can be told: {step}, "
-        f"the gain changes by {_signed(estimate, unit)} {unit.name} ({limits}), by {most} at most."
+        f"the gain changes by {_signed(estimate, unit)} {unit.name} ({limits}), so hardly by more than {most}."
     )
 
 
@@ -182,7 +184,8 @@ def _naive(rows: _Rows, *, unit: Unit) -> str:
         )
     n = rows["naive", "intercept"]["n"]
     head = f"A plain regression wrongly takes the {n} cells for independent; it would give the 95 % intervals"
-    return f"{head} {' and '.join(said)}." if said else ""
+    middle = "Their middles are others, too, because it gives every cell the same weight."
+    return f"{head} {' and '.join(said)}. {middle}" if said else ""
 
 
 def _missing(evidence: Evidence) -> list[str]:

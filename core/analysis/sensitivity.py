@@ -105,9 +105,9 @@ def spread_in_words(rows: pd.DataFrame, *, term: str, unit: Unit) -> str:
     hold = "zero lies inside every 95 % interval"
     if above + below:
         hold = f"{above} 95 % interval{'s' * (above != 1)} above zero, {below} below"
-    n = f"{len(found)} pair{'s' * (len(found) != 1)} of measures"
+    n = f"{len(found)} pair{'s' * (len(found) != 1)}"
     return (
-        f"With other measures of difficulty and similarity ({n}), the effect of {term} is "
+        f"With every known measure of difficulty beside every one of similarity ({n}), the effect of {term} is "
         f"{low} to {high} {unit.name}, {middle} in the middle; {hold}."
     )
 

@@ -50,23 +50,25 @@ def pair_gains(evidence: Evidence) -> pd.DataFrame:
     return pairs.iloc[order][list(PAIR_COLUMNS)].reset_index(drop=True)
 
 
-def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
+def extent(evidence: Evidence, pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:
     """The sentence on how much there is, and what an intermediate changes on average.
 
     Thirds, slices and placebos of a task are no further tasks: the average is over whole ones.
 
     Args:
         pairs: As `pair_gains` returns them.
+        title: From a model to what people read.
     """
+    label = evidence.pooled._replace(model=title(evidence.pooled.model)).label
     frame = evidence.frame[evidence.frame["gain"].notna()]
     out = f" {evidence.left_out}" if evidence.left_out else ""
     if frame.empty:
-        return f"No gain of the largest set of runs ({evidence.pooled.label}) counts.{out}"
+        return f"No gain of the largest set of runs ({label}) counts.{out}"
     names = list(frame["intermediate"].unique())
     whole = [name for name in names if base_tasks(name) == name] or names
     parts = len(names) - len(whole)
     head = (
-        f"The largest set of runs ({evidence.pooled.label}) tries {_count(len(whole), 'intermediate')}"
+        f"The largest set of runs ({label}) tries {_count(len(whole), 'intermediate')}"
         + (f" and {_count(parts, 'part')} or placebo{'s' * (parts > 1)} of tasks" if parts else "")
         + f" before {_count(frame['target'].nunique(), 'target')} in {_count(frame['lang'].nunique(), 'language')}, "
         f"with {seeds_in_words(frame)}"
@@ -86,7 +88,7 @@ def extent(evidence: Evidence, pairs: pd.DataFrame) -> str:
     spread = " ".join(dict.fromkeys(f"{a.spread[0].upper()}{a.spread[1:]}." for a, _ in averages if a.spread))
     if not said:
         return (
-            f"{head}. No target was run with two seeds that gave different results, so there is no average in "
+            f"{head}. No target was run with {_too_few_seeds(int(frame['seed'].nunique()))}, so there is no average in "
             f"{unit.name}.{out}"
         )
     changed = f"On average an intermediate changes the zero-shot score by {', and by '.join(said)}"
@@ -129,9 +131,9 @@ def verdicts(pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:
     tested = kept[kept["q_value"].notna()]
     if tested.empty:
         return (
-            f"None of the {_count(len(kept), 'pair')} of intermediate and target was run with two seeds that gave "
-            "different results, so nobody knows what another seed would give, and no mean gain can be tested over "
-            f"seeds; {ends}."
+            f"None of the {_count(len(kept), 'pair')} of intermediate and target was run with "
+            f"{_too_few_seeds(int(kept['n_seeds'].max()))}, so nobody knows what another seed would give, and no mean "
+            f"gain can be tested over seeds; {ends}."
         )
     found = tested[tested["q_value"] < LEVEL]
     up, down = int((found["gain"] > 0).sum()), int((found["gain"] < 0).sum())
@@ -180,6 +182,10 @@ def _whole_seeds(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 def _named(row: dict[Hashable, Any], title: Callable[[str], str]) -> str:
     limits = "" if pd.isna(row["low"]) else f" ({_points(row['low'])} to {_points(row['high'])})"
     return f"{_points(row['gain'])} points{limits} for {title(row['intermediate'])} before {title(row['target'])}"
+
+
+def _too_few_seeds(n: int) -> str:
+    return "more than one seed" if n < 2 else "two seeds that gave different results"
 
 
 def _count(n: int, what: str) -> str:

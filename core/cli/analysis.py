@@ -63,7 +63,7 @@ def analyse_(
         _check_grouping(by)
     paths = AtlasPaths.from_environment()
     with open_for_reading(paths) as store, store.cursor() as cur:
-        full = answer_for(cur, options)
+        full = answer_for(cur, options, paths=paths)
         if full.evidence is None:
             raise DataError(no_gain())
         found = _said(full.evidence)

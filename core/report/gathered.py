@@ -133,7 +133,7 @@ def gather(cur: duckdb.DuckDBPyConnection, options: AnalysisOptions, *, paths: A
     """
     _check_similarity(options.similarity)
     wanted = _within(options)
-    full = answer_for(cur, options)
+    full = answer_for(cur, options, paths=paths)
     return Gathered(
         options=options,
         full=full,

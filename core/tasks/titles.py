@@ -13,6 +13,7 @@ from core.spec.run import IntermediateSpec, Placebo
 from core.spec.task import TaskSpec
 
 _NOTE = re.compile(r"\s*\([^)]*\)$")
+_XTREME = "google/xtreme"
 _PLACEBOS = {Placebo.SHUFFLED: ", shuffled labels", Placebo.MLM: ", masked LM"}
 
 _METRICS = {
@@ -31,7 +32,9 @@ class Titles:
             tasks: Built-in ones and the user's.
             models: The same.
         """
-        self._tasks = {task.name: _NOTE.sub("", task.title) for task in tasks}
+        known = list(tasks)
+        self._tasks = {task.name: _NOTE.sub("", task.title) for task in known}
+        self._in_xtreme = {task.name for task in known if task.test is not None and task.test.path == _XTREME}
         self._models = {model.name: _NOTE.sub("", model.title) for model in models}
 
     def of(self, name: str) -> str:
@@ -63,6 +66,17 @@ class Titles:
         tasks = " + ".join(self._tasks.get(task, task) for task in spec.tasks)
         return tasks + (_PLACEBOS[spec.placebo] if spec.placebo else "") + (f" ({slices})" if slices else "")
 
+    def targets(self, names: Iterable[str]) -> str:
+        """Titles of targets in one line, those of XTREME first: "UDPOS (of XTREME), SIB-200".
+
+        Args:
+            names: Ids of tasks.
+        """
+        ids = dict.fromkeys(names)
+        ours = sorted(self.of(name) for name in ids if name in self._in_xtreme)
+        others = sorted(self.of(name) for name in ids if name not in self._in_xtreme)
+        return ", ".join(([f"{', '.join(ours)} (of XTREME)"] if ours else []) + others)
+
     def of_model(self, label: str) -> str:
         """Title of a model.
 
@@ -86,5 +100,5 @@ def _third(spec: IntermediateSpec, word: str, to: str) -> str | None:
     if not spec.is_third:
         return None
     if spec.nearness:
-        return f"{word} nearest to {to}".strip() if spec.nearness == "near" else f"{word} farthest from {to}".strip()
+        return f"nearest{word} to {to}" if spec.nearness == "near" else f"farthest{word} from {to}"
     return f"{spec.third}{word}" + (f", matched to {to}" if spec.to else "")

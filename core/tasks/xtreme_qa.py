@@ -36,7 +36,7 @@ XQUAD = TaskSpec(
     domain_words=("Wikipedia", "translations"),
     cautions=(
         "English development data is SQuAD's validation set, as in XTREME. It contains XQuAD's English paragraphs and "
-        "questions, so the English score is not independent of the selection; the other languages are.",
+        "questions, so the English score is not independent of how the checkpoint is chosen; the other languages are.",
         "The only split that exists is called 'validation'; it is XQuAD's test set.",
         "169 answer offsets do not match their context; scores compare answer texts.",
         "squad_v2 shares its answerable questions with SQuAD v1.1, on which XQuAD trains.",
@@ -107,7 +107,7 @@ TYDIQA = TaskSpec(
     domain_words=("Wikipedia",),
     cautions=(
         "What XTREME calls TyDiQA's test set is its development set (split 'validation'). So that the English score "
-        "stays independent, selection uses a held-out part of the English training questions.",
+        "stays independent, the checkpoint is chosen on a held-out part of the English training questions.",
         "The hub's one configuration holds all languages; the language is the part of the id before the first '-'.",
     ),
 )

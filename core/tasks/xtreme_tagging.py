@@ -72,7 +72,7 @@ UDPOS = TaskSpec(
         "The headline is seqeval F1 over runs of one tag, as XTREME's script computes; its paper calls it accuracy. "
         "The two differ by about 4 points (78.2 accuracy, 74.2 F1 for XLM-R Large), so both are stored.",
         "Test sets differ in size (47 sentences in Marathi, 22,458 in German) and in genre.",
-        "kk, th, tl and yo have no development set; none is needed, because selection sees English alone.",
+        "kk, th, tl and yo have no development set, and need none: the checkpoint is chosen on English alone.",
     ),
 )  # fmt: skip
 
@@ -100,7 +100,7 @@ PANX = TaskSpec(
     cautions=(
         "Labels are silver: entities come from links and knowledge-base types.",
         "Official downloads carry stripped test labels; where the test split is missing the validation split is "
-        "scored, and the score says so; English is then scored on what selection saw.",
+        "scored, and the score says so; English is then scored on the examples that its checkpoint was chosen on.",
         "Test sets differ in size: 100 sentences in jv, my and yo, 10,000 in most others.",
     ),
 )

@@ -33,9 +33,9 @@ def test_three_sentences_of_the_fullest_collection(home: Path, open_page: Open) 
                         setting={"collection": "measured"}))  # fmt: skip
     at = open_page(PAGE)
     text = _words(at)
-    assert "Model: Atlas mini. Targets: PAWS-X, TyDiQA-GoldP, UDPOS. " in text
+    assert "Model: Atlas mini. Targets: PAWS-X, TyDiQA-GoldP, UDPOS (of XTREME). " in text
     assert (
-        "1. The largest set of runs (atlas-mini, protocol quick, generated sentences, known truth, came with the "
+        "1. The largest set of runs (Atlas mini, protocol quick, generated sentences, known truth, came with the "
         "program) "
         "tries 12" in text
     )
@@ -97,7 +97,7 @@ def test_real_data_open_the_page_and_the_laboratory_stands_apart(home: Path, ope
         add_scores(store, frame.assign(**real))
     text = _words(open_page(PAGE))
     assert "real data" in text.split("On real data, training on one more English task first (5 were tried")[0]
-    assert "1. The largest set of runs (e5-small-q4, protocol gallery, real data, run here)" in text
+    assert "1. The largest set of runs (Multilingual E5 small, 4-bit, protocol gallery, real data, run here)" in text
     assert "Other runs were made on sentences that this program generates" in text
     assert "say nothing about XTREME" not in text
     assert "**36 on real data**, 78 on generated sentences" in text  # (5 + 1) × 3 × 2 and (12 + 1) × 3 × 2

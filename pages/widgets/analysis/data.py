@@ -26,7 +26,7 @@ from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, evidenc
 from core.queries.filters import Filter
 from core.tasks import load_tasks
 from pages.widgets.keeping import shared
-from pages.widgets.shared import paths, store
+from pages.widgets.shared import paths, store, titles
 
 Version = tuple[str, int]
 _KEYS: dict[str | type[Any], Callable[[Any], Any]] = {AnalysisOptions: astuple}
@@ -110,7 +110,9 @@ def answer_of(version: Version, pooled: PooledRuns, options: AnalysisOptions, *,
         every: From `every_measure`.
     """
     found, model = gathered(version, pooled, options), fitted(version, pooled, options)
-    return answered(found, model, null=lambda: null.frame, every=lambda: every.frame)
+    return answered(
+        found, model, null=lambda: null.frame, every=lambda: every.frame, title=titles().of_model
+    )  # fmt: skip
 
 
 def quick_answer(version: Version, pooled: PooledRuns) -> FullAnswer:
@@ -129,7 +131,9 @@ def _quick_answer(version: Version, pooled: PooledRuns, _every: pd.DataFrame | N
     del is_pending  # part of the cache's key: the long fit may end while the store stays as it is
     options = AnalysisOptions()
     found, model = gathered(version, pooled, options), fitted(version, pooled, options)
-    return answered(found, model, null=lambda: None, every=lambda: _every)
+    return answered(
+        found, model, null=lambda: None, every=lambda: _every, title=titles().of_model
+    )  # fmt: skip
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_KEYS)

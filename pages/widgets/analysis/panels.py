@@ -129,7 +129,7 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, of: 
     chart(lambda: variance_shares(shares, mode=mode()), key="shares", alt=alt, source=source)
     st.caption(
         "Gains differ between cells. Which part of these differences goes with the difficulty, the language and so on, "
-        "as the mixed model sees it, with 95 % limits. The part Numbers has the formulas."
+        "as the mixed model sees it, with 95 % limits. The tab Numbers has the formulas."
     )
     if groups is None:
         return

@@ -162,7 +162,8 @@ def _ask_intermediates(tasks: dict[str, TaskSpec], *, source: DataSourceKind, la
         format_func=lambda n: "none (baseline)" if n == NO_INTERMEDIATE
         else tasks[n].title + _note(n, lacks) if n in tasks else n,
         help="English tasks that are trained on before the target. Each is a run of its own unless they are trained "
-        "together. Other forms can be typed, such as mnli@hardest:udpos; docs/adding.md has all of them.",
+        "together. Parts can be typed, too: mnli@hardest is its hardest third, mnli@near:udpos the third whose text is "
+        "nearest to that of UDPOS; docs/adding.md has all forms.",
     )  # fmt: skip
     n_tasks = len([n for n in names if n != NO_INTERMEDIATE and n in tasks])
     together = st.toggle(

@@ -25,7 +25,7 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
         pooled: That first one.
     """
     found = glanced(version, pooled)
-    targets = ", ".join(sorted(map(titles().of, found.dots.loc[found.dots["part"] == "tasks", "target"].unique())))
+    targets = titles().targets(found.dots.loc[found.dots["part"] == "tasks", "target"])
     st.markdown(
         f"{source_badge(pooled.data_source)} &nbsp; Model: {md(titles().of_model(pooled.model))}. "
         f"{f'Targets: {md(targets)}. ' if targets else ''}{protocol_words(pooled.protocol)}"

@@ -109,7 +109,8 @@ def elsewhere(rows: pd.DataFrame, view: View) -> None:
         st.page_link(
             "pages/transfer.py", icon=":material/arrow_forward:",
             label=f"{words}, {whose(row['collection'])}: {row['intermediates']} "
-            f"intermediate{'s' * (row['intermediates'] > 1)} before {titles().of(view.target)}",
+            f"intermediate{'s' * (row['intermediates'] > 1)}, parts and placebos counted, before "
+            f"{titles().of(view.target)}",
             query_params={"collection": row["collection"]} | {key: row[column] for key, _, column, _ in PICKERS},
         )  # fmt: skip
 

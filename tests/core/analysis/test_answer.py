@@ -72,8 +72,8 @@ SURE = Term(0.5, 0.2, 0.8)
                                  "−0.80 to −0.20)."),
         (Term(0.1, -0.7, 0.9), "go with neither larger nor smaller gains, as far as can be told: with one "
                                "standard deviation more difficulty, the gain changes by +0.10 % of the "
-                        "head-room (95 % interval −0.70 to +0.90), by 0.90 % of the head-room at most."),
-        (Term(-0.1, -0.9, 0.7), "(95 % interval −0.90 to +0.70), by 0.90 % of the head-room at most."),
+                        "head-room (95 % interval −0.70 to +0.90), so hardly by more than 0.90 % of the head-room."),
+        (Term(-0.1, -0.9, 0.7), "(95 % interval −0.90 to +0.70), so hardly by more than 0.90 % of the head-room."),
         (Term(0.1, -1.1, 1.3), "may go with larger or smaller gains, these runs cannot tell: with one "
                         "standard deviation more "
                                "difficulty, the gain changes by +0.10 % of the head-room (95 % interval −1.10 to "
@@ -151,9 +151,9 @@ def test_a_sign_that_hangs_on_the_measure_is_a_reason_to_doubt() -> None:
     )
     calm = specifications(("difficulty", *up), ("difficulty", *flat), ("similarity", *flat), ("similarity", *down))
     assert said(SURE, SURE, every=calm).weight == "fair"
-    assert sum("pairs of measures" in detail for detail in said(SURE, SURE, every=calm).details) == 2
+    assert sum("every one of similarity" in detail for detail in said(SURE, SURE, every=calm).details) == 2
     alone = specifications(("difficulty", *up), ("similarity", *flat))
-    assert not any("pairs of measures" in detail for detail in said(SURE, SURE, every=alone).details)
+    assert not any("every one of similarity" in detail for detail in said(SURE, SURE, every=alone).details)
 
 
 @pytest.mark.parametrize(

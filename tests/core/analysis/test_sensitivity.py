@@ -69,14 +69,14 @@ def test_a_sign_that_hangs_on_the_measure_is_said_in_the_answer(rows: pd.DataFra
     model = analyse(world.found)
     torn = answer(world.found, model, every=rows)
     assert "whether difficulty helps or hurts depends on the measure" in torn.headline
-    assert any(detail.startswith("With other measures") and "above zero" in detail for detail in torn.details)
+    assert any(detail.startswith("With every known measure") and "above zero" in detail for detail in torn.details)
     both = answer(
         world.found, model, every=pd.concat([rows, rows[rows["name"] == "difficulty"].assign(name="similarity")])
     )
     assert "whether difficulty and similarity help or hurt depends on the measure" in both.headline
     one = answer(world.found, model, every=rows[rows["difficulty_measure"] == "headroom"])
     assert "depends on the measure" not in one.headline
-    assert not any("pairs of measures" in detail for detail in one.details)  # one pair, which is the model above
+    assert not any("every one of similarity" in detail for detail in one.details)  # one pair, which is the model above
     assert "depends on the measure" not in answer(world.found, model).headline
 
 
@@ -86,8 +86,8 @@ def test_the_spread_in_words(rows: pd.DataFrame) -> None:
          "ci_high": [0.02, -0.02, 0.05]}
     )  # fmt: skip
     assert spread_in_words(some, term="difficulty", unit=UNITS["headroom"]) == (
-        "With other measures of difficulty and similarity (3 pairs of measures), the effect of difficulty is −3.00 to "
-        "+2.00 % of the head-room, +1.00 in the middle; 1 95 % interval above zero, 1 below."
+        "With every known measure of difficulty beside every one of similarity (3 pairs), the effect of difficulty "
+        "is −3.00 to +2.00 % of the head-room, +1.00 in the middle; 1 95 % interval above zero, 1 below."
     )
     assert "zero lies inside every 95 % interval" in spread_in_words(
         some[2:], term="difficulty", unit=UNITS["headroom"]

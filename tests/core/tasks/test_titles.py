@@ -19,8 +19,8 @@ NAMED = Titles(TASKS.values(), MODELS.values())
         ("imdb~mlm", "IMDB, masked LM"),
         ("mnli+qqp", "MNLI + QQP"),
         ("mnli@hardest", "MNLI (hardest third)"),
-        ("mnli@near:panx", "MNLI (third nearest to PAN-X)"),
-        ("mnli~shuffled@far", "MNLI, shuffled labels (third farthest from the target)"),
+        ("mnli@near:panx", "MNLI (nearest third to PAN-X)"),
+        ("mnli~shuffled@far", "MNLI, shuffled labels (farthest third from the target)"),
         ("mnli@hardest:my_own", "MNLI (hardest third, matched to my_own)"),
         ("mnli@food,hard", "MNLI (food, hard)"),
         ("none", "none"),
@@ -62,3 +62,9 @@ def test_a_model_keeps_what_tells_it_from_its_namesake() -> None:
 def test_no_two_tasks_share_a_title() -> None:
     titles = [NAMED.of(name) for name in TASKS]
     assert len(set(titles)) == len(titles)
+
+
+def test_targets_say_which_of_them_are_xtremes() -> None:
+    assert NAMED.targets(["sib200", "udpos", "panx", "udpos"]) == "PAN-X, UDPOS (of XTREME), SIB-200"
+    assert NAMED.targets(["sib200"]) == "SIB-200"
+    assert NAMED.targets([]) == ""
