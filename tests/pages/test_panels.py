@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from core.analysis.answer import Answer
 from core.analysis.next_cells import NO_PAIR
 from core.jobs.records import JobState, JobStatus
+from core.paths import AtlasPaths
 from core.queries.evidence import AnalysisOptions, Evidence, PooledRuns, Units
 from core.queries.runs.pace import Span
 from core.store.connection import Store
@@ -140,6 +141,22 @@ def test_the_list_of_runs_is_narrowed_to_the_states_asked_for(ids: dict[str, str
     assert everything[ids["failed"]] == "✗ failed" and everything[ids["cancelled"]] == "■ cancelled"
     checked(at.get("button_group")[0].set_value(["failed"]).run())
     assert set(listed()) == {ids["failed"]}
+
+
+def test_a_browser_that_has_not_heard_of_a_new_state_keeps_what_was_chosen(
+    ids: dict[str, str], open_page: Open, home: Path
+) -> None:
+    """It sends the pickers' words of before, as when the clock of the page ticks while a script is still at work."""
+    chosen = ids["cancelled"]
+    at = open_page("pages/runs.py", run=chosen)
+    checked(at.get("button_group")[0].set_value(["failed", "cancelled", "done"]).run())
+    before = at._tree.get_widget_states()
+    AtlasPaths(home=home).run(chosen).cancel.unlink()
+    assert "schedule: queued" in words(checked(at.run()))
+    checked(at._run(before))
+    assert at.query_params["run"] == chosen
+    assert any(element.value.startswith("## IMDB") for element in at.markdown)
+    assert list(at.session_state["state"]) == ["failed", "cancelled", "done"]
 
 
 def test_progress_is_of_the_run_and_time_left_of_what_runs() -> None:

@@ -63,11 +63,13 @@ def show_list(jobs: Jobs) -> str | None:
     """
     refresh(str(paths().home))
     show_damaged()
-    states = [state for state in STATE_LOOKS if jobs.counts[state]]
+    kept_states = st.session_state.get("state") or []
+    states = [state for state in STATE_LOOKS if jobs.counts[state] or state in kept_states]
     shown_states = st.pills(
-        "State", states, selection_mode="multi", key="state",
-        format_func=lambda s: f"{_ICONS[s]} {s} {jobs.counts[s]}",
+        "State", states, selection_mode="multi", key="state", format_func=lambda s: f"{_ICONS[s]} {s}",
     ) if states else []  # fmt: skip
+    there = [f"{jobs.counts[state]:,} {state}" for state in STATE_LOOKS if jobs.counts[state]]
+    st.caption(f"{len(jobs.listed):,} run{'s' * (len(jobs.listed) != 1)}: {', '.join(there)}.")
     kept = [job for job in jobs.listed if job.shown in shown_states] if shown_states else jobs.listed
     left = left_of(jobs)
     for text in ends(jobs.open, left, now=datetime.now(_zone())):
@@ -140,14 +142,17 @@ def exported(jobs: Sequence[JobStatus], known: Known) -> pd.DataFrame:
 
 
 def label(job: JobStatus, named: Titles) -> str:
-    """A run in one line.
+    """A run in one line, the same in every state.
+
+    Streamlit knows an option of a picker by its words: where they change while the page looks again, a browser that
+    has not heard of it sends the old ones, and the choice is lost.
 
     Args:
         job: A run that can be read.
         named: What people read for its ids.
     """
     chain = f"{named.of(str(job.intermediate))} → {named.of(str(job.target))}"
-    return f"{chain}, {named.of_model(str(job.model))}, seed {job.seed} · {job.run_id} · {job.shown}"
+    return f"{chain}, {named.of_model(str(job.model))}, seed {job.seed} · {job.run_id}"
 
 
 def run_rows(jobs: Sequence[JobStatus], known: Known) -> pd.DataFrame:
