@@ -36,7 +36,7 @@ def test_long_lists_have_pages_and_files_hold_every_run(
 
     assert "Runs 1 to 4 of 15" in [c.value for c in at.caption]
     first = listed()
-    assert at.selectbox(key="run_pick").options[0].endswith(f"{first[0]} · failed")
+    assert at.selectbox(key="run_pick").options[0].endswith(f"seed 1 · {first[0]}")
     at.session_state["runs_page_4"] = 4
     checked(at.run())
     assert "Runs 13 to 15 of 15" in [c.value for c in at.caption]
