@@ -9,7 +9,7 @@ import streamlit as st
 st.title("Analysis")
 st.caption(
     "Does it matter how hard the English intermediate task is, and how similar its text is to the target's? First "
-    "inside one task: two runs differ in one thing, which then is the cause. Then across tasks: a correlation."
+    "inside one task: runs differ in which of its examples are trained on. Then across tasks: a correlation."
 )
 
 # The words above are painted before scipy and plotly are loaded.

@@ -40,7 +40,7 @@ def watch() -> None:
 has_own, has_more = bool(jobs.listed or jobs.n_damaged), not committed(version()).empty
 if not has_own:
     empty(
-        "No runs yet",
+        "No runs of yours yet",
         "A run trains a model on an intermediate (or on none) and then on a target, with one seed, and scores it in "
         "every language. It goes on when this page is closed, and its scores appear here language by language.",
         page="pages/launch.py",

@@ -109,10 +109,9 @@ def _effect(rows: _Rows, *, name: str, words: tuple[str, str], unit: Unit) -> st
             f"{words[0]} may go with larger or smaller gains, these runs cannot tell: {step}, "
             f"the gain changes by {_signed(estimate, unit)} {unit.name} ({limits})."
         )
-    most = f"{_size(max(-low, high), unit)} {unit.name}"
     return (
         f"{words[0]} go with neither larger nor smaller gains, as far as can be told: {step}, "
-        f"the gain changes by {_signed(estimate, unit)} {unit.name} ({limits}), so hardly by more than {most}."
+        f"the gain changes by {_signed(estimate, unit)} {unit.name} ({limits})."
     )
 
 
@@ -151,7 +150,9 @@ LEAST_TASKS = 4
 def _shares(rows: _Rows) -> str:
     said = [f"{text} {_limits(rows['share', name])}" for name, text in _PARTS.items() if ("share", name) in rows]
     head = "What the differences between mean gains go with, in shares of their variance (95 % intervals in brackets)"
-    return f"{head}: {', '.join(said)}. Nothing known explains the rest." if said else ""
+    return (
+        f"{head}: {', '.join(said)}. The rest is seeds, test examples and what the model does not know." if said else ""
+    )
 
 
 def _against(null: pd.DataFrame | None) -> list[str]:

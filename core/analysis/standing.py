@@ -66,10 +66,11 @@ def extent(evidence: Evidence, pairs: pd.DataFrame, *, title: Callable[[str], st
         return f"No gain of the largest set of runs ({label}) counts.{out}"
     names = list(frame["intermediate"].unique())
     whole = [name for name in names if base_tasks(name) == name] or names
-    parts = len(names) - len(whole)
+    parts, has_placebos = len(names) - len(whole), any("~" in name for name in names)
+    or_placebos = f" or placebo{'s' * (parts > 1)}" if has_placebos else ""
     head = (
         f"The largest set of runs ({label}) tries {_count(len(whole), 'intermediate')}"
-        + (f" and {_count(parts, 'part')} or placebo{'s' * (parts > 1)} of tasks" if parts else "")
+        + (f" and {_count(parts, 'part')}{or_placebos} of tasks" if parts else "")
         + f" before {_count(frame['target'].nunique(), 'target')} in {_count(frame['lang'].nunique(), 'language')}, "
         f"with {seeds_in_words(frame)}"
     )
@@ -93,7 +94,7 @@ def extent(evidence: Evidence, pairs: pd.DataFrame, *, title: Callable[[str], st
         )
     changed = f"On average an intermediate changes the zero-shot score by {', and by '.join(said)}"
     left = ["English", "intermediates that train the target's own task (in-task)"]
-    left += ["parts and placebos of tasks"] if parts else []
+    left += ["parts and placebos of tasks" if has_placebos else "parts of tasks"] if parts else []
     own = f"{', '.join(left[:-1])}{',' * (len(left) > 2)} and {left[-1]} are not in the average."
     return f"{head}. {changed}. {f'{spread} ' if spread else ''}{own}{out}"
 

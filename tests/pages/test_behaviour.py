@@ -148,7 +148,7 @@ def test_several_runs_are_retried_and_deleted_at_once(ids: dict[str, str], open_
 
 def test_the_gallery_s_runs_are_browsed_and_opened(committed: str, open_page: Open) -> None:
     at = open_page("pages/runs.py")
-    assert "No runs yet" in _texts(at)
+    assert "No runs of yours yet" in _texts(at)
     listed = next(d.value for d in at.dataframe if "chain" in d.value.columns)
     assert committed in listed["run_id"].tolist()
     at.text_input(key="gallery_q").set_value("mnli xnli")

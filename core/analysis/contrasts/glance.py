@@ -128,7 +128,8 @@ def _verdict(mean: pd.Series, unit: Unit, what: str) -> str:
 def _retrieval(found: Glance) -> str:
     if found.retrieval is None:
         return ""
-    return f"Before sentence retrieval, it {_verdict(found.retrieval.iloc[0], found.unit, 'that score')}. "
+    verdict = _verdict(found.retrieval.iloc[0], found.unit, "that score")
+    return f"Before sentence retrieval, where nothing is trained on the target, it {verdict}. "
 
 
 def _inside(found: Glance, name: str) -> str:

@@ -59,9 +59,17 @@ def _sentence(contrast: Contrast, row: dict[Any, Any], *, unit: Unit) -> str:
     elif row["ci_high"] < 0:
         verdict = "it lowers the score"
     else:
-        most = max(abs(row["ci_low"]), abs(row["ci_high"]))
-        verdict = f"this can be chance, and a change of more than {abs(unit.factor * most):.1f} either way is unlikely"
-    return f"{head} {tasks} (95 % interval {low} to {high}): {verdict}."
+        verdict = "this can be chance"
+    return f"{head} {tasks} (95 % interval {low} to {high}): {verdict}.{_unlearned(row['unlearned'])}"
+
+
+def _unlearned(share: float) -> str:
+    if not share > 0:
+        return ""
+    return (
+        f" In {100 * share:.0f} % of the pairs one of the two was not learned; they count, because it is the choice "
+        "of examples that kept it from being learned."
+    )
 
 
 def _number(value: float, unit: Unit) -> str:

@@ -84,8 +84,9 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
         alt="Mean gain in fields of difficulty and similarity, with intervals; the part Numbers has the model",
     )  # fmt: skip
     st.caption(
-        f"Each field: mean gain in {unit} of the n intermediates whose difficulty and similarity lie in it, less the "
-        "averages of targets and languages, with its 95 % interval over these intermediates (none where n is 1). "
+        f"Each field: mean gain in {unit} of the n intermediates whose difficulty and similarity lie in it, less what "
+        "sets its targets and languages apart from the mean of all, with its 95 % interval over these intermediates "
+        "(none where n is 1). An intermediate may lie in several fields, as its similarity differs by target. "
         "Fields with few intermediates are unreliable."
     )
     with st.grid(2, min_column_width=320):
@@ -244,8 +245,9 @@ def show_explained(rows: pd.DataFrame, *, target: str, how: How) -> None:
         | {name: number(name, format="%+.2f") for name in names},
     )  # fmt: skip
     st.caption(
-        "All selectors together (a ridge regression, fitted to the other targets alone) predict these gains, in points "
-        "above the target's mean. What the selectors add sums to the prediction."
+        "All selectors together (a ridge regression, fitted to the other targets alone) predict how many points above "
+        "or below the target's mean gain each will be; the column gain counts from zero. What the selectors add sums "
+        "to the prediction."
     )
     how_to(how, rows, name=f"explained-{target}")
 

@@ -37,8 +37,9 @@ def show_contrasts(rows: pd.DataFrame, said: tuple[str, ...], *, scale: Scale, h
         how_to(how, rows, name="contrasts")
     st.caption(
         md(
-            "The two runs of a pair differ in one thing: which third of the task's examples is trained on, or whether "
-            "its labels are true, or whether it is trained on at all (language modelling on its text). A base task is "
+            "The two runs of a pair differ in which third of the task's examples is trained on (of equal size, matched "
+            "in labels and length), or in whether its labels are true, or in whether it is trained on at all (language "
+            "modelling on its text). A base task is "
             "the whole task that the thirds are cut from; each counts once, however many targets, languages and seeds "
             "it has. The 95 % intervals are Student's t over base tasks, not corrected for the number of rows. "
             f"{UNITS[scale].meaning} English is left out, but in rows that name it; retrieval targets, on which "

@@ -294,8 +294,8 @@ def _notes(shown: DisplayOptions, found: Grid) -> list[str]:
     if shown.quantity != "score" and not (excluded and all_excluded):
         n_found = int(cells["significant"].sum())
         notes.append(
-            f"\\* {n_found} of {found.n_tested} gains differ from zero ({how_tested(cells)}; corrected for the number "
-            f"of cells by Benjamini–Hochberg, q < {LEVEL})."
+            f"Bold or \\*: {n_found} of {found.n_tested} gains differ from zero ({how_tested(cells)}; corrected for "
+            f"the number of cells by Benjamini–Hochberg, q < {LEVEL})."
             if found.n_tested
             else "No interval: a cell needs two seeds that differ, or stored scores of single examples."
         )

@@ -72,8 +72,8 @@ SURE = Term(0.5, 0.2, 0.8)
                                  "−0.80 to −0.20)."),
         (Term(0.1, -0.7, 0.9), "go with neither larger nor smaller gains, as far as can be told: with one "
                                "standard deviation more difficulty, the gain changes by +0.10 % of the "
-                        "head-room (95 % interval −0.70 to +0.90), so hardly by more than 0.90 % of the head-room."),
-        (Term(-0.1, -0.9, 0.7), "(95 % interval −0.90 to +0.70), so hardly by more than 0.90 % of the head-room."),
+                        "head-room (95 % interval −0.70 to +0.90)."),
+        (Term(-0.1, -0.9, 0.7), "(95 % interval −0.90 to +0.70)."),
         (Term(0.1, -1.1, 1.3), "may go with larger or smaller gains, these runs cannot tell: with one "
                         "standard deviation more "
                                "difficulty, the gain changes by +0.10 % of the head-room (95 % interval −1.10 to "

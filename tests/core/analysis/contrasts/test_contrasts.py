@@ -99,7 +99,7 @@ def test_the_sentences_say_what_was_found(planted: pd.DataFrame, nothing: pd.Dat
     assert "on average over 6 tasks (95 %" in said[0] and "it lowers the score." in said[0]
     assert "on average over 6 tasks (95 %" in said[1] and "it raises the score." in said[1]
     assert "No runs compare a task with masked-language modelling on the same text yet." in said[3]
-    assert "this can be chance, and a change of more than" in in_words(nothing)[0]
+    assert "(95 % interval −0.5 to +0.3): this can be chance" in in_words(nothing)[0]
 
 
 def test_groups_hold_what_they_say(planted: pd.DataFrame) -> None:

@@ -94,7 +94,8 @@ def test_the_sentence_claims_no_more_than_its_limits() -> None:
     apart = _shown((0.01, -0.005, 0.025))
     row = pd.DataFrame([("tasks", MEAN, -0.4, -0.6, -0.2, 6)], columns=apart.rows.columns)
     assert (
-        "+2.5). Before sentence retrieval, it lowers that score: −40.0 % of the head-room (95 % interval −60.0 to "
+        "+2.5). Before sentence retrieval, where nothing is trained on the target, it lowers that score: −40.0 % "
+        "of the head-room (95 % interval −60.0 to "
         "−20.0). Nothing" in plain(apart._replace(retrieval=row))
     )
     text = _said((0.01, -0.005, 0.025))
