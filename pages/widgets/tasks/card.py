@@ -63,7 +63,7 @@ def in_words(row: Mapping[Any, Any]) -> str:
         row: Of `data_here`.
     """
     train, low, high = (None if pd.isna(row[name]) else int(row[name]) for name in ("train", "test_low", "test_high"))
-    parts = [f"up to {train:,} training examples"] if train is not None else []
+    parts = [f"up to {train:,} training examples to draw from"] if train is not None else []
     if low is not None and high is not None:
         size = f"{high:,}" if low == high else f"{low:,} to {high:,}"
         langs = f"{row['langs']} language{'s' if row['langs'] != 1 else ''}"

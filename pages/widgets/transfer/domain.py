@@ -88,8 +88,9 @@ def show_domains(view: View, gains: Grid, choices: list[Encoder], *, made_of: Ma
     rows = target_similarities(version(), encoder.profile_id, view.target)
     scatter = _scatter(view, gains, rows, made_of=made_of, profiled=profiled, settings=settings)
     st.caption(
-        f"In the map each mark is the mean vector of a text by the encoder {md(encoder.name)}: near marks are similar "
-        "texts. The axes have no meaning of their own and are the same for every target."
+        f"In the map each mark is the mean vector of a text by the encoder {md(titles().of_model(encoder.name))}: near "
+        "marks are similar texts, of intermediates that no run has tried, too. The axes have no meaning of their own "
+        "and are the same for every target."
     )
     figures = {"Map of domains": map_figure, "Similarity against gain": scatter.draw if scatter else None}
     export_popover(
