@@ -60,16 +60,12 @@ def _sentence(contrast: Contrast, row: dict[Any, Any], *, unit: Unit) -> str:
         verdict = "it lowers the score"
     else:
         verdict = "this can be chance"
-    return f"{head} {tasks} (95 % interval {low} to {high}): {verdict}.{_unlearned(row['unlearned'])}"
+    return f"{head} {tasks} (95 % interval {low} to {high}): {verdict}.{_unlearned(str(row['note']))}"
 
 
-def _unlearned(share: float) -> str:
-    if not share > 0:
-        return ""
-    return (
-        f" In {100 * share:.0f} % of the pairs one of the two was not learned; they count, because it is the choice "
-        "of examples that kept it from being learned."
-    )
+def _unlearned(note: str) -> str:
+    said = next((text for text in note.split("; ") if "was not learned" in text), "")
+    return f" {said[0].upper()}{said[1:]}: these count, as what is learned is part of the outcome." if said else ""
 
 
 def _number(value: float, unit: Unit) -> str:

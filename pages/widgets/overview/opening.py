@@ -50,7 +50,7 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
         "where zero lies outside (not corrected for the number of "
         f"rows). Ring: one target. Arrow: the interval goes on to the number beside it. {unit.meaning} Left out: "
         "English, retrieval targets (on which nothing is trained), intermediates that train the target's own task, and "
-        "gains that do not count, because nothing was learned, say."
+        "gains that do not count, because nothing was learned, say (but in comparisons of thirds)."
     )
     with st.container(horizontal=True):
         st.page_link("pages/analysis.py", label="The complete analysis", icon=":material/insights:")

@@ -90,7 +90,7 @@ def show_domains(view: View, gains: Grid, choices: list[Encoder], *, made_of: Ma
     st.caption(
         f"In the map each mark is the mean vector of a text by the encoder {md(titles().of_model(encoder.name))}: near "
         "marks are similar texts, of intermediates that no run has tried, too. The axes have no meaning of their own "
-        "and are the same for every target."
+        "and are the same for every target. Below it, bars are 95 % limits."
     )
     figures = {"Map of domains": map_figure, "Similarity against gain": scatter.draw if scatter else None}
     export_popover(

@@ -168,7 +168,8 @@ def test_what_was_not_learned(
     (pair,) = paired(found._replace(frame=frame)).to_dict("records")
     assert pair["excluded"] == excluded or (excluded is None and pd.isna(pair["excluded"]))
     if names[0] == "qqp@hardest" and excluded is None:
-        row = row_of(contrast_rows(found._replace(frame=frame)), "harder")
+        rows = contrast_rows(found._replace(frame=frame))
+        row = row_of(rows, "harder")
         assert row["unlearned"] == 1 and "was not learned in" in row["note"]
 
 
