@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
-from bench.table import Row, render
+from bench.table import Row, measured, render
 
 ALL: dict[str, tuple[str, ...]] = {
     "startup": ("startup",),
@@ -40,18 +39,6 @@ def main() -> None:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
             rows += process.submit(measured, *ALL[name]).result()
     print(render(rows))
-
-
-def measured(module: str, *words: str) -> list[Row]:
-    """The rows of one measurement, in this process.
-
-    Args:
-        module: Of `bench/`.
-        words: Of its command line.
-    """
-    sys.argv[1:] = words
-    rows: list[Row] | None = importlib.import_module(f"bench.{module}").main()
-    return rows or []  # a measurement without a row has printed what it found
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""The rows of the table that `make bench` ends with."""
+"""The rows of the table that `make bench` ends with, and how one measurement gives its own."""
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -38,3 +40,15 @@ def times(value: float) -> str:
         value: Of two speeds.
     """
     return f"{value:.2f} ×"
+
+
+def measured(module: str, *words: str) -> list[Row]:
+    """The rows of one measurement, in this process. Not in `bench.__main__`, which a new process cannot import.
+
+    Args:
+        module: Of `bench/`.
+        words: Of its command line.
+    """
+    sys.argv[1:] = words
+    rows: list[Row] | None = importlib.import_module(f"bench.{module}").main()
+    return rows or []  # a measurement without a row has printed what it found

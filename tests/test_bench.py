@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from bench.__main__ import ALL
 from bench.grid import spread
 from bench.made import KINDS, make_encoder, make_rows
 from bench.plain import same_loss
-from bench.table import Row, render
+from bench.table import Row, measured, render
 from core.paths import AtlasPaths
 from core.studies import StudyRequest, build_study
 from core.types.pieces import IGNORED
@@ -22,6 +24,13 @@ from core.types.pieces import IGNORED
 @pytest.mark.parametrize("name", ALL)
 def test_each_measurement_is_there(name: str) -> None:
     assert callable(importlib.import_module(f"bench.{ALL[name][0]}").main)
+
+
+def test_a_process_of_its_own_finds_what_it_is_asked_to_run() -> None:
+    """`python -m bench` names its own module `__main__`, which a process that it starts does not import."""
+    assert measured.__module__ == "bench.table"
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process, pytest.raises(ModuleNotFoundError):
+        process.submit(measured, "no_such_measurement").result()
 
 
 def test_the_table_of_sessions_has_a_line_for_each_page_and_its_errors() -> None:
