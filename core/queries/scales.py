@@ -24,6 +24,19 @@ class Unit(NamedTuple):
     small: float
     """A stored number below it is of no interest: an interval that is wider tells nothing."""
 
+    @property
+    def threshold(self) -> str:
+        """`small` as people read it: "1 % of the head-room"."""
+        return f"{self.factor * self.small:g} {self.name}"
+
+    @property
+    def verdicts(self) -> str:
+        """When an interval that holds zero says something, in one sentence."""
+        return (
+            "Where the 95 % interval holds zero, the scores are called about the same if it reaches no farther than "
+            f"{self.threshold} to either side of its middle, and the question is called open if it is wider."
+        )
+
 
 UNITS: dict[Scale, Unit] = {
     "headroom": Unit(

@@ -48,6 +48,8 @@ class Glance(NamedTuple):
     """What the data are, as a sentence begins with it."""
     retrieval: pd.DataFrame | None = None
     """The mean of all whole tasks before targets that are never trained, a row as in `rows`; None: there is none."""
+    retrieval_targets: tuple[str, ...] = ()
+    """Those targets, by name."""
 
 
 def glance(evidence: Evidence, contrasts: pd.DataFrame) -> Glance:
@@ -63,7 +65,8 @@ def glance(evidence: Evidence, contrasts: pd.DataFrame) -> Glance:
     """
     trained = _trained(evidence)
     runs = _whole_tasks(evidence, trained)
-    retrieval = _mean(_whole_tasks(evidence, frozenset(evidence.frame["target"]) - trained))
+    apart = _whole_tasks(evidence, frozenset(evidence.frame["target"]) - trained)
+    retrieval = _mean(apart)
     pairs = runs.groupby(["intermediate", "target"], as_index=False)["scaled"].mean()
     tasks = pairs.groupby("intermediate")["scaled"].agg(["mean", "std", "size"]).reset_index()
     limits = t_limits(tasks["mean"], sd=tasks["std"], n=tasks["size"])
@@ -89,7 +92,7 @@ def glance(evidence: Evidence, contrasts: pd.DataFrame) -> Glance:
         there[list(rows.columns)].astype({"n": "int64"}), drawn[["part", "name", "target", "value"]],
         UNITS[evidence.options.scale], int(pairs["target"].nunique()),
         "On real data" if DataSourceKind(evidence.pooled.data_source).is_real else "On generated sentences",
-        retrieval if len(retrieval) else None,
+        retrieval if len(retrieval) else None, tuple(sorted(apart["target"].unique())) if len(retrieval) else (),
     )  # fmt: skip
 
 

@@ -34,6 +34,8 @@ class Contrast(NamedTuple):
     """What is changed: begins the sentence that says what was found."""
     compared: str
     """What the two are, where nothing compares them yet."""
+    sides: tuple[str, str]
+    """The one and the other, as subjects of a sentence."""
     field: str
     """Of `IntermediateSpec`, in which the two differ."""
     one: str | None
@@ -42,29 +44,33 @@ class Contrast(NamedTuple):
     """Its value in the second."""
 
 
+_THIRDS = ("the hardest third", "the easiest third")
 CONTRASTS = (
     Contrast(
         "harder", "hardest instead of easiest third", "Training on the hardest instead of the easiest third of a task",
-        "the hardest third of a task with its easiest third", "third", "hardest", "easiest",
+        "the hardest third of a task with its easiest third", _THIRDS, "third", "hardest", "easiest",
     ),
     Contrast(
         "harder_alike", "hardest instead of easiest third, equally near to the target",
         "Training on the hardest instead of the easiest third of a task, both equally near to the target",
         "the hardest third of a task with its easiest third, both equally near to the target",
-        "third", "hardest", "easiest",
+        _THIRDS, "third", "hardest", "easiest",
     ),
     Contrast(
         "nearer", "nearest instead of farthest third",
         "Training on the third of a task that is nearest to the target's text instead of the farthest",
-        "the third of a task nearest to the target's text with the farthest third", "nearness", "near", "far",
+        "the third of a task nearest to the target's text with the farthest third",
+        ("the nearest third", "the farthest third"), "nearness", "near", "far",
     ),
     Contrast(
         "labels", "true instead of shuffled labels", "Training on a task with its true labels instead of shuffled ones",
-        "a task with the same task whose labels are shuffled", "placebo", None, Placebo.SHUFFLED,
+        "a task with the same task whose labels are shuffled", ("the task", "the task with shuffled labels"),
+        "placebo", None, Placebo.SHUFFLED,
     ),
     Contrast(
         "task", "task instead of language modelling", "Training on a task instead of language modelling on its text",
-        "a task with masked-language modelling on the same text", "placebo", None, Placebo.MLM,
+        "a task with masked-language modelling on the same text", ("the task", "language modelling on its text"),
+        "placebo", None, Placebo.MLM,
     ),
 )  # fmt: skip
 """In the order in which they are shown: difficulty, similarity, what is due to labels and to the task."""

@@ -59,13 +59,25 @@ def _sentence(contrast: Contrast, row: dict[Any, Any], *, unit: Unit) -> str:
     elif row["ci_high"] < 0:
         verdict = "it lowers the score"
     else:
-        verdict = "this can be chance"
-    return f"{head} {tasks} (95 % interval {low} to {high}): {verdict}.{_unlearned(str(row['note']))}"
+        narrow = (row["ci_high"] - row["ci_low"]) / 2 <= unit.small
+        verdict = "about the same" if narrow else "this can be chance"
+    return f"{head} {tasks} (95 % interval {low} to {high}): {verdict}.{_unlearned(contrast, row, unit=unit)}"
 
 
-def _unlearned(note: str) -> str:
-    said = next((text for text in note.split("; ") if "was not learned" in text), "")
-    return f" {said[0].upper()}{said[1:]}: these count, as what is learned is part of the outcome." if said else ""
+def _unlearned(contrast: Contrast, row: dict[Any, Any], *, unit: Unit) -> str:
+    """Which side was not learned, how often, and what the pairs say where both were."""
+    counts = zip(contrast.sides, (row["one_unlearned"], row["other_unlearned"]), strict=True)
+    said = " and ".join(f"in {n} {side}" for side, n in counts if n)
+    if not said:
+        return ""
+    head = f" Of {row['pairs']} pairs of runs in a language, {said} was not learned; they count, as that is an outcome."
+    if not row["n_learned"]:
+        return f"{head} Nowhere were both learned."
+    size, n = f"{_number(row['learned'], unit)} {unit.name}", row["n_learned"]
+    if pd.isna(row["learned_low"]):
+        return f"{head} Where both were learned, in {n} task{'s' * (n > 1)}: {size}, without an interval."
+    low, high = _number(row["learned_low"], unit), _number(row["learned_high"], unit)
+    return f"{head} Where both were learned, in {n} tasks: {size} ({low} to {high})."
 
 
 def _number(value: float, unit: Unit) -> str:

@@ -179,7 +179,9 @@ def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, uni
         there = {0: "no task has been compared yet", 1: "one task has been compared"}
         now = there.get(spread.tasks, "all tasks gave the same")
         return f"{title}: {now}. Two tasks give a first interval, and their spread tells how many are needed."
-    size = f"{unit.factor * find:.1f} {unit.name}" + (", as seen so far," if find > unit.small else "")
+    size = f"{unit.factor * find:.1f} {unit.name}" + (
+        ", as seen so far," if find > unit.small else " (less counts as about the same)"
+    )
     more = "" if tasks is None else f" ({tasks - spread.tasks} more than now)"
     need = f"{f'more than {MOST}' if tasks is None else tasks} tasks{more}"
     said = [
@@ -235,12 +237,13 @@ def _terms(analysis: Analysis, evidence: Evidence, *, unit: Unit) -> list[dict[s
             continue
         find = max(abs(row["estimate"]), unit.small)
         needed = math.ceil(n * (row["detectable"] / find) ** 2)  # a standard error falls with the root of n
-        size = f"{unit.factor * find:.1f} {unit.name}"
+        size = f"{unit.factor * find:.1f} {unit.name} per standard deviation"
+        size += "" if find > unit.small else " (less counts as about the same)"
         rows.append({
             "name": name, "label": what, "n": n, "n_unit": "intermediate conditions", "estimate": row["estimate"],
             "find": find, "tasks_needed": needed if needed <= MOST else None, "seeds_needed": None, "request": None,
             "said": f"{what[0].upper()}{what[1:]}: about {needed:,} intermediates are needed (there are {n} now) to "
-            f"find {size} per standard deviation with a chance of 80 %. Such tasks differ in more than {name}, so "
+            f"find {size} with a chance of 80 %. Such tasks differ in more than {name}, so "
             "thirds of one task tell more.",
         })  # fmt: skip
     return rows

@@ -25,10 +25,13 @@ ALL, ENGLISH, RETRIEVAL = "all targets", "all targets, in English", "retrieval, 
 
 COLUMNS = (
     *("contrast", "label", "group_kind", "group", "estimate", "ci_low", "ci_high", "p_value", "n", "n_unit", "unit"),
-    *("points", "points_low", "points_high", "detectable", "targets", "langs", "seeds", "pairs", "unlearned", "method"),
-    "note",
+    *("points", "points_low", "points_high", "detectable", "targets", "langs", "seeds", "pairs", "method", "note"),
+    *("one_unlearned", "other_unlearned", "learned", "learned_low", "learned_high", "n_learned"),
 )
 """Columns of `contrast_rows`, in order."""
+
+
+_SIDES = {contrast.name: contrast.sides for contrast in CONTRASTS}
 
 
 class TaskMean(NamedTuple):
@@ -47,8 +50,9 @@ def contrast_rows(evidence: Evidence, *, by: str = "target") -> pd.DataFrame:
 
     Columns: `COLUMNS`; estimate and limits are in the scale's unit as stored (fractions of the head-room, or standard
     deviations), points and its limits differences of scores where the group is one target; n counts base tasks;
-    unlearned: the share of pairs one of whose thirds was not learned; note: what a reader must know. Groups: languages
-    but English, English, retrieval targets, then those of `by`.
+    note: what a reader must know; one_unlearned and other_unlearned: pairs whose intermediate on that side was not
+    learned, which count; learned, its limits and n_learned: estimate, limits and base tasks of the pairs where both
+    were. Groups: languages but English, English, retrieval targets, then those of `by`.
 
     Args:
         evidence: What the store says.
@@ -64,7 +68,10 @@ def contrast_rows(evidence: Evidence, *, by: str = "target") -> pd.DataFrame:
         unit=UNITS[evidence.options.scale].name,
         method="t over base tasks",
     )
-    whole = {name: "Int64" for name in ("n", "targets", "langs", "seeds", "pairs")}
+    whole = {
+        name: "Int64"
+        for name in ("n", "targets", "langs", "seeds", "pairs", "one_unlearned", "other_unlearned", "n_learned")
+    }
     return frame[list(COLUMNS)].astype(whole)
 
 
@@ -115,12 +122,14 @@ def _of_contrast(name: str, pairs: pd.DataFrame, *, by: str) -> list[dict[str, o
 
 def _row(name: str, kind: str, group: str, part: pd.DataFrame) -> dict[str, object]:
     found, points = task_mean(part, "scaled"), task_mean(part, "difference") if part["target"].nunique() == 1 else None
-    unlearned = int((part["one_unlearned"] | part["other_unlearned"]).sum())
+    sides = {f"{side}_unlearned": int(part[f"{side}_unlearned"].sum()) for side in ("one", "other")}
+    both = task_mean(part[~(part["one_unlearned"] | part["other_unlearned"])], "scaled")
     notes = ["one base task: no interval"] if found.n == 1 else []
     notes += ["all base tasks alike: no interval"] if found.n > 1 and math.isnan(found.low) else []
-    if unlearned:
-        sides = [int(part[f"{side}_unlearned"].sum()) for side in ("one", "other")]
-        notes.append(f"of {len(part)} pairs the first was not learned in {sides[0]}, the second in {sides[1]}")
+    notes += [
+        f"{side} not learned in {n} of {len(part)} pairs"
+        for side, n in zip(_SIDES[name], sides.values(), strict=True) if n
+    ]  # fmt: skip
     if lost := int(part["scaled"].isna().sum()):
         notes.append(f"{lost} pairs have no number in this unit")
     values = {"points": points.estimate, "points_low": points.low, "points_high": points.high} if points else {}
@@ -128,7 +137,8 @@ def _row(name: str, kind: str, group: str, part: pd.DataFrame) -> dict[str, obje
         "contrast": name, "group_kind": kind, "group": group, "estimate": found.estimate, "ci_low": found.low,
         "ci_high": found.high, "p_value": found.p_value, "n": found.n, "detectable": found.detectable,
         "targets": part["target"].nunique(), "langs": part["lang"].nunique(), "seeds": part["seed"].nunique(),
-        "pairs": len(part), "unlearned": unlearned / len(part), "note": "; ".join(notes), **values,
+        "pairs": len(part), "note": "; ".join(notes), "learned": both.estimate, "learned_low": both.low,
+        "learned_high": both.high, "n_learned": both.n, **sides, **values,
     }  # fmt: skip
 
 
