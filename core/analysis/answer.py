@@ -71,8 +71,8 @@ def answer(
     spread = (
         [spread_in_words(every, term=term, unit=unit) for term in _WORDS] if every is not None and has_others else []
     )
-    unknown = f"Not computed yet: {', '.join(pending)}. It may change these sentences." if pending else ""
-    others = (_shares(rows), *_against(null), _naive(rows, unit=unit), *_missing(evidence))
+    unknown = f"Not computed yet, and it may change these sentences: {', '.join(pending)}." if pending else ""
+    others = (_steps(rows), _shares(rows), *_against(null), _naive(rows, unit=unit), *_missing(evidence))
     details = [unknown, evidence.left_out, *spread, *others]
     return Answer(headline, tuple(d for d in details if d), "thin" if reasons else "fair", tuple(reasons))
 
@@ -84,11 +84,13 @@ _WORDS = {
 _PARTS = {
     "difficulty": "difficulty",
     "similarity": "similarity",
+    "covariates": "other measured properties",
     "task": "other properties of the base task",
     "intermediate": "other properties of the intermediate",
     "target": "target",
     "language": "language",
     "task x target": "the particular pair of base task and target",
+    "target x language": "the particular pair of target and language",
     "intermediate x target": "the particular pair of intermediate and target",
 }
 
@@ -106,11 +108,11 @@ def _effect(rows: _Rows, *, name: str, words: tuple[str, str], unit: Unit) -> st
         return f"{words[0]} go with {more} gains: {step}, the gain is {size} ({limits})."
     if (high - low) / 2 > unit.small:
         return (
-            f"{words[0]} may go with larger or smaller gains, these runs cannot tell: {step}, "
+            f"Whether {words[0][0].lower()}{words[0][1:]} go with larger or smaller gains is open: {step}, "
             f"the gain changes by {_signed(estimate, unit)} {unit.name} ({limits})."
         )
     return (
-        f"{words[0]} go with neither larger nor smaller gains, as far as can be told: {step}, "
+        f"{words[0]} go with about the same gains: {step}, "
         f"the gain changes by {_signed(estimate, unit)} {unit.name} ({limits})."
     )
 
@@ -118,7 +120,9 @@ def _effect(rows: _Rows, *, name: str, words: tuple[str, str], unit: Unit) -> st
 def _thin(evidence: Evidence, rows: _Rows) -> list[str]:
     units, unit, reasons = evidence.units, UNITS[evidence.options.scale], []
     if units.intermediates < ENOUGH_INTERMEDIATES:
-        reasons.append(f"only {units.intermediates} intermediates, which is fewer than {ENOUGH_INTERMEDIATES}")
+        reasons.append(
+            f"only {units.intermediates} intermediates (this program calls fewer than {ENOUGH_INTERMEDIATES} thin)"
+        )
     if units.tasks < units.intermediates and units.tasks < LEAST_TASKS:
         reasons.append(f"the intermediates are parts or placebos of only {_count(units.tasks, 'base task')}")
     if units.seeds < 2:
@@ -148,11 +152,21 @@ LEAST_TASKS = 4
 
 
 def _shares(rows: _Rows) -> str:
-    said = [f"{text} {_limits(rows['share', name])}" for name, text in _PARTS.items() if ("share", name) in rows]
+    there = {name: rows["share", name] for name in _PARTS if ("share", name) in rows}
+    said = [f"{_what(name, row)} {_limits(row)}" for name, row in there.items()]
     head = "What the differences between mean gains go with, in shares of their variance (95 % intervals in brackets)"
-    return (
-        f"{head}: {', '.join(said)}. The rest is seeds, test examples and what the model does not know." if said else ""
-    )
+    tail = "The rest is seeds, test examples and what the model does not know."
+    return f"{head}: {', '.join(said)}. {tail}" if said else ""
+
+
+def _what(name: str, row: dict[str, Any]) -> str:
+    return _PARTS[name] + (f" ({row['label']})" if name == "covariates" else "")
+
+
+def _steps(rows: _Rows) -> str:
+    """What one standard deviation of each term is, in the term's own unit."""
+    said = [f"{name}: {rows['term', name]['note']}" for name in _WORDS if ("term", name) in rows]
+    return f"Over the cells of this comparison, in units of the measures: {'; '.join(said)}." if said else ""
 
 
 def _against(null: pd.DataFrame | None) -> list[str]:
@@ -177,15 +191,15 @@ def _naive(rows: _Rows, *, unit: Unit) -> str:
     for name in _WORDS:
         if ("term", name) not in rows:
             continue
-        true, naive = rows["term", name], rows["naive", name]
-        times = (true["ci_high"] - true["ci_low"]) / max(naive["ci_high"] - naive["ci_low"], 1e-12)
-        said.append(
-            f"{_signed(naive['ci_low'], unit)} to {_signed(naive['ci_high'], unit)} for {name} (the interval above is "
-            f"{times:.1f} times as wide)"
-        )
+        naive = rows["naive", name]
+        said.append(f"{_signed(naive['ci_low'], unit)} to {_signed(naive['ci_high'], unit)} for {name}")
     n = rows["naive", "intercept"]["n"]
     head = f"A plain regression wrongly takes the {n} cells for independent; it would give the 95 % intervals"
-    middle = "Their middles are others, too, because it gives every cell the same weight."
+    middle = (
+        "It stands here because papers report it: on simulated data without an effect it finds one half of the time "
+        "(docs/calibration.md). And it gives every cell the same weight, where the comparison above gives less to "
+        "targets whose runs spread much, so that even the direction can differ."
+    )
     return f"{head} {' and '.join(said)}. {middle}" if said else ""
 
 
@@ -196,7 +210,8 @@ def _missing(evidence: Evidence) -> list[str]:
 
 
 def _limits(row: dict[str, Any]) -> str:
-    return f"{_percent(row['estimate'])} % ({_percent(row['ci_low'])} to {_percent(row['ci_high'])})"
+    limits = "" if pd.isna(row["ci_low"]) else f" ({_percent(row['ci_low'])} to {_percent(row['ci_high'])})"
+    return f"{_percent(row['estimate'])} %{limits}"
 
 
 def _count(n: int, what: str) -> str:

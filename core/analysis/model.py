@@ -351,7 +351,7 @@ def _term(c: Coefficient, *, kind: str, prepared: Prepared) -> EstimateRow:
     i = c.interval
     naive = kind == "naive"
     formula = "least squares, every cell independent" if naive else _formula(prepared)
-    note = f"standard deviation {scale.sd:.3g}, mean {scale.mean:.3g}" if scale.sd != 1 else None
+    note = f"standard deviation {scale.sd:.2g}, mean {scale.mean:.2g}".replace("-", "−") if scale.sd != 1 else None
     return estimate_row(
         kind, c.name, label=scale.label, estimate=i.estimate, low=i.low, high=i.high, p_value=c.p_value, n=i.n,
         n_unit="cells taken for independent" if naive else "base tasks", unit=scale.unit,

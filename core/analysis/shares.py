@@ -32,6 +32,17 @@ def share_rows(fit: MixedFit, *, cells: Cells) -> list[EstimateRow]:
         )
         for name, i in sorted(found.items(), key=lambda item: item[0] not in terms)
     ]  # fmt: skip
+    if others := [_SHORT.get(name, name) for name in cells.names if name not in EXPLAINING]:
+        # What all terms explain together, less the two that have rows; terms that go together have no part each.
+        left = max(0.0, fit.shares["fixed"] - sum(found[name].estimate for name in terms))
+        rows.insert(
+            len(terms),
+            estimate_row(
+                "share", "covariates", label=", ".join(others), estimate=left, n=fit.n_intermediates,
+                n_unit="intermediates", unit="share of variance", method=fit.method,
+                formula="var(X b) / total, less the shares of difficulty and similarity",
+            ),
+        )  # fmt: skip
     rest = fit.shares["residual"]
     label = "the rest: seeds, examples, what the model lacks"
     rows.append(
@@ -43,6 +54,10 @@ def share_rows(fit: MixedFit, *, cells: Cells) -> list[EstimateRow]:
     return rows
 
 
+_SHORT = {
+    "type_match": "same task type as the target", "log_size": "size of the training set",
+    "distance": "distance of the language from English",
+}  # fmt: skip
 _TERM = "(b^2 - se^2) var(x) / total variance of cells' mean gains"
 _COMPONENT = "variance component / total variance of cells' mean gains"
 

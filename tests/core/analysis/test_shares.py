@@ -29,6 +29,23 @@ def test_rows_say_what_they_are_and_add_up() -> None:
     assert all(row["ci_low"] <= row["estimate"] <= row["ci_high"] for row in rows[:-1])  # type: ignore[operator]
 
 
+def test_what_other_terms_explain_has_a_row_and_all_shares_are_one() -> None:
+    """A type that matches moves gains by 2: what the two terms of the question leave of that is the other terms'."""
+    rng = np.random.default_rng(1)
+    i, t, lang = (a.ravel() for a in np.indices((8, 4, 3)))
+    match, hard = (i + t) % 2.0, rng.normal(size=8)[i]
+    gain = 2.0 * match + rng.normal(size=4)[t] + 0.3 * rng.normal(size=len(i))
+    cells = aggregate_cells(
+        gain, intermediate=i, target=t, language=lang, covariates={"difficulty": hard, "type_match": match}
+    )
+    rows = {row["name"]: row for row in share_rows(fit_mixed(cells, components=(("target",),)), cells=cells)}
+    assert list(rows) == ["difficulty", "covariates", "target", "residual"]
+    assert rows["covariates"]["label"] == "same task type as the target"
+    whole = float(np.var(gain))
+    assert rows["covariates"]["estimate"] == pytest.approx(np.var(2.0 * match) / whole, abs=0.15)
+    assert sum(row["estimate"] for row in rows.values()) == pytest.approx(1)  # type: ignore[misc]
+
+
 def test_nothing_varies_and_nothing_is_shared_out() -> None:
     cells = aggregate_cells(
         [0.0] * 8, intermediate=list("aabbaabb"), target=list("xyxyxyxy"), language=list("llllmmmm"), covariates={}
