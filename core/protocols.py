@@ -7,6 +7,7 @@ YAML file given to `read_protocol_file` (docs/adding.md).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -224,16 +225,29 @@ def load_protocols() -> dict[str, ProtocolSpec]:
     return dict(PROTOCOLS)
 
 
-def in_short(protocol: ProtocolSpec) -> str:
-    """How much a protocol trains on: "4,000 training examples, 1 epoch; some tasks more or fewer".
+def in_short(
+    protocol: ProtocolSpec, *, targets: Collection[str] | None = None, title: Callable[[str], str] = str
+) -> str:
+    """How much a protocol trains on: "at most 4,000 training examples, 1 epoch (UDPOS 2,000; SIB-200 6 epochs)".
 
     Args:
         protocol: Its stage on the target is told.
+        targets: Whose exceptions are told; None: those of all.
+        title: From a target to what people read.
     """
-    stage = protocol.target
-    size = f"{stage.max_train_examples:,} training examples" if stage.max_train_examples else "all training examples"
-    passes = f"{stage.epochs:g} epoch{'s' * (stage.epochs != 1)}"
-    return f"{size}, {passes}" + ("; some tasks more or fewer" if protocol.target_overrides else "")
+    stage, exceptions = protocol.target, []
+    for name, other in protocol.target_overrides.items():
+        said = [f"{other['max_train_examples']:,}"] if "max_train_examples" in other else []
+        said += [_passes(other["epochs"])] if "epochs" in other else []
+        if said and (targets is None or name in targets):
+            exceptions.append(f"{title(name)} {', '.join(said)}")
+    most = stage.max_train_examples
+    size = f"at most {most:,} training examples" if most else "all training examples"
+    return f"{size}, {_passes(stage.epochs)}" + (f" ({'; '.join(exceptions)})" if exceptions else "")
+
+
+def _passes(epochs: float) -> str:
+    return f"{epochs:g} epoch{'s' * (epochs != 1)}"
 
 
 def get_protocol(name: str) -> ProtocolSpec:

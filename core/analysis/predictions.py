@@ -219,7 +219,7 @@ def _combined(found: Selectors, direction: str, *, seed: int) -> dict[str, objec
     }  # fmt: skip
     try:
         names, rows = _usable(found)
-        head["label"] = f"ridge on {', '.join(names)}"
+        head["label"] = f"all that every pair has together (ridge on {', '.join(names)})"
         if "language" in direction:
             return head | _over_languages(found, rows, names, seed=seed)
         held = "intermediate" if "intermediate" in direction else "target"

@@ -71,6 +71,7 @@ def extent(evidence: Evidence, pairs: pd.DataFrame, *, title: Callable[[str], st
     head = (
         f"The largest set of runs ({label}) tries {_count(len(whole), 'intermediate')}"
         + (f" and {_count(parts, 'part')}{or_placebos} of tasks" if parts else "")
+        + _unlearned(evidence, names)
         + f" before {_count(frame['target'].nunique(), 'target')} in {_count(frame['lang'].nunique(), 'language')}, "
         f"with {seeds_in_words(frame)}"
     )
@@ -97,6 +98,13 @@ def extent(evidence: Evidence, pairs: pd.DataFrame, *, title: Callable[[str], st
     left += ["parts and placebos of tasks" if has_placebos else "parts of tasks"] if parts else []
     own = f"{', '.join(left[:-1])}{',' * (len(left) > 2)} and {left[-1]} are not in the average."
     return f"{head}. {changed}. {f'{spread} ' if spread else ''}{own}{out}"
+
+
+def _unlearned(evidence: Evidence, counted: list[str]) -> str:
+    """How many conditions were tried beside those that count, since every other number of conditions holds them."""
+    tried = evidence.frame["intermediate"]
+    n = len(set(tried) - set(counted))
+    return f" ({n} more were tried, whose gains do not count)" if n else ""
 
 
 class _Average(NamedTuple):

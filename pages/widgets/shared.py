@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from threading import Lock, Thread
 
@@ -176,14 +176,17 @@ def group_titles(rows: pd.DataFrame) -> list[str]:
     return [read.get(kind, titles().of)(str(group)) for kind, group in zip(kinds, groups, strict=True)]
 
 
-def protocol_words(name: str) -> str:
+def protocol_words(name: str, *, targets: Collection[str] | None = None) -> str:
     """What a protocol is, in one sentence; empty where none of that name is here now.
 
     Args:
         name: As a run holds it.
+        targets: Whose exceptions are told; None: those of all.
     """
     known = {protocol.name: protocol for protocol in own_protocols(paths()).values()} | load_protocols()
-    return f"Protocol {md(name)}: {in_short(known[name])}." if name in known else ""
+    if name not in known:
+        return ""
+    return f"Protocol {md(name)}: {md(in_short(known[name], targets=targets, title=titles().of))}."
 
 
 def mode() -> Mode:

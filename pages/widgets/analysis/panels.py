@@ -245,9 +245,9 @@ def show_explained(rows: pd.DataFrame, *, target: str, how: How) -> None:
         | {name: number(name, format="%+.2f") for name in names},
     )  # fmt: skip
     st.caption(
-        "All selectors together (a ridge regression, fitted to the other targets alone) predict how many points above "
-        "or below the target's mean gain each will be; the column gain counts from zero. What the selectors add sums "
-        "to the prediction."
+        "The selectors that every pair has, together (the row that says ridge, a regression fitted to the other "
+        "targets alone), predict how many points above or below the target's mean gain each will be; the column gain "
+        "counts from zero. What the selectors add sums to the prediction."
     )
     how_to(how, rows, name=f"explained-{target}")
 

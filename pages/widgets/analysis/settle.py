@@ -53,5 +53,7 @@ def show_settling(rows: pd.DataFrame) -> None:
                     show_started(start_study(row["request"], ANYWHERE))
                 except AtlasError as error:
                     st.error(md(str(error)))
+            if caution:
+                st.caption("The button needs to know where the data are; see the end of this list.")
             show_command(row["command"], with_caution=False)
     show_caution(*rows.loc[rows["request"].notna(), "command"])

@@ -25,10 +25,14 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
         pooled: That first one.
     """
     found = glanced(version, pooled)
-    targets = titles().targets(found.dots.loc[found.dots["part"] == "tasks", "target"])
+    of_tasks = found.dots.loc[found.dots["part"] == "tasks", "target"]
+    targets = titles().targets(of_tasks)
+    apart = titles().targets(sorted(set(found.retrieval_targets)))
     st.markdown(
         f"{source_badge(pooled.data_source)} &nbsp; Model: {md(titles().of_model(pooled.model))}. "
-        f"{f'Targets: {md(targets)}. ' if targets else ''}{protocol_words(pooled.protocol)}"
+        f"{f'Targets: {md(targets)}. ' if targets else ''}"
+        f"{f'Retrieval, not trained on: {md(apart)}. ' if apart else ''}"
+        f"{protocol_words(pooled.protocol, targets=set(of_tasks))}"
     )
     if not DataSourceKind(pooled.data_source).is_real:
         st.markdown(md(no_real(rows)))
@@ -48,7 +52,8 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
         "Each row is an English task that was trained on first, all of them, or a comparison of two thirds of a task. "
         "Diamond: mean with its 95 % interval (over targets; in rows that join several tasks, over these), coloured "
         "where zero lies outside (not corrected for the number of "
-        f"rows). Ring: one target. Arrow: the interval goes on to the number beside it. {unit.meaning} Left out: "
+        f"rows). Ring: one target. Arrow: the interval goes on to the number beside it. {unit.verdicts} {unit.meaning} "
+        "Left out: "
         "English, retrieval targets (on which nothing is trained), intermediates that train the target's own task, and "
         "gains that do not count, because nothing was learned, say (but in comparisons of thirds)."
     )
@@ -103,10 +108,18 @@ def show_laboratory(rows: pd.DataFrame) -> None:
     others = [pooled_runs_of(row) for row in rows.to_dict("records") if row["data_source"] == "sample"]
     if not others:
         return
+    of_laboratory = rows[rows["data_source"] == "sample"]
+    gains, counted = int(of_laboratory["gains"].sum()), int(of_laboratory["counted"].sum())
+    few = (
+        f" {counted:,} of their {gains:,} gains count; why another does not, such as that an earlier version of the "
+        "program made it, is said where it is shown."
+        if counted < gains
+        else ""
+    )
     st.header("The laboratory", anchor=False)
     st.markdown(
         f"{source_badge('sample')} &nbsp; Other runs were made on sentences that this program generates, so that their "
-        "difficulty and domain are known. They check the methods; none of them is in a number above."
+        f"difficulty and domain are known. They check the methods; none of them is in a number above.{few}"
     )
     st.page_link(
         "pages/transfer.py", label="The laboratory's heatmaps", icon=":material/science:",

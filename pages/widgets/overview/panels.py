@@ -125,7 +125,8 @@ def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
         if shown["low"].notna().any()
         else " No pair has results of two seeds yet, so no dot has an interval and none is tested."
     )
-    parts = f" Parts and placebos of tasks ({n_parts}) are in the export and on Transfer, not here." if n_parts else ""
+    what = "Parts and placebos" if pairs["intermediate"].str.contains("~").any() else "Parts"
+    parts = f" {what} of tasks ({n_parts}) are in the export and on Transfer, not here." if n_parts else ""
     st.caption(
         f"{md(runs_title(pooled))}. Each dot is one intermediate: its mean gain over the languages that all "
         "intermediates of that target were scored in, without English, with a 95 % interval over seeds, cut at the "
@@ -173,6 +174,10 @@ def next_steps(version: tuple[str, int], pooled: PooledRuns) -> None:
     rows = proposals(version, pooled, AnalysisOptions()).head(_STEPS)
     if rows.empty:
         return
+    st.caption(
+        "These runs would narrow the answer across tasks most for what they cost. What would settle each open "
+        "question, and how many tasks or seeds that takes, stands on Analysis under What to run next."
+    )
     for row in rows.to_dict("records"):
         st.markdown(f"- {_step(row)}")
         show_command(row["command"], with_caution=False)

@@ -67,7 +67,7 @@ def in_words(row: Mapping[Any, Any]) -> str:
     if low is not None and high is not None:
         size = f"{high:,}" if low == high else f"{low:,} to {high:,}"
         langs = f"{row['langs']} language{'s' if row['langs'] != 1 else ''}"
-        parts.append(f"{size} test examples in {'each of ' if row['langs'] > 1 else ''}{langs}")
+        parts.append(f"{size} test examples to draw from in {'each of ' if row['langs'] > 1 else ''}{langs}")
     runs = f"seen by {row['runs']:,} run{'s' if row['runs'] != 1 else ''} here"
     return ", ".join([*parts, runs])
 
