@@ -236,11 +236,11 @@ def in_short(
         title: From a target to what people read.
     """
     stage, exceptions = protocol.target, []
-    for name, other in protocol.target_overrides.items():
-        said = [f"{other['max_train_examples']:,}"] if "max_train_examples" in other else []
-        said += [_passes(other["epochs"])] if "epochs" in other else []
-        if said and (targets is None or name in targets):
-            exceptions.append(f"{title(name)} {', '.join(said)}")
+    for name in protocol.target_overrides if targets is None else targets:
+        own = protocol.stage_for(Role.TARGET, name)
+        said = [f"{own.max_train_examples:,}"] if own.max_train_examples not in {None, stage.max_train_examples} else []
+        said += [_passes(own.epochs)] if own.epochs != stage.epochs else []
+        exceptions += [f"{title(name)} {', '.join(said)}"] if said else []
     most = stage.max_train_examples
     size = f"at most {most:,} training examples" if most else "all training examples"
     return f"{size}, {_passes(stage.epochs)}" + (f" ({'; '.join(exceptions)})" if exceptions else "")

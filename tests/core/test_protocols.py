@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from core.errors import SpecError, UnknownName
 from core.paths import REPO
-from core.protocols import PROTOCOLS, get_protocol, load_protocols, read_protocol_file, resized
+from core.protocols import PROTOCOLS, get_protocol, in_short, load_protocols, read_protocol_file, resized
 from core.spec.protocol import ProtocolSpec, StageProtocol
 from core.spec.task import Role
 from core.tasks import TASKS
@@ -131,6 +131,18 @@ def test_quick_is_bounded_on_every_side() -> None:
 def _documented() -> str:
     text = (REPO / "docs" / "adding.md").read_text(encoding="utf-8")
     return "# protocol" + text.split("```yaml\n# protocol", 1)[1].split("```", 1)[0]
+
+
+def test_how_much_is_trained_names_the_targets_that_differ() -> None:
+    few = StageProtocol(learning_rate=1e-4, epochs=1, batch_size=8, max_train_examples=4_000)
+    overrides: dict[str, dict[str, float | int | str | None]] = {
+        "xnli": {"learning_rate": 2e-5}, "udpos": {"max_train_examples": 2_000}, "sib200": {"epochs": 6},
+    }  # fmt: skip
+    made = ProtocolSpec(name="mine", summary="", intermediate=few, target=few, target_overrides=overrides)
+    assert in_short(made) == "at most 4,000 training examples, 1 epoch (udpos 2,000; sib200 6 epochs)"
+    told = in_short(made, targets=("panx", "sib200"), title=str.upper)
+    assert told == "at most 4,000 training examples, 1 epoch (SIB200 6 epochs)"
+    assert in_short(get_protocol("standard"), targets=("xnli",)) == "all training examples, 3 epochs"
 
 
 def test_a_users_protocol_file(tmp_path: Path) -> None:

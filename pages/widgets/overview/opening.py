@@ -32,7 +32,7 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
         f"{source_badge(pooled.data_source)} &nbsp; Model: {md(titles().of_model(pooled.model))}. "
         f"{f'Targets: {md(targets)}. ' if targets else ''}"
         f"{f'Retrieval, not trained on: {md(apart)}. ' if apart else ''}"
-        f"{protocol_words(pooled.protocol, targets=set(of_tasks))}"
+        f"{protocol_words(pooled.protocol, targets=sorted(set(of_tasks)))}"
     )
     if not DataSourceKind(pooled.data_source).is_real:
         st.markdown(md(no_real(rows)))
