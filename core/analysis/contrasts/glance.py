@@ -6,6 +6,7 @@ Everything is in the unit of the averages (`core.queries.scales`), so that tasks
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import pandas as pd
@@ -50,6 +51,8 @@ class Glance(NamedTuple):
     """The mean of all whole tasks before targets that are never trained, a row as in `rows`; None: there is none."""
     retrieval_targets: tuple[str, ...] = ()
     """Those targets, by name."""
+    learned: Mapping[str, tuple[float, float, float]] | None = None
+    """Mean and limits by contrast: of its pairs whose thirds were both learned, where not all were."""
 
 
 def glance(evidence: Evidence, contrasts: pd.DataFrame) -> Glance:
@@ -93,6 +96,7 @@ def glance(evidence: Evidence, contrasts: pd.DataFrame) -> Glance:
         UNITS[evidence.options.scale], int(pairs["target"].nunique()),
         "On real data" if DataSourceKind(evidence.pooled.data_source).is_real else "On generated sentences",
         retrieval if len(retrieval) else None, tuple(sorted(apart["target"].unique())) if len(retrieval) else (),
+        _learned(known),
     )  # fmt: skip
 
 
@@ -148,12 +152,28 @@ def _compared(found: Glance, name: str) -> str:
         return f"too little compares {what} so far" if len(rows) else f"nothing compares {what} yet"
     row = rows.iloc[0]
     size = f"{_number(row['estimate'], found.unit)} {found.unit.name}"
+    learned = _where_learned(found, label)
     if row["low"] > 0 or row["high"] < 0:
-        return f"{subject} helps {'more' if row['low'] > 0 else 'less'} than {other} ({size})"
-    sure = f"{size}, {_limits(row, found.unit)}"
+        return f"{subject} helps {'more' if row['low'] > 0 else 'less'} than {other} ({size}{learned})"
+    sure = f"{size}, {_limits(row, found.unit)}{learned}"
     if (row["high"] - row["low"]) / 2 > found.unit.small:
         return f"whether {subject} helps more or less than {other} is open ({sure})"
     return f"after {subject} the score is about the same as after {other} ({sure})"
+
+
+def _learned(rows: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
+    some = (rows["one_unlearned"].fillna(0) + rows["other_unlearned"].fillna(0) > 0) & rows["learned_low"].notna()
+    kept = rows.loc[some, ["label", "learned", "learned_low", "learned_high"]]
+    return {
+        str(label): (float(mean), float(low), float(high)) for label, mean, low, high in kept.itertuples(index=False)
+    }
+
+
+def _where_learned(found: Glance, label: str) -> str:
+    if not found.learned or label not in found.learned:
+        return ""
+    mean, low, high = (_number(value, found.unit) for value in found.learned[label])
+    return f"; where both were learned {mean}, {low} to {high}"
 
 
 def _trained(evidence: Evidence) -> frozenset[str]:

@@ -112,6 +112,9 @@ def test_the_sentence_claims_no_more_than_its_limits() -> None:
         "Whether the hardest third of a task's examples helps more or less than the easiest third is open (+2.0 % "
         in wide
     )
+    learned = {"hardest instead of easiest third": (-0.01, -0.12, 0.1)}
+    told = plain(_shown((0.01, 0, 0.02), (0.02, -0.1, 0.1))._replace(learned=learned))
+    assert "95 % interval −10.0 to +10.0; where both were learned −1.0, −12.0 to +10.0)" in told
     close = _said((0.01, 0, 0.02), (0.002, -0.004, 0.008))
     assert (
         "the score is about the same as after the easiest third (+0.2 % of the head-room, 95 % interval −0.4 to +0.8)"
