@@ -27,7 +27,10 @@ say_unknown("role", list(map(str, Role)), kind="role")
 say_unknown("type", list(TYPES), kind="type of task")
 
 found = [t for t in tasks.values() if matches(t, search=search, role=role, kind=kind)]
-st.caption(f"{len(found)} of {len(tasks)} tasks. A task of your own is one YAML file: add it on the page Launch.")
+st.caption(
+    f"{len(found)} of {len(tasks)} tasks. A task of your own is one YAML file: add it on the page Launch. Examples to "
+    "draw from, and languages, are what the copy of the data holds that runs here have read, which may be a part of it."
+)
 if not found:
     st.info("No task matches. Remove a filter.", icon=":material/filter_alt_off:")
 else:

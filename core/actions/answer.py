@@ -26,7 +26,9 @@ from core.studies import StudyRequest
 from core.tasks.titles import Titles
 
 HELD_OUT = "how well pairs of intermediate and target that were kept aside are predicted"
-EVERY_MEASURE = "whether other measures of difficulty and similarity say the same (Analysis, Other measures)"
+EVERY_MEASURE = (
+    "whether other measures of difficulty and similarity say the same (computed when the part Other measures is opened)"
+)
 
 Part = Callable[[], pd.DataFrame | None]
 """Computes a part of the answer; None: it is not known yet."""

@@ -106,7 +106,7 @@ def _effect(rows: _Rows, *, name: str, words: tuple[str, str], unit: Unit) -> st
         more = "larger" if estimate > 0 else "smaller"
         size = f"{_size(estimate, unit)} {unit.name} {more}"
         return f"{words[0]} go with {more} gains: {step}, the gain is {size} ({limits})."
-    if (high - low) / 2 > unit.small:
+    if not unit.holds(low, high):
         return (
             f"Whether {words[0][0].lower()}{words[0][1:]} go with larger or smaller gains is open: {step}, "
             f"the gain changes by {_signed(estimate, unit)} {unit.name} ({limits})."
@@ -154,7 +154,10 @@ LEAST_TASKS = 4
 def _shares(rows: _Rows) -> str:
     there = {name: rows["share", name] for name in _PARTS if ("share", name) in rows}
     said = [f"{_what(name, row)} {_limits(row)}" for name, row in there.items()]
-    head = "What the differences between mean gains go with, in shares of their variance (95 % intervals in brackets)"
+    head = (
+        "What gains differ by from cell to cell (one language of one target after one intermediate, mean over seeds), "
+        "in shares of their variance (95 % intervals in brackets where one is known)"
+    )
     tail = "The rest is seeds, test examples and what the model does not know."
     return f"{head}: {', '.join(said)}. {tail}" if said else ""
 
@@ -194,9 +197,12 @@ def _naive(rows: _Rows, *, unit: Unit) -> str:
         naive = rows["naive", name]
         said.append(f"{_signed(naive['ci_low'], unit)} to {_signed(naive['ci_high'], unit)} for {name}")
     n = rows["naive", "intercept"]["n"]
-    head = f"A plain regression wrongly takes the {n} cells for independent; it would give the 95 % intervals"
+    head = (
+        f"A plain regression wrongly takes the {n} cells of this comparison (without English, retrieval and parts of "
+        "tasks) for independent; it would give the 95 % intervals"
+    )
     middle = (
-        "It stands here because papers report it: on simulated data without an effect it finds one half of the time "
+        "It stands here because papers report it: it finds an effect in half of simulated data without one "
         "(docs/calibration.md). And it gives every cell the same weight, where the comparison above gives less to "
         "targets whose runs spread much, so that even the direction can differ."
     )

@@ -23,6 +23,7 @@ from core.measures.inference.crossed import Solution
 from core.measures.inference.mixed import Components, expected_half_widths, joined
 from core.queries.covariates import base_tasks, difficulties, similarities, type_match
 from core.queries.evidence import Evidence, profile_view
+from core.queries.provenance import baseline_seeds
 from core.spec.profile import text_point
 from core.spec.run import DataSourceKind, IntermediateSpec
 from core.spec.task import TaskSpec
@@ -76,7 +77,8 @@ def propose(cur: duckdb.DuckDBPyConnection, evidence: Evidence, analysis: Analys
     ]  # fmt: skip
     found = _candidates(cur, evidence, plan=plan)
     if analysis.fit:
-        worth = [*_worth(found, evidence, analysis, plan=plan), *_more_seeds(evidence, analysis, plan=plan)]
+        there = baseline_seeds(cur, evidence.pooled)
+        worth = [*_worth(found, analysis, plan=plan, baselines=there), *_more_seeds(evidence, analysis, plan, there)]
         chosen = sorted(worth, key=lambda row: -float(str(row["worth"])))
     else:
         chosen = [] if found.empty else _farthest(found, evidence)
@@ -125,13 +127,14 @@ def _is_in_task(intermediate: str, target: str, *, tasks: Mapping[str, TaskSpec]
     return in_task_reason(tasks[target], intermediate=IntermediateSpec.parse(intermediate)) is not None
 
 
-def _worth(found: pd.DataFrame, evidence: Evidence, analysis: Analysis, *, plan: Plan) -> list[dict[str, object]]:
+def _worth(
+    found: pd.DataFrame, analysis: Analysis, *, plan: Plan, baselines: Mapping[str, int]
+) -> list[dict[str, object]]:
     prepared = analysis.prepared
     if found.empty or analysis.fit is None:
         return []
     widths = partial(_half_widths, components=prepared.components, solution=analysis.fit.solution)
     before = widths(prepared.cells)
-    runs = set(zip(evidence.frame["target"], evidence.frame["seed"], strict=True))
     rows = []
     for (intermediate, target), part in found.groupby(["intermediate", "target"], sort=True):
         more = _as_cells(part, analysis, plan=plan)
@@ -139,14 +142,15 @@ def _worth(found: pd.DataFrame, evidence: Evidence, analysis: Analysis, *, plan:
             after = widths(joined(prepared.cells, more=more))
         except DataError:
             continue
-        has_baselines = sum(name == target for name, _ in runs) >= plan.seeds
-        cost = plan.seeds * (1 if has_baselines else 2)
+        cost = plan.seeds + max(0, plan.seeds - baselines.get(str(target), 0))
         rows.append({"kind": "run", "intermediate": intermediate, "target": target, "langs": len(part)}
                     | _narrower(before, after, cost=cost))  # fmt: skip
     return rows
 
 
-def _more_seeds(evidence: Evidence, analysis: Analysis, *, plan: Plan) -> list[dict[str, object]]:
+def _more_seeds(
+    evidence: Evidence, analysis: Analysis, plan: Plan, there: Mapping[str, int]
+) -> list[dict[str, object]]:
     """Of each intermediate with pairs below the wanted seeds: what bringing all of them up to that would buy."""
     cells, frame = analysis.prepared.cells, evidence.frame
     if analysis.fit is None or analysis.fit.solution is None:
@@ -156,8 +160,7 @@ def _more_seeds(evidence: Evidence, analysis: Analysis, *, plan: Plan) -> list[d
     seeds = frame[some].groupby(["intermediate", "target"])["seed"].nunique()
     few = seeds[seeds < plan.seeds].reset_index()
     can = [_can_run(*pair, tasks=plan.tasks) for pair in zip(few["intermediate"], few["target"], strict=True)]
-    few = few[np.array(can, dtype=bool)]
-    known = frame.groupby("target")["seed"].nunique()  # a seed that has a gain has its baseline
+    few = few[np.array(can, dtype=bool) & few["target"].isin(cells.levels["target"])]  # not retrieval, which is apart
     widths = partial(_half_widths, components=analysis.prepared.components, solution=analysis.fit.solution)
     before = widths(cells)
     rows = []
@@ -165,7 +168,7 @@ def _more_seeds(evidence: Evidence, analysis: Analysis, *, plan: Plan) -> list[d
         raised = (cells.levels["intermediate"] == intermediate) & np.isin(cells.levels["target"], pairs["target"])
         after = widths(cells._replace(weight=np.where(raised, np.maximum(cells.weight, plan.seeds), cells.weight)))
         lacking = int((plan.seeds - pairs["seed"]).sum())
-        baselines = int((plan.seeds - known[pairs["target"]]).clip(lower=0).sum())
+        baselines = sum(max(0, plan.seeds - there.get(target, 0)) for target in pairs["target"])
         targets = " ".join(sorted(pairs["target"]))
         rows.append({"kind": "seeds", "intermediate": intermediate, "target": targets, "langs": int(raised.sum())}
                     | _narrower(before, after, cost=lacking + baselines))  # fmt: skip
@@ -238,5 +241,5 @@ def _proposal(row: dict[str, object], evidence: Evidence, *, plan: Plan) -> dict
     if row["worth"] is None:
         why = "its difficulty and similarity are unlike those of what was run"
     elif row["kind"] == "seeds":
-        why = f"it has fewer than {plan.seeds} seeds, so little is known of what another seed would give"
+        why = f"it has fewer than {plan.seeds} seeds, and more narrow both 95 % intervals most for what they cost"
     return {"why": why, "request": request} | row

@@ -67,10 +67,11 @@ def extent(evidence: Evidence, pairs: pd.DataFrame, *, title: Callable[[str], st
     names = list(frame["intermediate"].unique())
     whole = [name for name in names if base_tasks(name) == name] or names
     parts, has_placebos = len(names) - len(whole), any("~" in name for name in names)
+    bases = {base_tasks(name) for name in names if name not in whole}
     or_placebos = f" or placebo{'s' * (parts > 1)}" if has_placebos else ""
     head = (
         f"The largest set of runs ({label}) tries {_count(len(whole), 'intermediate')}"
-        + (f" and {_count(parts, 'part')}{or_placebos} of tasks" if parts else "")
+        + (f" and {_count(parts, 'part')}{or_placebos} of {_count(len(bases), 'task')}" if parts else "")
         + _unlearned(evidence, names)
         + f" before {_count(frame['target'].nunique(), 'target')} in {_count(frame['lang'].nunique(), 'language')}, "
         f"with {seeds_in_words(frame)}"

@@ -211,7 +211,8 @@ _CLAIMS = (
         "share",
         scope.THREE,
         _MOHAPATRA_STUDY | {"targets": _ENGLISH_TARGETS},
-        remark="tested on the models that have runs here; which tasks are general is not tested",
+        remark="tested on the models that have runs here; which tasks are general is not "
+        "tested; whole tasks alone, before retrieval targets, too",
     ),
     Claim(
         "P1",

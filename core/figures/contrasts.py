@@ -47,7 +47,7 @@ def forest(rows: pd.DataFrame, *, factor: float, mode: Mode = "light") -> go.Fig
         )  # fmt: skip
     frame(fig, height_px=26 * len(drawn) + 100, mode=mode)
     fig.update_xaxes(
-        title_text=f"difference of zero-shot scores, {drawn['unit'].iloc[0]}", zeroline=True,
+        title_text=f"difference of scores, {drawn['unit'].iloc[0]}", zeroline=True,
         zerolinecolor=MUTED[mode], zerolinewidth=2,
     )  # fmt: skip
     fig.update_yaxes(autorange="reversed")

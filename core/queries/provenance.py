@@ -103,6 +103,26 @@ def spec_like(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns | View) -> str:
     return str(row[0])
 
 
+def baseline_seeds(cur: duckdb.DuckDBPyConnection, pooled: PooledRuns) -> dict[str, int]:
+    """How many seeds of each target have a finished baseline that runs of this setting pair with.
+
+    Args:
+        pooled: Says which.
+    """
+    names = ("collection", "model", "model_fingerprint", "protocol_digest", "data_source")
+    rows = cur.execute(
+        """
+        SELECT target, count(DISTINCT seed) FROM current_runs
+        WHERE collection = $collection AND model = $model AND model_fingerprint IS NOT DISTINCT FROM $model_fingerprint
+          AND protocol_digest = $protocol_digest AND data_source = $data_source
+          AND intermediate = 'none' AND outcome = 'finished'
+        GROUP BY target
+        """,
+        {name: getattr(pooled, name) for name in names},
+    ).fetchall()
+    return dict(rows)
+
+
 def known_mirror(cur: duckdb.DuckDBPyConnection) -> str | None:
     """Folder of the mirror that the newest run or profile made here has read; None: none has read one."""
     row = cur.execute("""

@@ -22,7 +22,7 @@ class Unit(NamedTuple):
     factor: float
     """What a stored number is multiplied by before it is shown."""
     small: float
-    """A stored number below it is of no interest: an interval that is wider tells nothing."""
+    """A stored number below it, whatever its sign, is taken not to matter."""
 
     @property
     def threshold(self) -> str:
@@ -33,9 +33,18 @@ class Unit(NamedTuple):
     def verdicts(self) -> str:
         """When an interval that holds zero says something, in one sentence."""
         return (
-            "Where the 95 % interval holds zero, the scores are called about the same if it reaches no farther than "
-            f"{self.threshold} to either side of its middle, and the question is called open if it is wider."
+            f"Where the 95 % interval holds zero, scores are called about the same if all of it lies within "
+            f"{self.threshold} of zero, and the question is called open otherwise."
         )
+
+    def holds(self, low: float, high: float) -> bool:
+        """Whether nothing that matters lies in an interval: the two are about the same (equivalence, Schuirmann 1987).
+
+        Args:
+            low: As stored.
+            high: As stored.
+        """
+        return -self.small <= low and high <= self.small
 
 
 UNITS: dict[Scale, Unit] = {

@@ -91,7 +91,7 @@ def test_what_is_still_computed_is_named_in_the_answer(
     shown = on_page(open_page("pages/analysis.py"))
     assert f"- {md(f'Not computed yet, and it may change these sentences: {HELD_OUT}, {EVERY_MEASURE}.')}" in shown
     overview = open_page("pages/overview.py")
-    assert any("is computed on the page Analysis" in str(caption.value) for caption in overview.caption)
+    assert any("is computed where it is asked for" in str(caption.value) for caption in overview.caption)
 
 
 def test_the_overview_says_the_headline(filled: Path, open_page: Open) -> None:

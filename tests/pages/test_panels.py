@@ -63,7 +63,7 @@ def test_a_card_names_the_best_intermediate_and_its_best_and_worst_language(gain
     text = words(at)
     assert "Mean gain in accuracy over 3 of 3 languages; it is above zero in 1." in text
     assert "From −10.0 in Mandarin (zh) to +30.0 in German (de)." in text
-    assert "1 seed, best of 2 intermediates and parts" in text
+    assert "1 seed, best of 2 conditions" in text
 
 
 def test_a_collection_says_how_much_of_it_is_finished(gained: None, home: Path, open_page: Open) -> None:
@@ -73,7 +73,7 @@ def test_a_collection_says_how_much_of_it_is_finished(gained: None, home: Path, 
     text = words(open_page("pages/overview.py"))
     said = "3 runs, 2 finished: **0 on real data**, 3 on generated sentences; 8 scores and 5 gains in all metrics (5 "
     assert said in text
-    assert "models: 1 · intermediates: 2 · targets: 1" in text
+    assert "models: 1 · intermediates and parts: 2 · targets: 1" in text
 
 
 def test_the_map_opens_with_the_view_of_most_scores_and_its_table_has_the_gains(

@@ -156,7 +156,7 @@ def _compared(found: Glance, name: str) -> str:
     if row["low"] > 0 or row["high"] < 0:
         return f"{subject} helps {'more' if row['low'] > 0 else 'less'} than {other} ({size}{learned})"
     sure = f"{size}, {_limits(row, found.unit)}{learned}"
-    if (row["high"] - row["low"]) / 2 > found.unit.small:
+    if not found.unit.holds(row["low"], row["high"]):
         return f"whether {subject} helps more or less than {other} is open ({sure})"
     return f"after {subject} the score is about the same as after {other} ({sure})"
 

@@ -42,6 +42,8 @@ class Contrast(NamedTuple):
     """Its value in the first."""
     other: str | None
     """Its value in the second."""
+    is_refinement: bool = False
+    """Whether nothing is lacking where nobody asked for it."""
 
 
 _THIRDS = ("the hardest third", "the easiest third")
@@ -54,7 +56,7 @@ CONTRASTS = (
         "harder_alike", "hardest instead of easiest third, equally near to the target",
         "Training on the hardest instead of the easiest third of a task, both equally near to the target",
         "the hardest third of a task with its easiest third, both equally near to the target",
-        _THIRDS, "third", "hardest", "easiest",
+        _THIRDS, "third", "hardest", "easiest", is_refinement=True,
     ),
     Contrast(
         "nearer", "nearest instead of farthest third",

@@ -21,14 +21,18 @@ def in_words(rows: pd.DataFrame) -> tuple[str, ...]:
     there = rows[rows["group"] == ALL].set_index("contrast")
     said = []
     for contrast in CONTRASTS:
+        if contrast.name not in set(rows["contrast"]):
+            continue  # a refinement that nobody asked for is no gap
         if contrast.name not in there.index:
             said.append(
                 f"{contrast.subject}: the runs show it in English alone, or before targets that are not trained on."
             )
             continue
         row = there.loc[contrast.name].to_dict()
-        if row["n"] or contrast.name != "harder_alike":  # a refinement that nobody asked for is no gap
-            said.append(_sentence(contrast, row, unit=units[str(row["unit"])]))
+        said.append(_sentence(contrast, row, unit=units[str(row["unit"])]))
+    known = there.loc[there["n"].fillna(0) > 0, "seeds"]
+    if len(known) and int(known.max()) == 1:
+        said.append("All of this is of one seed, so nobody knows what another seed would give.")
     return tuple(said)
 
 
@@ -59,8 +63,8 @@ def _sentence(contrast: Contrast, row: dict[Any, Any], *, unit: Unit) -> str:
     elif row["ci_high"] < 0:
         verdict = "it lowers the score"
     else:
-        narrow = (row["ci_high"] - row["ci_low"]) / 2 <= unit.small
-        verdict = "about the same" if narrow else "this can be chance"
+        same = unit.holds(row["ci_low"], row["ci_high"])
+        verdict = "about the same" if same else "open, this can be chance"
     return f"{head} {tasks} (95 % interval {low} to {high}): {verdict}.{_unlearned(contrast, row, unit=unit)}"
 
 

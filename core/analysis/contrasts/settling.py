@@ -103,11 +103,11 @@ def settling(evidence: Evidence, analysis: Analysis, *, plan: Plan) -> pd.DataFr
 
 def _open(contrast: Contrast, pairs: pd.DataFrame, evidence: Evidence, *, plan: Plan) -> _Open | None:
     every = pairs[pairs["contrast"] == contrast.name]
-    if every.empty and contrast.name == "harder_alike":
+    if every.empty and contrast.is_refinement:
         return None  # a refinement that nobody asked for is no gap
     mine = every[every["excluded"].isna() & every["trained"].astype(bool) & (every["lang"] != "en")]
     now = task_mean(mine, "scaled")
-    if now.low > 0 or now.high < 0:
+    if now.low > 0 or now.high < 0 or UNITS[evidence.options.scale].holds(now.low, now.high):
         return None
     targets = tuple(name for name in _targets(mine, evidence) if name in plan.tasks)
     return _Open(contrast, _spread(mine), _left(contrast, every, evidence, plan=plan), targets)
@@ -206,7 +206,7 @@ def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, uni
 
 def _request(each: _Open, bases: tuple[str, ...], evidence: Evidence, *, plan: Plan) -> StudyRequest | None:
     names = [name for base in bases for name in _sides(each.contrast, base)]
-    if not names or not each.targets or each.contrast.name == "harder_alike":
+    if not names or not each.targets or each.contrast.is_refinement:
         return None
     s = evidence.pooled
     return StudyRequest(
@@ -233,7 +233,7 @@ def _terms(analysis: Analysis, evidence: Evidence, *, unit: Unit) -> list[dict[s
         row = estimates.get(("term", name))
         if row is None or row["ci_low"] > 0 or row["ci_high"] < 0:
             continue
-        if (row["ci_high"] - row["ci_low"]) / 2 <= unit.small:
+        if unit.holds(row["ci_low"], row["ci_high"]):
             continue
         find = max(abs(row["estimate"]), unit.small)
         needed = math.ceil(n * (row["detectable"] / find) ** 2)  # a standard error falls with the root of n

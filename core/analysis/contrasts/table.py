@@ -48,18 +48,21 @@ class TaskMean(NamedTuple):
 def contrast_rows(evidence: Evidence, *, by: str = "target") -> pd.DataFrame:
     """One row per contrast and group; a contrast without any pair has one row that says so.
 
-    Columns: `COLUMNS`; estimate and limits are in the scale's unit as stored (fractions of the head-room, or standard
-    deviations), points and its limits differences of scores where the group is one target; n counts base tasks;
-    note: what a reader must know; one_unlearned and other_unlearned: pairs whose intermediate on that side was not
-    learned, which count; learned, its limits and n_learned: estimate, limits and base tasks of the pairs where both
-    were. Groups: languages but English, English, retrieval targets, then those of `by`.
+    A refinement of another contrast that nobody asked for has none. Columns: `COLUMNS`; estimate and limits are in
+    the scale's unit as stored (fractions of the head-room, or standard deviations), points and its limits differences
+    of scores where the group is one target; n counts base tasks; note: what a reader must know; one_unlearned and
+    other_unlearned: pairs whose intermediate on that side was not learned, which count; learned, its limits and
+    n_learned: estimate, limits and base tasks of the pairs where both were. Groups: languages but English, English,
+    retrieval targets, then those of `by`.
 
     Args:
         evidence: What the store says.
         by: target, family or script.
     """
     pairs = counted_pairs(evidence)
-    rows = [row for contrast in CONTRASTS for row in _of_contrast(contrast.name, pairs, by=by)]
+    there = set(pairs["contrast"])
+    wanted = [contrast.name for contrast in CONTRASTS if contrast.name in there or not contrast.is_refinement]
+    rows = [row for name in wanted for row in _of_contrast(name, pairs, by=by)]
     frame = pd.DataFrame(rows, columns=[c for c in COLUMNS if c not in {"label", "n_unit", "unit", "method"}])
     labels = {contrast.name: contrast.label for contrast in CONTRASTS}
     frame = frame.assign(

@@ -46,7 +46,11 @@ def show_any_two(read: Callable[[AnalysisOptions], Evidence], options: AnalysisO
         alt=f"{_title(y)} against {_title(x)}, one point per intermediate, target and language",
     )  # fmt: skip
     lacking = len(points) - len(both)
-    left_out = f" {lacking:,} more are not drawn: one of their two values is not known." if lacking else ""
+    left_out = (
+        f" {lacking:,} more are not drawn: one of their two values is not known, such as the difficulty of a part."
+        if lacking
+        else ""
+    )
     st.caption(
         f"{len(both):,} points: one for each intermediate, target and language whose gain counts, the mean over its "
         f"seeds.{left_out} **A picture is not a test.** Points that share an intermediate, a target or a language "

@@ -49,7 +49,8 @@ def show_measures(rows: pd.DataFrame | None, *, options: AnalysisOptions, how: H
     st.caption(
         "Each line repeats the analysis of the same gains with another measure of difficulty and another measure of "
         "similarity (a specification curve): a band is one measure of what is drawn, a line in it one measure of the "
-        "other. Compare signs and sizes; do not count how many are significant, because all use the same gains."
+        "other. All are turned so that larger is harder, or nearer. Compare signs and sizes; do not count how many are "
+        "significant, because all use the same gains."
     )
     there = {*rows["difficulty_measure"], *rows["similarity_measure"]}
     with st.expander("What each measure asks", icon=":material/help:"):

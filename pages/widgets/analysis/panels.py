@@ -130,7 +130,8 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, of: 
     chart(lambda: variance_shares(shares, mode=mode()), key="shares", alt=alt, source=source)
     st.caption(
         "Gains differ between cells. Which part of these differences goes with the difficulty, the language and so on, "
-        "as the mixed model sees it, with 95 % limits. The tab Numbers has the formulas."
+        "as the mixed model sees it, with 95 % limits. All rows together are the whole. The tab Numbers has "
+        "each number with its method."
     )
     if groups is None:
         return
@@ -213,11 +214,12 @@ def show_predictions(rows: pd.DataFrame, *, how: How) -> None:
         },
     )  # fmt: skip
     st.caption(
-        "A selector ranks the intermediates of a target before any of them is trained; its ranking is compared with "
-        "the gains that were then measured. Numbers are means over targets. Each row uses the pairs for which its "
-        "selector has a score, and its values for chance and for always choosing MNLI are over the same pairs: compare "
-        "selectors by their difference from chance. The limits and p of that difference come from a permutation test, "
-        "which exchanges the gains of whole intermediates."
+        "A selector ranks the intermediates of a target before any of them is trained for it; its ranking is compared "
+        "with the gains that were then measured. Numbers are means over targets, or over languages where one language "
+        "is left out. Each row uses the pairs for which its selector has a score. Chance is any order of the same "
+        "pairs; of a selector that learns from gains it is what that reaches once the gains of whole intermediates are "
+        "exchanged, so it differs from row to row. Compare selectors by their difference from chance, whose limits and "
+        "p come from such exchanges."
     )
     how_to(how, rows, name="predictions")
 
@@ -245,9 +247,9 @@ def show_explained(rows: pd.DataFrame, *, target: str, how: How) -> None:
         | {name: number(name, format="%+.2f") for name in names},
     )  # fmt: skip
     st.caption(
-        "The selectors that every pair has, together (the row that says ridge, a regression fitted to the other "
-        "targets alone), predict how many points above or below the target's mean gain each will be; the column gain "
-        "counts from zero. What the selectors add sums to the prediction."
+        "The selectors that every pair has, together (combination, one target left out: a ridge regression "
+        "fitted to the other targets), predict how many points above or below the target's mean gain each will be; "
+        "the column gain counts from zero. What the selectors add sums to the prediction."
     )
     how_to(how, rows, name=f"explained-{target}")
 

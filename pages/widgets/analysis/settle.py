@@ -54,6 +54,8 @@ def show_settling(rows: pd.DataFrame) -> None:
                 except AtlasError as error:
                     st.error(md(str(error)))
             if caution:
-                st.caption("The button needs to know where the data are; see the end of this list.")
+                st.caption(
+                    "The button works once a run on this machine has named the folder of the data: start one on Launch."
+                )
             show_command(row["command"], with_caution=False)
     show_caution(*rows.loc[rows["request"].notna(), "command"])

@@ -50,12 +50,12 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
     )  # fmt: skip
     st.caption(
         "Each row is an English task that was trained on first, all of them, or a comparison of two thirds of a task. "
-        "Diamond: mean with its 95 % interval (over targets; in rows that join several tasks, over these), coloured "
-        "where zero lies outside (not corrected for the number of "
-        f"rows). Ring: one target. Arrow: the interval goes on to the number beside it. {unit.verdicts} {unit.meaning} "
-        "Left out: "
-        "English, retrieval targets (on which nothing is trained), intermediates that train the target's own task, and "
-        "gains that do not count, because nothing was learned, say (but in comparisons of thirds)."
+        "Diamond: mean with its 95 % interval (over targets; in rows that join several tasks, over these, of which a "
+        "target may lack some, so that it need not lie amid the rings), coloured where zero lies outside (not "
+        "corrected for the number of rows). Ring: one target. Arrow: the interval goes on to the number beside it. "
+        f"{unit.verdicts} {unit.meaning} Left out: English, retrieval targets (on which nothing is trained), "
+        "intermediates that train the target's own task, and gains that do not count, because nothing was learned, say "
+        "(but a third that was not learned counts)."
     )
     with st.container(horizontal=True):
         st.page_link("pages/analysis.py", label="The complete analysis", icon=":material/insights:")

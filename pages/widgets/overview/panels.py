@@ -93,7 +93,8 @@ def third_sentence(place: DeltaGenerator, version: tuple[str, int], pooled: Pool
         st.markdown(f"3. Inside one task: {md(within)}\n4. Across tasks: {md(full.answer.headline)}")
         if EVERY_MEASURE in full.pending:
             st.caption(
-                "Whether other measures of difficulty and similarity say the same is computed on the page Analysis."
+                "Whether other measures of difficulty and similarity say the same is computed where it is asked for: "
+                "on the page Analysis, part Other measures."
             )
 
 
@@ -175,8 +176,8 @@ def next_steps(version: tuple[str, int], pooled: PooledRuns) -> None:
     if rows.empty:
         return
     st.caption(
-        "These runs would narrow the answer across tasks most for what they cost. What would settle each open "
-        "question, and how many tasks or seeds that takes, stands on Analysis under What to run next."
+        "The first of a list on Analysis under What to run next; what would settle each open question stands there, "
+        "too. New runs are counted with their baselines, which proposals share."
     )
     for row in rows.to_dict("records"):
         st.markdown(f"- {_step(row)}")
@@ -202,7 +203,7 @@ def _counted(row: dict[Any, Any] | None) -> tuple[str, str]:
         f"{row['runs'] - row['real']:,} on generated sentences; {row['scores']:,} scores and {row['gains']:,} gains "
         f"in all metrics ({row['counted']:,} gains count, {row['counted_real']:,} on real data) in {row['langs']} "
         "languages",
-        f"models: {row['models']} · intermediates: {row['intermediates']} · targets: {row['targets']}",
+        f"models: {row['models']} · intermediates and parts: {row['intermediates']} · targets: {row['targets']}",
     )
 
 
@@ -277,7 +278,7 @@ def _card(row: dict[Any, Any]) -> None:
         )
         seeds = f"{row['seeds']} seed" + ("s" if row["seeds"] != 1 else "")
         best = "least harmful" if row["mean_gain"] < 0 else "best"
-        rivals = f"{best} of {row['rivals']} intermediates and parts"
+        rivals = f"{best} of {row['rivals']} conditions"
         rivals = rivals if row["rivals"] > 1 else "the only intermediate tried"
         made = f"model {titles().of_model(row['model'])}, protocol {row['protocol']}, {seeds}"
         st.caption(md(f"{made}, {rivals}, {whose(row['collection'])}"))

@@ -9,15 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.analysis.contrasts.sentences import in_words
 from core.analysis.contrasts.settling import FIRST_TASKS, settling
+from core.analysis.contrasts.table import contrast_rows
 from core.analysis.model import analyse
 from core.analysis.next_cells import Plan
 from core.measures.inference.correlation import t_limits
 from core.paths import AtlasPaths
 from core.queries.evidence import Evidence
+from core.queries.scales import UNITS
 from core.studies import problems
 from core.tasks import TASKS
-from tests.core.analysis.contrasts.test_contrasts import BASES, gather, laboratory
+from tests.core.analysis.contrasts.test_contrasts import BASES, gather, laboratory, row_of
 
 PLAN = Plan(TASKS, seeds=2, limit=10)
 
@@ -41,6 +44,17 @@ def noisy(*, tasks: float, seeds: float, effect: float = 0.02) -> pd.DataFrame:
 def test_what_has_a_verdict_is_not_asked_for() -> None:
     rows = rows_of(gather(laboratory(harder=-0.03, nearer=0.02, labels=0.04)))
     assert not {"harder", "nearer", "labels"} & set(rows.index)
+
+
+def test_what_is_about_the_same_is_not_asked_for() -> None:
+    """All of the interval within 1 % of zero; as wide and off to one side it holds an effect that matters."""
+    unit = UNITS["headroom"]
+    assert unit.holds(-0.009, 0.002) and unit.holds(-0.01, 0.01)
+    assert not unit.holds(-0.011, 0.0) and not unit.holds(0.0, 0.0101) and not unit.holds(float("nan"), 0.0)
+    same = gather(noisy(tasks=0.004, seeds=0.0, effect=0.0))
+    row = row_of(contrast_rows(same), "harder")
+    assert unit.holds(row["ci_low"], row["ci_high"]) and "about the same" in in_words(contrast_rows(same))[0]
+    assert "harder" not in rows_of(same).index
 
 
 def test_the_number_of_tasks_gives_the_power_that_is_said() -> None:
