@@ -96,7 +96,7 @@ def settling(evidence: Evidence, analysis: Analysis, *, plan: Plan) -> pd.DataFr
     unit = UNITS[evidence.options.scale]
     found = [each for contrast in CONTRASTS if (each := _open(contrast, pairs, evidence, plan=plan)) is not None]
     rows = [_row(each, evidence, unit=unit, plan=plan) for each in found]
-    rows += _terms(analysis, evidence, unit=unit)
+    rows += _terms(analysis, evidence, unit=unit, plan=plan)
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return frame.astype({name: "Int64" for name in ("n", "tasks_needed", "seeds_needed")})
 
@@ -205,13 +205,27 @@ def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, uni
 
 
 def _request(each: _Open, bases: tuple[str, ...], evidence: Evidence, *, plan: Plan) -> StudyRequest | None:
-    names = [name for base in bases for name in _sides(each.contrast, base)]
-    if not names or not each.targets or each.contrast.is_refinement:
-        return None
+    names = tuple(name for base in bases for name in _sides(each.contrast, base))
+    return None if each.contrast.is_refinement else _requested(names, each.targets, evidence, plan=plan)
+
+
+def _requested(
+    names: tuple[str, ...], targets: tuple[str, ...], evidence: Evidence, *, plan: Plan
+) -> StudyRequest | None:
+    """Runs of conditions like those of the evidence; None where there is no condition or no target."""
     s = evidence.pooled
     return StudyRequest(
-        models=(s.model,), intermediates=tuple(names), targets=each.targets, protocol=s.protocol,
+        models=(s.model,), intermediates=names, targets=targets, protocol=s.protocol,
         seeds=tuple(range(1, plan.seeds + 1)), data_source=DataSourceKind(s.data_source),
+    ) if names and targets else None  # fmt: skip
+
+
+def _untried(evidence: Evidence, *, plan: Plan) -> tuple[str, ...]:
+    """Whole tasks that could be trained on first and were not."""
+    tried = set(evidence.frame["intermediate"])
+    return tuple(
+        name for name, task in plan.tasks.items()
+        if Role.INTERMEDIATE in task.roles and not task.parts and name not in tried
     )  # fmt: skip
 
 
@@ -224,7 +238,7 @@ def _sides(contrast: Contrast, base: str) -> tuple[str, str]:
     return one, other
 
 
-def _terms(analysis: Analysis, evidence: Evidence, *, unit: Unit) -> list[dict[str, object]]:
+def _terms(analysis: Analysis, evidence: Evidence, *, unit: Unit, plan: Plan) -> list[dict[str, object]]:
     """Terms across tasks whose interval holds zero and more than a small effect; how many conditions, about."""
     if analysis.fit is None:
         return []
@@ -239,11 +253,13 @@ def _terms(analysis: Analysis, evidence: Evidence, *, unit: Unit) -> list[dict[s
         needed = math.ceil(n * (row["detectable"] / find) ** 2)  # a standard error falls with the root of n
         size = f"{unit.factor * find:.1f} {unit.name} per standard deviation"
         size += "" if find > unit.small else " (less counts as about the same)"
+        new = _untried(evidence, plan=plan)[: max(0, min(needed - n, plan.limit))]
         rows.append({
             "name": name, "label": what, "n": n, "n_unit": "intermediate conditions", "estimate": row["estimate"],
-            "find": find, "tasks_needed": needed if needed <= MOST else None, "seeds_needed": None, "request": None,
+            "find": find, "tasks_needed": needed if needed <= MOST else None, "seeds_needed": None,
+            "request": _requested(new, _targets(evidence.frame.iloc[:0], evidence), evidence, plan=plan),
             "said": f"{what[0].upper()}{what[1:]}: about {needed:,} intermediates are needed (there are {n} now) to "
             f"find {size} with a chance of 80 %. Such tasks differ in more than {name}, so "
-            "thirds of one task tell more.",
+            "thirds of one task tell more." + (f" The runs below add {len(new)} of them." if new else ""),
         })  # fmt: skip
     return rows

@@ -21,6 +21,8 @@ from core.queries.scales import UNITS
 from core.studies import problems
 from core.tasks import TASKS
 from tests.core.analysis.contrasts.test_contrasts import BASES, gather, laboratory, row_of
+from tests.core.analysis.test_model import gather as gather_planted
+from tests.makers.tables import INTERMEDIATES, Planted
 
 PLAN = Plan(TASKS, seeds=2, limit=10)
 
@@ -115,3 +117,17 @@ def test_new_thirds_are_of_tasks_that_lack_them() -> None:
 @pytest.mark.parametrize("contrast", ["nearer", "labels", "task"])
 def test_every_open_sentence_has_a_row(contrast: str) -> None:
     assert contrast in rows_of(gather(noisy(tasks=0.04, seeds=0.0))).index
+
+
+def test_an_open_term_across_tasks_asks_for_whole_tasks_that_were_not_tried() -> None:
+    found = gather_planted(Planted(intermediates=INTERMEDIATES[:6], spread=0.03, noise=0.02))
+    rows = rows_of(found)
+    row = rows.loc["difficulty"]
+    request, tried = row["request"], set(found.frame["intermediate"])
+    assert 0 < len(request.intermediates) <= PLAN.limit
+    assert not tried & set(request.intermediates)
+    assert all(name in TASKS and not TASKS[name].parts for name in request.intermediates)
+    assert "tatoeba" not in request.targets and set(request.targets) <= set(found.frame["target"])
+    assert f"The runs below add {len(request.intermediates)} of them." in row["said"]
+    few = settling(found, analyse(found), plan=Plan({name: TASKS[name] for name in (*tried, *request.targets)}))
+    assert few.set_index("name").loc["difficulty", "request"] is None
