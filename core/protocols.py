@@ -228,7 +228,7 @@ def load_protocols() -> dict[str, ProtocolSpec]:
 def in_short(
     protocol: ProtocolSpec, *, targets: Collection[str] | None = None, title: Callable[[str], str] = str
 ) -> str:
-    """How much a protocol trains on: "at most 4,000 training examples, 1 epoch (UDPOS 2,000; SIB-200 6 epochs)".
+    """How much a protocol trains on: "at most 4,000 training examples, 1 epoch (SIB-200 6 epochs)".
 
     Args:
         protocol: Its stage on the target is told.
@@ -238,12 +238,20 @@ def in_short(
     stage, exceptions = protocol.target, []
     for name in protocol.target_overrides if targets is None else targets:
         own = protocol.stage_for(Role.TARGET, name)
-        said = [f"{own.max_train_examples:,}"] if own.max_train_examples not in {None, stage.max_train_examples} else []
+        said = (
+            [f"{own.max_train_examples:,} examples"]
+            if own.max_train_examples not in {None, stage.max_train_examples}
+            else []
+        )
         said += [_passes(own.epochs)] if own.epochs != stage.epochs else []
         exceptions += [f"{title(name)} {', '.join(said)}"] if said else []
-    most = stage.max_train_examples
+    most, tested = stage.max_train_examples, protocol.max_test_examples
     size = f"at most {most:,} training examples" if most else "all training examples"
-    return f"{size}, {_passes(stage.epochs)}" + (f" ({'; '.join(exceptions)})" if exceptions else "")
+    return (
+        f"{size}, {_passes(stage.epochs)}"
+        + (f" ({'; '.join(exceptions)})" if exceptions else "")
+        + (f"; at most {tested:,} test examples a language" if tested else "")
+    )
 
 
 def _passes(epochs: float) -> str:

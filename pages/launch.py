@@ -22,8 +22,8 @@ st.title("Launch")
 start()
 st.caption(
     "A pretrained encoder is trained on an English intermediate task, then on the English training set of the target, "
-    "and scored in all languages of the target. This runs in the background: closing this page or the server does not "
-    "stop it."
+    "and scored in all its languages that the data have. This runs in the background: closing this page or the "
+    "server does not stop it."
 )
 
 form, plan = st.columns([3, 2], gap="large")

@@ -28,8 +28,8 @@ say_unknown("type", list(TYPES), kind="type of task")
 
 found = [t for t in tasks.values() if matches(t, search=search, role=role, kind=kind)]
 st.caption(
-    f"{len(found)} of {len(tasks)} tasks. A task of your own is one YAML file: add it on the page Launch. Examples to "
-    "draw from, and languages, are what the copy of the data holds that runs here have read, which may be a part of it."
+    f"{len(found)} of {len(tasks)} tasks. A task of your own is one YAML file: add it on the page Launch. How many "
+    "examples there are to draw from, and in how many languages, is told of the copy of the data that runs here read."
 )
 if not found:
     st.info("No task matches. Remove a filter.", icon=":material/filter_alt_off:")

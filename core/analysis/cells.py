@@ -322,7 +322,7 @@ def _corrected(p_values: np.ndarray, found: pd.DataFrame) -> tuple[pd.Series, pd
     if np.isfinite(p_values).any():
         tested = np.isfinite(p_values)
         q_values[tested] = benjamini_hochberg(p_values[tested], level=LEVEL).q_values
-    return q_values, q_values < LEVEL
+    return q_values, q_values <= LEVEL
 
 
 def _value(found: pd.DataFrame, quantity: Quantity) -> pd.Series:

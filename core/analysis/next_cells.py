@@ -237,9 +237,12 @@ def _proposal(row: dict[str, object], evidence: Evidence, *, plan: Plan) -> dict
         models=(s.model,), intermediates=(str(row["intermediate"]),), targets=tuple(str(row["target"]).split()),
         seeds=tuple(range(1, plan.seeds + 1)), protocol=s.protocol, data_source=DataSourceKind(s.data_source),
     )  # fmt: skip
-    why = "it narrows both 95 % intervals most for what it costs"
+    why = "both 95 % intervals, of difficulty and of similarity, would shrink by much for each run"
     if row["worth"] is None:
         why = "its difficulty and similarity are unlike those of what was run"
     elif row["kind"] == "seeds":
-        why = f"it has fewer than {plan.seeds} seeds, and more narrow both 95 % intervals most for what they cost"
+        why = (
+            f"it has fewer than {plan.seeds} seeds; with as many both 95 % intervals, of difficulty and of similarity, "
+            "would shrink by much for each run"
+        )
     return {"why": why, "request": request} | row

@@ -195,7 +195,7 @@ def _request(pooled: PooledRuns, pairs: pd.DataFrame) -> ProfileRequest:
 
 def _judged(found: Selectors, name: str, *, seed: int) -> dict[str, object]:
     rows = found.pairs[found.pairs[name].notna()]
-    head = {"selector": name, "label": found.labels[name], "direction": "sees no gain"}
+    head = {"selector": name, "label": found.labels[name], "direction": "uses no gain"}
     return head | _quality(rows, rows[name].to_numpy(float), seed=seed)
 
 

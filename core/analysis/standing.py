@@ -141,15 +141,15 @@ def verdicts(pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:
     tested = kept[kept["q_value"].notna()]
     if tested.empty:
         return (
-            f"None of the {_count(len(kept), 'pair')} of intermediate and target was run with "
+            f"None of the {_count(len(kept), 'pair')} of condition and target was run with "
             f"{_too_few_seeds(int(kept['n_seeds'].max()))}, so nobody knows what another seed would give, and no mean "
             f"gain can be tested over seeds; {ends}."
         )
-    found = tested[tested["q_value"] < LEVEL]
+    found = tested[tested["q_value"] <= LEVEL]
     up, down = int((found["gain"] > 0).sum()), int((found["gain"] < 0).sum())
     seeds = f"{tested['n_seeds'].min()} seeds" if tested["n_seeds"].nunique() == 1 else "two or more seeds"
     return (
-        f"Of {_count(len(tested), 'pair')} of intermediate and target with {seeds}, {up} gain and {down} lose more "
+        f"Of {_count(len(tested), 'pair')} of condition and target with {seeds}, {up} gain and {down} lose more "
         f"than chance explains (Student's t over seeds, at a false discovery rate of {100 * LEVEL:.0f} %); the rest "
         f"cannot be told from zero; {ends}."
     )

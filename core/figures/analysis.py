@@ -169,7 +169,7 @@ def marginal_effect(
 
 
 def variance_shares(figures: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
-    """Shares of the variance of mean gains, one dot each with limits.
+    """Shares of the variance of gains, one dot each with limits.
 
     Args:
         figures: Rows of kind `share`: `label`, `estimate`, `ci_low`, `ci_high`, `n`, `n_unit`, `method`.
@@ -180,7 +180,7 @@ def variance_shares(figures: pd.DataFrame, *, mode: Mode = "light") -> go.Figure
     _refuse_empty(figures, "shares")
     fig = go.Figure(_whiskers(figures, labels=figures["label"], scale=100, color=CATEGORICAL[mode][0], name="share"))
     frame(fig, height_px=34 * len(figures) + 90, mode=mode)
-    fig.update_xaxes(title_text="share of the variance of mean gains, %", range=[-2, 102])
+    fig.update_xaxes(title_text="share of the variance of gains, %", range=[-2, 102])
     fig.update_yaxes(autorange="reversed", type="category")
     fig.update_layout(showlegend=False)
     return fig
@@ -210,7 +210,7 @@ def group_shares(groups: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
         ValueError: There is no group.
     """
     kept = groups[groups["name"].isin(["difficulty", "similarity", "intermediate"])]
-    return _grouped(kept, scale=100, title="share of the variance of mean gains, %", mode=mode)
+    return _grouped(kept, scale=100, title="share of the variance of gains, %", mode=mode)
 
 
 def specification_curve(

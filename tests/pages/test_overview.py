@@ -39,7 +39,7 @@ def test_three_sentences_of_the_fullest_collection(home: Path, open_page: Open) 
         "program) "
         "tries 12" in text
     )
-    assert "2. Of 35 pairs of intermediate and target with 2 seeds" in text  # PAWS before PAWS-X is in-task
+    assert "2. Of 35 pairs of condition and target with 2 seeds" in text  # PAWS before PAWS-X is in-task
     assert "This compares 12 intermediates" in text
     assert "with one standard deviation more difficulty, the gain is" in text
     assert len(_charts(at)) == 2

@@ -129,7 +129,7 @@ def _verdict(mean: pd.Series, unit: Unit, what: str) -> str:
         return f"raises {what}: {size}"
     if mean["high"] < 0:
         return f"lowers {what}: {size}"
-    return f"is not shown to change {what}: {size}"
+    return f"is not shown to change {what}, which is open: {size}"
 
 
 def _retrieval(found: Glance) -> str:

@@ -163,4 +163,4 @@ def _address(row: Mapping[Hashable, Any]) -> str:
 
 
 def _detail(row: dict[Any, Any]) -> str:
-    return f" ({row['intermediates']} intermediates before {row['targets']} targets)"
+    return f" ({row['intermediates']} conditions before {row['targets']} targets)"

@@ -84,7 +84,8 @@ def _generated(row: dict[Any, Any]) -> str:
     if not row["laboratory"]:
         return "–" if not row["laboratory_on"] else "cannot be told"
     ends = {"ci_low": row["laboratory_low"], "ci_high": row["laboratory_high"]}
-    return f"{row['laboratory']}: {_value(row | ends | {'estimate': row['laboratory_estimate']})}"
+    value = _value(row | ends | {"estimate": row["laboratory_estimate"]})
+    return f"{row['laboratory']}: {value}, n = {row['laboratory_n']}"
 
 
 def _value(row: dict[Any, Any]) -> str:

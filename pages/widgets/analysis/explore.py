@@ -53,8 +53,9 @@ def show_any_two(read: Callable[[AnalysisOptions], Evidence], options: AnalysisO
     )
     st.caption(
         f"{len(both):,} points: one for each intermediate, target and language whose gain counts, the mean over its "
-        f"seeds.{left_out} **A picture is not a test.** Points that share an intermediate, a target or a language "
-        "belong together, so that many points may rest on few: what is tested stands in the other parts of this page."
+        f"seeds, outside English and retrieval.{left_out} **A picture is not a test.** Points that share an "
+        "intermediate, a target or a language belong together, so that many points may rest on few: what is tested "
+        "stands in the other parts of this page."
     )
     for name in dict.fromkeys((x, y)):
         st.caption(md(f"{_title(name)}: {KNOWN[name].meaning}"))

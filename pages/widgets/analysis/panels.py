@@ -126,12 +126,12 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, of: 
     if shares.empty:
         st.info(model.problem or "Nothing to draw.", icon=":material/hourglass_empty:")
         return
-    source, alt = of.pooled.data_source, "Shares of the variance of mean gains, with limits"
+    source, alt = of.pooled.data_source, "Shares of the variance of gains, with limits"
     chart(lambda: variance_shares(shares, mode=mode()), key="shares", alt=alt, source=source)
     st.caption(
         "Gains differ between cells. Which part of these differences goes with the difficulty, the language and so on, "
-        "as the mixed model sees it, with 95 % limits. All rows together are the whole. The tab Numbers has "
-        "each number with its method."
+        "as the mixed model sees it, with 95 % limits where they are known. All rows together are the whole. The tab "
+        "Numbers has each number with its method."
     )
     if groups is None:
         return
@@ -311,7 +311,8 @@ def show_next(rows: pd.DataFrame, *, how: How) -> None:
     st.caption(
         "Fill: measure the difficulty or similarity that existing runs still lack. Run: a new pair of intermediate "
         "and target. Seeds: more seeds of pairs that are there. Narrower: by how much the 95 % interval of difficulty, "
-        "or of similarity, would shrink."
+        "or of similarity, would shrink, if all that the model leaves over is noise between seeds; the order is by "
+        "both together for each run. Tasks whose difficulty nobody measured are not in this list."
     )
     if caution := caution_of(*rows["command"]):
         st.caption(md(caution))

@@ -41,7 +41,8 @@ def show_contrasts(rows: pd.DataFrame, said: tuple[str, ...], *, scale: Scale, h
             "in labels and length), or in whether its labels are true, or in whether it is trained on at all (language "
             "modelling on its text). A base task is "
             "the whole task that the thirds are cut from; each counts once, however many targets, languages and seeds "
-            "it has. The 95 % intervals are Student's t over base tasks, not corrected for the number of rows. "
+            "it has, and a target may lack some, so that the row of all targets need not lie between theirs. The 95 % "
+            "intervals are Student's t over base tasks, not corrected for the number of rows. "
             f"{UNITS[scale].verdicts} {UNITS[scale].meaning} English is left out, but in rows that name it; retrieval "
             "targets, on which nothing is trained, have rows of their own where thirds were run before one."
         )

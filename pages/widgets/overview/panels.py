@@ -176,8 +176,9 @@ def next_steps(version: tuple[str, int], pooled: PooledRuns) -> None:
     if rows.empty:
         return
     st.caption(
-        "The first of a list on Analysis under What to run next; what would settle each open question stands there, "
-        "too. New runs are counted with their baselines, which proposals share."
+        "The first of a list on Analysis under What to run next; what would settle open questions of "
+        "difficulty, similarity and placebos stands there, too. New runs are counted with their baselines, "
+        "which proposals share."
     )
     for row in rows.to_dict("records"):
         st.markdown(f"- {_step(row)}")

@@ -295,7 +295,7 @@ def _notes(shown: DisplayOptions, found: Grid) -> list[str]:
         n_found = int(cells["significant"].sum())
         notes.append(
             f"Bold or \\*: {n_found} of {found.n_tested} gains differ from zero ({how_tested(cells)}; corrected for "
-            f"the number of cells by Benjamini–Hochberg, q < {LEVEL})."
+            f"the number of cells by Benjamini–Hochberg, q at most {LEVEL})."
             if found.n_tested
             else "No interval: a cell needs two seeds that differ, or stored scores of single examples."
         )

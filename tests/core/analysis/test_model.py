@@ -116,7 +116,8 @@ def test_the_naive_regression_is_too_sure(none_found: Analysis) -> None:
 
 def test_equals_statsmodels(found: Analysis) -> None:
     assert found.fit is not None
-    alike = found.prepared.cells._replace(precision={})  # MixedLM knows one residual variance
+    cells = found.prepared.cells
+    alike = cells._replace(precision={}, weight=np.ones_like(cells.weight))  # MixedLM knows one residual variance
     ours, other = (fit(alike, components=found.prepared.components) for fit in (fit_mixed, fit_statsmodels))
     # Theirs may stop short of the maximum; ours may not, and where both reach it they must say the same.
     assert ours.log_likelihood >= other.log_likelihood - 1e-6

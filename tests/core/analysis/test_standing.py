@@ -126,7 +126,7 @@ def test_pairs_are_judged_at_five_per_cent_and_named_at_both_ends() -> None:
     rows = [("a", 0.03, 0.01, 0.01, 3, False), ("b", 0.02, 0.0, 0.05, 3, False), ("c", -0.01, -0.02, 0.04, 3, False),
             ("d", 0.3, 0.2, 0.001, 3, True), ("e", 0.01, None, None, 1, False)]  # fmt: skip
     text = verdicts(_pairs(*rows))
-    assert "Of 3 pairs of intermediate and target with 3 seeds, 1 gain and 1 lose more than chance" in text
+    assert "Of 3 pairs of condition and target with 3 seeds, 2 gain and 1 lose more than chance" in text
     assert "the largest mean gain is +3.00 points (+1.00 to +5.00) for a before sib200" in text
     assert "the smallest −1.00 points (−2.00 to +0.00) for c before sib200" in text
     mixed = [*rows[:2], ("c", -0.01, -0.02, 0.04, 2, False)]
