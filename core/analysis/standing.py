@@ -50,7 +50,9 @@ def pair_gains(evidence: Evidence) -> pd.DataFrame:
     return pairs.iloc[order][list(PAIR_COLUMNS)].reset_index(drop=True)
 
 
-def extent(evidence: Evidence, pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:
+def extent(
+    evidence: Evidence, pairs: pd.DataFrame, *, title: Callable[[str], str] = str, target: Callable[[str], str] = str
+) -> str:
     """The sentence on how much there is, and what an intermediate changes on average.
 
     Thirds, slices and placebos of a task are no further tasks: the average is over whole ones.
@@ -58,6 +60,7 @@ def extent(evidence: Evidence, pairs: pd.DataFrame, *, title: Callable[[str], st
     Args:
         pairs: As `pair_gains` returns them.
         title: From a model to what people read.
+        target: The same from a target.
     """
     label = evidence.pooled._replace(model=title(evidence.pooled.model)).label
     frame = evidence.frame[evidence.frame["gain"].notna()]
@@ -81,12 +84,12 @@ def extent(evidence: Evidence, pairs: pd.DataFrame, *, title: Callable[[str], st
         return f"{head}. Without intermediates that train the target's own task, no gain outside English is left.{out}"
     runs = seed_gains(evidence).merge(kept[["intermediate", "target"]])
     runs = runs[runs["scaled"].notna() & runs["intermediate"].isin(whole)]
+    untrained = ", retrieval, which is not trained on"
     retrieval = frame.loc[~trained_targets(frame["target_type"]), "target"].unique()
     apart, runs = runs[runs["target"].isin(retrieval)], runs[~runs["target"].isin(retrieval)]
     unit = UNITS[evidence.options.scale]
-    averages = [(_average(part, unit=unit), where) for part, where in (
-        (runs, ""), (apart, " before retrieval targets" + (", which are not trained on" if len(runs) else ""))
-    ) if len(part)]  # fmt: skip
+    apart_from = f" before {', '.join(map(target, sorted(retrieval)))}" + (untrained if len(runs) else "")
+    averages = [(_average(part, unit=unit), where) for part, where in ((runs, ""), (apart, apart_from)) if len(part)]
     said = [average.said + where for average, where in averages]
     spread = " ".join(dict.fromkeys(f"{a.spread[0].upper()}{a.spread[1:]}." for a, _ in averages if a.spread))
     if not said:

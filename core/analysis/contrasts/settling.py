@@ -201,7 +201,7 @@ def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, uni
         enough = "which is larger than what is looked for" if least > unit.factor * find else "which is enough"
         said.append(f"{left}: with all {most}, an effect of {least:.1f} would be found, {enough}.")
     if n_asked < n_left:
-        said.append(f"The runs below add {n_asked} of them.")
+        said.append(f"The runs below add {n_asked} of them, a part at a time.")
     return " ".join(said)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -11,8 +12,10 @@ from core.claims.records import LABORATORY, VERDICTS
 from pages.widgets.address import one_of
 from pages.widgets.analysis.choice import How
 from pages.widgets.analysis.panels import how_to
+from pages.widgets.shared import titles
 from pages.widgets.show import md, show_command, table
 
+_WORD = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 _MARKS = {
     "supported": "✔",
     "contradicted": "✘",
@@ -39,6 +42,7 @@ def show_claims(rows: pd.DataFrame) -> None:
     shown = rows.assign(
         said=[_said(str(row["verdict"])) for row in flat],
         value=[_value(row) for row in flat],
+        tested_on=rows["tested_on"].map(_titled, na_action="ignore"),
         generated=[_generated(row) for row in flat],
     )
     columns = {
@@ -59,12 +63,12 @@ def show_claims(rows: pd.DataFrame) -> None:
         st.markdown(f"**{md(row['id'])} · {md(_said(row['verdict']))}** – {md(row['claim'])}")
         st.markdown(md(f"Source: {row['source']}. Scope: {row['scope']}."))
         st.markdown(md(f"Rule: {row['rule']}."))
-        st.caption(md(f"{row['note']}" or "–"))
+        st.caption(md(_titled(row["note"]) or "–"))
         if row["laboratory_on"]:
             st.caption(
                 md(
-                    f"On generated sentences ({row['laboratory_on']}): {_generated(row.to_dict())}; "
-                    f"{row['laboratory_note']}"
+                    f"On generated sentences ({_titled(row['laboratory_on'])}): {_generated(row.to_dict())}; "
+                    f"{_titled(row['laboratory_note'])}"
                 )
             )
         if row["needs"]:
@@ -77,6 +81,12 @@ def show_claims(rows: pd.DataFrame) -> None:
 
 def _said(verdict: str) -> str:
     return f"{_MARKS[verdict.split(':', 1)[0]]} {verdict}"
+
+
+def _titled(text: Any) -> str:  # noqa: ANN401  of a frame
+    """A sentence that names models by their ids, with their titles."""
+    named = titles().of_model
+    return "" if pd.isna(text) else _WORD.sub(lambda word: named(word[0]), str(text))
 
 
 def _generated(row: dict[Any, Any]) -> str:

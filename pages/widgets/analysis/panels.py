@@ -224,6 +224,10 @@ def show_predictions(rows: pd.DataFrame, *, how: How) -> None:
     how_to(how, rows, name="predictions")
 
 
+_HEADS = {"size": "training set size", "type_match": "same task type"}
+"""Of selectors whose names are no words."""
+
+
 def show_explained(rows: pd.DataFrame, *, target: str, how: How) -> None:
     """What each selector adds to what the combination predicts for a target that it has not seen.
 
@@ -244,7 +248,7 @@ def show_explained(rows: pd.DataFrame, *, target: str, how: How) -> None:
         key="explained", alt=f"Predicted gains on {titles().of(target)} and what each selector adds to them",
         columns={"intermediate": "intermediate", "predicted": number("predicted, points", format="%+.2f"),
                  "gain": number("gain, points", format="%+.2f")}
-        | {name: number(name, format="%+.2f") for name in names},
+        | {name: number(_HEADS.get(name, name), format="%+.2f") for name in names},
     )  # fmt: skip
     st.caption(
         "The selectors that every pair has, together (combination, one target left out: a ridge regression "

@@ -76,7 +76,8 @@ def standing(version: tuple[str, int], pooled: PooledRuns) -> DeltaGenerator:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _extent(version: tuple[str, int], pooled: PooledRuns) -> str:
-    return extent(gathered(version, pooled, AnalysisOptions()), pairs_of(version, pooled), title=titles().of_model)
+    found, named = gathered(version, pooled, AnalysisOptions()), titles()
+    return extent(found, pairs_of(version, pooled), title=named.of_model, target=named.of)
 
 
 def third_sentence(place: DeltaGenerator, version: tuple[str, int], pooled: PooledRuns) -> None:

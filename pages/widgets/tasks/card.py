@@ -150,7 +150,7 @@ def _facts(task: TaskSpec) -> dict[str, str]:
     }
     if task.train_examples is not None or task.test_examples is not None:
         sizes = ((task.train_examples, "train"), (task.test_examples, "test"))
-        facts["Published examples"] = ", ".join(f"{n:,} {part}" for n, part in sizes if n is not None)
+        facts["Published examples, English"] = ", ".join(f"{n:,} {part}" for n, part in sizes if n is not None)
     if task.domain_words:
         facts["Domain"] = ", ".join(task.domain_words)
     if task.parts:
