@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from core.queries.runs.pace import Span
 from core.store.connection import Store
 from pages.widgets.analysis.choice import How
 from pages.widgets.analysis.panels import show_answer, show_cells, show_next
+from pages.widgets.runs import jobs
 from pages.widgets.runs.listing import Known, ends, run_rows
 from pages.widgets.runs.matched import show_matched
 from tests.makers.tables import add_scores
@@ -144,9 +146,10 @@ def test_the_list_of_runs_is_narrowed_to_the_states_asked_for(ids: dict[str, str
 
 
 def test_a_browser_that_has_not_heard_of_a_new_state_keeps_what_was_chosen(
-    ids: dict[str, str], open_page: Open, home: Path
+    ids: dict[str, str], open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It sends the pickers' words of before, as when the clock of the page ticks while a script is still at work."""
+    monkeypatch.setattr(jobs, "SLOW_S", math.inf)  # a list that took long would be shown a little longer
     chosen = ids["cancelled"]
     at = open_page("pages/runs.py", run=chosen)
     checked(at.get("button_group")[0].set_value(["failed", "cancelled", "done"]).run())
