@@ -36,6 +36,9 @@ def in_words(rows: pd.DataFrame) -> tuple[str, ...]:
     return tuple(said)
 
 
+_IN_UNIT = ("estimate", "ci_low", "ci_high", "detectable", "learned", "learned_low", "learned_high")
+
+
 def for_people(rows: pd.DataFrame) -> pd.DataFrame:
     """The same rows with every number in the unit that the row names, and points as points.
 
@@ -43,7 +46,7 @@ def for_people(rows: pd.DataFrame) -> pd.DataFrame:
         rows: From `contrast_rows`.
     """
     factor = rows["unit"].map({unit.name: unit.factor for unit in UNITS.values()})
-    scaled = {name: factor * rows[name] for name in ("estimate", "ci_low", "ci_high", "detectable")}
+    scaled = {name: factor * rows[name] for name in _IN_UNIT}
     return rows.assign(**scaled, **{name: 100 * rows[name] for name in ("points", "points_low", "points_high")})
 
 

@@ -27,7 +27,7 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
     found = glanced(version, pooled)
     of_tasks = found.dots.loc[found.dots["part"] == "tasks", "target"]
     targets = titles().targets(of_tasks)
-    apart = titles().targets(sorted(set(found.retrieval_targets)))
+    apart = titles().targets(found.retrieval_targets)
     st.markdown(
         f"{source_badge(pooled.data_source)} &nbsp; Model: {md(titles().of_model(pooled.model))}. "
         f"{f'Targets: {md(targets)}. ' if targets else ''}"

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from core.analysis.contrasts.pairs import NEITHER_LEARNED, paired
-from core.analysis.contrasts.sentences import in_words
+from core.analysis.contrasts.sentences import for_people, in_words
 from core.analysis.contrasts.table import ALL, ENGLISH, RETRIEVAL, contrast_rows
 from core.languages import language
 from core.queries.evidence import AnalysisOptions, Evidence, evidence, runs_to_pool
@@ -188,6 +188,9 @@ def test_pairs_whose_thirds_were_both_learned_have_a_mean_of_their_own() -> None
         0.01 + 12.7062 * 0.01, abs=1e-5
     )
     assert row["estimate"] == pytest.approx(0.52 / 3)
+    shown = row_of(for_people(rows), "harder")
+    names = ("estimate", "learned", "learned_low", "learned_high")
+    assert [shown[name] for name in names] == pytest.approx([100 * row[name] for name in names])
     assert in_words(rows)[0].endswith(
         "Of 3 pairs of runs in a language, in 1 the hardest third was not learned; they count, as that is an outcome. "
         "Where both were learned, in 2 tasks: +1.0 % of the head-room (−11.7 to +13.7)."
