@@ -88,7 +88,7 @@ class _Asked(NamedTuple):
 def _asked(spec: RunSpec | ProfileSpec) -> _Asked:
     raw = spec.model_dump(mode="json")
     text = canonical(raw)
-    return _Asked(raw_id_of(raw, text=text), text, summary_of(raw))
+    return _Asked(raw_id_of(raw), text, summary_of(raw))
 
 
 def jobs_of(backend: str, *, paths: AtlasPaths) -> list[JobStatus]:

@@ -18,18 +18,25 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 """Seed of random draws, as torch and NumPy take it."""
 
 
+DESCRIBING = frozenset({"title", "summary", "licence", "citation", "url", "domain_words", "cautions"})
+"""Fields of models and tasks that tell a reader about them and decide no number: no part of an id or a digest."""
+
+
 class Spec(BaseModel):
     """Base of everything stored: frozen, no unknown fields, no NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    describing: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are left out of the digest."""
 
     def canonical_json(self) -> str:
         """JSON with sorted keys and no spaces; equal specs give equal text."""
         return canonical(self.model_dump(mode="json"))
 
     def digest(self) -> str:
-        """First 12 hexadecimal digits of the SHA-256 of the canonical JSON."""
-        return digest(self.canonical_json())
+        """First 12 hexadecimal digits of the SHA-256 of the canonical JSON, of what decides numbers."""
+        raw = self.model_dump(mode="json")
+        return digest(canonical({name: value for name, value in raw.items() if name not in self.describing}))
 
 
 class GrowingSpec(Spec):
@@ -69,18 +76,33 @@ def canonical(raw: object) -> str:
     return json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def run_id_of(raw: dict[str, Any], *, text: str | None = None) -> str:
+def run_id_of(raw: dict[str, Any]) -> str:
     """Id of the run that a `spec.json` describes, also where it was written before a field was added.
 
     Args:
         raw: `RunSpec` as plain JSON values.
-        text: Its canonical JSON, from whoever has it at hand.
     """
+    plain = raw | {"model": _deciding(raw["model"]), "tasks": [_deciding(task) for task in raw["tasks"]]}
+    return digest(canonical(_anywhere(plain)))
+
+
+def run_id_before(raw: dict[str, Any]) -> str:
+    """The same as it was until 1 December 2026, when what describes models and tasks was part of it.
+
+    Args:
+        raw: `RunSpec` as plain JSON values.
+    """
+    return digest(canonical(_anywhere(raw)))
+
+
+def _deciding(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in DESCRIBING}
+
+
+def _anywhere(raw: dict[str, Any]) -> dict[str, Any]:
+    """The same folder elsewhere, or the same checkout on another machine, is the same model."""
     model = raw["model"]
-    if model.get("fingerprint"):
-        # The same folder elsewhere, or the same checkout on another machine, is the same model.
-        return digest(canonical(raw | {"model": model | {"path": ""}}))
-    return digest(canonical(raw) if text is None else text)
+    return raw | {"model": model | {"path": ""}} if model.get("fingerprint") else raw
 
 
 NEWER = "A newer version of Transfer Atlas may have written it: update the program."

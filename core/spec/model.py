@@ -6,13 +6,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from core.spec.base import GrowingSpec, Name
+from core.spec.base import DESCRIBING, GrowingSpec, Name
 
 
 class ModelSpec(GrowingSpec):
     """A pretrained encoder at a revision."""
 
     later: ClassVar[frozenset[str]] = frozenset({"heads_read", "retrieval_prefix"})
+    describing: ClassVar[frozenset[str]] = DESCRIBING
 
     name: Name
     """Short name: `xlm-r-base`."""

@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from core.errors import SpecError
+from core.errors import RunFolderDamaged, SpecError
 from core.languages import check_language
-from core.spec.base import Name, Spec, run_id_of
+from core.spec.base import Name, Spec, run_id_before, run_id_of
 from core.spec.model import ModelSpec
 from core.spec.protocol import ProtocolSpec
 from core.spec.run import DataSource, IntermediateSpec, RunSpec
@@ -157,14 +157,33 @@ def job_id_of(spec: RunSpec | ProfileSpec) -> str:
     return spec.run_id if isinstance(spec, RunSpec) else spec.profile_id
 
 
-def raw_id_of(raw: dict[str, Any], *, text: str | None = None) -> str:
+def raw_id_of(raw: dict[str, Any]) -> str:
     """Id of the job that a `spec.json` describes, a run's or a profile's.
 
     Args:
         raw: Its plain JSON values.
-        text: Its canonical JSON, from whoever has it at hand.
     """
-    return profile_id_of(raw) if "kind" in raw else run_id_of(raw, text=text)
+    return profile_id_of(raw) if "kind" in raw else run_id_of(raw)
+
+
+def check_named(raw: dict[str, Any], name: str) -> None:
+    """Refuse a `spec.json` that is another job's than its folder's name says.
+
+    Args:
+        raw: Its plain JSON values.
+        name: Of the folder; ids that an earlier version gave are right as well.
+
+    Raises:
+        RunFolderDamaged: They differ.
+    """
+    is_profile = "kind" in raw
+    before = f"p{run_id_before(raw)}" if is_profile else run_id_before(raw)
+    if name not in {raw_id_of(raw), before}:
+        what = "profile" if is_profile else "run"
+        raise RunFolderDamaged(
+            f"spec.json is of {what} {raw_id_of(raw)}, but the folder is named {name}: "
+            "it was changed, copied or renamed."
+        )
 
 
 def text_point(intermediate: str) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from core.errors import SpecError
 from core.languages import check_language
-from core.spec.base import GrowingSpec, Name, Spec
+from core.spec.base import DESCRIBING, GrowingSpec, Name, Spec
 from core.spec.plain import shortened
 
 
@@ -103,6 +103,7 @@ class TaskSpec(GrowingSpec):
     """A task, complete: nothing about it is written anywhere else."""
 
     later: ClassVar[frozenset[str]] = frozenset({"english_test"})
+    describing: ClassVar[frozenset[str]] = DESCRIBING
 
     name: Name
     """Short name, used in commands: `xnli`."""

@@ -20,7 +20,7 @@ from core.errors import RunFolderDamaged, as_damage
 from core.files import MOST_TABLE, check_regular, read_whole
 from core.paths import AtlasPaths, ProfilePaths
 from core.spec.base import canonical
-from core.spec.profile import ProfileSpec, profile_id_of
+from core.spec.profile import ProfileSpec, check_named
 from core.store.connection import Store
 from core.store.setting_aside import folders_in, insert_table, read_events, thorough_stamp, written_apart
 
@@ -167,11 +167,7 @@ def _spec(profile: ProfilePaths) -> tuple[ProfileSpec, dict[str, Any]]:
         raise RunFolderDamaged(f"There is no {profile.spec.name}.") from None
     except (ValueError, ValidationError) as error:
         raise RunFolderDamaged(f"{profile.spec.name} is not the spec of a profile: {error}") from error
-    if profile_id_of(raw) != profile.run_id:
-        raise RunFolderDamaged(
-            f"{profile.spec.name} is of profile {profile_id_of(raw)}, but the folder is named {profile.run_id}: "
-            "it was changed."
-        )
+    check_named(raw, profile.run_id)
     return spec, raw
 
 

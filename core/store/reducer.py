@@ -18,7 +18,8 @@ from core import events as facts
 from core.errors import RunFolderDamaged
 from core.files import read_whole
 from core.paths import RunPaths
-from core.spec.base import canonical, first_problem, run_id_of
+from core.spec.base import canonical, first_problem
+from core.spec.profile import check_named
 from core.spec.run import RunSpec
 from core.store.setting_aside import read_events
 
@@ -108,10 +109,7 @@ def _spec_row(run: RunPaths) -> Row:
         raise RunFolderDamaged(f"There is no {run.spec.name}.") from None
     except (ValueError, ValidationError) as error:
         raise RunFolderDamaged(f"{run.spec.name}: {first_problem(error)}") from error
-    if run_id_of(raw) != run.run_id:
-        raise RunFolderDamaged(
-            f"{run.spec.name} is of run {run_id_of(raw)}, but the folder is named {run.run_id}: it was changed."
-        )
+    check_named(raw, run.run_id)
     job = _json_object(read_whole(run.job) if run.job.exists() else b"{}", name=run.job.name)
     environment = read_whole(run.environment).decode("utf-8", "replace") if run.environment.exists() else None
     if environment is not None:

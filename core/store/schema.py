@@ -10,7 +10,7 @@ from collections.abc import Callable
 import duckdb
 
 from core.store.counted import m012_evidence
-from core.store.exchange.migration import m014_imported
+from core.store.exchange.migration import m014_imported, m016_in_use, m017_ids
 
 Migration = Callable[[duckdb.DuckDBPyConnection], None]
 
@@ -374,11 +374,6 @@ def m015_checkpoints(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("ALTER TABLE scores ADD COLUMN score_mean DOUBLE; ALTER TABLE scores ADD COLUMN score_oracle DOUBLE;")
 
 
-def m016_in_use(con: duckdb.DuckDBPyConnection) -> None:
-    """Memory and processor cores in use along a training; NULL for what an earlier version trained."""
-    con.execute("ALTER TABLE steps ADD COLUMN memory_mb DOUBLE; ALTER TABLE steps ADD COLUMN cores DOUBLE;")
-
-
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("001_first_tables", m001_first_tables),
     ("002_gains", m002_gains),
@@ -396,5 +391,6 @@ MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("014_imported", m014_imported),
     ("015_checkpoints", m015_checkpoints),
     ("016_in_use", m016_in_use),
+    ("017_ids", m017_ids),
 )
 """In order; names are recorded in the table `migrations` when they have been applied."""

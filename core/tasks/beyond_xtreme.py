@@ -195,6 +195,6 @@ MULTI_EURLEX = TaskSpec(
     cautions=(
         "Split by date: test laws are newer, and their topics drift. The paper's headline is R-precision (mrp).",
         "Laws are longer than the input: what goes beyond 512 pieces is cut.",
-        "Chance is 0 for a model that never claims a label with more than half its belief.",
+        "Chance is 0: a model that knows nothing gives every label a probability below one half, so it names none.",
     ),
 )  # fmt: skip

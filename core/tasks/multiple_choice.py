@@ -172,7 +172,7 @@ COPA = TaskSpec(
     domain_words=("everyday events",),
     cautions=(
         "400 training and 100 development questions: one question is a point.",
-        "What is asked for follows the premise as the data have it: the word cause or effect.",
+        "Whether the cause or the effect is asked for is told to the model by that one word, after the premise.",
     ),
 )
 
@@ -203,7 +203,8 @@ XCOPA = TaskSpec(
     cautions=(
         "It trains on COPA's 400 English questions. XTREME-R trains on SocialIQA before: socialiqa, then xcopa.",
         "COPA's English test labels are not public: English is scored on 100 questions that also select the model.",
-        "What is asked for follows the premise as the data have it: the word cause or effect, in English everywhere.",
+        "Whether the cause or the effect is asked for is told by that one word after the premise, in English in every "
+        "language.",
         "Haitian Creole and Quechua are in few encoders' pretraining text: near chance is usual there.",
     ),
 )

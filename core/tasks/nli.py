@@ -103,7 +103,8 @@ ANLI_PLUS = TaskSpec(
     domain_words=("ten genres", "captions of photographs", "Wikipedia", "adversarial"),
     cautions=(
         "Contains MNLI, on which XNLI trains.",
-        "Selected on MNLI's matched development set; the paper joined the three (22,857 examples).",
+        "The best checkpoint is chosen on MNLI's matched development set, in the paper on those of ANLI, MNLI and SNLI "
+        "together (22,857 examples).",
     ),
 )
 

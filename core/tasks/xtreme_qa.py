@@ -67,8 +67,8 @@ MLQA = TaskSpec(
     test_examples=11_590,
     domain_words=("Wikipedia",),
     cautions=(
-        "Selected on MLQA's own English development set (1,148 questions); XTREME's Table 1 counts SQuAD's instead. "
-        "SQuAD's contains the paragraphs of XQuAD, so MLQA's is the cleaner choice.",
+        "The best checkpoint is chosen on MLQA's own English development set (1,148 questions). XTREME's Table 1 "
+        "counts SQuAD's instead, which contains the paragraphs of XQuAD.",
         "Questions are translated, passages are not; test sets differ in size by language.",
     ),
 )

@@ -35,10 +35,9 @@ from core.files import (
     says_full,
     write_text,
 )
-from core.paths import AtlasPaths, ProfilePaths, RunPaths
-from core.spec.base import run_id_of
+from core.paths import AtlasPaths, RunPaths
 from core.spec.plain import first_line, shortened
-from core.spec.profile import profile_id_of
+from core.spec.profile import check_named
 from core.spec.ranking import FrozenRanking
 from core.store.exchange.address import Address, check_file
 
@@ -180,9 +179,7 @@ def _check_named(kind: str, only: Collection[str], *, known: Collection[str]) ->
 def _check_spec(file: Path, run: RunPaths) -> None:
     """Refuse a spec that is garbage, or another job's: whoever pulls it could not read the folder."""
     with as_damage(file.name):
-        id_of = profile_id_of if isinstance(run, ProfilePaths) else run_id_of
-        if (made := id_of(orjson.loads(read_whole(file)))) != run.run_id:
-            raise RunFolderDamaged(f"{file.name} is of {made}: the folder was copied or renamed.")
+        check_named(orjson.loads(read_whole(file)), run.run_id)
 
 
 def _push_job(run: RunPaths, address: Address, *, there: str, replace: bool) -> Outcome:

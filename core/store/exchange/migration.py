@@ -1,4 +1,4 @@
-"""The change of the tables that lets collections have any name."""
+"""Later changes of the tables; `core.store.schema` has their order."""
 
 from __future__ import annotations
 
@@ -18,3 +18,13 @@ def m014_imported(con: duckdb.DuckDBPyConnection) -> None:
             f"INSERT INTO {table}_new SELECT * FROM {table}; DROP TABLE {table}; "
             f"ALTER TABLE {table}_new RENAME TO {table};"
         )
+
+
+def m016_in_use(con: duckdb.DuckDBPyConnection) -> None:
+    """Memory and processor cores in use along a training; NULL for what an earlier version trained."""
+    con.execute("ALTER TABLE steps ADD COLUMN memory_mb DOUBLE; ALTER TABLE steps ADD COLUMN cores DOUBLE;")
+
+
+def m017_ids(con: duckdb.DuckDBPyConnection) -> None:
+    """What pairs a run with its baseline has no words about models and tasks any more: every folder is read again."""
+    con.execute("UPDATE ingested SET stamp = ''")

@@ -153,6 +153,22 @@ def test_a_run_carries_its_tasks_and_their_parts_alone() -> None:
         run.task("qqp")
 
 
+def test_words_about_a_task_and_a_model_are_no_part_of_an_id() -> None:
+    run = next(r for r in _study("mnli").runs() if r.intermediate and r.target == "xnli")
+    task = run.task("xnli")
+    said = {"title": "X", "summary": "Other words.", "cautions": ("A new one.",), "licence": "CC0",
+            "citation": "A 2026", "url": "https://example.org", "domain_words": ("speech",)}  # fmt: skip
+    told = task.model_copy(update=said)
+    model = run.model.model_copy(update={k: said[k] for k in ("title", "licence", "citation")})
+    tasks = tuple(told if t.name == "xnli" else t for t in run.tasks)
+    other = run.model_copy(update={"tasks": tasks, "model": model})
+    assert (told.digest(), model.digest(), other.run_id) == (task.digest(), run.model.digest(), run.run_id)
+    assert other.pair_key() == run.pair_key()
+    longer = task.model_copy(update={"max_length": task.max_length + 8})
+    assert longer.digest() != task.digest()
+    assert run.model_copy(update={"tasks": tuple(longer if t is told else t for t in tasks)}).run_id != run.run_id
+
+
 def test_every_task_survives_json_with_the_same_id() -> None:
     for task in TASKS.values():
         assert TaskSpec.model_validate_json(task.canonical_json()).digest() == task.digest()

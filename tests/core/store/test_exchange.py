@@ -216,7 +216,7 @@ def test_one_bad_name_on_either_side_is_named_and_the_rest_goes_on(tmp_path: Pat
     a.ranking("r1").mkdir(parents=True)
     a.ranking("r2").write_text("{}")
     sent = {m.name: m.message for m in push(a, address_of(str(there))) if m.outcome is Outcome.BROKEN}
-    assert "the folder was copied or renamed" in (sent.pop("0123456789ab") or "")
+    assert "it was changed, copied or renamed" in (sent.pop("0123456789ab") or "")
     assert "r1.json is a folder" in (sent.pop("r1") or "") and "r2.json" in (sent.pop("r2") or "") and not sent
     (there / "runs" / "fedcba987654").write_text("x")
     (there / "runs" / "loop").symlink_to("loop")

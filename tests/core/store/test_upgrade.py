@@ -15,10 +15,12 @@ import pytest
 
 from core.jobs.folders import statuses
 from core.jobs.records import JobState
+from core.paths import AtlasPaths
+from core.spec.base import run_id_before
 from core.store.connection import Store
 from core.store.ingest import ingest, rebuild
 from core.store.schema import MIGRATIONS
-from tests.makers.folders import run_spec
+from tests.makers.folders import history, run_spec, scored, write_run
 from tools.faults.home import Home
 
 ARCHIVES = Path(__file__).parents[2] / "fixtures"
@@ -65,10 +67,28 @@ def test_the_gallery_of_the_release_is_read_and_counts_as_earlier(tmp_path: Path
     assert found == [("measured", "de", 0.25), ("measured", "sw", 0.25)]
 
 
+def test_a_run_under_its_earlier_id_pairs_with_one_that_has_a_new_one(tmp_path: Path) -> None:
+    """What describes a task was part of an id: a reworded caution made its runs strangers to each other."""
+    paths = AtlasPaths(tmp_path)
+    for spec, score in ((run_spec(), 0.5), (run_spec("mnli"), 0.75)):
+        write_run(paths, spec, history(spec, [scored("de", score)]))
+    base = run_spec()
+    old = run_id_before(base.model_dump(mode="json"))
+    assert old != base.run_id
+    paths.run(base.run_id).root.rename(paths.run(old).root)
+    for file in ("job.json", "events.jsonl"):
+        path = paths.run(old).root / file
+        path.write_text(path.read_text().replace(base.run_id, old))
+    with Store.open(":memory:") as store:
+        assert ingest(store, paths).n_damaged == 0
+        with store.cursor() as cur:
+            assert cur.execute("SELECT baseline_run_id, lang, gain FROM gains").fetchall() == [(old, "de", 0.25)]
+
+
 @pytest.mark.parametrize("what", ["event", "field"])
 def test_a_run_of_a_newer_version_says_so_and_the_others_are_read(tmp_path: Path, what: str) -> None:
     paths = home_of("0.2.0", tmp_path)
-    run = paths.run(run_spec("mnli").run_id)
+    run = paths.run(run_id_before(run_spec("mnli").model_dump(mode="json")))
     if what == "event":
         lines = run.events.read_text().splitlines(keepends=True)
         lines[3] = json.dumps(json.loads(lines[3]) | {"event": {"type": "dreamt", "of": "sheep"}}) + "\n"
