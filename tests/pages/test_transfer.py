@@ -400,11 +400,15 @@ def test_the_scatter_says_its_n_and_turns_distances_round() -> None:
     # Ranks of the distance 1 2 3 4, of the gain 4 3 1 2: d = -3 -1 2 2, 1 - 6 * 18 / 60 = -0.8; turned round +0.8.
     assert near.estimate == pytest.approx(0.8)
     text = sentence(points, measure=SIMILARITIES["frechet"], text=ReferenceText("train", "en"), lang=None)
-    assert "rank correlation +0.80" in text
-    # artanh 0.8 = 1.0986, half width 1.96 * sqrt(1.32): from tanh(-1.153) = -0.82.
-    assert "(95 % interval −0.82 to +1.00) over 4 intermediates; zero is inside, so closer" in text
+    assert "rank correlation +0.80 over 4 intermediates; too few for an interval" in text
+    six = pd.concat([points, _points([("f", 5, 0.05, True), ("g", 6, 0.35, True)])])
+    # Ranks of the gain 6 4 2 3 1 5 against 1 2 3 4 5 6: d² sums to 48, 1 - 6 * 48 / 210 = -0.37; turned round +0.37.
+    # artanh 0.3714 = 0.3901; 0.3901 - 1.1316 * sqrt(1 + 0.70² / 2) = -0.872 = artanh -0.70; likewise +0.94.
+    assert "+0.37 (95 % interval −0.70 to +0.94) over 6 intermediates; zero is inside, so closer" in sentence(
+        six, measure=SIMILARITIES["frechet"], text=ReferenceText("train", "en"), lang=None
+    )
     assert "Placebos, intermediates that train the target's own task (†) and gains that do not count are left" in text
-    perfect = points.assign(gain=[0.4, 0.3, 0.2, 0.1, 9.0])
+    perfect = six.assign(gain=[0.4, 0.3, 0.2, 0.1, 9.0, 0.05, 0.01])
     assert "a perfect rank correlation has no interval" in sentence(
         perfect, measure=SIMILARITIES["frechet"], text=ReferenceText("train", "en"), lang=None
     )

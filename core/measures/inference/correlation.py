@@ -16,8 +16,9 @@ from core.errors import DataError
 from core.measures.inference.intervals import Floats, Interval, finite_vector
 from core.measures.metrics.corpus import mid_ranks
 
-FEWEST = 4
-"""Pairs below which a rank correlation has no interval: its error divides by n - 3."""
+FEWEST = 6
+"""Pairs below which a rank correlation has no interval: with five it would reject 8 %."""
+_ROUNDS = 30
 
 
 class Limits(NamedTuple):
@@ -51,10 +52,11 @@ def t_limits(mean: ArrayLike, *, sd: ArrayLike, n: ArrayLike, level: float = 0.9
 
 
 def spearman(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> Interval:
-    """Spearman's rank correlation, in [-1, 1], with Bonett and Wright's (2000) interval on Fisher's scale.
+    """Spearman's rank correlation, in [-1, 1], with Bonett and Wright's (2000) error on Fisher's scale.
 
-    tanh(artanh r ± z sqrt((1 + r²/2) / (n − 3))); ties share their mean rank. The limits are NaN below four pairs and
-    where the order is perfect, for which the form has none.
+    The limits are the correlations ρ with |artanh r − artanh ρ| = z sqrt((1 + ρ²/2) / (n − 3)): the error is that
+    of the supposed truth; that of what was found makes the test of no relation too cautious. Ties share a mean rank.
+    The limits are NaN below `FEWEST` pairs and where the order is perfect, for which the form has none.
 
     Args:
         x: (n,) numbers.
@@ -74,6 +76,14 @@ def spearman(x: ArrayLike, *, other: ArrayLike, level: float = 0.95) -> Interval
     r = float(np.clip(a @ b / scale, -1, 1))
     low = high = math.nan
     if one.size >= FEWEST and abs(r) < 1 - 1e-12:
-        half = float(special.ndtri((1 + level) / 2)) * math.sqrt((1 + r * r / 2) / (one.size - 3))
-        low, high = math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
+        z, found = float(special.ndtri((1 + level) / 2)) / math.sqrt(one.size - 3), math.atanh(r)
+        low, high = (_limit(found, step=sign * z) for sign in (-1, 1))
     return Interval(r, low, high, level, "Bonett–Wright", one.size, 0)
+
+
+def _limit(found: float, *, step: float) -> float:
+    """The fixed point of truth = found + step sqrt(1 + tanh(truth)² / 2), as a correlation."""
+    truth = found
+    for _ in range(_ROUNDS):
+        truth = found + step * math.sqrt(1 + math.tanh(truth) ** 2 / 2)
+    return math.tanh(truth)

@@ -26,7 +26,7 @@ CASES = {
 """Replications by design: with 300 a calibrated test has been seen to reject 9 %."""
 TOO_SURE = ("examples alone", "naive", "the same without base tasks")
 """What takes rows for independent that are not; shown to say how wrong it is. Five alike seeds hide it."""
-NOT_USED = "Satterthwaite"
+NOT_USED = ("Satterthwaite", "one spread of seeds")
 """Shown to say why something else is used."""
 
 

@@ -13,12 +13,24 @@ from core.measures.inference.intervals import t_interval
 
 
 def test_spearman_by_hand() -> None:
-    # d = (-1, 1, -1, 1, 0), sum of squares 4: 1 - 6 * 4 / (5 * 24) = 0.8.
-    # artanh 0.8 = 1.0986; 1.95996 * sqrt((1 + 0.32) / 2) = 1.5923; tanh(-0.4937) = -0.4571, tanh(2.6909) = 0.9908.
-    found = spearman([1, 2, 3, 4, 5], other=[2, 1, 4, 3, 5])
-    assert found.estimate == pytest.approx(0.8)
-    assert (found.low, found.high) == pytest.approx((-0.4571, 0.9908), abs=2e-4)
-    assert (found.n, found.method) == (5, "Bonett–Wright")
+    # d = (-1, 1, -1, 1, 0, 0): 1 - 6 * 4 / (6 * 35) = 0.8857; artanh 1.4018; 1.95996 / sqrt(3) = 1.1316.
+    # 1.4018 - 1.1316 * sqrt(1 + 0.2476² / 2) = 0.2530 = artanh 0.2477, itself; 0.9924 likewise from above.
+    found = spearman([1, 2, 3, 4, 5, 6], other=[2, 1, 4, 3, 5, 6])
+    assert found.estimate == pytest.approx(0.8857, abs=1e-4)
+    assert (found.low, found.high) == pytest.approx((0.2476, 0.9924), abs=2e-4)
+    assert (found.n, found.method) == (6, "Bonett–Wright")
+
+
+@pytest.mark.parametrize("n", [6, 9, 30])
+def test_the_limits_are_the_truths_that_are_just_not_refused(n: int) -> None:
+    rng = np.random.default_rng(n)
+    for slope in (-0.7, 0, 0.5):
+        x, rest = rng.normal(size=(2, n))
+        found = spearman(x, other=slope * x + rest)
+        for limit in (found.low, found.high):
+            error = math.sqrt((1 + limit**2 / 2) / (n - 3))
+            assert abs(math.atanh(found.estimate) - math.atanh(limit)) == pytest.approx(1.959964 * error, rel=1e-5)
+        assert found.low < found.estimate < found.high
 
 
 def test_ties_share_their_mean_rank_and_monotone_changes_do_nothing() -> None:
@@ -29,9 +41,9 @@ def test_ties_share_their_mean_rank_and_monotone_changes_do_nothing() -> None:
     assert spearman(-x, other=y).estimate == pytest.approx(-spearman(x, other=y).estimate)
 
 
-def test_no_interval_below_four_pairs_or_for_a_perfect_order() -> None:
-    assert math.isnan(spearman([1, 2, 3], other=[1, 3, 2]).low)
-    perfect = spearman([1, 2, 3, 4, 5], other=[1, 2, 3, 4, 5])
+def test_no_interval_below_six_pairs_or_for_a_perfect_order() -> None:
+    assert math.isnan(spearman([1, 2, 3, 4, 5], other=[1, 3, 2, 5, 4]).low)
+    perfect = spearman([1, 2, 3, 4, 5, 6], other=[1, 2, 3, 4, 5, 6])
     assert perfect.estimate == 1 and math.isnan(perfect.high)
 
 
