@@ -17,7 +17,7 @@ ALL: dict[str, tuple[str, ...]] = {
     "launch": ("launch", "--turns", "3"),
     "launch-e5": ("launch", "--turns", "3", "--warm-only", "--model", "e5-small-q4"),
     "training": ("training",),
-    "training-xlmr": ("training", "--shape", "xlmr-base", "--steps", "4"),
+    "training-xlmr": ("training", "--shape", "xlmr-base", "--steps", "10"),
     "tagging": ("training", "--task", "tagging"),
     "qa": ("training", "--task", "qa"),
     "freezing": ("freezing",),

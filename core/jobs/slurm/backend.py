@@ -304,8 +304,10 @@ class SlurmBackend(Backend):
         job, process = read_job(run.job), executing(run)
         if job is None:
             return False
-        # The task counts its starts; one that never came so far is counted here.
-        attempts = job.attempts + (process is None and state not in _NOT_ITS_FAULT)
+        # The task counts its starts. One that never came so far is counted here; one that was not its fault does not
+        # count, as where Slurm puts a job of a dead node back by itself.
+        came = process is not None
+        attempts = max(job.attempts - came, 0) if state in _NOT_ITS_FAULT else job.attempts + (not came)
         reason = f"Its task in Slurm ended without a result ({state.lower()})."
         if attempts >= job.attempts_allowed and state not in _NOT_ITS_FAULT:
             log = f"see {run.log.name} and {self._paths.slurm_logs}/{token}_*.log"

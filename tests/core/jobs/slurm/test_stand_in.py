@@ -16,7 +16,7 @@ from core.cli.main import app
 from core.errors import JobError, SpecError, UnknownName
 from core.holding import beat
 from core.jobs.backend import backend_file
-from core.jobs.records import JobState, JobStatus, read_job
+from core.jobs.records import JobState, JobStatus, change_job, read_job
 from core.jobs.slurm import backend as slurm
 from core.jobs.slurm import book, engine
 from core.jobs.slurm.backend import SlurmBackend
@@ -311,6 +311,22 @@ def test_a_job_that_vanished_is_handed_over_again_and_given_up_after_three_tries
     found = state(paths, spec)
     assert found[0] is JobState.FAILED and "(out_of_memory). It was tried 3 times" in (found[1] or "")
     assert list(paths.slurm.glob("*.json")) == []
+
+
+@pytest.mark.parametrize(("end", "left"), [("NODE_FAIL", 1), ("PREEMPTED", 1), ("FAILED", 2)])
+def test_a_start_that_ended_with_its_node_does_not_count(
+    paths: AtlasPaths, scripts: Slurm, end: str, left: int
+) -> None:
+    """As where Slurm puts such a job back by itself, which has it start without another count."""
+    (spec,) = [run_spec()]
+    SlurmBackend(paths).submit([spec])
+    run = paths.run(spec.run_id)
+    run.process.write_text(ProcessRecord(pid=2**22 + 1, started=0.0).model_dump_json())
+    change_job(run, lambda job: {"attempts": 2})
+    scripts.says(paths, f"{spec.run_id} {end}")
+    assert SlurmBackend(paths).wake()
+    job = read_job(run.job)
+    assert job is not None and job.attempts == left and not run.process.exists()
 
 
 def test_who_cancels_with_slurms_own_command_has_cancelled_the_run(paths: AtlasPaths, scripts: Slurm) -> None:
