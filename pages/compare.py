@@ -32,10 +32,10 @@ if rows.empty:
 
 picked = choose(rows)
 if len(picked) < FEWEST:
-    more = "One more run" if picked else "Two runs"
+    more = "one more run" if picked else "two runs"
     st.info(
-        f"{more} to compare: choose above, or open a run on the page Runs and add it there. The address of this page "
-        "holds the choice, so a link opens it again.",
+        f"Choose {more} to compare above, or open a run on the page Runs and add it there. The address of "
+        "this page holds the choice, so a link opens it again.",
         icon=":material/compare_arrows:",
     )
     st.stop()

@@ -21,9 +21,9 @@ from pages.widgets.show import md, show_command
 st.title("Launch")
 start()
 st.caption(
-    "A pretrained encoder is trained on an English intermediate task, then on the English training set of the target, "
-    "and scored in all its languages that the data have. This runs in the background: closing this page or the "
-    "server does not stop it."
+    "A pretrained encoder is trained on an English intermediate task, then on the English training set of the target "
+    "(if it has one: retrieval is not trained on), and scored in all its languages that the data have. This runs in "
+    "the background: closing this page or the server does not stop it."
 )
 
 form, plan = st.columns([3, 2], gap="large")

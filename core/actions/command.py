@@ -33,8 +33,8 @@ from core.variables import is_read_only
 Request = StudyRequest | ProfileRequest
 
 NO_FOLDER = (
-    f"Replace {MIRROR} in the command by the folder of your copy of the data: no run on this machine names one. It "
-    "holds data sets as <owner>/<name>, such as google/xtreme."
+    f"Replace {MIRROR} in the command by the folder of your copy of the data: no run on this machine used such a "
+    "folder. It holds data sets as <owner>/<name>, such as google/xtreme."
 )
 """What a user is told of a command that cannot start as it is."""
 

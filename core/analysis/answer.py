@@ -158,7 +158,7 @@ def _shares(rows: _Rows) -> str:
         "What gains differ by from cell to cell (one language of one target after one intermediate, mean over seeds), "
         "in shares of their variance (95 % intervals in brackets where one is known)"
     )
-    tail = "The rest is seeds, test examples and what the model does not know."
+    tail = "The rest is seeds, test examples and what the mixed model has no term for."
     return f"{head}: {', '.join(said)}. {tail}" if said else ""
 
 
@@ -183,9 +183,9 @@ def _against(null: pd.DataFrame | None) -> list[str]:
     else:
         verdict = "so it is not clear that they help"
     return [
-        "The gain of a pair that was kept aside is predicted from the averages of its intermediate and its target. "
-        f"Difficulty and similarity take {_limits(row)} off the squared error of that prediction, over {row['n']} "
-        f"intermediates: {verdict}."
+        "Gains of one intermediate before one target that were kept aside are predicted from the averages of that "
+        "intermediate and of that target. Difficulty and similarity, added, take "
+        f"{_limits(row)} off the squared error of that prediction, over {row['n']} intermediates: {verdict}."
     ]
 
 
@@ -204,7 +204,7 @@ def _naive(rows: _Rows, *, unit: Unit) -> str:
     middle = (
         "It stands here because papers report it: it finds an effect in half of simulated data without one "
         "(docs/calibration.md). And it gives every cell the same weight, where the comparison above gives less to "
-        "targets whose runs spread much, so that even the direction can differ."
+        "targets whose gains scatter much around what the mixed model expects, so that even the direction can differ."
     )
     return f"{head} {' and '.join(said)}. {middle}" if said else ""
 

@@ -142,7 +142,7 @@ def sentence(points: pd.DataFrame, *, measure: SimilarityMeasure, text: Referenc
     n_langs = int(points["n_langs"].max())
     over = f"{n_langs} language{'s' if n_langs != 1 else ''}"
     gain = f"gain in {_named(lang)}" if lang else f"mean gain over {over}"
-    with_text = "training text" if text.role == "train" else f"test text in {_named(text.lang)}"
+    with_text = "target's training text" if text.role == "train" else f"target's test text in {_named(text.lang)}"
     found = agreement(points, larger_is_closer=measure.direction > 0)
     n = int(points["counts"].sum())
     left_out = (

@@ -42,6 +42,9 @@ NO_PAIR = "No pair is left to propose: what has a known difficulty and similarit
 """What is said where there is no proposal; it does not say that nothing is open."""
 
 _EXPLAINING = ("difficulty", "similarity")
+_NARROWS = (
+    "it narrows the 95 % intervals of difficulty and similarity, taken together, more than what is listed after it"
+)
 _CAUSES = {"intermediate": (INTERMEDIATE,), "target": (TARGET, BASELINE, FLOOR)}
 """Why gains are no evidence, by what of a pair is the cause: another pair with it would have the same cause."""
 
@@ -237,12 +240,9 @@ def _proposal(row: dict[str, object], evidence: Evidence, *, plan: Plan) -> dict
         models=(s.model,), intermediates=(str(row["intermediate"]),), targets=tuple(str(row["target"]).split()),
         seeds=tuple(range(1, plan.seeds + 1)), protocol=s.protocol, data_source=DataSourceKind(s.data_source),
     )  # fmt: skip
-    why = "both 95 % intervals, of difficulty and of similarity, would shrink by much for each run"
+    why = f"for the number of its runs, {_NARROWS}"
     if row["worth"] is None:
         why = "its difficulty and similarity are unlike those of what was run"
     elif row["kind"] == "seeds":
-        why = (
-            f"it has fewer than {plan.seeds} seeds; with as many both 95 % intervals, of difficulty and of similarity, "
-            "would shrink by much for each run"
-        )
+        why = f"it has fewer than {plan.seeds} seeds; for the number of runs that they take, {_NARROWS}"
     return {"why": why, "request": request} | row

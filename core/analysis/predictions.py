@@ -102,7 +102,7 @@ def scored_pairs(
     pairs, found, absent = _with_features(cur, pairs, pooled)
     labels, unmeasured = labels | found, tuple(absent)
     pairs["random"], pairs["always_mnli"] = 0.0, (pairs["intermediate"].map(base_tasks) == "mnli").astype(float)
-    labels |= {"random": "any, with equal chance", "always_mnli": "always MNLI"}
+    labels |= {"random": "any, with equal chance", "always_mnli": "MNLI (or a part of it) first, all others level"}
     for name in [n for n in labels if n != "random" and pairs[n].nunique() < 2]:
         absent[name] = "not known for any pair" if pairs[name].isna().all() else "the same for every pair"
         labels.pop(name)
@@ -219,7 +219,7 @@ def _combined(found: Selectors, direction: str, *, seed: int) -> dict[str, objec
     }  # fmt: skip
     try:
         names, rows = _usable(found)
-        head["label"] = f"all that every pair has together (ridge on {', '.join(names)})"
+        head["label"] = f"all whose value is known for every pair, together (ridge on {', '.join(names)})"
         if "language" in direction:
             return head | _over_languages(found, rows, names, seed=seed)
         held = "intermediate" if "intermediate" in direction else "target"

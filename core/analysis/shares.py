@@ -44,7 +44,7 @@ def share_rows(fit: MixedFit, *, cells: Cells) -> list[EstimateRow]:
             ),
         )  # fmt: skip
     rest = fit.shares["residual"]
-    label = "the rest: seeds, examples, what the model lacks"
+    label = "the rest: seeds, examples, what has no term here"
     rows.append(
         estimate_row(
             "share", "residual", label=label, estimate=rest, n=len(cells.gain), n_unit="cells",
@@ -55,8 +55,8 @@ def share_rows(fit: MixedFit, *, cells: Cells) -> list[EstimateRow]:
 
 
 _SHORT = {
-    "type_match": "same task type as the target", "log_size": "size of the training set",
-    "distance": "distance of the language from English",
+    "type_match": "same task type as the target", "log_size": "examples the intermediate is trained on",
+    "distance": "distance of the language's syntax from English",
 }  # fmt: skip
 _TERM = "(b^2 - se^2) var(x) / total variance of cells' mean gains"
 _COMPONENT = "variance component / total variance of cells' mean gains"

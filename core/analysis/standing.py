@@ -73,7 +73,7 @@ def extent(
     bases = {base_tasks(name) for name in names if name not in whole}
     or_placebos = f" or placebo{'s' * (parts > 1)}" if has_placebos else ""
     head = (
-        f"The largest set of runs ({label}) tries {_count(len(whole), 'intermediate')}"
+        f"The largest set of runs ({label}) tries {_count(len(whole), 'whole task' if parts else 'intermediate')}"
         + (f" and {_count(parts, 'part')}{or_placebos} of {_count(len(bases), 'task')}" if parts else "")
         + _unlearned(evidence, names)
         + f" before {_count(frame['target'].nunique(), 'target')} in {_count(frame['lang'].nunique(), 'language')}, "
@@ -106,9 +106,12 @@ def extent(
 
 def _unlearned(evidence: Evidence, counted: list[str]) -> str:
     """How many conditions were tried beside those that count, since every other number of conditions holds them."""
-    tried = evidence.frame["intermediate"]
-    n = len(set(tried) - set(counted))
-    return f" ({n} more were tried, whose gains do not count)" if n else ""
+    left = set(evidence.frame["intermediate"]) - set(counted)
+    whole = sum(base_tasks(name) == name for name in left)
+    parts = (("intermediate", whole), ("part", len(left) - whole))
+    said = " and ".join(f"{n} more {what}{'s' * (n > 1)}" for what, n in parts if n)
+    verb, whose = ("was", "its") if len(left) == 1 else ("were", "their")
+    return f" ({said} {verb} tried; {whose} gains do not count)" if left else ""
 
 
 class _Average(NamedTuple):

@@ -136,9 +136,10 @@ class Evidence(NamedTuple):
         n, reasons = int(self.frame["gain"].notna().sum()), self.frame["excluded"].dropna()
         if reasons.empty:
             return ""
-        whole = n + len(reasons)
         verb = "does not count and is" if len(reasons) == 1 else "do not count and are"
-        return f"{len(reasons):,} of {whole:,} gains {verb} left out: {reasons_in_words(reasons)}."
+        of = f"Of all {n + len(reasons):,} gains (parts and English too), {len(reasons):,}" if n else "The only gain"
+        of = of if n or len(reasons) == 1 else f"All {len(reasons):,} gains"
+        return f"{of} {verb} left out: {reasons_in_words(reasons)}."
 
     @property
     def complete(self) -> pd.DataFrame:

@@ -43,8 +43,8 @@ REASONS = {
 
 _CLAUSES = {
     EARLIER: EARLIER,
-    INTERMEDIATE: "whose intermediate was not learned",
-    TARGET: "whose target was not learned",
+    INTERMEDIATE: "whose intermediate (a task or a part of one) was not learned",
+    TARGET: "whose run did not learn the target",
     BASELINE: "whose baseline did not learn the target",
     FLOOR: "whose baseline is at the floor",
 }

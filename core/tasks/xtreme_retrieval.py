@@ -68,8 +68,8 @@ BUCC2018 = TaskSpec(
         "The hub's copy holds the gold pairs alone, without the sentences that have no translation: mining there is "
         "easier than in the shared task, and scores do not compare with published ones.",
         "XTREME's Table 1 counts five languages, English included; each of the other four is paired with English.",
-        "Layer and pooling decide the score; XTREME's script says layer 7 and cls, pull request #104 says that the "
-        "paper averaged.",
+        "Layer and pooling decide the score. XTREME's script takes layer 7 and the first piece (cls); pull request "
+        "#104 of its repository says that the paper took the mean over the pieces. Here protocol or model name them.",
     ),
 )
 
@@ -94,6 +94,7 @@ TATOEBA = TaskSpec(
         "Chance is one in the number of candidates: 0.001 with 1,000, 0.005 with the 205 of Javanese. Sets are smaller "
         "in jv, ka, kk, ml, sw, ta, te and th.",
         "XTREME's Table 1 prints 33 languages; its data and its results have 36.",
-        "Layer and pooling decide the score: pull request #104 reproduces the paper with layer 10, the script says 13.",
+        "Layer and pooling decide the score. XTREME's script takes layer 13 of XLM-R Large; pull request #104 of its "
+        "repository reproduces the paper with layer 10. Here the protocol or the model names them.",
     ),
 )

@@ -74,8 +74,8 @@ def test_settings_as_axes(ids: dict[str, str], open_page: Open) -> None:
 
 def test_strangers_too_many_and_too_few(ids: dict[str, str], open_page: Open) -> None:
     at = open_page(PAGE, ids="<b>nonsense</b>,~;DROP TABLE runs")
-    assert "the link may come from another installation" in _words(at) and "Two runs to compare" in _words(at)
-    assert "One more run" in _words(open_page(PAGE, ids=ids["finished"]))
+    assert "the link may come from another installation" in _words(at) and "Choose two runs to compare" in _words(at)
+    assert "Choose one more run" in _words(open_page(PAGE, ids=ids["finished"]))
     every = [(name, "xnli", seed) for seed in (1, 2) for name in ("none", "mnli", "qqp", "cola")]
     assert len(open_page(PAGE, ids=_ids(*every)).multiselect[0].value) == MOST
 

@@ -28,7 +28,7 @@ def earlier(home: Path) -> None:
 def test_the_overview_says_how_many_count_and_why_the_others_do_not(open_page: Open) -> None:
     text = words(open_page("pages/overview.py"))
     assert "No gain of the largest set of runs" in text
-    assert "counts. 4 of 4 gains do not count and are left out: 4 made by an earlier version" in text
+    assert "counts. All 4 gains do not count and are left out: 4 made by an earlier version" in text
     assert "4 gains in all metrics (0 gains count, 0 on real data)" in text
     assert "Nothing yet: no gain counts." in text
 
@@ -37,7 +37,7 @@ def test_the_overview_says_how_many_count_and_why_the_others_do_not(open_page: O
 def test_the_analysis_names_the_reason_and_counts_them_if_asked(open_page: Open) -> None:
     text = words(open_page("pages/analysis.py"))
     assert "no intermediate has a gain" in text
-    assert "4 of 4 gains do not count and are left out: 4 made by an earlier version" in text
+    assert "All 4 gains do not count and are left out: 4 made by an earlier version" in text
     assert "do not count and are left out" not in words(open_page("pages/analysis.py", excluded="true"))
 
 

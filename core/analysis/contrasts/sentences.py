@@ -77,7 +77,10 @@ def _unlearned(contrast: Contrast, row: dict[Any, Any], *, unit: Unit) -> str:
     said = " and ".join(f"in {n} {side}" for side, n in counts if n)
     if not said:
         return ""
-    head = f" Of {row['pairs']} pairs of runs in a language, {said} was not learned; they count, as that is an outcome."
+    head = (
+        f" Of {row['pairs']} comparisons of two runs in one language, {said} was not learned; they count in this "
+        "comparison, as that is an outcome."
+    )
     if not row["n_learned"]:
         return f"{head} Nowhere were both learned."
     size, n = f"{_number(row['learned'], unit)} {unit.name}", row["n_learned"]

@@ -178,7 +178,8 @@ def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, uni
     if not spread.is_known:
         there = {0: "no task has been compared yet", 1: "one task has been compared"}
         now = there.get(spread.tasks, "all tasks gave the same")
-        return f"{title}: {now}. Two tasks give a first interval, and their spread tells how many are needed."
+        begin = f" The runs below add {n_asked}." if n_asked else ""
+        return f"{title}: {now}. Two tasks give a first interval, and their spread tells how many are needed.{begin}"
     size = f"{unit.factor * find:.1f} {unit.name}" + (
         ", as seen so far," if find > unit.small else " (less counts as about the same)"
     )
@@ -199,9 +200,11 @@ def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, uni
         least = unit.factor * spread.detectable(most)
         left = f"{n_left} more tasks can be run" if n_left else "No other task can be run"
         enough = "which is larger than what is looked for" if least > unit.factor * find else "which is enough"
-        said.append(f"{left}: with all {most}, an effect of {least:.1f} would be found, {enough}.")
+        said.append(
+            f"{left}: with all {most}, an effect of {least:.1f} {unit.name} would be found with the same chance, {enough}."
+        )
     if n_asked < n_left:
-        said.append(f"The runs below add {n_asked} of them, a part at a time.")
+        said.append(f"The runs below add {n_asked} of them to begin with.")
     return " ".join(said)
 
 

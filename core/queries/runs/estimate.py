@@ -329,4 +329,4 @@ def _basis(paces: Collection[Pace], *, machine: Machine) -> str:
     where = "" if any(pace.is_own for pace in known) else ", all on other machines"
     guessed = f"; {n_unknown} models were never measured and are guessed" if n_unknown else ""
     head = f"The estimate is from {n:,} earlier trainings and scorings on {machine.kind}{where}"
-    return f"{head}; nine of ten runs end within it{guessed}."
+    return f"{head}; its range holds nine of ten such times{guessed}."

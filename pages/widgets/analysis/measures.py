@@ -48,9 +48,9 @@ def show_measures(rows: pd.DataFrame | None, *, options: AnalysisOptions, how: H
             st.caption(md(f"With {n} pairs of measures there is no estimate for {term}: {note}."))
     st.caption(
         "Each line repeats the analysis of the same gains with another measure of difficulty and another measure of "
-        "similarity (a specification curve): a band is one measure of what is drawn, a line in it one measure of the "
-        "other. All are turned so that larger is harder, or nearer. Compare signs and sizes; do not count how many are "
-        "significant, because all use the same gains."
+        "similarity (a specification curve): the lines of one band share the measure that is named beside it, and "
+        "differ in that of the other term. All are turned so that larger is harder, or nearer. Compare signs and "
+        "sizes; do not count how many are significant, because all use the same gains."
     )
     there = {*rows["difficulty_measure"], *rows["similarity_measure"]}
     with st.expander("What each measure asks", icon=":material/help:"):

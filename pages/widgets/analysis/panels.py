@@ -52,7 +52,7 @@ def show_answer(said: Answer, found: Evidence, missing: pd.DataFrame) -> None:
         st.markdown(f":{color}-badge[{icon} {text}] {source_badge(found.pooled.data_source)}")
         st.markdown(f"**{md(said.headline)}**")
         if said.details:
-            with st.expander("How sure that is, and what else the differences go with", icon=":material/rule:"):
+            with st.expander("How sure that is, and what else gains go with", icon=":material/rule:"):
                 st.markdown("\n".join(f"- {md(detail)}" for detail in said.details))
         origins = "; ".join(f"{name.capitalize()}: {text}" for name, text in found.origins.items())
         st.caption(md(f"The program writes these sentences from the numbers. {origins}."))
@@ -84,10 +84,10 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
         alt="Mean gain in fields of difficulty and similarity, with intervals; the part Numbers has the model",
     )  # fmt: skip
     st.caption(
-        f"Each field: mean gain in {unit} of the n intermediates whose difficulty and similarity lie in it, less what "
-        "sets its targets and languages apart from the mean of all, with its 95 % interval over these intermediates "
-        "(none where n is 1). An intermediate may lie in several fields, as its similarity differs by target. "
-        "Fields with few intermediates are unreliable."
+        f"Each field: mean gain in {unit} of the n intermediates whose difficulty and similarity lie in it (low, "
+        "middle and high: as many cells each as can be), less what sets its targets and languages apart from the mean "
+        "of all, with its 95 % interval over these intermediates (none where n is 1). An intermediate may lie in "
+        "several fields, as its similarity differs by target. Fields with few intermediates are unreliable."
     )
     with st.grid(2, min_column_width=320):
         for name, title in axes.items():
@@ -109,7 +109,8 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
             chart(draw, key=f"marginal-{name}", alt=alt, source=found.pooled.data_source)
     st.caption(
         "Line and band: what the model says (a mixed model, see docs/analysis.md) with its 95 % limits, all else at "
-        "its average. Points: intermediates, with the effects of all else taken out."
+        "its average. Points: intermediates, each at its mean over targets and languages, with the effects of all else "
+        "taken out."
     )
 
 
@@ -138,7 +139,9 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, of: 
     groups = groups.assign(group=group_titles(groups))
     terms, parts = groups[groups["kind"] == "term"], groups[groups["kind"] == "share"]
     if not terms.empty:
-        st.markdown(f"**Within each {kind}**: how much the gain changes with one standard deviation more")
+        st.markdown(
+            f"**Within each {kind}**: how much the gain changes with one standard deviation more (of its own cells)"
+        )
         unit = UNITS[of.options.scale]
         draw = partial(group_effects, terms, unit=unit.name, factor=unit.factor, mode=mode())
         chart(draw, key="group-effects", alt=f"Effects by {kind} with intervals", source=source)
@@ -182,7 +185,8 @@ def show_cells(rows: pd.DataFrame, *, target: str, how: How) -> None:
         f"A cell is one language after one intermediate. {found} of {tested} tested gains differ from zero (paired "
         "tests over test examples and the seeds that there are: one seed says nothing of another), corrected "
         "for the number of cells in this table (q at most 0.05: about one in twenty of those is a false alarm). A "
-        "cell that does not differ may still have a gain that is smaller than the detectable one."
+        "cell that does not differ may still have a gain that is smaller than the detectable one, which as many test "
+        "examples and seeds would find with a chance of 80 %."
     )
     how_to(how, rows, name=f"cells-{target}")
 
@@ -214,12 +218,13 @@ def show_predictions(rows: pd.DataFrame, *, how: How) -> None:
         },
     )  # fmt: skip
     st.caption(
-        "A selector ranks the intermediates of a target before any of them is trained for it; its ranking is compared "
-        "with the gains that were then measured. Numbers are means over targets, or over languages where one language "
-        "is left out. Each row uses the pairs for which its selector has a score. Chance is any order of the same "
-        "pairs; of a selector that learns from gains it is what that reaches once the gains of whole intermediates are "
-        "exchanged, so it differs from row to row. Compare selectors by their difference from chance, whose limits and "
-        "p come from such exchanges."
+        "A selector ranks the intermediates of a target, whole tasks and parts, before any of them is trained for it; "
+        "its ranking is compared with the gains that were then measured. Numbers are means over targets; where one "
+        "language is left out of what a selector learns from, over languages. Each row uses the pairs of intermediate "
+        "and target for which its selector has a score. Chance is the mean over all orders of the same pairs; for a "
+        "selector that learns from gains it is what it reaches when each intermediate has the gains of another one, "
+        "drawn at random, so it differs from row to row. Compare rows by their difference from chance; its limits and "
+        "p come from exchanging intermediates in the same way."
     )
     how_to(how, rows, name="predictions")
 
@@ -251,9 +256,9 @@ def show_explained(rows: pd.DataFrame, *, target: str, how: How) -> None:
         | {name: number(_HEADS.get(name, name), format="%+.2f") for name in names},
     )  # fmt: skip
     st.caption(
-        "The selectors that every pair has, together (combination, one target left out: a ridge regression "
-        "fitted to the other targets), predict how many points above or below the target's mean gain each will be; "
-        "the column gain counts from zero. What the selectors add sums to the prediction."
+        "The selectors whose value is known for every pair, taken together (combination, one target left out: a ridge "
+        "regression fitted to the other targets), predict how many points above or below the target's mean gain each "
+        "will be; the column gain counts from zero. What the selectors add sums to the prediction, but for rounding."
     )
     how_to(how, rows, name=f"explained-{target}")
 
@@ -315,8 +320,8 @@ def show_next(rows: pd.DataFrame, *, how: How) -> None:
     st.caption(
         "Fill: measure the difficulty or similarity that existing runs still lack. Run: a new pair of intermediate "
         "and target. Seeds: more seeds of pairs that are there. Narrower: by how much the 95 % interval of difficulty, "
-        "or of similarity, would shrink, if all that the model leaves over is noise between seeds; the order is by "
-        "both together for each run. Tasks whose difficulty nobody measured are not in this list."
+        "or of similarity, would shrink, if all that the mixed model does not explain is noise between seeds; the "
+        "order is by the mean of both, divided by the number of runs. Tasks whose difficulty nobody measured are not in this list."
     )
     if caution := caution_of(*rows["command"]):
         st.caption(md(caution))
@@ -342,10 +347,11 @@ def show_numbers(figures: pd.DataFrame, *, how: How) -> None:
         },
     )  # fmt: skip
     st.caption(
-        "A scaled gain is a gain in the unit that is chosen above, as a fraction: 0.05 is 5 % of the head-room. Kinds "
+        "A scaled gain is a gain in the unit that is chosen under Measures and filter, as a fraction: 0.05 is 5 % of the head-room. Kinds "
         "of rows: `term`, an effect in the model; `naive`, the same in a plain regression, which takes every cell for "
-        "independent; `share`, a part of the variance; `residual`, what the model leaves at a target; `permutation`, "
-        "a test that exchanges intermediates; `null`, how well pairs that were kept aside are predicted."
+        "independent; `share`, a part of the variance; `residual`, how far a run usually lies from what the mixed "
+        "model expects at a target; `permutation`, a test that gives the measures of one intermediate to another; `null`, by which part "
+        "difficulty and similarity lower the squared error of predictions for pairs that were kept aside."
     )
     how_to(how, figures, name="analysis")
 

@@ -15,8 +15,8 @@ from pages.widgets.shared import paths, read_only
 
 _EXECUTION = (
     "These choices change how fast runs are, not what they find: results stay the same but for rounding, and but for "
-    "what another number of tokens at once does to dropout. Another precision is noted with the results, and is "
-    "trained anew."
+    "what another number of tokens at once does to dropout. Another precision is noted with the results, and "
+    "stages that were trained in one precision are trained anew in another."
 )
 
 

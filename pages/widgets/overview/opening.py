@@ -49,13 +49,13 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
         f"limits and a ring per target. {plain(found)}", source=pooled.data_source,
     )  # fmt: skip
     st.caption(
-        "Each row is an English task that was trained on first, all of them, or a comparison of two thirds of a task. "
-        "Diamond: mean with its 95 % interval (over targets; in rows that join several tasks, over these, of which a "
-        "target may lack some, so that it need not lie amid the rings), coloured where zero lies outside (not "
+        "Each row is an English task that was trained on first, all such tasks, or one third of a task's examples "
+        "compared with another third. Diamond: mean with its 95 % interval, over targets or, in rows that join several "
+        "tasks, over tasks, so that it need not lie amid the rings; coloured where zero lies outside the interval (not "
         "corrected for the number of rows). Ring: one target. Arrow: the interval goes on to the number beside it. "
         f"{unit.verdicts} {unit.meaning} Left out: English, retrieval targets (on which nothing is trained), "
         "intermediates that train the target's own task, and gains that do not count, because nothing was learned, say "
-        "(but a third that was not learned counts)."
+        "(but where thirds are compared, one that was not learned counts)."
     )
     with st.container(horizontal=True):
         st.page_link("pages/analysis.py", label="The complete analysis", icon=":material/insights:")
@@ -111,8 +111,8 @@ def show_laboratory(rows: pd.DataFrame) -> None:
     of_laboratory = rows[rows["data_source"] == "sample"]
     gains, counted = int(of_laboratory["gains"].sum()), int(of_laboratory["counted"].sum())
     few = (
-        f" {counted:,} of their {gains:,} gains count; why another does not, such as that an earlier version of the "
-        "program made it, is said where it is shown."
+        f" {counted:,} of their {gains:,} gains in each target's headline metric count; why another does not, such as "
+        "that an earlier version of the program made it, is said where it is shown."
         if counted < gains
         else ""
     )

@@ -177,8 +177,8 @@ def next_steps(version: tuple[str, int], pooled: PooledRuns) -> None:
     if rows.empty:
         return
     st.caption(
-        "The first of a list on Analysis under What to run next; what would settle open questions of "
-        "difficulty, similarity and placebos stands there, too. New runs are counted with their baselines, "
+        "The first of a list on Analysis under What to run next; what would settle the questions that are open "
+        "stands there, too. New runs are counted with their baselines, "
         "which proposals share."
     )
     for row in rows.to_dict("records"):
@@ -257,9 +257,10 @@ def finding_cards(rows: pd.DataFrame) -> None:
         st.markdown("Nothing yet: no gain counts. The page *Transfer* shows every value in brackets, with the reason.")
         return
     st.caption(
-        f"The {_STEPS} targets, real data first, at which the best intermediate's mean gain over languages other than "
-        "English is farthest from zero; intermediates that train the target's own task are left out. The best of "
-        "several looks better than it is: these are observations, not tests."
+        f"The {_STEPS} targets (those on real data before others) at which the mean gain of the best intermediate (a "
+        "whole task or a part) over languages other than English is farthest from zero; intermediates that train the "
+        "target's own task are left out. The best of several looks better than it is: these are observations, not "
+        "tests."
     )
     with st.grid(3, min_column_width=280):
         for row in rows.to_dict("records"):

@@ -91,8 +91,8 @@ def show_domains(view: View, gains: Grid, choices: list[Encoder], *, made_of: Ma
         f"In the map each mark is the mean vector of a text by the encoder {md(titles().of_model(encoder.name))}: near "
         "marks are similar texts, of intermediates that no run has tried, too. The axes have no meaning of their own "
         "and are the same for every target. In the figure below it, sideways bars are 95 % limits of "
-        "the similarity, upright ones of the gain, which has none with one seed. There "
-        "each language's mean is left in the vectors; Analysis takes it out."
+        "the similarity, upright ones of the gain, which has none with one seed. In that "
+        "figure the vectors are as the encoder makes them; Analysis subtracts from each the mean of its language."
     )
     figures = {"Map of domains": map_figure, "Similarity against gain": scatter.draw if scatter else None}
     export_popover(

@@ -161,7 +161,7 @@ def test_a_sign_that_hangs_on_the_measure_is_a_reason_to_doubt() -> None:
     [
         (
             Term(0.3, 0.1, 0.5),
-            "Difficulty and similarity take 30 % (10 to 50) off the squared error of that prediction",
+            "Difficulty and similarity, added, take 30 % (10 to 50) off the squared error of that prediction",
         ),
         (Term(-0.3, -0.5, -0.1), "over 12 intermediates: so they do harm."),
         (Term(0.1, -0.1, 0.3), "over 12 intermediates: so it is not clear that they help."),
@@ -196,7 +196,8 @@ def test_without_a_model_the_problem_is_the_answer() -> None:
     found = answer(evidence, Analysis(PREPARED, None, estimates_frame([]), "Three conditions are too few."))
     assert found == Answer(
         "The evidence does not answer the question yet: Three conditions are too few.",
-        ("2 of 3 gains do not count and are left out: 1 whose intermediate was not learned, 1 whose baseline is at the "
+        ("Of all 3 gains (parts and English too), 2 do not count and are left out: 1 whose intermediate (a task or a "
+            "part of one) was not learned, 1 whose baseline is at the "
          "floor.",), "none",
         ("Three conditions are too few.",),
     )  # fmt: skip

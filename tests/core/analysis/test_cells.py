@@ -268,8 +268,8 @@ def test_values_that_are_no_evidence_are_shown_and_enter_no_mean_no_test_no_rank
     means = found.means.set_index("intermediate")["value"]
     assert pd.isna(means["a"]) and means["c"] == pytest.approx(-0.02)
     assert how_excluded(found) == (
-        "3 of 7 values do not count: they stand in brackets, outside of averages and tests (3 whose intermediate was "
-        "not learned)."
+        "3 of 7 values do not count: they stand in brackets, outside of averages and tests (3 whose intermediate "
+        "(a task or a part of one) was not learned)."
     )
     assert not_learned(found.cells) == {"a"}
     assert how_excluded(grid(ROWS, STATES, shown=DisplayOptions(LANGS))) == ""

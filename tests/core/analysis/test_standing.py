@@ -73,7 +73,7 @@ def test_parts_of_a_task_are_no_further_tasks_of_the_average(store: Store) -> No
     whole = {("mnli", "sib200", "de"): [0.02], ("qqp", "sib200", "de"): [0.0], ("cola", "sib200", "de"): [0.01]}
     parts = {("mnli@hardest", "sib200", "de"): [-0.3], ("mnli~shuffled", "sib200", "de"): [-0.5]}
     text = extent(found := _fill(store, whole | parts), pair_gains(found))
-    assert "tries 3 intermediates and 2 parts or placebos of 1 task before 1 target" in text
+    assert "tries 3 whole tasks and 2 parts or placebos of 1 task before 1 target" in text
     assert "by +1.00 % of the head-room (95 % interval −1.48 to +3.48, Student's t over 3 intermediates" in text
     assert "(in-task), and parts and placebos of tasks are not in the average." in text
 
@@ -174,7 +174,7 @@ def test_nothing_is_said_of_nothing(store: Store) -> None:
     assert extent(nothing, pair_gains(nothing)).endswith("run here) counts.")
     lost = found._replace(frame=found.frame.assign(gain=float("nan"), excluded=EARLIER))
     assert extent(lost, pair_gains(lost)).endswith(
-        "counts. 1 of 1 gains does not count and is left out: 1 made by an earlier version."
+        "counts. The only gain does not count and is left out: 1 made by an earlier version."
     )
 
 

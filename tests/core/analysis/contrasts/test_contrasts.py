@@ -192,7 +192,8 @@ def test_pairs_whose_thirds_were_both_learned_have_a_mean_of_their_own() -> None
     names = ("estimate", "learned", "learned_low", "learned_high")
     assert [shown[name] for name in names] == pytest.approx([100 * row[name] for name in names])
     assert in_words(rows)[0].endswith(
-        "Of 3 pairs of runs in a language, in 1 the hardest third was not learned; they count, as that is an outcome. "
+        "Of 3 comparisons of two runs in one language, in 1 the hardest third was not learned; they count in this "
+        "comparison, as that is an outcome. "
         "Where both were learned, in 2 tasks: +1.0 % of the head-room (−11.7 to +13.7)."
     )
 

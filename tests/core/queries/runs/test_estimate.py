@@ -141,7 +141,7 @@ def test_times_are_what_such_stages_took(tmp_path: Path) -> None:
     assert found.seconds_low == pytest.approx(102.4 * (share + 0.1) + 3, rel=0.002)
     assert found.seconds_high == pytest.approx(146.6 * (share + 0.1) + 3, rel=0.002)
     assert found.n_evaluations == 2
-    said = "The estimate is from 100 earlier trainings and scorings on cpu; nine of ten runs end within it."
+    said = "The estimate is from 100 earlier trainings and scorings on cpu; its range holds nine of ten such times."
     assert found.basis == said
     gpu = of(study(intermediates=0, targets=1, seeds=1), machine=Machine(("cuda:0",)), paths=paths)
     assert "Nothing was measured on cuda" in gpu.basis
