@@ -201,7 +201,7 @@ XCOPA = TaskSpec(
     test_examples=500,
     domain_words=("everyday events", "translations"),
     cautions=(
-        "It trains on COPA's 400 English questions. XTREME-R trains on SocialIQA before, which is an intermediate here.",
+        "It trains on COPA's 400 English questions. XTREME-R trains on SocialIQA before, an intermediate here.",
         "COPA's English test labels are not public: English is scored on 100 questions that also select the model.",
         "Whether the cause or the effect is asked for is told by that one word after the premise, in English in every "
         "language.",

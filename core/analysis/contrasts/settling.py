@@ -200,9 +200,8 @@ def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, uni
         least = unit.factor * spread.detectable(most)
         left = f"{n_left} more tasks can be run" if n_left else "No other task can be run"
         enough = "which is larger than what is looked for" if least > unit.factor * find else "which is enough"
-        said.append(
-            f"{left}: with all {most}, an effect of {least:.1f} {unit.name} would be found with the same chance, {enough}."
-        )
+        size = f"an effect of {least:.1f} {unit.name}"
+        said.append(f"{left}: with all {most}, {size} would be found with the same chance, {enough}.")
     if n_asked < n_left:
         said.append(f"The runs below add {n_asked} of them to begin with.")
     return " ".join(said)
