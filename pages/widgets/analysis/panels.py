@@ -319,10 +319,10 @@ def show_next(rows: pd.DataFrame, *, how: How) -> None:
     table(shown, alt="Runs that would narrow the intervals most", key="next", columns=columns)
     st.caption(
         "Fill: measure the difficulty or similarity that existing runs still lack. Run: a new pair of intermediate "
-        "and target. Seeds: more seeds of pairs that are there. Narrower: by how much the 95 % interval of difficulty, "
-        "or of similarity, would shrink, if all that the mixed model does not explain is noise between seeds; the "
-        "order is by the mean of both, divided by the number of runs. Tasks whose difficulty nobody measured are not in "
-        "this list."
+        "and target. Seeds: more seeds of pairs that are there. Narrower: by how much the 95 % interval of "
+        "difficulty, or of similarity, would shrink, if all that the mixed model does not explain is noise between "
+        "seeds; the order is by the mean of both, divided by the number of runs. Tasks whose difficulty nobody "
+        "measured are not in this list."
     )
     if caution := caution_of(*rows["command"]):
         st.caption(md(caution))
@@ -348,12 +348,12 @@ def show_numbers(figures: pd.DataFrame, *, how: How) -> None:
         },
     )  # fmt: skip
     st.caption(
-        "A scaled gain is a gain in the unit that is chosen under Measures and filter, as a fraction: 0.05 is 5 % of the "
-        "head-room. Kinds of rows: `term`, an effect in the model; `naive`, the same in a plain regression, which takes "
-        "every cell for independent; `share`, a part of the variance; `residual`, how far a run usually lies from what "
-        "the mixed model expects at a target; `permutation`, a test that gives the measures of one intermediate to "
-        "another; `null`, by which part difficulty and similarity lower the squared error of predictions for pairs that "
-        "were kept aside."
+        "A scaled gain is a gain in the unit that is chosen under Measures and filter, as a fraction: 0.05 is 5 % "
+        "of the head-room. Kinds of rows: `term`, an effect in the model; `naive`, the same in a plain regression, "
+        "which takes every cell for independent; `share`, a part of the variance; `residual`, how far a run usually "
+        "lies from what the mixed model expects at a target; `permutation`, a test that gives the measures of one "
+        "intermediate to another; `null`, by which part difficulty and similarity lower the squared error of "
+        "predictions for pairs that were kept aside."
     )
     how_to(how, figures, name="analysis")
 
