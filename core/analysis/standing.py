@@ -109,7 +109,7 @@ def _unlearned(evidence: Evidence, counted: list[str]) -> str:
     left = set(evidence.frame["intermediate"]) - set(counted)
     whole = sum(base_tasks(name) == name for name in left)
     parts = (("intermediate", whole), ("part", len(left) - whole))
-    said = " and ".join(f"{n} more {what}{'s' * (n > 1)}" for what, n in parts if n)
+    said = " and ".join(_count(n, f"more {what}") for what, n in parts if n)
     verb, whose = ("was", "its") if len(left) == 1 else ("were", "their")
     return f" ({said} {verb} tried; {whose} gains do not count)" if left else ""
 

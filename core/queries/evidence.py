@@ -137,8 +137,8 @@ class Evidence(NamedTuple):
         if reasons.empty:
             return ""
         verb = "does not count and is" if len(reasons) == 1 else "do not count and are"
-        of = f"Of all {n + len(reasons):,} gains (parts and English too), {len(reasons):,}" if n else "The only gain"
-        of = of if n or len(reasons) == 1 else f"All {len(reasons):,} gains"
+        whole = "The only gain" if len(reasons) == 1 else f"All {len(reasons):,} gains"
+        of = f"Of all {n + len(reasons):,} gains (parts and English too), {len(reasons):,}" if n else whole
         return f"{of} {verb} left out: {reasons_in_words(reasons)}."
 
     @property

@@ -160,11 +160,12 @@ def _row(each: _Open, evidence: Evidence, *, unit: Unit, plan: Plan) -> dict[str
     )
     asked = (tasks or MOST) - spread.tasks if spread.is_known else FIRST_TASKS - spread.tasks
     bases = each.left[: max(1, min(asked, plan.limit))]
+    request = _request(each, bases, evidence, plan=plan)
     return {
         "name": each.contrast.name, "label": title, "n": spread.tasks, "n_unit": "base tasks",
         "estimate": spread.estimate, "find": find, "tasks_needed": tasks, "seeds_needed": seeds,
-        "said": _said(each, find=find, tasks=tasks, seeds=seeds, unit=unit, n_asked=len(bases)),
-        "request": _request(each, bases, evidence, plan=plan),
+        "said": _said(each, find=find, tasks=tasks, seeds=seeds, unit=unit, n_asked=len(bases) if request else 0),
+        "request": request,
     }  # fmt: skip
 
 
@@ -202,7 +203,7 @@ def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, uni
         enough = "which is larger than what is looked for" if least > unit.factor * find else "which is enough"
         size = f"an effect of {least:.1f} {unit.name}"
         said.append(f"{left}: with all {most}, {size} would be found with the same chance, {enough}.")
-    if n_asked < n_left:
+    if 0 < n_asked < n_left:
         said.append(f"The runs below add {n_asked} of them to begin with.")
     return " ".join(said)
 

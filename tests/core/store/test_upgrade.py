@@ -85,6 +85,20 @@ def test_a_run_under_its_earlier_id_pairs_with_one_that_has_a_new_one(tmp_path: 
             assert cur.execute("SELECT baseline_run_id, lang, gain FROM gains").fetchall() == [(old, "de", 0.25)]
 
 
+def test_an_index_from_before_the_ids_changed_pairs_anew(tmp_path: Path) -> None:
+    paths = AtlasPaths(tmp_path)
+    for spec, score in ((run_spec(), 0.5), (run_spec("mnli"), 0.75)):
+        write_run(paths, spec, history(spec, [scored("de", score)]))
+    with Store.open(paths.database) as store:
+        ingest(store, paths)
+        with store.write() as cur:
+            cur.execute("UPDATE runs SET pair_key = 'before'; DELETE FROM migrations WHERE name = '017_ids'")
+    with Store.open(paths.database) as store:
+        ingest(store, paths)
+        with store.cursor() as cur:
+            assert cur.execute("SELECT DISTINCT pair_key FROM runs").fetchall() == [(run_spec().run_id,)]
+
+
 @pytest.mark.parametrize("what", ["event", "field"])
 def test_a_run_of_a_newer_version_says_so_and_the_others_are_read(tmp_path: Path, what: str) -> None:
     paths = home_of("0.2.0", tmp_path)

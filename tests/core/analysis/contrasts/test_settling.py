@@ -100,6 +100,7 @@ def test_a_contrast_nobody_ran_asks_for_tasks_that_can_be_started(tmp_path: Path
     request = row["request"]
     assert row["n"] == 0
     assert len(request.intermediates) == 2 * FIRST_TASKS
+    assert row["said"].endswith(f"how many are needed. The runs below add {FIRST_TASKS}.")
     assert [f"{name}~mlm" for name in request.intermediates[::2]] == list(request.intermediates[1::2])
     runnable = request.model_copy(update={"models": ("atlas-mini",), "protocol": "quick"})
     assert problems(runnable, paths=AtlasPaths(tmp_path)) == []

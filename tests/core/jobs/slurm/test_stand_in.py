@@ -314,10 +314,7 @@ def test_a_job_that_vanished_is_handed_over_again_and_given_up_after_three_tries
 
 
 @pytest.mark.parametrize(("end", "left"), [("NODE_FAIL", 1), ("PREEMPTED", 1), ("FAILED", 2)])
-def test_a_start_that_ended_with_its_node_does_not_count(
-    paths: AtlasPaths, scripts: Slurm, end: str, left: int
-) -> None:
-    """As where Slurm puts such a job back by itself, which has it start without another count."""
+def test_a_start_that_its_node_ended_does_not_count(paths: AtlasPaths, scripts: Slurm, end: str, left: int) -> None:
     (spec,) = [run_spec()]
     SlurmBackend(paths).submit([spec])
     run = paths.run(spec.run_id)
@@ -325,8 +322,7 @@ def test_a_start_that_ended_with_its_node_does_not_count(
     change_job(run, lambda job: {"attempts": 2})
     scripts.says(paths, f"{spec.run_id} {end}")
     assert SlurmBackend(paths).wake()
-    job = read_job(run.job)
-    assert job is not None and job.attempts == left and not run.process.exists()
+    assert (job := read_job(run.job)) and job.attempts == left and not run.process.exists()
 
 
 def test_who_cancels_with_slurms_own_command_has_cancelled_the_run(paths: AtlasPaths, scripts: Slurm) -> None:
