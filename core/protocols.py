@@ -228,10 +228,10 @@ def load_protocols() -> dict[str, ProtocolSpec]:
 def in_short(
     protocol: ProtocolSpec, *, targets: Collection[str] | None = None, title: Callable[[str], str] = str
 ) -> str:
-    """How much a protocol trains on: "at most 4,000 training examples, 1 epoch (SIB-200 6 epochs)".
+    """How much a protocol trains on: "on the target at most 4,000 training examples, 1 epoch (SIB-200 6 epochs); …".
 
     Args:
-        protocol: Its stage on the target is told.
+        protocol: Its stages are told, of the intermediate without the exceptions of some tasks.
         targets: Whose exceptions are told; None: those of all.
         title: From a target to what people read.
     """
@@ -245,13 +245,19 @@ def in_short(
         )
         said += [_passes(own.epochs)] if own.epochs != stage.epochs else []
         exceptions += [f"{title(name)} {', '.join(said)}"] if said else []
-    most, tested = stage.max_train_examples, protocol.max_test_examples
-    size = f"at most {most:,} training examples" if most else "all training examples"
+    first, tested = protocol.intermediate, protocol.max_test_examples
+    some = " (some tasks otherwise)" if protocol.intermediate_overrides else ""
     return (
-        f"{size}, {_passes(stage.epochs)}"
+        f"on the target {_size(stage)}, {_passes(stage.epochs)}"
         + (f" ({'; '.join(exceptions)})" if exceptions else "")
+        + f"; before it, on the intermediate, {_size(first)}, {_passes(first.epochs)}{some}"
         + (f"; at most {tested:,} test examples a language" if tested else "")
     )
+
+
+def _size(stage: StageProtocol) -> str:
+    most = stage.max_train_examples
+    return f"at most {most:,} training examples" if most else "all training examples"
 
 
 def _passes(epochs: float) -> str:

@@ -28,8 +28,9 @@ say_unknown("type", list(TYPES), kind="type of task")
 
 found = [t for t in tasks.values() if matches(t, search=search, role=role, kind=kind)]
 st.caption(
-    f"{len(found)} of {len(tasks)} tasks. A task of your own is one YAML file: add it on the page Launch. How many "
-    "examples there are to draw from, and in how many languages, is told of the copy of the data that runs here read."
+    f"{len(found)} of {len(tasks)} tasks. A task of your own is one YAML file: add it on the page Launch. A copy of "
+    "the data may hold fewer examples and languages than were published; a run reads at most as many as its protocol "
+    "says."
 )
 if not found:
     st.info("No task matches. Remove a filter.", icon=":material/filter_alt_off:")

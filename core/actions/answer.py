@@ -27,7 +27,8 @@ from core.tasks.titles import Titles
 
 HELD_OUT = "how well pairs of intermediate and target that were kept aside are predicted"
 EVERY_MEASURE = (
-    "whether other measures of difficulty and similarity say the same (computed when the part Other measures is opened)"
+    "whether other measures of difficulty and similarity agree; opening the part Other measures computes it, and if "
+    "they do not, it is said here"
 )
 
 Part = Callable[[], pd.DataFrame | None]

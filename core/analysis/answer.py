@@ -10,6 +10,8 @@ import pandas as pd
 from core.analysis.estimates import by_name
 from core.analysis.model import ENOUGH_INTERMEDIATES, Analysis
 from core.analysis.sensitivity import spread_in_words
+from core.measures.difficulty.table import DIFFICULTIES
+from core.measures.similarity.table import SIMILARITIES
 from core.queries.evidence import Evidence, seeds_in_words
 from core.queries.scales import UNITS, Unit
 from core.store.counted import REASONS
@@ -60,10 +62,13 @@ def answer(
     phrases = [_effect(rows, name=name, words=words, unit=unit) for name, words in _WORDS.items()]
     reasons = [*_thin(evidence, rows), *_torn(every)]
     units, pooled = evidence.units, evidence.pooled
+    measures = (DIFFICULTIES[evidence.options.difficulty], SIMILARITIES[evidence.options.similarity])
     where = (
-        f"This compares {_count(units.intermediates, 'intermediate')} (made of {_count(units.tasks, 'base task')}) "
-        f"before {_count(units.targets, 'target')} in {_count(units.langs, 'language')}, with "
-        f"{seeds_in_words(evidence.complete)}: {pooled._replace(model=title(pooled.model)).label}."
+        f"Difficulty is measured by {measures[0].title}, similarity by {measures[1].title}, each turned so that more "
+        f"is harder or nearer. This compares {_count(units.intermediates, 'intermediate')} (made of "
+        f"{_count(units.tasks, 'base task')}) before {_count(units.targets, 'target')} in "
+        f"{_count(units.langs, 'language')}, with {seeds_in_words(evidence.complete)}: "
+        f"{pooled._replace(model=title(pooled.model)).label}."
     )
     caution = "" if not reasons else " The evidence is thin: " + "; ".join(reasons) + "."
     headline = f"{phrases[0]} {phrases[1]} {where}{caution}"
@@ -71,8 +76,15 @@ def answer(
     spread = (
         [spread_in_words(every, term=term, unit=unit) for term in _WORDS] if every is not None and has_others else []
     )
-    unknown = f"Not computed yet, and it may change these sentences: {', '.join(pending)}." if pending else ""
-    others = (_steps(rows), _shares(rows), *_against(null), _naive(rows, unit=unit), *_missing(evidence))
+    unknown = f"Not computed yet: {', '.join(pending)}." if pending else ""
+    others = (
+        _steps(rows),
+        _beside(rows, unit=unit),
+        _shares(rows),
+        *_against(null),
+        _naive(rows, unit=unit),
+        *_missing(evidence),
+    )
     details = [unknown, evidence.left_out, *spread, *others]
     return Answer(headline, tuple(d for d in details if d), "thin" if reasons else "fair", tuple(reasons))
 
@@ -81,6 +93,8 @@ _WORDS = {
     "difficulty": ("Harder intermediates", "difficulty"),
     "similarity": ("Intermediates whose text is more similar to the target's", "similarity"),
 }
+_OTHERS = {"type_match": "", "log_size": " for ten times as many", "distance": " per standard deviation"}
+"""Terms beside those of the question, each with what its estimate is per."""
 _PARTS = {
     "difficulty": "difficulty",
     "similarity": "similarity",
@@ -169,7 +183,28 @@ def _what(name: str, row: dict[str, Any]) -> str:
 def _steps(rows: _Rows) -> str:
     """What one standard deviation of each term is, in the term's own unit."""
     said = [f"{name}: {rows['term', name]['note']}" for name in _WORDS if ("term", name) in rows]
-    return f"Over the cells of this comparison, in units of the measures: {'; '.join(said)}." if said else ""
+    return (
+        f"Over the cells of this comparison, in units of the measures (difficulty with its sign turned, so that more "
+        f"is harder): {'; '.join(said)}."
+        if said
+        else ""
+    )
+
+
+def _beside(rows: _Rows, *, unit: Unit) -> str:
+    """What other terms of the model leave out zero: a reader must know that gains go with something."""
+    said = [
+        f"{rows['term', name]['label']}: {_signed(rows['term', name]['estimate'], unit)} {unit.name}{per} "
+        f"({_signed(rows['term', name]['ci_low'], unit)} to {_signed(rows['term', name]['ci_high'], unit)})"
+        for name, per in _OTHERS.items()
+        if ("term", name) in rows and (rows["term", name]["ci_low"] > 0 or rows["term", name]["ci_high"] < 0)
+    ]
+    return (
+        "Beside them, gains go with what the mixed model holds constant (95 % interval without zero, which may hang "
+        f"on few tasks and targets): {'; '.join(said)}."
+        if said
+        else ""
+    )
 
 
 def _against(null: pd.DataFrame | None) -> list[str]:
@@ -199,11 +234,11 @@ def _naive(rows: _Rows, *, unit: Unit) -> str:
     n = rows["naive", "intercept"]["n"]
     head = (
         f"A plain regression wrongly takes the {n} cells of this comparison (without English, retrieval and parts of "
-        "tasks) for independent; it would give the 95 % intervals"
+        f"tasks) for independent. Its 95 % intervals, in {unit.name} per standard deviation, are"
     )
     middle = (
-        "It stands here because papers report it: it finds an effect in half of simulated data without one "
-        "(docs/calibration.md). And it gives every cell the same weight, where the comparison above gives less to "
+        "It stands here because papers report it: of simulated data in which there is no effect, it reports one in "
+        "half (docs/calibration.md). And it gives every cell the same weight, where the comparison above gives less to "
         "targets whose gains scatter much around what the mixed model expects, so that even the direction can differ."
     )
     return f"{head} {' and '.join(said)}. {middle}" if said else ""

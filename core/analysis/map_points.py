@@ -159,7 +159,9 @@ def sentence(points: pd.DataFrame, *, measure: SimilarityMeasure, text: Referenc
         limits = f" (95 % interval {found.low:+.2f} to {found.high:+.2f})"
         closer = f"closer intermediates gain {'more' if found.estimate > 0 else 'less'}"
         verdict = (
-            "zero is inside, so closer intermediates may gain more or less" if found.low <= 0 <= found.high else closer
+            "zero is inside, so before this target alone it is open whether closer intermediates gain more or less"
+            if found.low <= 0 <= found.high
+            else closer
         )
     r = f"rank correlation {found.estimate:+.2f}{limits}".replace("-", "−")
     return f"{head}{r} over {n} intermediates; {verdict}.{left_out} {measure.title}: {measure.meaning}"

@@ -43,7 +43,8 @@ NO_PAIR = "No pair is left to propose: what has a known difficulty and similarit
 
 _EXPLAINING = ("difficulty", "similarity")
 _NARROWS = (
-    "it narrows the 95 % intervals of difficulty and similarity, taken together, more than what is listed after it"
+    "it narrows the 95 % intervals of the two effects, of difficulty and of similarity on the gain, more on average "
+    "than what is listed after it"
 )
 _CAUSES = {"intermediate": (INTERMEDIATE,), "target": (TARGET, BASELINE, FLOOR)}
 """Why gains are no evidence, by what of a pair is the cause: another pair with it would have the same cause."""

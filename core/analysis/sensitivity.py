@@ -108,7 +108,7 @@ def spread_in_words(rows: pd.DataFrame, *, term: str, unit: Unit) -> str:
     n = f"{len(found)} pair{'s' * (len(found) != 1)}"
     return (
         f"With every known measure of difficulty beside every one of similarity ({n}), the effect of {term} is "
-        f"{low} to {high} {unit.name}, {middle} in the middle; {hold}."
+        f"estimated as {low} to {high} {unit.name} (median {middle}); {hold}."
     )
 
 

@@ -75,6 +75,7 @@ def extent(
     head = (
         f"The largest set of runs ({label}) tries {_count(len(whole), 'whole task' if parts else 'intermediate')}"
         + (f" and {_count(parts, 'part')}{or_placebos} of {_count(len(bases), 'task')}" if parts else "")
+        + _in_parts_alone(bases - set(whole), target)
         + _unlearned(evidence, names)
         + f" before {_count(frame['target'].nunique(), 'target')} in {_count(frame['lang'].nunique(), 'language')}, "
         f"with {seeds_in_words(frame)}"
@@ -89,7 +90,10 @@ def extent(
     apart, runs = runs[runs["target"].isin(retrieval)], runs[~runs["target"].isin(retrieval)]
     unit = UNITS[evidence.options.scale]
     apart_from = f" before {', '.join(map(target, sorted(retrieval)))}" + (untrained if len(runs) else "")
-    averages = [(_average(part, unit=unit), where) for part, where in ((runs, ""), (apart, apart_from)) if len(part)]
+    trained = f" at the {_count(runs['target'].nunique(), 'target')} that are trained on" if len(apart) else ""
+    averages = [
+        (_average(part, unit=unit), where) for part, where in ((runs, trained), (apart, apart_from)) if len(part)
+    ]
     said = [average.said + where for average, where in averages]
     spread = " ".join(dict.fromkeys(f"{a.spread[0].upper()}{a.spread[1:]}." for a, _ in averages if a.spread))
     if not said:
@@ -104,6 +108,11 @@ def extent(
     return f"{head}. {changed}. {f'{spread} ' if spread else ''}{own}{out}"
 
 
+def _in_parts_alone(bases: set[str], title: Callable[[str], str]) -> str:
+    """Which tasks no run trained on as a whole."""
+    return f" ({', '.join(sorted(map(title, bases)))} in parts alone)" if bases else ""
+
+
 def _unlearned(evidence: Evidence, counted: list[str]) -> str:
     """How many conditions were tried beside those that count, since every other number of conditions holds them."""
     left = set(evidence.frame["intermediate"]) - set(counted)
@@ -111,7 +120,8 @@ def _unlearned(evidence: Evidence, counted: list[str]) -> str:
     parts = (("intermediate", whole), ("part", len(left) - whole))
     said = " and ".join(_count(n, f"more {what}") for what, n in parts if n)
     verb, whose = ("was", "its") if len(left) == 1 else ("were", "their")
-    return f" ({said} {verb} tried; {whose} gains do not count)" if left else ""
+    but = " but where parts of a task are compared" if len(left) > whole else ""
+    return f" ({said} {verb} tried; {whose} gains do not count{but})" if left else ""
 
 
 class _Average(NamedTuple):
@@ -142,8 +152,10 @@ def verdicts(pairs: pd.DataFrame, *, title: Callable[[str], str] = str) -> str:
     if kept.empty:
         return "No pair of intermediate and target can be tested yet."
     rows = kept.sort_values("gain", kind="stable").to_dict("records")
-    ends = f"the largest mean gain is {_named(rows[-1], title)}"
-    ends += f", the smallest {_named(rows[0], title)}" if len(rows) > 1 else ""
+    top = "largest mean gain" if rows[-1]["gain"] >= 0 else "smallest loss"
+    ends = f"the {top} is {_named(rows[-1], title)}"
+    bottom = "largest loss" if rows[0]["gain"] < 0 else "smallest mean gain"
+    ends += f", the {bottom} {_named(rows[0], title)}" if len(rows) > 1 else ""
     tested = kept[kept["q_value"].notna()]
     if tested.empty:
         return (

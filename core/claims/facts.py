@@ -181,7 +181,9 @@ def _in_words(left_out: pd.DataFrame, *, n: int) -> str:
     if left_out.empty:
         return ""
     whole = n + len(left_out)
-    return f"{len(left_out):,} of {whole:,} runs left out: {reasons_in_words(left_out['excluded'])}"
+    return (
+        f"{len(left_out):,} of {whole:,} runs with an intermediate left out: {reasons_in_words(left_out['excluded'])}"
+    )
 
 
 def _label(rows: pd.DataFrame) -> str:

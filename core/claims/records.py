@@ -29,14 +29,15 @@ Seen = Literal["seen", "not seen", "mixed", ""]
 VERDICTS: Mapping[Verdict, str] = {
     "supported": "Runs within the claim's scope: the whole interval lies in the region that the claim allows.",
     "contradicted": "Runs within the claim's scope: the whole interval lies outside that region.",
-    "mixed": "Runs within the claim's scope: the interval holds values of both kinds.",
+    "mixed": "Runs within the claim's scope: the interval holds values of both kinds, so they do not decide.",
     "not testable": "No runs on real data have what the test needs; the note says what is missing.",
     "outside its scope: seen here": "Runs on real data, but of other models, languages or cut training sets: what was "
     "claimed is seen in them. The claim itself is not judged.",
     "outside its scope: not seen here": "Runs on real data, but of other models, languages or cut training sets: the "
-    "whole interval lies outside the claimed region. The claim itself is not judged.",
+    "whole interval lies outside the claimed region, so the opposite may have been found. The claim itself is not "
+    "judged.",
     "outside its scope: mixed here": "Runs on real data, but of other models, languages or cut training sets: the "
-    "interval holds values of both kinds.",
+    "interval holds values of both kinds, so they do not decide.",
     "property of the protocol: in every run": "Not a finding: the statement describes how the paper's runs were made. "
     "Every run of ours under that protocol is made so.",
     "property of the protocol: not in every run": "Not a finding: the statement describes how the paper's runs were "
@@ -99,7 +100,8 @@ class Claim:
         return (
             f"supported if the whole 95 % interval of {self.quantity} ({self.unit}) lies {bounds}, contradicted if "
             f"none of it does, mixed otherwise; not testable on fewer than {self.least}; runs on real data that are "
-            f"not of {self.about.models} go by the same rule, but say only what is seen outside the claim's scope"
+            f"not of {self.about.models} go by the same rule, but do not judge the claim, so that their verdicts are "
+            "called seen here, not seen here and mixed here"
         )
 
 

@@ -41,15 +41,17 @@ def data_of_tasks(cur: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
     Returns:
         Columns `task`, `data_source`, `runs` (that read them), `train` (examples that training could draw from; missing
-        where none was trained on it), `langs` (with a test set), `test_low`, `test_high` (examples of the smallest and
-        the largest of these test sets; missing without one). Order: task; real data before the sample.
+        where none was trained on it), `langs` (codes of those with a test set; missing without one), `test_low`,
+        `test_high` (examples of the smallest and the largest of these test sets; missing without one), `baselines` (how
+        many of the runs have no intermediate). Order: task; real data before the sample.
     """
     return cur.execute("""
         SELECT p.task, r.data_source, count(DISTINCT p.run_id) AS runs,
                max(p.n_available) FILTER (p.role = 'train') AS train,
-               count(DISTINCT p.lang) FILTER (p.role = 'test') AS langs,
+               array_agg(DISTINCT p.lang) FILTER (p.role = 'test') AS langs,
                min(p.n_available) FILTER (p.role = 'test') AS test_low,
-               max(p.n_available) FILTER (p.role = 'test') AS test_high
+               max(p.n_available) FILTER (p.role = 'test') AS test_high,
+               count(DISTINCT p.run_id) FILTER (r.intermediate = 'none') AS baselines
         FROM splits p JOIN runs r USING (run_id)
         GROUP BY p.task, r.data_source ORDER BY p.task, r.data_source = 'sample', r.data_source
     """).df()

@@ -113,7 +113,8 @@ TWEET_SENTIMENT = TaskSpec(
     domain_words=("tweets",),
     cautions=(
         "The data of each language come from another shared task, so annotation and topics differ with the language.",
-        "The hub holds a loading script on its main branch, which is never executed: use a mirror in the hub's layout.",
+        "The Hugging Face hub holds a program that loads the data instead of the data; it is never run: use a mirror, "
+        "a folder with the files.",
     ),
 )
 
@@ -194,7 +195,7 @@ MULTI_EURLEX = TaskSpec(
     domain_words=("EU law",),
     cautions=(
         "Split by date: test laws are newer, and their topics drift. The paper's headline is R-precision (mrp).",
-        "Laws are longer than the input: what goes beyond 512 pieces is cut.",
+        "Laws are longer than the input: what goes beyond 512 subword tokens is cut.",
         "Chance is 0: a model that knows nothing gives every label a probability below one half, so it names none.",
     ),
 )  # fmt: skip

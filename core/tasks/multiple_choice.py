@@ -106,7 +106,7 @@ COMMONSENSEQA = TaskSpec(
     url="https://www.tau-nlp.org/commonsenseqa",
     train_examples=9_741,
     domain_words=("everyday knowledge",),
-    cautions=("The random split is used; the test split has no answers.",),
+    cautions=("Of its two published splits the one that is called random is used; the test set has no answers.",),
 )
 
 SOCIALIQA = TaskSpec(
@@ -128,7 +128,10 @@ SOCIALIQA = TaskSpec(
     url="https://leaderboard.allenai.org/socialiqa",
     train_examples=33_410,
     domain_words=("social situations",),
-    cautions=("Raw labels count from 1. The hub may hold a loading script alone, which is never executed.",),
+    cautions=(
+        "Raw labels count from 1. The Hugging Face hub may hold a program that loads the data instead of the data; it "
+        "is never run: use a mirror, a folder with the files.",
+    ),
 )
 
 PIQA = TaskSpec(
@@ -149,7 +152,10 @@ PIQA = TaskSpec(
     url="https://yonatanbisk.com/piqa/",
     train_examples=16_113,
     domain_words=("how-to instructions",),
-    cautions=("The test split has the label -1 throughout. The hub may hold a loading script alone.",),
+    cautions=(
+        "The test set has no labels (-1 throughout). The Hugging Face hub may hold a program that loads the data "
+        "instead of the data; it is never run: use a mirror, a folder with the files.",
+    ),
 )
 
 COPA = TaskSpec(
@@ -202,7 +208,8 @@ XCOPA = TaskSpec(
     domain_words=("everyday events", "translations"),
     cautions=(
         "It trains on COPA's 400 English questions. XTREME-R trains on SocialIQA before, an intermediate here.",
-        "COPA's English test labels are not public: English is scored on 100 questions that also select the model.",
+        "The labels of COPA's 500 English test questions are not public: English is scored on its 100 development "
+        "questions, which also select the model.",
         "Whether the cause or the effect is asked for is told by that one word after the premise, in English in every "
         "language.",
         "Haitian Creole and Quechua are in few encoders' pretraining text: near chance is usual there.",

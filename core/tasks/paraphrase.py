@@ -92,5 +92,8 @@ STSB = TaskSpec(
     url="https://ixa2.si.ehu.eus/stswiki/index.php/STSbenchmark",
     train_examples=5_749,
     domain_words=("news", "captions", "forums"),
-    cautions=("A correlation: constant answers have none, which is shown as missing and not as zero.",),
+    cautions=(
+        "A correlation: answers at random have one of 0 on average; answers that are all the same have none, which is "
+        "shown as missing and not as zero.",
+    ),
 )

@@ -30,8 +30,8 @@ SQUAD = TaskSpec(
     train_examples=87_599,
     domain_words=("Wikipedia",),
     cautions=(
-        "Its validation set contains the paragraphs of XQuAD: never train on it when XQuAD is a target.",
-        "XQuAD and MLQA train on it, so before them it is more of the same.",
+        "Its validation set contains the paragraphs of XQuAD: never train on that set where XQuAD is a target.",
+        "XQuAD and MLQA use its training set, so before them it is more of the same.",
     ),
 )
 
@@ -56,7 +56,8 @@ SQUAD_V2 = TaskSpec(
     train_examples=130_319,
     domain_words=("Wikipedia",),
     cautions=(
-        "Always answering 'no answer' scores 0.50 on the official development set: that is the chance level.",
+        "There are no labels to guess among, so always answering 'no answer' is taken for guessing: it scores 0.50 on "
+        "the official development set.",
         "Shares its answerable questions with SQuAD v1.1; its validation set contains paragraphs of XQuAD.",
     ),
 )

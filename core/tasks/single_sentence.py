@@ -75,7 +75,7 @@ IMDB = TaskSpec(
     url="https://ai.stanford.edu/~amaas/data/sentiment/",
     train_examples=25_000,
     domain_words=("film reviews",),
-    cautions=(_HELD_OUT, "Reviews are longer than the input: what goes beyond 256 pieces is cut."),
+    cautions=(_HELD_OUT, "Reviews are longer than the input: what goes beyond 256 subword tokens is cut."),
 )
 
 AG_NEWS = TaskSpec(

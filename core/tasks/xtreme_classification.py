@@ -36,7 +36,8 @@ XNLI = TaskSpec(
     domain_words=("ten genres of spoken and written English", "translations"),
     cautions=(
         "XNLI has no training set of its own: it trains on MNLI, so mnli and anli_plus before it are more of the same.",
-        "snli and anli are other data of the same task type: transfer between data sets, not between tasks.",
+        "snli and anli are other data sets for the same question, so what they give is transfer between data sets; "
+        "they are not called in-task and stay in averages.",
         "Test sentences of the 14 other languages are translations by professionals from English.",
     ),
 )

@@ -68,8 +68,8 @@ BUCC2018 = TaskSpec(
         "The hub's copy holds the gold pairs alone, without the sentences that have no translation: mining there is "
         "easier than in the shared task, and scores do not compare with published ones.",
         "XTREME's Table 1 counts five languages, English included; each of the other four is paired with English.",
-        "Layer and pooling decide the score. XTREME's script takes layer 7 and the first piece (cls); pull request "
-        "#104 of its repository says that the paper took the mean over the pieces. Here protocol or model name them.",
+        "Layer and pooling decide the score. XTREME's script takes layer 7 and the first token (cls); pull request "
+        "#104 of its repository says that the paper took the mean over the tokens. Here protocol or model name them.",
     ),
 )
 

@@ -72,7 +72,7 @@ UDPOS = TaskSpec(
         "The headline metric is seqeval's F1, which counts neighbouring words with one tag as one, as XTREME's script "
         "does; its paper calls it accuracy. "
         "The two differ by about 4 points (78.2 accuracy, 74.2 F1 for XLM-R Large), so both are stored.",
-        "Test sets differ in size (47 sentences in Marathi, 22,458 in German) and in genre.",
+        "Published test sets differ in size (47 sentences in Marathi, 22,458 in German) and in genre.",
         "kk, th, tl and yo have no development set, and need none: the checkpoint is chosen on English alone.",
     ),
 )  # fmt: skip

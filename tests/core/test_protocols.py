@@ -139,10 +139,13 @@ def test_how_much_is_trained_names_the_targets_that_differ() -> None:
         "xnli": {"learning_rate": 2e-5}, "udpos": {"max_train_examples": 2_000}, "sib200": {"epochs": 6},
     }  # fmt: skip
     made = ProtocolSpec(name="mine", summary="", intermediate=few, target=few, target_overrides=overrides)
-    assert in_short(made) == "at most 4,000 training examples, 1 epoch (udpos 2,000 examples; sib200 6 epochs)"
+    size = "at most 4,000 training examples, 1 epoch"
+    before = f"; before it, on the intermediate, {size}"
+    assert in_short(made) == f"on the target {size} (udpos 2,000 examples; sib200 6 epochs){before}"
     told = in_short(made, targets=("panx", "sib200"), title=str.upper)
-    assert told == "at most 4,000 training examples, 1 epoch (SIB200 6 epochs)"
-    assert in_short(get_protocol("standard"), targets=("xnli",)) == "all training examples, 3 epochs"
+    assert told == f"on the target {size} (SIB200 6 epochs){before}"
+    every = "all training examples, 3 epochs"
+    assert in_short(get_protocol("standard"), targets=("xnli",)).startswith(f"on the target {every}; before it, ")
 
 
 def test_a_users_protocol_file(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_what_is_still_computed_is_named_in_the_answer(
     monkeypatch.setattr(analysis_data, "MANY_CELLS", 100)
     monkeypatch.setattr(analysis_data, "ask", lambda *_, **__: Fit(JobState.RUNNING))
     shown = on_page(open_page("pages/analysis.py"))
-    assert f"- {md(f'Not computed yet, and it may change these sentences: {HELD_OUT}, {EVERY_MEASURE}.')}" in shown
+    assert f"- {md(f'Not computed yet: {HELD_OUT}, {EVERY_MEASURE}.')}" in shown
     overview = open_page("pages/overview.py")
     assert any("is computed where it is asked for" in str(caption.value) for caption in overview.caption)
 

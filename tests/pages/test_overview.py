@@ -33,7 +33,7 @@ def test_three_sentences_of_the_fullest_collection(home: Path, open_page: Open) 
                         setting={"collection": "measured"}))  # fmt: skip
     at = open_page(PAGE)
     text = _words(at)
-    assert "Model: Atlas mini. Targets: PAWS-X, TyDiQA-GoldP, UDPOS (of XTREME). " in text
+    assert "Model: Atlas mini. Targets with gains: PAWS-X, TyDiQA-GoldP, UDPOS (of XTREME). " in text
     assert (
         "1. The largest set of runs (Atlas mini, protocol quick, generated sentences, known truth, came with the "
         "program) "
@@ -63,7 +63,8 @@ def test_the_three_collections_are_named_the_empty_ones_too(home: Path, open_pag
     assert "tables of" in text and "gains as printed" in text
     assert "26 runs, 26 finished" in text  # (12 intermediates + none) × 2 targets
     assert "**Yours** · runs made here\nNone yet." in text.replace("\n\n", "\n")
-    assert "so no dot has an interval and none is tested." in text
+    assert "All are grey and without an interval, as no pair has results of two seeds" in text
+    assert "All is of one seed: the intervals leave out what another seed would change." in text
 
 
 def test_too_little_for_a_model_says_so_and_proposes_runs(home: Path, open_page: Open) -> None:

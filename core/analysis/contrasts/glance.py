@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from core.analysis.contrasts.pairs import CONTRASTS
+from core.analysis.contrasts.sentences import unlearned_sides
 from core.analysis.contrasts.table import ALL
 from core.analysis.standing import seed_gains
 from core.measures.inference.averages import average_gain
@@ -51,8 +52,8 @@ class Glance(NamedTuple):
     """The mean of all whole tasks before targets that are never trained, a row as in `rows`; None: there is none."""
     retrieval_targets: tuple[str, ...] = ()
     """Those targets, by name."""
-    learned: Mapping[str, tuple[float, float, float]] | None = None
-    """Mean and limits by contrast: of its pairs whose thirds were both learned, where not all were."""
+    learned: Mapping[str, str] | None = None
+    """By contrast, where not all thirds were learned: how many were not, and what the pairs say where both were."""
 
 
 def glance(evidence: Evidence, contrasts: pd.DataFrame) -> Glance:
@@ -96,7 +97,7 @@ def glance(evidence: Evidence, contrasts: pd.DataFrame) -> Glance:
         UNITS[evidence.options.scale], int(pairs["target"].nunique()),
         "On real data" if DataSourceKind(evidence.pooled.data_source).is_real else "On generated sentences",
         retrieval if len(retrieval) else None, tuple(sorted(apart["target"].unique())) if len(retrieval) else (),
-        _learned(known),
+        _learned(known, UNITS[evidence.options.scale]),
     )  # fmt: skip
 
 
@@ -115,28 +116,28 @@ def plain(found: Glance) -> str:
             begin = f"{found.data}, one English task was tried: it changes the score in other languages by "
             begin += f"{_number(one['estimate'], found.unit)} {found.unit.name}, which cannot be told from chance"
         return f"{begin}. {_inside(found, 'harder')} {_inside(found, 'nearer')}"
-    verdict = _verdict(whole.iloc[0], found.unit, "the score in other languages on average")
     targets = f"{found.n_targets} target{'s' if found.n_targets != 1 else ''}"
-    return (
-        f"{found.data}, training on one more English task first ({n - 1} were tried before {targets}) {verdict}. "
-        f"{_retrieval(found)}{_inside(found, 'harder')} {_inside(found, 'nearer')}"
-    )
+    who = f"training on one more English task first ({n - 1} were tried before {targets})"
+    said = _verdict(whole.iloc[0], found.unit, who, "the score in other languages on average")
+    return f"{found.data}, {said}. {_retrieval(found)}{_inside(found, 'harder')} {_inside(found, 'nearer')}"
 
 
-def _verdict(mean: pd.Series, unit: Unit, what: str) -> str:
+def _verdict(mean: pd.Series, unit: Unit, who: str, what: str) -> str:
     size = f"{_number(mean['estimate'], unit)} {unit.name} ({_limits(mean, unit)})"
     if mean["low"] > 0:
-        return f"raises {what}: {size}"
+        return f"{who} raises {what}: {size}"
     if mean["high"] < 0:
-        return f"lowers {what}: {size}"
-    return f"is not shown to change {what}, which is open: {size}"
+        return f"{who} lowers {what}: {size}"
+    if unit.holds(mean["low"], mean["high"]):
+        return f"{who} leaves {what} about the same: {size}"
+    return f"whether {who} raises or lowers {what} is open: {size}"
 
 
 def _retrieval(found: Glance) -> str:
     if found.retrieval is None:
         return ""
-    verdict = _verdict(found.retrieval.iloc[0], found.unit, "that score")
-    return f"Before sentence retrieval, where nothing is trained on the target, it {verdict}. "
+    said = _verdict(found.retrieval.iloc[0], found.unit, "one more English task", "the score")
+    return f"In sentence retrieval, where the encoder is scored without training on the target, {said}. "
 
 
 def _inside(found: Glance, name: str) -> str:
@@ -161,19 +162,18 @@ def _compared(found: Glance, name: str) -> str:
     return f"after {subject} the score is about the same as after {other} ({sure})"
 
 
-def _learned(rows: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
-    some = (rows["one_unlearned"].fillna(0) + rows["other_unlearned"].fillna(0) > 0) & rows["learned_low"].notna()
-    kept = rows.loc[some, ["label", "learned", "learned_low", "learned_high"]]
-    return {
-        str(label): (float(mean), float(low), float(high)) for label, mean, low, high in kept.itertuples(index=False)
-    }
+def _learned(rows: pd.DataFrame, unit: Unit) -> dict[str, str]:
+    sides, said = {contrast.label: contrast.sides for contrast in CONTRASTS}, {}
+    for row in rows[rows["learned_low"].notna()].to_dict("records"):
+        if not_learned := unlearned_sides(sides[row["label"]], row):
+            mean, low, high = (_number(row[name], unit) for name in ("learned", "learned_low", "learned_high"))
+            where = f"where both were learned {mean}, {low} to {high}"
+            said[str(row["label"])] = f"; {not_learned} was not learned; {where}"
+    return said
 
 
 def _where_learned(found: Glance, label: str) -> str:
-    if not found.learned or label not in found.learned:
-        return ""
-    mean, low, high = (_number(value, found.unit) for value in found.learned[label])
-    return f"; where both were learned {mean}, {low} to {high}"
+    return (found.learned or {}).get(label, "")
 
 
 def _trained(evidence: Evidence) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -56,7 +57,7 @@ def _sentence(contrast: Contrast, row: dict[Any, Any], *, unit: Unit) -> str:
             return f"No runs compare {contrast.compared} yet."
         return f"No runs that count compare {contrast.compared} yet ({row['note']})."
     size = _number(row["estimate"], unit)
-    tasks = f"on average over {row['n']} tasks" if row["n"] > 1 else "in one task"
+    tasks = f"on average over the {row['n']} tasks that were run both ways" if row["n"] > 1 else "in one task"
     head = f"{contrast.subject} changes the zero-shot score by {size} {unit.name}"
     if pd.isna(row["ci_low"]):
         return f"{head} {tasks}: there is no interval, so this cannot be told from chance."
@@ -67,19 +68,19 @@ def _sentence(contrast: Contrast, row: dict[Any, Any], *, unit: Unit) -> str:
         verdict = "it lowers the score"
     else:
         same = unit.holds(row["ci_low"], row["ci_high"])
-        verdict = "about the same" if same else "open, this can be chance"
+        mean = " on average" if row["n"] > 1 else ""
+        verdict = f"about the same{mean}" if same else "open, this can be chance"
     return f"{head} {tasks} (95 % interval {low} to {high}): {verdict}.{_unlearned(contrast, row, unit=unit)}"
 
 
 def _unlearned(contrast: Contrast, row: dict[Any, Any], *, unit: Unit) -> str:
     """Which side was not learned, how often, and what the pairs say where both were."""
-    counts = zip(contrast.sides, (row["one_unlearned"], row["other_unlearned"]), strict=True)
-    said = " and ".join(f"in {n} {side}" for side, n in counts if n)
+    said = unlearned_sides(contrast.sides, row)
     if not said:
         return ""
     head = (
-        f" Of {row['pairs']} comparisons of two runs in one language, {said} was not learned; they count in this "
-        "comparison, as that is an outcome."
+        f" {said[0].upper()}{said[1:]} was not learned: the model did no better than guessing after it. These "
+        "comparisons count, but in them a difference may only mean that such training changed less."
     )
     if not row["n_learned"]:
         return f"{head} Nowhere were both learned."
@@ -88,6 +89,20 @@ def _unlearned(contrast: Contrast, row: dict[Any, Any], *, unit: Unit) -> str:
         return f"{head} Where both were learned, in {n} task{'s' * (n > 1)}: {size}, without an interval."
     low, high = _number(row["learned_low"], unit), _number(row["learned_high"], unit)
     return f"{head} Where both were learned, in {n} tasks: {size} ({low} to {high})."
+
+
+def unlearned_sides(sides: tuple[str, str], row: Mapping[Any, Any]) -> str:
+    """In how many comparisons a third was not learned: "in 308 of 532 comparisons the hardest third"; empty if in none.
+
+    Args:
+        sides: Of the contrast, as subjects of a sentence.
+        row: Of `contrast_rows`.
+    """
+    counts = [(n, side) for side, n in zip(sides, (row["one_unlearned"], row["other_unlearned"]), strict=True) if n > 0]
+    if not counts:
+        return ""
+    (n, side), *more = counts
+    return f"in {n} of {row['pairs']} comparisons {side}" + "".join(f" and in {n} {side}" for n, side in more)
 
 
 def _number(value: float, unit: Unit) -> str:

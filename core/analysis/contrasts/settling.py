@@ -195,14 +195,14 @@ def _said(each: _Open, *, find: float, tasks: int | None, seeds: int | None, uni
     elif math.isfinite(spread.seed_variance):
         said.append("More seeds alone are not enough: the tasks themselves differ.")
     else:
-        said.append("What more seeds would do is not known: no task was run with two.")
+        said.append("How much seeds differ is not known, as no task was run with two, so what more would do is not.")
     if tasks is None or tasks - spread.tasks > n_left:
         most = spread.tasks + n_left
         least = unit.factor * spread.detectable(most)
         left = f"{n_left} more tasks can be run" if n_left else "No other task can be run"
-        enough = "which is larger than what is looked for" if least > unit.factor * find else "which is enough"
-        size = f"an effect of {least:.1f} {unit.name}"
-        said.append(f"{left}: with all {most}, {size} would be found with the same chance, {enough}.")
+        ends = "So these tasks alone cannot settle it: they narrow the interval." if least > unit.factor * find else ""
+        size = f"an effect of {least:.1f} {unit.name} or more"
+        said.append(f"{left}: with all {most}, {size} would be found with the same chance. {ends}".rstrip())
     if 0 < n_asked < n_left:
         said.append(f"The runs below add {n_asked} of them to begin with.")
     return " ".join(said)

@@ -124,7 +124,7 @@ DIFFICULTIES: dict[str, DifficultyMeasure] = by_name(
         "such as the majority, scores on the same examples, or chance where that is higher. A task of which little was "
         "taken is hard.",
         formula="(score - floor) / (1 - floor)",
-        unit="share of the head-room",
+        unit="share of the task's own head-room",
         direction=-1,
         across_types="yes, with care: a point of F1, accuracy or correlation is not the same amount of skill",
         source="ours; the budget is the protocol's",
@@ -136,7 +136,7 @@ DIFFICULTIES: dict[str, DifficultyMeasure] = by_name(
         meaning="Mean share of the head-room reached over budgets of an eighth, a quarter, a half and the whole of the "
         "protocol's, each doubling counted alike. A task that is learned late is hard.",
         formula="mean over log2 of the budget of (score - floor) / (1 - floor), by trapezoids",
-        unit="share of the head-room",
+        unit="share of the task's own head-room",
         direction=-1,
         across_types="as headroom",
         source="ours; the sample efficiency of learning curves",

@@ -82,7 +82,10 @@ def spread_seen(found: AverageGain) -> str:
         found: From `average_gain`.
     """
     if not found.n_spread:
-        return "with one seed, the interval leaves out how much baselines vary from seed to seed"
+        return (
+            "with one seed, nobody knows how much another would change the baseline, which all these gains share: the "
+            "interval leaves that out and is too narrow by it"
+        )
     if found.n_spread < found.n_targets:
         return f"how much baselines vary from seed to seed is known at {found.n_spread} of {found.n_targets} targets"
     return "how much baselines vary from seed to seed is included"

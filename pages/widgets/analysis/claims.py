@@ -36,7 +36,10 @@ def show_claims(rows: pd.DataFrame) -> None:
     rows = rows.sort_values("verdict", key=lambda verdicts: verdicts == "not testable", kind="stable")
     counts = rows["verdict"].value_counts()
     st.caption(
-        " · ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ". Every verdict says on how many (n) it rests."
+        " · ".join(f"{n} {verdict}" for verdict, n in counts.items())
+        + ". n: on how many of what is named beside it a verdict rests. Mixed: the 95 % interval holds values that the "
+        "claim allows and values that it does not, so the runs do not decide. Each claim has a rule of its own, so "
+        "what this page calls about the same elsewhere may be mixed here."
     )
     flat = rows.to_dict("records")
     shown = rows.assign(

@@ -47,7 +47,8 @@ def show_any_two(read: Callable[[AnalysisOptions], Evidence], options: AnalysisO
     )  # fmt: skip
     lacking = len(points) - len(both)
     left_out = (
-        f" {lacking:,} more are not drawn: one of their two values is not known, such as the difficulty of a part."
+        f" {lacking:,} more are not drawn, as one of their two values was not measured: of the parts of tasks, say, "
+        "whose thirds are told apart by the difficulty of each example."
         if lacking
         else ""
     )

@@ -50,7 +50,7 @@ def show_measures(rows: pd.DataFrame | None, *, options: AnalysisOptions, how: H
         "Each line repeats the analysis of the same gains with another measure of difficulty and another measure of "
         "similarity (a specification curve): the lines of one band share the measure that is named beside it, and "
         "differ in that of the other term. All are turned so that larger is harder, or nearer. Compare signs and "
-        "sizes; do not count how many are significant, because all use the same gains."
+        "sizes: as all use the same gains, many intervals without zero would be no more evidence than one."
     )
     there = {*rows["difficulty_measure"], *rows["similarity_measure"]}
     with st.expander("What each measure asks", icon=":material/help:"):

@@ -27,6 +27,8 @@ _LOOKS = {
     "none": ("red", ":material/block:", "no answer yet"),
 }
 _LEVEL = 0.05
+_FEW = 5
+"""Intermediates in a field, below which its mean is called unreliable."""
 
 DETECTABLE = "The smallest effect that a study of this size finds with a chance of 80 %."
 """Of a column."""
@@ -84,10 +86,10 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
         alt="Mean gain in fields of difficulty and similarity, with intervals; the part Numbers has the model",
     )  # fmt: skip
     st.caption(
-        f"Each field: mean gain in {unit} of the n intermediates whose difficulty and similarity lie in it (low, "
-        "middle and high: as many cells each as can be), less what sets its targets and languages apart from the mean "
-        "of all, with its 95 % interval over these intermediates (none where n is 1). An intermediate may lie in "
-        "several fields, as its similarity differs by target. Fields with few intermediates are unreliable."
+        f"Each field: mean gain in {unit} of the n intermediates whose difficulty and similarity lie in it, with its "
+        "95 % interval over them (none where n is 1). Low, middle and high are thirds of all gains, as equal in number "
+        "as they can be. How much a field's targets and languages differ from the mean of all is subtracted. An "
+        f"intermediate may lie in several fields, as its similarity differs by target. {_few(bins)}"
     )
     with st.grid(2, min_column_width=320):
         for name, title in axes.items():
@@ -112,6 +114,13 @@ def show_effects(found: Evidence, model: Analysis, bins: pd.DataFrame, effects: 
         "its average. Points: intermediates, each at its mean over targets and languages, with the effects of all else "
         "taken out."
     )
+
+
+def _few(bins: pd.DataFrame) -> str:
+    most = int(bins["intermediates"].max())
+    return f"No field has more than {most} intermediates, so none is reliable by itself." if most < _FEW else (
+        f"A field with fewer than {_FEW} intermediates is not reliable by itself."
+    )  # fmt: skip
 
 
 def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, of: Evidence) -> None:
@@ -148,7 +157,10 @@ def show_shares(model: Analysis, groups: pd.DataFrame | None, *, kind: str, of: 
         alt = f"Shares of variance by {kind} with limits"
         chart(lambda: group_shares(parts, mode=mode()), key="group-shares", alt=alt, source=source)
         st.caption(
-            "Intervals are not corrected for the number of groups: if one of many leaves out zero, that may be chance."
+            f"The second picture: of the gains of each {kind} alone, the share of their variance that goes with "
+            "difficulty, similarity, and all else that sets an intermediate apart; another whole than in the picture "
+            "above. Intervals are not corrected for the number of groups: if one of many leaves out zero, that may be "
+            "chance."
         )
     for row in groups[groups["kind"].isna()].to_dict("records"):
         st.caption(md(f"{row['group']}: {row['note']}"))
@@ -184,9 +196,10 @@ def show_cells(rows: pd.DataFrame, *, target: str, how: How) -> None:
     st.caption(
         f"A cell is one language after one intermediate. {found} of {tested} tested gains differ from zero (paired "
         "tests over test examples and the seeds that there are: one seed says nothing of another), corrected "
-        "for the number of cells in this table (q at most 0.05: about one in twenty of those is a false alarm). A "
-        "cell that does not differ may still have a gain that is smaller than the detectable one, which as many test "
-        "examples and seeds would find with a chance of 80 %."
+        "for the number of cells in this table (q at most 0.05: about one in twenty of those is a false alarm). Not "
+        "differing does not mean that there is no gain: one smaller than the column *detectable* is easily missed, as "
+        "with so many test examples and seeds only gains of that size are found with a chance of 80 %. Gained and "
+        "lost: examples that only the run with, or only the run without, the intermediate got right."
     )
     how_to(how, rows, name=f"cells-{target}")
 
@@ -223,8 +236,9 @@ def show_predictions(rows: pd.DataFrame, *, how: How) -> None:
         "language is left out of what a selector learns from, over languages. Each row uses the pairs of intermediate "
         "and target for which its selector has a score. Chance is the mean over all orders of the same pairs; for a "
         "selector that learns from gains it is what it reaches when each intermediate has the gains of another one, "
-        "drawn at random, so it differs from row to row. Compare rows by their difference from chance; its limits and "
-        "p come from exchanging intermediates in the same way."
+        "drawn at random, so it differs from row to row. Compare the difference from chance, and only of rows with the "
+        "same pairs and targets: some rows hold retrieval, and some whole tasks alone. The 95 % limits beside a number "
+        "are that number's: of NDCG over targets; of a difference from chance, like p, from exchanging intermediates."
     )
     how_to(how, rows, name="predictions")
 
@@ -319,10 +333,10 @@ def show_next(rows: pd.DataFrame, *, how: How) -> None:
     table(shown, alt="Runs that would narrow the intervals most", key="next", columns=columns)
     st.caption(
         "Fill: measure the difficulty or similarity that existing runs still lack. Run: a new pair of intermediate "
-        "and target. Seeds: more seeds of pairs that are there. Narrower: by how much the 95 % interval of "
+        "and target. Seeds: more seeds of pairs that are there. Narrower: by how much the 95 % interval of effect of "
         "difficulty, or of similarity, would shrink, if all that the mixed model does not explain is noise between "
-        "seeds; the order is by the mean of both, divided by the number of runs. Tasks whose difficulty nobody "
-        "measured are not in this list."
+        "seeds (of more seeds an upper limit, where no pair was run with two); the order is by the mean of both, "
+        "divided by the number of runs. Tasks whose difficulty nobody measured are not in this list."
     )
     if caution := caution_of(*rows["command"]):
         st.caption(md(caution))
@@ -351,9 +365,11 @@ def show_numbers(figures: pd.DataFrame, *, how: How) -> None:
         "A scaled gain is a gain in the unit that is chosen under Measures and filter, as a fraction: 0.05 is 5 % "
         "of the head-room. Kinds of rows: `term`, an effect in the model; `naive`, the same in a plain regression, "
         "which takes every cell for independent; `share`, a part of the variance; `residual`, how far a run usually "
-        "lies from what the mixed model expects at a target; `permutation`, a test that gives the measures of one "
-        "intermediate to another; `null`, by which part difficulty and similarity lower the squared error of "
-        "predictions for pairs that were kept aside."
+        "lies from what the mixed model expects at a target; `permutation`, the p value of difficulty or similarity, "
+        "from exchanging the measured values among intermediates; `null`, how well pairs that were kept aside are "
+        "predicted by simpler models and by the full one, and by which part of the squared error they differ. The term "
+        "`intercept` is the gain expected where all else is average, over targets and languages like these: its "
+        "interval is wider than that of the mean gain on Overview, which is of these targets alone."
     )
     how_to(how, figures, name="analysis")
 

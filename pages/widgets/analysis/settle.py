@@ -24,8 +24,8 @@ def settle_link(weight: Weight) -> None:
         return
     kept = [(name, value) for name in st.query_params if name != "part" for value in st.query_params.get_all(name)]
     st.page_link(
-        "pages/analysis.py", label="What would settle it, and what that costs", icon=":material/arrow_forward:",
-        query_params=[*kept, ("part", "Next")],
+        "pages/analysis.py", label="What would settle or narrow it, and what that costs",
+        icon=":material/arrow_forward:", query_params=[*kept, ("part", "Next")],
     )  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def show_settling(rows: pd.DataFrame) -> None:
     Args:
         rows: As `core.actions.proposals.would_settle` returns them.
     """
-    st.header("What would settle what is open", anchor=False)
+    st.header("What would settle or narrow what is open", anchor=False)
     if rows.empty:
         st.caption("Nothing is open: every sentence of this page is decided.")
         return

@@ -37,14 +37,15 @@ def show_contrasts(rows: pd.DataFrame, said: tuple[str, ...], *, scale: Scale, h
         how_to(how, rows, name="contrasts")
     st.caption(
         md(
-            "The two runs of a pair differ in which third of the task's examples is trained on (of equal size, matched "
-            "in labels and length), or in whether its labels are true, or in whether it is trained on at all (language "
-            "modelling on its text). A base task is "
-            "the whole task that the thirds are cut from; each counts once, however many targets, languages and seeds "
-            "it has, and a target may lack some, so that the row of all targets need not lie between theirs. The 95 % "
-            "intervals are Student's t over base tasks, not corrected for the number of rows. "
-            f"{UNITS[scale].verdicts} {UNITS[scale].meaning} English is left out, but in rows that name it; retrieval "
-            "targets, on which nothing is trained, have rows of their own where thirds were run before one."
+            "The two runs of a pair differ in which third of the task's examples is trained on (of equal size, "
+            "matched in labels and length), or in whether its labels are true, or in whether it is trained on at all "
+            "(language modelling on its text). The measures chosen above do not change thirds: hardest are the "
+            "examples whose label the text helps least to predict, nearest those most similar to the target's English "
+            "text. A base task is the whole task that the thirds are cut from; each counts once, however many "
+            "targets, languages and seeds it has, and a target may lack some, so that the row of all targets need not "
+            "lie between theirs. The 95 % intervals are Student's t over base tasks, not corrected for the number of "
+            f"rows. {UNITS[scale].verdicts} {UNITS[scale].meaning} English is left out, but in rows that name it; "
+            "retrieval targets, on which nothing is trained, have rows of their own where thirds were run before one."
         )
     )
 

@@ -37,7 +37,7 @@ _KINDS = {
     "far": "third: farthest from the target",
 }
 _SOURCES = {
-    DataSourceKind.SAMPLE: "generated sentences in place of each task's (no download)",
+    DataSourceKind.SAMPLE: "generated sentences instead of the tasks' own data (no download)",
     DataSourceKind.MIRROR: "real data in a folder",
     DataSourceKind.HUB: "real data from the Hugging Face hub",
 }

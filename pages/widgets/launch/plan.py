@@ -47,7 +47,7 @@ def show_plan(request: StudyRequest, where: Where) -> None:
     with st.grid(2, min_column_width=130):
         st.metric("Runs", cost.n_runs, border=True, help="With their baselines.")
         st.metric("Trainings", cost.n_trainings, border=True, help="What runs share is trained once.")
-        st.metric("Test sets", cost.n_evaluations, border=True, help="One for each run and language.")
+        st.metric("Scorings", cost.n_evaluations, border=True, help="One for each run and language that the data have.")
         st.metric("Disk", size(cost.disk_bytes), border=True, help="Weights of all trainings and one checkpoint.")
     notes = [f"{cost.n_done} of {cost.n_runs} runs are already finished and are not repeated."] if cost.n_done else []
     if cost.n_trainings_there:

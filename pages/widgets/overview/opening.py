@@ -16,6 +16,8 @@ from pages.widgets.export import export_popover
 from pages.widgets.shared import mode, protocol_words, titles
 from pages.widgets.show import chart, drawn, md, source_badge, words_link
 
+_TWO = 2
+
 
 def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRuns) -> None:
     """What the visitor sees first.
@@ -30,7 +32,7 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
     apart = titles().targets(found.retrieval_targets)
     st.markdown(
         f"{source_badge(pooled.data_source)} &nbsp; Model: {md(titles().of_model(pooled.model))}. "
-        f"{f'Targets: {md(targets)}. ' if targets else ''}"
+        f"{f'Targets with gains: {md(targets)}. ' if targets else ''}"
         f"{f'Retrieval, not trained on: {md(apart)}. ' if apart else ''}"
         f"{protocol_words(pooled.protocol, targets=sorted(set(of_tasks)))}"
     )
@@ -48,14 +50,17 @@ def show_opening(rows: pd.DataFrame, version: tuple[str, int], pooled: PooledRun
         alt=f"Mean change of the zero-shot score after each English task, and of contrasts inside data sets, with "
         f"limits and a ring per target. {plain(found)}", source=pooled.data_source,
     )  # fmt: skip
+    seeds = gathered(version, pooled, AnalysisOptions()).frame["seed"].nunique()
+    one_seed = " All is of one seed: the intervals leave out what another seed would change." if seeds < _TWO else ""
     st.caption(
         "Each row is an English task that was trained on first, all such tasks, or one third of a task's examples "
-        "compared with another third. Diamond: mean with its 95 % interval, over targets or, in rows that join several "
-        "tasks, over tasks, so that it need not lie amid the rings; coloured where zero lies outside the interval (not "
-        "corrected for the number of rows). Ring: one target. Arrow: the interval goes on to the number beside it. "
+        "compared with another third. Ring: one target. Diamond: mean with its 95 % interval, in the row of one task "
+        "over targets; in the other rows (all of them, inside one task) over tasks, so that there it need not lie amid "
+        "the rings. Coloured: zero lies outside the interval (not corrected for the number of rows). Arrow: the "
+        "interval goes on to the number beside it. "
         f"{unit.verdicts} {unit.meaning} Left out: English, retrieval targets (on which nothing is trained), "
         "intermediates that train the target's own task, and gains that do not count, because nothing was learned, say "
-        "(but where thirds are compared, one that was not learned counts)."
+        f"(but where thirds are compared, one that was not learned counts).{one_seed}"
     )
     with st.container(horizontal=True):
         st.page_link("pages/analysis.py", label="The complete analysis", icon=":material/insights:")

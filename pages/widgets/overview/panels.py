@@ -122,19 +122,19 @@ def strips(version: tuple[str, int], pooled: PooledRuns) -> None:
         "Transfer holds the same numbers by language",
         source=pooled.data_source,
     )
-    lone = (
-        ""
-        if shown["low"].notna().any()
-        else " No pair has results of two seeds yet, so no dot has an interval and none is tested."
+    tested = bool(shown["low"].notna().any())
+    limits = ", with a 95 % interval over seeds, cut at the edge" if tested else ""
+    colours = (
+        "Purple: above zero, orange: below (false discovery rate 5 %), grey: zero is possible, or nothing was tested."
+        if tested
+        else "All are grey and without an interval, as no pair has results of two seeds that could be tested."
     )
     what = "Parts and placebos" if pairs["intermediate"].str.contains("~").any() else "Parts"
     parts = f" {what} of tasks ({n_parts}) are in the export and on Transfer, not here." if n_parts else ""
     st.caption(
         f"{md(runs_title(pooled))}. Each dot is one intermediate: its mean gain over the languages that all "
-        "intermediates of that target were scored in, without English, with a 95 % interval over seeds, cut at the "
-        "edge. The axis is stretched near zero (square roots of points). Purple: above zero, orange: below (false "
-        "discovery rate 5 %), grey: zero is possible, or nothing was tested. Hollow: the intermediate trains the "
-        f"target's own task.{lone}{parts}"
+        f"intermediates of that target were scored in, without English{limits}. The axis is stretched near zero "
+        f"(square roots of points). {colours} Hollow: the intermediate trains the target's own task.{parts}"
     )
     export_popover(
         "mean-gains",

@@ -18,6 +18,8 @@ from pages.widgets.show import md, source_badge
 
 _ID = re.compile(r"(?<![\w/.'`-])[a-z][a-z0-9_]+(?![\w/'`-])")
 """A word that may be an id, outside of paths and quotations."""
+_FEW = 4
+"""Languages that a copy lacks, up to which they are named."""
 _MANY = 12
 """Languages that are named before the rest is counted."""
 
@@ -56,20 +58,33 @@ def data_here(version: tuple[str, int]) -> pd.DataFrame:
         return data_of_tasks(cur)
 
 
-def in_words(row: Mapping[Any, Any]) -> str:
-    """How many examples of one data source the runs here have read.
+def in_words(row: Mapping[Any, Any], task: TaskSpec) -> str:
+    """How many examples are in the copy of the data that the runs here have read.
 
     Args:
         row: Of `data_here`.
+        task: The task.
     """
     train, low, high = (None if pd.isna(row[name]) else int(row[name]) for name in ("train", "test_low", "test_high"))
-    parts = [f"up to {train:,} training examples to draw from"] if train is not None else []
+    parts = [f"{train:,} for training"] if train is not None else []
     if low is not None and high is not None:
         size = f"{high:,}" if low == high else f"{low:,} to {high:,}"
-        langs = f"{row['langs']} language{'s' if row['langs'] != 1 else ''}"
-        parts.append(f"{size} test examples to draw from in {'each of ' if row['langs'] > 1 else ''}{langs}")
-    runs = f"seen by {row['runs']:,} run{'s' if row['runs'] != 1 else ''} here"
-    return ", ".join([*parts, runs])
+        parts.append(f"{size} for testing{_in_languages(row['langs'], task)}")
+    many = row["runs"] != 1
+    whose = f"{row['runs']:,} run{'s' * many} here"
+    if row["runs"] == row["baselines"]:
+        whose += f", {'all ' * many}without an intermediate, so that there is no gain"
+    return f"{whose}; examples in {'their' if many else 'its'} copy of the data: {', '.join(parts)}" if parts else whose
+
+
+def _in_languages(there: Sequence[str], task: TaskSpec) -> str:
+    if len(task.languages) == 1:
+        return ""
+    missing = [language(code).name for code in task.languages if code not in set(there)]
+    if not missing:
+        return f" in each of its {len(task.languages)} languages"
+    without = f" (not {', '.join(missing)})" if len(missing) <= _FEW else ""
+    return f" in {'each of ' * (len(there) > 1)}{len(there)} of its {len(task.languages)} languages{without}"
 
 
 def read(text: str, *, names: Container[str]) -> str:
@@ -104,7 +119,7 @@ def card(task: TaskSpec, here: pd.DataFrame) -> None:
         st.markdown(" ".join(badges))
         st.markdown(md(task.summary))
         for row in here.to_dict("records"):
-            st.markdown(f"{source_badge(str(row['data_source']))} :small[{in_words(row)}]")
+            st.markdown(f"{source_badge(str(row['data_source']))} :small[{in_words(row, task)}]")
         if here.empty:
             st.markdown(":gray-badge[:material/hourglass_empty: no run of this task here]")
         st.table(_facts(task), border="horizontal", hide_header=True, alt=f"Facts about {task.title}")
@@ -150,7 +165,8 @@ def _facts(task: TaskSpec) -> dict[str, str]:
     }
     if task.train_examples is not None or task.test_examples is not None:
         sizes = ((task.train_examples, "train"), (task.test_examples, "test"))
-        facts["Published examples, English"] = ", ".join(f"{n:,} {part}" for n, part in sizes if n is not None)
+        of = language("en" if "en" in task.languages else task.languages[0]).name
+        facts[f"Published examples, {of}"] = ", ".join(f"{n:,} {part}" for n, part in sizes if n is not None)
     if task.domain_words:
         facts["Domain"] = ", ".join(task.domain_words)
     if task.parts:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.figures.heatmap import Cell
 from core.queries.transfer import View
+from core.spec.run import DataSourceKind
 from core.studies import StudyRequest
 from core.tasks.titles import Titles
 from pages.widgets.shared import version
@@ -89,8 +90,10 @@ def beside_in_words(rows: pd.DataFrame, request: StudyRequest, named: Titles) ->
     others = ", ".join(dict.fromkeys(named.of_model(str(name)) for name in there["model"]))
     if not others:
         return "No results of this target on these data came with the program: these will stand alone on Transfer."
+    these = " and ".join(map(named.of_model, request.models))
+    data = "real data" if DataSourceKind(request.data_source).is_real else "generated sentences"
     return (
-        "On Transfer the results will stand alone: none of this model on such data came with the program. Choose "
+        f"On Transfer the results will stand alone: no runs of {these} on {data} came with the program. Choose "
         f"{others} to see yours beside those that did."
     )
 

@@ -178,7 +178,8 @@ def test_what_a_naive_regression_would_print_is_called_wrong() -> None:
     (line,) = [text for text in said(SURE, None).details if "independent" in text]
     assert (
         "wrongly takes the 48 cells of this comparison (without English, retrieval and parts of tasks) for "
-        "independent; it would give the 95 % intervals +1.00 to +2.00 for difficulty. " in line
+        "independent. Its 95 % intervals, in % of the head-room per standard deviation, are +1.00 to +2.00 for "
+        "difficulty. " in line
     )
 
 

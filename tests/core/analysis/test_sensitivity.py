@@ -87,7 +87,7 @@ def test_the_spread_in_words(rows: pd.DataFrame) -> None:
     )  # fmt: skip
     assert spread_in_words(some, term="difficulty", unit=UNITS["headroom"]) == (
         "With every known measure of difficulty beside every one of similarity (3 pairs), the effect of difficulty "
-        "is −3.00 to +2.00 % of the head-room, +1.00 in the middle; 1 95 % interval above zero, 1 below."
+        "is estimated as −3.00 to +2.00 % of the head-room (median +1.00); 1 95 % interval above zero, 1 below."
     )
     assert "zero lies inside every 95 % interval" in spread_in_words(
         some[2:], term="difficulty", unit=UNITS["headroom"]

@@ -97,7 +97,7 @@ def test_one_seed_tells_nothing_from_chance(store: Store) -> None:
     found = _fill(store, {("mnli", "sib200", "de"): [0.02], ("qqp", "sib200", "de"): [-0.01]})
     text = verdicts(pair_gains(found))
     assert "no mean gain can be tested" in text
-    assert "the largest mean gain is +2.00 points for mnli before sib200, the smallest −1.00 points for qqp" in text
+    assert "the largest mean gain is +2.00 points for mnli before sib200, the largest loss −1.00 points for qqp" in text
     assert pair_gains(found)["low"].isna().all()
 
 
@@ -128,7 +128,7 @@ def test_pairs_are_judged_at_five_per_cent_and_named_at_both_ends() -> None:
     text = verdicts(_pairs(*rows))
     assert "Of 3 pairs of condition and target with 3 seeds, 2 gain and 1 lose more than chance" in text
     assert "the largest mean gain is +3.00 points (+1.00 to +5.00) for a before sib200" in text
-    assert "the smallest −1.00 points (−2.00 to +0.00) for c before sib200" in text
+    assert "the largest loss −1.00 points (−2.00 to +0.00) for c before sib200" in text
     mixed = [*rows[:2], ("c", -0.01, -0.02, 0.04, 2, False)]
     assert "with two or more seeds" in verdicts(_pairs(*mixed))
 

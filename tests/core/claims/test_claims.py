@@ -362,7 +362,7 @@ def test_runs_that_are_no_evidence_are_said_where_a_claim_leaves_them_out() -> N
             )
 
     row = judged(make, holds=True, claim="P2")
-    assert "6 of 36 runs left out: 6 made by an earlier version" in str(row["note"])
+    assert "6 of 36 runs with an intermediate left out: 6 made by an earlier version" in str(row["note"])
     assert row["n"] == 5
     assert "left out" not in str(judged(gain_of(0.03, 0, targets=("xquad",)), holds=True, claim="P2")["note"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -108,5 +109,11 @@ def test_data_of_a_task_are_told_apart_by_where_they_came_from(store: Store) -> 
             )
     with store.cursor() as cur:
         found = data_of_tasks(cur)
-    told = [[None if pd.isna(value) else value for value in row] for row in found.itertuples(index=False)]
-    assert told == [["qqp", "sample", 1, 500, 0, None, None], ["xnli", "mirror", 1, 900, 2, 70, 80]]
+    told = [[_plain(value) for value in row] for row in found.itertuples(index=False)]
+    assert told == [["qqp", "sample", 1, 500, None, None, None, 0], ["xnli", "mirror", 1, 900, ["de", "sw"], 70, 80, 1]]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return sorted(value.tolist())
+    return None if pd.isna(value) else value

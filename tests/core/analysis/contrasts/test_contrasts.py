@@ -96,10 +96,10 @@ def test_none_planted_none_found(nothing: pd.DataFrame) -> None:
 
 def test_the_sentences_say_what_was_found(planted: pd.DataFrame, nothing: pd.DataFrame) -> None:
     said = in_words(planted)
-    assert "on average over 6 tasks (95 %" in said[0] and "it lowers the score." in said[0]
-    assert "on average over 6 tasks (95 %" in said[1] and "it raises the score." in said[1]
+    assert "on average over the 6 tasks that were run both ways (95 %" in said[0] and "it lowers the score." in said[0]
+    assert "on average over the 6 tasks that were run both ways (95 %" in said[1] and "it raises the score." in said[1]
     assert "No runs compare a task with masked-language modelling on the same text yet." in said[3]
-    assert "(95 % interval −0.5 to +0.3): about the same" in in_words(nothing)[0]
+    assert "(95 % interval −0.5 to +0.3): about the same on average" in in_words(nothing)[0]
 
 
 def test_groups_hold_what_they_say(planted: pd.DataFrame) -> None:
@@ -192,8 +192,8 @@ def test_pairs_whose_thirds_were_both_learned_have_a_mean_of_their_own() -> None
     names = ("estimate", "learned", "learned_low", "learned_high")
     assert [shown[name] for name in names] == pytest.approx([100 * row[name] for name in names])
     assert in_words(rows)[0].endswith(
-        "Of 3 comparisons of two runs in one language, in 1 the hardest third was not learned; they count in this "
-        "comparison, as that is an outcome. "
+        "In 1 of 3 comparisons the hardest third was not learned: the model did no better than guessing after it. "
+        "These comparisons count, but in them a difference may only mean that such training changed less. "
         "Where both were learned, in 2 tasks: +1.0 % of the head-room (−11.7 to +13.7)."
     )
 
