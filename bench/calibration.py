@@ -26,11 +26,10 @@ from core.measures.inference.intervals import Interval
 from core.measures.inference.mixed import COMPONENTS as EVERY
 from core.measures.inference.mixed import OF_TASKS, Coefficient, Components, any_term, fit_mixed, naive_ols
 from core.measures.inference.nulls import compare_with_additive, permutation_test
-from core.measures.inference.paired import paired_limits
+from core.measures.inference.paired import crossed_interval, paired_limits
 from core.measures.inference.stats import (
     benjamini_hochberg,
     crossed_error,
-    crossed_interval,
     mcnemar_exact,
     paired_bootstrap,
 )

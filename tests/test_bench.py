@@ -13,6 +13,7 @@ import pytest
 from bench import sessions
 from bench.__main__ import ALL
 from bench.grid import spread
+from bench.level_bound import most_at_least, nearest, ours, problem
 from bench.made import KINDS, make_encoder, make_rows
 from bench.plain import same_loss
 from bench.table import Row, measured, render
@@ -94,3 +95,15 @@ def test_the_chains_that_stand_for_a_grid_have_each_target_as_often(tmp_path: Pa
     ]
     assert len({run.intermediate for run in some}) == 4
     assert {run.run_id for run in spread(runs, n=24)} == {run.run_id for run in runs}
+
+
+@pytest.mark.parametrize("seeds, k", [(2, 0.0), (3, 2.0)])
+def test_no_interval_over_seeds_and_examples_can_do_what_ours_does_not(seeds: int, k: float) -> None:
+    rules = problem(seeds, k=k, floor=1.0, steps=30)
+    rates = ours(rules, seeds=seeds, k=k)
+    best = most_at_least(rules)
+    assert rates.max() < 0.051, "never too sure"
+    assert 0 < rates.min() < best < 0.05, "a safe rule, which the best one is not worse than"
+    # Where a rule may be as near as that, the best safe one's rate is one such: 5 % less the distance, or more.
+    assert 0.005 < nearest(rules) <= 0.05 - best + 1e-6
+    assert nearest(problem(seeds, k=k, floor=0.8, steps=30)) < nearest(rules)

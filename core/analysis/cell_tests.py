@@ -17,10 +17,10 @@ import pandas as pd
 
 from core.errors import DataError
 from core.measures.inference.intervals import Floats, t_interval
+from core.measures.inference.paired import crossed_interval
 from core.measures.inference.stats import (
     benjamini_hochberg,
     crossed_error,
-    crossed_interval,
     mcnemar_exact,
     minimum_detectable_effect,
     paired_bootstrap,

@@ -59,6 +59,8 @@ class CrossedError(NamedTuple):
     n_seeds: int
     n_examples: int
     seed_error: float
+    example_error: float
+    """Standard errors of the mean if seeds alone, or examples alone, made it vary."""
 
 
 class Permutation(NamedTuple):
@@ -114,38 +116,8 @@ def crossed_error(differences: ArrayLike) -> CrossedError:
     spread = ms_seed**2 / (s - 1) + ms_example**2 / (n - 1) + ms_residual**2 / ((s - 1) * (n - 1))
     df = float(np.clip(total**2 / spread, s - 1, s * n - 1)) if spread > 0 else float(s - 1)
     components = (max(ms_seed - ms_residual, 0) / n, max(ms_example - ms_residual, 0) / s, ms_residual)
-    return CrossedError(mean, math.sqrt(total / (s * n)), df, *components, s, n, math.sqrt(ms_seed / (s * n)))
-
-
-def crossed_interval(differences: ArrayLike, *, level: float = 0.95) -> Comparison:
-    """Mean difference over seeds and examples, never too sure of few seeds.
-
-    The squared half width is t^2 (of S - 1) times the part of the variance that seeds give, plus t^2 (of n - 1) times
-    the rest. Satterthwaite's single t is shorter but rejects up to 9 % with three seeds that differ much.
-
-    Args:
-        differences: (n_seeds, n_examples) score of the run minus its same-seed baseline, per example.
-        level: Coverage in (0, 1).
-
-    Raises:
-        DataError: Fewer than two seeds or examples.
-    """
-    error = crossed_error(differences)
-    half = _crossed_half(error, level)
-    interval = Interval(error.mean, error.mean - half, error.mean + half, level, "crossed t", error.n_seeds, 0)
-    if error.standard_error == 0:
-        return Comparison(interval, 1.0 if error.mean == 0 else 0.0)
-    low, high = 0.0, 1.0  # the level whose interval ends at zero is one minus the p-value
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _crossed_half(error, middle) < abs(error.mean) else (low, middle)
-    return Comparison(interval, 1 - low)
-
-
-def _crossed_half(error: CrossedError, level: float) -> float:
-    rest = max(error.standard_error**2 - error.seed_error**2, 0.0)
-    of_seeds, of_examples = special.stdtrit(np.array([error.n_seeds - 1, error.n_examples - 1]), (1 + level) / 2)
-    return math.sqrt(of_seeds**2 * error.seed_error**2 + of_examples**2 * rest)
+    alone = (math.sqrt(ms_seed / (s * n)), math.sqrt(ms_example / (s * n)))
+    return CrossedError(mean, math.sqrt(total / (s * n)), df, *components, s, n, *alone)
 
 
 def mcnemar_exact(after: ArrayLike, *, before: ArrayLike) -> McNemar:

@@ -7,11 +7,10 @@ import pytest
 from scipy import stats as reference
 
 from core.errors import DataError
-from core.measures.inference.paired import paired_limits
-from core.measures.inference.stats import crossed_interval
+from core.measures.inference.paired import crossed_interval, paired_limits
 
 
-def test_several_seeds_equal_the_crossed_interval_of_each_cell() -> None:
+def test_many_cells_say_what_each_says_alone() -> None:
     rng = np.random.default_rng(0)
     tables = [rng.choice([-1.0, 0, 0, 0, 1], size=(seeds, n)) + shift for seeds, n, shift in
               ((2, 50, 0.0), (3, 200, 0.1), (5, 30, -0.2), (3, 200, 0.0))]  # fmt: skip
@@ -20,6 +19,20 @@ def test_several_seeds_equal_the_crossed_interval_of_each_cell() -> None:
         alone = crossed_interval(table)
         assert (found.low[i], found.high[i]) == pytest.approx((alone.difference.low, alone.difference.high))
         assert found.p_value[i] == pytest.approx(alone.p_value, abs=1e-9)
+
+
+def test_seeds_and_examples_by_hand() -> None:
+    # Rows 4 0 2 / 0 4 2 / 8 8 8, means 2, 2, 8 and 4, 4, 4: MS_seed = 3 (4 + 4 + 16) / 2 = 36, MS_example = 0.
+    table = np.array([[4.0, 0, 2], [0, 4, 2], [8, 8, 8]])
+    # Seeds alone: t(2) = 4.3027, variance 36 / 9 = 4.
+    assert crossed_interval(table).difference[:3] == pytest.approx((4, 4 - 2 * 4.3027, 4 + 2 * 4.3027), abs=1e-3)
+
+
+def test_seeds_that_agree_leave_what_examples_alone_give() -> None:
+    # Rows 3 -1 2 / 1 1 2: means of seeds 4/3 each, so MS_seed = 0; examples 2, 0, 2: MS_example = 2 * 8/3 / 2 = 8/3,
+    # variance 8/3 / 6 = 4/9, t(2) = 4.3027.
+    found = crossed_interval([[3.0, -1, 2], [1, 1, 2]]).difference
+    assert found[:3] == pytest.approx((4 / 3, 4 / 3 - 4.3027 * 2 / 3, 4 / 3 + 4.3027 * 2 / 3), abs=1e-3)
 
 
 def test_one_seed_is_students_t_over_its_examples() -> None:

@@ -14,10 +14,10 @@ from core.measures.inference.intervals import (
     percentile_interval,
     t_interval,
 )
+from core.measures.inference.paired import crossed_interval
 from core.measures.inference.stats import (
     benjamini_hochberg,
     crossed_error,
-    crossed_interval,
     mcnemar_exact,
     minimum_detectable_effect,
     paired_bootstrap,
