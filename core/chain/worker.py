@@ -250,6 +250,10 @@ def _load() -> None:
     for name in _MODULES:
         with contextlib.suppress(ImportError):  # the job that needs it says what is missing
             importlib.import_module(name)
+    with contextlib.suppress(ImportError):
+        from core.encoder.loading import rehearse  # noqa: PLC0415
+
+        rehearse()
 
 
 def _read_spec(run: RunPaths, *, paths: AtlasPaths) -> RunSpec | ProfileSpec:

@@ -7,9 +7,11 @@ files of the split that is asked for are read.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import translate
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -85,8 +87,17 @@ def open_local(root: Path, *, path: str, kind: str = "mirror") -> Folder:
             f"The {kind} {root} has no data set '{path}': expected the folder {folder} with Parquet files and a "
             f"README.md in the hub's layout. {hint}"
         )
-    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    return Folder(str(folder), tuple(names), lambda name: folder / name, None)
+    return Folder(str(folder), tuple(sorted(_names_below(folder))), lambda name: folder / name, None)
+
+
+def _names_below(folder: Path, *, before: str = "") -> Iterator[str]:
+    """What `rglob` finds, in a part of its time: a job lists a data set once for every language."""
+    with contextlib.suppress(PermissionError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file():
+                yield before + entry.name
+            elif entry.is_dir(follow_symlinks=False):
+                yield from _names_below(Path(entry.path), before=f"{before}{entry.name}/")
 
 
 def splits_of(folder: Folder) -> Splits:
@@ -121,8 +132,13 @@ def splits_of(folder: Folder) -> Splits:
 
 
 def _data_files(folder: Folder) -> list[str]:
-    data = [f for f in folder.files if Path(f).suffix in FORMATS and not Path(f).name.startswith(".")]
-    return [f for f in data if Path(f).name not in _NOT_DATA]
+    return list(_data_among(folder.files))
+
+
+@lru_cache(maxsize=64)  # a run looks up every language of a data set
+def _data_among(files: tuple[str, ...]) -> tuple[str, ...]:
+    data = [f for f in files if Path(f).suffix in FORMATS and not Path(f).name.startswith(".")]
+    return tuple(f for f in data if Path(f).name not in _NOT_DATA)
 
 
 def files_of(folder: Folder, *, config: str | None, split: str) -> tuple[str, ...] | None:
@@ -213,7 +229,8 @@ def _matched(entry: dict[str, Any], data: Sequence[str]) -> dict[str, tuple[str,
     for part in files:
         patterns = [part["path"]] if isinstance(part["path"], str) else list(part["path"])
         full = [f"{base}/{p}" if base else p for p in patterns]
-        names = tuple(f for f in data if any(fnmatchcase(f, p.removeprefix("./").replace("**/", "*")) for p in full))
+        fits = [re.compile(translate(p.removeprefix("./").replace("**/", "*"))).match for p in full]
+        names = tuple(f for f in data if any(fit(f) for fit in fits))
         if names:
             found[str(part["split"])] = names
     return found

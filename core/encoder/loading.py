@@ -18,6 +18,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 from transformers.utils import logging as transformers_logging
 
 from core.encoder.device import attention_kernel, autocast
@@ -73,6 +74,13 @@ def load_encoder(spec: ModelSpec, *, weights: Path | None = None, dropout: float
     encoder = wrap(model, tokenizer=load_tokenizer(spec), name=spec.path, is_trained=weights is not None)
     encoder.heads_read = spec.heads_read or encoder.heads_read
     return encoder
+
+
+def rehearse() -> None:
+    """Let transformers and torch set up what they do at their first use and keep, so that no job waits for it."""
+    get_checkpoint_conversion_mapping("bert")  # type: ignore[no-untyped-call]  # compiles a thousand expressions
+    layer = torch.nn.Linear(8, 8)
+    layer(torch.ones(1, 8)).sum().backward()
 
 
 def load_config(spec: ModelSpec) -> Any:  # noqa: ANN401  untyped third party
