@@ -120,8 +120,8 @@ def _unlearned(evidence: Evidence, counted: list[str]) -> str:
     parts = (("intermediate", whole), ("part", len(left) - whole))
     said = " and ".join(_count(n, f"more {what}") for what, n in parts if n)
     verb, whose = ("was", "its") if len(left) == 1 else ("were", "their")
-    but = " but where parts of a task are compared" if len(left) > whole else ""
-    return f" ({said} {verb} tried; {whose} gains do not count{but})" if left else ""
+    counts = "count only where parts of a task are compared" if whole < len(left) else "do not count"
+    return f" ({said} {verb} tried; {whose} gains {counts})" if left else ""
 
 
 class _Average(NamedTuple):

@@ -41,7 +41,8 @@ def show_gallery() -> str | None:
     for word in words:
         rows = rows[texts.loc[rows.index].str.contains(word, regex=False)]
     shown = rows.sort_values("data_source", key=lambda source: source == "sample", kind="stable").head(_MOST)
-    st.caption(f"{len(rows):,} runs that came with the program" + (f"; the first {_MOST}" if len(rows) > _MOST else ""))
+    some = f"; {_MOST} of them are listed, the others are found by the search" if len(rows) > _MOST else ""
+    st.caption(f"{len(rows):,} runs that came with the program{some}")
     number = st.column_config.NumberColumn
     picked = table(
         shown,
